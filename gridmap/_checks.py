@@ -1,0 +1,53 @@
+"""Checks that several rooms make at their doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from gridmap.errors import CRSError, InputError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a string option that is not one of its choices."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise InputError(f"`{name}` is {value!r}; choose one of {', '.join(map(repr, choices))}.")
+
+
+def check_band(band: tuple[int, int]) -> tuple[int, int]:
+    """Return the household band as two integers, 0 < min <= max."""
+    low, high = int(band[0]), int(band[1])
+    if low != band[0] or high != band[1] or low < 1:
+        raise InputError(f"`households` is {band}; give two whole numbers from 1, as (300, 600).")
+    if low > high:
+        raise InputError(f"`households` has min {low} over max {high}; give (min, max).")
+    return low, high
+
+
+def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> Any:
+    """Return the CRS of a frame, or refuse one that has none."""
+    if frame.crs is None:
+        raise CRSError(
+            f"`{name}` has no CRS, so its coordinates mean nothing. "
+            f"Declare it: `{name}.set_crs(4547)`, or `--crs EPSG:4547`."
+        )
+    return frame.crs
+
+
+def check_same_crs(name: str, frame: Any, other_name: str, other: Any) -> None:
+    """Refuse two frames in different CRSs."""
+    if check_crs(name, frame) != check_crs(other_name, other):
+        raise CRSError(
+            f"`{name}` is in {label(frame.crs)} but `{other_name}` in {label(other.crs)}. "
+            f"Transform one: `{other_name}.to_crs({name}.crs)`."
+        )
+
+
+def label(crs: Any) -> str:
+    """Return a short name of a CRS, as EPSG:4547."""
+    authority = crs.to_authority() if crs is not None else None
+    return ":".join(authority) if authority else (crs.name if crs is not None else "none")

@@ -1,0 +1,61 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gridmap.errors import InputError
+
+
+@contextmanager
+def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : path
+        The file to make. Its folder must exist.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Yields
+    ------
+    Path
+        A path of the same name in a temporary folder beside `path`.
+
+    Raises
+    ------
+    InputError
+        When the file exists, or its folder is missing or cannot be written.
+    """
+    path = Path(path)
+    check_writable(path, overwrite=overwrite)
+    try:
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-")
+    except OSError as error:
+        raise InputError(
+            f"`{path.parent}` cannot be written ({error.strerror}). Choose another folder."
+        ) from error
+    with folder as name:
+        temporary = Path(name) / path.name
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except OSError as error:
+            raise InputError(
+                f"`{path}` could not be written ({error.strerror or error}). "
+                "Nothing was changed; free some space or choose another folder."
+            ) from error
+
+
+def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse an output that exists or lies in no folder, before any work is done."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"`{path}` exists already. Add --overwrite, or choose another name.")
+    if not path.parent.is_dir():
+        raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
