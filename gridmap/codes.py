@@ -1,0 +1,191 @@
+"""Codes and names of cells: schemes, reading order, and what never changes.
+
+A cell's code is its parent's code followed by a sequence number that runs in reading order
+within the parent. A cell that survives a change keeps its code, and a code that was ever
+given is never given to another cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gridmap.errors import InputError
+
+DEFAULT_SCHEME = "{parent}{sequence:03d}"
+_SEQUENCE = re.compile(r"\{sequence(?::0?(\d+)d?)?\}")
+_DIGITS = "零一二三四五六七八九"
+
+
+def reading_order(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], areas: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Order points as one reads a page: from the north in bands, west to east in a band.
+
+    Parameters
+    ----------
+    x, y : float array, shape (n,)
+        Representative points of the cells, in a projected CRS.
+    areas : float array, shape (n,)
+        Areas in square units of x and y; a band is as high as the side of the mean cell.
+
+    Returns
+    -------
+    int array, shape (n,)
+        Positions in reading order; ties by x, then y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reading_order(np.array([9.0, 1.0, 5.0]), np.array([9.0, 8.5, 0.0]), np.full(3, 4.0))
+    array([1, 0, 2])
+    """
+    if len(x) == 0:
+        return np.empty(0, dtype=np.int64)
+    height = np.sqrt(max(float(np.mean(areas)), np.finfo(float).tiny))
+    band = np.floor((y.max() - y) / height)
+    return np.lexsort((y, x, band)).astype(np.int64)
+
+
+def number_cells(
+    parents: Sequence[str],
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    areas: npt.NDArray[np.float64],
+    *,
+    scheme: str = DEFAULT_SCHEME,
+    kept: Mapping[int, str] | None = None,
+    used: Iterable[str] = (),
+) -> list[str]:
+    """Give each cell a code that extends its parent's.
+
+    Parameters
+    ----------
+    parents : sequence of str, length n
+        Code of the jurisdiction that holds each cell.
+    x, y, areas : float arrays, shape (n,)
+        As in `reading_order`.
+    scheme : str
+        A pattern with ``{parent}`` and ``{sequence:03d}``.
+    kept : mapping of position to code, optional
+        Cells that keep the code they have.
+    used : iterable of str
+        Codes given in the past, retired ones included; none is given again.
+
+    Returns
+    -------
+    list of str
+        One unique code a cell, in the order given.
+
+    Raises
+    ------
+    InputError
+        When the scheme has no ``{sequence}``, or two cells want to keep one code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> number_cells(["110105001"] * 2, np.array([5.0, 1.0]), np.zeros(2), np.ones(2))
+    ['110105001002', '110105001001']
+    """
+    kept = dict(kept or {})
+    if len(set(kept.values())) < len(kept):
+        raise InputError("Two cells keep the same code; a code stands for one cell.")
+    given = set(used) | set(kept.values())
+    owners = np.asarray(parents, dtype=object)
+    width = _width(scheme, owners, given)
+    codes: list[str] = [kept.get(position, "") for position in range(len(owners))]
+    for parent in dict.fromkeys(parents):
+        members = np.flatnonzero(owners == parent)
+        order = members[reading_order(x[members], y[members], areas[members])]
+        # Sequences go on after the last one ever given, so that no number returns.
+        sequence = _last_sequence(parent, given, scheme, width)
+        for position in order:
+            if position not in kept:
+                sequence += 1
+                codes[position] = write_code(str(parent), sequence, scheme, width)
+    if len(set(codes)) < len(codes):
+        raise InputError(f"The scheme {scheme!r} gives two cells the same code; name {{parent}}.")
+    return codes
+
+
+def write_code(parent: str, sequence: int, scheme: str = DEFAULT_SCHEME, width: int = 0) -> str:
+    """Return the code of one cell, its sequence at least `width` digits wide.
+
+    Examples
+    --------
+    >>> write_code("110105001001", 7)
+    '110105001001007'
+    >>> write_code("Riverside", 7)
+    'Riverside-007'
+    """
+    match = _SEQUENCE.search(scheme)
+    if match is None:
+        raise InputError(f"The code scheme {scheme!r} has no {{sequence}}; try {DEFAULT_SCHEME!r}.")
+    digits = f"{sequence:0{max(width, int(match[1] or 0))}d}"
+    if scheme == DEFAULT_SCHEME and parent and not parent[-1].isdigit():
+        digits = "-" + digits
+    return _SEQUENCE.sub(digits, scheme).replace("{parent}", parent)
+
+
+def cell_name(parent_name: str, sequence: int, lang: str = "zh") -> str:
+    """Return the automatic name of a cell within its parent.
+
+    Examples
+    --------
+    >>> cell_name("东福民社区", 3)
+    '东福民社区第三网格'
+    >>> cell_name("Riverside", 3, lang="en")
+    'Riverside cell 3'
+    """
+    if lang == "en":
+        return f"{parent_name} cell {sequence}"
+    return f"{parent_name}第{chinese_number(sequence)}网格"
+
+
+def chinese_number(number: int) -> str:
+    """Write a whole number from 0 to 9,999 as it is read.
+
+    Examples
+    --------
+    >>> [chinese_number(n) for n in (3, 10, 12, 40, 105, 1010)]
+    ['三', '十', '十二', '四十', '一百零五', '一千零一十']
+    """
+    if not 0 <= number <= 9999:
+        return str(number)
+    if number == 0:
+        return _DIGITS[0]
+    text, gap = "", False
+    for unit, value in (("千", 1000), ("百", 100), ("十", 10), ("", 1)):
+        digit = number // value % 10
+        if digit:
+            text += (_DIGITS[0] if gap else "") + _DIGITS[digit] + unit
+            gap = False
+        elif text:
+            gap = True
+    return text.removeprefix("一") if text.startswith("一十") else text
+
+
+def sequence_of(code: str, parent: str) -> int:
+    """Return the sequence number at the end of a code, 0 when it has none."""
+    tail = re.search(r"(\d+)$", code.removeprefix(parent))
+    return int(tail[1]) if tail else 0
+
+
+def _width(scheme: str, parents: npt.NDArray[np.object_], given: set[str]) -> int:
+    """Return one width for all sequences, or codes of different parents could meet."""
+    match = _SEQUENCE.search(scheme)
+    least = int(match[1] or 0) if match else 0
+    _, counts = np.unique(parents.astype(str), return_counts=True)
+    most = int(counts.max(initial=0)) + (len(given) if given else 0)
+    return max(least, len(str(most))) if int(counts.max(initial=0)) >= 10**least else least
+
+
+def _last_sequence(parent: str, given: set[str], scheme: str, width: int) -> int:
+    head = write_code(str(parent), 0, scheme, width)
+    stem = head[: len(head) - max(width, 1)]
+    numbers = (code[len(stem) :] for code in given if code.startswith(stem))
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
