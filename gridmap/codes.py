@@ -96,17 +96,15 @@ def number_cells(
         raise InputError("Two cells keep the same code; a code stands for one cell.")
     given = set(used) | set(kept.values())
     owners = np.asarray(parents, dtype=object)
-    width = _width(scheme, owners, given)
+    width = _width(scheme, owners)
+    last = _last_sequences(list(dict.fromkeys(parents)), given, scheme)
     codes: list[str] = [kept.get(position, "") for position in range(len(owners))]
-    for parent in dict.fromkeys(parents):
+    for parent, sequence in last.items():
         members = np.flatnonzero(owners == parent)
         order = members[reading_order(x[members], y[members], areas[members])]
-        # Sequences go on after the last one ever given, so that no number returns.
-        sequence = _last_sequence(parent, given, scheme, width)
-        for position in order:
-            if position not in kept:
-                sequence += 1
-                codes[position] = write_code(str(parent), sequence, scheme, width)
+        new = [position for position in order if position not in kept]
+        for number, position in enumerate(new, start=sequence + 1):
+            codes[position] = write_code(parent, number, scheme, width)
     if len(set(codes)) < len(codes):
         raise InputError(f"The scheme {scheme!r} gives two cells the same code; name {{parent}}.")
     return codes
@@ -126,9 +124,7 @@ def write_code(parent: str, sequence: int, scheme: str = DEFAULT_SCHEME, width: 
     if match is None:
         raise InputError(f"The code scheme {scheme!r} has no {{sequence}}; try {DEFAULT_SCHEME!r}.")
     digits = f"{sequence:0{max(width, int(match[1] or 0))}d}"
-    if scheme == DEFAULT_SCHEME and parent and not parent[-1].isdigit():
-        digits = "-" + digits
-    return _SEQUENCE.sub(digits, scheme).replace("{parent}", parent)
+    return _stem(parent, scheme) + digits + scheme[match.end() :].replace("{parent}", parent)
 
 
 def cell_name(parent_name: str, sequence: int, lang: str = "zh") -> str:
@@ -175,17 +171,26 @@ def sequence_of(code: str, parent: str) -> int:
     return int(tail[1]) if tail else 0
 
 
-def _width(scheme: str, parents: npt.NDArray[np.object_], given: set[str]) -> int:
+def _width(scheme: str, parents: npt.NDArray[np.object_]) -> int:
     """Return one width for all sequences, or codes of different parents could meet."""
     match = _SEQUENCE.search(scheme)
-    least = int(match[1] or 0) if match else 0
     _, counts = np.unique(parents.astype(str), return_counts=True)
-    most = int(counts.max(initial=0)) + (len(given) if given else 0)
-    return max(least, len(str(most))) if int(counts.max(initial=0)) >= 10**least else least
+    return max(int(match[1] or 0) if match else 0, len(str(counts.max(initial=0))))
 
 
-def _last_sequence(parent: str, given: set[str], scheme: str, width: int) -> int:
-    head = write_code(str(parent), 0, scheme, width)
-    stem = head[: len(head) - max(width, 1)]
-    numbers = (code[len(stem) :] for code in given if code.startswith(stem))
-    return max((int(number) for number in numbers if number.isdigit()), default=0)
+def _last_sequences(parents: list[str], given: set[str], scheme: str) -> dict[str, int]:
+    """Return the last sequence ever given in each parent, so that no number returns."""
+    stems = {_stem(parent, scheme): parent for parent in parents}
+    last = dict.fromkeys(parents, 0)
+    for code in given:
+        # The longest stem is the parent's own: "11" + "001" is not "1" + "1001".
+        stem = max((s for s in stems if code.startswith(s)), key=len, default=None)
+        if stem is not None and code[len(stem) :].isdigit():
+            last[stems[stem]] = max(last[stems[stem]], int(code[len(stem) :]))
+    return last
+
+
+def _stem(parent: str, scheme: str) -> str:
+    """Return what stands before the sequence in every code of a parent."""
+    joint = "-" if scheme == DEFAULT_SCHEME and parent and not parent[-1].isdigit() else ""
+    return scheme.split("{sequence")[0].replace("{parent}", parent) + joint

@@ -1,0 +1,176 @@
+"""What every command shares: options, errors, exit codes, progress and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from gridmap.errors import GridmapError
+from gridmap.progress import Progress, silent
+
+BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
+
+
+class Shell:
+    """Where a command says things, and in which language."""
+
+    def __init__(self) -> None:
+        self.lang = "zh"
+        self.quiet = False
+        self.json = False
+        self._bar: Any = None
+        self._stage = ""
+
+    def answer(self, text: str) -> None:
+        """Print what was asked for, to stdout."""
+        click.echo(text)
+
+    def say(self, text: str) -> None:
+        """Print news, to stderr."""
+        if not self.quiet:
+            self._finish()
+            click.echo(text, err=True)
+
+    def emit_json(self, document: dict[str, Any]) -> None:
+        """Print one JSON document, to stdout."""
+        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, default=_plain))
+
+    def pick(self, zh: str, en: str) -> str:
+        """Return the text in the language asked for."""
+        return zh if self.lang == "zh" else en
+
+    def progress(self) -> Progress:
+        """Return a progress callback: a bar on a terminal, nothing elsewhere."""
+        return silent if self.quiet or not sys.stderr.isatty() else self._advance
+
+    def _advance(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._finish()
+            self._stage = stage
+            self._bar = click.progressbar(length=max(total, 1), label=stage, file=sys.stderr)
+            self._bar.__enter__()
+        if self._bar is not None:
+            self._bar.length = max(total, 1)
+            self._bar.update(done - self._bar.pos)
+            if total and done >= total:
+                self._finish()
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+class Commands(click.Group):
+    """A group whose errors are one line with an exit code of their own."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; end with 0, 1, 2, 70 or 130."""
+        shell = Shell()
+        kwargs["obj"] = shell
+        if kwargs.pop("standalone_mode", True) is False:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            code = super().main(*args, standalone_mode=False, **kwargs)
+        except GridmapError as error:
+            fail(shell, str(error))
+        except click.ClickException as error:
+            _usage(shell, error)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("gridmap: interrupted; nothing was half-written.", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(0)
+        except MemoryError:
+            fail(shell, "Out of memory. Use a machine with more, or a smaller extent.")
+        except OSError as error:
+            fail(shell, f"{error.filename or 'A file'}: {error.strerror or error}.")
+        except Exception:
+            traceback.print_exc()
+            click.echo("gridmap: this is a bug; please report the lines above.", err=True)
+            sys.exit(BUG)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(shell: Shell, message: str) -> NoReturn:
+    """Print one line with its cure, and end with exit code 2."""
+    line = " ".join(message.split())
+    if shell.json:
+        shell.emit_json({"schema": "gridmap.error/1", "error": line})
+    click.echo(f"gridmap: {line}", err=True)
+    sys.exit(UNUSABLE)
+
+
+def _usage(shell: Shell, error: click.ClickException) -> NoReturn:
+    if shell.json or not isinstance(error, click.UsageError):
+        fail(shell, error.format_message())
+    error.show()
+    sys.exit(UNUSABLE)
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
+        shell = ctx.ensure_object(Shell)
+        if value is not None and value is not False:
+            setattr(shell, name, value)
+        return value
+
+    return callback
+
+
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    expose_value=False,
+    is_eager=True,
+    callback=_set("lang"),
+    help="Language of the output (default zh).",
+)
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set("quiet"),
+    help="No news and no progress on stderr.",
+)
+
+
+def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command, which also takes the global options behind its own name."""
+    context = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+    def declare(function: Callable[..., Any]) -> click.Command:
+        made = click.command(context_settings=context, **settings)
+        return made(lang_option(quiet_option(function)))
+
+    return declare
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json, which also turns errors into JSON."""
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, callback=_set("json"),
+        help="One JSON document on stdout.",
+    )(function)  # fmt: skip
+
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")
+crs_option = click.option(
+    "--crs", metavar="EPSG:N", help="CRS of input files that do not say their own."
+)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars and arrays into what JSON knows."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)
