@@ -1,0 +1,47 @@
+"""Coordinate reference systems: where to measure, and from which datum positions come."""
+
+from __future__ import annotations
+
+from gridmap.crs.china import in_shift_area, shift_area
+from gridmap.crs.datum import (
+    DATUMS,
+    DatumAlarm,
+    check_datum,
+    datum_alarm,
+    from_datum,
+    positions_from,
+    positions_to,
+    to_datum,
+)
+from gridmap.crs.offset import (
+    bd09_to_gcj02,
+    bd09_to_wgs84,
+    gcj02_to_bd09,
+    gcj02_to_wgs84,
+    wgs84_to_bd09,
+    wgs84_to_gcj02,
+)
+from gridmap.crs.project import metric_crs, mover, parse_crs, reproject
+
+__all__ = [
+    "DATUMS",
+    "DatumAlarm",
+    "bd09_to_gcj02",
+    "bd09_to_wgs84",
+    "check_datum",
+    "datum_alarm",
+    "from_datum",
+    "gcj02_to_bd09",
+    "gcj02_to_wgs84",
+    "in_shift_area",
+    "metric_crs",
+    "mover",
+    "parse_crs",
+    "positions_from",
+    "positions_to",
+    "reproject",
+    "shift_area",
+    "to_datum",
+    "wgs84_to_bd09",
+    "wgs84_to_gcj02",
+]

@@ -1,0 +1,245 @@
+"""From the datum that positions were delivered in to the true one, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from gridmap._checks import label
+from gridmap.crs.offset import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
+from gridmap.crs.project import mover, parse_crs, replace_geometry
+from gridmap.errors import CRSError, InputError
+
+Floats = npt.NDArray[np.float64]
+Pair = tuple[Floats, Floats]
+Lang = Literal["zh", "en"]
+
+DATUMS = ("wgs84", "cgcs2000", "gcj02", "bd09")
+
+_UNSHIFT: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], Pair]] = {
+    "gcj02": gcj02_to_wgs84,
+    "bd09": bd09_to_wgs84,
+}
+_SHIFT: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], Pair]] = {
+    "gcj02": wgs84_to_gcj02,
+    "bd09": wgs84_to_bd09,
+}
+_MANY = 20  # positions outside, below which nothing is concluded
+
+
+def from_datum(points: Any, datum: str, *, crs: Any = 4326) -> Any:
+    """Move geometries from the datum they were delivered in to a true CRS.
+
+    Parameters
+    ----------
+    points : GeoDataFrame or GeoSeries
+        Geometries whose coordinates are in `datum`; what CRS they claim is not looked at, except
+        that a projected one is refused for ``gcj02`` and ``bd09``, which are degrees.
+    datum : str
+        ``wgs84``, ``cgcs2000``, ``gcj02`` (Amap, WeChat), ``bd09`` (Baidu) or ``EPSG:n``.
+    crs : CRS
+        Where to: WGS 84 degrees unless told otherwise.
+
+    Returns
+    -------
+    GeoDataFrame or GeoSeries
+        A new one on the same index, in `crs`.
+
+    Raises
+    ------
+    InputError
+        When the datum is unknown, or the coordinates cannot be in it.
+    CRSError
+        When the transform would be a guess.
+
+    Examples
+    --------
+    >>> import geopandas as gpd
+    >>> amap = gpd.GeoSeries.from_xy([116.41024449916938], [39.91640428150164])
+    >>> print(f'{from_datum(amap, "gcj02").x[0]:.6f}')
+    116.404000
+    """
+    key = check_datum(datum)
+    _refuse_projected(points, key)
+    moved = shapely.transform(
+        points.geometry.values, lambda x, y: positions_from(x, y, key, crs), interleaved=False
+    )
+    return replace_geometry(points, moved, parse_crs(crs))
+
+
+def to_datum(points: Any, datum: str) -> Any:
+    """Move geometries from their true CRS to a datum, as for showing them on a web map.
+
+    Parameters
+    ----------
+    points : GeoDataFrame or GeoSeries
+        Geometries with a CRS.
+    datum : str
+        As for `from_datum`.
+
+    Returns
+    -------
+    GeoDataFrame or GeoSeries
+        A new one on the same index. Shifted coordinates have no CRS, as none describes them.
+    """
+    key = check_datum(datum)
+    if points.crs is None:
+        raise CRSError("`points` has no CRS. Declare it: `points.set_crs(4326)`.")
+    moved = shapely.transform(
+        points.geometry.values, lambda x, y: positions_to(x, y, key, points.crs), interleaved=False
+    )
+    return replace_geometry(points, moved, None if key in _SHIFT else _system(key))
+
+
+def positions_from(x: npt.ArrayLike, y: npt.ArrayLike, datum: str, crs: Any = 4326) -> Pair:
+    """Move arrays of positions from a datum to a CRS; what is not finite becomes NaN."""
+    key = check_datum(datum)
+    x, y = _finite(x, y)
+    if key in _UNSHIFT:
+        return mover(4326, crs)(*_UNSHIFT[key](x, y))
+    return mover(_system(key), crs)(x, y)
+
+
+def positions_to(x: npt.ArrayLike, y: npt.ArrayLike, datum: str, crs: Any = 4326) -> Pair:
+    """Move arrays of positions from a CRS to a datum."""
+    key = check_datum(datum)
+    x, y = _finite(x, y)
+    if key in _SHIFT:
+        return _SHIFT[key](*mover(crs, 4326)(x, y))
+    return mover(crs, _system(key))(x, y)
+
+
+def check_datum(datum: str) -> str:
+    """Return the datum's canonical name, as gcj02 or EPSG:4547.
+
+    Raises
+    ------
+    InputError
+        When it is none of the known names and no EPSG code.
+    """
+    key = str(datum).strip().lower().replace("-", "").replace(" ", "").replace("_", "")
+    if key in DATUMS:
+        return key
+    if key.startswith("epsg:"):
+        return label(parse_crs(key.upper(), name="datum"))
+    raise InputError(
+        f"`datum` is {datum!r}; write one of {', '.join(DATUMS)} or EPSG:n, as EPSG:4547."
+    )
+
+
+@dataclass(frozen=True)
+class DatumAlarm:
+    """Too many positions lie outside, and another datum would fit better.
+
+    Attributes
+    ----------
+    declared : str
+        The datum that was declared.
+    outside : float
+        Share of positions outside under the declared datum.
+    fits : str
+        The datum that fits best; ``swapped`` when x and y seem exchanged.
+    outside_then : float
+        Share of positions outside under that one.
+    """
+
+    declared: str
+    outside: float
+    fits: str
+    outside_then: float
+
+    def sentence(self, lang: Lang = "zh") -> str:
+        """Return the alarm as one line with its cure."""
+        zh = f"按 {self.declared} 有 {self.outside:.1%} 的点落在辖区外；"
+        en = f"{self.outside:.1%} of the points lie outside the jurisdiction as {self.declared}, "
+        if self.fits == "swapped":
+            zh += f"两列坐标互换后只有 {self.outside_then:.1%}。请核对经纬度是否写反。"
+            en += f"but {self.outside_then:.1%} with x and y exchanged. Check the two columns."
+        else:
+            zh += f"若为 {self.fits} 则只有 {self.outside_then:.1%}。"
+            zh += f"请核实后用 --datum {self.fits} 声明。"
+            en += f"but {self.outside_then:.1%} would as {self.fits}. "
+            en += f"Find out which it is, then declare --datum {self.fits}."
+        return zh if lang == "zh" else en
+
+
+def datum_alarm(
+    x: npt.ArrayLike, y: npt.ArrayLike, boundary: Any, crs: Any, *, declared: str = "wgs84"
+) -> DatumAlarm | None:
+    """Ask whether the share of points outside looks like a mistaken datum.
+
+    Nothing is changed: a datum is declared by people, never guessed.
+
+    Parameters
+    ----------
+    x, y : array-like
+        Positions as delivered.
+    boundary : shapely geometry
+        The jurisdiction, in `crs`.
+    crs : CRS
+        Of the boundary.
+    declared : str
+        The datum that was declared for the positions.
+
+    Returns
+    -------
+    DatumAlarm or None
+        None when few points lie outside, or no other datum would put clearly more inside.
+    """
+    x, y = _finite(x, y)
+    known = np.isfinite(x)
+    x, y = x[known], y[known]
+    if not len(x):
+        return None
+    shapely.prepare(boundary)
+
+    def outside(a: Floats, b: Floats, datum: str) -> int:
+        return int((~shapely.intersects_xy(boundary, *positions_from(a, b, datum, crs))).sum())
+
+    declared = check_datum(declared)
+    now = outside(x, y, declared)
+    if now < _MANY and now < len(x) / 2:
+        return None
+    rivals = _rivals(x, y, declared)
+    if not rivals:
+        return None
+    then, fits = min(
+        (outside(*((y, x) if name == "swapped" else (x, y)), datum), name) for name, datum in rivals
+    )
+    if then > now / 2 or now - then < 0.01 * len(x):
+        return None
+    return DatumAlarm(declared, now / len(x), fits, then / len(x))
+
+
+def _rivals(x: Floats, y: Floats, declared: str) -> list[tuple[str, str]]:
+    """Return the readings that could be tried: (name, datum)."""
+    degrees = bool((np.abs(x) <= 180).all() and (np.abs(y) <= 90).all())
+    rivals = [("swapped", declared)]
+    if degrees:
+        rivals += [(d, d) for d in ("wgs84", "gcj02", "bd09") if d != declared]
+    if declared == "cgcs2000":  # the same positions
+        rivals = [(name, datum) for name, datum in rivals if name != "wgs84"]
+    return rivals
+
+
+def _system(key: str) -> Any:
+    return parse_crs({"wgs84": 4326, "cgcs2000": 4490}.get(key, key))
+
+
+def _finite(x: npt.ArrayLike, y: npt.ArrayLike) -> Pair:
+    x, y = np.array(x, np.float64), np.array(y, np.float64)
+    bad = ~(np.isfinite(x) & np.isfinite(y))
+    return np.where(bad, np.nan, x), np.where(bad, np.nan, y)
+
+
+def _refuse_projected(points: Any, key: str) -> None:
+    if key in _UNSHIFT and points.crs is not None and points.crs.is_projected:
+        raise InputError(
+            f"`points` is in {label(points.crs)}, but {key} positions are degrees. "
+            f"Hand in the longitudes and latitudes as delivered."
+        )
