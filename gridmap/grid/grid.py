@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_crs, check_same_crs, label
-from gridmap.errors import CoverageError, InputError
+from gridmap._checks import check_crs, label
+from gridmap.errors import InputError
+from gridmap.grid.door import jurisdictions_of, labelled, one_geometry, proved, table_of
+from gridmap.grid.sketch import thumbnail
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -80,14 +82,14 @@ class Grid:
     ) -> None:
         check_crs("cells", cells)
         self._levels = tuple(levels)
-        self._boundary = _one_geometry(boundary, cells)
-        self._jurisdictions = _jurisdictions(jurisdictions, self._boundary, cells, self._levels)
-        self._cells = _label(cells, self._jurisdictions, self._levels)
+        self._boundary = one_geometry(boundary, cells)
+        self._jurisdictions = jurisdictions_of(jurisdictions, self._boundary, cells, self._levels)
+        self._cells = labelled(cells, self._jurisdictions, self._levels)
         self._units = units
-        self._exceptions = _table(exceptions, EXCEPTION_COLUMNS)
-        self._retired = _table(retired, RETIRED_COLUMNS)
+        self._exceptions = table_of(exceptions, EXCEPTION_COLUMNS)
+        self._retired = table_of(retired, RETIRED_COLUMNS)
         self._parameters = dict(parameters or {})
-        self._proof = _proved(self._cells, self._boundary, self._jurisdictions)
+        self._proof = proved(self._cells, self._boundary, self._jurisdictions)
 
     @property
     def cells(self) -> gpd.GeoDataFrame:
@@ -278,228 +280,5 @@ class Grid:
         )
         return (
             "<div style='display:flex;gap:24px;align-items:center'>"
-            f"{_thumbnail(self._cells)}<table>{facts}</table></div>"
+            f"{thumbnail(self._cells)}<table>{facts}</table></div>"
         )
-
-
-def adopt(
-    cells: gpd.GeoDataFrame,
-    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame,
-    *,
-    code: str | None = None,
-    count: str | None = None,
-    levels: Sequence[str] = (),
-    households: tuple[int, int] = (300, 600),
-) -> Grid:
-    """Make a Grid of cells that somebody else drew.
-
-    Parameters
-    ----------
-    cells : GeoDataFrame
-        One row a cell.
-    boundary : Polygon, MultiPolygon or GeoSeries
-        The outline that the cells must fill.
-    code, count : str, optional
-        Columns of the code and of the households; without `code` the index is the code.
-    levels : sequence of str
-        Columns of the hierarchy, coarse to fine; the finest jurisdictions are then the unions
-        of the cells that agree in them.
-    households : (int, int)
-        The band the grid is held against.
-
-    Returns
-    -------
-    Grid
-
-    Raises
-    ------
-    CoverageError
-        When the cells do not tile the boundary exactly; ``.defects`` shows where.
-    InputError
-        When a column is missing or codes repeat.
-
-    Examples
-    --------
-    >>> cells = gpd.GeoDataFrame({"id": ["a", "b"]},
-    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
-    >>> len(adopt(cells, shapely.box(0, 0, 10, 5), code="id"))
-    2
-    """
-    frame = cells.copy()
-    for name, column in (("code", code), ("count", count)):
-        if column is not None and column not in frame:
-            raise InputError(
-                f"`{name}` names the column {column!r}, which the cells lack; "
-                f"they have {', '.join(map(str, frame.columns))}."
-            )
-    for column in levels:
-        if column not in frame:
-            raise InputError(f"The cells have no level column {column!r}.")
-    if code is not None:
-        frame.index = pd.Index(frame[code].astype(str), name="code")
-        frame = frame.drop(columns=code) if code not in levels else frame
-    if count is not None:
-        frame = frame.rename(columns={count: "households"})
-    jurisdictions = None
-    if levels:
-        frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
-        jurisdictions = _unions(frame, list(levels))
-    low, high = households
-    return Grid(
-        frame,
-        boundary,
-        levels,
-        jurisdictions=jurisdictions,
-        parameters={"min": low, "max": high, "adopted": True},
-    )
-
-
-def _unions(cells: gpd.GeoDataFrame, levels: list[str]) -> gpd.GeoDataFrame:
-    groups = cells.groupby("parent", sort=True)
-    table = groups[levels].first()
-    geometry = [
-        shapely.coverage_union_all(cells.geometry.to_numpy()[rows])
-        for rows in groups.indices.values()
-    ]
-    return gpd.GeoDataFrame(table, geometry=geometry, crs=cells.crs)
-
-
-def _one_geometry(
-    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame, cells: gpd.GeoDataFrame
-) -> shapely.Geometry:
-    if isinstance(boundary, gpd.GeoDataFrame | gpd.GeoSeries):
-        check_same_crs("cells", cells, "boundary", boundary)
-        boundary = shapely.coverage_union_all(boundary.geometry.to_numpy())
-    if boundary is None or boundary.is_empty:
-        raise InputError(
-            "`boundary` is empty; without one nothing can be proved. Hand in the outline."
-        )
-    return boundary
-
-
-def _jurisdictions(
-    frame: gpd.GeoDataFrame | None,
-    boundary: shapely.Geometry,
-    cells: gpd.GeoDataFrame,
-    levels: tuple[str, ...],
-) -> gpd.GeoDataFrame:
-    if frame is None:
-        parent = str(cells["parent"].iloc[0]) if "parent" in cells and len(cells) else ""
-        table: dict[str, list[Any]] = {level: [cells[level].iloc[0]] for level in levels}
-        index = pd.Index([parent], name="parent")
-        return gpd.GeoDataFrame(table, index=index, geometry=[boundary], crs=cells.crs)
-    check_same_crs("cells", cells, "jurisdictions", frame)
-    frame = frame.copy(deep=False)
-    frame.index = pd.Index(frame.index.astype(str), name="parent")
-    if not frame.index.is_unique:
-        raise InputError(
-            f"`jurisdictions` repeat the code {_repeated(frame.index)}; each stands once."
-        )
-    return frame
-
-
-def _label(
-    cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame, levels: tuple[str, ...]
-) -> gpd.GeoDataFrame:
-    """Return the cells with every column a Grid promises, in one order."""
-    frame = cells.copy()
-    if frame.geometry.name != "geometry":
-        frame = frame.rename_geometry("geometry")
-    if "code" in frame:
-        frame = frame.set_index("code")
-    frame.index = pd.Index(frame.index.astype(str), name="code")
-    if not frame.index.is_unique:
-        raise InputError(f"The code {_repeated(frame.index)} stands twice; codes must be unique.")
-    if "parent" not in frame:
-        if len(jurisdictions) > 1:
-            raise InputError("`cells` has no column `parent` that names each one's jurisdiction.")
-        frame["parent"] = jurisdictions.index[0]
-    frame["parent"] = frame["parent"].astype(str)
-    unknown = ~frame["parent"].isin(jurisdictions.index)
-    if unknown.any():
-        raise InputError(
-            f"Cell {frame.index[unknown][0]} names the jurisdiction "
-            f"{frame['parent'][unknown].iloc[0]!r}, which is not among `jurisdictions`."
-        )
-    for level in levels:
-        wanted = jurisdictions[level].reindex(frame["parent"]).to_numpy()
-        if level in frame and not (frame[level].to_numpy() == wanted).all():
-            culprit = frame.index[frame[level].to_numpy() != wanted][0]
-            raise InputError(
-                f"Cell {culprit} crosses level `{level}`: its jurisdiction says otherwise."
-            )
-        frame[level] = wanted
-    if "name" not in frame:
-        frame["name"] = frame.index
-    if "kind" not in frame:
-        frame["kind"] = "residential"
-    if "households" not in frame:
-        frame["households"] = 0
-    frame["households"] = frame["households"].astype(np.int64)
-    frame["area_m2"] = frame.geometry.area * _square_metres(frame.crs)
-    first = ["name", "kind", "households", "area_m2", "parent", *levels]
-    return frame[
-        [*dict.fromkeys(first), *(c for c in frame if c not in {*first, "geometry"}), "geometry"]
-    ]
-
-
-def _square_metres(crs: Any) -> float:
-    """Return square metres per square unit of a projected CRS, 1 for degrees."""
-    return float(crs.axis_info[0].unit_conversion_factor) ** 2 if crs.is_projected else 1.0
-
-
-def _proved(
-    cells: gpd.GeoDataFrame, boundary: shapely.Geometry, jurisdictions: gpd.GeoDataFrame
-) -> Proof:
-    from gridmap.coverage import prove, validate
-
-    proof = prove(
-        cells.geometry,
-        boundary,
-        parents=jurisdictions.geometry,
-        parent_of=jurisdictions.index.get_indexer(cells["parent"]),
-    )
-    if proof.verdict == "exact":
-        return proof
-    defects = validate(
-        cells, boundary, parents=jurisdictions, parent_column="parent", households=None
-    )
-    kinds = defects["kind"].value_counts()
-    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or proof.verdict
-    raise CoverageError(
-        f"The cells do not tile their boundary exactly: {found}. "
-        "See `.defects`, or mend them with `gridmap.repair` (--repair).",
-        defects,
-    )
-
-
-def _table(frame: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
-    if frame is None:
-        return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
-    return frame.reset_index(drop=True)
-
-
-def _repeated(index: pd.Index) -> str:
-    return repr(index[index.duplicated()][0])
-
-
-def _thumbnail(cells: gpd.GeoDataFrame, side: int = 260) -> str:
-    """Return a small SVG of the cells, coloured by kind."""
-    x0, y0, x1, y1 = cells.total_bounds
-    scale = side / max(x1 - x0, y1 - y0, 1e-9)
-    tolerance = 0.7 / scale
-    shapes = shapely.coverage_simplify(cells.geometry.to_numpy(), tolerance)
-    paths = []
-    for shape, kind in zip(shapes, cells["kind"], strict=True):
-        rings = shapely.get_rings(shape)
-        points = (
-            np.round((shapely.get_coordinates(r) - (x0, y1)) * (scale, -scale), 1) for r in rings
-        )
-        path = "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in p) + "Z" for p in points)
-        fill = "#dfe7ec" if kind == "residential" else "#f3e3c3"
-        paths.append(f"<path d='{path}' fill='{fill}' stroke='#607d8b' stroke-width='.4'/>")
-    width, height = (x1 - x0) * scale, (y1 - y0) * scale
-    return (
-        f"<svg width='{width:.0f}' height='{height:.0f}' viewBox='-1 -1 {width + 2:.1f} "
-        f"{height + 2:.1f}' role='img' aria-label='the cells'>{''.join(paths)}</svg>"
-    )

@@ -1,0 +1,87 @@
+"""The shell of the commands: help without imports, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gridmap.cli import COMMANDS, main
+from gridmap.cli._shell import Commands, command, json_option
+from gridmap.errors import InputError
+
+
+def _group(action):
+    group = Commands("gridmap")
+
+    @command(name="go")
+    @json_option
+    @click.pass_context
+    def go(ctx, as_json):
+        action(ctx)
+
+    group.add_command(go)
+    return group
+
+
+def _raise(error):
+    def action(_):
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (InputError("`cells`\nis empty."), 2, "gridmap: `cells` is empty."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "x.gpkg"), 2, "x.gpkg: Permission denied."),
+        (ZeroDivisionError("oops"), 70, "this is a bug"),
+        (MemoryError(), 2, "Out of memory"),
+    ],
+)
+def test_errors_end_with_their_code(error, code, said):
+    result = CliRunner().invoke(_group(_raise(error)), ["go"])
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_findings_end_with_one():
+    result = CliRunner().invoke(_group(lambda ctx: ctx.exit(1)), ["go"])
+    assert result.exit_code == 1
+
+
+def test_errors_are_json_when_json_was_asked_for():
+    result = CliRunner().invoke(_group(_raise(InputError("no CRS"))), ["go", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {"schema": "gridmap.error/1", "error": "no CRS"}
+
+
+def test_bad_usage_is_two():
+    assert CliRunner().invoke(main, ["nonsense"]).exit_code == 2
+
+
+def test_help_names_every_command_and_imports_no_frames():
+    code = (
+        "import sys\nfrom gridmap.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'pandas', 'numpy', 'shapely'} & set(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name):
+    for arguments in ([name, "--help"], ["--lang", "en", name, "--lang", "zh", "--help"]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        assert "Usage" in result.output
