@@ -1,0 +1,239 @@
+"""Communities, streets and districts of the made-up city, with the awkward cases planted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+from scipy.sparse import csr_array
+
+from gridmap.examples.blocks import Blocks, sums
+from gridmap.examples.growth import grow, is_connected, share_out
+from gridmap.examples.housing import HIGHRISE, INDUSTRY, MIXED, PARK, VILLAGE, WALKUP, Houses
+from gridmap.examples.network import Floats, Integers
+
+SMALL, TOWER, EXCLAVE = 220, 660, 420
+USES = {
+    PARK: ["park"],
+    INDUSTRY: ["industry"],
+    MIXED: ["market", "hospital", "market"],
+    WALKUP: ["school"],
+    VILLAGE: ["school"],
+}
+KEPT_HOUSEHOLDS = {"park": 0.0, "school": 0.0, "hospital": 0.0, "market": 0.1, "industry": 1.0}
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which community, street and district each block is in, and which blocks are dedicated.
+
+    `community` is by block; `street` and `district` are by community; `dedicated` maps a block to
+    its use. Communities are numbered in reading order within their street.
+    """
+
+    community: Integers
+    street: Integers
+    district: Integers
+    dedicated: dict[int, str]
+
+
+def divide(
+    blocks: Blocks, use: Integers, houses: Houses, target: float, districts: int, streets: int,
+    rng: np.random.Generator,
+) -> tuple[Division, Houses]:  # fmt: skip
+    """Cut the city into districts, streets and communities, and plant the awkward cases.
+
+    There is a community with a lake, one under 300 households, one in two parts, and a tower
+    over 600; the houses come back with the households that this took.
+    """
+    centre = shapely.get_coordinates(shapely.centroid(blocks.polygons))
+    near = blocks.contacts.matrix(len(use), across=False)
+    community = _communities(blocks, households_of(houses, len(use)), centre, target, rng)
+    community, houses = _plant_small(community, near, blocks, houses)
+    community = _plant_exclave(community, near, blocks, households_of(houses, len(use)))
+    houses, tower = _plant_tower(houses, use)
+    dedicated = _dedicate(community, near, use, houses, tower, rng)
+    houses = _empty(houses, dedicated)
+    street, district = _upper_levels(community, blocks, centre, districts, streets)
+    return _in_reading_order(community, street, district, blocks, dedicated), houses
+
+
+def households_of(houses: Houses, blocks: int) -> Floats:
+    """Add up the households of each block."""
+    return sums(houses.block, houses.households.astype(np.float64), blocks)
+
+
+def _communities(
+    blocks: Blocks, households: Floats, centre: Floats, target: float, rng: np.random.Generator
+) -> Integers:
+    """Grow communities; the blocks around one lake stay together."""
+    leader = np.arange(len(centre))
+    for lake in range(int(blocks.by_lake.max()) + 1):
+        shore = np.flatnonzero(blocks.by_lake == lake)
+        leader[shore] = shore.min(initial=len(centre))
+    _, group = np.unique(leader, return_inverse=True)
+    size = np.bincount(group)
+    middle = np.c_[np.bincount(group, centre[:, 0]), np.bincount(group, centre[:, 1])]
+    weight = sums(group, households)
+    contacts = blocks.contacts.merged(group)
+    return grow(contacts, weight, middle / size[:, None], target, rng)[group]
+
+
+def _movable(
+    community: Integers, near: csr_array, blocks: Blocks, households: Floats, wish: float
+) -> Integers:
+    """List blocks of about `wish` households that can leave without tearing or starving it."""
+    total = np.bincount(community, weights=households)
+    free = (blocks.by_lake < 0) & (households > 0) & (total[community] - households > 700)
+    closest = np.argsort(np.where(free, np.abs(households - wish), np.inf), kind="stable")
+    able = [b for b in closest[:200] if free[b] and is_connected(near, _others(community, b))]
+    return np.array(able, dtype=np.int64)
+
+
+def _others(community: Integers, block: int) -> Integers:
+    members = np.flatnonzero(community == community[block])
+    others: Integers = members[members != block]
+    return others
+
+
+def _plant_small(
+    community: Integers, near: csr_array, blocks: Blocks, houses: Houses
+) -> tuple[Integers, Houses]:
+    """Make one block a community of its own, with about 220 households."""
+    households = households_of(houses, len(community))
+    movable = _movable(community, near, blocks, households, SMALL)
+    if not len(movable):
+        return community, houses
+    block = int(movable[0])
+    community = community.copy()
+    community[block] = community.max() + 1
+    here = houses.block == block
+    scaled = np.ceil(houses.households * (SMALL / households[block])).astype(np.int64)
+    too_far = not 150 <= households[block] <= 285
+    counts = np.where(here & too_far, scaled, houses.households)
+    return community, replace(houses, households=counts)
+
+
+def _plant_exclave(
+    community: Integers, near: csr_array, blocks: Blocks, households: Floats
+) -> Integers:
+    """Give a block to a community that lies near but does not touch it."""
+    centre = shapely.get_coordinates(shapely.centroid(blocks.polygons))
+    sizes = np.bincount(community)
+    for block in _movable(community, near, blocks, households, EXCLAVE):
+        away = shapely.distance(blocks.polygons, blocks.polygons[block])
+        touching = np.unique(community[away <= 0])
+        nearby = np.argsort(np.hypot(*(centre - centre[block]).T), kind="stable")
+        for other in community[nearby]:
+            if other not in touching and sizes[other] > 2:
+                moved = community.copy()
+                moved[block] = other
+                return moved
+    return community
+
+
+def _plant_tower(houses: Houses, use: Integers) -> tuple[Houses, int]:
+    """Fill the largest tower with more households than a cell may have."""
+    score = np.where(use[houses.block] == HIGHRISE, houses.households, -1)
+    tower = int(np.argmax(score))
+    counts, floors = houses.households.copy(), houses.floors.copy()
+    counts[tower], floors[tower] = TOWER, 34
+    return replace(houses, households=counts, floors=floors), int(houses.block[tower])
+
+
+def _dedicate(
+    community: Integers, near: csr_array, use: Integers, houses: Houses, tower: int,
+    rng: np.random.Generator,
+) -> dict[int, str]:  # fmt: skip
+    """Set blocks aside for schools, markets, parks, hospitals and industry.
+
+    What is left of each community stays connected and keeps more than 700 households.
+    """
+    households = households_of(houses, len(use))
+    total = np.bincount(community, weights=households)
+    taken = np.zeros(len(use), bool)
+    wanted = max(5, int(0.9 * (community.max() + 1)))
+    rank = {PARK: 0, MIXED: 1, WALKUP: 1, INDUSTRY: 2, VILLAGE: 2}
+    order = sorted(rng.permutation(len(use)).tolist(), key=lambda b: rank.get(int(use[b]), 9))
+    dedicated: dict[int, str] = {}
+    per_use = dict.fromkeys(USES, 0)
+    for block in order:
+        kind = int(use[block])
+        if len(dedicated) == wanted or kind not in USES:
+            break
+        rest = _others(community, block)
+        rest = rest[~taken[rest]]
+        enough = total[community[block]] - households[block] > 700
+        if per_use[kind] > wanted // 4 or block == tower or not enough:
+            continue
+        if is_connected(near, rest):
+            names = USES[kind]
+            dedicated[block] = names[per_use[kind] % len(names)]
+            per_use[kind] += 1
+            taken[block] = True
+            total[community[block]] -= households[block]
+    return dedicated
+
+
+def _empty(houses: Houses, dedicated: dict[int, str]) -> Houses:
+    """Take the households out of dedicated blocks, as far as their use asks."""
+    share = np.ones(int(houses.block.max()) + 1)
+    for block, use in dedicated.items():
+        share[block] = KEPT_HOUSEHOLDS[use]
+    kept = np.floor(houses.households * share[houses.block]).astype(np.int64)
+    return replace(houses, households=kept)
+
+
+def _upper_levels(
+    community: Integers, blocks: Blocks, centre: Floats, districts: int, streets: int
+) -> tuple[Integers, Integers]:
+    """Share communities out to districts, and those of each district to streets."""
+    contacts = blocks.contacts.merged(community)
+    area = np.bincount(community, weights=shapely.area(blocks.polygons))
+    size = np.bincount(community)
+    middle = np.c_[np.bincount(community, centre[:, 0]), np.bincount(community, centre[:, 1])]
+    middle = middle / size[:, None]
+    ones = np.ones(len(area))
+    district = share_out(contacts, ones, middle, districts)
+    street = np.full(len(area), -1)
+    for number in range(districts):
+        members = np.flatnonzero(district == number)
+        local = np.full(len(area), -1)
+        local[members] = np.arange(len(members))
+        both = (local[contacts.i] >= 0) & (local[contacts.j] >= 0)
+        within = type(contacts)(
+            local[contacts.i[both]], local[contacts.j[both]],
+            contacts.length[both], contacts.hard[both],
+        )  # fmt: skip
+        part = share_out(within, ones[members], middle[members], streets)
+        street[members] = number * streets + np.maximum(part, 0)
+    return street, district
+
+
+def reading_order(xy: Floats, area: Floats) -> Integers:
+    """Order places in bands from the north, west to east inside a band."""
+    band = np.floor((xy[:, 1].max() - xy[:, 1]) / np.sqrt(area.mean()))
+    return np.lexsort((xy[:, 1], xy[:, 0], band))
+
+
+def _in_reading_order(
+    community: Integers, street: Integers, district: Integers, blocks: Blocks,
+    dedicated: dict[int, str],
+) -> Division:  # fmt: skip
+    """Number districts, streets within them and communities within those as one reads a map."""
+    xy = shapely.get_coordinates(shapely.centroid(blocks.polygons))
+    weight = shapely.area(blocks.polygons)
+
+    def ranks(label: Integers) -> Integers:
+        area = sums(label, weight)
+        x = np.bincount(label, weights=weight * xy[:, 0]) / area
+        y = np.bincount(label, weights=weight * xy[:, 1]) / area
+        return np.argsort(reading_order(np.c_[x, y], area))
+
+    of_district = ranks(district[community])[district]
+    of_street = ranks(street[community])[street]
+    order = np.lexsort((ranks(community), of_street, of_district))
+    place = np.argsort(order)
+    _, dense = np.unique(of_district * len(order) + of_street, return_inverse=True)
+    return Division(place[community], dense[order], of_district[order], dedicated)

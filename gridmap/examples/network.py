@@ -1,0 +1,191 @@
+"""Streets, river and railway of the made-up city, as edges that meet only in their ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+RIVER, RAILWAY, SHORE = -1, -2, 99
+CORE_BLOCK_M2, EDGE_BLOCK_M2 = 0.9e4, 6e4
+ARTERIAL_SPACING_M = 700.0
+VERTEX_SPACING_M = 45.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """Noded edges with the line each is part of and the rank of that line.
+
+    `rank` is 0 for the frame, grows with every halving of the land, and is RIVER, RAILWAY or
+    SHORE for what is no street; `line` numbers the road that an edge belongs to.
+    """
+
+    edges: NDArray[np.object_]
+    rank: Integers
+    line: Integers
+    lakes: NDArray[np.object_]
+    arterial_rank: int
+
+
+def halve(polygon: Floats, normal: Floats, offset: float) -> tuple[Floats, Floats, list[Floats]]:
+    """Cut a convex polygon by a line and return both sides and the two crossing points."""
+    distance = polygon @ normal - offset
+    left, right, crossings = [], [], []
+    for i, here in enumerate(polygon):
+        j = (i + 1) % len(polygon)
+        if distance[i] <= 0:
+            left.append(here)
+        if distance[i] >= 0:
+            right.append(here)
+        if distance[i] * distance[j] < 0:
+            share = distance[i] / (distance[i] - distance[j])
+            point = here + share * (polygon[j] - here)
+            left.append(point)
+            right.append(point)
+            crossings.append(point)
+    return np.array(left), np.array(right), crossings
+
+
+def _cut_direction(polygon: Floats, rng: np.random.Generator) -> Floats:
+    """Return a unit normal across the longer extent, turned a little so that nothing is square."""
+    sides = np.roll(polygon, -1, 0) - polygon
+    lengths = np.hypot(*sides.T)
+    along = sides[np.argmax(lengths)] / lengths.max()
+    across = np.array([-along[1], along[0]])
+    normal = along if np.ptp(polygon @ along) >= np.ptp(polygon @ across) else across
+    angle = rng.normal(0, 0.10)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    direction: Floats = turn @ normal
+    return direction
+
+
+def _area(polygon: Floats) -> float:
+    x, y = polygon.T
+    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+
+
+def street_lines(length: float, rng: np.random.Generator) -> tuple[Floats, Integers]:
+    """Halve a square of land again and again, finer towards the centre.
+
+    Returns the cuts as an array (n, 2, 2) of end points and the rank of each.
+    """
+    square = np.array([[0, 0], [length, 0], [length, length], [0, length]], dtype=float)
+    cuts = [np.array([square[i], square[(i + 1) % 4]]) for i in range(4)]
+    ranks = [0] * 4
+    waiting = [(square, 0)]
+    while waiting:
+        land, rank = waiting.pop()
+        remoteness = np.hypot(*(land.mean(0) - length / 2)) / (length * 0.7)
+        wanted = CORE_BLOCK_M2 + (EDGE_BLOCK_M2 - CORE_BLOCK_M2) * remoteness
+        if _area(land) < 1.8 * wanted * np.exp(rng.normal(0, 0.45)):
+            continue
+        normal = _cut_direction(land, rng)
+        reach = land @ normal
+        offset = reach.min() + np.ptp(reach) * np.clip(rng.normal(0.5, 0.08), 0.3, 0.7)
+        left, right, crossings = halve(land, normal, offset)
+        if len(crossings) != 2 or len(left) < 3 or len(right) < 3:
+            continue
+        cuts.append(np.array(crossings))
+        ranks.append(rank + 1)
+        waiting += [(left, rank + 1), (right, rank + 1)]
+    return np.array(cuts), np.array(ranks, dtype=np.int64)
+
+
+def river_line(length: float, rng: np.random.Generator) -> shapely.LineString:
+    """Return a river that winds from the west side to the east side."""
+    t = np.linspace(0, length, 200)
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    bends = 0.07 * np.sin(8 * t / length + phase[0]) + 0.015 * np.sin(31 * t / length + phase[1])
+    return shapely.linestrings(np.c_[t, length * (0.30 + bends)])
+
+
+def railway_line(length: float, rng: np.random.Generator) -> shapely.LineString:
+    """Return a railway that runs in one wide curve from south to north."""
+    t = np.linspace(0, length, 60)
+    sway = 0.05 * np.sin(3.0 * t / length + rng.uniform(0, 2 * np.pi))
+    return shapely.linestrings(np.c_[length * (0.70 + sway), t])
+
+
+def lake_shores(
+    length: float, count: int, keep_clear: shapely.Geometry, rng: np.random.Generator
+) -> list[shapely.Polygon]:
+    """Lay `count` rounded lakes apart from each other, from river and railway and from the rim."""
+    radius = min(85.0, 0.045 * length)
+    clearance = 3.2 * radius
+    lakes: list[shapely.Polygon] = []
+    turns = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+    for _ in range(4000):
+        if len(lakes) == count:
+            break
+        centre = rng.uniform(0.22 * length, 0.78 * length, 2)
+        phase, tilt = rng.uniform(0, 2 * np.pi, 2)
+        wobble = radius * (1 + 0.15 * np.sin(3 * turns + phase))
+        shore = np.c_[1.15 * wobble * np.cos(turns), 0.8 * wobble * np.sin(turns)]
+        turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+        lake = shapely.polygons(shore @ turn.T + centre)
+        clear = shapely.distance(lake, keep_clear) > clearance
+        if clear and all(shapely.distance(lake, other) > 2 * clearance for other in lakes):
+            lakes.append(lake)
+    return lakes
+
+
+class Warp:
+    """A smooth bend of the plane that makes straight cuts look grown."""
+
+    def __init__(self, length: float, origin: tuple[float, float], rng: np.random.Generator):
+        scales = [(1.1 * length, 0.03 * length), (2500.0, 110.0), (900.0, 32.0), (450.0, 11.0)]
+        self.origin = np.array(origin) - length / 2
+        self.waves = []
+        for wavelength, height in scales:
+            height = min(height, 0.07 * wavelength, 0.03 * length)
+            for _ in range(3):
+                heading = rng.uniform(0, 2 * np.pi)
+                number = 2 * np.pi / (wavelength * rng.uniform(0.8, 1.2))
+                wave = number * np.array([np.cos(heading), np.sin(heading)])
+                self.waves.append((wave, rng.uniform(0, 2 * np.pi), height * rng.normal(0, 0.6, 2)))
+
+    def __call__(self, xy: Floats) -> Floats:
+        """Bend coordinates and round them to the centimetre."""
+        bent = xy + self.origin
+        for wave, phase, height in self.waves:
+            bent = bent + np.sin(xy @ wave + phase)[:, None] * height
+        return np.round(bent, 2)
+
+
+def make_network(
+    length: float, lakes: int, origin: tuple[float, float], rng: np.random.Generator
+) -> Network:
+    """Draw streets, river, railway and lake shores, and cut them where they meet."""
+    cuts, ranks = street_lines(length, rng)
+    streets = shapely.linestrings(cuts)
+    river, railway = river_line(length, rng), railway_line(length, rng)
+    ponds = lake_shores(length, lakes, shapely.union(river, railway), rng)
+    shores = [pond.exterior for pond in ponds]
+    everything = np.array([*streets, river, railway, *shores], dtype=object)
+    noded = shapely.get_parts(shapely.union_all(everything, grid_size=0.01))
+    rank, line = _origin_of(noded, everything, ranks, len(shores))
+    warp = Warp(length, origin, rng)
+    return Network(
+        edges=shapely.transform(shapely.segmentize(noded, VERTEX_SPACING_M), warp),
+        rank=rank,
+        line=line,
+        lakes=shapely.transform(shapely.segmentize(np.array(ponds), VERTEX_SPACING_M), warp),
+        arterial_rank=max(1, round(2 * np.log2(length / ARTERIAL_SPACING_M))),
+    )
+
+
+def _origin_of(
+    noded: NDArray[np.object_], lines: NDArray[np.object_], ranks: Integers, shores: int
+) -> tuple[Integers, Integers]:
+    """Find for each noded edge the line it came from, and that line's rank."""
+    middle = shapely.line_interpolate_point(noded, 0.5, normalized=True)
+    edge, nearest = shapely.STRtree(lines).query_nearest(middle, all_matches=False)
+    line = np.zeros(len(noded), dtype=np.int64)
+    line[edge] = nearest
+    rank_of = np.concatenate([ranks, [RIVER, RAILWAY], np.full(shores, SHORE)])
+    return rank_of[line], line
