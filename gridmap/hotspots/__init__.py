@@ -1,0 +1,8 @@
+"""Hotspots that do not cry wolf: rates with a denominator, corrected for many tests."""
+
+from __future__ import annotations
+
+from gridmap.hotspots.rates import rates
+from gridmap.hotspots.spots import hotspots
+
+__all__ = ["hotspots", "rates"]

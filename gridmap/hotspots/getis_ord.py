@@ -1,0 +1,106 @@
+"""Getis–Ord statistics on arrays: is the sum over a window more than chance puts there?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gridmap.hotspots.windows import Windows
+
+
+def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+    """Score every window by Gi*: its sum, standardised under random placing of the values.
+
+    Ord and Getis (1995), with the cell in its own window and the variance over n. Where a score
+    means nothing (all values equal, or a window of all cells) it is 0.
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    windows
+        Windows of the same cells.
+    """
+    columns = values.reshape(len(values), -1)
+    n = len(columns)
+    mean = columns.mean(axis=0)
+    deviation = columns.std(axis=0)
+    surplus = windows.matrix @ columns - windows.first * mean
+    spread = np.sqrt(weight_moment(windows, 2) * (n / max(n - 1, 1)))
+    return quotient(surplus, deviation * spread).reshape(values.shape)
+
+
+def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.float64]:
+    """Score the surroundings of every cell by Gi: the cell itself stays out of it.
+
+    Mean and variance are those of the other cells (Ord and Getis 1995, formula for j ≠ i).
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    neighbours
+        Weights with an empty diagonal.
+    """
+    columns = values.reshape(len(values), -1)
+    others = max(len(columns) - 1, 1)
+    mean = (columns.sum(axis=0) - columns) / others
+    variance = (np.square(columns).sum(axis=0) - np.square(columns)) / others - np.square(mean)
+    first = np.asarray(neighbours.sum(axis=1), float)[:, None]
+    second = np.asarray(neighbours.power(2).sum(axis=1), float)[:, None]
+    spread = np.maximum(others * second - np.square(first), 0.0) / max(others - 1, 1)
+    surplus = neighbours @ columns - first * mean
+    below = np.sqrt(np.maximum(variance, 0.0) * spread)
+    return quotient(surplus, below).reshape(values.shape)
+
+
+def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+    """Compute the skewness of every window's sum under random placing of the values.
+
+    The third central moment of Σ wⱼ x_π(j) is n A₃ B₃ / ((n − 1)(n − 2)), where A₃ and B₃ are the
+    sums of cubed deviations of weights and values. For windows of K equal weights this is
+    γ₁ (n − 2K) √(n − 1) / ((n − 2) √(K (n − K))).
+
+    Parameters
+    ----------
+    values, windows
+        As for :func:`gi_star`.
+    """
+    columns = values.reshape(len(values), -1)
+    n = len(columns)
+    if n < 3:
+        return np.zeros(values.shape)
+    away = columns - columns.mean(axis=0)
+    cubed = quotient(np.power(away, 3).mean(axis=0), np.power(columns.std(axis=0), 3))
+    lean = quotient(weight_moment(windows, 3), np.power(weight_moment(windows, 2), 1.5))
+    skew: NDArray[np.float64] = cubed * lean * (np.sqrt(n * (n - 1.0)) / (n - 2.0))
+    return skew.reshape(values.shape)
+
+
+def weight_moment(windows: Windows, order: int) -> NDArray[np.float64]:
+    """Sum the squared or cubed deviations of each window's weights from their mean over all cells.
+
+    Parameters
+    ----------
+    windows
+        Windows over n cells; a cell outside a window weighs 0 in it.
+    order
+        2 or 3.
+    """
+    n, first, second, third = len(windows), windows.first, windows.second, windows.third
+    if order == 2:
+        moment = second - first * first / n
+        scale = second
+    else:
+        moment = third - 3.0 * first * second / n + 2.0 * first**3 / n**2
+        scale = third
+    # a window of all cells has no deviation; rounding must not give it one
+    return np.where(np.abs(moment) <= 1e-12 * scale, 0.0, moment)
+
+
+def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, and answer 0 where there is nothing to divide by."""
+    below = np.broadcast_to(below, np.broadcast_shapes(above.shape, below.shape))
+    share: NDArray[np.float64] = np.zeros(below.shape)
+    return np.divide(above, below, out=share, where=below > 0)

@@ -1,0 +1,290 @@
+"""Hotspots: cells scored above chance together with their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots.getis_ord import gi_star, skewness
+from gridmap.hotspots.rates import overall_rate, standardised
+from gridmap.hotspots.stack import Stack, exposure_of, stack
+from gridmap.hotspots.windows import Windows, weights_between, windows
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+LEAST_EXPECTED = 5.0
+LEAST_EXPECTED_COLD = 30.0
+MOST_CELLS_PERMUTED = 500
+GATES = ["", "no base", "too few", "constant"]
+NO_BASE, TOO_FEW, CONSTANT = 1, 2, 3
+CAVEATS = ["", "island", "cold untestable"]
+# a batch of maps is scored at a time, so that a long series does not fill the memory
+_BATCH = 4_000_000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Hold scores of cells (rows) on maps (columns), as arrays."""
+
+    z: NDArray[np.float64]
+    p: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    window_expected: NDArray[np.float64]
+    constant: NDArray[np.bool_]
+
+
+def score(
+    counts: NDArray[np.int64],
+    exposure: NDArray[np.float64] | None,
+    within: Windows,
+    *,
+    p: Literal["skew", "normal", "permutation"] = "skew",
+    permutations: int = 9999,
+    rng: np.random.Generator | None = None,
+) -> Scores:
+    """Score cells by Gi* of their standardised rates, every map in one call.
+
+    Parameters
+    ----------
+    counts
+        A row a cell, a column a map.
+    exposure
+        One number above 0 a cell; None scores the counts as they are.
+    within
+        Windows of the same cells.
+    p
+        How the two-sided p is found.
+    permutations, rng
+        For ``p="permutation"``.
+    """
+    base = np.ones(len(counts)) if exposure is None else exposure
+    values = counts.astype(float) if exposure is None else standardised(counts, base)
+    z = gi_star(values, within)
+    if p == "normal":
+        chance = significance.normal_p(z)
+    elif p == "skew":
+        chance = significance.skewed_p(z, skewness(values, within))
+    else:
+        chance = significance.permuted_p(
+            within.matrix @ values,
+            values,
+            within.sizes,
+            permutations=permutations,
+            rng=np.random.default_rng() if rng is None else rng,
+        )
+    rate = overall_rate(counts, base)
+    around = within.members @ base[:, None]
+    constant = np.ptp(values, axis=0) == 0 if len(values) else np.ones(counts.shape[1], bool)
+    return Scores(z, chance, base[:, None] * rate, around * rate, constant)
+
+
+def hotspots(
+    table: pd.DataFrame,
+    grid: Grid,
+    *,
+    exposure: str | pd.Series | None = "households",
+    p: Literal["skew", "normal", "permutation"] = "skew",
+    weights: nx.Graph | sparse.sparray | None = None,
+    family: Literal["map", "table"] = "map",
+    permutations: int = 9999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Find the cells with more incidents than chance explains, and those with fewer.
+
+    Each cell is scored by Gi* together with the cells it shares a line with, on rates that are
+    standardised for how many households stand behind them (Assunção and Reis 1999); p-values are
+    two-sided and corrected for skew; the false discovery rate is held over all cells of a map
+    (Benjamini and Hochberg 1995). A **map** is one category in one period, or whatever `table`
+    was split by; all maps are scored in one call.
+
+    Three gates keep it from crying wolf. A cell without exposure has "no base" and takes no part.
+    A window with fewer than 5 expected incidents has "too few" and is not tested. On a map where
+    all cells are alike ("constant") nothing is found. A cold spot needs 30 expected incidents.
+
+    Parameters
+    ----------
+    table
+        What `tally` gives: index ``code`` or (``code``, …), column ``incidents``.
+    grid
+        Whose cells were tallied.
+    exposure
+        Denominator: a column of `grid.cells`, a Series by code, or None for raw counts.
+    p
+        "skew" (Pearson III), "normal" (what ArcGIS does) or "permutation" (at most 500 cells).
+    weights
+        Graph on codes or matrix in the order of the cells, in place of contiguity.
+    family
+        Whether the false discovery rate is held over each "map" or over the whole "table".
+    permutations, seed
+        For ``p="permutation"``.
+
+    Returns
+    -------
+    DataFrame
+        On the index of `table`: ``incidents``, ``exposure``, ``expected``, ``n`` (cells compared),
+        ``window`` (cells looked at together), ``window_expected``, ``z``, ``p``, ``q``, ``bin``
+        (−3 … 3: cold to hot at q ≤ 0.01, 0.05, 0.10), ``gate`` and ``caveat``. Nothing is missing:
+        a gated cell has q = 1 and bin 0. ``attrs["method"]`` bears the facts and the sentences.
+
+    Raises
+    ------
+    InputError
+        If the table does not fit the grid, an option is unknown, or permutations are asked of
+        more than 500 cells.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> from gridmap.grid import Grid
+    >>> x, y = np.divmod(np.arange(100), 10)
+    >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
+    ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
+    >>> grid = Grid(squares, shapely.box(0, 0, 10, 10))
+    >>> table = pd.DataFrame({"incidents": 4}, index=grid.cells.index)
+    >>> table.loc[["c44", "c45", "c54", "c55"], "incidents"] = 20
+    >>> found = hotspots(table, grid)
+    >>> found.index[found["bin"] >= 2].tolist()
+    ['c44', 'c45', 'c54', 'c55']
+    """
+    check_choice("p", p, wording.P_VALUES)
+    check_choice("family", family, ("map", "table"))
+    maps = stack(table, grid)
+    base, name = exposure_of(grid, exposure)
+    has_base = base > 0
+    if p == "permutation":
+        _check_permutations(int(has_base.sum()), permutations)
+    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    keep = np.flatnonzero(has_base)
+    within = windows(between[keep][:, keep])
+    if p == "permutation" and (within.matrix.data != 1.0).any():
+        raise InputError("`p` is 'permutation', which needs weights of 0 and 1. Use 'skew'.")
+    options = {"p": p, "permutations": permutations, "rng": np.random.default_rng(seed)}
+    scores = _in_batches(maps.counts[keep], None if name is None else base[keep], within, options)
+    judged = _judge(scores, family)
+    facts = {
+        "exposure": name,
+        "weights": "contiguity" if weights is None else "given",
+        "p": p,
+        "family": family,
+        "permutations": permutations if p == "permutation" else None,
+    }
+    return _result(table.index, maps, base, keep, within, scores, judged, facts)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Hold what the scores lead to: gates first, then bins."""
+
+    gate: NDArray[np.int8]
+    q: NDArray[np.float64]
+    bin: NDArray[np.int8]
+    cold_untestable: NDArray[np.bool_]
+
+
+def _judge(scores: Scores, family: str) -> Judged:
+    too_few = scores.window_expected < LEAST_EXPECTED
+    gate = np.where(too_few, TOO_FEW, np.where(scores.constant, CONSTANT, 0)).astype(np.int8)
+    shape = (-1, 1) if family == "table" else gate.shape
+    q = fdr.benjamini_hochberg(scores.p.reshape(shape), (gate == 0).reshape(shape))
+    q = q.reshape(gate.shape)
+    found = fdr.bins(scores.z, q)
+    few_for_cold = scores.window_expected < LEAST_EXPECTED_COLD
+    found[few_for_cold & (found < 0)] = 0
+    return Judged(gate, q, found, (gate == 0) & few_for_cold)
+
+
+def _in_batches(
+    counts: NDArray[np.int64],
+    exposure: NDArray[np.float64] | None,
+    within: Windows,
+    options: dict[str, Any],
+) -> Scores:
+    width = max(1, _BATCH // max(1, len(counts)))
+    parts = [
+        score(counts[:, start : start + width], exposure, within, **options)
+        for start in range(0, counts.shape[1], width)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    joined = (
+        np.concatenate([getattr(part, name) for part in parts], axis=-1)
+        for name in Scores.__dataclass_fields__
+    )
+    return Scores(*joined)
+
+
+def _result(
+    index: pd.Index,
+    maps: Stack,
+    base: NDArray[np.float64],
+    keep: NDArray[np.int64],
+    within: Windows,
+    scores: Scores,
+    judged: Judged,
+    facts: dict[str, Any],
+) -> pd.DataFrame:
+    def spread(values: NDArray[Any], missing: float) -> NDArray[Any]:
+        whole = np.full(maps.counts.shape, missing, values.dtype)
+        whole[keep] = values
+        return maps.flat(whole)
+
+    sizes = within.sizes[:, None]
+    caveat = np.where(sizes == 1, 1, np.where(judged.cold_untestable, 2, 0)).astype(np.int8)
+    result = pd.DataFrame(
+        {
+            "incidents": maps.flat(maps.counts),
+            "exposure": maps.flat(base[:, None]),
+            "expected": spread(scores.expected, 0.0),
+            "n": len(keep),
+            "window": spread(np.broadcast_to(sizes, scores.z.shape), 0),
+            "window_expected": spread(scores.window_expected, 0.0),
+            "z": spread(scores.z, 0.0),
+            "p": spread(scores.p, 1.0),
+            "q": spread(judged.q, 1.0),
+            "bin": spread(judged.bin, 0),
+            "gate": pd.Categorical.from_codes(spread(judged.gate, NO_BASE), GATES),
+            "caveat": pd.Categorical.from_codes(spread(caveat, 0), CAVEATS),
+        },
+        index=index,
+    )
+    missing = np.setdiff1d(np.arange(len(base)), keep)
+    result.attrs["method"] = wording.hotspots_method(
+        **facts,
+        cells=len(base),
+        tested=int((judged.gate == 0).sum()),
+        no_base=len(missing),
+        incidents=int(maps.counts.sum()),
+        incidents_no_base=int(maps.counts[missing].sum()),
+        maps=maps.counts.shape[1],
+        period=maps.span(),
+        filled=maps.filled,
+        too_few=int((judged.gate == TOO_FEW).sum()),
+        least_expected=LEAST_EXPECTED,
+        cold_untestable=int(judged.cold_untestable.sum()),
+        least_expected_cold=LEAST_EXPECTED_COLD,
+        constant=int((judged.gate == CONSTANT).all(axis=0).sum()) if len(keep) else 0,
+        islands=int((within.sizes == 1).sum()),
+        hot=[int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
+        cold=[int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],
+    )
+    return result
+
+
+def _check_permutations(cells: int, permutations: int) -> None:
+    if cells > MOST_CELLS_PERMUTED:
+        raise InputError(
+            f"`p` is 'permutation' for {cells} cells, where the smallest p it can give is too "
+            f"large to survive the correction. Use 'skew', or at most {MOST_CELLS_PERMUTED} cells."
+        )
+    if permutations < 99:
+        raise InputError(f"`permutations` is {permutations}; give 99 or more, as 9999.")

@@ -1,0 +1,155 @@
+"""Windows: which cells are looked at together, as one sparse matrix made once per grid."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gridmap.errors import InputError
+
+_MATRICES: weakref.WeakKeyDictionary[nx.Graph, tuple[tuple[Hashable, ...], sparse.csr_array]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Hold the weights of every window and the sums that moments are made of.
+
+    ``matrix[i, j]`` is the weight of cell j in the window of cell i. ``first``, ``second`` and
+    ``third`` are the row sums of the weights and of their squares and cubes, as columns.
+    """
+
+    matrix: sparse.csr_array
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    third: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Count the cells in each window."""
+        sizes: NDArray[np.int64] = np.diff(self.matrix.indptr).astype(np.int64)
+        return sizes
+
+    @property
+    def members(self) -> sparse.csr_array:
+        """Tell who is in each window, every member weighing 1."""
+        pattern = self.matrix.copy()
+        pattern.data = np.ones_like(pattern.data)
+        return pattern
+
+
+def windows(weights: sparse.sparray, *, itself: float = 1.0) -> Windows:
+    """Put every cell into its own window and sum up the weights.
+
+    Parameters
+    ----------
+    weights
+        Square matrix of weights between different cells; its diagonal is replaced.
+    itself
+        Weight of a cell in its own window; 0 leaves it out (Gi instead of Gi*).
+
+    Examples
+    --------
+    >>> pair = sparse.csr_array(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    >>> windows(pair).sizes.tolist(), windows(pair, itself=0.0).sizes.tolist()
+    ([2, 2], [1, 1])
+    """
+    entries = sparse.coo_array(weights)
+    between = (entries.row != entries.col) & (entries.data != 0)
+    own = np.arange(entries.shape[0] if itself else 0)
+    rows = np.concatenate([entries.row[between], own])
+    columns = np.concatenate([entries.col[between], own])
+    values = np.concatenate([entries.data[between].astype(float), np.full(len(own), itself)])
+    matrix = sparse.csr_array((values, (rows, columns)), shape=entries.shape)
+    matrix.sort_indices()
+    return Windows(
+        matrix,
+        *(np.asarray(matrix.power(k).sum(axis=1), dtype=float)[:, None] for k in (1, 2, 3)),
+    )
+
+
+def matrix_of(graph: nx.Graph, order: Sequence[Hashable]) -> sparse.csr_array:
+    """Make the matrix of a graph, rows and columns in the given order of its nodes.
+
+    An edge weighs 1, or its attribute ``weight``. The matrix of a frozen graph is made once and
+    kept as long as the graph lives.
+
+    Parameters
+    ----------
+    graph
+        Whose nodes are codes of cells; nodes that are not in `order` are left out.
+    order
+        Codes of the cells.
+
+    Examples
+    --------
+    >>> matrix_of(nx.path_graph(3), [2, 1, 0]).toarray().tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    key = tuple(order)
+    if nx.is_frozen(graph):
+        known = _MATRICES.get(graph)
+        if known is not None and known[0] == key:
+            return known[1]
+    matrix = _matrix(graph, key)
+    if nx.is_frozen(graph):
+        _MATRICES[graph] = (key, matrix)
+    return matrix
+
+
+def weights_between(
+    weights: nx.Graph | sparse.sparray | None, contiguity: nx.Graph, order: Sequence[Hashable]
+) -> sparse.csr_array:
+    """Take the weights asked for, or contiguity, as a matrix in the order of the cells.
+
+    Parameters
+    ----------
+    weights
+        Graph on codes, matrix in the order of the cells, or None for contiguity.
+    contiguity
+        Graph of the grid.
+    order
+        Codes of the cells.
+
+    Raises
+    ------
+    InputError
+        If a matrix does not fit the cells or bears weights that are not finite or below 0.
+    """
+    if weights is None or isinstance(weights, nx.Graph):
+        return matrix_of(contiguity if weights is None else weights, order)
+    matrix = sparse.csr_array(weights, dtype=float)
+    if matrix.shape != (len(order), len(order)):
+        raise InputError(
+            f"`weights` is {matrix.shape[0]} × {matrix.shape[1]}, but the grid has {len(order)} "
+            "cells. Give one row and one column a cell, in the order of `grid.cells`."
+        )
+    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
+        raise InputError(
+            "`weights` holds negative or infinite weights. Give finite weights of 0 or more."
+        )
+    return matrix
+
+
+def _matrix(graph: nx.Graph, order: tuple[Hashable, ...]) -> sparse.csr_array:
+    place = {code: row for row, code in enumerate(order)}
+    edges = [
+        (place[a], place[b], float(weight))
+        for a, b, weight in graph.edges(data="weight", default=1.0)
+        if a in place and b in place and a != b
+    ]
+    table = np.array(edges, dtype=float).reshape(-1, 3)
+    i, j = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    values = np.concatenate([table[:, 2], table[:, 2]])
+    ends = (np.concatenate([i, j]), np.concatenate([j, i]))
+    return sparse.csr_array((values, ends), shape=(len(order), len(order)))
