@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from scipy.sparse import csr_array
 
+from gridmap.codes import reading_order
 from gridmap.examples.blocks import Blocks, sums
 from gridmap.examples.growth import grow, is_connected, share_out
 from gridmap.examples.housing import HIGHRISE, INDUSTRY, MIXED, PARK, VILLAGE, WALKUP, Houses
@@ -54,7 +55,7 @@ def divide(
     community = _plant_exclave(community, near, blocks, households_of(houses, len(use)))
     houses, tower = _plant_tower(houses, use)
     dedicated = _dedicate(community, near, use, houses, tower, rng)
-    houses = _empty(houses, dedicated)
+    houses = _empty(houses, dedicated, len(use))
     street, district = _upper_levels(community, blocks, centre, districts, streets)
     return _in_reading_order(community, street, district, blocks, dedicated), houses
 
@@ -176,9 +177,9 @@ def _dedicate(
     return dedicated
 
 
-def _empty(houses: Houses, dedicated: dict[int, str]) -> Houses:
+def _empty(houses: Houses, dedicated: dict[int, str], blocks: int) -> Houses:
     """Take the households out of dedicated blocks, as far as their use asks."""
-    share = np.ones(int(houses.block.max()) + 1)
+    share = np.ones(blocks)
     for block, use in dedicated.items():
         share[block] = KEPT_HOUSEHOLDS[use]
     kept = np.floor(houses.households * share[houses.block]).astype(np.int64)
@@ -211,12 +212,6 @@ def _upper_levels(
     return street, district
 
 
-def reading_order(xy: Floats, area: Floats) -> Integers:
-    """Order places in bands from the north, west to east inside a band."""
-    band = np.floor((xy[:, 1].max() - xy[:, 1]) / np.sqrt(area.mean()))
-    return np.lexsort((xy[:, 1], xy[:, 0], band))
-
-
 def _in_reading_order(
     community: Integers, street: Integers, district: Integers, blocks: Blocks,
     dedicated: dict[int, str],
@@ -229,7 +224,7 @@ def _in_reading_order(
         area = sums(label, weight)
         x = np.bincount(label, weights=weight * xy[:, 0]) / area
         y = np.bincount(label, weights=weight * xy[:, 1]) / area
-        return np.argsort(reading_order(np.c_[x, y], area))
+        return np.argsort(reading_order(x, y, area))
 
     of_district = ranks(district[community])[district]
     of_street = ranks(street[community])[street]
