@@ -76,7 +76,7 @@ def _step_up(
     p: NDArray[np.float64], tested: NDArray[np.bool_] | None, penalty: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Step up through the sorted p-values; ``penalty[k]`` multiplies a family of k tests."""
-    columns = p.reshape(len(p), -1)
+    columns = np.atleast_2d(p.T).T
     judged = np.ones(columns.shape, bool) if tested is None else tested.reshape(columns.shape)
     tests = judged.sum(axis=0)
     filled = np.where(judged, columns, np.inf)

@@ -22,7 +22,7 @@ def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64
     windows
         Windows of the same cells.
     """
-    columns = values.reshape(len(values), -1)
+    columns = np.atleast_2d(values.T).T
     n = len(columns)
     mean = columns.mean(axis=0)
     deviation = columns.std(axis=0)
@@ -43,7 +43,7 @@ def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.
     neighbours
         Weights with an empty diagonal.
     """
-    columns = values.reshape(len(values), -1)
+    columns = np.atleast_2d(values.T).T
     others = max(len(columns) - 1, 1)
     mean = (columns.sum(axis=0) - columns) / others
     variance = (np.square(columns).sum(axis=0) - np.square(columns)) / others - np.square(mean)
@@ -67,7 +67,7 @@ def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float6
     values, windows
         As for :func:`gi_star`.
     """
-    columns = values.reshape(len(values), -1)
+    columns = np.atleast_2d(values.T).T
     n = len(columns)
     if n < 3:
         return np.zeros(values.shape)

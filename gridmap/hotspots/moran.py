@@ -38,7 +38,7 @@ def local_moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Lo
     neighbours
         Weights with an empty diagonal.
     """
-    columns = values.reshape(len(values), -1)
+    columns = np.atleast_2d(values.T).T
     away = columns - columns.mean(axis=0)
     lag = neighbours @ away
     statistic = quotient(away * lag, np.square(away).mean(axis=0))
@@ -107,7 +107,8 @@ def _skew_of_neighbours(
     spread = np.maximum(second - first**2 / others, 0.0)
     lean = cubed - 3.0 * first * second / others + 2.0 * first**3 / others**2
     scale = np.sqrt(others * (others - 1.0)) / (others - 2.0)
-    return quotient(third, variance**1.5) * quotient(lean, spread**1.5) * scale
+    leaning: NDArray[np.float64] = quotient(third, variance**1.5) * quotient(lean, spread**1.5)
+    return leaning * scale
 
 
 def _quadrant(away: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.int8]:

@@ -48,7 +48,7 @@ def standardised(
     exposure
         One number above 0 a cell.
     """
-    columns = counts.reshape(len(counts), -1)
+    columns = np.atleast_2d(counts.T).T.astype(float)
     rate, spread, prior = _moments(columns, exposure)
     chance = rate / exposure[:, None]
     variance = prior + chance
@@ -72,7 +72,7 @@ def smoothed(
     exposure
         One number above 0 a cell.
     """
-    columns = counts.reshape(len(counts), -1)
+    columns = np.atleast_2d(counts.T).T.astype(float)
     rate, spread, prior = _moments(columns, exposure)
     prior = np.maximum(prior, 0.0)
     noise = prior + rate / exposure[:, None]
@@ -202,7 +202,7 @@ def rates(
 
 
 def _moments(
-    columns: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
+    columns: NDArray[np.float64], exposure: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Give the overall rate, each rate's distance from it, and the prior variance s² − r/h̄."""
     base = exposure[:, None]

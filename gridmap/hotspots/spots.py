@@ -67,6 +67,9 @@ def score(
     permutations, rng
         For ``p="permutation"``.
     """
+    if not len(counts):
+        nothing = np.zeros(counts.shape)
+        return Scores(nothing, nothing, nothing, nothing, np.ones(counts.shape[1], bool))
     base = np.ones(len(counts)) if exposure is None else exposure
     values = counts.astype(float) if exposure is None else standardised(counts, base)
     z = gi_star(values, within)
@@ -84,7 +87,7 @@ def score(
         )
     rate = overall_rate(counts, base)
     around = within.members @ base[:, None]
-    constant = np.ptp(values, axis=0) == 0 if len(values) else np.ones(counts.shape[1], bool)
+    constant = np.ptp(values, axis=0) == 0
     return Scores(z, chance, base[:, None] * rate, around * rate, constant)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 EXPOSURES = {
-    None: ("无分母(原始件数)", "no denominator (raw counts)"),
+    None: ("无分母（原始件数）", "no denominator (raw counts)"),
     "households": ("户数", "households"),
     "area_m2": ("面积", "area"),
 }
@@ -38,6 +38,11 @@ def exposure_words(name: str | None) -> tuple[str, str]:
     return EXPOSURES.get(name, (str(name), str(name)))
 
 
+def many(count: int, noun: str) -> str:
+    """Count a noun in English: 1 cell, 2,340 cells."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def rates_method(**facts: Any) -> Method:
     """Describe how rates were made, with the figures that belong to them."""
     zh, en = exposure_words(facts["exposure"])
@@ -46,10 +51,10 @@ def rates_method(**facts: Any) -> Method:
     per_en = "per km²" if square else f"per 1,000 {en}"
     share = f"{100 * facts['confidence']:g}%"
     sentence = {
-        "zh": f"{facts['incidents']:,} 件,分母为{zh},率按{per_zh}计,"
-        f"区间为精确泊松 {share} 置信区间;平滑值(经验贝叶斯)仅供展示。",
-        "en": f"{facts['incidents']:,} incidents over {en}; rates {per_en} with exact Poisson "
-        f"{share} intervals; smoothed values (empirical Bayes) are for display only.",
+        "zh": f"{facts['incidents']:,} 件，分母为{zh}，率按{per_zh}计，"
+        f"区间为精确泊松 {share} 置信区间；平滑值（经验贝叶斯）仅供展示。",
+        "en": f"{many(facts['incidents'], 'incident')} over {en}; rates {per_en} with exact "
+        f"Poisson {share} intervals; smoothed values (empirical Bayes) are for display only.",
     }
     return {"statistic": "rate", **facts, "sentence": sentence, "caveats": _base_caveats(facts)}
 
@@ -60,35 +65,33 @@ def hotspots_method(**facts: Any) -> Method:
     _add(
         caveats,
         facts["too_few"],
-        "{n:,} 个格次窗口内期望件数不足 {least:g},未作判断。",
-        "{n:,} cells had fewer than {least:g} expected incidents in their window and were "
-        "not judged.",
+        "{n:,} 个格次窗口内期望件数不足 {least:g}，未作判断。",
+        "{cells} with fewer than {least:g} expected incidents in the window not judged.",
         least=facts["least_expected"],
     )
     _add(
         caveats,
         facts["cold_untestable"],
-        "{n:,} 个格次窗口内期望件数不足 {least:g},不判冷点。",
-        "{n:,} cells had fewer than {least:g} expected incidents in their window: "
-        "too few to call cold.",
+        "{n:,} 个格次窗口内期望件数不足 {least:g}，不判冷点。",
+        "{cells} with fewer than {least:g} expected incidents in the window: too few to call cold.",
         least=facts["least_expected_cold"],
     )
     _add(
         caveats,
         facts["islands"],
-        "{n:,} 个网格没有相邻网格,只与自身比较。",
-        "{n:,} cells have no neighbours and stand alone in their window.",
+        "{n:,} 个网格没有相邻网格，只与自身比较。",
+        "{cells} without neighbours, alone in the window.",
     )
     _add(
         caveats,
         facts["constant"],
-        "{n:,} 张图各格相同,没有热点可言。",
-        "{n:,} maps have the same value in every cell: there is nothing to find.",
+        "{n:,} 张图各格相同，没有热点可言。",
+        "{maps} with the same value in every cell: there is nothing to find.",
     )
     if facts["exposure"] is None:
-        caveats["zh"].append("未除以户数:图上多为人多之处,不等于风险高。")
+        caveats["zh"].append("未除以户数：图上多为人多之处，不等于风险高。")
         caveats["en"].append("Without a denominator the map shows where people are, not risk.")
-    caveats["zh"].append("上报多不等于发生多;热点说明超出偶然,不说明原因。")
+    caveats["zh"].append("上报多不等于发生多；热点说明超出偶然，不说明原因。")
     caveats["en"].append(
         "What is reported is not all that happens; a hotspot is more than chance, not a cause."
     )
@@ -102,22 +105,22 @@ def _hotspots_zh(facts: Method) -> str:
     if facts["maps"] > 1:
         where += f"、{facts['maps']:,} 张图"
     return (
-        f"{_span_zh(facts)}{where}、{facts['incidents']:,} 件中,"
-        f"热点 {facts['hot'][0]:,} 个格次(其中错误发现率 1% 以内 {facts['hot'][2]:,} 个),"
-        f"冷点 {facts['cold'][0]:,} 个;分母:{base};Gi* 连同相邻网格,"
-        f"p 值{P_VALUES[facts['p']][0]},错误发现率(BH)10% 以内。"
+        f"{_span_zh(facts)}{where}、{facts['incidents']:,} 件中，"
+        f"热点 {facts['hot'][0]:,} 个格次（其中错误发现率 1% 以内 {facts['hot'][2]:,} 个），"
+        f"冷点 {facts['cold'][0]:,} 个；分母：{base}；Gi* 连同相邻网格，"
+        f"p 值{P_VALUES[facts['p']][0]}，错误发现率（BH）10% 以内。"
     )
 
 
 def _hotspots_en(facts: Method) -> str:
     _, base = exposure_words(facts["exposure"])
-    where = f"{facts['cells']:,} cells"
+    where = many(facts["cells"], "cell")
     if facts["maps"] > 1:
         where += f" on {facts['maps']:,} maps"
     return (
-        f"{_span_en(facts)}{facts['incidents']:,} incidents in {where}: {facts['hot'][0]:,} hot "
-        f"({facts['hot'][2]:,} at a false discovery rate of 1%) and {facts['cold'][0]:,} cold; "
-        f"denominator: {base}; Gi* of each cell with its neighbours, p {P_VALUES[facts['p']][1]}, "
+        f"{_span_en(facts)}{many(facts['incidents'], 'incident')} in {where}: "
+        f"{facts['hot'][0]:,} hot ({facts['hot'][2]:,} at a false discovery rate of 1%) "
+        f"and {facts['cold'][0]:,} cold; denominator: {base}; Gi* of each cell with its neighbours, p {P_VALUES[facts['p']][1]}, "
         "false discovery rate (Benjamini–Hochberg) within 10%."
     )
 
@@ -128,17 +131,18 @@ def _base_caveats(facts: Method) -> dict[str, list[str]]:
     _add(
         caveats,
         facts["no_base"],
-        "{n:,} 个网格没有{base_zh},其 {lost:,} 件不参与比较。",
-        "{n:,} cells have no {base_en}; their {lost:,} incidents take no part.",
+        "{n:,} 个网格没有{base_zh}，其 {lost:,} 件不参与比较。",
+        "{cells} without {base_en} took no part, with {lost_en}.",
         base_zh=base_zh,
         base_en=base_en,
         lost=facts["incidents_no_base"],
+        lost_en=many(facts["incidents_no_base"], "incident"),
     )
     _add(
         caveats,
         facts["filled"],
-        "{n:,} 个格次未列出,按 0 件计。",
-        "{n:,} cells and maps were not listed and count as 0.",
+        "{n:,} 个格次未列出，按 0 件计。",
+        "{cells} not listed on a map, counted as 0.",
     )
     return caveats
 
@@ -147,12 +151,13 @@ def _add(caveats: dict[str, list[str]], count: int, zh: str, en: str, **more: st
     """Add a caveat about something that occurs."""
     if count:
         caveats["zh"].append(zh.format(n=count, **more))
+        more |= {"cells": many(count, "cell"), "maps": many(count, "map")}
         caveats["en"].append(en.format(n=count, **more))
 
 
 def _span_zh(facts: Method) -> str:
     span = facts["period"]
-    return f"{span[0]} 至 {span[1]}," if span else ""
+    return f"{span[0]} 至 {span[1]}，" if span else ""
 
 
 def _span_en(facts: Method) -> str:
