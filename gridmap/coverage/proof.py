@@ -1,0 +1,322 @@
+"""The proof that polygons tile an area exactly: their edges cancel to its outline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+
+from gridmap.coverage import fingerprint
+from gridmap.coverage.chain import (
+    COMPILED_FROM,
+    Edges,
+    Geometries,
+    Index,
+    Leftover,
+    Rings,
+    edges_of,
+    residual,
+    reverse,
+    rings_of,
+)
+from gridmap.coverage.junctions import split
+from gridmap.errors import CRSError, InputError
+
+Verdict = Literal["exact", "exact_with_t_junctions", "within_tolerance", "failed", "unprovable"]
+
+
+@dataclass(frozen=True)
+class ParentProof:
+    """What was found for one parent: whether its own cells tile it."""
+
+    parent: str
+    verdict: Verdict
+    cells: int
+    leftover: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found when the edges of the cells and of the boundary were cancelled.
+
+    Attributes
+    ----------
+    verdict : str
+        ``exact``: every point inside the boundary lies in exactly one cell, and the cells match
+        vertex by vertex. ``exact_with_t_junctions``: the same area, but some vertex lies on an
+        unbroken side of a neighbour. ``within_tolerance``: only defects narrower than the
+        tolerance that was asked for. ``failed``. ``unprovable``: without a boundary, say.
+    cells, edges, boundary_edges : int
+        How many went in.
+    leftover : int
+        Different edges that do not cancel; 0 when exact.
+    invalid : int
+        Cells whose rings cross or touch themselves, or that are no polygons.
+    coverage_hash, boundary_hash : str
+        Names of the two geometries that do not depend on the order of cells and vertices.
+    parents : tuple of ParentProof
+        The same question for each parent and its own cells.
+    """
+
+    verdict: Verdict
+    cells: int
+    edges: int
+    boundary_edges: int
+    leftover: int
+    invalid: int
+    coverage_hash: str
+    boundary_hash: str
+    parents: tuple[ParentProof, ...] = field(default=(), repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the proof as plain data for a file."""
+        record = asdict(self)
+        record["parents"] = [asdict(p) for p in self.parents]
+        return {"method": "directed-edge-cancellation/1", **record}
+
+
+def prove(
+    cells: Any,
+    boundary: Any,
+    parents: Any = None,
+    parent_of: Sequence[Any] | None = None,
+) -> Proof:
+    """Prove that cells tile a boundary exactly, without gap, overlap or tolerance.
+
+    Each valid polygon is the sum of its directed edges. If those of all cells cancel to those of
+    the boundary, every point has the same winding number under both, so each point inside the
+    boundary lies in exactly one cell and none lies outside. With parents the same is asked for
+    each parent and its own cells, which proves that no cell crosses one. Coordinates are compared
+    with `==`.
+
+    Parameters
+    ----------
+    cells : GeoDataFrame, GeoSeries or array of polygons
+        What should tile the boundary.
+    boundary : geometry, GeoSeries, GeoDataFrame or None
+        The outline. Without one nothing can be proved: a cell missing at the rim leaves no trace.
+    parents : GeoDataFrame, GeoSeries or array of polygons, optional
+        Areas that no cell may cross; the index names them.
+    parent_of : sequence, optional
+        Name of the parent of each cell; by default the column ``parent`` of `cells`.
+
+    Returns
+    -------
+    Proof
+
+    Raises
+    ------
+    InputError
+        When a geometry is not a polygon, or `parent_of` does not fit.
+    CRSError
+        When cells and boundary are in different CRSs.
+
+    Examples
+    --------
+    >>> squares = shapely.box([0, 5], 0, [5, 10], 5)
+    >>> prove(squares, shapely.box(0, 0, 10, 5)).verdict  # the boundary lacks the vertices at x=5
+    'exact_with_t_junctions'
+    >>> prove(squares, shapely.union_all(squares)).verdict
+    'exact'
+    >>> prove(squares[:1], shapely.union_all(squares)).verdict
+    'failed'
+    """
+    _same_crs(cells, boundary, parents)
+    polygons = polygons_of("cells", cells)
+    rings = rings_of(polygons)
+    outline = boundary_of(boundary)
+    invalid = len(invalid_among(polygons, rings))
+    name = coverage_hash(rings, len(polygons))
+    if outline is None:
+        return Proof("unprovable", len(polygons), rings.edges, 0, 0, invalid, name, "")
+    rim = rings_of(np.array([outline], dtype=object))
+    left, verdict = _cancel(rings, rim)
+    nested = () if parents is None else _prove_parents(cells, rings, parents, parent_of)
+    if invalid or not shapely.is_valid(outline):
+        verdict = "failed"
+    if any(p.verdict == "failed" for p in nested):
+        verdict = "failed"
+    elif verdict == "exact" and any(p.verdict != "exact" for p in nested):
+        verdict = "exact_with_t_junctions"
+    return Proof(
+        verdict,
+        cells=len(polygons),
+        edges=rings.edges,
+        boundary_edges=rim.edges,
+        leftover=left,
+        invalid=invalid,
+        coverage_hash=name,
+        boundary_hash=coverage_hash(rim, 1),
+        parents=nested,
+    )
+
+
+def polygons_of(name: str, data: Any) -> Geometries:
+    """Return the polygons of a frame, a series or an array; refuse what is none."""
+    geometry = getattr(data, "geometry", data)
+    if isinstance(geometry, shapely.Geometry):
+        geometry = [geometry]
+    array = np.asarray(geometry, dtype=object)
+    kinds = shapely.get_type_id(array)
+    wrong = np.flatnonzero(~np.isin(kinds, (-1, 3, 6)))
+    if len(wrong):
+        raise InputError(
+            f"`{name}` has a {array[wrong[0]].geom_type} at position {wrong[0]}; "
+            "polygons are needed. Select them, or polygonize the lines first."
+        )
+    return array
+
+
+def boundary_of(boundary: Any) -> shapely.Geometry | None:
+    """Return one outline from a geometry or the rows of a layer; None when there is none."""
+    if boundary is None:
+        return None
+    rows = polygons_of("boundary", boundary)
+    rows = rows[~(shapely.is_missing(rows) | shapely.is_empty(rows))]
+    if len(rows) == 0:
+        return None
+    if len(rows) == 1:
+        return rows[0]
+    if shapely.coverage_is_valid(rows):
+        return shapely.coverage_union_all(rows)
+    return shapely.union_all(rows)
+
+
+def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Index:
+    """Return positions of polygons that are no valid areas: missing, empty, or self-crossing.
+
+    Rings that are surely simple pass without a closer look.
+    """
+    unusable = shapely.is_missing(polygons) | shapely.is_empty(polygons)
+    rings = rings_of(polygons) if rings is None else rings
+    if len(rings.xy) < COMPILED_FROM:
+        return np.flatnonzero(unusable | ~shapely.is_valid(polygons))
+    from gridmap.coverage import compiled
+
+    sure = np.ones(len(polygons), dtype=bool)
+    sure[rings.owner[~compiled.surely_simple(rings.xy, rings.starts)]] = False
+    sure[np.bincount(rings.owner, minlength=len(polygons)) != 1] = False
+    look = np.flatnonzero(~sure)
+    unusable[look] |= ~shapely.is_valid(polygons[look])
+    return np.flatnonzero(unusable)
+
+
+def coverage_hash(rings: Rings, polygons: int) -> str:
+    """Return a name for polygons that depends on no order."""
+    if len(rings.xy) < COMPILED_FROM:
+        edges, owner, _ = edges_of(rings)
+        return fingerprint.fingerprint(fingerprint.ring_sums(edges, owner, polygons))
+    from gridmap.coverage import compiled
+
+    words = compiled.vertex_words(rings.xy)
+    return fingerprint.fingerprint(
+        compiled.ring_sums(rings.xy, words, rings.starts, rings.turn, rings.owner, polygons)
+    )
+
+
+def remainder(rings: Rings, rim: Rings) -> tuple[Edges, Index, Leftover]:
+    """Cancel cells against an outline; return all edges, owners (-1: rim) and leftovers."""
+    edges, owner, _ = edges_of(rings)
+    outer, _, _ = edges_of(rim)
+    edges = np.concatenate([edges, reverse(outer)])
+    owner = np.concatenate([owner, np.full(len(outer), -1)])
+    return edges, owner, residual(edges)
+
+
+def _cancel(rings: Rings, rim: Rings) -> tuple[int, Verdict]:
+    """Return how many edges are left of cells against an outline, and what that means."""
+    if rings.edges >= COMPILED_FROM and _cancels(rings, rim):
+        return 0, "exact"
+    _, _, left = remainder(rings, rim)
+    return len(left), _verdict(left)
+
+
+def _verdict(left: Leftover) -> Verdict:
+    if len(left) == 0:
+        return "exact"
+    return "failed" if len(split(left).left) else "exact_with_t_junctions"
+
+
+def _cancels(rings: Rings, rim: Rings, group: Index | None = None) -> bool:
+    """Tell, compiled, whether nothing is left of cells against an outline, or within groups."""
+    from gridmap.coverage import compiled
+
+    xy = np.concatenate([rings.xy, rim.xy])
+    starts = np.concatenate([rings.starts, rim.starts[1:] + len(rings.xy)])
+    turn = np.concatenate([rings.turn, -rim.turn])
+    group = np.empty(0, dtype=np.int64) if group is None else group
+    return compiled.leftover_count(xy, compiled.vertex_words(xy), starts, turn, group) == 0
+
+
+def _prove_parents(
+    cells: Any, rings: Rings, parents: Any, parent_of: Sequence[Any] | None
+) -> tuple[ParentProof, ...]:
+    """Return, for each parent, whether its own cells tile it."""
+    names, areas, place = match_parents(cells, parents, parent_of)
+    sizes = np.bincount(place[place >= 0], minlength=len(names))
+    rim = rings_of(areas)
+    sound = bool(shapely.is_valid(areas).all() and sizes.all() and (place >= 0).all())
+    if sound and rings.edges >= COMPILED_FROM:
+        group = np.concatenate([place[rings.owner], rim.owner])
+        if _cancels(rings, rim, group):
+            return tuple(
+                ParentProof(str(name), "exact", int(size), 0)
+                for name, size in zip(names, sizes, strict=True)
+            )
+    edges, owner, _ = edges_of(rings)
+    outer, parent, _ = edges_of(rim)
+    known = place[owner] >= 0
+    everything = np.concatenate([edges[known], reverse(outer)])
+    group = np.concatenate([place[owner][known], parent])
+    left = residual(everything, group)
+    of = group[left.members[left.runs[:-1]]]
+    bad = np.bincount(of, minlength=len(names))
+    proofs = []
+    for k, name in enumerate(names):
+        verdict: Verdict = "exact"
+        if bad[k]:
+            mine = np.flatnonzero(of == k)
+            alone = residual(np.repeat(left.edges[mine], left.count[mine], axis=0))
+            verdict = _verdict(alone)
+        if not shapely.is_valid(areas[k]) or sizes[k] == 0:
+            verdict = "failed"
+        proofs.append(ParentProof(str(name), verdict, int(sizes[k]), int(bad[k])))
+    return tuple(proofs)
+
+
+def match_parents(
+    cells: Any, parents: Any, parent_of: Sequence[Any] | None
+) -> tuple[list[Any], Geometries, Index]:
+    """Return the names and areas of parents, and the place of each cell's parent (-1 unknown)."""
+    areas = polygons_of("parents", parents)
+    names = list(getattr(parents, "index", range(len(areas))))
+    if parent_of is None:
+        if "parent" not in getattr(cells, "columns", ()):
+            raise InputError(
+                "`parents` are given but not whose each cell is; hand in `parent_of`, or a column "
+                "`parent` (`--parent-column`)."
+            )
+        parent_of = list(cells["parent"])
+    count = len(polygons_of("cells", cells))
+    if len(parent_of) != count:
+        raise InputError(
+            f"`parent_of` has {len(parent_of)} names for {count} cells; give one for each."
+        )
+    where = {str(name): k for k, name in enumerate(names)}
+    place = [where.get(str(name), -1) for name in parent_of]
+    return names, areas, np.array(place, dtype=np.int64)
+
+
+def _same_crs(cells: Any, *others: Any) -> None:
+    """Refuse layers whose CRS is not that of the cells."""
+    crs = getattr(cells, "crs", None)
+    for other in others:
+        theirs = getattr(other, "crs", None)
+        if crs is not None and theirs is not None and crs != theirs:
+            raise CRSError(
+                f"`cells` are in {crs.name} but the boundary or parents in {theirs.name}. "
+                "Transform one: `boundary.to_crs(cells.crs)`."
+            )
