@@ -1,0 +1,178 @@
+"""Assignment: every incident gets exactly one cell, or a plain reason why not."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gridmap.crs import datum_alarm
+from gridmap.errors import InputError, UnassignedWarning
+from gridmap.incidents.nearest import Placement, locator
+from gridmap.incidents.points import Positions, positions
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+STATUSES = ("outside", "inside", "boundary", "rim", "invalid")
+RESULT_COLUMNS = ("code", "status", "nearest_code", "distance_m")
+_SAMPLE = 20_000  # positions asked whether another datum would fit
+_SUSPICIOUS = 0.01  # share outside from which to ask
+
+
+def assign(
+    points: Any,
+    grid: Grid,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> Any:
+    """Give every incident exactly one cell.
+
+    A point belongs to the cell that contains p + (δ, δ²) in the grid's CRS: from a shared edge
+    it goes east, from a horizontal one north, whatever the order of the cells. On the outer
+    border where that step leads outside, it goes to the touching cell, the lowest code if there
+    are several.
+
+    Parameters
+    ----------
+    points : GeoSeries, GeoDataFrame or DataFrame
+        The incidents: points, or columns of coordinates. A Dask frame comes back as one.
+    grid : Grid
+        The cells.
+    max_distance : float, optional
+        How far from the grid, in metres, a point outside is still given its nearest cell;
+        any distance by default.
+    datum : str, optional
+        What the coordinates are in: ``wgs84``, ``cgcs2000``, ``gcj02``, ``bd09`` or ``EPSG:n``.
+        Without it, the CRS of the points; that of the grid for columns of coordinates.
+    x, y : str, optional
+        Columns of the coordinates; by default the geometry, or columns named x and y.
+
+    Returns
+    -------
+    DataFrame
+        On the index of the points: ``code``; ``status``, one of inside, boundary (a shared
+        edge), rim (the outer border), outside or invalid (no finite position); ``nearest_code``
+        and ``distance_m`` for points outside; then the incidents' own columns. An own column of
+        one of these names becomes ``incident_<name>``.
+
+    Raises
+    ------
+    InputError
+        When a column is missing or a geometry is no point.
+    CRSError
+        When points have no CRS and no datum is declared.
+
+    Warns
+    -----
+    UnassignedWarning
+        When many points lie outside and would not under another datum.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> import gridmap as gm
+    >>> cells = gpd.GeoDataFrame({"id": ["a", "b"]},
+    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> grid = gm.adopt(cells, cells.union_all("coverage"), code="id")
+    >>> assign(gpd.GeoSeries.from_xy([1, 5, 10, 13], [1, 2, 2, 1], crs=4547), grid)
+      code    status nearest_code  distance_m
+    0    a    inside          NaN         NaN
+    1    b  boundary          NaN         NaN
+    2    b       rim          NaN         NaN
+    3  NaN   outside            b         3.0
+    """
+    if max_distance is not None and not max_distance >= 0:
+        raise InputError(f"`max_distance` is {max_distance}; give metres from 0.")
+    if hasattr(points, "map_partitions"):
+        from gridmap.incidents.scale import assign_partitions
+
+        return assign_partitions(points, grid, max_distance=max_distance, datum=datum, x=x, y=y)
+    where = positions(points, grid.crs, datum=datum, x=x, y=y)
+    found = locator(grid)
+    placement = found.place(where.x, where.y, max_distance)
+    _warn(where, placement, grid)
+    return labelled(placement, found.codes, points)
+
+
+def labelled(placement: Placement, codes: Any, points: Any) -> pd.DataFrame:
+    """Return a placement as a frame on the points' index, before the points' own columns."""
+    names = pd.CategoricalDtype(codes)
+    nearest = np.zeros(len(placement.cell), dtype=np.int32)
+    nearest[placement.outside] = placement.nearest
+    distance = np.full(len(placement.cell), np.nan)
+    distance[placement.outside] = placement.distance
+    frame = pd.DataFrame(
+        {
+            "code": _categories(placement.cell, names),
+            "status": pd.Categorical.from_codes(placement.place, STATUSES),
+            "nearest_code": _categories(nearest, names),
+            "distance_m": distance,
+        },
+        index=points.index,
+        copy=False,
+    )
+    own = _own_columns(points)
+    return frame if own is None else pd.concat([frame, own], axis=1)
+
+
+def accounts(status: pd.Series) -> dict[str, int]:
+    """Count what was read, and what became of it: read is the sum of the rest."""
+    counts = status.value_counts()
+    order = ("inside", "boundary", "rim", "outside", "invalid")
+    return {"read": len(status), **{name: int(counts.get(name, 0)) for name in order}}
+
+
+def renamed(columns: Any) -> dict[Any, str]:
+    """Return new names for the incidents' columns that the result needs for itself."""
+    taken = {*columns, *RESULT_COLUMNS}
+    names: dict[Any, str] = {}
+    for column in columns:
+        if column in RESULT_COLUMNS:
+            name = f"incident_{column}"
+            while name in taken:
+                name = f"incident_{name}"
+            taken.add(name)
+            names[column] = name
+    return names
+
+
+def alarm(where: Positions, placement: Placement, grid: Grid) -> Any:
+    """Return a DatumAlarm when so many points lie outside that their datum is doubtful."""
+    if len(placement.outside) <= _SUSPICIOUS * len(where.x):
+        return None
+    step = max(1, len(where.x) // _SAMPLE)
+    try:
+        return datum_alarm(
+            where.given_x[::step],
+            where.given_y[::step],
+            grid.boundary,
+            grid.crs,
+            declared=where.datum,
+        )
+    except InputError:  # a CRS without a number cannot be declared, nor doubted
+        return None
+
+
+def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
+    doubt = alarm(where, placement, grid)
+    if doubt is not None:
+        warnings.warn(doubt.sentence("en"), UnassignedWarning, stacklevel=3)
+
+
+def _categories(number: Any, names: pd.CategoricalDtype) -> pd.Categorical:
+    small = np.int16 if len(names.categories) < 2**15 else np.int32
+    return pd.Categorical.from_codes((number - 1).astype(small), dtype=names, validate=False)
+
+
+def _own_columns(points: Any) -> pd.DataFrame | None:
+    if not isinstance(points, pd.DataFrame):
+        return None
+    geometry = getattr(points, "_geometry_column_name", None)
+    own = pd.DataFrame(points.drop(columns=[geometry] if geometry in points else []))
+    return own.rename(columns=renamed(own.columns))

@@ -1,0 +1,120 @@
+"""The positions of incidents, from whatever they came in, as arrays in the grid's CRS."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+
+from gridmap._checks import label
+from gridmap.crs import check_datum, mover, positions_from
+from gridmap.errors import CRSError, InputError
+
+Floats = npt.NDArray[np.float64]
+
+_DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
+
+
+class Positions(NamedTuple):
+    """Positions as delivered and in the grid's CRS, and the datum they were delivered in."""
+
+    given_x: Floats
+    given_y: Floats
+    x: Floats
+    y: Floats
+    datum: str
+
+
+def positions(
+    points: Any, crs: Any, *, datum: str | None = None, x: str | None = None, y: str | None = None
+) -> Positions:
+    """Return the positions of a frame or series of points.
+
+    Parameters
+    ----------
+    points : GeoSeries, GeoDataFrame or DataFrame
+        Points, or columns of coordinates.
+    crs : CRS
+        Where to: that of the grid.
+    datum : str, optional
+        What the coordinates are in, if not in the CRS they claim.
+    x, y : str, optional
+        Columns of the coordinates; without them the geometry, or columns named x and y.
+
+    Raises
+    ------
+    InputError
+        When a column is missing or a geometry is no point.
+    CRSError
+        When points have no CRS and no datum is declared.
+    """
+    if (x is None) != (y is None):
+        raise InputError("Give both `x` and `y`, or neither.")
+    if datum is not None:
+        datum = check_datum(datum)
+    if isinstance(points, gpd.GeoSeries | gpd.GeoDataFrame) and x is None:
+        a, b = _of_geometry(points.geometry)
+        given = points.crs
+        if given is None and datum is None:
+            raise CRSError(
+                "`points` has no CRS, so its coordinates mean nothing. Declare it: "
+                "`points.set_crs(4326)`, or `datum='wgs84'`."
+            )
+    else:
+        a, b = _of_columns(points, x or "x", y or "y")
+        given = crs
+    if datum is not None:
+        return Positions(a, b, *positions_from(a, b, datum, crs), datum)
+    named = _DATUM_OF.get(label(given), label(given))
+    if given == crs:
+        return Positions(a, b, a, b, named)
+    return Positions(a, b, *mover(given, crs)(a, b), named)
+
+
+def numbers(values: pd.Series) -> Floats:
+    """Return a column of coordinates as numbers; what is none becomes NaN.
+
+    Text is read as numbers, with full-width digits and blanks around them forgiven.
+    """
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    read = pd.to_numeric(values, errors="coerce")
+    missed = (read.isna() & values.notna()).to_numpy()
+    if missed.any():
+        text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
+        read = read.astype(np.float64)
+        read[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
+    return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
+    if not isinstance(points, pd.DataFrame):
+        raise InputError(
+            f"`points` is a {type(points).__name__}; hand in a GeoSeries, or a frame with "
+            "columns of coordinates."
+        )
+    for name, column in (("x", x), ("y", y)):
+        if column not in points:
+            raise InputError(
+                f"`{name}` names the column {column!r}, which `points` lacks; "
+                f"it has {', '.join(map(str, points.columns)) or 'none'}."
+            )
+    return numbers(points[x]), numbers(points[y])
+
+
+def _of_geometry(series: gpd.GeoSeries) -> tuple[Floats, Floats]:
+    shapes = series.to_numpy()
+    kinds = shapely.get_type_id(shapes)
+    odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
+    if len(odd):
+        raise InputError(
+            f"`points` has {len(odd):,} geometries that are no points, the first a "
+            f"{shapes[odd[0]].geom_type} at {series.index[odd[0]]!r}. Use "
+            "`points.representative_point()`."
+        )
+    return shapely.get_x(shapes), shapely.get_y(shapes)
