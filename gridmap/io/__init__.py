@@ -1,0 +1,8 @@
+"""The one door for files, tables and databases."""
+
+from __future__ import annotations
+
+from gridmap.io.layers import read_layer, write_layer
+from gridmap.io.tables import read_table, write_table
+
+__all__ = ["read_layer", "read_table", "write_layer", "write_table"]

@@ -1,0 +1,366 @@
+"""Read and write layers of geometries, in bulk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+
+from gridmap._checks import label
+from gridmap.crs import parse_crs
+from gridmap.errors import CRSError, InputError
+from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.shapefile import dbf_encoding, short_names
+from gridmap.io.source import Source, find_source, unreadable
+
+FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
+METADATA_TABLE = "gridmap_metadata"
+
+_DRIVERS = {
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".shp": "ESRI Shapefile",
+    ".kml": "LIBKML",
+}
+WRITABLE = (*_DRIVERS, ".parquet", ".geoparquet")
+_KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
+_GDAL_FAILURES = (
+    DataSourceError,
+    DataLayerError,
+    FeatureError,
+    FieldError,
+    GeometryError,
+    pa.ArrowException,
+    shapely.errors.ShapelyError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+)
+
+
+def read_layer(
+    spec: str | os.PathLike[str],
+    *,
+    crs: Any = None,
+    encoding: str | None = None,
+    need_crs: bool = True,
+) -> gpd.GeoDataFrame:
+    """Read one layer of geometries from whatever it came in.
+
+    Parameters
+    ----------
+    spec : str or path
+        A file, ``file:layer``, an archive or a database URL; see `find_source`.
+    crs : CRS, optional
+        For files that do not say their own.
+    encoding : str, optional
+        Of the attributes of a Shapefile; found out when not given.
+    need_crs : bool
+        Whether a layer without CRS is refused.
+
+    Returns
+    -------
+    GeoDataFrame
+        All features in the order of the file, heights dropped. ``attrs["notes"]`` lists what the
+        reader should know, as pairs (zh, en).
+
+    Raises
+    ------
+    InputError
+        When the file is not there, unreadable, damaged or empty, or has several layers.
+    CRSError
+        When there is no CRS, or the coordinates are plainly not in it.
+    """
+    source = find_source(spec)
+    if source.kind == "database":
+        from gridmap.io.postgis import read_postgis
+
+        frame = read_postgis(source)
+    elif source.kind in ("csv", "sheet"):
+        raise InputError(
+            f"`{source.name}` is a table, not a layer of geometries. Give a GeoPackage, Shapefile, "
+            "GeoJSON or GeoParquet."
+        )
+    else:
+        frame = _read_parquet(source) if source.kind == "parquet" else _read_gdal(source, encoding)
+    if len(frame) == 0:
+        raise InputError(f"`{source.name}` has no features. Check the layer, or export it again.")
+    frame = _flat(frame, source)
+    return _with_crs(frame, source, crs, need_crs)
+
+
+def list_layers(source: Source) -> list[tuple[str, str | None]]:
+    """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
+    try:
+        with _quiet():
+            found = pyogrio.list_layers(source.gdal_path)
+    except _GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+
+def choose_layer(source: Source) -> str:
+    """Return the layer to read: the one asked for, or the only one with geometries."""
+    layers = list_layers(source)
+    names = [name for name, _ in layers]
+    if source.layer is not None:
+        if source.layer not in names:
+            raise InputError(
+                f"`{source.path}` has no layer {source.layer!r}; it has {', '.join(names)}."
+            )
+        return source.layer
+    if METADATA_TABLE in names and "cells" in names:
+        return "cells"
+    shaped = [name for name, kind in layers if kind is not None]
+    if len(shaped) != 1:
+        found = ", ".join(shaped) if shaped else "no layer with geometries"
+        raise InputError(f"`{source.name}` has {found}. Name one layer: `{source.path}:layer`.")
+    return shaped[0]
+
+
+def write_layer(
+    frame: gpd.GeoDataFrame,
+    path: str | os.PathLike[str],
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write one layer of geometries; the extension tells the format.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        What to write; a named index becomes a column.
+    path : path
+        A file that ends in .gpkg, .geojson, .fgb, .shp, .kml or .parquet, or a database URL
+        with ``?table=``.
+    layer : str, optional
+        Name of the layer; that of the file when not given.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown, the file exists, or it cannot be written.
+    """
+    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+        from gridmap.io.postgis import write_postgis
+
+        write_postgis(frame, os.fspath(path), overwrite=overwrite)
+        return
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
+        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(WRITABLE)}.")
+    frame = _plain(frame)
+    if suffix == ".shp":
+        _write_shapefile(frame, path, overwrite)
+        return
+    with replacing(path, overwrite=overwrite) as temporary:
+        if suffix in (".parquet", ".geoparquet"):
+            frame.to_parquet(temporary, compression="zstd", index=False)
+        else:
+            write_gdal(frame, temporary, _DRIVERS[suffix], layer or path.stem)
+
+
+def write_gdal(
+    frame: gpd.GeoDataFrame | pd.DataFrame, path: Path, driver: str, layer: str, **options: Any
+) -> None:
+    """Write a layer through GDAL, the same bytes for the same content."""
+    if driver == "GeoJSON":
+        options.setdefault("COORDINATE_PRECISION", "15")
+        options.setdefault("RFC7946", "NO")
+    if driver == "FlatGeobuf":
+        options.setdefault("SPATIAL_INDEX", "NO")  # it would change the order of the features
+    try:
+        with fixed_date(), _quiet():
+            pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
+    except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError) as error:
+        raise InputError(f"`{path.name}` could not be written: {error}. Check the disk.") from error
+
+
+@contextmanager
+def fixed_date() -> Iterator[None]:
+    """Keep the clock out of the files that GDAL writes meanwhile."""
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FIXED_DATE})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
+    """Append a note for the reader to a frame just made."""
+    frame.attrs["notes"] = [*frame.attrs.get("notes", []), (zh, en)]
+
+
+@contextmanager
+def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield heard
+
+
+def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
+    layer = choose_layer(source)
+    found = encoding or (dbf_encoding(source) if source.suffix == ".shp" else None)
+    try:
+        with _quiet() as heard:
+            expected = pyogrio.read_info(
+                source.gdal_path, layer=layer, encoding=found, force_feature_count=True
+            )["features"]
+            frame = _read_whole(source, layer, found)
+    except _GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    if source.suffix in (".kml", ".kmz"):
+        frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise InputError(f"Layer {layer!r} of `{source.name}` has no geometries. Name another.")
+    if len(frame) != expected:
+        raise InputError(
+            f"`{source.name}` says it has {expected:,} features, but {len(frame):,} can be read. "
+            "It is damaged; ask for the file again."
+        )
+    if found is not None:
+        add_note(frame, f"属性编码按 {found} 读取。", f"Attributes read as {found}.")
+    for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
+        add_note(frame, f"GDAL：{message}", f"GDAL: {message}")
+    return frame
+
+
+def _read_whole(source: Source, layer: str, encoding: str | None) -> Any:
+    """Read by columns where GDAL's own reading of the text is right."""
+    if encoding is None:
+        return pyogrio.read_dataframe(source.gdal_path, layer=layer, use_arrow=True)
+    return pyogrio.read_dataframe(source.gdal_path, layer=layer, encoding=encoding)
+
+
+def _read_parquet(source: Source) -> gpd.GeoDataFrame:
+    import io
+
+    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    try:
+        with _quiet():
+            return gpd.read_parquet(place)
+    except _GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+
+
+def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
+    """Drop heights, and refuse coordinates that are not finite."""
+    geometry = frame.geometry.to_numpy()
+    high = shapely.has_z(geometry)
+    if high.any():
+        geometry = shapely.force_2d(geometry)
+        notes = frame.attrs.get("notes", [])
+        frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
+        frame.attrs["notes"] = notes
+        add_note(frame, f"{high.sum():,} 个要素的高程已略去。", f"{high.sum():,} heights dropped.")
+    xy, owner = shapely.get_coordinates(geometry, return_index=True)
+    bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
+    if len(bad):
+        raise InputError(
+            f"`{source.name}` has coordinates that are no numbers in {len(bad):,} features "
+            f"(the first is row {bad[0] + 1}). Mend or remove them."
+        )
+    return frame
+
+
+def _with_crs(
+    frame: gpd.GeoDataFrame, source: Source, crs: Any, need_crs: bool
+) -> gpd.GeoDataFrame:
+    """Declare the CRS where the file is silent, or plainly wrong."""
+    stated = frame.crs
+    believable = stated is None or not stated.is_geographic or are_degrees(frame.total_bounds)
+    if stated is not None and believable:
+        return frame
+    if crs is not None:
+        return frame.set_crs(parse_crs(crs), allow_override=True)
+    if not believable:
+        west, south, east, north = frame.total_bounds
+        raise CRSError(
+            f"`{source.name}` says {label(stated)}, but its coordinates run from "
+            f"{west:g}, {south:g} to {east:g}, {north:g}, which are no degrees. Declare what they "
+            "are in: `--crs EPSG:4547`."
+        )
+    if need_crs:
+        raise CRSError(
+            f"`{source.name}` has no CRS, so its coordinates mean nothing. "
+            "Declare it: `--crs EPSG:4547`."
+        )
+    return frame
+
+
+def are_degrees(bounds: Any) -> bool:
+    """Tell whether bounds could be longitude and latitude."""
+    west, south, east, north = (float(v) for v in bounds)
+    return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
+
+
+def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame of plain columns: a named index as a column, tuples and dicts as text."""
+    if frame.index.name is not None or frame.index.nlevels > 1:
+        taken = set(frame.columns)
+        frame = frame.reset_index(drop=all(name in taken for name in frame.index.names))
+    else:
+        frame = frame.reset_index(drop=True)
+    frame = frame.copy()
+    frame.attrs = {}
+    for column in frame.columns.drop(frame.geometry.name):
+        if frame[column].dtype == object:
+            frame[column] = [_as_text(value) for value in frame[column]]
+    return frame
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return ", ".join(map(str, value))
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
+    """Write the parts of a Shapefile, the .shp last."""
+    check_writable(path, overwrite=overwrite)
+    frame = frame.rename(columns=short_names(frame.columns.drop(frame.geometry.name)))
+    with replacing(path, overwrite=overwrite) as temporary:
+        write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
+        for part in sorted(temporary.parent.iterdir()):
+            if part != temporary:
+                shutil.move(part, path.with_suffix(part.suffix))
+
+
+def read_attributes(source: Source) -> pd.DataFrame:
+    """Read the attributes of a layer, or a plain table within a GeoPackage."""
+    layers = dict(list_layers(source))
+    layer = source.layer or (next(iter(layers)) if len(layers) == 1 else choose_layer(source))
+    if layer not in layers:
+        raise InputError(f"`{source.path}` has no layer {layer!r}; it has {', '.join(layers)}.")
+    found = dbf_encoding(source) if source.suffix == ".shp" else None
+    try:
+        with _quiet():
+            frame = pyogrio.read_dataframe(
+                source.gdal_path, layer=layer, read_geometry=False, encoding=found
+            )
+    except _GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    return pd.DataFrame(frame)

@@ -1,0 +1,251 @@
+"""What a user wrote where a file is asked for: a path, `path:layer`, an archive, a database URL."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from gridmap.errors import InputError
+
+Kind = Literal["vector", "parquet", "csv", "sheet", "database"]
+
+_KINDS: dict[str, Kind] = {
+    ".gpkg": "vector",
+    ".geojson": "vector",
+    ".json": "vector",
+    ".shp": "vector",
+    ".gdb": "vector",
+    ".kml": "vector",
+    ".kmz": "vector",
+    ".fgb": "vector",
+    ".gml": "vector",
+    ".sqlite": "vector",
+    ".parquet": "parquet",
+    ".geoparquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".xlsx": "sheet",
+    ".xlsm": "sheet",
+    ".xls": "sheet",
+}
+READABLE = ", ".join(_KINDS)
+_DATABASES = ("postgresql", "postgres")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to read from, known to be there.
+
+    Attributes
+    ----------
+    text : str
+        What the user wrote.
+    kind : str
+        ``vector``, ``parquet``, ``csv``, ``sheet`` or ``database``.
+    path : Path
+        The file; for an archive, the archive.
+    layer : str or None
+        The layer, sheet or table asked for.
+    member : str or None
+        The file within the archive.
+    url : str or None
+        The database, without its query.
+    """
+
+    text: str
+    kind: Kind
+    path: Path
+    layer: str | None = None
+    member: str | None = None
+    url: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name to call it by in messages, without passwords."""
+        return without_password(self.text) if self.kind == "database" else self.text
+
+    @property
+    def suffix(self) -> str:
+        """The extension that tells the format."""
+        return Path(self.member or self.path).suffix.lower()
+
+    @property
+    def gdal_path(self) -> str:
+        """The path as GDAL takes it."""
+        if self.member is None:
+            return str(self.path)
+        return f"/vsizip/{{{self.path.absolute()}}}/{self.member}"
+
+    def read_bytes(self) -> bytes:
+        """Return the whole content.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read.
+        """
+        try:
+            if self.member is None:
+                return self.path.read_bytes()
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self.member)
+        except (OSError, *_BROKEN_ZIP) as error:
+            raise unreadable(self.name, error) from error
+
+
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,  # an encrypted member
+    ValueError,
+    KeyError,
+)
+
+
+def find_source(spec: str | os.PathLike[str]) -> Source:
+    """Find what a file argument means, and that it is there.
+
+    Parameters
+    ----------
+    spec : str or path
+        ``path``, ``path:layer``, ``archive.zip``, ``zip://archive.zip!member`` or
+        ``postgresql://user@host/database?table=schema.table``.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    InputError
+        When nothing is there, it may not be read, it is empty, or its format is unknown.
+    """
+    text = os.fspath(spec)
+    if urlsplit(text).scheme in _DATABASES:
+        return _database(text)
+    bare, _, member = text.removeprefix("zip://").partition("!")
+    path, layer = _split_layer(bare)
+    _check_readable(path)
+    if path.suffix.lower() in {".zip", ".kmz"} and path.is_file():
+        return _archive(text, path, layer, member or None)
+    if path.is_dir() and path.suffix.lower() != ".gdb":
+        raise InputError(f"`{path}` is a folder. Name a file in it.")
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"`{path}` is of no known format. Readable are {READABLE} and .zip.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"`{path}` is empty (0 bytes). Ask for the file again.")
+    return Source(text, kind, path, layer)
+
+
+def unreadable(name: str, error: BaseException) -> InputError:
+    """Return the error of one line that a failed read becomes."""
+    if isinstance(error, PermissionError):
+        return InputError(f"`{name}` may not be read. Ask for the right to read it.")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(
+        f"`{name}` cannot be read: {reason[:200].rstrip('.')}. "
+        "It may be damaged or of another format; ask for the file again."
+    )
+
+
+def without_password(url: str) -> str:
+    """Return a database URL that can be printed."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user = f"{parts.username}:***@" if parts.username else ""
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=user + host))
+
+
+def _database(text: str) -> Source:
+    parts = urlsplit(text)
+    query = parse_qs(parts.query)
+    table = query.pop("table", [None])[0]
+    rest = "&".join(f"{key}={value}" for key, values in query.items() for value in values)
+    url = urlunsplit(parts._replace(scheme="postgresql", query=rest))
+    return Source(text, "database", Path(), table, url=url)
+
+
+def _split_layer(text: str) -> tuple[Path, str | None]:
+    """Split `path:layer`; a file whose own name has a colon comes first."""
+    path = Path(text)
+    try:
+        if path.exists():
+            return path, None
+        start = len(text)
+        while (start := text.rfind(":", 0, start)) > 0:
+            if Path(text[:start]).exists():
+                return Path(text[:start]), text[start + 1 :]
+    except (OSError, ValueError) as error:  # a name too long, a NUL
+        raise InputError(f"{text[:80]!r} is no file name ({error}). Check the path.") from error
+    raise InputError(_not_there(path))
+
+
+def _not_there(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"`{path}` is not there: there is no folder `{folder}`. Check the path."
+    try:
+        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError:
+        names = []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    cure = f"Did you mean `{folder / close[0]}`?" if close else "Check the path."
+    return f"`{path}` is not there. {cure}"
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+        else:
+            path.open("rb").close()
+    except OSError as error:
+        raise unreadable(str(path), error) from error
+
+
+def _archive(text: str, path: Path, layer: str | None, member: str | None) -> Source:
+    """Find the one file to read in an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [_decoded(info) for info in archive.infolist() if not info.is_dir()]
+    except (OSError, *_BROKEN_ZIP) as error:
+        raise unreadable(str(path), error) from error
+    names = [name for name in names if not Path(name).name.startswith((".", "__MACOSX"))]
+    known = sorted({_outer(name) for name in names if Path(_outer(name)).suffix.lower() in _KINDS})
+    if member is not None:
+        known = [name for name in known if name == member]
+    elif len(known) > 1 and layer is not None:
+        known = [name for name in known if Path(name).stem == layer or name == layer]
+        layer = None
+    if len(known) != 1:
+        found = ", ".join(known or names[:10]) or "nothing"
+        raise InputError(
+            f"`{text}` must lead to one readable file, but the archive has {found}. "
+            f"Name one: `{path}:layer` or `zip://{path}!member`."
+        )
+    return Source(text, _KINDS[Path(known[0]).suffix.lower()], path, layer, known[0])
+
+
+def _outer(name: str) -> str:
+    """Return the FileGDB that a member belongs to, or the member itself."""
+    parts = Path(name).parts
+    for depth, part in enumerate(parts, start=1):
+        if part.lower().endswith(".gdb"):
+            return "/".join(parts[:depth])
+    return name
+
+
+def _decoded(info: zipfile.ZipInfo) -> str:
+    return info.filename
