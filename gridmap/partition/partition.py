@@ -1,0 +1,209 @@
+"""The public function: units in, a proved Grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import check_band, check_choice
+from gridmap.codes import DEFAULT_SCHEME
+from gridmap.errors import InputError
+from gridmap.grid import Grid
+from gridmap.partition import sentences
+from gridmap.partition.assemble import assemble, dedicate
+from gridmap.partition.kernels import Ints, warm
+from gridmap.partition.search import EFFORTS, Quality, Wishes
+from gridmap.partition.solve import Outcome
+from gridmap.partition.survey import check_units, communities
+from gridmap.partition.workers import Job, solve_all
+from gridmap.progress import Progress, silent
+
+EXCEPTION = ["parent", "cell", "households", "reason", "certificate", "options", "approved"]
+
+
+def partition(
+    units: gpd.GeoDataFrame,
+    households: tuple[int, int] = (300, 600),
+    *,
+    seed: int = 0,
+    target: float | None = None,
+    cells: pd.Series | str | None = None,
+    weight: str | None = None,
+    quality: Quality = "default",
+    road_preference: float = 0.3,
+    approved: Collection[str] = (),
+    scheme: str = DEFAULT_SCHEME,
+    workers: int = 1,
+    dask: Any = None,
+    lang: Literal["zh", "en"] = "zh",
+    progress: Progress | None = None,
+) -> Grid:
+    """Cut jurisdictions into connected cells whose households lie within a band.
+
+    Every residential cell is connected, lies in one jurisdiction and has between min and max
+    households wherever that is possible; where it is not, the grid's `exceptions` say why and what
+    would help. The same units, options and seed give the same grid.
+
+    Parameters
+    ----------
+    units : GeoDataFrame
+        What `subdivide` returns, or any polygons that tile their jurisdictions, with ``parent``
+        (code of the jurisdiction) and ``households``.
+    households : (int, int)
+        Least and most households of a cell.
+    seed : int
+        Another seed gives another grid, as valid.
+    target : float, optional
+        Households wanted in a cell; by default the middle of the band.
+    cells : Series or str, optional
+        Cells wanted in each jurisdiction: a Series by its code, or a column of the units.
+    weight : str, optional
+        Column of workload that is balanced between cells, in place of households.
+    quality : {"default", "fast", "best"}
+        How long the search anneals: 1,600, 400 or 6,400 sweeps.
+    road_preference : float
+        How much cheaper a border on a barrier is than one elsewhere, 0 to 1.
+    approved : collection of str
+        Jurisdictions whose exceptions are approved.
+    scheme : str
+        Pattern of the codes, as in `gridmap.codes.number_cells`.
+    workers : int
+        Processes; the grid is the same whatever their number.
+    dask : distributed.Client, optional
+        Solves the jurisdictions on a cluster.
+    lang : {"zh", "en"}
+        Language of the reasons, the options and the names of cells.
+    progress : callable, optional
+        Told the stage, the jurisdictions done and all.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    InputError
+        When units or options cannot be used.
+
+    Examples
+    --------
+    >>> blocks = gpd.GeoDataFrame({"parent": "A", "households": [200, 250, 150, 350]},
+    ...     geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1), crs=4547)
+    >>> partition(blocks).cells["households"].to_dict()
+    {'A-001': 450, 'A-002': 500}
+    """
+    low, high = check_band(households)
+    check_choice("quality", quality, EFFORTS)
+    progress = progress or silent
+    frame = check_units(units)
+    wishes = Wishes(
+        low, high, _target(target, low, high), seed, EFFORTS[quality], _discount(road_preference)
+    )
+    wanted = wanted_cells(cells, frame)
+    jobs = [(job, wanted.get(job.key, 0)) for job in communities(frame, weight)]
+    warm(progress)
+    outcomes = _solve(jobs, wishes, workers, dask, progress)
+    label = dedicate(frame, _number(frame, jobs, outcomes))
+    parameters = {
+        "min": low,
+        "max": high,
+        "target": wishes.target,
+        "seed": seed,
+        "quality": quality,
+        "road_preference": road_preference,
+        "weight": weight,
+    }
+    exceptions = _exceptions(frame, label, jobs, outcomes, wishes, approved, lang)
+    return assemble(frame, label, exceptions, parameters, scheme=scheme, lang=lang)
+
+
+def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:
+    """Return the number of cells wanted in each jurisdiction that names one."""
+    if cells is None:
+        return {}
+    if isinstance(cells, str):
+        if cells not in units:
+            raise InputError(f"`cells` names the column {cells!r}, which the units lack.")
+        cells = units.groupby("parent")[cells].first()
+    numbers = pd.to_numeric(cells, errors="coerce").dropna()
+    if (numbers < 1).any() or (numbers % 1 != 0).any():
+        raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
+    return {str(key): int(number) for key, number in numbers.items()}
+
+
+def _target(target: float | None, low: int, high: int) -> float:
+    """Return the households wanted in a cell."""
+    if target is None:
+        return (low + high) / 2
+    if not low <= target <= high:
+        raise InputError(f"`target` is {target}, outside the band {low}-{high}; choose within it.")
+    return float(target)
+
+
+def _discount(road_preference: float) -> float:
+    """Return the discount for borders on barriers."""
+    if not 0 <= road_preference <= 1:
+        raise InputError(f"`road_preference` is {road_preference}; give a number from 0 to 1.")
+    return float(road_preference)
+
+
+def _solve(
+    jobs: Sequence[Job], wishes: Wishes, workers: int, dask: Any, progress: Progress
+) -> list[Outcome]:
+    """Solve all jobs and return the outcomes in their order."""
+    outcomes: dict[int, Outcome] = {}
+    progress("solve", 0, len(jobs))
+    for number, outcome in solve_all(jobs, wishes, workers, dask):
+        outcomes[number] = outcome
+        progress("solve", len(outcomes), len(jobs))
+    return [outcomes[number] for number in range(len(jobs))]
+
+
+def _number(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Ints:
+    """Number the cells of all jobs through; -1 where a unit is in none."""
+    label = np.full(len(units), -1, np.int64)
+    count = 0
+    for (community, _), outcome in zip(jobs, outcomes, strict=True):
+        label[community.place] = outcome.label + count
+        count += int(outcome.label.max()) + 1
+    return label
+
+
+def _exceptions(
+    units: gpd.GeoDataFrame,
+    label: Ints,
+    jobs: Sequence[Job],
+    outcomes: Sequence[Outcome],
+    wishes: Wishes,
+    approved: Collection[str],
+    lang: Literal["zh", "en"],
+) -> pd.DataFrame:
+    """Return a row for each cell outside the band, with its reason."""
+    total = np.bincount(label, units["households"])
+    names = units["name"].where(units["name"] != "", units.index.astype(str)).to_numpy()
+    rows = []
+    for (community, _), outcome in zip(jobs, outcomes, strict=True):
+        for cell, finding in sorted(outcome.reasons.items()):
+            number = int(label[community.place[np.argmax(outcome.label == cell)]])
+
+            def call(unit: int, place: Ints = community.place) -> str:
+                return str(names[place[unit]])
+
+            rows.append(
+                {
+                    "parent": community.key,
+                    "cell": number,
+                    "households": int(total[number]),
+                    "reason": sentences.reason(finding, wishes.low, wishes.high, call, lang),
+                    "certificate": finding.kind,
+                    "options": "\n".join(
+                        sentences.options(finding, wishes.low, wishes.high, call, lang)
+                    ),
+                    "approved": community.key in approved,
+                }
+            )
+    return pd.DataFrame(rows, columns=EXCEPTION)

@@ -1,0 +1,228 @@
+"""Search one connected part: trees, annealing, certificates, every partition, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gridmap.partition.certificates import Finding, certify, settle
+from gridmap.partition.community import Community, Flags, dice_of, in_order, whole_below
+from gridmap.partition.kernels import Dice, Ints, Network, Rules
+
+Quality = Literal["fast", "default", "best"]
+
+HOT, COLD = 0.3, 0.02
+SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
+MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard the search tries: annealing sweeps, starts, trees drawn, trees at most."""
+
+    sweeps: int
+    starts: int
+    trees: int
+    tries: int
+
+
+EFFORTS: dict[Quality, Effort] = {
+    "fast": Effort(sweeps=400, starts=1, trees=6, tries=600),
+    "default": Effort(sweeps=1600, starts=1, trees=6, tries=1200),
+    "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000),
+}
+FIRST_TRIES = 60  # trees before certificates are asked
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of every community."""
+
+    low: int
+    high: int
+    target: float
+    seed: int
+    effort: Effort
+    discount: float = 0.0
+
+    def possible(self, households: int) -> bool:
+        """Tell whether some number of cells within the band holds so many households."""
+        return households > 0 and -(-households // self.high) <= households // self.low
+
+    def cells(self, households: int) -> int:
+        """Return how many cells come nearest to the target within the band."""
+        most = max(1, households // self.low)
+        least = max(1, -(-households // self.high))
+        return int(min(max(round(households / self.target), least), max(most, least)))
+
+    def fits(self, label: Ints, households: Ints) -> bool:
+        """Tell whether every cell lies within the band."""
+        total = np.bincount(label, households)
+        return bool(((total >= self.low) & (total <= self.high)).all())
+
+
+@dataclass(frozen=True)
+class Task:
+    """One part to be cut, its kernels' arrays, and its dice."""
+
+    piece: Community
+    net: Network
+    rules: Rules
+    wishes: Wishes
+    cells: int
+    dice: Dice
+
+    @classmethod
+    def of(cls, piece: Community, bonds: Flags, wishes: Wishes, cells: int, *names: object) -> Task:
+        """Prepare a part; its dice depend on its name alone."""
+        count = cells or wishes.cells(piece.total)
+        rules = rules_for(piece, wishes, count)
+        net = piece.network(bonds, scale_of(piece, count), wishes.discount)
+        return cls(piece, net, rules, wishes, cells, dice_of(wishes.seed, piece.key, *names))
+
+
+def search(
+    piece: Community,
+    bonds: Flags,
+    wishes: Wishes,
+    name: str,
+    cells: int,
+    known: Finding | None = None,
+) -> tuple[Ints, Finding | None]:
+    """Cut a connected part without giants; return labels, and why they are not all in the band.
+
+    Blocks stay whole where that works; they are split only in a part that needs it. `known` is a
+    certificate that speaks already.
+    """
+    for rung, group in enumerate(_coarse(piece, wishes) if known is None else []):
+        coarse = piece.contract(group)
+        task = Task.of(coarse, _tied(piece, bonds, group, coarse), wishes, cells, name, rung)
+        label = _cut_and_anneal(task, FIRST_TRIES)
+        if label is not None and wishes.fits(label, coarse.households):
+            return in_order(label[group]), None
+    return _finest(piece, bonds, wishes, name, cells, known)
+
+
+def _finest(
+    piece: Community, bonds: Flags, wishes: Wishes, name: str, cells: int, known: Finding | None
+) -> tuple[Ints, Finding | None]:
+    """Search with single units: escalate from trees to certificates to every partition."""
+    task = Task.of(piece, bonds, wishes, cells, name, "units")
+    if known is None:
+        label = _cut_and_anneal(task, FIRST_TRIES)
+        if label is not None and wishes.fits(label, piece.households):
+            return in_order(label), None
+        i, j = piece.i[bonds], piece.j[bonds]
+        known = certify(piece.households, i, j, wishes.low, wishes.high)
+        if known is None and not cells:
+            known, label = settle(piece.households, i, j, wishes.low, wishes.high)
+            if label is not None:
+                return in_order(_anneal(task, label)), None
+        if known is None:
+            label = _cut_and_anneal(task, wishes.effort.tries)
+            if label is not None and wishes.fits(label, piece.households):
+                return in_order(label), None
+    return in_order(_best_effort(task)), known
+
+
+def _coarse(piece: Community, wishes: Wishes) -> list[Ints]:
+    """Return groupings with blocks whole, then their middle pieces; none where nothing is split."""
+    if not any(piece.path):
+        return []
+    rungs: list[Ints] = []
+    count = 0
+    for cap in (wishes.high, wishes.high // MIDDLE):
+        group = whole_below(piece, cap)
+        groups = int(group.max()) + 1
+        if count < groups < len(piece):
+            rungs.append(group)
+            count = groups
+    return rungs
+
+
+def _tied(piece: Community, bonds: Flags, group: Ints, coarse: Community) -> Flags:
+    """Tell which contacts between groups connect: those with a connecting contact inside."""
+    n = len(coarse)
+    a, b = group[piece.i[bonds]], group[piece.j[bonds]]
+    tied = np.unique(np.minimum(a, b) * n + np.maximum(a, b))
+    return np.isin(coarse.i * n + coarse.j, tied)
+
+
+def rules_for(piece: Community, wishes: Wishes, cells: int, price: float = 0.0) -> Rules:
+    """Return the rules of the kernels for a part that is cut into so many cells."""
+    return Rules(
+        low=wishes.low,
+        high=wishes.high,
+        target=piece.total / cells,
+        load_target=max(float(piece.load.sum()), 1e-9) / cells,
+        shape=SHAPE,
+        border=BORDER,
+        balance=BALANCE,
+        excess=EXCESS,
+        price=price,
+    )
+
+
+def scale_of(piece: Community, cells: int) -> float:
+    """Return the perimeter-like length of the mean cell, the unit of border costs."""
+    return float(np.sqrt(4.0 * np.pi * piece.area.sum() / cells))
+
+
+def _cut_and_anneal(task: Task, tries: int) -> Ints | None:
+    """Cut spanning trees and anneal the best cut; None when no tree could be cut."""
+    from gridmap.partition import anneal
+
+    best: tuple[float, Ints] | None = None
+    for _ in range(task.wishes.effort.starts):
+        label, parts = _start(task, tries)
+        if parts == 0:
+            return None
+        label = _anneal(task, label)
+        total = anneal.sums(task.net, label, parts)
+        home = np.full(len(label), -1, np.int64)
+        energy = anneal.total_energy(task.net, label, total, task.rules, home, np.empty(parts))
+        if best is None or energy / parts < best[0]:
+            best = energy / parts, label
+    return best[1] if best else None
+
+
+def _start(task: Task, tries: int) -> tuple[Ints, int]:
+    """Draw trees until enough were cut, or until one can be; return the best cut."""
+    from gridmap.partition import trees
+
+    best, label, parts = trees.NEVER, np.empty(0, np.int64), 0
+    tree = 0
+    while tree < task.wishes.effort.trees or (parts == 0 and tree < tries):
+        contact, order = trees.draw(task.net, task.dice, tree % 3)
+        cut, count, cost = trees.cut(task.net, contact, order, task.rules, task.cells, False)
+        if count and cost < best:
+            best, label, parts = cost, cut, count
+        tree += 1
+    return label, parts
+
+
+def _anneal(task: Task, label: Ints) -> Ints:
+    """Anneal a copy of labels."""
+    from gridmap.partition import anneal
+
+    label = label.copy()
+    home = np.full(len(label), -1, np.int64)
+    steps = task.wishes.effort.sweeps * len(label)
+    cells = int(label.max()) + 1
+    anneal.anneal(task.net, label, cells, task.rules, home, task.dice, HOT, COLD, steps)
+    return label
+
+
+def _best_effort(task: Task) -> Ints:
+    """Cut a part as near to the band as its best tree allows, and anneal."""
+    from gridmap.partition import trees
+
+    best, label = trees.NEVER, np.zeros(len(task.piece), np.int64)
+    for tree in range(task.wishes.effort.trees):
+        contact, order = trees.draw(task.net, task.dice, tree % 3)
+        cut, count, cost = trees.cut(task.net, contact, order, task.rules, 0, True)
+        if count and cost < best:
+            best, label = cost, cut
+    return _anneal(task, label)
