@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gridmap.hotspots.emerging import emerging
 from gridmap.hotspots.rates import rates
 from gridmap.hotspots.spots import hotspots
 
-__all__ = ["hotspots", "rates"]
+__all__ = ["emerging", "hotspots", "rates"]

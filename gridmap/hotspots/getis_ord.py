@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -26,9 +28,53 @@ def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64
     n = len(columns)
     mean = columns.mean(axis=0)
     deviation = columns.std(axis=0)
+    # equal values differ from their mean by rounding only
+    deviation = np.where(deviation <= 1e-13 * np.abs(mean), 0.0, deviation)
     surplus = windows.matrix @ columns - windows.first * mean
     spread = np.sqrt(weight_moment(windows, 2) * (n / max(n - 1, 1)))
     return quotient(surplus, deviation * spread).reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Hold what a window's sum exceeds its mean by, and the moments of that under the null.
+
+    All three may be added up over independent maps, of successive steps, say.
+    """
+
+    surplus: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    third: NDArray[np.float64]
+
+    @property
+    def z(self) -> NDArray[np.float64]:
+        """Standardise the surplus."""
+        return quotient(self.surplus, np.sqrt(self.variance))
+
+    @property
+    def skew(self) -> NDArray[np.float64]:
+        """Standardise the third moment."""
+        return quotient(self.third, np.power(self.variance, 1.5))
+
+
+def moments(values: NDArray[np.float64], windows: Windows) -> Moments:
+    """Compute each window's surplus with the variance and third moment chance gives it.
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    windows
+        Windows of the same cells.
+    """
+    n = len(values)
+    away = values - values.mean(axis=0)
+    second, third = np.square(away).sum(axis=0), np.power(away, 3).sum(axis=0)
+    return Moments(
+        windows.matrix @ away,
+        weight_moment(windows, 2) * (second / max(n - 1, 1)),
+        weight_moment(windows, 3) * (third * (n / max((n - 1.0) * (n - 2.0), 1.0))),
+    )
 
 
 def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.float64]:

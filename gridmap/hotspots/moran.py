@@ -108,7 +108,8 @@ def _skew_of_neighbours(
     lean = cubed - 3.0 * first * second / others + 2.0 * first**3 / others**2
     scale = np.sqrt(others * (others - 1.0)) / (others - 2.0)
     leaning: NDArray[np.float64] = quotient(third, variance**1.5) * quotient(lean, spread**1.5)
-    return leaning * scale
+    skew: NDArray[np.float64] = leaning * scale
+    return skew
 
 
 def _quadrant(away: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.int8]:

@@ -30,6 +30,20 @@ P_VALUES = {
     "permutation": ("置换检验", "by permutation"),
 }
 
+PATTERNS = {
+    "none": ("无", "none"),
+    "new": ("新增", "new"),
+    "consecutive": ("连续", "consecutive"),
+    "intensifying": ("加剧", "intensifying"),
+    "persistent": ("持续", "persistent"),
+    "diminishing": ("减弱", "diminishing"),
+    "sporadic": ("零星", "sporadic"),
+    "oscillating": ("反复", "oscillating"),
+    "historical": ("历史", "historical"),
+}
+
+SIDES = {"": ("", ""), "hot": ("热点", "hot"), "cold": ("冷点", "cold")}
+
 Method = dict[str, Any]
 
 
@@ -99,6 +113,43 @@ def hotspots_method(**facts: Any) -> Method:
     return {"statistic": "Gi*", **facts, "sentence": sentence, "caveats": caveats}
 
 
+def emerging_method(**facts: Any) -> Method:
+    """Describe how histories were read, and how many cells have which."""
+    caveats = _base_caveats(facts)
+    _add(
+        caveats,
+        facts["too_few"],
+        "{n:,} 个网格各期窗口内期望件数均不足 {least:g}，未作判断；可改用更长的周期。",
+        "{cells} with fewer than {least:g} expected incidents in the window at every period not "
+        "judged; longer periods may help.",
+        least=facts["least_expected"],
+    )
+    _add(
+        caveats,
+        facts["undated"],
+        "{n:,} 件没有时间，未计入。",
+        "{incidents} without a time left out.",
+    )
+    if facts["periods"] < 10:
+        caveats["zh"].append(f"仅 {facts['periods']} 期，不足 10 期，分类仅供参考。")
+        caveats["en"].append(f"Only {facts['periods']} periods, fewer than 10: provisional.")
+    hot, cold = sum(facts["hot"].values()), sum(facts["cold"].values())
+    kinds_zh = "、".join(f"{PATTERNS[k][0]} {n}" for k, n in facts["hot"].items() if n)
+    kinds_en = ", ".join(f"{n} {k}" for k, n in facts["hot"].items() if n)
+    zh, en = exposure_words(facts["exposure"])
+    sentence = {
+        "zh": f"{_span_zh(facts)}{facts['periods']} 期、{facts['cells']:,} 个网格："
+        f"热点 {hot:,} 个{f'（{kinds_zh}）' if hot else ''}，冷点 {cold:,} 个；分母：{zh}；"
+        f"各期以当期水平为准，连同相邻网格与前 {facts['back']} 期，"
+        "错误发现率（BH，全部网格与各期）10% 以内。",
+        "en": f"{_span_en(facts)}{many(facts['cells'], 'cell')} over {facts['periods']} periods: "
+        f"{hot:,} hot{f' ({kinds_en})' if hot else ''}, {cold:,} cold; denominator: {en}; each "
+        f"period against its own level, with neighbours and {facts['back']} earlier, false "
+        "discovery rate over all cells and periods within 10%.",
+    }
+    return {"statistic": "emerging", **facts, "sentence": sentence, "caveats": caveats}
+
+
 def _hotspots_zh(facts: Method) -> str:
     base, _ = exposure_words(facts["exposure"])
     where = f"{facts['cells']:,} 个网格"
@@ -120,7 +171,8 @@ def _hotspots_en(facts: Method) -> str:
     return (
         f"{_span_en(facts)}{many(facts['incidents'], 'incident')} in {where}: "
         f"{facts['hot'][0]:,} hot ({facts['hot'][2]:,} at a false discovery rate of 1%) "
-        f"and {facts['cold'][0]:,} cold; denominator: {base}; Gi* of each cell with its neighbours, p {P_VALUES[facts['p']][1]}, "
+        f"and {facts['cold'][0]:,} cold; denominator: {base}; Gi* of each cell with its "
+        f"neighbours, p {P_VALUES[facts['p']][1]}, "
         "false discovery rate (Benjamini–Hochberg) within 10%."
     )
 
@@ -152,6 +204,7 @@ def _add(caveats: dict[str, list[str]], count: int, zh: str, en: str, **more: st
     if count:
         caveats["zh"].append(zh.format(n=count, **more))
         more |= {"cells": many(count, "cell"), "maps": many(count, "map")}
+        more["incidents"] = many(count, "incident")
         caveats["en"].append(en.format(n=count, **more))
 
 
