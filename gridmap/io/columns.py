@@ -1,0 +1,235 @@
+"""Understand columns by their headings, and what stands in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import pandas as pd
+
+from gridmap.errors import InputError
+from gridmap.io.aliases import Alias, aliases
+from gridmap.io.text import fold
+from gridmap.io.values import counts, moments, numbers, texts
+from gridmap.privacy import personal_columns
+
+Lang = Literal["zh", "en"]
+Note = tuple[str, str]
+Frame = TypeVar("Frame", bound=pd.DataFrame)
+
+_OPTIONS = {
+    "households": "--count",
+    "code": "--code",
+    "x": "--x",
+    "lng": "--x",
+    "y": "--y",
+    "lat": "--y",
+    "time": "--time",
+    "category": "--category",
+    "cells": "--cells",
+}
+_COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
+_COUNTS = ("households", "population", "cells")
+_TIMES = ("time", "closed", "due")
+_NUMBERS = ("x", "y", "lng", "lat", "area_m2", "floors")
+_TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
+_CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """How the columns of a table were understood.
+
+    Attributes
+    ----------
+    table : str
+        The kind of table it was read as.
+    columns : dict of str to str
+        Field → heading in the file.
+    ignored : tuple of str
+        Headings that mean nothing to gridmap; the columns are kept.
+    personal : dict of str to str
+        Columns that look personal → why; they never reach a map.
+    notes : list of (zh, en)
+        What was assumed, mended or left out.
+    """
+
+    table: str
+    columns: dict[str, str]
+    ignored: tuple[str, ...] = ()
+    personal: dict[str, str] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+    def sentences(self, lang: Lang = "zh") -> list[str]:
+        """Return what a reader should know, a line each."""
+        zh = lang == "zh"
+        renamed = [f"{a} ← {b}" for a, b in self.columns.items() if a != b]
+        lines = []
+        if renamed:
+            lines.append(("列的理解：" if zh else "Columns understood: ") + ", ".join(renamed))
+        lines += [note[0 if zh else 1] for note in self.notes]
+        if self.personal:
+            names = ", ".join(self.personal)
+            lines.append(
+                f"疑似个人信息，不会进入地图与简报：{names}"
+                if zh
+                else f"These look personal and never reach a map or briefing: {names}"
+            )
+        return lines
+
+
+def understand(
+    frame: Frame,
+    table: str,
+    *,
+    choose: Mapping[str, str | None] | None = None,
+    own: str | os.PathLike[str] | None = None,
+    convert: bool = True,
+) -> tuple[Frame, Understanding]:
+    """Give columns their canonical names and types.
+
+    Headings are compared without width, case, blanks, units in brackets and decoration, against
+    the table of aliases; headings that a Shapefile cut are recognised by their beginning.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table under the headings of its file.
+    table : str
+        What it is: ``jurisdiction``, ``building``, ``cell``, ``incident``, ``staff``,
+        ``barrier`` or ``dedicated``.
+    choose : mapping of field to heading, optional
+        What the user said; it comes before every alias. None as heading says nothing.
+    own : path, optional
+        More aliases; see `gridmap.io.aliases.aliases`.
+    convert : bool
+        Whether counts, times, numbers and codes are converted too.
+
+    Returns
+    -------
+    tuple of DataFrame and Understanding
+        The frame on the same index, other columns as they were.
+
+    Raises
+    ------
+    InputError
+        When two columns claim one field, a chosen heading is not there, or a count is no number.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"小区名称": ["福苑"], "户数": ["3 60户"]})
+    >>> frame, known = understand(table, "building")
+    >>> int(frame["households"].iloc[0]), known.columns
+    (360, {'compound': '小区名称', 'households': '户数'})
+    """
+    notes: list[Note] = list(frame.attrs.get("notes", []))
+    geometry = getattr(frame, "_geometry_column_name", None)
+    names = [str(column) for column in frame.columns if column != geometry]
+    chosen = _chosen(names, choose or {}, table)
+    known = aliases(table, own)
+    claims = _claims([name for name in names if name not in chosen.values()], known)
+    columns = dict(chosen)
+    for name, claimants in claims.items():
+        if name not in columns:
+            columns[name] = _settle(name, claimants, frame, notes)
+    columns = dict(sorted(columns.items(), key=lambda pair: names.index(pair[1])))
+    result = _renamed(frame, columns, table)
+    if convert:
+        result = _converted(result, columns, notes)
+    used = set(columns.values())
+    personal = personal_columns(frame)
+    result.attrs = {k: v for k, v in frame.attrs.items() if k != "notes"}
+    ignored = tuple(name for name in names if name not in used)
+    return result, Understanding(table, columns, ignored, personal, notes)
+
+
+def _chosen(names: list[str], choose: Mapping[str, str | None], table: str) -> dict[str, str]:
+    chosen = {}
+    for name, heading in choose.items():
+        if heading is None:
+            continue
+        match = [n for n in names if n == heading] or [n for n in names if fold(n) == fold(heading)]
+        if len(match) != 1:
+            raise InputError(
+                f"The {table} table has no column {heading!r}; it has {', '.join(names)}."
+            )
+        chosen[name] = match[0]
+    return chosen
+
+
+def _claims(names: list[str], known: Mapping[str, Alias]) -> dict[str, list[tuple[int, str]]]:
+    """Return for each field the columns that claim it, with their rank."""
+    claims: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        alias = known.get(fold(name)) or _cut_alias(name, known)
+        if alias is not None:
+            claims.setdefault(alias.field, []).append((alias.rank, name))
+    return claims
+
+
+def _cut_alias(name: str, known: Mapping[str, Alias]) -> Alias | None:
+    """Recognise a heading of which a Shapefile left the first ten bytes."""
+    sizes = {len(name.encode()), len(name.encode("gb18030", errors="ignore"))}
+    if not sizes & set(_CUT_AT):
+        return None
+    start = fold(name)
+    found = {alias.field: alias for text, alias in known.items() if text.startswith(start)}
+    if len(start) < 3 or len(found) != 1:
+        return None
+    return next(iter(found.values()))
+
+
+def _settle(
+    name: str, claimants: list[tuple[int, str]], frame: pd.DataFrame, notes: list[Note]
+) -> str:
+    """Choose among the columns that claim a field, or refuse to."""
+    best = min(rank for rank, _ in claimants)
+    rivals = [heading for rank, heading in claimants if rank == best]
+    if len(rivals) == 1:
+        return rivals[0]
+    first, *others = rivals
+    listed = ", ".join(rivals)
+    if all(frame[first].astype(str).equals(frame[other].astype(str)) for other in others):
+        notes.append((f"{listed} 内容相同，取 {first}。", f"{listed} are equal; took {first}."))
+        return first
+    if name in _COMPUTED:
+        option = f"say which: `{_OPTIONS[name]} {first}`" if name in _OPTIONS else "rename one"
+        raise InputError(f"`{name}` could be any of the columns {listed}, which differ; {option}.")
+    notes.append(
+        (f"{listed} 都像“{name}”，取 {first}。", f"{listed} all read as {name}; took {first}.")
+    )
+    return first
+
+
+def _renamed(frame: Frame, columns: Mapping[str, str], table: str) -> Frame:
+    """Rename to fields; a column that bears a field's name for something else steps aside."""
+    geometry = getattr(frame, "_geometry_column_name", None)
+    new = {heading: name for name, heading in columns.items()}
+    for column in map(str, frame.columns):
+        if column in columns and column not in new and column != geometry:
+            new[column] = f"{column}_as_given"
+    renamed: Frame = frame.rename(columns=new)
+    if not renamed.columns.is_unique:
+        twice = renamed.columns[renamed.columns.duplicated()].unique()
+        raise InputError(
+            f"The {table} table has the column {', '.join(map(str, twice))} twice. Rename one."
+        )
+    return renamed
+
+
+def _converted(frame: Frame, columns: Mapping[str, str], notes: list[Note]) -> Frame:
+    fresh: dict[str, Any] = {}
+    for name, heading in columns.items():
+        values = frame[name]
+        if name in _COUNTS:
+            fresh[name] = counts(values, heading, notes)
+        elif name in _TIMES:
+            fresh[name] = moments(values, heading, notes)
+        elif name in _NUMBERS:
+            fresh[name] = numbers(values, heading, notes)
+        elif name in _TEXTS:
+            fresh[name] = texts(values)
+    converted: Frame = frame.assign(**fresh)
+    return converted

@@ -1,0 +1,280 @@
+"""Keep persons out of what is shared: columns by allow-list, small counts and places blurred."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gridmap.errors import InputError
+
+Audience = Literal["internal", "public"]
+Lang = Literal["zh", "en"]
+
+SMALL = 5  # counts below it can point at somebody
+BIN = 250.0  # metres: side of the squares that public points are moved to
+
+_HEADINGS = re.compile(
+    r"身份证|证件号|护照|手机|电话|联系方式|微信|邮箱|姓名|联系人|举报人|投诉人|报案人|当事人|户主|业主|"
+    r"法人|房主|租客|承租人|网格长|网格员|负责人|责任人|监护人|出生|生日|银行卡|车牌|"
+    r"^id_?(card|number|no)$|identity|passport|phone|mobile|telephone|^tel$|e_?mail|"
+    r"(first|last|full|family|given|sur|person|owner|resident|contact|reporter|staff|leader)_?name|"
+    r"birth|date_of_birth|license_?plate|^leader$|^staff$",
+    re.IGNORECASE,
+)
+_NO_PERSON = re.compile(r"数$|人数|户数|率$|count|number_of|电话亭|kind$|类型$")
+_ID = re.compile(
+    r"(?<![0-9])[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[0-9Xx](?!\d)"
+)
+_PHONE = re.compile(r"(?<![0-9.])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![0-9.])")
+_SAMPLE = 2000
+_SHARE = 0.05  # of whole values in a pattern, from which a column of codes is suspected
+
+
+def personal_columns(frame: pd.DataFrame) -> dict[str, str]:
+    """Find columns that look as if they held data of persons.
+
+    A column is suspected for its heading, for values that are identity or mobile numbers, or for
+    such numbers within free text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any table; geometries are skipped.
+
+    Returns
+    -------
+    dict of str to str
+        Column → why: ``heading``, ``identity number`` or ``mobile number``.
+
+    Examples
+    --------
+    >>> personal_columns(pd.DataFrame({"户数": [3], "户主": ["某"], "备注": ["致电13800000000"]}))
+    {'户主': 'heading', '备注': 'mobile number'}
+    """
+    found = {}
+    for position, column in enumerate(frame.columns):
+        reason = _heading_reason(column) or _value_reason(frame.iloc[:, position])
+        if reason:
+            found[str(column)] = reason
+    return found
+
+
+def allow(
+    frame: pd.DataFrame, columns: Collection[str], *, name: str = "frame", to: str = "a shared file"
+) -> pd.DataFrame:
+    """Return only the columns on the list; one that looks personal is refused by name.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What would be shown.
+    columns : collection of str
+        The allow-list; those the frame lacks are skipped.
+    name, to : str
+        What to call the frame and the destination in the error.
+
+    Returns
+    -------
+    DataFrame
+        The geometry, where there is one, is kept.
+
+    Raises
+    ------
+    InputError
+        When a column on the list looks personal.
+
+    Examples
+    --------
+    >>> allow(pd.DataFrame({"code": ["A1"], "姓名": ["某"]}), ["code"])
+      code
+    0   A1
+    """
+    geometry = getattr(frame, "_geometry_column_name", None)
+    kept = frame.loc[:, [c for c in frame.columns if c in columns or c == geometry]]
+    refuse_personal(kept, name=name, to=to)
+    return kept
+
+
+def refuse_personal(frame: pd.DataFrame, *, name: str = "frame", to: str = "a shared file") -> None:
+    """Refuse a table in which a column looks personal.
+
+    Raises
+    ------
+    InputError
+        Naming the columns and why.
+    """
+    found = personal_columns(frame)
+    if found:
+        listed = ", ".join(f"{column} ({reason})" for column, reason in found.items())
+        raise InputError(
+            f"`{name}` has columns that look personal: {listed}. They never go to {to}; "
+            "drop or rename them."
+        )
+
+
+def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:
+    """Blank the counts from 1 to `least` − 1, which could point at somebody.
+
+    Parameters
+    ----------
+    counts : Series of int
+        Zero stays: nobody is nobody.
+    least : int
+        The smallest count that is shown.
+
+    Returns
+    -------
+    Series of Int64
+        On the same index, NA where suppressed.
+
+    Examples
+    --------
+    >>> suppress(pd.Series([0, 3, 12])).tolist()
+    [0, <NA>, 12]
+    """
+    whole = pd.Series(counts).astype("Int64")
+    return whole.mask((whole > 0) & (whole < least))
+
+
+def suppressed_text(count: Any, *, least: int = SMALL, lang: Lang = "zh") -> str:
+    """Write a count that `suppress` may have blanked.
+
+    Examples
+    --------
+    >>> suppressed_text(1234), suppressed_text(pd.NA), suppressed_text(pd.NA, lang="en")
+    ('1,234', '少于5', 'under 5')
+    """
+    if pd.isna(count):
+        return f"少于{least}" if lang == "zh" else f"under {least}"
+    return f"{int(count):,}"
+
+
+def bin_points(
+    x: npt.ArrayLike, y: npt.ArrayLike, *, size: float = BIN, least: int = SMALL
+) -> pd.DataFrame:
+    """Count points in squares, and blank the squares with few.
+
+    Parameters
+    ----------
+    x, y : array-like
+        Positions in metres; those that are no numbers are left out.
+    size : float
+        Side of a square.
+    least : int
+        The smallest count that is shown.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x``, ``y`` (middle of the square) and ``count`` (Int64, NA where suppressed).
+
+    Examples
+    --------
+    >>> bin_points([1, 2, 3, 4, 5, 300], [1, 1, 1, 1, 1, 1])
+           x      y  count
+    0  125.0  125.0      5
+    1  375.0  125.0   <NA>
+    """
+    if size <= 0:
+        raise InputError(f"`size` is {size}; give metres above 0.")
+    place = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
+    place = place[np.isfinite(place).all(axis=1)]
+    squares, counts = np.unique(np.floor(place / size), axis=0, return_counts=True)
+    middle = (squares + 0.5) * size
+    return pd.DataFrame(
+        {"x": middle[:, 0], "y": middle[:, 1], "count": suppress(pd.Series(counts), least=least)}
+    )
+
+
+def hashed(ids: Iterable[Any], key: bytes) -> list[str]:
+    """Replace ids by keyed hashes: the same id, the same hash, and no way back without the key.
+
+    Parameters
+    ----------
+    ids : iterable
+        Anything that has a text.
+    key : bytes
+        Secret, at least 16 bytes; see `local_key`.
+
+    Returns
+    -------
+    list of str
+        Sixteen hexadecimal digits each.
+
+    Raises
+    ------
+    InputError
+        When the key is too short to be secret.
+
+    Examples
+    --------
+    >>> a, b, c = hashed(["7", "8", "7"], b"a secret of the town hall")
+    >>> a == c, a == b
+    (True, False)
+    """
+    if len(key) < 16:
+        raise InputError("`key` has fewer than 16 bytes. Make one with `local_key(path)`.")
+    return [hmac.new(key, str(i).encode(), hashlib.sha256).hexdigest()[:16] for i in ids]
+
+
+def local_key(path: str | os.PathLike[str]) -> bytes:
+    """Return the secret key in a file; make one, readable by its owner only, when there is none.
+
+    Raises
+    ------
+    InputError
+        When the file can be neither read nor made.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(32))
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The key file `{path}` cannot be used ({error}). Check it.") from error
+    if len(text) < 32:
+        raise InputError(f"The key file `{path}` holds no key. Remove it to have a new one made.")
+    return text.encode()
+
+
+def _heading_reason(column: Any) -> str:
+    text = "".join(unicodedata.normalize("NFKC", str(column)).split())
+    return "heading" if _HEADINGS.search(text) and not _NO_PERSON.search(text) else ""
+
+
+def _value_reason(values: pd.Series) -> str:
+    if values.dtype.kind in "fbmM" or str(values.dtype) == "geometry":
+        return ""
+    known = values.dropna()
+    if known.dtype.kind in "iu":
+        known = known[known >= 10_000_000_000]
+    sample = _spread(known)
+    if not len(sample):
+        return ""
+    texts = [unicodedata.normalize("NFKC", str(value)).strip() for value in sample]
+    for reason, pattern in (("identity number", _ID), ("mobile number", _PHONE)):
+        found = [text for text in texts if pattern.search(text)]
+        whole = [text for text in found if pattern.fullmatch(text)]
+        if len(found) > len(whole) or len(whole) >= max(1, _SHARE * len(texts)):
+            return reason
+    return ""
+
+
+def _spread(values: pd.Series) -> list[Any]:
+    """Return at most a few thousand values, spread over the column, ends included."""
+    if len(values) <= _SAMPLE:
+        return list(values)
+    return list(values.iloc[np.linspace(0, len(values) - 1, _SAMPLE).astype(int)])
