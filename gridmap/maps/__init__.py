@@ -1,0 +1,22 @@
+"""Maps and briefings: one file each, no network, nothing false."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gridmap.maps.offline import save_offline
+from gridmap.maps.views import coverage_map, hotspot_map
+
+if TYPE_CHECKING:
+    from gridmap.maps.layer import CellLayer as CellLayer
+
+__all__ = ["CellLayer", "coverage_map", "hotspot_map", "save_offline"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the folium layer when it is asked for, as folium is slow to import."""
+    if name == "CellLayer":
+        from gridmap.maps.layer import CellLayer
+
+        return CellLayer
+    raise AttributeError(f"module 'gridmap.maps' has no attribute {name!r}")

@@ -1,0 +1,623 @@
+/* The cells of a gridmap page: shared arcs, unpacked once and painted on one canvas. */
+(function () {
+  'use strict';
+
+  const HALF_WORLD = 20037508.342789244; // metres of EPSG:3857 from the origin to its edge
+  const FONT = '"Microsoft YaHei","PingFang SC","Noto Sans CJK SC","Source Han Sans SC",' +
+    '"WenQuanYi Micro Hei","Helvetica Neue",Arial,sans-serif';
+  const INK = '#1b262c';
+  const HALO = 'rgba(255,255,255,.92)';
+
+  /* ---------- unpacking ---------- */
+
+  function numbers(base64) {
+    const text = atob(base64);
+    const out = [];
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < text.length; i++) {
+      const byte = text.charCodeAt(i);
+      value += (byte & 127) * scale;
+      if (byte & 128) {
+        scale *= 128;
+      } else {
+        out.push(value);
+        value = 0;
+        scale = 1;
+      }
+    }
+    return out;
+  }
+
+  const signed = (value) => (value % 2 ? -(value + 1) / 2 : value / 2);
+
+  /** Unpack a payload into flat arrays: vertices, arcs, rings, cells. */
+  function unpack(packed) {
+    const parts = packed.parts.map(numbers);
+    const start = running(parts[0]);
+    const X = new Float64Array(start[start.length - 1]);
+    const Y = new Float64Array(X.length);
+    let x = 0;
+    let y = 0;
+    for (let i = 0; i < X.length; i++) {
+      x += signed(parts[1][2 * i]);
+      y += signed(parts[1][2 * i + 1]);
+      X[i] = packed.origin[0] + x * packed.quantum;
+      Y[i] = packed.origin[1] + y * packed.quantum;
+    }
+    const uses = new Int32Array(parts[4].length);
+    let last = 0;
+    for (let i = 0; i < uses.length; i++) uses[i] = last += signed(parts[4][i]);
+    const shape = {
+      X: X, Y: Y, start: start, arcs: start.length - 1, cells: packed.cells,
+      rings: running(parts[2]), ringUses: running(parts[3]), uses: uses,
+    };
+    measure(shape);
+    return shape;
+  }
+
+  function running(lengths) {
+    const out = new Uint32Array(lengths.length + 1);
+    for (let i = 0; i < lengths.length; i++) out[i + 1] = out[i] + lengths[i];
+    return out;
+  }
+
+  /** Find the box of each cell and the two cells beside each arc (-1: outside). */
+  function measure(shape) {
+    const box = shape.box = new Float64Array(4 * shape.cells);
+    const left = shape.left = new Int32Array(shape.arcs).fill(-1);
+    const right = shape.right = new Int32Array(shape.arcs).fill(-1);
+    for (let cell = 0; cell < shape.cells; cell++) {
+      let west = Infinity, south = Infinity, east = -Infinity, north = -Infinity;
+      eachUse(shape, cell, (use) => {
+        const arc = use >> 1;
+        if (use & 1) right[arc] = cell; else left[arc] = cell;
+        for (let v = shape.start[arc]; v < shape.start[arc + 1]; v++) {
+          if (shape.X[v] < west) west = shape.X[v];
+          if (shape.X[v] > east) east = shape.X[v];
+          if (shape.Y[v] < south) south = shape.Y[v];
+          if (shape.Y[v] > north) north = shape.Y[v];
+        }
+      });
+      box.set([west, south, east, north], 4 * cell);
+    }
+  }
+
+  function eachUse(shape, cell, act) {
+    const from = shape.ringUses[shape.rings[cell]];
+    const to = shape.ringUses[shape.rings[cell + 1]];
+    for (let i = from; i < to; i++) act(shape.uses[i]);
+  }
+
+  function insideCell(shape, cell, x, y) {
+    if (x < shape.box[4 * cell] || x > shape.box[4 * cell + 2]) return false;
+    if (y < shape.box[4 * cell + 1] || y > shape.box[4 * cell + 3]) return false;
+    let inside = false;
+    eachUse(shape, cell, (use) => {
+      const arc = use >> 1;
+      for (let b = shape.start[arc] + 1; b < shape.start[arc + 1]; b++) {
+        const a = b - 1;
+        if ((shape.Y[a] > y) !== (shape.Y[b] > y) &&
+            x < (shape.X[b] - shape.X[a]) * (y - shape.Y[a]) / (shape.Y[b] - shape.Y[a]) + shape.X[a]) {
+          inside = !inside;
+        }
+      }
+    });
+    return inside;
+  }
+
+  function pick(shape, x, y) {
+    for (let cell = 0; cell < shape.cells; cell++) if (insideCell(shape, cell, x, y)) return cell;
+    return -1;
+  }
+
+  /** Undo front coding: each text starts with how many characters it shares with the one before. */
+  function texts(coded) {
+    let before = '';
+    return coded.map((text) => (before = before.slice(0, parseInt(text[0], 36)) + text.slice(1)));
+  }
+
+  /** One digit a cell, as '0' + class. */
+  function classes(digits) {
+    const out = new Uint8Array(digits.length);
+    for (let i = 0; i < out.length; i++) out[i] = digits.charCodeAt(i) - 48;
+    return out;
+  }
+
+  /* ---------- painting ---------- */
+  // A view is {scale, dx, dy, width, height, factor}: pixels = X * scale + dx, dy - Y * scale.
+  // Nothing here knows Leaflet, so the same code paints the screen, the PNG and the print.
+
+  function Painter(data) {
+    this.data = data;
+    this.shape = data.shape;
+    this.size = new Float32Array(this.shape.cells);
+    for (let i = 0; i < this.size.length; i++) {
+      this.size[i] = Math.min(this.shape.box[4 * i + 2] - this.shape.box[4 * i],
+        this.shape.box[4 * i + 3] - this.shape.box[4 * i + 1]);
+    }
+    this.borders = sortBorders(this.shape, data.levels);
+  }
+
+  /** Sort arcs: borders between two cells only, of each level (coarsest it divides), outline. */
+  function sortBorders(shape, levels) {
+    const sorted = { cell: [], level: levels.map(() => []), outline: [] };
+    for (let arc = 0; arc < shape.arcs; arc++) {
+      const a = shape.left[arc];
+      const b = shape.right[arc];
+      if (a < 0 || b < 0) {
+        sorted.outline.push(arc);
+        continue;
+      }
+      const divided = levels.findIndex((level) => level.of[a] !== level.of[b]);
+      (divided < 0 ? sorted.cell : sorted.level[divided]).push(arc);
+    }
+    return sorted;
+  }
+
+  Painter.prototype.paint = function (pen, view, theme, show) {
+    const pixels = project(this.shape, view);
+    const visible = this.visible(view);
+    if (show.cells !== false) this.fill(pen, view, theme, pixels, visible);
+    if (show.heat && this.data.heat) paintImage(pen, view, this.data.heat);
+    pen.lineJoin = 'round';
+    if (show.borders !== false) this.cellBorders(pen, view, pixels, visible);
+    if (show.levels) this.levelBorders(pen, view, pixels);
+    if (show.borders !== false) stroke(pen, pixels, this.borders.outline, 2 * view.factor, '#263238');
+    if (show.old && this.data.old) {
+      pen.setLineDash([6 * view.factor, 4 * view.factor]);
+      stroke(pen, project(this.data.old, view), everyArc(this.data.old), 1.6 * view.factor, '#b23b00');
+      pen.setLineDash([]);
+    }
+    if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
+    if (show.labels) paintLabels(pen, view, this.data, this.size);
+  };
+
+  function everyArc(shape) {
+    return Array.from({ length: shape.arcs }, (_, arc) => arc);
+  }
+
+  /** Project all arcs to pixels, dropping vertices nearer than a pixel; ends always stay. */
+  function project(shape, view) {
+    const x = new Float32Array(shape.X.length);
+    const y = new Float32Array(shape.X.length);
+    const from = new Uint32Array(shape.arcs);
+    const to = new Uint32Array(shape.arcs);
+    for (let arc = 0; arc < shape.arcs; arc++) {
+      const first = shape.start[arc];
+      const last = shape.start[arc + 1] - 1;
+      let kept = first;
+      let px = Infinity;
+      let py = Infinity;
+      from[arc] = first;
+      for (let v = first; v <= last; v++) {
+        const vx = shape.X[v] * view.scale + view.dx;
+        const vy = view.dy - shape.Y[v] * view.scale;
+        if (v === last || Math.abs(vx - px) + Math.abs(vy - py) > 1) {
+          x[kept] = px = vx;
+          y[kept] = py = vy;
+          kept++;
+        }
+      }
+      to[arc] = kept;
+    }
+    return { x: x, y: y, from: from, to: to };
+  }
+
+  Painter.prototype.visible = function (view) {
+    const box = this.shape.box;
+    const out = new Uint8Array(this.shape.cells);
+    for (let i = 0; i < out.length; i++) {
+      out[i] = box[4 * i + 2] * view.scale + view.dx >= 0 &&
+        box[4 * i] * view.scale + view.dx <= view.width &&
+        view.dy - box[4 * i + 1] * view.scale >= 0 &&
+        view.dy - box[4 * i + 3] * view.scale <= view.height ? 1 : 0;
+    }
+    return out;
+  };
+
+  Painter.prototype.fill = function (pen, view, theme, pixels, visible) {
+    const groups = theme.classes.map(() => []);
+    const all = [];
+    for (let cell = 0; cell < visible.length; cell++) {
+      if (!visible[cell]) continue;
+      groups[theme.of[cell]].push(cell);
+      all.push(cell);
+    }
+    // A mid tone under everything, so the soft edges of two neighbours do not let the page through.
+    this.fillCells(pen, pixels, all, theme.classes[theme.classes.length >> 1].color);
+    groups.forEach((cells, k) => {
+      if (!cells.length) return;
+      this.fillCells(pen, pixels, cells, theme.classes[k].color);
+      if (theme.classes[k].hatch) this.fillCells(pen, pixels, cells, hatch(pen, theme.classes[k].hatch, view.factor));
+    });
+  };
+
+  Painter.prototype.fillCells = function (pen, pixels, cells, style) {
+    pen.beginPath();
+    for (const cell of cells) trace(pen, this.shape, pixels, cell);
+    pen.fillStyle = style;
+    pen.fill('nonzero');
+  };
+
+  function trace(pen, shape, pixels, cell) {
+    for (let ring = shape.rings[cell]; ring < shape.rings[cell + 1]; ring++) {
+      const from = shape.ringUses[ring];
+      for (let i = from; i < shape.ringUses[ring + 1]; i++) {
+        const arc = shape.uses[i] >> 1;
+        const back = shape.uses[i] & 1;
+        const a = pixels.from[arc];
+        const b = pixels.to[arc] - 1;
+        let v = back ? b : a;
+        const end = back ? a : b;
+        const step = back ? -1 : 1;
+        if (i === from) pen.moveTo(pixels.x[v], pixels.y[v]);
+        while (v !== end) {
+          v += step;
+          pen.lineTo(pixels.x[v], pixels.y[v]);
+        }
+      }
+      pen.closePath();
+    }
+  }
+
+  const tiles = {};
+
+  function hatch(pen, color, factor) {
+    const key = color + factor;
+    if (!tiles[key]) {
+      const side = Math.round(6 * factor);
+      const tile = document.createElement('canvas');
+      tile.width = tile.height = side;
+      const ink = tile.getContext('2d');
+      ink.strokeStyle = color;
+      ink.lineWidth = Math.max(1, factor);
+      ink.beginPath();
+      for (const shift of [-side, 0, side]) {
+        ink.moveTo(shift - 1, side + 1);
+        ink.lineTo(shift + side + 1, -1);
+      }
+      ink.stroke();
+      tiles[key] = tile;
+    }
+    return pen.createPattern(tiles[key], 'repeat');
+  }
+
+  function stroke(pen, pixels, arcs, width, color) {
+    pen.beginPath();
+    for (const arc of arcs) {
+      pen.moveTo(pixels.x[pixels.from[arc]], pixels.y[pixels.from[arc]]);
+      for (let v = pixels.from[arc] + 1; v < pixels.to[arc]; v++) pen.lineTo(pixels.x[v], pixels.y[v]);
+    }
+    pen.lineWidth = width;
+    pen.strokeStyle = color;
+    pen.stroke();
+  }
+
+  /** Borders between cells appear as the cells grow large enough to tell apart. */
+  Painter.prototype.cellBorders = function (pen, view, pixels, visible) {
+    const shape = this.shape;
+    const thin = [];
+    const thick = [];
+    const every = this.borders.level.concat([this.borders.cell]);
+    for (const arcs of every) {
+      for (const arc of arcs) {
+        const a = shape.left[arc];
+        const b = shape.right[arc];
+        if (!visible[a] && !visible[b]) continue;
+        const size = Math.min(this.size[a], this.size[b]) * view.scale / view.factor;
+        if (size >= 24) thick.push(arc); else if (size >= 9) thin.push(arc);
+      }
+    }
+    stroke(pen, pixels, thin, 0.35 * view.factor, '#ffffff');
+    stroke(pen, pixels, thick, 0.9 * view.factor, '#ffffff');
+  };
+
+  Painter.prototype.levelBorders = function (pen, view, pixels) {
+    const levels = this.borders.level;
+    for (let i = levels.length - 1; i >= 0; i--) {
+      if (!levelShows(this.data.levels[i], i, view)) continue;
+      const width = (i === 0 ? 1.3 : 0.8) * view.factor;
+      stroke(pen, pixels, levels[i], width + 1.5 * view.factor, 'rgba(255,255,255,.8)');
+      stroke(pen, pixels, levels[i], width, i === 0 ? '#37474f' : '#78868d');
+    }
+  };
+
+  /** A level is drawn when its places are large enough on the screen; the coarsest always. */
+  function levelShows(level, rank, view) {
+    return rank === 0 || level.spacing * view.scale / view.factor > 46;
+  }
+
+  function paintImage(pen, view, image) {
+    if (!image.element.complete) return;
+    const x = image.west * view.scale + view.dx;
+    const y = view.dy - image.north * view.scale;
+    pen.globalAlpha = 0.85;
+    pen.drawImage(image.element, x, y, (image.east - image.west) * view.scale,
+      (image.north - image.south) * view.scale);
+    pen.globalAlpha = 1;
+  }
+
+  /** Defects and other marks: their shape, and a ring around what would be too small to see. */
+  function paintMarks(pen, view, marks) {
+    const pixels = project(marks.shape, view);
+    for (let i = 0; i < marks.shape.cells; i++) {
+      pen.beginPath();
+      trace(pen, marks.shape, pixels, i);
+      pen.fillStyle = marks.kinds[marks.of[i]].color;
+      pen.globalAlpha = 0.75;
+      pen.fill('nonzero');
+      pen.globalAlpha = 1;
+      pen.lineWidth = 1.5 * view.factor;
+      pen.strokeStyle = marks.kinds[marks.of[i]].color;
+      pen.stroke();
+    }
+    if (!marks.xy) return;
+    for (let i = 0; i < marks.xy.length; i++) {
+      const x = marks.xy[i][0] * view.scale + view.dx;
+      const y = view.dy - marks.xy[i][1] * view.scale;
+      if (marks.xy[i][2] * view.scale > 14 * view.factor) continue;
+      for (const [width, color] of [[5, '#fff'], [2.5, marks.kinds[marks.of[i]].color]]) {
+        pen.beginPath();
+        pen.arc(x, y, 8 * view.factor, 0, 7);
+        pen.lineWidth = width * view.factor;
+        pen.strokeStyle = color;
+        pen.stroke();
+      }
+    }
+  }
+
+  /** Write names where they collide with no name written before: coarse levels first. */
+  function paintLabels(pen, view, data, size) {
+    const taken = [];
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    data.levels.forEach((level, rank) => {
+      if (!levelShows(level, rank, view)) return;
+      const points = rank === 0 ? 13 : 11.5;
+      pen.font = (rank === 0 ? '600 ' : '') + points * view.factor + 'px ' + FONT;
+      level.order.forEach((k) => {
+        const at = level.xy[k];
+        write(pen, view, level.names[k], at[0] * view.scale + view.dx,
+          view.dy - at[1] * view.scale, points, taken, rank === 0 ? INK : '#37474f');
+      });
+    });
+    pen.font = 10.5 * view.factor + 'px ' + FONT;
+    for (let i = 0; i < data.shape.cells; i++) {
+      if (size[i] * view.scale < 64 * view.factor) continue;
+      const box = data.shape.box;
+      write(pen, view, data.tail(i), (box[4 * i] + box[4 * i + 2]) / 2 * view.scale + view.dx,
+        view.dy - (box[4 * i + 1] + box[4 * i + 3]) / 2 * view.scale, 10.5, taken, '#37474f');
+    }
+  }
+
+  function write(pen, view, text, x, y, points, taken, color) {
+    const half = pen.measureText(text).width / 2 + 3 * view.factor;
+    const high = points * 0.75 * view.factor;
+    if (x < half || y < high || x > view.width - half || y > view.height - high) return;
+    for (const box of taken) {
+      if (x - half < box[2] && x + half > box[0] && y - high < box[3] && y + high > box[1]) return;
+    }
+    taken.push([x - half, y - high, x + half, y + high]);
+    pen.lineWidth = 3.5 * view.factor;
+    pen.lineJoin = 'round';
+    pen.strokeStyle = HALO;
+    pen.strokeText(text, x, y);
+    pen.fillStyle = color;
+    pen.fillText(text, x, y);
+  }
+
+  Painter.prototype.outline = function (pen, view, cells, color) {
+    const pixels = project(this.shape, view);
+    pen.beginPath();
+    for (const cell of cells) trace(pen, this.shape, pixels, cell);
+    pen.lineJoin = 'round';
+    for (const [width, style] of [[5, '#fff'], [2.5, color]]) {
+      pen.lineWidth = width * view.factor;
+      pen.strokeStyle = style;
+      pen.stroke();
+    }
+  };
+
+  /* ---------- the data of a page ---------- */
+
+  /** Make ready what Python sent: unpack shapes, texts and classes. */
+  function open(sent) {
+    const data = Object.assign({}, sent);
+    data.shape = unpack(sent.geometry);
+    data.code = texts(sent.code);
+    data.name = texts(sent.name);
+    data.levels = (sent.levels || []).map((level) => Object.assign({}, level, { of: level.of }));
+    data.themes = (sent.themes || []).map((theme) => Object.assign({}, theme, {
+      of: classes(theme.of),
+      periods: theme.periods && theme.periods.map((p) => Object.assign({}, p, { of: classes(p.of) })),
+    }));
+    data.old = sent.old ? unpack(sent.old) : null;
+    data.marks = sent.marks ? Object.assign({}, sent.marks, { shape: unpack(sent.marks.geometry) }) : null;
+    data.tail = (i) => data.code[i].slice(-Math.max(3, data.tailLength || 3));
+    if (sent.heat) {
+      const image = new Image();
+      image.src = sent.heat.png;
+      data.heat = Object.assign({ element: image }, sent.heat);
+    }
+    return data;
+  }
+
+  /* ---------- Leaflet ---------- */
+
+  const toLatLng = (x, y) => L.latLng(
+    Math.atan(Math.sinh(y / HALF_WORLD * Math.PI)) * 180 / Math.PI, x / HALF_WORLD * 180);
+
+  function boxOf(shape, cells) {
+    let west = Infinity, south = Infinity, east = -Infinity, north = -Infinity;
+    for (const i of cells) {
+      west = Math.min(west, shape.box[4 * i]);
+      south = Math.min(south, shape.box[4 * i + 1]);
+      east = Math.max(east, shape.box[4 * i + 2]);
+      north = Math.max(north, shape.box[4 * i + 3]);
+    }
+    return [west, south, east, north];
+  }
+
+  const toBounds = (box) => L.latLngBounds(toLatLng(box[0], box[1]), toLatLng(box[2], box[3]));
+
+  const Layer = !window.L ? null : L.Layer.extend({
+    options: { pane: 'overlayPane', padding: 0.25 },
+
+    initialize: function (data, options) {
+      L.setOptions(this, options);
+      this.data = data;
+      this.painter = new Painter(data);
+      this.theme = data.themes[0];
+      this.show = Object.assign({ levels: true, labels: true, marks: true, heat: false, old: true },
+        options && options.show);
+      this.hovered = -1;
+      this.chosen = [];
+    },
+
+    onAdd: function (map) {
+      const make = (name) => {
+        const canvas = L.DomUtil.create('canvas', 'leaflet-zoom-animated ' + name, this.getPane());
+        canvas.style.pointerEvents = 'none';
+        return canvas;
+      };
+      this._cells = make('gm-cells');
+      this._marks = make('gm-marks');
+      if (this.data.heat) this.data.heat.element.onload = () => this.draw();
+      map.on('mouseout', this._leave, this);
+      this.draw();
+      return this;
+    },
+
+    onRemove: function (map) {
+      map.off('mouseout', this._leave, this);
+      this._cells.remove();
+      this._marks.remove();
+    },
+
+    getEvents: function () {
+      return {
+        moveend: this._moved, resize: this.draw, zoomanim: this._animate,
+        mousemove: this._hover, click: this._click,
+      };
+    },
+
+    getBounds: function () {
+      return toBounds(boxOf(this.data.shape, this.data.shape.box.length ? all(this.data.shape) : []));
+    },
+
+    setTheme: function (theme) {
+      this.theme = theme;
+      return this.draw();
+    },
+
+    highlight: function (cells) {
+      this.chosen = cells;
+      this._mark();
+      return this;
+    },
+
+    zoomTo: function (cells, maxZoom) {
+      this._map.fitBounds(toBounds(boxOf(this.data.shape, cells)),
+        { maxZoom: maxZoom || 16, animate: false, padding: [40, 40] });
+      return this;
+    },
+
+    draw: function () {
+      const map = this._map;
+      if (!map) return this;
+      const seen = map.getSize();
+      const pad = seen.multiplyBy(this.options.padding).round();
+      const corner = map.containerPointToLayerPoint(L.point(0, 0).subtract(pad));
+      const dense = window.devicePixelRatio || 1;
+      const width = seen.x + 2 * pad.x;
+      const height = seen.y + 2 * pad.y;
+      this._zoom = map.getZoom();
+      this._northWest = map.layerPointToLatLng(corner);
+      this._corner = corner;
+      for (const canvas of [this._cells, this._marks]) {
+        canvas.width = width * dense;
+        canvas.height = height * dense;
+        canvas.style.width = width + 'px';
+        canvas.style.height = height + 'px';
+        L.DomUtil.setTransform(canvas, corner, 1);
+      }
+      const world = 256 * Math.pow(2, this._zoom);
+      const scale = world / (2 * HALF_WORLD);
+      const origin = map.getPixelOrigin().add(corner);
+      this.view = {
+        scale: scale, dx: world / 2 - origin.x, dy: world / 2 - origin.y,
+        width: width, height: height, factor: 1,
+      };
+      const pen = this._cells.getContext('2d');
+      pen.setTransform(dense, 0, 0, dense, 0, 0);
+      this.painter.paint(pen, this.view, this.theme, this.show);
+      this._mark();
+      return this;
+    },
+
+    _moved: function () {
+      const map = this._map;
+      const corner = map.containerPointToLayerPoint([0, 0]);
+      const size = map.getSize();
+      const covered = this._zoom === map.getZoom() && this.view &&
+        corner.x >= this._corner.x && corner.y >= this._corner.y &&
+        corner.x + size.x <= this._corner.x + this.view.width &&
+        corner.y + size.y <= this._corner.y + this.view.height;
+      if (!covered) this.draw();
+    },
+
+    _animate: function (event) {
+      const scale = this._map.getZoomScale(event.zoom, this._zoom);
+      const at = this._map._latLngToNewLayerPoint(this._northWest, event.zoom, event.center);
+      L.DomUtil.setTransform(this._cells, at, scale);
+      L.DomUtil.setTransform(this._marks, at, scale);
+    },
+
+    _mark: function () {
+      if (!this.view) return;
+      const dense = window.devicePixelRatio || 1;
+      const pen = this._marks.getContext('2d');
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.clearRect(0, 0, this._marks.width, this._marks.height);
+      pen.setTransform(dense, 0, 0, dense, 0, 0);
+      if (this.chosen.length) this.painter.outline(pen, this.view, this.chosen, '#0b57a4');
+      if (this.hovered >= 0) this.painter.outline(pen, this.view, [this.hovered], '#111');
+    },
+
+    _at: function (event) {
+      const point = L.CRS.EPSG3857.project(event.latlng);
+      return pick(this.data.shape, point.x, point.y);
+    },
+
+    _hover: function (event) {
+      const cell = this._at(event);
+      if (cell === this.hovered) return;
+      this.hovered = cell;
+      this._mark();
+      this.fire('hover', { cell: cell, latlng: event.latlng });
+    },
+
+    _leave: function () {
+      this.hovered = -1;
+      this._mark();
+      this.fire('hover', { cell: -1 });
+    },
+
+    _click: function (event) {
+      this.fire('choose', { cell: this._at(event), latlng: event.latlng });
+    },
+  });
+
+  function all(shape) {
+    return Array.from({ length: shape.cells }, (_, i) => i);
+  }
+
+  /** Read the JSON of an inert script element. */
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+
+  window.gridmap = {
+    open: open, read: read, unpack: unpack, Painter: Painter, Layer: Layer, FONT: FONT, INK: INK,
+    boxOf: boxOf, toBounds: toBounds, all: all, rooms: [],
+  };
+})();

@@ -1,0 +1,274 @@
+"""Cells as a folium layer, and a folium map that is always offline."""
+
+from __future__ import annotations
+
+import html as markup
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import folium
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+from branca.element import Element, MacroElement
+from folium.map import Layer
+from folium.template import Template
+
+from gridmap._checks import check_crs
+from gridmap.errors import InputError
+from gridmap.maps import themes, vendored
+from gridmap.maps.offline import offline, write_page
+from gridmap.maps.payload import web_mercator
+from gridmap.maps.scene import Scene, as_json
+from gridmap.maps.words import Lang
+
+EARTH = 6378137.0
+TILES = "tile"  # what the parts of a basemap's address stand for
+
+
+class CellLayer(Layer):
+    """Cells on one canvas, for any folium map: shared borders are drawn once, without gaps.
+
+    Parameters
+    ----------
+    cells
+        Polygons in any CRS, one a cell, indexed by code.
+    values
+        A number or a word a cell, in classes by `scheme` or `breaks`; None paints all alike.
+    title, unit
+        What the values are, for the legend.
+    names
+        A name a cell for the tooltip; by default its code.
+    scheme, k, breaks
+        How mapclassify makes classes, or the upper edges of the classes.
+    colors
+        Colours from the lowest class to the highest.
+    name, show
+        As for any folium layer.
+
+    Examples
+    --------
+    >>> import folium, shapely
+    >>> squares = gpd.GeoSeries(shapely.box([0, 5], 0, [5, 10], 5), index=["A", "B"], crs=4547)
+    >>> layer = CellLayer(squares, [3, 9], title="incidents").add_to(folium.Map(tiles=None))
+    >>> [row.label for row in layer.scene.themes[0].classes]
+    ['3', '9']
+    """
+
+    _template = Template(
+        """
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = new gridmap.Layer(
+            gridmap.open(gridmap.read("{{ this.data_id }}")), {show: {levels: true}});
+        gridmap.attach({{ this.get_name() }});
+        {% endmacro %}
+        """
+    )
+
+    def __init__(
+        self,
+        cells: gpd.GeoDataFrame | gpd.GeoSeries,
+        values: npt.ArrayLike | None = None,
+        *,
+        title: str = "",
+        unit: str = "",
+        names: Sequence[str] | None = None,
+        scheme: str = "quantiles",
+        k: int = 5,
+        breaks: Sequence[float] | None = None,
+        colors: Sequence[str] = themes.YELLOW_BROWN,
+        name: str | None = None,
+        show: bool = True,
+        lang: Lang = "zh",
+    ) -> None:
+        check_crs("cells", cells)
+        super().__init__(name=name, overlay=True, control=True, show=show)
+        self._name = "CellLayer"
+        codes = [str(code) for code in cells.index]
+        theme = _theme(
+            len(cells), values, title, unit=unit, scheme=scheme, k=k, breaks=breaks, colors=colors,
+            lang=lang,
+        )  # fmt: skip
+        shapes = web_mercator(cells.geometry.to_numpy(), cells.crs)
+        self.scene = Scene(shapes, codes, list(names or codes), [theme], lang=lang)
+
+    @property
+    def data_id(self) -> str:
+        """Name of the inert script element that holds the data."""
+        return f"{self.get_name()}_data"
+
+    def _get_self_bounds(self) -> list[list[float | None]]:
+        return bounds_of(self.scene)
+
+    def render(self, **kwargs: Any) -> None:
+        """Put gridmap's script, the style and the data into the page."""
+        _furnish(self, self.data_id, self.scene)
+        super().render(**kwargs)
+
+
+def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any) -> themes.Theme:
+    if values is None:
+        alike = np.zeros(count, np.int64)
+        return themes.Theme(title, [themes.Class(title, "#cfe0ea")], alike)
+    values = np.asarray(values)
+    if len(values) != count:
+        raise InputError(f"`values` has {len(values)} entries for {count} cells; give one each.")
+    if values.dtype.kind not in "biuf":
+        import pandas as pd
+
+        return themes.words_theme(pd.Series(values).astype(str), title, options["lang"])
+    whole = values.dtype.kind in "biu"
+    return themes.quantity(values, title, digits=0 if whole else 2, **options)
+
+
+class Room(MacroElement):
+    """A scene with all its controls, on the map it is added to."""
+
+    _template = Template(
+        """
+        {% macro script(this, kwargs) %}
+        new gridmap.Room({{ this._parent.get_name() }},
+            gridmap.open(gridmap.read("{{ this.data_id }}")));
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._name = "Room"
+        self.scene = scene
+
+    @property
+    def data_id(self) -> str:
+        """Name of the inert script element that holds the data."""
+        return f"{self.get_name()}_data"
+
+    def _get_self_bounds(self) -> list[list[float | None]]:
+        return bounds_of(self.scene)
+
+    def render(self, **kwargs: Any) -> None:
+        """Put gridmap's scripts, the style and the data into the page."""
+        _furnish(self, self.data_id, self.scene)
+        super().render(**kwargs)
+
+
+class OfflineMap(folium.Map):
+    """A folium map whose file and whose notebook view load nothing.
+
+    Parameters
+    ----------
+    basemap
+        Address of XYZ tiles to show in a notebook; refused when the map is saved.
+    lean
+        Leave out what only folium's own icons and popups need.
+    """
+
+    def __init__(self, *, basemap: str | None = None, lean: bool = True, **options: Any) -> None:
+        options.setdefault("zoom_control", False)
+        options.setdefault("zoom_snap", 0.25)
+        super().__init__(tiles=None, font_size="13px", **options)
+        self._name = "Map"
+        self.lean = lean
+        self.tiles_origin = ""
+        if basemap:
+            folium.TileLayer(basemap, attr=urlsplit(basemap).netloc, max_zoom=20).add_to(self)
+            parts = urlsplit(basemap.replace("{s}", "*"))
+            self.tiles_origin = f"{parts.scheme}://{parts.netloc}"
+
+    def page(self, *, live: bool = False) -> str:
+        """Return the whole page; `live` allows the basemap's tiles."""
+        html = self.get_root().render()
+        if self.lean:
+            html = _without_unused(html)
+        return offline(html, tiles=self.tiles_origin if live else "")
+
+    def save(  # type: ignore[override]
+        self, outfile: str | Path, *, overwrite: bool = True
+    ) -> Path:
+        """Save one file that opens without a network.
+
+        Raises
+        ------
+        InputError
+            When a layer would load something; a basemap cannot be saved.
+        """
+        return write_page(self.page(), outfile, overwrite=overwrite)
+
+    def _repr_html_(self, **kwargs: Any) -> str:
+        """Show the map in Jupyter, from the files shipped with gridmap."""
+        page = markup.escape(self.page(live=True), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" style="width:100%;height:600px;border:1px solid #cbd5da" '
+            "allowfullscreen></iframe>"
+        )
+
+
+def bounds_of(scene: Scene) -> list[list[float | None]]:
+    """Return the corners of a scene in latitude and longitude."""
+    import shapely
+
+    west, south, east, north = shapely.total_bounds(scene.shapes)
+    lng, lat = np.degrees(np.array([west, east]) / EARTH), np.array([south, north]) / EARTH
+    lat = np.degrees(np.arctan(np.sinh(lat)))
+    return [[float(lat[0]), float(lng[0])], [float(lat[1]), float(lng[1])]]
+
+
+def show(scene: Scene, *, basemap: str | None = None) -> OfflineMap:
+    """Make the map of a scene, fitted to it."""
+    shown = OfflineMap(basemap=basemap)
+    shown.add_child(Room(scene))
+    shown.fit_bounds(bounds_of(scene), padding=(12, 12))
+    shown.get_root().title = scene.title or None
+    return shown
+
+
+def _furnish(element: MacroElement, data_id: str, scene: Scene) -> None:
+    """Add once what every gridmap layer needs, and each layer's own data."""
+    figure = element.get_root()
+    figure.header.add_child(_style("gridmap.css"), name="gridmap_css")
+    figure.header.add_child(_script("gridmap.js"), name="gridmap_js")
+    figure.header.add_child(_script("room.js"), name="gridmap_room_js")
+    data = f'<script type="application/json" id="{data_id}">{as_json(scene.sent())}</script>'
+    figure.html.add_child(_verbatim(data), name=data_id)
+
+
+def _script(name: str) -> Element:
+    return _verbatim(f"<script data-gridmap>{vendored.asset(name)}</script>")
+
+
+def _style(name: str) -> Element:
+    return _verbatim(f"<style>{vendored.asset(name)}</style>")
+
+
+def _verbatim(text: str) -> Element:
+    """Return an element whose text is not taken for a template."""
+    element = Element("{{ this.verbatim }}")
+    element.verbatim = text
+    return element
+
+
+UNUSED = {
+    "bootstrap": ("data-bs-", 'class="btn', 'class="card'),
+    "awesome": ("AwesomeMarkers", "fa fa-", "fa-solid"),
+    "glyphicon": ("glyphicon",),
+    "fontawesome": ("fa-", "AwesomeMarkers"),
+    "jquery": ("$(", "jQuery"),
+}
+
+
+def _without_unused(html: str) -> str:
+    """Drop folium's standard assets that nothing on the page asks for."""
+    import re
+
+    head, _, body = html.partition("<body>")
+    for asset, signs in UNUSED.items():
+        if not any(sign in body for sign in signs):
+            head = re.sub(
+                rf"<script src=\"[^\"]*{asset}[^\"]*\"></script>|"
+                rf"<link rel=\"stylesheet\" href=\"[^\"]*{asset}[^\"]*\"/>",
+                "",
+                head,
+            )
+    return f"{head}<body>{body}"

@@ -1,0 +1,249 @@
+"""Pack a coverage into the shared arcs that the browser paints.
+
+Neighbours share their border once, as an *arc*: the run of vertices between two junctions.
+Coordinates are rounded in EPSG:3857 vertex by vertex, so two cells that shared a vertex still
+share it, and whatever the rounding does to a shape, no false gap can open between two cells.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyproj
+import shapely
+
+Ints = npt.NDArray[np.int64]
+FINE, COARSE = 0.25, 1.0  # metres of EPSG:3857 that one step of the payload stands for
+MANY_VERTICES = 150_000
+
+
+class Arcs(NamedTuple):
+    """Shared arcs and the rings made of them, all as flat arrays."""
+
+    x: Ints
+    y: Ints
+    arc_start: Ints
+    ring_start: Ints
+    ring_owner: Ints
+    uses: Ints  # 2 * arc + (1 if walked backwards), ring after ring
+
+
+def web_mercator(geometries: npt.ArrayLike, crs: Any) -> npt.NDArray[np.object_]:
+    """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared."""
+    shapes = np.asarray(geometries, dtype=object)
+    if pyproj.CRS(crs) == pyproj.CRS(3857):
+        return shapes
+    move = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform
+
+    def moved(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.column_stack(move(xy[:, 0], xy[:, 1]))
+
+    result: npt.NDArray[np.object_] = shapely.transform(shapes, moved)
+    return result
+
+
+def payload(mercator: npt.ArrayLike, *, quantum: float | None = None) -> dict[str, Any]:
+    """Pack polygons in EPSG:3857 into a JSON-able payload of shared arcs.
+
+    Parameters
+    ----------
+    mercator
+        Polygons or multipolygons in EPSG:3857, one a cell.
+    quantum
+        Metres of EPSG:3857 that coordinates are rounded to; by default a quarter of a metre,
+        or one metre when there are many vertices.
+
+    Examples
+    --------
+    >>> packed = payload(shapely.box([0, 6], 0, [6, 9], 4), quantum=1.0)
+    >>> packed["cells"], packed["arcs"]
+    (2, 3)
+    """
+    shapes = shapely.orient_polygons(shapely.force_2d(np.asarray(mercator, dtype=object)))
+    if quantum is None:
+        quantum = COARSE if shapely.get_num_coordinates(shapes).sum() > MANY_VERTICES else FINE
+    bounds = shapely.total_bounds(shapes)
+    origin = np.floor(bounds[:2]) if len(shapes) else np.zeros(2)
+    arcs = cut(shapes, origin, quantum)
+    return {
+        "cells": len(shapes),
+        "arcs": len(arcs.arc_start) - 1,
+        "origin": [float(origin[0]), float(origin[1])],
+        "quantum": quantum,
+        "parts": [base64.b64encode(part).decode() for part in _encode(arcs, len(shapes))],
+    }
+
+
+def cut(shapes: npt.NDArray[np.object_], origin: npt.NDArray[np.float64], quantum: float) -> Arcs:
+    """Round the rings of polygons and cut them into arcs where more than two borders meet."""
+    rings, owner = _rings(shapes)
+    xy, ring_of = shapely.get_coordinates(rings, return_index=True)
+    steps = np.rint((xy - origin) / quantum).astype(np.int64)
+    x, y, starts, alive = _without_repeats(steps, ring_of, len(rings))
+    owner = owner[alive]
+    vertex = _vertex_ids(x, y)
+    following = _following(starts)
+    edge, forward = _edge_ids(vertex, vertex[following])
+    junction = _junctions(vertex, edge, starts)
+    return _arcs(x, y, starts, owner, edge, forward, junction)
+
+
+def _rings(shapes: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], Ints]:
+    parts, part_owner = shapely.get_parts(shapes, return_index=True)
+    rings, ring_part = shapely.get_rings(parts, return_index=True)
+    return rings, np.asarray(part_owner, dtype=np.int64)[ring_part]
+
+
+def _without_repeats(steps: Ints, ring_of: Ints, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Drop closing and repeated vertices, and rings that rounding left without an area."""
+    last = np.append(ring_of[1:] != ring_of[:-1], True)
+    same = np.append((steps[1:] == steps[:-1]).all(axis=1), False)
+    keep = ~last & ~same  # the closing vertex repeats the first one
+    ring_of, steps = ring_of[keep], steps[keep]
+    size = np.bincount(ring_of, minlength=count)
+    alive = np.flatnonzero(size >= 3)
+    steps = steps[size[ring_of] >= 3]
+    starts = np.concatenate([[0], np.cumsum(size[alive])]).astype(np.int64)
+    return steps[:, 0], steps[:, 1], starts, alive
+
+
+def _vertex_ids(x: Ints, y: Ints) -> Ints:
+    if not len(x):
+        return np.zeros(0, np.int64)
+    key = (x - x.min()) * (int(y.max() - y.min()) + 1) + (y - y.min())
+    return np.unique(key, return_inverse=True)[1].astype(np.int64)
+
+
+def _following(starts: Ints) -> Ints:
+    following = np.arange(1, starts[-1] + 1, dtype=np.int64)
+    following[starts[1:] - 1] = starts[:-1]
+    return following
+
+
+def _edge_ids(a: Ints, b: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    key = low * (int(high.max(initial=0)) + 1) + high
+    return np.unique(key, return_inverse=True)[1].astype(np.int64), a < b
+
+
+def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> npt.NDArray[np.bool_]:
+    """Tell which vertices end an arc: where other than two borders meet, and one on each loop."""
+    following = _following(starts)
+    _, first = np.unique(edge, return_index=True)
+    degree = np.bincount(vertex[first], minlength=vertex.max(initial=-1) + 1)
+    degree += np.bincount(vertex[following[first]], minlength=len(degree))
+    ends = degree != 2
+    if len(starts) > 1:
+        free = ~np.logical_or.reduceat(ends[vertex], starts[:-1])
+        ends[np.minimum.reduceat(vertex, starts[:-1])[free]] = True
+    junction: npt.NDArray[np.bool_] = ends[vertex]
+    return junction
+
+
+def _arcs(
+    x: Ints,
+    y: Ints,
+    starts: Ints,
+    owner: Ints,
+    edge: Ints,
+    forward: npt.NDArray[np.bool_],
+    junction: npt.NDArray[np.bool_],
+) -> Arcs:
+    ring = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order, first = _turned_to_junction(starts, ring, junction)
+    begin = np.flatnonzero(junction[order])
+    stop = np.append(begin[1:], len(order))
+    key, walked = _smallest_edge(edge[order], forward[order], begin)
+    name, original, arc = np.unique(key, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(original, kind="stable"), kind="stable")
+    backwards = walked != walked[original][arc]
+    chosen = np.sort(original)
+    px, py, arc_start = _arc_vertices(x, y, order, begin, stop, ring, first, starts, chosen)
+    uses = 2 * rank[arc] + backwards
+    per_ring = np.bincount(ring[order[begin]], minlength=len(starts) - 1)
+    ring_start = np.concatenate([[0], np.cumsum(per_ring)]).astype(np.int64)
+    return Arcs(px, py, arc_start, ring_start, owner, uses.astype(np.int64))
+
+
+def _turned_to_junction(
+    starts: Ints, ring: Ints, junction: npt.NDArray[np.bool_]
+) -> tuple[Ints, Ints]:
+    """Order the vertices of each ring so that it starts at its first junction."""
+    size = np.diff(starts)
+    place = np.arange(starts[-1]) - starts[:-1][ring]
+    first = np.minimum.reduceat(np.where(junction, place, starts[-1]), starts[:-1])
+    order = starts[:-1][ring] + (place + first[ring]) % size[ring]
+    return order.astype(np.int64), first.astype(np.int64)
+
+
+def _smallest_edge(
+    edge: Ints, forward: npt.NDArray[np.bool_], begin: Ints
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Name each arc by its smallest edge, and tell in which direction that edge is walked."""
+    smallest = np.minimum.reduceat(edge, begin)
+    arc = np.repeat(np.arange(len(begin)), np.diff(np.append(begin, len(edge))))
+    at = np.flatnonzero(edge == smallest[arc])
+    _, once = np.unique(arc[at], return_index=True)
+    return smallest, forward[at[once]]
+
+
+def _arc_vertices(
+    x: Ints,
+    y: Ints,
+    order: Ints,
+    begin: Ints,
+    stop: Ints,
+    ring: Ints,
+    first: Ints,
+    starts: Ints,
+    chosen: Ints,
+) -> tuple[Ints, Ints, Ints]:
+    """Gather the vertices of the chosen arcs, each with the junction it ends at."""
+    length = stop[chosen] - begin[chosen] + 1
+    arc_start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    within = np.arange(arc_start[-1]) - np.repeat(arc_start[:-1], length)
+    place = np.repeat(begin[chosen], length) + within
+    ring_of = np.repeat(ring[order[begin[chosen]]], length)
+    wrapped = np.where(place < starts[1:][ring_of], place, starts[:-1][ring_of])
+    at = order[wrapped]
+    return x[at], y[at], arc_start
+
+
+def _encode(arcs: Arcs, cells: int) -> list[bytes]:
+    """Write arcs as variable-length integers: arc lengths, steps, ring counts, uses."""
+    flat = np.column_stack([arcs.x, arcs.y])
+    steps = np.diff(flat, axis=0, prepend=np.zeros((1, 2), np.int64)).ravel()
+    rings = np.bincount(arcs.ring_owner, minlength=cells)
+    sizes = np.diff(arcs.ring_start)
+    uses = np.diff(arcs.uses, prepend=np.int64(0))
+    return [
+        _varints(np.diff(arcs.arc_start)),
+        _varints(_zigzag(steps)),
+        _varints(rings),
+        _varints(sizes),
+        _varints(_zigzag(uses)),
+    ]
+
+
+def _zigzag(values: Ints) -> Ints:
+    return (values << 1) ^ (values >> 63)
+
+
+def _varints(values: Ints) -> bytes:
+    """Write non-negative integers seven bits a byte, low bits first, as protocol buffers do."""
+    values = np.asarray(values, dtype=np.int64)
+    if not len(values):
+        return b""
+    width = np.ones(len(values), np.int64)
+    for bits in range(7, 63, 7):
+        width += values >= (1 << bits)
+    ends = np.cumsum(width)
+    out = np.zeros(ends[-1], np.uint8)
+    for byte in range(int(width.max())):
+        has = width > byte
+        more = np.where(width[has] > byte + 1, 128, 0)
+        out[(ends - width)[has] + byte] = ((values[has] >> (7 * byte)) & 127) | more
+    return out.tobytes()

@@ -1,0 +1,175 @@
+"""Scenes: all that a page needs to know of a map, as JSON-able data."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+
+from gridmap._checks import label
+from gridmap.maps.payload import payload, web_mercator
+from gridmap.maps.themes import Theme, area_keys
+from gridmap.maps.words import ROOM, Lang, level_title, pick
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A map before it is drawn: cells, names, levels, themes and what lies above them."""
+
+    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    code: Sequence[str]
+    name: Sequence[str]
+    themes: Sequence[Theme]
+    levels: Sequence[dict[str, Any]] = ()
+    columns: Sequence[dict[str, Any]] = ()
+    lang: Lang = "zh"
+    title: str = ""
+    subtitle: str = ""
+    credit: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def sent(self) -> dict[str, Any]:
+        """Return what the browser reads."""
+        return {
+            "geometry": payload(self.shapes),
+            "code": front_coded(self.code),
+            "name": front_coded(self.name),
+            "levels": list(self.levels),
+            "columns": list(self.columns),
+            "themes": [theme.sent() for theme in self.themes],
+            "words": ROOM[self.lang],
+            "lang": self.lang,
+            "title": self.title,
+            "subtitle": self.subtitle,
+            "credit": self.credit,
+            **self.extras,
+        }
+
+
+def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> Scene:
+    """Make the scene of a grid: its cells, levels and allowed columns."""
+    shapes = web_mercator(grid.cells.geometry.to_numpy(), grid.crs)
+    columns = [*plain_columns(grid, lang), *rest.pop("columns", ())]
+    return Scene(
+        shapes,
+        grid.cells.index.tolist(),
+        grid.cells["name"].astype(str).tolist(),
+        themes,
+        levels_of(grid, shapes, lang),
+        columns,
+        lang,
+        **rest,
+    )
+
+
+def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
+    """Return the columns of the cells that may be shown: an allow-list, never all there are."""
+    kinds = [pick(lang, "居民网格", "residential"), pick(lang, "专属网格", "dedicated")]
+    dedicated = (grid.cells["kind"].to_numpy() == "dedicated").astype(int)
+    return [
+        {"title": pick(lang, "类型", "Kind"), "values": dedicated.tolist(), "texts": kinds},
+        {
+            "title": pick(lang, "户数", "Households"),
+            "values": grid.cells["households"].tolist(),
+            "digits": 0,
+        },
+        {
+            "title": pick(lang, "面积", "Area"),
+            "values": (grid.cells["area_m2"] / 1e4).round(2).tolist(),
+            "digits": 2,
+            "unit": pick(lang, "公顷", "ha"),
+        },
+    ]
+
+
+def levels_of(grid: Grid, shapes: npt.NDArray[np.object_], lang: Lang) -> list[dict[str, Any]]:
+    """Describe each level: which area each cell is in, the areas' names and where to write them."""
+    return [_level(grid, level, shapes, lang) for level in grid.levels]
+
+
+def _level(grid: Grid, level: str, shapes: npt.NDArray[np.object_], lang: Lang) -> dict[str, Any]:
+    of, keys = pd.factorize(area_keys(grid, level), sort=True)
+    size = np.bincount(of, weights=shapely.area(shapes), minlength=len(keys))
+    spots = [_label_point(shapes[of == k]) for k in range(len(keys))]
+    return {
+        "key": level,
+        "title": level_title(level, lang),
+        "names": [key.rsplit("\x1f", 1)[-1] for key in keys],
+        "of": of.tolist(),
+        "xy": spots,
+        "order": np.argsort(-size, kind="stable").tolist(),
+        "spacing": float(np.sqrt(np.median(size))),
+    }
+
+
+def _label_point(shapes: npt.NDArray[np.object_]) -> list[float]:
+    """Find a place for a name well inside an area."""
+    whole = shapely.coverage_union_all(shapes)
+    parts = shapely.get_parts(whole)
+    largest = parts[np.argmax(shapely.area(parts))]
+    tolerance = max(1.0, float(np.sqrt(shapely.area(largest))) / 40)
+    simple = shapely.simplify(largest, tolerance)
+    if not isinstance(simple, shapely.Polygon) or simple.is_empty:
+        simple = largest
+    circle = shapely.maximum_inscribed_circle(simple, tolerance=tolerance)
+    x, y = shapely.get_coordinates(circle)[0]
+    return [round(float(x), 1), round(float(y), 1)]
+
+
+def front_coded(texts: Sequence[str]) -> list[str]:
+    """Write each text as how many characters it shares with the one before, and the rest."""
+    before, coded = "", []
+    for text in map(str, texts):
+        shared = len(os.path.commonprefix([before, text]))
+        shared = min(shared, COMMON_PREFIX)
+        coded.append(np.base_repr(shared, 36).lower() + text[shared:])
+        before = text
+    return coded
+
+
+def as_json(data: Any) -> str:
+    """Write data as JSON that cannot end the script element it stands in."""
+    text = json.dumps(
+        data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+    )
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:
+    """Say when, from what and in which CRS a map was made."""
+    parts = [
+        pick(lang, f"制图 {today()}", f"Made {today()}"),
+        source,
+        pick(lang, f"坐标系 {label(crs)}", f"CRS {label(crs)}"),
+        pick(lang, f"数据指纹 {fingerprint[:12]}", f"Fingerprint {fingerprint[:12]}"),
+        "gridmap",
+    ]
+    return " ｜ ".join(part for part in parts if part)
+
+
+def today() -> str:
+    """Return the date, or the one that SOURCE_DATE_EPOCH sets for reproducible files."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if re.fullmatch(r"\d+", epoch):
+        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC).date().isoformat()
+    return datetime.date.today().isoformat()

@@ -1,0 +1,343 @@
+"""Themes: one class a cell, with colours, labels and counts for the legend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gridmap.errors import InputError
+from gridmap.maps.words import Lang, level_title, pick
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gridmap.grid import Grid
+
+YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
+BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]
+BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62", "#b2182b"]
+QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462", "#b3de69"]
+NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
+COLD_HATCH = "rgba(8,40,90,.6)"
+MOST_CLASSES = 40
+
+
+class Class(NamedTuple):
+    """One row of a legend."""
+
+    label: str
+    color: str
+    hatch: str | None = None
+
+
+class Period(NamedTuple):
+    """The classes of one period."""
+
+    label: str
+    of: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What colours a map: a class for each cell, in the order of the cells."""
+
+    title: str
+    classes: Sequence[Class]
+    of: npt.NDArray[np.int64]
+    unit: str = ""
+    tab: str = ""
+    note: str = ""
+    periods: Sequence[Period] = field(default=())
+    whole_time: bool = True
+
+    def sent(self) -> dict[str, Any]:
+        """Return the theme as the browser reads it."""
+        return {
+            "title": self.title,
+            "tab": self.tab or self.title,
+            "unit": self.unit,
+            "note": self.note,
+            "classes": [row._asdict() for row in self.classes],
+            **self._classed(self.of),
+            "periods": [{"label": p.label, **self._classed(p.of)} for p in self.periods] or None,
+            "wholeTime": self.whole_time,
+        }
+
+    def _classed(self, of: npt.NDArray[np.int64]) -> dict[str, Any]:
+        counts = np.bincount(of, minlength=len(self.classes))
+        digits = (of.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
+        return {"of": digits, "counts": counts.tolist()}
+
+
+def households(grid: Grid, lang: Lang) -> Theme:
+    """Show the households of each cell against the band; dedicated cells stand apart."""
+    low, high = grid.band
+    third = (high - low) / 3
+    inner = [round(low + third), round(low + 2 * third)]
+    count = grid.cells["households"].to_numpy()
+    of = np.digitize(count, [low, inner[0], inner[1], high + 1])
+    of = np.where(grid.cells["kind"].to_numpy() == "dedicated", 5, of)
+    small, large = pick(lang, "偏小", "too few"), pick(lang, "超大", "too many")
+    classes = [
+        Class(f"< {low} {small}", "#2166ac", COLD_HATCH),
+        Class(f"{low} – {inner[0] - 1}", "#dbe9f2"),
+        Class(f"{inner[0]} – {inner[1] - 1}", "#eef0e9"),
+        Class(f"{inner[1]} – {high}", "#fbdcc4"),
+        Class(f"> {high} {large}", "#b2182b"),
+        Class(pick(lang, "专属网格（不计户数）", "dedicated, exempt"), "#d9d4c3", NOTHING_HATCH),
+    ]
+    listed = len(grid.exceptions)
+    note = pick(
+        lang,
+        f"户数带 {low}–{high} 户；已登记例外 {listed} 条",
+        f"band {low}-{high} households; {listed} exceptions on record",
+    )
+    return Theme(
+        pick(lang, "每格户数", "Households per cell"),
+        classes,
+        of,
+        unit=pick(lang, "户/格", "households"),
+        tab=pick(lang, "户数", "Households"),
+        note=note,
+    )
+
+
+def kinds(grid: Grid, lang: Lang) -> Theme:
+    """Show which cells are residential and which dedicated."""
+    dedicated = grid.cells["kind"].to_numpy() == "dedicated"
+    classes = [
+        Class(pick(lang, "居民网格", "residential"), "#cfe0ea"),
+        Class(pick(lang, "专属网格", "dedicated"), "#e3b567", NOTHING_HATCH),
+    ]
+    return Theme(
+        pick(lang, "网格类型", "Kind of cell"),
+        classes,
+        dedicated.astype(np.int64),
+        tab=pick(lang, "类型", "Kind"),
+    )
+
+
+def areas(grid: Grid, level: str, lang: Lang) -> Theme:
+    """Colour the areas of a level so that neighbours differ."""
+    codes, names = pd.factorize(area_keys(grid, level))
+    colour = _colouring(grid, codes, len(names))
+    used = int(colour.max(initial=0)) + 1
+    colours = [QUALITATIVE[k % len(QUALITATIVE)] for k in range(used)]
+    title = level_title(level, lang)
+    classes = [
+        Class(pick(lang, f"第 {k + 1} 组{title}", f"{title} group {k + 1}"), colour_k)
+        for k, colour_k in enumerate(colours)
+    ]
+    note = pick(
+        lang,
+        f"{len(names)} 个{title}，颜色只用来区分相邻辖区",
+        f"{len(names)} areas; colours only tell neighbours apart",
+    )
+    return Theme(
+        pick(lang, f"{title}划分", f"{title} areas"), classes, colour[codes], tab=title, note=note
+    )
+
+
+def area_keys(grid: Grid, level: str) -> pd.Series:
+    """Name the area each cell lies in, by the path of names from the coarsest level."""
+    if not grid.levels:
+        return grid.cells["parent"].astype(str)
+    path = list(grid.levels[: grid.levels.index(level) + 1])
+    return grid.cells[path].astype(str).agg("\x1f".join, axis=1)
+
+
+def _colouring(grid: Grid, area: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Give touching areas different colours, the greedy way, busiest area first."""
+    import networkx as nx
+
+    place = dict(zip(grid.cells.index, area, strict=True))
+    touching = nx.Graph()
+    touching.add_nodes_from(range(count))
+    touching.add_edges_from(
+        (place[a], place[b]) for a, b in grid.contiguity.edges if place[a] != place[b]
+    )
+    colour = nx.greedy_color(touching, strategy="largest_first")
+    return np.array([colour[k] for k in range(count)], dtype=np.int64)
+
+
+def quantity(
+    values: npt.ArrayLike,
+    title: str,
+    *,
+    lang: Lang,
+    unit: str = "",
+    tab: str = "",
+    note: str = "",
+    digits: int = 2,
+    scheme: str = "quantiles",
+    k: int = 5,
+    breaks: Sequence[float] | None = None,
+    colors: Sequence[str] = YELLOW_BROWN,
+    whole_time: bool = True,
+    periods: Sequence[tuple[str, npt.ArrayLike]] = (),
+) -> Theme:
+    """Class a number with mapclassify or by given breaks; no number is a class of its own."""
+    whole = np.asarray(values, dtype=float)
+    known = np.concatenate([whole, *(np.asarray(v, dtype=float) for _, v in periods)])
+    known = known[np.isfinite(known)]
+    edges = upper_edges(known, scheme, k, breaks)
+    ramp = [colors[round(c)] for c in np.linspace(0, len(colors) - 1, len(edges))]
+    low = [known.min(initial=0.0), *edges[:-1]]
+    classes = [
+        Class(f"{a:,.{digits}f} – {b:,.{digits}f}" if a != b else f"{b:,.{digits}f}", color)
+        for a, b, color in zip(low, edges, ramp, strict=True)
+    ]
+    absent = Class(pick(lang, "无基数", "no base"), NOTHING, NOTHING_HATCH)
+
+    def classed(numbers: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        numbers = np.asarray(numbers, dtype=float)
+        of = np.minimum(np.searchsorted(edges, numbers, side="left"), len(edges) - 1)
+        return np.where(np.isfinite(numbers), of, len(edges)).astype(np.int64)
+
+    if not np.isfinite(whole).all():
+        classes.append(absent)
+    return Theme(
+        title,
+        classes,
+        classed(whole),
+        unit=unit,
+        tab=tab,
+        note=note,
+        periods=[Period(label, classed(numbers)) for label, numbers in periods],
+        whole_time=whole_time,
+    )
+
+
+def upper_edges(
+    known: npt.NDArray[np.float64], scheme: str, k: int, breaks: Sequence[float] | None
+) -> npt.NDArray[np.float64]:
+    """Return the upper edges of the classes, each once."""
+    if not len(known):
+        return np.zeros(1)
+    if breaks is not None:
+        edges = np.unique(np.asarray(breaks, dtype=float))
+        return np.append(edges[edges < known.max()], known.max())
+    if len(np.unique(known)) <= k:
+        return np.unique(known)
+    import warnings
+
+    import mapclassify
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of fewer classes, which is what ties mean
+            bins = mapclassify.classify(known, scheme, k=k).bins
+    except ValueError as error:
+        raise InputError(f"`scheme` is {scheme!r}, which mapclassify does not know.") from error
+    return np.unique(np.asarray(bins, dtype=float))
+
+
+def column(grid: Grid, name: str, lang: Lang) -> Theme:
+    """Colour by one column of the cells: numbers in classes, words each in a colour."""
+    if name not in grid.cells or name == "geometry":
+        columns = ", ".join(c for c in grid.cells if c != "geometry")
+        raise InputError(f"`color` is {name!r}, but the cells have {columns}.")
+    values = grid.cells[name]
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        digits = 0 if pd.api.types.is_integer_dtype(values) else 2
+        note = pick(lang, "五分位分级", "five classes by quantiles")
+        return quantity(
+            values, level_title(name, lang), lang=lang, digits=digits, colors=BLUES, note=note
+        )
+    return words_theme(values.astype(str), level_title(name, lang), lang)
+
+
+def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
+    """Give each word a colour, the commonest first; rare ones share the last."""
+    order = values.value_counts().index
+    most = len(QUALITATIVE)
+    shown = list(order[:most]) if len(order) <= most else list(order[: most - 1])
+    of = pd.Index(shown).get_indexer(values)
+    classes = [Class(str(word), QUALITATIVE[k]) for k, word in enumerate(shown)]
+    if (of < 0).any():
+        classes.append(Class(pick(lang, "其他", "others"), "#d9dee1"))
+        of = np.where(of < 0, len(classes) - 1, of)
+    return Theme(title, classes, of.astype(np.int64), note="")
+
+
+def staffing(grid: Grid, posts: pd.Series, lang: Lang) -> Theme:
+    """Show how many posts each cell has; none stands out."""
+    count = posts.reindex(grid.cells.index).fillna(0).to_numpy().astype(np.int64)
+    edges = [1, 3, 6, 11]
+    labels = ["0", "1 – 2", "3 – 5", "6 – 10", "> 10"]
+    colors = ["#b2182b", "#dfe8ec", "#b4cdda", "#7fa9c0", "#3f7796"]
+    empty = pick(lang, "缺员", "none")
+    classes = [
+        Class(f"{label} {empty}" if k == 0 else label, color)
+        for k, (label, color) in enumerate(zip(labels, colors, strict=True))
+    ]
+    return Theme(
+        pick(lang, "人员配置", "Staffing"),
+        classes,
+        np.digitize(count, edges).astype(np.int64),
+        unit=pick(lang, "岗位/格", "posts per cell"),
+        tab=pick(lang, "人员", "Staff"),
+        note=pick(lang, "1+X+Y 岗位合计", "all posts of the roster"),
+    )
+
+
+def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
+    """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
+    labels = _bin_labels(lang)
+    classes = [
+        Class(label, color, COLD_HATCH if k < 3 else None)
+        for k, (label, color) in enumerate(zip(labels, BLUE_GREY_RED, strict=True))
+    ]
+    classes.append(Class(pick(lang, "未检验", "not tested"), NOTHING, NOTHING_HATCH))
+    split = spots.index.nlevels > 1
+    periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
+    return Theme(
+        pick(lang, "热点显著性", "Hotspots"),
+        classes,
+        periods[-1].of if split else _bins(spots, grid),
+        unit="Gi*",
+        tab=pick(lang, "热点", "Hotspots"),
+        note=pick(
+            lang,
+            "Getis–Ord Gi*（标准化率，邻接含自身），FDR 校正",
+            "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected",
+        ),
+        periods=periods if split else (),
+        whole_time=False,
+    )
+
+
+def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Split a frame by what stands in its index behind the code; one map when nothing does."""
+    if spots.index.nlevels == 1:
+        return [("", spots)]
+    others = list(range(1, spots.index.nlevels))
+    by = others[0] if len(others) == 1 else others
+    return [
+        (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))
+        for key, part in spots.groupby(level=by, sort=True, observed=True)
+    ]
+
+
+def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
+    spots = spots.reindex(grid.cells.index)
+    tested = spots["bin"].notna().to_numpy()
+    if "gate" in spots:
+        tested = tested & (spots["gate"].fillna("").astype(str).to_numpy() == "")
+    of = spots["bin"].fillna(0).to_numpy().astype(np.int64) + 3
+    return np.where(tested, of, 7).astype(np.int64)
+
+
+def _bin_labels(lang: Lang) -> list[str]:
+    levels = ["q ≤ 0.01", "q ≤ 0.05", "q ≤ 0.10"]
+    cold, hot = pick(lang, "冷点", "cold"), pick(lang, "热点", "hot")
+    plain = pick(lang, "不显著", "not significant")
+    return [
+        *(f"{cold} {q}" for q in levels),
+        plain,
+        *(f"{hot} {q}" for q in reversed(levels)),
+    ]

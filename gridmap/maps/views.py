@@ -1,0 +1,321 @@
+"""Maps of a grid: its coverage, and its hotspots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.maps import themes
+from gridmap.maps.scene import Scene, credit_line, grid_scene
+from gridmap.maps.words import Lang, pick
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from gridmap.grid import Grid
+    from gridmap.maps.layer import OfflineMap
+
+
+def coverage_map(
+    grid: Grid,
+    *,
+    color: str | None = None,
+    incidents: pd.DataFrame | None = None,
+    defects: gpd.GeoDataFrame | None = None,
+    staff: pd.DataFrame | None = None,
+    heat: bool = False,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+    basemap: str | None = None,
+) -> OfflineMap:
+    """Map a grid: households against the band, kinds, areas of each level.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    color
+        A column of the cells to colour by first.
+    incidents
+        Points, as `assign` takes them; adds incidents per 100 households and their density.
+    defects
+        What `validate` found, to be marked.
+    staff
+        A roster with a column ``code``; adds posts per cell.
+    heat
+        Whether the density of the incidents is shown at once.
+    title, source
+        What stands over the map, and where the data come from.
+    lang
+        "zh" or "en".
+    basemap
+        Address of XYZ tiles in WGS 84 for a notebook; a map with one cannot be saved.
+
+    Returns
+    -------
+    OfflineMap
+        A `folium.Map` whose `save` writes one file that loads nothing.
+
+    Examples
+    --------
+    >>> import gridmap as gm
+    >>> shown = gm.coverage_map(grid, lang="en")  # doctest: +SKIP
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    scene = coverage_scene(
+        grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
+        title=title, source=source, lang=lang,
+    )  # fmt: skip
+    return show(scene, basemap=basemap)
+
+
+def coverage_scene(
+    grid: Grid,
+    *,
+    color: str | None,
+    incidents: pd.DataFrame | None,
+    defects: gpd.GeoDataFrame | None,
+    staff: pd.DataFrame | None,
+    heat: bool,
+    title: str | None,
+    source: str,
+    lang: Lang,
+) -> Scene:
+    """Put together what `coverage_map` shows."""
+    from gridmap.maps.density import heat_image
+    from gridmap.maps.marks import defect_marks
+
+    shown = [themes.column(grid, color, lang)] if color else []
+    extras: dict[str, Any] = {"show": {"heat": heat}}
+    columns: list[dict[str, Any]] = []
+    if incidents is not None:
+        counts = tallied(incidents, grid)
+        shown.append(rate_theme(counts, grid, lang))
+        columns.append(count_column(counts, lang))
+        extras["heat"] = heat_image(incidents, grid)
+    shown += [themes.households(grid, lang), themes.kinds(grid, lang)]
+    if staff is not None:
+        posts = posts_of(staff)
+        shown.append(themes.staffing(grid, posts, lang))
+        columns.append(_column(pick(lang, "岗位", "Posts"), posts.reindex(grid.cells.index)))
+    shown += [themes.areas(grid, level, lang) for level in grid.levels]
+    if defects is not None:
+        extras["marks"] = defect_marks(defects, grid.crs, lang)
+    low, high = grid.band
+    subtitle = pick(
+        lang,
+        f"{len(grid):,} 个网格恰好铺满 {len(grid.jurisdictions):,} 个辖区，无空白、无交叉；"
+        f"户数带 {low}–{high}",
+        f"{len(grid):,} cells tile {len(grid.jurisdictions):,} jurisdictions exactly, "
+        f"no gaps, no overlaps; band {low}-{high} households",
+    )
+    return grid_scene(
+        grid,
+        shown,
+        lang,
+        columns=columns,
+        title=title or pick(lang, "网格划分图", "Coverage of the grid"),
+        subtitle=subtitle,
+        credit=credit_line(grid.crs, grid.content_hash, lang, source),
+        extras={key: value for key, value in extras.items() if value is not None},
+    )
+
+
+def hotspot_map(
+    grid: Grid,
+    spots: pd.DataFrame,
+    *,
+    incidents: pd.DataFrame | None = None,
+    heat: bool = False,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+    basemap: str | None = None,
+) -> OfflineMap:
+    """Map hotspots: Gi* classes, rates, smoothed rates, counts, and time as a slider.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    spots
+        What `hotspots` gives. When it is split by period, a slider chooses the period.
+    incidents
+        Points; adds their density as an image, never the points themselves.
+    heat
+        Whether the density is shown at once.
+    title, source, lang, basemap
+        As for `coverage_map`.
+
+    Raises
+    ------
+    InputError
+        When `spots` has no column ``bin``.
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    scene = hotspot_scene(
+        grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
+    )
+    return show(scene, basemap=basemap)
+
+
+def hotspot_scene(
+    grid: Grid,
+    spots: pd.DataFrame,
+    *,
+    incidents: pd.DataFrame | None,
+    heat: bool,
+    title: str | None,
+    source: str,
+    lang: Lang,
+) -> Scene:
+    """Put together what `hotspot_map` shows."""
+    from gridmap.maps.density import heat_image
+
+    if "bin" not in spots:
+        raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
+    shown = [themes.hotspot(spots, grid, lang)]
+    columns: list[dict[str, Any]] = []
+    whole = spots.groupby(level=0)[["incidents"]].sum() if "incidents" in spots else None
+    if whole is not None:
+        counts = whole["incidents"].reindex(grid.cells.index, fill_value=0)
+        columns.append(count_column(counts, lang))
+        shown += [
+            rate_theme(counts, grid, lang),
+            smoothed_theme(counts, grid, lang),
+            count_theme(counts, grid, lang, spots),
+        ]
+    if spots.index.nlevels == 1:
+        columns.append(_column("Gi* z", spots["z"].reindex(grid.cells.index), 2))
+    extras: dict[str, Any] = {"show": {"heat": heat}}
+    if incidents is not None:
+        extras["heat"] = heat_image(incidents, grid)
+    return grid_scene(
+        grid,
+        shown,
+        lang,
+        columns=columns,
+        title=title or pick(lang, "热点图", "Hotspots"),
+        subtitle=_hot_sentence(spots, grid, lang),
+        credit=credit_line(grid.crs, grid.content_hash, lang, source),
+        extras={key: value for key, value in extras.items() if value is not None},
+    )
+
+
+def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
+    period, last = themes.maps_of(spots)[-1]
+    hot, cold = int((last["bin"] > 0).sum()), int((last["bin"] < 0).sum())
+    when = f"{period}：" if period and lang == "zh" else f"{period}: " if period else ""
+    return when + pick(
+        lang,
+        f"{len(grid):,} 个网格中热点 {hot:,} 个、冷点 {cold:,} 个（错误发现率 10% 以内）",
+        f"{hot:,} hot and {cold:,} cold of {len(grid):,} cells (false discovery rate 10%)",
+    )
+
+
+def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, note: str = "") -> themes.Theme:
+    """Class incidents per 100 households; cells without households have no base."""
+    base = grid.cells["households"].to_numpy().astype(float)
+    rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
+    return themes.quantity(
+        rate,
+        pick(lang, "事件率", "Incident rate"),
+        unit=pick(lang, "件/百户", "per 100 households"),
+        tab=pick(lang, "事件率", "Rate"),
+        note=note or pick(lang, "五分位分级", "five classes by quantiles"),
+        lang=lang,
+    )
+
+
+def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> themes.Theme:
+    """Class empirical-Bayes rates (Marshall 1991), which pull small cells to the mean."""
+    base = grid.cells["households"].to_numpy().astype(float)
+    has = base > 0
+    rate = np.full(len(base), np.nan)
+    rate[has] = 100 * empirical_bayes(counts.to_numpy()[has].astype(float), base[has])
+    return themes.quantity(
+        rate,
+        pick(lang, "平滑事件率", "Smoothed rate"),
+        unit=pick(lang, "件/百户", "per 100 households"),
+        tab=pick(lang, "平滑率", "Smoothed"),
+        note=pick(
+            lang,
+            "经验贝叶斯（Marshall）：小网格向均值收缩，仅供显示",
+            "empirical Bayes (Marshall): small cells drawn to the mean, for display",
+        ),
+        lang=lang,
+    )
+
+
+def empirical_bayes(
+    counts: np.ndarray[Any, np.dtype[np.float64]], base: np.ndarray[Any, np.dtype[np.float64]]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return Marshall's global empirical-Bayes rates, prior variance clipped at 0."""
+    if not base.sum():
+        return np.zeros(len(base))
+    mean = counts.sum() / base.sum()
+    rate = counts / base
+    variance = (base * (rate - mean) ** 2).sum() / base.sum()
+    prior = max(0.0, variance - mean / base.mean())
+    noise = prior + mean / base
+    weight = np.divide(prior, noise, out=np.zeros_like(noise), where=noise > 0)
+    smoothed: np.ndarray[Any, np.dtype[np.float64]] = mean + weight * (rate - mean)
+    return smoothed
+
+
+def count_theme(
+    counts: pd.Series, grid: Grid, lang: Lang, spots: pd.DataFrame | None = None
+) -> themes.Theme:
+    """Class plain counts; with a split table, each period can be chosen."""
+    split = spots is not None and spots.index.nlevels > 1
+    periods = [
+        (when, part["incidents"].reindex(grid.cells.index, fill_value=0).to_numpy())
+        for when, part in (themes.maps_of(spots) if split and spots is not None else ())
+    ]
+    whole = periods[-1][1] if periods else counts.to_numpy()
+    return themes.quantity(
+        whole,
+        pick(lang, "事件数", "Incidents"),
+        unit=pick(lang, "件", ""),
+        tab=pick(lang, "件数", "Counts"),
+        note=pick(lang, "未除以户数，仅作参考", "not divided by households, for reference"),
+        digits=0,
+        periods=periods,
+        whole_time=False,
+        lang=lang,
+    )
+
+
+def tallied(incidents: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Count incidents per cell, assigning the points first when they have no ``status`` yet."""
+    from gridmap.incidents import assign, tally
+
+    placed = incidents if {"code", "status"} <= set(incidents) else assign(incidents, grid)
+    return tally(placed, grid)["incidents"]
+
+
+def posts_of(staff: pd.DataFrame) -> pd.Series:
+    """Count the posts of each cell in a roster, volunteers included."""
+    if "code" not in staff:
+        raise InputError("`staff` has no column `code` that names each post's cell.")
+    return staff.groupby(staff["code"].astype(str)).size()
+
+
+def count_column(counts: pd.Series, lang: Lang) -> dict[str, Any]:
+    """Return incident counts as a column of the card."""
+    return _column(pick(lang, "事件", "Incidents"), counts)
+
+
+def _column(title: str, values: pd.Series, digits: int = 0) -> dict[str, Any]:
+    rounded = values.fillna(0).round(digits)
+    kept = rounded.astype(int) if digits == 0 else rounded
+    return {"title": title, "values": kept.tolist(), "digits": digits}

@@ -1,0 +1,75 @@
+"""The words on maps and pages, in Chinese and English."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Lang = Literal["zh", "en"]
+
+ROOM = {
+    "zh": {
+        "borders": "辖区界",
+        "labels": "标注",
+        "density": "密度热力",
+        "marks": "缺陷",
+        "old": "原网格界",
+        "zoomIn": "放大",
+        "zoomOut": "缩小",
+        "whole": "全图",
+        "wholeTitle": "回到全图",
+        "pngTitle": "导出 PNG 图片（可贴入 PPT）",
+        "print": "打印",
+        "printTitle": "打印或存为 PDF（A4 横向一页）",
+        "time": "时段",
+        "wholeTime": "全部时段",
+        "play": "播放",
+        "search": "搜索编码、名称或辖区",
+        "nothing": "没有找到",
+        "code": "网格编码",
+    },
+    "en": {
+        "borders": "Borders",
+        "labels": "Names",
+        "density": "Density",
+        "marks": "Defects",
+        "old": "Old cells",
+        "zoomIn": "Zoom in",
+        "zoomOut": "Zoom out",
+        "whole": "All",
+        "wholeTitle": "Show the whole map",
+        "pngTitle": "Save a PNG picture for slides",
+        "print": "Print",
+        "printTitle": "Print, or save as PDF (one A4 page, landscape)",
+        "time": "Period",
+        "wholeTime": "Whole time",
+        "play": "Play",
+        "search": "Search code, name or area",
+        "nothing": "Nothing found",
+        "code": "Code",
+    },
+}
+
+LEVEL_TITLES = {
+    "district": ("区", "District"),
+    "street": ("街道", "Street"),
+    "community": ("社区", "Community"),
+    "town": ("镇", "Town"),
+    "village": ("村", "Village"),
+    "county": ("县", "County"),
+    "city": ("市", "City"),
+    "neighborhood": ("街区", "Neighborhood"),
+    "neighbourhood": ("街区", "Neighbourhood"),
+    "ward": ("选区", "Ward"),
+    "parent": ("辖区", "Jurisdiction"),
+}
+
+
+def pick(lang: Lang, zh: str, en: str) -> str:
+    """Return the text in one language."""
+    return zh if lang == "zh" else en
+
+
+def level_title(level: str, lang: Lang) -> str:
+    """Name a column of the hierarchy for readers."""
+    zh, en = LEVEL_TITLES.get(level.lower(), (level, level))
+    return pick(lang, zh, en)
