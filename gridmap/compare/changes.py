@@ -1,0 +1,237 @@
+"""What changed between an old grid and a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gridmap._checks import check_same_crs
+from gridmap.compare.overlay import overlaps, twins
+from gridmap.coverage.index import CoverageIndex
+from gridmap.errors import InputError
+from gridmap.grid import Grid
+
+Basis = Literal["buildings", "units"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed between two grids.
+
+    Attributes
+    ----------
+    cells : GeoDataFrame
+        One row a code of either grid: ``status`` (unchanged, recoded, changed, born, retired),
+        ``counterpart`` (the code that shares most households with it, one to one),
+        ``households_before``, ``households_after``, ``households_kept`` and its latest geometry.
+    moves : DataFrame
+        One row a pair of codes: before, after (empty outside), households, buildings. Rows in
+        which before equals after are those who stayed.
+    basis : {"buildings", "units"}
+        Whether buildings were counted, or units were spread over the old cells by area.
+    """
+
+    cells: gpd.GeoDataFrame
+    moves: pd.DataFrame
+    basis: Basis
+
+    @property
+    def households(self) -> int:
+        """All households compared."""
+        return round(float(self.moves["households"].sum()))
+
+    @property
+    def households_moved(self) -> int:
+        """Households whose cell has another code now."""
+        moved = self.moves["before"] != self.moves["after"]
+        return round(float(self.moves.loc[moved, "households"].sum()))
+
+    @property
+    def buildings_moved(self) -> int:
+        """Buildings whose cell has another code now; 0 when no buildings were given."""
+        moved = self.moves["before"] != self.moves["after"]
+        return int(self.moves.loc[moved, "buildings"].sum())
+
+    @property
+    def kept_share(self) -> float:
+        """Share of households that stay with the cell that most of their old cell became."""
+        kept = self.cells.loc[self.cells["status"] != "retired", "households_kept"].sum()
+        return float(kept) / max(self.households, 1)
+
+    def counts(self) -> dict[str, int]:
+        """Count the cells of each status."""
+        found = self.cells["status"].value_counts()
+        return {status: int(found.get(status, 0)) for status in STATUSES}
+
+    def sentence(self, lang: Literal["zh", "en"] = "zh") -> str:
+        """Tell the comparison in a sentence."""
+        n, moved, share = self.counts(), self.households_moved, self.kept_share
+        if lang == "zh":
+            return (
+                f"{n['unchanged']:,} 个网格未变，{n['changed']:,} 个调整，{n['recoded']:,} 个改码，"
+                f"{n['born']:,} 个新设，{n['retired']:,} 个撤销；"
+                f"{moved:,} / {self.households:,} 户换了网格编码，{share:.1%} 的户留在原网格"
+            )
+        return (
+            f"{n['unchanged']:,} cells unchanged, {n['changed']:,} changed, {n['recoded']:,} "
+            f"recoded, {n['born']:,} born, {n['retired']:,} retired; {moved:,} of "
+            f"{self.households:,} households have another code, {share:.1%} stay in their cell"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures, ready for JSON."""
+        return {
+            "cells": self.counts(),
+            "households": self.households,
+            "households_moved": self.households_moved,
+            "buildings_moved": self.buildings_moved if self.basis == "buildings" else None,
+            "kept_share": round(self.kept_share, 6),
+            "basis": self.basis,
+        }
+
+
+STATUSES = ("unchanged", "recoded", "changed", "born", "retired")
+
+
+def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) -> Comparison:
+    """Tell which cells, households and buildings changed between two grids.
+
+    Parameters
+    ----------
+    old, new : Grid
+        Two grids in one CRS.
+    buildings : GeoDataFrame, optional
+        Points with ``households``: then each is counted. Without them the new grid's units are
+        spread over the old cells by area, which is exact as long as no unit was cut.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    CRSError
+        When the grids are in different CRSs.
+    InputError
+        When buildings bear no households.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> def pair(at):
+    ...     cells = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [400, 400]},
+    ...         geometry=shapely.box([0, at], 0, [at, 8], 4), crs=4547)
+    ...     return Grid(cells, shapely.box(0, 0, 8, 4))
+    >>> print(compare(pair(4), pair(5)).sentence("en"))
+    0 cells unchanged, 2 changed, 0 recoded, 0 born, 0 retired; 80 of 800 households have another \
+code, 90.0% stay in their cell
+    """
+    before, after = old.cells, new.cells
+    check_same_crs("old", before, "new", after)
+    moves = _moves_of_units(old, new) if buildings is None else _moves_of(buildings, before, after)
+    basis: Basis = "units" if buildings is None else "buildings"
+    return Comparison(_changes(before, after, moves), moves, basis)
+
+
+def _moves_of(
+    buildings: gpd.GeoDataFrame, before: gpd.GeoDataFrame, after: gpd.GeoDataFrame
+) -> pd.DataFrame:
+    """Count buildings and their households by old and new code."""
+    check_same_crs("new", after, "buildings", buildings)
+    if "households" not in buildings:
+        raise InputError("`buildings` has no column `households`; name the counts so.")
+    place = buildings.geometry.representative_point()
+    x, y = place.x.to_numpy(), place.y.to_numpy()
+    households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
+    indexes = [CoverageIndex(cells.geometry.to_numpy(), cells.index) for cells in (before, after)]
+    codes = [
+        _codes(cells, index.locate(x, y).astype(np.int64) - 1)
+        for cells, index in zip((before, after), indexes, strict=True)
+    ]
+    return _summed(codes[0], codes[1], households, np.ones(len(x), dtype=np.int64))
+
+
+def _moves_of_units(old: Grid, new: Grid) -> pd.DataFrame:
+    """Spread the new grid's units over the old cells by area."""
+    units, before = new.units, old.cells
+    pairs = overlaps(units.geometry.to_numpy(), before.geometry.to_numpy())
+    whole = units.geometry.area.to_numpy()
+    met = np.bincount(pairs.i, weights=pairs.area, minlength=len(units))
+    outside = np.flatnonzero(met < whole * (1 - 1e-6))
+    unit = np.r_[pairs.i, outside]
+    cell = np.r_[pairs.j, np.full(len(outside), -1)]
+    area = np.r_[pairs.area, (whole - met)[outside]]
+    total = np.bincount(unit, weights=area, minlength=len(units))[unit]
+    households = units["households"].to_numpy(dtype=float)[unit] * area / total
+    after = units["code"].to_numpy(dtype=object)[unit]
+    return _summed(_codes(before, cell), after, households, np.zeros(len(unit), dtype=np.int64))
+
+
+def _codes(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Name cells by position; -1 is outside, which has the empty name."""
+    return np.append(frame.index.to_numpy(dtype=object), "")[position]
+
+
+def _summed(before: Any, after: Any, households: Any, buildings: Any) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"before": before, "after": after, "households": households, "buildings": buildings}
+    )
+    table = table[(table["before"] != "") | (table["after"] != "")]
+    return table.groupby(["before", "after"], as_index=False, sort=True).sum()
+
+
+def _changes(
+    before: gpd.GeoDataFrame, after: gpd.GeoDataFrame, moves: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """Give each code of either grid its status and its counterpart."""
+    retired = before.index.difference(after.index)
+    codes = after.index.append(retired)
+    match = _matched(moves)
+    twin = twins(after.geometry.to_numpy(), before.geometry.to_numpy())
+    forebear = pd.Series(_codes(before, twin), index=after.index)
+    known = after.index.isin(before.index)
+    status = np.select(
+        [forebear == after.index, forebear != "", known],
+        ["unchanged", "recoded", "changed"],
+        "born",
+    )
+    kept = match.set_index("after")["households"]
+    counterpart = pd.concat(
+        [match.set_index("after")["before"], match.set_index("before")["after"].reindex(retired)]
+    )
+    left = moves.groupby("before")["households"].sum()
+    came = moves.groupby("after")["households"].sum()
+    return gpd.GeoDataFrame(
+        {
+            "status": [*status, *["retired"] * len(retired)],
+            "counterpart": counterpart.reindex(codes).fillna("").to_numpy(),
+            "households_before": left.reindex(codes).fillna(0.0).to_numpy(),
+            "households_after": came.reindex(codes).fillna(0.0).to_numpy(),
+            "households_kept": kept.reindex(codes).fillna(0.0).to_numpy(),
+        },
+        index=pd.Index(codes, name="code"),
+        geometry=[*after.geometry, *before.geometry.reindex(retired)],
+        crs=after.crs,
+    )
+
+
+def _matched(moves: pd.DataFrame) -> pd.DataFrame:
+    """Match old with new codes one to one, those that share most households first."""
+    inner = moves[(moves["before"] != "") & (moves["after"] != "")]
+    order = inner.assign(renamed=inner["before"] != inner["after"]).sort_values(
+        ["households", "renamed", "before", "after"], ascending=[False, True, True, True]
+    )
+    old_taken: set[str] = set()
+    new_taken: set[str] = set()
+    chosen = []
+    for row in order.itertuples():
+        if row.before not in old_taken and row.after not in new_taken:
+            old_taken.add(row.before)
+            new_taken.add(row.after)
+            chosen.append(row.Index)
+    return order.loc[chosen, ["before", "after", "households"]]

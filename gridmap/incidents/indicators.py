@@ -1,0 +1,285 @@
+"""Indicators: named formulas with their denominators shown, and intervals that tell noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, pdtr
+
+from gridmap.errors import InputError
+from gridmap.incidents.ledger import COUNTS, PUBLIC, Lang, count_cases
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A named share of two counts, each a sum of counts written as in ``required - deferred``.
+
+    Attributes
+    ----------
+    key : str
+        Short name, as ``closure``.
+    zh, en : str
+        Name in both languages.
+    numerator, denominator : str
+        Counts of `COUNTS` joined by + and -.
+    """
+
+    key: str
+    zh: str
+    en: str
+    numerator: str
+    denominator: str
+
+    def text(self, lang: Lang = "zh") -> str:
+        """Write the formula out in words.
+
+        Examples
+        --------
+        >>> FORMULAS[0].text("en")
+        'closure rate = closed / (due for closing - deferred)'
+        """
+        upper, lower = _worded(self.numerator, lang), _worded(self.denominator, lang)
+        lower = f"({lower})" if " " in self.denominator else lower
+        return f"{self.zh if lang == 'zh' else self.en} = {upper} / {lower}"
+
+
+FORMULAS = (
+    Formula("closure", "结案率", "closure rate", "closed", "required - deferred"),
+    Formula("on_time", "按期结案率", "on-time closure rate", "on_time", "required - deferred"),
+    Formula("acceptance", "立案率", "acceptance rate", "accepted", "reported"),
+    Formula("rework", "返工率", "rework rate", "reworked", "closed"),
+    Formula("self_handled", "自行处理率", "self-handling rate", "self_handled", "accepted"),
+    Formula("public", "公众举报占比", "share reported by the public", "public", "reported"),
+)
+
+
+def wilson(
+    hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the Wilson (1927) interval of a share.
+
+    Parameters
+    ----------
+    hits, trials : array-like of int
+        Successes, and how often was tried; 0 of 0 gives NaN.
+    confidence : float
+        Of the two-sided interval.
+
+    Returns
+    -------
+    low, high : ndarray
+
+    Examples
+    --------
+    >>> low, high = wilson(71, 71)
+    >>> round(float(low), 4), float(high)
+    (0.9487, 1.0)
+    """
+    k, n = np.asarray(hits, dtype=float), np.asarray(trials, dtype=float)
+    z = float(ndtri(0.5 + confidence / 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = k / n
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    return np.where(k == 0, np.minimum(low, 0.0), low), np.where(k == n, np.maximum(high, 1), high)
+
+
+def indicators(
+    incidents: pd.DataFrame,
+    *,
+    by: str | Sequence[str] = (),
+    until: Any = None,
+    formulas: Iterable[Formula] = FORMULAS,
+    public: Sequence[str] = PUBLIC,
+    confidence: float = 0.95,
+    lang: Lang = "zh",
+) -> pd.DataFrame:
+    """Compute closure rates and the like, each with its formula and its uncertainty.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        A row a case, with ``status`` and, as far as known, ``closed``, ``due``, ``source``,
+        ``handling_level`` and ``reworked``.
+    by : str or sequence of str
+        Columns to compute by, as a level or ``month`` (of ``time``).
+    until : date, optional
+        Day of the account: what was due by then should be closed. By default all of it should.
+    formulas : iterable of Formula
+        Replace or extend `FORMULAS` to use a city's own denominators.
+    public : sequence of str
+        Sources that are citizens.
+    confidence : float
+        Of the Wilson intervals.
+    lang : {"zh", "en"}
+        Language of the names.
+
+    Returns
+    -------
+    DataFrame
+        A row an indicator (and group): name, numerator, denominator, rate, low, high, formula.
+        An indicator whose column is missing has NaN.
+
+    Raises
+    ------
+    InputError
+        When a column is missing or a status is unknown.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"status": ["结案", "结案", "处置"], "street": ["A", "B", "B"]})
+    >>> indicators(cases, lang="en").loc["closure", ["numerator", "denominator"]].tolist()
+    [2, 3]
+    """
+    counts = count_cases(incidents, until=until, public=public)
+    groups = [by] if isinstance(by, str) else list(by)
+    if not groups:
+        return rates(counts.sum(min_count=1).to_frame().T, formulas, confidence, lang).droplevel(0)
+    keys = [_group(incidents, column) for column in groups]
+    return rates(counts.groupby(keys).sum(min_count=1), formulas, confidence, lang)
+
+
+def rates(
+    counts: pd.DataFrame,
+    formulas: Iterable[Formula] = FORMULAS,
+    confidence: float = 0.95,
+    lang: Lang = "zh",
+) -> pd.DataFrame:
+    """Compute indicators from counts that somebody else made, a row of `COUNTS` a group.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Columns of `COUNTS`, as far as known; a missing one makes its indicators NaN.
+    formulas, confidence, lang
+        As for `indicators`.
+
+    Returns
+    -------
+    DataFrame
+        As for `indicators`; the last level of the index is the indicator's key.
+
+    Examples
+    --------
+    >>> account = pd.DataFrame({"closed": [70086], "required": [71219], "deferred": [0]})
+    >>> round(float(rates(account).loc[(0, "closure"), "rate"]) * 100, 2)
+    98.41
+    """
+    tables = {}
+    for formula in formulas:
+        hits = _evaluated(formula.numerator, counts)
+        trials = _evaluated(formula.denominator, counts)
+        low, high = wilson(hits, trials, confidence)
+        tables[formula.key] = pd.DataFrame(
+            {
+                "name": formula.zh if lang == "zh" else formula.en,
+                "numerator": hits.astype("Int64"),
+                "denominator": trials.astype("Int64"),
+                "rate": hits / trials.where(trials > 0),
+                "low": low,
+                "high": high,
+                "formula": formula.text(lang),
+            },
+            index=counts.index,
+        )
+    table = pd.concat(tables, names=["indicator"])
+    moved = table.reorder_levels([*range(1, table.index.nlevels), 0])
+    return moved.sort_index(level=list(range(table.index.nlevels - 1)), sort_remaining=False)
+
+
+def ranking(
+    incidents: pd.DataFrame,
+    households: pd.Series,
+    *,
+    formula: Formula = FORMULAS[0],
+    until: Any = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Rank areas in a way that does not reward silence.
+
+    Areas are ordered by the lower end of the Wilson interval, so that three closed out of three do
+    not beat ninety-eight out of a hundred. An area that reports far fewer cases than its households
+    let expect is *silent*: it is listed without a rank.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        The cases of the month, with ``status`` and the column that `households` is indexed by.
+    households : Series
+        Households by area; its index is named after the column of `incidents`.
+    formula : Formula
+        What to rank by.
+    until, confidence
+        As for `indicators`.
+
+    Returns
+    -------
+    DataFrame
+        On the index of `households`, best first: reported, expected, numerator, denominator, rate,
+        low, high, silent, rank.
+
+    Raises
+    ------
+    InputError
+        When a column is missing.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"street": ["A"] * 100 + ["B"] * 3, "status": ["结案"] * 103})
+    >>> homes = pd.Series({"A": 5000, "B": 5000}).rename_axis("street")
+    >>> ranking(cases, homes)[["reported", "rate", "silent", "rank"]].values.tolist()
+    [[100, 1.0, False, 1], [3, 1.0, True, <NA>]]
+    """
+    level = str(households.index.name)
+    counts = count_cases(incidents, until=until)
+    sums = counts.groupby(_group(incidents, level)).sum(min_count=1)
+    sums = sums.reindex(households.index).fillna(dict.fromkeys(counts, 0.0))
+    table = rates(sums, [formula], confidence).droplevel("indicator")
+    table = table[["numerator", "denominator", "rate", "low", "high"]]
+    reported = sums["reported"]
+    expected = reported.sum() * households / households.sum()
+    silent = (pdtr(reported, expected) < 0.01) & (reported < expected / 2)
+    table.insert(0, "reported", reported.astype(np.int64))
+    table.insert(1, "expected", expected.round(1))
+    table["silent"] = silent
+    table["rank"] = table["low"].where(~silent).rank(ascending=False, method="min").astype("Int64")
+    return table.sort_values(["rank", "reported"], na_position="last", kind="stable")
+
+
+def _group(incidents: pd.DataFrame, column: str) -> pd.Series:
+    if column == "month" and column not in incidents and "time" in incidents:
+        return pd.to_datetime(incidents["time"]).dt.to_period("M").rename("month")
+    if column not in incidents:
+        raise InputError(f"`by` names the column {column!r}, which `incidents` lacks.")
+    return incidents[column]
+
+
+def _terms(expression: str) -> list[tuple[int, str]]:
+    """Split ``a - b + c`` into signs and names."""
+    words = f"+ {expression}".split()
+    terms = list(zip(words[::2], words[1::2], strict=True))
+    for sign, name in terms:
+        if sign not in "+-" or name not in COUNTS:
+            raise InputError(
+                f"The formula {expression!r} is no sum of {', '.join(COUNTS)} with + and -."
+            )
+    return [(1 if sign == "+" else -1, name) for sign, name in terms]
+
+
+def _evaluated(expression: str, counts: pd.DataFrame) -> pd.Series:
+    total = pd.Series(0.0, counts.index)
+    for sign, name in _terms(expression):
+        total = total + sign * (counts[name].astype(float) if name in counts else np.nan)
+    return total
+
+
+def _worded(expression: str, lang: Lang) -> str:
+    column = 0 if lang == "zh" else 1
+    text = " ".join(f"{'-' if s < 0 else '+'} {COUNTS[n][column]}" for s, n in _terms(expression))
+    return text.removeprefix("+ ")

@@ -1,0 +1,175 @@
+"""The ledger: how far each case came and who settled it, in the words of the city's own tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gridmap.errors import InputError
+
+Lang = Literal["zh", "en"]
+PUBLIC = ("随手拍", "12345热线", "12345", "公众举报", "市民投诉", "热线", "citizen", "hotline")
+
+COUNTS = {
+    "reported": ("上报", "reported"),
+    "accepted": ("立案", "accepted"),
+    "required": ("应结案", "due for closing"),
+    "deferred": ("缓办", "deferred"),
+    "closed": ("结案", "closed"),
+    "on_time": ("按期结案", "closed on time"),
+    "reworked": ("返工", "reworked"),
+    "self_handled": ("自行处理", "handled by the cell itself"),
+    "public": ("公众举报", "reported by the public"),
+}
+
+
+def count_cases(
+    incidents: pd.DataFrame, *, until: Any = None, public: Sequence[str] = PUBLIC
+) -> pd.DataFrame:
+    """Tell for each case which counts it belongs to, as 0 and 1, NaN where unknown.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        A row a case, with ``status``.
+    until : date, optional
+        What was due after it need not be closed yet.
+    public : sequence of str
+        Sources that are citizens.
+
+    Returns
+    -------
+    DataFrame
+        A column a count of `COUNTS`.
+    """
+    if "status" not in incidents:
+        raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
+    stage = stages(incidents["status"])
+    order = stage.map({name: row["order"] for name, row in statuses().items()}).astype(int)
+    accepted = order >= 2
+    closed = stage == "closed"
+    due = _times(incidents, "due")
+    done = _times(incidents, "closed")
+    late = due > pd.Timestamp(until) if until is not None else pd.Series(False, incidents.index)
+    level = levels_of(incidents["handling_level"]) if "handling_level" in incidents else None
+    table = {
+        "reported": pd.Series(1.0, incidents.index),
+        "accepted": accepted,
+        "required": accepted & (closed | ~late),
+        "deferred": stage == "deferred",
+        "closed": closed,
+        "on_time": (closed & (done <= due)).where(due.notna() & (done.notna() | ~closed)),
+        "reworked": incidents["reworked"].astype(float) > 0 if "reworked" in incidents else None,
+        "self_handled": None if level is None else accepted & (level == 1),
+        "public": incidents["source"].isin(public) if "source" in incidents else None,
+    }
+    return pd.DataFrame(
+        {k: np.nan if v is None else v.astype(float) for k, v in table.items()},
+        index=incidents.index,
+    )
+
+
+def funnel(
+    incidents: pd.DataFrame, *, of: Literal["status", "handling_level"] = "status",
+    lang: Lang = "zh",
+) -> pd.DataFrame:  # fmt: skip
+    """Count how many cases came how far, or were settled how high.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        A row a case.
+    of : {"status", "handling_level"}
+        Stages that were reached (each includes the later ones), or levels that settled.
+    lang : {"zh", "en"}
+        Language of the names.
+
+    Returns
+    -------
+    DataFrame
+        In order: name, cases, share.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"handling_level": ["网格"] * 24588 + ["区"] * 135})
+    >>> found = funnel(cases, of="handling_level", lang="en")
+    >>> found.loc[found["cases"] > 0, ["name", "cases", "share"]].round(4).values.tolist()
+    [['cell', 24588, 0.9945], ['district', 135, 0.0055]]
+    """
+    if of not in incidents:
+        raise InputError(f"`incidents` has no column `{of}`.")
+    if of == "status":
+        rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
+        places = {name: row["order"] for name, row in statuses().items()}
+        reached = stages(incidents["status"]).map(places).astype(int)
+        cases = [int((reached >= row["order"]).sum()) for row in rows.values()]
+    else:
+        rows = {str(row["order"]): row for row in levels().values()}
+        settled = levels_of(incidents["handling_level"])
+        cases = [int((settled == row["order"]).sum()) for row in rows.values()]
+    index = pd.Index([row["order"] for row in rows.values()], name="order")
+    table = pd.DataFrame({"name": [row[lang] for row in rows.values()], "cases": cases}, index)
+    return table.assign(share=table["cases"] / max(len(incidents), 1))
+
+
+@cache
+def statuses() -> dict[str, dict[str, Any]]:
+    """Return the stages of a case, in order: stage → order, zh, en, words."""
+    return {row.pop("stage"): row for row in _shipped("statuses.csv")}
+
+
+@cache
+def levels() -> dict[str, dict[str, Any]]:
+    """Return the levels that handle cases, from the cell up: name → order, zh, en, words."""
+    return {row["en"]: row for row in _shipped("levels.csv")}
+
+
+def stages(status: pd.Series) -> pd.Series:
+    """Translate statuses as delivered into stages.
+
+    Raises
+    ------
+    InputError
+        When a status is not in the table of words.
+    """
+    words = {word: stage for stage, row in statuses().items() for word in row["words"]}
+    return _translated(status, words, "status", "statuses.csv")
+
+
+def levels_of(level: pd.Series) -> pd.Series:
+    """Translate handling levels as delivered into their order, from 1."""
+    words = {word: int(row["order"]) for row in levels().values() for word in row["words"]}
+    return _translated(level, words, "handling_level", "levels.csv")
+
+
+def _translated(given: pd.Series, words: dict[str, Any], column: str, table: str) -> pd.Series:
+    text = given.astype("string").str.strip().str.lower()
+    found = text.map(words)
+    unknown = text[found.isna()]
+    if len(unknown):
+        raise InputError(
+            f"`incidents` has the {column} {given[unknown.index[0]]!r} ({len(unknown):,} rows), "
+            f"which tables/{table} does not know. Use one of its words, as {next(iter(words))}."
+        )
+    return found
+
+
+def _shipped(name: str) -> list[dict[str, Any]]:
+    text = files("gridmap").joinpath("tables", name).read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    return [
+        {**row, "order": int(row["order"]), "words": row["words"].lower().split("|")}
+        for row in rows
+    ]
+
+
+def _times(incidents: pd.DataFrame, column: str) -> pd.Series:
+    if column not in incidents:
+        return pd.Series(pd.NaT, incidents.index, dtype="datetime64[us]")
+    return pd.to_datetime(incidents[column])
