@@ -103,16 +103,13 @@ def _square_metres(crs: Any) -> float:
 def proved(
     cells: gpd.GeoDataFrame, boundary: shapely.Geometry, jurisdictions: gpd.GeoDataFrame
 ) -> Proof:
-    from gridmap.coverage import prove, validate
+    from gridmap.coverage import prove
 
-    proof = prove(
-        cells.geometry,
-        boundary,
-        parents=jurisdictions.geometry,
-        parent_of=jurisdictions.index.get_indexer(cells["parent"]),
-    )
+    proof = prove(cells, boundary, parents=jurisdictions.geometry)
     if proof.verdict == "exact":
         return proof
+    from gridmap.coverage import validate
+
     defects = validate(
         cells, boundary, parents=jurisdictions, parent_column="parent", households=None
     )
