@@ -54,6 +54,25 @@ def labelled(
     cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame, levels: tuple[str, ...]
 ) -> gpd.GeoDataFrame:
     """Return the cells with every column a Grid promises, in one order."""
+    frame = _coded(cells)
+    frame["parent"] = _parents(frame, jurisdictions)
+    for level in levels:
+        wanted = jurisdictions[level].reindex(frame["parent"]).to_numpy()
+        differs = frame[level].to_numpy() != wanted if level in frame else np.zeros(len(frame))
+        if differs.any():
+            culprit = frame.index[differs.astype(bool)][0]
+            raise InputError(f"Cell {culprit} crosses `{level}`: its jurisdiction says otherwise.")
+        frame[level] = wanted
+    frame["name"] = frame.get("name", pd.Series(frame.index, frame.index))
+    frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
+    frame["households"] = _households(frame)
+    frame["area_m2"] = _area_m2(frame)
+    first = ["name", "kind", "households", "area_m2", "parent", *levels]
+    rest = [column for column in frame if column not in {*first, "geometry"}]
+    return frame[[*dict.fromkeys(first), *rest, "geometry"]]
+
+
+def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     frame = cells.copy()
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
@@ -62,42 +81,45 @@ def labelled(
     frame.index = pd.Index(frame.index.astype(str), name="code")
     if not frame.index.is_unique:
         raise InputError(f"The code {_repeated(frame.index)} stands twice; codes must be unique.")
+    return frame
+
+
+def _parents(frame: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame) -> pd.Series:
     if "parent" not in frame:
         if len(jurisdictions) > 1:
             raise InputError("`cells` has no column `parent` that names each one's jurisdiction.")
-        frame["parent"] = jurisdictions.index[0]
-    frame["parent"] = frame["parent"].astype(str)
-    unknown = ~frame["parent"].isin(jurisdictions.index)
+        return pd.Series(jurisdictions.index[0], frame.index)
+    parents = frame["parent"].astype(str)
+    unknown = ~parents.isin(jurisdictions.index)
     if unknown.any():
         raise InputError(
             f"Cell {frame.index[unknown][0]} names the jurisdiction "
-            f"{frame['parent'][unknown].iloc[0]!r}, which is not among `jurisdictions`."
+            f"{parents[unknown].iloc[0]!r}, which is not among `jurisdictions`."
         )
-    for level in levels:
-        wanted = jurisdictions[level].reindex(frame["parent"]).to_numpy()
-        if level in frame and not (frame[level].to_numpy() == wanted).all():
-            culprit = frame.index[frame[level].to_numpy() != wanted][0]
-            raise InputError(
-                f"Cell {culprit} crosses level `{level}`: its jurisdiction says otherwise."
-            )
-        frame[level] = wanted
-    if "name" not in frame:
-        frame["name"] = frame.index
-    if "kind" not in frame:
-        frame["kind"] = "residential"
+    return parents
+
+
+def _households(frame: gpd.GeoDataFrame) -> pd.Series:
+    """Return whole counts, 0 where the cells bring none, so that no exposure is made up."""
     if "households" not in frame:
-        frame["households"] = 0
-    frame["households"] = frame["households"].astype(np.int64)
-    frame["area_m2"] = frame.geometry.area * _square_metres(frame.crs)
-    first = ["name", "kind", "households", "area_m2", "parent", *levels]
-    return frame[
-        [*dict.fromkeys(first), *(c for c in frame if c not in {*first, "geometry"}), "geometry"]
-    ]
+        return pd.Series(0, frame.index, dtype=np.int64)
+    counts = pd.to_numeric(frame["households"], errors="coerce")
+    wrong = ~(counts >= 0) | (counts % 1 != 0)
+    if wrong.any():
+        culprit = frame.index[wrong][0]
+        raise InputError(
+            f"Cell {culprit} has {frame['households'][culprit]!r} households; "
+            "counts are whole numbers from 0."
+        )
+    return counts.astype(np.int64)
 
 
-def _square_metres(crs: Any) -> float:
-    """Return square metres per square unit of a projected CRS, 1 for degrees."""
-    return float(crs.axis_info[0].unit_conversion_factor) ** 2 if crs.is_projected else 1.0
+def _area_m2(frame: gpd.GeoDataFrame) -> pd.Series:
+    """Return areas in square metres, on the ellipsoid where the CRS is geographic."""
+    if frame.crs.is_geographic:
+        geod = frame.crs.get_geod()
+        return frame.geometry.map(lambda shape: abs(geod.geometry_area_perimeter(shape)[0]))
+    return frame.area * float(frame.crs.axis_info[0].unit_conversion_factor) ** 2
 
 
 def proved(
