@@ -108,7 +108,7 @@ def _households(frame: gpd.GeoDataFrame) -> pd.Series:
     if wrong.any():
         culprit = frame.index[wrong][0]
         raise InputError(
-            f"Cell {culprit} has {frame['households'][culprit]!r} households; "
+            f"Cell {culprit} has {frame['households'][culprit]} households; "
             "counts are whole numbers from 0."
         )
     return counts.astype(np.int64)

@@ -143,8 +143,8 @@ def test_one_moved_millimetre_is_refused(squares):
     [
         (lambda f: f.assign(code=["A1", "A1", "B1", "B2"]), "code 'A1' stands twice"),
         (lambda f: f.assign(households=[310, 420, -1, 300]), "B1 has -1 households"),
-        (lambda f: f.assign(households=["310", "x", "1", "2"]), "A2 has 'x' households"),
-        (lambda f: f.assign(households=[310, 420, 10.5, 300]), "B1 has .*10.5.* households"),
+        (lambda f: f.assign(households=["310", "x", "1", "2"]), "A2 has x households"),
+        (lambda f: f.assign(households=[310, 420, 10.5, 300]), "B1 has 10.5 households"),
         (lambda f: f.set_crs(None, allow_override=True), "has no CRS"),
         (lambda f: f.assign(parent=["A", "A", "B", "C"]), "jurisdiction 'C'"),
         (lambda f: f.assign(community=["A", "A", "B", "A"]), "crosses `community`"),
