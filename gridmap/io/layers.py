@@ -38,7 +38,7 @@ _DRIVERS = {
 }
 WRITABLE = (*_DRIVERS, ".parquet", ".geoparquet")
 _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
-_GDAL_FAILURES = (
+GDAL_FAILURES = (
     DataSourceError,
     DataLayerError,
     FeatureError,
@@ -110,9 +110,9 @@ def read_layer(
 def list_layers(source: Source) -> list[tuple[str, str | None]]:
     """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
     try:
-        with _quiet():
+        with quiet():
             found = pyogrio.list_layers(source.gdal_path)
-    except _GDAL_FAILURES as error:
+    except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     return [(str(name), None if kind is None else str(kind)) for name, kind in found]
 
@@ -192,7 +192,7 @@ def write_gdal(
     if driver == "FlatGeobuf":
         options.setdefault("SPATIAL_INDEX", "NO")  # it would change the order of the features
     try:
-        with fixed_date(), _quiet():
+        with fixed_date(), quiet():
             pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
     except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError) as error:
         raise InputError(f"`{path.name}` could not be written: {error}. Check the disk.") from error
@@ -215,7 +215,7 @@ def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+def quiet() -> Iterator[list[warnings.WarningMessage]]:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         yield heard
@@ -225,12 +225,12 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     layer = choose_layer(source)
     found = encoding or (dbf_encoding(source) if source.suffix == ".shp" else None)
     try:
-        with _quiet() as heard:
+        with quiet() as heard:
             expected = pyogrio.read_info(
                 source.gdal_path, layer=layer, encoding=found, force_feature_count=True
             )["features"]
             frame = _read_whole(source, layer, found)
-    except _GDAL_FAILURES as error:
+    except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     if source.suffix in (".kml", ".kmz"):
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
@@ -260,9 +260,9 @@ def _read_parquet(source: Source) -> gpd.GeoDataFrame:
 
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     try:
-        with _quiet():
+        with quiet():
             return gpd.read_parquet(place)
-    except _GDAL_FAILURES as error:
+    except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
 
 
@@ -357,10 +357,10 @@ def read_attributes(source: Source) -> pd.DataFrame:
         raise InputError(f"`{source.path}` has no layer {layer!r}; it has {', '.join(layers)}.")
     found = dbf_encoding(source) if source.suffix == ".shp" else None
     try:
-        with _quiet():
+        with quiet():
             frame = pyogrio.read_dataframe(
                 source.gdal_path, layer=layer, read_geometry=False, encoding=found
             )
-    except _GDAL_FAILURES as error:
+    except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     return pd.DataFrame(frame)

@@ -1,0 +1,112 @@
+"""The grid file: a GeoPackage that holds a proved grid whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyogrio
+
+from gridmap.errors import InputError
+from gridmap.grid import Grid
+from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
+from gridmap.io.layers import GDAL_FAILURES, list_layers, quiet, write_gdal
+from gridmap.io.source import Source, find_source, unreadable
+
+
+def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write a grid as one GeoPackage: the same grid, the same bytes.
+
+    Layers ``cells``, ``jurisdictions``, ``boundary`` and ``units``; tables ``exceptions``,
+    ``retired`` and ``gridmap_metadata`` (parameters, proof and content hash as JSON). Coordinates
+    are kept to the last bit.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to write.
+    path : path
+        A file that ends in .gpkg, or a database URL with ``?table=``, before whose name each
+        table's is put.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When the file exists, cannot be written, or is no .gpkg.
+    """
+    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+        from gridmap.io.postgis import write_grid_tables
+
+        write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)
+        return
+    path = Path(path)
+    if path.suffix.lower() != ".gpkg":
+        raise InputError(f"A grid file is a GeoPackage; name it `{path.with_suffix('.gpkg')}`.")
+    check_writable(path, overwrite=overwrite)
+    with replacing(path, overwrite=overwrite) as temporary:
+        for name, frame in parts_of(grid).items():
+            options = {"geometry_type": _layer_type(frame)} if name in LAYERS else {}
+            write_gdal(frame, temporary, "GPKG", name, **options)
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """Read a grid and prove it again.
+
+    Parameters
+    ----------
+    path : path
+        A grid file, or a database URL with ``?table=`` as `write_grid` took it.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    InputError
+        When the file is not there, damaged, or no grid file.
+    CoverageError
+        When somebody changed the cells so that they do not tile the boundary any more.
+    """
+    source = find_source(path)
+    if source.kind == "database":
+        from gridmap.io.postgis import read_grid_tables
+
+        return grid_of(read_grid_tables(source), source.name)
+    if not is_grid_file(source):
+        raise InputError(
+            f"`{source.name}` is no grid file. Make one with `gridmap partition`, or of existing "
+            "cells with `gridmap adopt`."
+        )
+    present = {name for name, _ in list_layers(source)}
+    parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES) if name in present}
+    return grid_of(parts, source.name)
+
+
+def is_grid_file(source: Source) -> bool:
+    """Tell whether a source is a GeoPackage that `write_grid` made."""
+    if source.kind != "vector" or source.suffix != ".gpkg":
+        return False
+    return METADATA in {name for name, _ in list_layers(source)}
+
+
+def _read_part(source: Source, name: str) -> pd.DataFrame:
+    try:
+        with quiet():
+            expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
+            frame = pyogrio.read_dataframe(source.gdal_path, layer=name, use_arrow=name in LAYERS)
+    except GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    if len(frame) != expected or (name in LAYERS and frame.geometry.isna().any()):
+        raise InputError(f"Layer {name!r} of `{source.name}` is damaged. Write the grid again.")
+    return frame
+
+
+def _layer_type(frame: pd.DataFrame) -> str:
+    """Return Polygon, or MultiPolygon for a layer that needs it anywhere."""
+    kinds = set(frame.geometry.geom_type)
+    return "Polygon" if kinds <= {"Polygon"} else "MultiPolygon"
