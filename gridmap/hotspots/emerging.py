@@ -16,7 +16,7 @@ from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.getis_ord import Moments, moments
 from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.spots import GATES, LEAST_EXPECTED, LEAST_EXPECTED_COLD, NO_BASE, TOO_FEW
-from gridmap.hotspots.stack import Stack, exposure_of, stack
+from gridmap.hotspots.stack import Stack, by_period, exposure_of, stack
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, weights_between, windows
 
@@ -173,7 +173,7 @@ def emerging(
     ['hot', 'new']
     """
     maps = stack(table, grid)
-    cubes, periods, undated = _cubes(maps)
+    cubes, periods, undated = by_period(maps)
     if back < 0 or back != int(back):
         raise InputError(f"`back` is {back}; give a whole number of periods, 0 or more.")
     base, name = exposure_of(grid, exposure)
@@ -230,43 +230,6 @@ def _current(
     }
     numbers = [PATTERNS.index(name) for name in cases]
     return np.select(list(cases.values()), numbers, PATTERNS.index("sporadic")).astype(np.int8)
-
-
-def _cubes(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]:
-    """Sort the maps into one array of cells × periods for each category (or the like)."""
-    level = maps.period_level
-    if level is None:
-        raise InputError(
-            "`table` has no periods. Tally by one: `tally(placed, grid, by=['week'])`."
-        )
-    when = maps.maps.get_level_values(level)
-    dated = ~when.isna()
-    undated = int(maps.counts[:, ~dated].sum())
-    periods = _all_periods(when[dated])
-    if len(periods) < 2:
-        raise InputError(
-            f"`table` has {len(periods)} period(s), which is no history. Give at least two."
-        )
-    step = periods.get_indexer(when)
-    if maps.maps.nlevels == 1:
-        others = np.zeros(len(when), np.int64)
-        names: list[Any] = [None]
-    else:
-        others, rest = pd.factorize(maps.maps.droplevel(level), sort=True, use_na_sentinel=False)
-        names = list(rest)
-    cubes = {}
-    for number, name in enumerate(names):
-        counts = np.zeros((len(maps.counts), len(periods)), np.int64)
-        mine = (others == number) & dated
-        counts[:, step[mine]] = maps.counts[:, mine]
-        cubes[name] = counts
-    return cubes, periods, undated
-
-
-def _all_periods(seen: pd.Index) -> pd.Index:
-    if isinstance(seen, pd.PeriodIndex) and len(seen):
-        return pd.period_range(seen.min(), seen.max(), freq=seen.freq)
-    return seen.unique().sort_values()
 
 
 def _frame(

@@ -142,6 +142,56 @@ def exposure_of(
     return np.where(np.isfinite(numbers), numbers, 0.0), name
 
 
+def by_period(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]:
+    """Sort the maps into one array of cells × periods for each category (or the like).
+
+    Periods missing between the first and the last are columns of zeros.
+
+    Parameters
+    ----------
+    maps
+        A tally by one period, and anything else.
+
+    Returns
+    -------
+    dict, Index, int
+        The arrays by category (None when there is none), the periods, and how many incidents had
+        no time.
+
+    Raises
+    ------
+    InputError
+        If there are no periods, or fewer than two.
+    """
+    level = maps.period_level
+    if level is None:
+        raise InputError(
+            "`table` has no periods. Tally by one: `tally(placed, grid, by=['week'])`."
+        )
+    when = maps.maps.get_level_values(level)
+    dated = ~when.isna()
+    undated = int(maps.counts[:, ~dated].sum())
+    periods = _all_periods(when[dated])
+    if len(periods) < 2:
+        raise InputError(
+            f"`table` has {len(periods)} period(s), which is no history. Give at least two."
+        )
+    step = periods.get_indexer(when)
+    if maps.maps.nlevels == 1:
+        others = np.zeros(len(when), np.int64)
+        names: list[Any] = [None]
+    else:
+        others, rest = pd.factorize(maps.maps.droplevel(level), sort=True, use_na_sentinel=False)
+        names = list(rest)
+    cubes = {}
+    for number, name in enumerate(names):
+        counts = np.zeros((len(maps.counts), len(periods)), np.int64)
+        mine = (others == number) & dated
+        counts[:, step[mine]] = maps.counts[:, mine]
+        cubes[name] = counts
+    return cubes, periods, undated
+
+
 def _counts(column: pd.Series) -> NDArray[np.int64]:
     try:
         numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
@@ -175,3 +225,9 @@ def _maps(index: pd.Index) -> tuple[NDArray[np.int64], pd.Index]:
         maps = maps.append(pd.Index([np.nan], name=rest.name))
     maps = maps.set_names(rest.names) if isinstance(maps, pd.MultiIndex) else maps.rename(rest.name)
     return number.astype(np.int64), maps
+
+
+def _all_periods(seen: pd.Index) -> pd.Index:
+    if isinstance(seen, pd.PeriodIndex) and len(seen):
+        return pd.period_range(seen.min(), seen.max(), freq=seen.freq)
+    return seen.unique().sort_values()

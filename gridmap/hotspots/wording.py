@@ -150,6 +150,75 @@ def emerging_method(**facts: Any) -> Method:
     return {"statistic": "emerging", **facts, "sentence": sentence, "caveats": caveats}
 
 
+def density_method(**facts: Any) -> Method:
+    """Describe a density and what it leaves out."""
+    zh, en = exposure_words(facts["exposure"])
+    caveats = _base_caveats(facts)
+    _add(
+        caveats,
+        facts["outside"],
+        "{n:,} 件不在任何网格内或无坐标，未计入。",
+        "{incidents} in no cell or without a position left out.",
+    )
+    if facts["exposure"] is None:
+        said = (
+            "每平方公里件数；图上多为人多之处，不等于风险高",
+            "incidents per km²: mostly people",
+        )
+    else:
+        said = (
+            f"与按{zh}期望之比（1 为一般水平），核内期望件数不足 "
+            f"{facts['least_expected']:g} 处不显示",
+            f"ratio to what {en} lets one expect (1 is usual), nothing shown where the kernel "
+            f"expects fewer than {facts['least_expected']:g}",
+        )
+    wide = f"{facts['bandwidth']:g}"
+    sentence = {
+        "zh": f"{facts['incidents']:,} 件，高斯核带宽 {wide} 米；{said[0]}。",
+        "en": f"{many(facts['incidents'], 'incident')}, Gaussian kernel of {wide} m; {said[1]}.",
+    }
+    return {"statistic": "density", **facts, "sentence": sentence, "caveats": caveats}
+
+
+METHODS = {
+    "hotspots": ("热点得分", "hotspot score"),
+    "rate": ("平滑率", "smoothed rate"),
+    "count": ("原始件数", "plain count"),
+    "count per area": ("单位面积件数", "count per area"),
+    "exposure": ("仅分母", "denominator alone"),
+}
+
+
+def accuracy_method(**facts: Any) -> Method:
+    """Describe a test against periods held out, and who won it."""
+    caveats = _base_caveats(facts)
+    of_zh, of_en = exposure_words(facts["of"])
+    best_zh = "；".join(_best_words(key, found, 0) for key, found in facts["best"].items())
+    best_en = "; ".join(_best_words(key, found, 1) for key, found in facts["best"].items())
+    caveats["zh"].append("PAI 奖励件数密集之处，件数图因此占优；它不衡量风险。")
+    caveats["en"].append(
+        "PAI rewards dense places, which favours counts; it does not ask for risk."
+    )
+    sentence = {
+        "zh": f"以 {' 至 '.join(facts['trained'])} 排序，用 {' 至 '.join(facts['held_out'])} "
+        f"的 {facts['incidents_held_out']:,} 件检验，按{of_zh}占比：{best_zh}。",
+        "en": f"Ranked on {' to '.join(facts['trained'])}, held against "
+        f"{many(facts['incidents_held_out'], 'incident')} of {' to '.join(facts['held_out'])}, "
+        f"by share of {of_en}: {best_en}.",
+    }
+    return {"statistic": "accuracy", **facts, "sentence": sentence, "caveats": caveats}
+
+
+def _best_words(key: str, found: Method, language: int) -> str:
+    method = METHODS[found["method"]][language]
+    share = f"{100 * found['share']:.3g}%"
+    figures = f"PAI {found['pai']:.2f}, PEI {found['pei']:.2f}"
+    what = "" if key == "None" else f"{key} "
+    if language == 0:
+        return f"{what}前 {share} 以{method}为最好（{figures.replace(', ', '，')}）"
+    return f"{what}at {share} the {method} does best ({figures})"
+
+
 def _hotspots_zh(facts: Method) -> str:
     base, _ = exposure_words(facts["exposure"])
     where = f"{facts['cells']:,} 个网格"
