@@ -1,0 +1,117 @@
+"""Where and when reports were made, as arrays in metres and in seconds, for comparing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from gridmap._checks import check_crs, label
+from gridmap.errors import CRSError, InputError
+
+DAY = 86_400.0
+
+
+def in_metres(
+    incidents: pd.DataFrame, *, needed: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Take positions in metres from the geometry or from columns ``x`` and ``y``.
+
+    What has no position comes back as NaN.
+
+    Parameters
+    ----------
+    incidents
+        Reports; a geometry must be in a CRS in metres, and so must the columns be.
+    needed
+        Whether to refuse reports without any positions; else all of them are NaN.
+
+    Raises
+    ------
+    CRSError
+        If the geometry is not in metres.
+    InputError
+        If there are no positions and they are needed.
+    """
+    if isinstance(incidents, gpd.GeoDataFrame):
+        crs = check_crs("incidents", incidents)
+        if not crs.is_projected or abs(crs.axis_info[0].unit_conversion_factor - 1) > 1e-9:
+            raise CRSError(
+                f"`incidents` is in {label(crs)}, which is not in metres. "
+                "Transform it: `incidents.to_crs(metric_crs(incidents))`."
+            )
+        shapes = incidents.geometry.to_numpy()
+        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
+    elif "x" in incidents and "y" in incidents:
+        x, y = (incidents[axis].to_numpy(dtype=float, na_value=np.nan) for axis in "xy")
+    elif needed:
+        raise InputError("`incidents` has neither geometry nor columns `x` and `y` in metres.")
+    else:
+        x = y = np.full(len(incidents), np.nan)
+    known = np.isfinite(x) & np.isfinite(y)
+    return np.where(known, x, np.nan), np.where(known, y, np.nan)
+
+
+def in_seconds(incidents: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """Take a column of times as seconds since 1970; what cannot be read is NaN.
+
+    Parameters
+    ----------
+    incidents
+        Reports.
+    column
+        Name of the column.
+
+    Raises
+    ------
+    InputError
+        If there is no such column.
+    """
+    if column not in incidents:
+        raise InputError(f"`incidents` has no column `{column}`. Rename the one that has the time.")
+    times = incidents[column]
+    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
+        times = pd.to_datetime(times, errors="coerce", format="mixed")
+    if times.dt.tz is not None:
+        times = times.dt.tz_localize(None)
+    seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
+    return np.where(times.isna().to_numpy(), np.nan, seconds)
+
+
+def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:
+    """Number the combinations of columns; reports of one number are of one kind.
+
+    Parameters
+    ----------
+    incidents
+        Reports.
+    same
+        Columns; a missing value is a value like others.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+    """
+    missing = [name for name in same if name not in incidents]
+    if missing:
+        raise InputError(
+            f"`same` names {missing[0]!r}, but `incidents` has no such column. "
+            "Name columns that make two reports the same kind."
+        )
+    if not same:
+        return np.zeros(len(incidents), np.int64)
+    groups = incidents.groupby(list(same), dropna=False, sort=True, observed=True)
+    numbers: NDArray[np.int64] = groups.ngroup().to_numpy(dtype=np.int64)
+    return numbers
+
+
+def check_above_zero(name: str, value: float) -> float:
+    """Refuse a length or span that is not above 0."""
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"`{name}` is {value}; give a number above 0.")
+    return float(value)

@@ -1,0 +1,315 @@
+"""Recurrence: the same problem again, soon after it was closed, and what to recheck (复诊)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rtree.index import Index
+
+from gridmap.errors import InputError
+from gridmap.incidents.duplicates import labels_at
+from gridmap.incidents.ground import DAY, check_above_zero, in_metres, in_seconds, kinds
+
+NORMAL_95 = 1.959963984540054
+
+
+def recurrence(
+    placed: pd.DataFrame,
+    *,
+    days: float = 30.0,
+    metres: float = 50.0,
+    same: Sequence[str] = ("category", "subcategory"),
+    until: pd.Timestamp | str | None = None,
+) -> pd.DataFrame:
+    """Find the reports that follow the closure of the same problem.
+
+    A report **follows** the latest closure of its cell and kind in the `days` before it, within
+    `metres` when both are located. A closure is **mature** when the `days` after it had passed by
+    `until`: only then is it known whether the problem came back, so only mature closures count.
+
+    Parameters
+    ----------
+    placed
+        What `assign` gives: ``code``, ``time``, ``closed``, the columns of `same`, and positions
+        in metres if known (geometry, or ``x`` and ``y``).
+    days, metres
+        How soon and how near.
+    same
+        Columns that must agree, beside the cell.
+    until
+        When the records end; by default at the last report.
+
+    Returns
+    -------
+    DataFrame
+        On the index of `placed`: ``follows`` (label of the closed report, or missing), ``days``
+        since its closure, ``distance_m`` (missing when one is not located), ``mature`` and
+        ``recurred`` (of the report's own closure). ``attrs["method"]`` bears the totals.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a limit is not above 0.
+
+    Examples
+    --------
+    >>> placed = pd.DataFrame({"code": "A1", "category": "waste", "subcategory": "heap",
+    ...     "time": pd.to_datetime(["2026-03-01", "2026-03-12", "2026-06-01"]),
+    ...     "closed": pd.to_datetime(["2026-03-02", "2026-03-13", None])})
+    >>> recurrence(placed)[["follows", "days", "mature", "recurred"]]
+       follows  days  mature  recurred
+    0      NaN   NaN    True      True
+    1      0.0  10.0    True     False
+    2      NaN   NaN   False     False
+    """
+    check_above_zero("days", days)
+    check_above_zero("metres", metres)
+    if "code" not in placed:
+        raise InputError("`placed` has no column `code`. Assign first: `assign(incidents, grid)`.")
+    x, y = in_metres(placed, needed=False)
+    opened, closed = in_seconds(placed, "time"), in_seconds(placed, "closed")
+    kind = kinds(placed, ["code", *same])
+    known = placed["code"].notna().to_numpy() & np.isfinite(opened)
+    valid = known & (closed >= opened)
+    follows = _follow(x, y, opened, np.where(valid, closed, np.nan), kind, known, days, metres)
+    end = _end(opened, until)
+    mature = valid & (closed + days * DAY <= end)
+    recurred = np.zeros(len(placed), bool)
+    recurred[follows[follows >= 0]] = True
+    before = np.where(follows >= 0, follows, 0)
+    gap = np.where(follows >= 0, opened - closed[before], np.nan) / DAY
+    apart = np.hypot(x - x[before], y - y[before])
+    result = pd.DataFrame(
+        {
+            "follows": labels_at(placed.index, follows),
+            "days": gap,
+            "distance_m": np.where(follows >= 0, apart, np.nan),
+            "mature": mature,
+            "recurred": recurred,
+        },
+        index=placed.index,
+    )
+    backwards = int((known & (closed < opened)).sum())
+    result.attrs["method"] = _method(result, valid, end, days, metres, list(same), backwards)
+    return result
+
+
+def recheck(
+    placed: pd.DataFrame,
+    again: pd.DataFrame,
+    *,
+    same: Sequence[str] = ("category", "subcategory"),
+    frequent: int = 5,
+    repeated: int = 2,
+) -> pd.DataFrame:
+    """List the problems to go and look at again: frequent ones, and ones that keep coming back.
+
+    Parameters
+    ----------
+    placed
+        As for `recurrence`.
+    again
+        What `recurrence` gave for it.
+    same
+        Columns that make a kind, beside the cell.
+    frequent
+        Reports from which a problem is of high frequency.
+    repeated
+        Mature closures followed by the same problem, from which it is to be rechecked.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``code`` and `same`, worst first: ``reports``, ``closed`` (mature closures),
+        ``recurred``, ``share`` with its 95 % Wilson interval ``share_low`` and ``share_high``
+        (missing without mature closures), ``frequent`` and ``repeated``. Only what is one of both.
+
+    Raises
+    ------
+    InputError
+        If the frames do not belong together or a column is missing.
+
+    Examples
+    --------
+    >>> placed = pd.DataFrame({"code": "A1", "category": "waste", "subcategory": "heap",
+    ...     "time": pd.to_datetime(["2026-03-01", "2026-03-12", "2026-03-20", "2026-06-01"]),
+    ...     "closed": pd.to_datetime(["2026-03-02", "2026-03-13", "2026-03-21", None])})
+    >>> found = recheck(placed, recurrence(placed))
+    >>> found.loc[("A1", "waste", "heap"), ["reports", "closed", "recurred"]].tolist()
+    [4.0, 3.0, 2.0]
+    """
+    if not again.index.equals(placed.index) or "recurred" not in again:
+        raise InputError("`again` does not belong to `placed`: give `recurrence(placed)`.")
+    kinds(placed, ["code", *same])
+    keys = [placed[name] for name in ("code", *same)]
+    counted = pd.DataFrame(
+        {
+            "reports": 1,
+            "closed": again["mature"].astype(int),
+            "recurred": (again["recurred"] & again["mature"]).astype(int),
+        }
+    )
+    table = counted.groupby(keys, observed=True, dropna=True).sum()
+    share, low, high = wilson(table["recurred"].to_numpy(), table["closed"].to_numpy())
+    table["share"], table["share_low"], table["share_high"] = share, low, high
+    table["frequent"] = table["reports"] >= frequent
+    table["repeated"] = table["recurred"] >= repeated
+    listed = table[table["frequent"] | table["repeated"]]
+    return listed.sort_values(["recurred", "reports"], ascending=False, kind="stable")
+
+
+def wilson(
+    hits: NDArray[np.int64], trials: NDArray[np.int64], z: float = NORMAL_95
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give shares with their Wilson interval; nothing of nothing is missing.
+
+    Parameters
+    ----------
+    hits, trials
+        Whole numbers, hits ≤ trials.
+    z
+        Normal quantile of the interval.
+    """
+    known = trials > 0
+    n = np.where(known, trials, 1).astype(float)
+    share = hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    bounds = (share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0))
+    low, centre, high = (np.where(known, part, np.nan) for part in (bounds[1], share, bounds[2]))
+    return centre, low, high
+
+
+@dataclass
+class _Closures:
+    """Hold the closures that a new report may still follow: they enter and expire in time."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    kind: NDArray[np.int64]
+    metres: float
+    index: Index = field(default_factory=Index)
+    # by kind and in the order of closure: what has no position, and everything
+    adrift: dict[int, list[int]] = field(default_factory=dict)
+    all: dict[int, list[int]] = field(default_factory=dict)
+
+    def enter(self, closure: int) -> None:
+        kind = int(self.kind[closure])
+        self.all.setdefault(kind, []).append(closure)
+        if np.isnan(self.x[closure]):
+            self.adrift.setdefault(kind, []).append(closure)
+        else:
+            self.index.insert(closure, self._box(closure, 0.0))
+
+    def expire(self, closure: int) -> None:
+        kind = int(self.kind[closure])
+        self.all[kind].remove(closure)
+        if np.isnan(self.x[closure]):
+            self.adrift[kind].remove(closure)
+        else:
+            self.index.delete(closure, self._box(closure, 0.0))
+
+    def candidates(self, report: int) -> list[int]:
+        kind = int(self.kind[report])
+        if np.isnan(self.x[report]):
+            return self.all.get(kind, [])
+        near = [
+            closure
+            for closure in self.index.intersection(self._box(report, self.metres))
+            if self.kind[closure] == kind and self._apart(closure, report) <= self.metres
+        ]
+        return near + self.adrift.get(kind, [])
+
+    def _apart(self, a: int, b: int) -> float:
+        return float(np.hypot(self.x[a] - self.x[b], self.y[a] - self.y[b]))
+
+    def _box(self, at: int, by: float) -> tuple[float, float, float, float]:
+        x, y = float(self.x[at]), float(self.y[at])
+        return (x - by, y - by, x + by, y + by)
+
+
+def _follow(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    opened: NDArray[np.float64],
+    closed: NDArray[np.float64],
+    kind: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    days: float,
+    metres: float,
+) -> NDArray[np.int64]:
+    """Find for each report the latest closure it follows, −1 for none, going through time."""
+    reports = np.flatnonzero(known)
+    reports = reports[np.argsort(opened[reports], kind="stable")]
+    ends = np.flatnonzero(np.isfinite(closed))
+    ends = ends[np.argsort(closed[ends], kind="stable")]
+    follows = np.full(len(x), -1, np.int64)
+    closures = _Closures(x, y, kind, metres)
+    waiting, current = deque(ends.tolist()), deque[int]()
+    for report in reports.tolist():
+        now = opened[report]
+        while waiting and closed[waiting[0]] < now:
+            current.append(waiting.popleft())
+            closures.enter(current[-1])
+        while current and closed[current[0]] + days * DAY < now:
+            closures.expire(current.popleft())
+        found = closures.candidates(report)
+        if found:
+            follows[report] = max(found, key=lambda one: (closed[one], one))
+    return follows
+
+
+def _end(opened: NDArray[np.float64], until: pd.Timestamp | str | None) -> float:
+    if until is None:
+        return float(np.nanmax(opened)) if np.isfinite(opened).any() else -np.inf
+    try:
+        return float(pd.Timestamp(until).timestamp())
+    except ValueError as error:
+        raise InputError(f"`until` is {until!r}, which is no date: {error}.") from error
+
+
+def _method(
+    result: pd.DataFrame,
+    valid: NDArray[np.bool_],
+    end: float,
+    days: float,
+    metres: float,
+    same: list[str],
+    backwards: int,
+) -> dict[str, Any]:
+    mature = int(result["mature"].sum())
+    recurred = int((result["recurred"] & result["mature"]).sum())
+    until = str(pd.Timestamp(end, unit="s").date()) if np.isfinite(end) else None
+    _, low, high = wilson(np.array([recurred]), np.array([mature]))
+    known = mature > 0
+    span = f"{100 * low[0]:.1f}–{100 * high[0]:.1f}%" if known else ""
+    unripe = int(valid.sum()) - mature
+    return {
+        "days": float(days),
+        "metres": float(metres),
+        "same": same,
+        "until": until,
+        "reports": len(result),
+        "closed": int(valid.sum()),
+        "mature": mature,
+        "recurred": recurred,
+        "share": recurred / mature if known else None,
+        "share_low": float(low[0]) if known else None,
+        "share_high": float(high[0]) if known else None,
+        "closed_before_reported": backwards,
+        "sentence": {
+            "zh": f"结案满 {days:g} 天的 {mature:,} 件中，{recurred:,} 件在 {days:g} 天内、"
+            f"{metres:g} 米内同类复发{f'（95% 区间 {span}）' if known else ''}；"
+            f"未满 {days:g} 天的 {unripe:,} 件不计；"
+            f"结案早于上报的 {backwards:,} 件不计。",
+            "en": f"{recurred:,} of {mature:,} closures with {days:g} days of follow-up came back "
+            f"within {days:g} days and {metres:g} m{f' (95% interval {span})' if known else ''}; "
+            f"{unripe:,} more recent and {backwards:,} closed before reported not counted.",
+        },
+    }
