@@ -113,7 +113,7 @@ def accuracy(
     >>> from gridmap.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b", "c", "d"], "households": 400},
     ...     geometry=shapely.box([0, 5, 10, 15], 0, [5, 10, 15, 20], 5), crs=4547)
-    >>> grid = Grid(squares, shapely.box(0, 0, 20, 5))
+    >>> grid = Grid(squares, squares.union_all("coverage"))
     >>> years = pd.period_range("2024", periods=2, freq="Y", name="year")
     >>> rows = pd.MultiIndex.from_product([grid.cells.index, years])
     >>> table = pd.DataFrame({"incidents": [9, 6, 1, 2, 1, 1, 1, 1]}, index=rows)

@@ -113,7 +113,7 @@ def density(
     >>> from gridmap.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b"], "households": [300, 600]},
     ...     geometry=shapely.box([0, 500], 0, [500, 1000], 500), crs=4547)
-    >>> grid = Grid(squares, shapely.box(0, 0, 1000, 500))
+    >>> grid = Grid(squares, squares.union_all("coverage"))
     >>> x, y = np.meshgrid(np.arange(25, 1000, 50), np.arange(25, 500, 50))
     >>> even = pd.DataFrame({"x": x.ravel(), "y": y.ravel()})
     >>> found = density(even, grid, bandwidth=100)

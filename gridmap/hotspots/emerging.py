@@ -164,7 +164,7 @@ def emerging(
     >>> x, y = np.divmod(np.arange(100), 10)
     >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
     ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
-    >>> grid = Grid(squares, shapely.box(0, 0, 10, 10))
+    >>> grid = Grid(squares, squares.union_all("coverage"))
     >>> months = pd.period_range("2025-01", periods=12, freq="M", name="month")
     >>> rows = pd.MultiIndex.from_product([grid.cells.index, months])
     >>> table = pd.DataFrame({"incidents": 4}, index=rows)

@@ -151,13 +151,12 @@ def rates(
     >>> from gridmap.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b"], "households": [300, 600]},
     ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
-    >>> grid = Grid(squares, shapely.box(0, 0, 10, 5))
+    >>> grid = Grid(squares, squares.union_all("coverage"))
     >>> table = pd.DataFrame({"incidents": [6, 3]}, index=grid.cells.index)
-    >>> rates(table, grid)[["incidents", "expected", "ratio", "rate"]]
-          incidents  expected  ratio  rate
-    code
-    a             6       3.0    2.0  20.0
-    b             3       6.0    0.5   5.0
+    >>> rates(table, grid)[["incidents", "expected", "ratio", "rate"]].reset_index()
+      code  incidents  expected  ratio  rate
+    0    a          6       3.0    2.0  20.0
+    1    b          3       6.0    0.5   5.0
     """
     if not 0 < confidence < 1:
         raise InputError(f"`confidence` is {confidence}; give a share between 0 and 1, as 0.95.")

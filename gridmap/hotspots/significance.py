@@ -36,7 +36,7 @@ def upper_tail(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.
     Examples
     --------
     >>> upper_tail(np.array([3.0, 3.0]), np.array([0.0, 1.0])).round(4).tolist()
-    [0.0013, 0.0067]
+    [0.0013, 0.0103]
     """
     smaller, upper_is_smaller = _smaller_tail(z, skew)
     return np.where(upper_is_smaller, smaller, 1.0 - smaller)
@@ -53,7 +53,7 @@ def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.fl
     Examples
     --------
     >>> skewed_p(np.array([3.0, 3.0]), np.array([0.0, 1.0])).round(4).tolist()
-    [0.0027, 0.0134]
+    [0.0027, 0.0207]
     """
     smaller, _ = _smaller_tail(z, skew)
     return np.minimum(1.0, 2.0 * np.minimum(smaller, 1.0 - smaller))

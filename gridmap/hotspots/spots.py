@@ -152,7 +152,7 @@ def hotspots(
     >>> x, y = np.divmod(np.arange(100), 10)
     >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
     ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
-    >>> grid = Grid(squares, shapely.box(0, 0, 10, 10))
+    >>> grid = Grid(squares, squares.union_all("coverage"))
     >>> table = pd.DataFrame({"incidents": 4}, index=grid.cells.index)
     >>> table.loc[["c44", "c45", "c54", "c55"], "incidents"] = 20
     >>> found = hotspots(table, grid)

@@ -142,7 +142,7 @@ def recheck(
     ...     "closed": pd.to_datetime(["2026-03-02", "2026-03-13", "2026-03-21", None])})
     >>> found = recheck(placed, recurrence(placed))
     >>> found.loc[("A1", "waste", "heap"), ["reports", "closed", "recurred"]].tolist()
-    [4.0, 3.0, 2.0]
+    [4, 3, 2]
     """
     if not again.index.equals(placed.index) or "recurred" not in again:
         raise InputError("`again` does not belong to `placed`: give `recurrence(placed)`.")
