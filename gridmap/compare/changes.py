@@ -126,7 +126,7 @@ def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) 
     >>> def pair(at):
     ...     cells = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [400, 400]},
     ...         geometry=shapely.box([0, at], 0, [at, 8], 4), crs=4547)
-    ...     return Grid(cells, shapely.box(0, 0, 8, 4))
+    ...     return Grid(cells, cells.union_all("coverage"))
     >>> print(compare(pair(4), pair(5)).sentence("en"))
     0 cells unchanged, 2 changed, 0 recoded, 0 born, 0 retired; 80 of 800 households have another \
 code, 90.0% stay in their cell

@@ -1,0 +1,71 @@
+"""The ledger: stages, levels and counts of cases."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from gridmap.errors import InputError
+from gridmap.incidents.ledger import count_cases, funnel, levels, stages, statuses
+
+
+def test_stages_come_in_the_order_of_the_process() -> None:
+    order = sorted(statuses(), key=lambda stage: statuses()[stage]["order"])
+    process = [s for s in order if s not in ("rejected", "deferred")]
+    assert process == ["reported", "accepted", "dispatched", "handled", "checked", "closed"]
+    assert [row["order"] for row in levels().values()] == [1, 2, 3, 4]
+
+
+def test_no_word_stands_for_two_stages() -> None:
+    for table in (statuses(), levels()):
+        words = [word for row in table.values() for word in row["words"]]
+        assert len(words) == len(set(words))
+
+
+def test_statuses_are_understood_as_cities_write_them() -> None:
+    given = pd.Series(["已结案", " 办结 ", "Closed", "处置中", "挂账"])
+    assert stages(given).tolist() == ["closed", "closed", "closed", "handled", "deferred"]
+
+
+def test_an_unknown_status_is_named_with_its_rows() -> None:
+    cases = pd.DataFrame({"status": ["结案", "飞走了", "飞走了"]})
+    with pytest.raises(InputError, match=r"status '飞走了' \(2 rows\)"):
+        count_cases(cases)
+    with pytest.raises(InputError, match="no column `status`"):
+        count_cases(pd.DataFrame({"x": [1]}))
+    with pytest.raises(InputError, match=r"handling_level '云端' \(1 rows\)"):
+        funnel(pd.DataFrame({"handling_level": ["云端"]}), of="handling_level")
+
+
+def test_what_is_not_due_yet_need_not_be_closed() -> None:
+    cases = pd.DataFrame(
+        {
+            "status": ["结案", "处置", "处置", "缓办", "上报", "不予立案"],
+            "due": pd.to_datetime(["2026-03-09", "2026-01-05", "2026-03-01"] + ["2026-01-09"] * 3),
+            "closed": pd.to_datetime(["2026-01-02", None, None, None, None, None]),
+        }
+    )
+    counts = count_cases(cases, until="2026-01-31").sum()
+    assert counts["reported"] == 6
+    assert counts["accepted"] == 4
+    assert counts["required"] == 3  # closed already, due and open, deferred
+    assert counts["deferred"] == 1
+    assert counts["closed"] == counts["on_time"] == 1
+
+
+def test_unknown_columns_are_unknown_not_zero() -> None:
+    counts = count_cases(pd.DataFrame({"status": ["结案"]}))
+    assert counts[["reworked", "self_handled", "public"]].isna().all(axis=None)
+
+
+def test_the_funnel_narrows(town: object) -> None:
+    incidents = town.incidents  # type: ignore[attr-defined]
+    found = funnel(incidents)
+    assert found["cases"].iloc[0] == len(incidents)
+    assert found["cases"].is_monotonic_decreasing
+    assert found["cases"].iloc[-1] == (incidents["status"] == "结案").sum()
+    settled = funnel(incidents, of="handling_level", lang="en")
+    assert settled["cases"].sum() == len(incidents)
+    assert settled["share"].sum() == pytest.approx(1)
+    with pytest.raises(InputError, match="no column `handling_level`"):
+        funnel(incidents.drop(columns="handling_level"), of="handling_level")
