@@ -15,7 +15,8 @@ from gridmap.io.text import parse_number
 Note = tuple[str, str]
 
 _SHOWN = 5
-_NOTHING = {"", "-", "--", "/", "\\", "无", "没有", "none", "null", "nan", "n/a", "—", "——"}
+_NOTHING = {"", "none", "null", "nan", "n/a", "nat"}
+_NOBODY = {"-", "--", "/", "\\", "无", "没有", "—", "——"}
 _DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})\s*日?\s*T?(.*)")
 _CLOCK = re.compile(
     r"(上午|下午|晚上)?\s*(\d{1,2})\s*[时點点:]\s*(\d{1,2})?\s*[分:]?\s*(\d{1,2})?(?:\.\d+)?\s*秒?"
@@ -25,7 +26,7 @@ _DAY_ZERO = pd.Timestamp("1899-12-30")
 
 
 def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
-    """Read whole numbers of 0 or more; blanks are 0, and all else is refused by its row.
+    """Read whole numbers of 0 or more; a dash is 0, and all else is refused by its row.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     heading : str
         What to call the column.
     notes : list
-        Gets a line for what was blank or mended.
+        Gets a line for dashes and mended text.
 
     Returns
     -------
@@ -46,25 +47,27 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
         Naming the first rows that are no counts.
     """
     plain = values.dtype.kind in "iuf"
-    blank = values.isna() if plain else values.map(_is_nothing).astype(bool)
+    dash = pd.Series(False, index=values.index)
+    if not plain:
+        dash = values.map(lambda value: str(value).strip() in _NOBODY).astype(bool)
     numbers_read = values if plain else values.map(parse_number)
-    read = pd.to_numeric(numbers_read, errors="coerce").astype(float).mask(blank, 0.0)
+    read = pd.to_numeric(numbers_read, errors="coerce").astype(float).mask(dash, 0.0)
     bad = ~(np.isfinite(read) & (read >= 0) & (np.floor(read) == read) & (read < 2**53))
     if bad.any():
         raise InputError(
             f"Column {heading!r} must hold whole numbers, but {int(bad.sum()):,} rows do not: "
-            f"{_rows(values[bad])}. Mend them in the file."
+            f"{_rows(values[bad])}. Mend them in the file; write 0 where nobody lives."
         )
-    if blank.any():
-        rows = ", ".join(str(p + 1) for p in np.flatnonzero(blank)[:_SHOWN])
+    if dash.any():
+        rows = ", ".join(str(p + 1) for p in np.flatnonzero(dash)[:_SHOWN])
         notes.append(
             (
-                f"“{heading}”有 {int(blank.sum()):,} 行空白，按 0 计（第 {rows} 行等）。",
-                f"{int(blank.sum()):,} blanks in {heading} count as 0 (row {rows} and on).",
+                f"“{heading}”有 {int(dash.sum()):,} 行为“-”或“无”，按 0 计（第 {rows} 行等）。",
+                f"{int(dash.sum()):,} dashes in {heading} count as 0 (row {rows} and on).",
             )
         )
     if not plain:
-        _note_mended(values, read, blank, heading, notes)
+        _note_mended(values, read, dash, heading, notes)
     return read.astype(np.int64)
 
 
@@ -172,7 +175,7 @@ def _other(text: str) -> Any:
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or value != value or str(value).strip().lower() in _NOTHING
+    return value is None or value != value or str(value).strip().lower() in _NOTHING | _NOBODY
 
 
 def _rows(values: pd.Series) -> str:
@@ -186,9 +189,9 @@ def _place(label: Any) -> Any:
 
 
 def _note_mended(
-    values: pd.Series, read: pd.Series, blank: pd.Series, heading: str, notes: list[Note]
+    values: pd.Series, read: pd.Series, dash: pd.Series, heading: str, notes: list[Note]
 ) -> None:
-    mended = ~blank & ~values.astype("str").str.strip().str.fullmatch(r"\d+(\.0*)?", na=False)
+    mended = ~dash & ~values.astype("str").str.strip().str.fullmatch(r"\d+(\.0*)?", na=False)
     if not mended.any():
         return
     example, value = values[mended].iloc[0], int(read[mended].iloc[0])

@@ -1,0 +1,410 @@
+"""The inputs of the main job, read, understood and checked: what the commands hand on.
+
+Each reader returns the frame and how it was understood, whose sentences are to be printed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap._checks import label
+from gridmap.crs import check_datum, parse_crs, positions_from
+from gridmap.errors import CRSError, InputError
+from gridmap.io.columns import Understanding, understand
+from gridmap.io.layers import are_degrees, read_layer
+from gridmap.io.source import find_source
+from gridmap.io.tables import read_table
+
+Spec = str | os.PathLike[str]
+
+_AREAS = (3, 6)
+_LINES = (1, 2, 3, 5, 6)
+
+
+def read_jurisdictions(
+    spec: Spec, *, crs: Any = None, code: str | None = None, levels: Sequence[str] = ()
+) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read the areas that no cell may cross.
+
+    Parameters
+    ----------
+    spec : str or path
+        A layer of polygons.
+    crs : CRS, optional
+        For a file that does not say its own.
+    code : str, optional
+        The column of the areas' own codes; found by its heading when not given.
+    levels : sequence of str
+        Columns of the hierarchy, which must be there.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Columns as in the file, and ``code`` (text) beside them where one was understood.
+    """
+    frame = _polygons(read_layer(spec, crs=crs), "jurisdictions")
+    for level in levels:
+        _check_column(frame, level, "jurisdictions")
+    named, known = understand(frame, "jurisdiction", choose={"code": code})
+    if "code" in named:
+        frame = frame.assign(code=named["code"].to_numpy())
+    if "cells" in named and "cells" not in frame:
+        frame = frame.assign(cells=named["cells"].to_numpy())
+    frame.attrs = {}
+    return frame, known
+
+
+def read_households(
+    spec: Spec,
+    *,
+    crs: Any = None,
+    count: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
+) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read buildings, compounds or addresses with their households.
+
+    Parameters
+    ----------
+    spec : str or path
+        A layer of points or polygons, or a table with coordinates.
+    crs : CRS, optional
+        For a file that does not say its own.
+    count, x, y : str, optional
+        Columns; found by their headings when not given.
+    datum : str, optional
+        Of the coordinates: ``wgs84``, ``cgcs2000``, ``gcj02``, ``bd09`` or ``EPSG:n``.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Canonical columns, among them ``households`` (int64), in a true CRS.
+
+    Raises
+    ------
+    InputError
+        When there is no column of households, one is no count, or a place is no number.
+    """
+    frame, known = _placed(spec, "building", crs, {"households": count, "x": x, "y": y}, datum)
+    if "households" not in frame:
+        raise InputError(
+            f"`{spec}` has no column of households among {', '.join(map(str, frame.columns))}. "
+            "Name it: `--count COLUMN`."
+        )
+    return frame, known
+
+
+def read_units(
+    spec: Spec, *, crs: Any = None, count: str | None = None
+) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read indivisible polygons with their households.
+
+    Parameters
+    ----------
+    spec : str or path
+        A layer of polygons.
+    crs : CRS, optional
+        For a file that does not say its own.
+    count : str, optional
+        The column of households; found by its heading when not given.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Columns as in the file, with ``households`` (int64).
+    """
+    frame = _polygons(read_layer(spec, crs=crs), "units")
+    named, known = understand(frame, "building", choose={"households": count})
+    if "households" not in named:
+        raise InputError(
+            f"`{spec}` has no column of households among {', '.join(map(str, frame.columns))}. "
+            "Name it: `--count COLUMN`."
+        )
+    frame = frame.assign(households=named["households"].to_numpy())
+    frame.attrs = {}
+    return frame, known
+
+
+def read_barriers(spec: Spec, *, crs: Any = None) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read streets, rivers and railways: lines, or polygons of water.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Canonical columns ``kind`` and ``name`` where there are such.
+    """
+    frame = read_layer(spec, crs=crs)
+    kinds = shapely.get_type_id(frame.geometry.to_numpy())
+    _refuse_rows(~np.isin(kinds, _LINES), "barriers", "no line and no polygon")
+    return understand(frame, "barrier")
+
+
+def read_dedicated(spec: Spec, *, crs: Any = None) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read dedicated areas, such as schools, markets and parks.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Canonical columns ``name`` and ``use`` where there are such.
+    """
+    return understand(_polygons(read_layer(spec, crs=crs), "dedicated"), "dedicated")
+
+
+def read_cells(
+    spec: Spec, *, crs: Any = None, code: str | None = None, count: str | None = None
+) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read cells that somebody drew; defects stay in, to be found.
+
+    Returns
+    -------
+    tuple of GeoDataFrame and Understanding
+        Columns as in the file; ``code`` and ``households`` beside them where understood.
+    """
+    frame = read_layer(spec, crs=crs, need_crs=False)
+    named, known = understand(
+        frame, "cell", choose={"code": code, "households": count}, convert=False
+    )
+    for column in ("code", "households"):
+        if column in named and column not in frame:
+            frame = frame.assign(**{column: named[column].to_numpy()})
+    frame.attrs = {}
+    return frame, known
+
+
+def read_incidents(
+    spec: Spec,
+    *,
+    crs: Any = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    time: str | None = None,
+    category: str | None = None,
+    need_places: bool = True,
+) -> tuple[pd.DataFrame, Understanding]:
+    """Read incidents, without building a point for each.
+
+    Parameters
+    ----------
+    spec : str or path
+        A table with coordinates, or a layer of points.
+    crs : CRS, optional
+        Of projected coordinates in a table, or of a layer that does not say its own.
+    datum : str, optional
+        Of the coordinates; degrees without one are taken as WGS 84, and a note says so.
+    x, y, time, category : str, optional
+        Columns; found by their headings when not given.
+    need_places : bool
+        Whether a table without coordinates is refused.
+
+    Returns
+    -------
+    tuple of DataFrame and Understanding
+        Canonical columns; a table has float columns ``x`` and ``y`` as delivered, and
+        ``attrs["datum"]`` names what they are in (None: the CRS of the grid). Hand it on as
+        ``assign(frame, grid, datum=frame.attrs["datum"])``.
+    """
+    choose = {"x": x, "y": y, "time": time, "category": category}
+    frame = _layer_or_table(spec, crs)
+    frame, known = understand(frame, "incident", choose=choose)
+    if isinstance(frame, gpd.GeoDataFrame) and x is None:
+        frame.attrs["datum"] = None if datum is None else check_datum(datum)
+        return frame, known
+    if isinstance(frame, gpd.GeoDataFrame):
+        frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    pair = _pair(frame, known, spec, needed=need_places)
+    if pair is None:
+        return frame, known
+    frame = frame.rename(columns={pair[0]: "x", pair[1]: "y"})
+    frame.attrs["datum"] = _declared(frame, datum, crs, known, spec)
+    return frame, known
+
+
+def read_staff(spec: Spec) -> tuple[pd.DataFrame, Understanding]:
+    """Read the roster: who answers for which cell, in which role.
+
+    Returns
+    -------
+    tuple of DataFrame and Understanding
+        Canonical columns; data of persons stay in the frame and are named in
+        ``Understanding.personal``.
+    """
+    return understand(read_table(spec), "staff")
+
+
+def read_points(
+    spec: Spec,
+    *,
+    crs: Any = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> gpd.GeoDataFrame:
+    """Read points from a layer or from a table with coordinates, in a true CRS.
+
+    Parameters
+    ----------
+    spec : str or path
+        As for `read_incidents`.
+    crs : CRS, optional
+        Of projected coordinates.
+    datum : str, optional
+        Of the coordinates.
+    x, y : str, optional
+        Columns; found by their headings when not given.
+
+    Returns
+    -------
+    GeoDataFrame
+        Canonical columns of incidents. A row without a place has an empty geometry.
+    """
+    frame, known = _placed(spec, "incident", crs, {"x": x, "y": y}, datum, strict=False)
+    frame.attrs["notes"] = known.notes
+    return frame
+
+
+def _placed(
+    spec: Spec,
+    table: str,
+    crs: Any,
+    choose: dict[str, str | None],
+    datum: str | None,
+    *,
+    strict: bool = True,
+) -> tuple[gpd.GeoDataFrame, Understanding]:
+    """Read a layer, or a table whose coordinates become points."""
+    frame, known = understand(_layer_or_table(spec, crs), table, choose=choose)
+    if isinstance(frame, gpd.GeoDataFrame):
+        if datum is not None:
+            from gridmap.crs import from_datum
+
+            frame = from_datum(frame, datum, crs=_true_crs(datum, crs))
+        return frame, known
+    pair = _pair(frame, known, spec, needed=True)
+    assert pair is not None
+    frame = frame.rename(columns={pair[0]: "x", pair[1]: "y"})
+    declared = _declared(frame, datum, crs, known, spec)
+    if declared is None:
+        raise CRSError(
+            f"`{spec}` has projected coordinates but no CRS. Declare it: `--crs EPSG:4547`, "
+            "or `--datum EPSG:4547`."
+        )
+    if strict:
+        lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
+        _refuse_rows(lost, str(spec), "no coordinates")
+    target = _true_crs(declared, crs)
+    east, north = positions_from(frame["x"], frame["y"], declared, target)
+    points = gpd.GeoSeries(shapely.points(east, north), index=frame.index, crs=target)
+    return gpd.GeoDataFrame(frame, geometry=points), known
+
+
+def _true_crs(datum: str, crs: Any) -> Any:
+    key = check_datum(datum)
+    if crs is not None:
+        return parse_crs(crs)
+    return parse_crs(key) if key.startswith("EPSG:") else parse_crs(4326)
+
+
+def _layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
+    source = find_source(spec)
+    if source.kind in ("csv", "sheet"):
+        return read_table(spec)
+    if source.kind == "parquet" and not _has_geometry(spec):
+        return read_table(spec)
+    return read_layer(spec, crs=crs)
+
+
+def _has_geometry(spec: Spec) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from gridmap.io.source import unreadable
+
+    source = find_source(spec)
+    try:
+        return b"geo" in (pq.read_schema(source.path).metadata or {})
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(source.name, error) from error
+
+
+def _pair(
+    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool
+) -> tuple[str, str] | None:
+    """Return the two columns of coordinates, x first."""
+    pairs = [pair for pair in (("lng", "lat"), ("x", "y")) if set(pair) <= set(known.columns)]
+    chosen = [pair for pair in pairs if set(pair) <= set(frame.columns)]
+    if len(chosen) == 1:
+        return chosen[0]
+    if len(chosen) > 1:
+        a, b = (f"{known.columns[p]} and {known.columns[q]}" for p, q in chosen)
+        raise InputError(
+            f"`{spec}` has coordinates in {a}, and in {b}. Say which: "
+            f"`--x {known.columns['lng']} --y {known.columns['lat']}`."
+        )
+    if needed:
+        raise InputError(
+            f"`{spec}` has no coordinates among {', '.join(map(str, frame.columns))}. "
+            "Name the columns: `--x COLUMN --y COLUMN`."
+        )
+    return None
+
+
+def _declared(
+    frame: pd.DataFrame, datum: str | None, crs: Any, known: Understanding, spec: Spec
+) -> str | None:
+    """Return the datum of coordinates in a table, None when it is that of the grid."""
+    if datum is not None:
+        return check_datum(datum)
+    if crs is not None:
+        return label(parse_crs(crs))
+    known_places = frame[["x", "y"]].to_numpy(float)
+    known_places = known_places[np.isfinite(known_places).all(axis=1)]
+    if not len(known_places):
+        return None
+    low, high = np.quantile(known_places, [0.01, 0.99], axis=0)
+    if are_degrees((low[1], low[0], high[1], high[0])) and not are_degrees((*low, *high)):
+        raise InputError(
+            f"`{spec}` seems to have longitude and latitude exchanged: the latitudes reach "
+            f"{high[1]:g}. Name them: `--x COLUMN --y COLUMN`."
+        )
+    if not are_degrees((*low, *high)):
+        return None
+    known.notes.append(
+        (
+            "经纬度未声明坐标系，按 WGS84 读取；若来自高德、微信请加 --datum gcj02，百度用 bd09。",
+            "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap or "
+            "WeChat, bd09 for Baidu.",
+        )
+    )
+    return "wgs84"
+
+
+def _polygons(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
+    kinds = shapely.get_type_id(frame.geometry.to_numpy())
+    _refuse_rows(~np.isin(kinds, _AREAS), name, "no polygon")
+    return frame
+
+
+def _refuse_rows(bad: Any, name: str, what: str) -> None:
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        listed = ", ".join(str(row + 1) for row in rows[:5]) + (" …" if len(rows) > 5 else "")
+        raise InputError(
+            f"`{name}` has {what} in {len(rows):,} of {len(bad):,} rows: {listed}. "
+            "Mend or remove them."
+        )
+
+
+def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
+    if column not in frame.columns:
+        raise InputError(
+            f"`{name}` has no column {column!r}; it has {', '.join(map(str, frame.columns))}."
+        )

@@ -1,0 +1,188 @@
+"""Open a file of incidents for streaming, however it is encoded and headed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from itertools import islice
+from typing import NamedTuple
+
+from gridmap.errors import InputError
+from gridmap.incidents.batches import FileOfPoints
+from gridmap.incidents.delimited import Delimited
+from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of
+from gridmap.io.columns import understand
+from gridmap.io.heading import Headings, find_headings
+from gridmap.io.layers import choose_layer
+from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.text import guess_encoding, guess_separator
+
+_HEAD = 1 << 16
+_ROWS = 60  # among which headings are looked for
+_SAMPLE = 200  # records by which columns are understood
+
+
+class Opened(NamedTuple):
+    """A file ready to stream, and what its columns mean.
+
+    ``x`` and ``y`` are None where points come as geometry; ``datum`` is ``wgs84`` where longitude
+    and latitude were found and nobody declared a datum.
+    """
+
+    file: FileOfPoints
+    x: str | None
+    y: str | None
+    datum: str | None
+    assumed: bool
+
+
+def open_incidents(
+    spec: str | os.PathLike[str],
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
+    encoding: str | None = None,
+) -> Opened:
+    """Open incidents of any size, and find the columns of their coordinates.
+
+    Parameters
+    ----------
+    spec : str or path
+        A CSV, XLSX, Parquet, GeoPackage or other layer, as ``path`` or ``path:layer``.
+    x, y : str, optional
+        Columns of the coordinates, where they cannot be told by their headings.
+    datum : str, optional
+        What was declared of the coordinates.
+    encoding : str, optional
+        Of a text; found out when not given.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no positions.
+    """
+    source = find_source(spec)
+    file = _open(source, encoding)
+    if (x is None) != (y is None):
+        raise InputError("Give both --x and --y, or neither.")
+    if geometry_of(file.schema) is not None and x is None:
+        return Opened(file, None, None, datum, False)
+    first = next(iter(file.batches()), None)
+    if first is None:
+        raise InputError(f"`{source.name}` has no records. Check the file.")
+    sample = first.table.slice(0, _SAMPLE).to_pandas()
+    if x is not None:
+        for name in (x, y):
+            if name not in file.schema.names:
+                raise InputError(
+                    f"`{source.name}` has no column {name!r}; it has "
+                    f"{', '.join(file.schema.names)}."
+                )
+        return Opened(file, x, y, datum, False)
+    found = understand(sample, "incident", convert=False)[1].columns
+    degrees = "lng" in found and "lat" in found
+    metres = "x" in found and "y" in found
+    if degrees and (not metres or (datum is not None and not datum.lower().startswith("epsg"))):
+        assumed = datum is None
+        return Opened(file, found["lng"], found["lat"], datum or "wgs84", assumed)
+    if metres:
+        return Opened(file, found["x"], found["y"], datum, False)
+    raise InputError(
+        f"`{source.name}` has no columns of coordinates that are known by their heading; it has "
+        f"{', '.join(file.schema.names)}. Name them with --x and --y."
+    )
+
+
+def _open(source: Source, encoding: str | None) -> FileOfPoints:
+    if source.kind == "vector":
+        layer = choose_layer(source)
+        return Layer(source.gdal_path, layer)
+    if source.member is not None or source.kind == "database":
+        raise InputError(
+            f"`{source.name}` cannot be streamed. Unpack it, or export it to CSV or Parquet."
+        )
+    if source.kind == "parquet":
+        return ParquetFile(source.path)
+    if source.kind == "sheet":
+        return _sheet(source)
+    return _delimited(source, encoding)
+
+
+def _delimited(source: Source, encoding: str | None) -> Delimited:
+    with source.path.open("rb") as file:
+        head = file.read(_HEAD)
+    encoding = encoding or _encoding(source)
+    text = head.decode(encoding, errors="ignore")
+    separator = guess_separator(text)
+    rows: list[list[str]] = []
+    ends: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in islice(reader, _ROWS):
+            if any(value.strip() for value in row):
+                rows.append(row)
+                ends.append(reader.line_num)
+    except csv.Error as error:
+        raise unreadable(source.name, error) from error
+    headings = _headings(source, rows)
+    skip = ends[headings.body - 1]
+    return Delimited(source.path, tuple(headings.names), skip, encoding, separator)
+
+
+def _encoding(source: Source) -> str:
+    """Look at the whole text, a block at a time: one late character decides."""
+    with source.path.open("rb") as file:
+        head = file.read(_HEAD)
+        guess = guess_encoding(head, cut=len(head) == _HEAD, name=source.name)
+        if guess != "utf-8":
+            return guess
+        import codecs
+
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        decoder.decode(head)
+        while block := file.read(1 << 22):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return "gb18030" if head.isascii() else "utf-8"
+    return guess
+
+
+def _sheet(source: Source) -> Sheet:
+    import zipfile
+
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    if source.suffix == ".xls":
+        raise InputError(f"`{source.name}` is an old .xls. Save it as .xlsx or .csv.")
+    try:
+        book = load_workbook(source.path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
+        raise unreadable(source.name, error) from error
+    try:
+        if source.layer is not None and source.layer not in book.sheetnames:
+            raise InputError(
+                f"`{source.path}` has no sheet {source.layer!r}; it has "
+                f"{', '.join(book.sheetnames)}."
+            )
+        sheet = book[source.layer] if source.layer else book.worksheets[0]
+        rows = [list(row) for row in sheet.iter_rows(max_row=_ROWS, values_only=True)]
+    finally:
+        book.close()
+    filled = [at for at, row in enumerate(rows) if any(v not in (None, "") for v in row)]
+    headings = _headings(source, [rows[at] for at in filled])
+    skip = filled[headings.body - 1] + 1
+    return Sheet(source.path, tuple(headings.names), skip, source.layer)
+
+
+def _headings(source: Source, rows: list[list[str]]) -> Headings:
+    if not rows:
+        raise InputError(f"`{source.name}` is blank. Ask for the file again.")
+    return find_headings(rows)
