@@ -33,7 +33,8 @@ _OPTIONS = {
 _COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
 _COUNTS = ("households", "population", "cells")
 _TIMES = ("time", "closed", "due")
-_NUMBERS = ("x", "y", "lng", "lat", "area_m2", "floors")
+_SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
+_NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors")
 _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
 _CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 

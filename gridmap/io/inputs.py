@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import label
-from gridmap.crs import check_datum, parse_crs, positions_from
+from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding, understand
-from gridmap.io.layers import are_degrees, read_layer
+from gridmap.io.layers import read_layer
+from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
 from gridmap.io.source import find_source
 from gridmap.io.tables import read_table
 
@@ -189,6 +189,7 @@ def read_incidents(
     time: str | None = None,
     category: str | None = None,
     need_places: bool = True,
+    to: Any = None,
 ) -> tuple[pd.DataFrame, Understanding]:
     """Read incidents, without building a point for each.
 
@@ -204,6 +205,9 @@ def read_incidents(
         Columns; found by their headings when not given.
     need_places : bool
         Whether a table without coordinates is refused.
+    to : CRS, optional
+        That of the grid. Rows without a place of their own then get one from columns whose
+        headings name their datum, such as 高德经度 and 高德纬度.
 
     Returns
     -------
@@ -220,11 +224,14 @@ def read_incidents(
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
-    pair = _pair(frame, known, spec, needed=need_places)
+    pair = coordinate_pair(frame, known, spec, needed=need_places)
     if pair is None:
         return frame, known
-    frame = frame.rename(columns={pair[0]: "x", pair[1]: "y"})
-    frame.attrs["datum"] = _declared(frame, datum, crs, known, spec)
+    frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
+    declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
+    if to is not None:
+        frame = fill_places(frame, known, declared, to)
+    frame.attrs["datum"] = declared
     return frame, known
 
 
@@ -284,14 +291,12 @@ def _placed(
     frame, known = understand(_layer_or_table(spec, crs), table, choose=choose)
     if isinstance(frame, gpd.GeoDataFrame):
         if datum is not None:
-            from gridmap.crs import from_datum
-
-            frame = from_datum(frame, datum, crs=_true_crs(datum, crs))
+            frame = from_datum(frame, datum, crs=true_crs(datum, crs))
         return frame, known
-    pair = _pair(frame, known, spec, needed=True)
+    pair = coordinate_pair(frame, known, spec, needed=True)
     assert pair is not None
-    frame = frame.rename(columns={pair[0]: "x", pair[1]: "y"})
-    declared = _declared(frame, datum, crs, known, spec)
+    frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
+    declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
     if declared is None:
         raise CRSError(
             f"`{spec}` has projected coordinates but no CRS. Declare it: `--crs EPSG:4547`, "
@@ -300,17 +305,10 @@ def _placed(
     if strict:
         lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
         _refuse_rows(lost, str(spec), "no coordinates")
-    target = _true_crs(declared, crs)
+    target = true_crs(declared, crs)
     east, north = positions_from(frame["x"], frame["y"], declared, target)
     points = gpd.GeoSeries(shapely.points(east, north), index=frame.index, crs=target)
     return gpd.GeoDataFrame(frame, geometry=points), known
-
-
-def _true_crs(datum: str, crs: Any) -> Any:
-    key = check_datum(datum)
-    if crs is not None:
-        return parse_crs(crs)
-    return parse_crs(key) if key.startswith("EPSG:") else parse_crs(4326)
 
 
 def _layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
@@ -333,58 +331,6 @@ def _has_geometry(spec: Spec) -> bool:
         return b"geo" in (pq.read_schema(source.path).metadata or {})
     except (pa.ArrowException, OSError) as error:
         raise unreadable(source.name, error) from error
-
-
-def _pair(
-    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool
-) -> tuple[str, str] | None:
-    """Return the two columns of coordinates, x first."""
-    pairs = [pair for pair in (("lng", "lat"), ("x", "y")) if set(pair) <= set(known.columns)]
-    chosen = [pair for pair in pairs if set(pair) <= set(frame.columns)]
-    if len(chosen) == 1:
-        return chosen[0]
-    if len(chosen) > 1:
-        a, b = (f"{known.columns[p]} and {known.columns[q]}" for p, q in chosen)
-        raise InputError(
-            f"`{spec}` has coordinates in {a}, and in {b}. Say which: "
-            f"`--x {known.columns['lng']} --y {known.columns['lat']}`."
-        )
-    if needed:
-        raise InputError(
-            f"`{spec}` has no coordinates among {', '.join(map(str, frame.columns))}. "
-            "Name the columns: `--x COLUMN --y COLUMN`."
-        )
-    return None
-
-
-def _declared(
-    frame: pd.DataFrame, datum: str | None, crs: Any, known: Understanding, spec: Spec
-) -> str | None:
-    """Return the datum of coordinates in a table, None when it is that of the grid."""
-    if datum is not None:
-        return check_datum(datum)
-    if crs is not None:
-        return label(parse_crs(crs))
-    known_places = frame[["x", "y"]].to_numpy(float)
-    known_places = known_places[np.isfinite(known_places).all(axis=1)]
-    if not len(known_places):
-        return None
-    low, high = np.quantile(known_places, [0.01, 0.99], axis=0)
-    if are_degrees((low[1], low[0], high[1], high[0])) and not are_degrees((*low, *high)):
-        raise InputError(
-            f"`{spec}` seems to have longitude and latitude exchanged: the latitudes reach "
-            f"{high[1]:g}. Name them: `--x COLUMN --y COLUMN`."
-        )
-    if not are_degrees((*low, *high)):
-        return None
-    known.notes.append(
-        (
-            "经纬度未声明坐标系，按 WGS84 读取；若来自高德、微信请加 --datum gcj02，百度用 bd09。",
-            "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap or "
-            "WeChat, bd09 for Baidu.",
-        )
-    )
-    return "wgs84"
 
 
 def _polygons(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
