@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from gridmap.crs import datum_alarm
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.incidents.nearest import Placement, locator
+from gridmap.incidents.nearest import Locator, Placement, locator
 from gridmap.incidents.points import Positions, positions
 
 if TYPE_CHECKING:
@@ -93,11 +94,35 @@ def assign(
         from gridmap.incidents.scale import assign_partitions
 
         return assign_partitions(points, grid, max_distance=max_distance, datum=datum, x=x, y=y)
-    where = positions(points, grid.crs, datum=datum, x=x, y=y)
-    found = locator(grid)
-    placement = found.place(where.x, where.y, max_distance)
+    where, placement = _placed(points, locator(grid), max_distance, datum, x, y)
     _warn(where, placement, grid)
-    return labelled(placement, found.codes, points)
+    return labelled(placement, locator(grid).codes, points)
+
+
+def assign_with(
+    points: Any,
+    where: Locator,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> pd.DataFrame:
+    """Assign as `assign` does, with no more of the grid than its locator, and no warning."""
+    placement = _placed(points, where, max_distance, datum, x, y)[1]
+    return labelled(placement, where.codes, points)
+
+
+def _placed(
+    points: Any,
+    where: Locator,
+    max_distance: float | None,
+    datum: str | None,
+    x: str | None,
+    y: str | None,
+) -> tuple[Positions, Placement]:
+    found = positions(points, where.crs, datum=datum, x=x, y=y)
+    return found, where.place(found.x, found.y, max_distance)
 
 
 def labelled(placement: Placement, codes: Any, points: Any) -> pd.DataFrame:
@@ -128,39 +153,50 @@ def accounts(status: pd.Series) -> dict[str, int]:
     return {"read": len(status), **{name: int(counts.get(name, 0)) for name in order}}
 
 
-def renamed(columns: Any) -> dict[Any, str]:
+def renamed(
+    columns: Iterable[Any], results: Iterable[str] = RESULT_COLUMNS, prefix: str = "incident_"
+) -> dict[Any, str]:
     """Return new names for the incidents' columns that the result needs for itself."""
-    taken = {*columns, *RESULT_COLUMNS}
+    columns, results = list(columns), set(results)
+    taken = {*columns, *results}
     names: dict[Any, str] = {}
     for column in columns:
-        if column in RESULT_COLUMNS:
-            name = f"incident_{column}"
+        if column in results:
+            name = f"{prefix}{column}"
             while name in taken:
-                name = f"incident_{name}"
+                name = f"{prefix}{name}"
             taken.add(name)
             names[column] = name
     return names
 
 
-def alarm(where: Positions, placement: Placement, grid: Grid) -> Any:
-    """Return a DatumAlarm when so many points lie outside that their datum is doubtful."""
-    if len(placement.outside) <= _SUSPICIOUS * len(where.x):
+def alarm_of(x: Any, y: Any, datum: str, outside: int, read: int, grid: Grid) -> Any:
+    """Return a DatumAlarm when so many points lie outside that their datum is doubtful.
+
+    Parameters
+    ----------
+    x, y : float arrays
+        Positions as delivered, or a sample of them.
+    datum : str
+        What they were declared to be in.
+    outside, read : int
+        How many points lie outside, of how many.
+    grid : Grid
+        The cells.
+    """
+    if outside <= _SUSPICIOUS * read:
         return None
-    step = max(1, len(where.x) // _SAMPLE)
+    step = max(1, len(x) // _SAMPLE)
     try:
-        return datum_alarm(
-            where.given_x[::step],
-            where.given_y[::step],
-            grid.boundary,
-            grid.crs,
-            declared=where.datum,
-        )
+        return datum_alarm(x[::step], y[::step], grid.boundary, grid.crs, declared=datum)
     except InputError:  # a CRS without a number cannot be declared, nor doubted
         return None
 
 
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
-    doubt = alarm(where, placement, grid)
+    doubt = alarm_of(
+        where.given_x, where.given_y, where.datum, len(placement.outside), len(where.x), grid
+    )
     if doubt is not None:
         warnings.warn(doubt.sentence("en"), UnassignedWarning, stacklevel=3)
 

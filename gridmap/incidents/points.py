@@ -16,7 +16,7 @@ from gridmap.errors import CRSError, InputError
 
 Floats = npt.NDArray[np.float64]
 
-_DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
+DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
 
 
@@ -58,7 +58,7 @@ def positions(
     if datum is not None:
         datum = check_datum(datum)
     if isinstance(points, gpd.GeoSeries | gpd.GeoDataFrame) and x is None:
-        a, b = _of_geometry(points.geometry)
+        a, b = of_shapes(points.geometry.to_numpy(), points.index)
         given = points.crs
         if given is None and datum is None:
             raise CRSError(
@@ -70,7 +70,7 @@ def positions(
         given = crs
     if datum is not None:
         return Positions(a, b, *positions_from(a, b, datum, crs), datum)
-    named = _DATUM_OF.get(label(given), label(given))
+    named = DATUM_OF.get(label(given), label(given))
     if given == crs:
         return Positions(a, b, a, b, named)
     return Positions(a, b, *mover(given, crs)(a, b), named)
@@ -107,14 +107,14 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
     return numbers(points[x]), numbers(points[y])
 
 
-def _of_geometry(series: gpd.GeoSeries) -> tuple[Floats, Floats]:
-    shapes = series.to_numpy()
+def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
+    """Return the coordinates of points, NaN for missing ones; refuse what is no point."""
     kinds = shapely.get_type_id(shapes)
     odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
     if len(odd):
         raise InputError(
             f"`points` has {len(odd):,} geometries that are no points, the first a "
-            f"{shapes[odd[0]].geom_type} at {series.index[odd[0]]!r}. Use "
+            f"{shapes[odd[0]].geom_type} at {names[odd[0]]!r}. Use "
             "`points.representative_point()`."
         )
     return shapely.get_x(shapes), shapely.get_y(shapes)

@@ -1,0 +1,129 @@
+"""gridmap assign: give every incident of a file exactly one cell."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+
+from gridmap.cli import _shell
+
+_HEADINGS = {
+    "code": "网格编码",
+    "status": "归属状态",
+    "nearest_code": "最近网格",
+    "distance_m": "距离（米）",
+}
+
+
+@_shell.command(name="assign")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+              help=".csv, .parquet, .gpkg or .xlsx.")  # fmt: skip
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
+              help="How far outside a point is still given its nearest cell.")  # fmt: skip
+@click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
+@click.option("--encoding", metavar="NAME", help="Encoding of a text, when it is mistaken.")
+@click.option("--dask", metavar="ADDRESS",
+              help="Work on a Dask cluster; Parquet in, a folder of Parquet out.")  # fmt: skip
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    grid: str,
+    incidents: str,
+    output: Path,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+    max_distance: float | None,
+    counts: bool,
+    encoding: str | None,
+    dask: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Give every incident exactly one cell; every row and column comes out, in order.
+
+    Four columns are added: the code, how the point lies (inside, boundary, rim, outside,
+    invalid), and for points outside the nearest cell and its distance. The accounts are printed:
+    read = inside + boundary + rim + outside + invalid.
+    """
+    from gridmap.io import read_grid
+    from gridmap.io.atomic import check_writable
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_writable(output, overwrite=overwrite)
+    options: dict[str, Any] = {"x": x, "y": y, "datum": datum}
+    if dask is not None:
+        from gridmap.incidents.scale import assign_on_cluster
+
+        accounts = assign_on_cluster(
+            incidents, output, read_grid(grid), dask,
+            max_distance=max_distance, overwrite=overwrite, **options,
+        )  # fmt: skip
+    else:
+        accounts = _stream(
+            shell, grid, incidents, output, counts, encoding, max_distance, overwrite, options
+        )
+    lines = accounts.sentences(cast(Literal["zh", "en"], shell.lang))
+    if as_json:
+        document = {"schema": "gridmap.assign/1", "output": str(output), **accounts.as_dict()}
+        shell.emit_json(document)
+    else:
+        shell.answer(lines[0])
+    for line in lines[1:]:
+        shell.say(line)
+
+
+def _stream(
+    shell: _shell.Shell,
+    grid: str,
+    incidents: str,
+    output: Path,
+    counts: bool,
+    encoding: str | None,
+    max_distance: float | None,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> Any:
+    from gridmap.incidents.stream import assign_file, count_file
+    from gridmap.io import read_grid, write_table
+    from gridmap.io.atomic import replacing
+    from gridmap.io.streams import open_incidents
+
+    opened = open_incidents(incidents, encoding=encoding, **options)
+    if opened.assumed:
+        shell.say(
+            shell.pick(
+                f"{opened.x}、{opened.y} 按 wgs84 理解；若是其他坐标系，请用 --datum 声明。",
+                f"{opened.x} and {opened.y} were taken as wgs84; else declare --datum.",
+            )
+        )
+    proved = read_grid(grid)
+    where = {"x": opened.x, "y": opened.y, "datum": opened.datum}
+    zh = shell.lang == "zh"
+    if counts:
+        table, accounts = count_file(opened.file, proved, progress=shell.progress(), **where)
+        headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if zh else None
+        write_table(table, output, overwrite=overwrite, headings=headings)
+        return accounts
+    translated = zh and output.suffix.lower() in {".csv", ".xlsx"}
+    with replacing(output, overwrite=overwrite) as temporary:
+        return assign_file(
+            opened.file,
+            temporary,
+            proved,
+            max_distance=max_distance,
+            headings=_HEADINGS if translated else None,
+            own_prefix="原" if translated else "incident_",
+            progress=shell.progress(),
+            **where,
+        )

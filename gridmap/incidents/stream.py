@@ -1,0 +1,353 @@
+"""Assign a file of any length in bounded memory: order kept, columns kept, rows accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import shapely
+from pyarrow import compute
+
+from gridmap._checks import label
+from gridmap.crs import check_datum, mover, positions_from
+from gridmap.errors import CRSError, InputError
+from gridmap.incidents.assign import RESULT_COLUMNS, STATUSES, alarm_of, renamed
+from gridmap.incidents.batches import Batch, FileOfPoints
+from gridmap.incidents.nearest import INVALID, Locator, Placement, locator
+from gridmap.incidents.points import DATUM_OF, numbers, of_shapes
+from gridmap.incidents.sinks import WRITERS
+from gridmap.incidents.sources import ParquetFile, geometry_of, marked
+from gridmap.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+Floats = npt.NDArray[np.float64]
+Lang = Literal["zh", "en"]
+
+_NAMED = 20  # invalid rows that are named
+_SAMPLED = 2_000  # positions of a batch kept to ask about the datum
+_ENOUGH = 20_000
+_WORDS = {
+    "read": ("读入", "read"),
+    "inside": ("网格内", "inside"),
+    "boundary": ("共用边界", "boundary"),
+    "rim": ("外边界", "rim"),
+    "outside": ("辖区外", "outside"),
+    "invalid": ("坐标无效", "invalid"),
+}
+
+
+@dataclass
+class Accounts:
+    """What became of every row: read is the sum of the rest.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        read, inside, boundary, rim, outside, invalid.
+    invalid_rows : list of int
+        The first invalid records by number, counted from 1.
+    broken : int
+        How many of the invalid rows had too few or too many fields.
+    alarm : DatumAlarm or None
+        Whether another datum would fit better.
+    """
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_WORDS, 0))
+    invalid_rows: list[int] = field(default_factory=list)
+    broken: int = 0
+    alarm: Any = None
+
+    def sentences(self, lang: Lang = "zh") -> list[str]:
+        """Return the accounts, and what should be looked at, a line each."""
+        at = 0 if lang == "zh" else 1
+        parts = [f"{_WORDS[name][at]} {count:,}" for name, count in self.counts.items()]
+        lines = [f"{parts[0]} = {' + '.join(parts[1:])}"]
+        if self.invalid_rows:
+            rows = ", ".join(f"{row:,}" for row in self.invalid_rows)
+            more = "…" if self.counts["invalid"] > len(self.invalid_rows) else ""
+            zh = f"坐标无效的记录（第几条）：{rows}{more}"
+            en = f"Invalid records, by number: {rows}{more}"
+            if self.broken:
+                zh += f"；其中 {self.broken:,} 条列数不对，原文已保留"
+                en += f"; {self.broken:,} of the invalid have a wrong number of fields, kept as is"
+            lines.append(zh if at == 0 else en)
+        if self.alarm is not None:
+            lines.append(self.alarm.sentence(lang))
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the accounts as JSON knows them."""
+        alarm = None if self.alarm is None else vars(self.alarm)
+        return {
+            **self.counts,
+            "broken": self.broken,
+            "invalid_rows": self.invalid_rows,
+            "datum_alarm": alarm,
+        }
+
+
+def assign_file(
+    source: FileOfPoints,
+    target: Path,
+    grid: Grid,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
+    max_distance: float | None = None,
+    headings: Mapping[str, str] | None = None,
+    own_prefix: str = "incident_",
+    progress: Progress = silent,
+) -> Accounts:
+    """Write a file of incidents again, with four more columns that place them.
+
+    Parameters
+    ----------
+    source : FileOfPoints
+        `Delimited`, `ParquetFile`, `Layer` or `Sheet`.
+    target : path
+        Where to: .csv, .parquet, .gpkg or .xlsx. It is written as it goes; make it atomic around
+        this call.
+    grid : Grid
+        The cells.
+    x, y : str, optional
+        Columns of the coordinates; the points of the file when not given.
+    datum, max_distance
+        As of `assign`.
+    headings : mapping, optional
+        Other names for the four columns.
+    own_prefix : str
+        What an own column of the same name gets in front of it.
+    progress : callable
+        Told of the rows or bytes read.
+
+    Returns
+    -------
+    Accounts
+
+    Raises
+    ------
+    InputError
+        When a column is missing, or the format is unknown.
+    """
+    writer = WRITERS.get(target.suffix.lower())
+    if writer is None:
+        raise InputError(f"`{target.name}` has no known extension. Use {', '.join(WRITERS)}.")
+    run = _Run(source, grid, x, y, datum, max_distance, progress)
+    names = [(headings or {}).get(name, name) for name in RESULT_COLUMNS]
+    own = renamed(source.schema.names, names, own_prefix)
+    with_points = target.suffix.lower() == ".gpkg" and geometry_of(source.schema) is None
+    schema = _target_schema(source.schema, own, names, with_points)
+    crs = grid.crs if with_points else source.crs
+
+    def placed() -> Iterator[pa.RecordBatch]:
+        for batch, placement, where in run:
+            columns = [*batch.table.columns, *_result_columns(placement, run.codes)]
+            if with_points:
+                columns.append(_as_wkb(*where))
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    writer(placed(), schema, target, crs)
+    return run.finish()
+
+
+def count_file(
+    source: FileOfPoints,
+    grid: Grid,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
+    progress: Progress = silent,
+) -> tuple[pd.DataFrame, Accounts]:
+    """Count a file of incidents by cell, reading nothing but their positions.
+
+    Parameters
+    ----------
+    source, grid, x, y, datum, progress
+        As of `assign_file`.
+
+    Returns
+    -------
+    DataFrame
+        The column ``incidents``, indexed by ``code``, sorted, zeros included.
+    Accounts
+    """
+    if isinstance(source, ParquetFile):
+        needed = (geometry_of(source.schema),) if x is None else (x, y)
+        for name in needed:
+            if name is not None:
+                _column(source.schema, name)
+        source = ParquetFile(source.path, tuple(name for name in needed if name))
+    run = _Run(source, grid, x, y, datum, 0.0, progress)
+    counts = np.zeros(len(run.codes) + 1, dtype=np.int64)
+    for _, placement, _ in run:
+        counts += np.bincount(placement.cell, minlength=len(counts))
+    index = pd.Index(run.codes, name="code", dtype=str)
+    return pd.DataFrame({"incidents": counts[1:]}, index=index).sort_index(), run.finish()
+
+
+class _Run:
+    """One pass over a file: batches with their placement, and the accounts they add up to."""
+
+    def __init__(
+        self,
+        source: FileOfPoints,
+        grid: Grid,
+        x: str | None,
+        y: str | None,
+        datum: str | None,
+        max_distance: float | None,
+        progress: Progress,
+    ) -> None:
+        self._source, self._grid, self._progress = source, grid, progress
+        self._locator: Locator = locator(grid)
+        self.codes = self._locator.codes
+        self._max_distance = max_distance
+        self._accounts = Accounts()
+        self._sample: list[Floats] = []
+        self._names = _position_columns(source.schema, x, y)
+        self._datum, self._move = _mover(source, self._names, datum, grid.crs)
+        if source.size > 1 << 22:
+            _ = self._locator.index
+
+    def __iter__(self) -> Iterator[tuple[Batch, Placement, tuple[Floats, Floats]]]:
+        for batch in self._source.batches():
+            given = self._positions(batch.table)
+            for axis in given:
+                axis[batch.broken] = np.nan
+            x, y = self._move(*given)
+            placement = self._locator.place(x, y, self._max_distance)
+            self._account(batch, placement)
+            self._keep_some(given)
+            yield batch, placement, (x, y)
+            self._progress("assign", batch.done, self._source.size)
+
+    def finish(self) -> Accounts:
+        """Return the accounts, with an alarm when the datum is doubtful."""
+        counts = self._accounts.counts
+        if self._sample:
+            x, y = np.concatenate(self._sample, axis=1)
+            self._accounts.alarm = alarm_of(
+                x, y, self._datum, counts["outside"], counts["read"], self._grid
+            )
+        return self._accounts
+
+    def _positions(self, table: pa.RecordBatch) -> tuple[Floats, Floats]:
+        columns = [table.column(name) for name in self._names]
+        if len(columns) == 1:
+            shapes = shapely.from_wkb(
+                columns[0].to_numpy(zero_copy_only=False), on_invalid="ignore"
+            )
+            x, y = of_shapes(shapes, np.arange(len(shapes)))
+            return x.copy(), y.copy()
+        x, y = (_floats(column) for column in columns)
+        return x, y
+
+    def _account(self, batch: Batch, placement: Placement) -> None:
+        accounts, counts = self._accounts, self._accounts.counts
+        for name, count in zip(
+            STATUSES, np.bincount(placement.place, minlength=len(STATUSES)), strict=True
+        ):
+            counts[name] += int(count)
+        accounts.broken += len(batch.broken)
+        room = _NAMED - len(accounts.invalid_rows)
+        if room > 0:
+            invalid = np.flatnonzero(placement.place == INVALID)[:room]
+            accounts.invalid_rows += (invalid + counts["read"] + 1).tolist()
+        counts["read"] += len(placement.place)
+
+    def _keep_some(self, given: tuple[Floats, Floats]) -> None:
+        if sum(part.shape[1] for part in self._sample) < _ENOUGH:
+            step = max(1, len(given[0]) // _SAMPLED)
+            self._sample.append(np.stack([axis[::step] for axis in given]))
+
+
+def _position_columns(schema: pa.Schema, x: str | None, y: str | None) -> list[str]:
+    geometry = geometry_of(schema)
+    if (x is None) != (y is None):
+        raise InputError("Give both `x` and `y`, or neither.")
+    if x is None and geometry is not None:
+        return [geometry]
+    return [_column(schema, x or "x"), _column(schema, y or "y")]
+
+
+def _column(schema: pa.Schema, name: str) -> str:
+    if name not in schema.names:
+        raise InputError(
+            f"The incidents have no column {name!r}; they have {', '.join(schema.names)}. "
+            "Name the columns of the coordinates with --x and --y."
+        )
+    return name
+
+
+def _mover(source: FileOfPoints, names: list[str], datum: str | None, crs: Any) -> tuple[str, Any]:
+    """Return the datum of the positions, and what moves them to the grid's CRS."""
+    if datum is not None:
+        datum = check_datum(datum)
+        return datum, lambda x, y: positions_from(x, y, datum, crs)
+    given = source.crs if len(names) == 1 else crs
+    if given is None:
+        raise CRSError(
+            "The incidents have no CRS, so their coordinates mean nothing. Declare --datum."
+        )
+    named = DATUM_OF.get(label(given), label(given))
+    return named, (lambda x, y: (x, y)) if given == crs else mover(given, crs)
+
+
+def _floats(column: pa.Array) -> Floats:
+    """Return coordinates as numbers; what is none becomes NaN."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column = compute.cast(column, pa.float64())
+        except pa.ArrowInvalid:
+            return np.array(numbers(column.to_pandas().astype(object)))
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values = compute.cast(column, pa.float64(), safe=False).fill_null(np.nan)
+        return np.array(values.to_numpy(zero_copy_only=False))
+    return np.array(numbers(column.to_pandas()))
+
+
+def _target_schema(
+    schema: pa.Schema, own: Mapping[str, str], names: list[str], with_points: bool
+) -> pa.Schema:
+    fields = [f.with_name(own.get(f.name, f.name)) for f in schema]
+    types = (pa.string(), pa.string(), pa.string(), pa.float64())
+    fields += [pa.field(name, kind) for name, kind in zip(names, types, strict=True)]
+    geometry = geometry_of(schema)
+    if with_points:
+        geometry = "geometry"
+        while geometry in [f.name for f in fields]:
+            geometry = f"grid_{geometry}"
+        fields.append(pa.field(geometry, pa.binary()))
+    return marked(pa.schema(fields), geometry if geometry is None else own.get(geometry, geometry))
+
+
+def _result_columns(placement: Placement, codes: npt.NDArray[Any]) -> list[pa.Array]:
+    """Return code, status, nearest code and distance as text and numbers."""
+    nearest = np.zeros(len(placement.cell), dtype=np.int32)
+    nearest[placement.outside] = placement.nearest
+    distance = np.full(len(placement.cell), np.nan)
+    distance[placement.outside] = np.round(placement.distance, 3)
+    named = pa.array(codes, type=pa.string())
+    return [
+        named.take(pa.array(placement.cell - 1, mask=placement.cell == 0)),
+        pa.array(STATUSES).take(pa.array(placement.place)),
+        named.take(pa.array(nearest - 1, mask=nearest == 0)),
+        pa.array(distance, from_pandas=True),
+    ]
+
+
+def _as_wkb(x: Floats, y: Floats) -> pa.Array:
+    known = np.isfinite(x) & np.isfinite(y)
+    points = np.full(len(x), None, dtype=object)
+    points[known] = shapely.to_wkb(shapely.points(x[known], y[known]))
+    return pa.array(points, type=pa.binary())
