@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from gridmap.partition.feasibility import feasibility as feasibility
-    from gridmap.partition.feasibility import what_if as what_if
-    from gridmap.partition.partition import partition as partition
-    from gridmap.partition.subdivide import subdivide as subdivide
+# bound at once: a function and its module share a name, and the function must win
+from gridmap.partition.feasibility import feasibility, what_if
+from gridmap.partition.partition import partition
 
-_HOME = {
-    "attach": "attach",
-    "feasibility": "feasibility",
-    "partition": "partition",
-    "subdivide": "subdivide",
-    "what_if": "feasibility",
-}
-
-__all__ = sorted(_HOME)
+__all__ = ["attach", "feasibility", "partition", "subdivide", "what_if"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public function from its room."""
-    if name not in _HOME:
+    """Load what makes units when it is asked for."""
+    if name not in {"attach", "subdivide"}:
         raise AttributeError(f"module 'gridmap.partition' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gridmap.partition.{_HOME[name]}"), name)
+    import importlib
+
+    value = getattr(importlib.import_module(f"gridmap.partition.{name}"), name)
+    globals()[name] = value
+    return value

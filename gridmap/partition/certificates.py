@@ -21,6 +21,7 @@ from gridmap.partition.exhaust import (
     exhaust,
     masks_of,
 )
+from gridmap.partition.community import Flags
 from gridmap.partition.kernels import Ints
 
 TOO_FEW = "too-few"
@@ -29,11 +30,11 @@ UNIT_OVER_MAX = "unit-over-max"
 CUT_UNIT = "cut-unit"
 NO_CELL = "no-cell-contains"
 EXHAUSTED = "exhausted"
-COUNT = "wanted-count"
 UNKNOWN = "unknown"
 
 SETS_PER_UNIT = 4_000
 LARGEST = 1_500
+USUAL = 400  # units up to which every one is looked at
 SEARCH = 40_000
 
 
@@ -49,8 +50,14 @@ class Finding:
         """Whether it proves that there is no partition."""
         return self.kind != UNKNOWN
 
+    def moved(self, members: Ints) -> Finding:
+        """Return a finding about units of a part as one about the whole that holds them."""
+        if "unit" not in self.facts:
+            return self
+        return Finding(self.kind, self.facts | {"unit": int(members[self.facts["unit"]])})
 
-def by_households(total: int, low: int, high: int, cells: int = 0) -> Finding | None:
+
+def by_households(total: int, low: int, high: int) -> Finding | None:
     """Return why so many households can never be cut, whatever the map looks like.
 
     Examples
@@ -62,13 +69,16 @@ def by_households(total: int, low: int, high: int, cells: int = 0) -> Finding | 
         return Finding(TOO_FEW, {"households": total, "min": low})
     if -(-total // high) > total // low:
         return Finding(ARITHMETIC, {"households": total, "min": low, "max": high})
-    if cells and not cells * low <= total <= cells * high:
-        return Finding(COUNT, {"households": total, "cells": cells, "min": low, "max": high})
     return None
 
 
-def certify(households: Ints, i: Ints, j: Ints, low: int, high: int) -> Finding | None:
-    """Return the plainest certificate that a connected graph has no partition, if any speaks."""
+def certify(
+    households: Ints, i: Ints, j: Ints, low: int, high: int, suspects: Flags | None = None
+) -> Finding | None:
+    """Return the plainest certificate that a connected graph has no partition, if any speaks.
+
+    `suspects` are looked at first, and alone in a large graph: units where a search failed.
+    """
     total = int(households.sum())
     found = by_households(total, low, high)
     if found is not None:
@@ -79,7 +89,14 @@ def certify(households: Ints, i: Ints, j: Ints, low: int, high: int) -> Finding 
     if len(households) > LARGEST:
         return None
     masks = masks_of(households, i, j, low, high)
-    return cut_unit(masks) or no_cell(masks)
+    first = np.ones(len(households), bool) if suspects is None else suspects
+    order = sorted(range(len(masks.unit)), key=lambda u: -masks.households[u])
+    chosen = [u for u in order if first[masks.unit[u]]]
+    if len(masks.unit) <= USUAL:
+        chosen += [u for u in order if not first[masks.unit[u]]]
+    elif suspects is None:
+        chosen = []
+    return cut_unit(masks) or no_cell(masks, chosen)
 
 
 def cut_unit(masks: Masks) -> Finding | None:
@@ -103,10 +120,9 @@ def cut_unit(masks: Masks) -> Finding | None:
     return None
 
 
-def no_cell(masks: Masks, budget: int = SETS_PER_UNIT) -> Finding | None:
-    """Find a unit that no valid cell can contain, the largest units first."""
-    order = sorted(range(len(masks.unit)), key=lambda u: -masks.households[u])
-    for unit in order:
+def no_cell(masks: Masks, units: list[int], budget: int = SETS_PER_UNIT) -> Finding | None:
+    """Find a unit that no valid cell can contain."""
+    for unit in units:
         if next(cells_with(masks, masks.all, unit, Fuel(budget)), None) is None:
             return Finding(
                 NO_CELL,

@@ -24,13 +24,17 @@ IMPOSSIBLE = "impossible"
 
 @dataclass(frozen=True)
 class Masks:
-    """Units with households: their position, households and neighbours as bits."""
+    """Units as bits: their position in the table, households and neighbours.
+
+    With `crumbs` a set without households may be left over: its units were taken out.
+    """
 
     unit: list[int]
     households: list[int]
     near: list[int]
     low: int
     high: int
+    crumbs: bool = True
 
     @property
     def all(self) -> int:
@@ -63,9 +67,9 @@ class Masks:
 
     def sound(self, households: int) -> bool:
         """Tell whether cells within the band can hold so many households, or there are none."""
-        return households == 0 or (
-            households >= self.low and -(-households // self.high) <= households // self.low
-        )
+        if households < self.low:
+            return self.crumbs and households == 0
+        return -(-households // self.high) <= households // self.low
 
     def rest_is_sound(self, units: int) -> bool:
         """Tell whether each connected part of a set could be cut by its households alone."""
@@ -80,15 +84,20 @@ def bits(units: int) -> Iterator[int]:
         units ^= bit
 
 
-def masks_of(households: Ints, i: Ints, j: Ints, low: int, high: int) -> Masks:
-    """Return the units with households as masks, adjacent across those without."""
-    n = len(households)
-    near = [0] * n
+def whole_masks(households: Ints, i: Ints, j: Ints, low: int, high: int) -> Masks:
+    """Return all units as masks, those without households too."""
+    near = [0] * len(households)
     for a, b in zip(i.tolist(), j.tolist(), strict=True):
         near[a] |= 1 << b
         near[b] |= 1 << a
+    return Masks(list(range(len(near))), households.tolist(), near, low, high, crumbs=False)
+
+
+def masks_of(households: Ints, i: Ints, j: Ints, low: int, high: int) -> Masks:
+    """Return the units with households as masks, adjacent across those without."""
+    whole = whole_masks(households, i, j, low, high)
+    near = whole.near
     empty = sum(1 << u for u in np.flatnonzero(households == 0).tolist())
-    whole = Masks(list(range(n)), households.tolist(), near, low, high)
     for cluster in list(whole.parts(empty)):
         rim = whole.reach(cluster)
         for u in bits(rim):
@@ -190,15 +199,27 @@ def exhaust(
     ('possible', array([0, 0, 1]))
     """
     masks = masks_of(households, i, j, low, high)
+    verdict, cells = _cut_all(masks, budget)
+    if verdict != POSSIBLE:
+        return verdict, None
+    label = _place_empty(households, masks, cells, i, j)
+    if label is None:
+        whole = whole_masks(households, i, j, low, high)
+        verdict, cells = _cut_all(whole, budget)
+        label = _place_empty(households, whole, cells, i, j) if verdict == POSSIBLE else None
+    return verdict, label
+
+
+def _cut_all(masks: Masks, budget: int) -> tuple[str, list[int]]:
+    """Cut every connected part; return the verdict and the cells."""
     search = Search(masks, Fuel(budget))
     cells: list[int] = []
     for part in masks.parts(masks.all):
         found = search.cut(part) if masks.sound(masks.weigh(part)) else None
         if found is None:
-            return (UNKNOWN if search.spent else IMPOSSIBLE), None
+            return (UNKNOWN if search.spent else IMPOSSIBLE), []
         cells += found
-    label = _place_empty(households, masks, cells, i, j)
-    return (POSSIBLE, label) if label is not None else (UNKNOWN, None)
+    return POSSIBLE, cells
 
 
 def _place_empty(households: Ints, masks: Masks, cells: list[int], i: Ints, j: Ints) -> Ints | None:

@@ -18,7 +18,7 @@ from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.kernels import Ints, warm
 from gridmap.partition.search import EFFORTS, Quality, Wishes
 from gridmap.partition.solve import Outcome
-from gridmap.partition.survey import check_units, communities
+from gridmap.partition.survey import caller, check_units, communities
 from gridmap.partition.workers import Job, solve_all
 from gridmap.progress import Progress, silent
 
@@ -184,15 +184,11 @@ def _exceptions(
 ) -> pd.DataFrame:
     """Return a row for each cell outside the band, with its reason."""
     total = np.bincount(label, units["households"])
-    names = units["name"].where(units["name"] != "", units.index.astype(str)).to_numpy()
     rows = []
     for (community, _), outcome in zip(jobs, outcomes, strict=True):
+        call = caller(units, community)
         for cell, finding in sorted(outcome.reasons.items()):
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
-
-            def call(unit: int, place: Ints = community.place) -> str:
-                return str(names[place[unit]])
-
             rows.append(
                 {
                     "parent": community.key,

@@ -10,6 +10,7 @@ import numpy as np
 from gridmap.partition.certificates import Finding, certify, settle
 from gridmap.partition.community import Community, Flags, dice_of, in_order, whole_below
 from gridmap.partition.kernels import Dice, Ints, Network, Rules
+from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
 
 Quality = Literal["fast", "default", "best"]
 
@@ -34,6 +35,8 @@ EFFORTS: dict[Quality, Effort] = {
     "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000),
 }
 FIRST_TRIES = 60  # trees before certificates are asked
+SOFT_TRIES = 3
+USUAL = 200  # units up to which a part gets all its tries
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def search(
         coarse = piece.contract(group)
         task = Task.of(coarse, _tied(piece, bonds, group, coarse), wishes, cells, name, rung)
         label = _cut_and_anneal(task, FIRST_TRIES)
-        if label is not None and wishes.fits(label, coarse.households):
+        if wishes.fits(label, coarse.households):
             return in_order(label[group]), None
     return _finest(piece, bonds, wishes, name, cells, known)
 
@@ -108,23 +111,63 @@ def search(
 def _finest(
     piece: Community, bonds: Flags, wishes: Wishes, name: str, cells: int, known: Finding | None
 ) -> tuple[Ints, Finding | None]:
-    """Search with single units: escalate from trees to certificates to every partition."""
+    """Search with single units: trees, mending, certificates, every partition, more trees."""
     task = Task.of(piece, bonds, wishes, cells, name, "units")
+    label = _cut_and_anneal(task, FIRST_TRIES)
+    if wishes.fits(label, piece.households) or known is not None:
+        return in_order(label), known
+    label = _mend(task, bonds, label)
+    if wishes.fits(label, piece.households):
+        return in_order(label), None
+    suspects = np.isin(label, bad_cells(label, piece.households, wishes.low, wishes.high))
+    i, j = piece.i[bonds], piece.j[bonds]
+    known = certify(piece.households, i, j, wishes.low, wishes.high, suspects)
     if known is None:
-        label = _cut_and_anneal(task, FIRST_TRIES)
-        if label is not None and wishes.fits(label, piece.households):
-            return in_order(label), None
-        i, j = piece.i[bonds], piece.j[bonds]
-        known = certify(piece.households, i, j, wishes.low, wishes.high)
-        if known is None and not cells:
-            known, label = settle(piece.households, i, j, wishes.low, wishes.high)
-            if label is not None:
-                return in_order(_anneal(task, label)), None
-        if known is None:
-            label = _cut_and_anneal(task, wishes.effort.tries)
-            if label is not None and wishes.fits(label, piece.households):
-                return in_order(label), None
-    return in_order(_best_effort(task)), known
+        known, found = settle(piece.households, i, j, wishes.low, wishes.high)
+        if found is not None:
+            return in_order(_anneal(task, found)), None
+    if known is None:
+        found = _cut_and_anneal(task, wishes.effort.tries)
+        if wishes.fits(found, piece.households):
+            return in_order(found), None
+    return in_order(label), known
+
+
+def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
+    """Cut cells outside the band anew together with one to three rings of neighbours."""
+    piece, wishes = task.piece, task.wishes
+    tried: set[tuple[int, ...]] = set()
+    for ring in (1, 2, 3):
+        while True:
+            pairs = neighbouring_cells(piece, bonds, label)
+            for cell in bad_cells(label, piece.households, wishes.low, wishes.high):
+                members = np.flatnonzero(np.isin(label, rings(pairs, int(cell), ring)))
+                if tuple(members) in tried or len(members) == len(piece):
+                    continue
+                tried.add(tuple(members))
+                part = _cut_region(task, bonds, members)
+                if part is not None:
+                    label = replace(label, members, part)
+                    break
+            else:
+                break
+    return label
+
+
+def _cut_region(task: Task, bonds: Flags, members: Ints) -> Ints | None:
+    """Cut some units anew, all within the band; None when no tree could be cut so."""
+    inside = np.zeros(len(task.piece), bool)
+    inside[members] = True
+    inner = bonds[inside[task.piece.i] & inside[task.piece.j]]
+    region = task.piece.subset(members)
+    if not task.wishes.possible(region.total):
+        return None
+    part = Task.of(region, inner, task.wishes, 0, "region", *members)
+    label, parts = _start(part, FIRST_TRIES)
+    if parts == 0:
+        return None
+    label = _anneal(part, label)
+    return label if task.wishes.fits(label, region.households) else None
 
 
 def _coarse(piece: Community, wishes: Wishes) -> list[Ints]:
@@ -170,36 +213,56 @@ def scale_of(piece: Community, cells: int) -> float:
     return float(np.sqrt(4.0 * np.pi * piece.area.sum() / cells))
 
 
-def _cut_and_anneal(task: Task, tries: int) -> Ints | None:
-    """Cut spanning trees and anneal the best cut; None when no tree could be cut."""
+def _cut_and_anneal(task: Task, tries: int) -> Ints:
+    """Cut spanning trees and anneal the best cut, within the band wherever one was found."""
     from gridmap.partition import anneal
 
-    best: tuple[float, Ints] | None = None
+    best: tuple[bool, float, Ints] | None = None
     for _ in range(task.wishes.effort.starts):
         label, parts = _start(task, tries)
         if parts == 0:
-            return None
+            label, parts = _soft_start(task)
         label = _anneal(task, label)
         total = anneal.sums(task.net, label, parts)
         home = np.full(len(label), -1, np.int64)
         energy = anneal.total_energy(task.net, label, total, task.rules, home, np.empty(parts))
-        if best is None or energy / parts < best[0]:
-            best = energy / parts, label
-    return best[1] if best else None
+        misfit = not task.wishes.fits(label, task.piece.households)
+        if best is None or (misfit, energy / parts) < best[:2]:
+            best = misfit, energy / parts, label
+    assert best is not None  # there is at least one start
+    return best[2]
 
 
-def _start(task: Task, tries: int) -> tuple[Ints, int]:
-    """Draw trees until enough were cut, or until one can be; return the best cut."""
+def _start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int]:
+    """Draw trees until enough were cut, or until one can be; return the best cut.
+
+    A large part is tried with fewer trees: the chance that a tree of it can be cut is small.
+    """
     from gridmap.partition import trees
 
     best, label, parts = trees.NEVER, np.empty(0, np.int64), 0
+    wanted = task.wishes.effort.trees if enough is None else enough
+    tries = max(wanted, min(tries, tries * USUAL // len(task.piece)))
     tree = 0
-    while tree < task.wishes.effort.trees or (parts == 0 and tree < tries):
+    while tree < wanted or (parts == 0 and tree < tries):
         contact, order = trees.draw(task.net, task.dice, tree % 3)
         cut, count, cost = trees.cut(task.net, contact, order, task.rules, task.cells, False)
         if count and cost < best:
             best, label, parts = cost, cut, count
         tree += 1
+    return label, parts
+
+
+def _soft_start(task: Task) -> tuple[Ints, int]:
+    """Cut a tree as near to the band as it allows; the whole part where it allows nothing."""
+    from gridmap.partition import trees
+
+    best, label, parts = trees.NEVER, np.zeros(len(task.piece), np.int64), 1
+    for tree in range(SOFT_TRIES):
+        contact, order = trees.draw(task.net, task.dice, tree % 3)
+        cut, count, cost = trees.cut(task.net, contact, order, task.rules, 0, True)
+        if count and cost < best:
+            best, label, parts = cost, cut, count
     return label, parts
 
 
@@ -215,14 +278,10 @@ def _anneal(task: Task, label: Ints) -> Ints:
     return label
 
 
-def _best_effort(task: Task) -> Ints:
-    """Cut a part as near to the band as its best tree allows, and anneal."""
-    from gridmap.partition import trees
-
-    best, label = trees.NEVER, np.zeros(len(task.piece), np.int64)
-    for tree in range(task.wishes.effort.trees):
-        contact, order = trees.draw(task.net, task.dice, tree % 3)
-        cut, count, cost = trees.cut(task.net, contact, order, task.rules, 0, True)
-        if count and cost < best:
-            best, label = cost, cut
-    return _anneal(task, label)
+def can_be_cut(piece: Community, bonds: Flags, wishes: Wishes, name: str) -> bool:
+    """Tell whether a partition of a piece is found by cutting trees, or by a short annealing."""
+    task = Task.of(piece, bonds, wishes, 0, name, "units")
+    if _start(task, FIRST_TRIES, 1)[1] > 0:
+        return True
+    label = _mend(task, bonds, _anneal(task, _soft_start(task)[0]))
+    return wishes.fits(label, piece.households)

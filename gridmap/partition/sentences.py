@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from gridmap.partition.certificates import (
     ARITHMETIC,
-    COUNT,
     CUT_UNIT,
     EXHAUSTED,
     NO_CELL,
@@ -91,11 +90,6 @@ _REASONS: dict[str, dict[Lang, str]] = {
         "en": "Every partition of its {households} households was tried: none has all cells "
         "connected and within {min}-{max}.",
     },
-    COUNT: {
-        "zh": "要求 {cells} 个网格，但 {households} 户只容许每格 {min}–{max} 户时的其他个数。",
-        "en": "{cells} cells are wanted, but {households} households cannot fill so many "
-        "of {min}-{max}.",
-    },
     UNKNOWN: {
         "zh": "未找到合格划分，也未能证明不存在：原因未知（{households} 户）。",
         "en": "No valid partition of its {households} households was found, nor proved "
@@ -112,7 +106,6 @@ _OPTIONS: dict[str, dict[Lang, str]] = {
     "finer": {"zh": "提供更细的单元或户数点位", "en": "give finer units, or household points"},
     "join": {"zh": "与相邻社区合并", "en": "join the community with a neighbour"},
     "approve": {"zh": "作为例外核准", "en": "mark it as an approved exception"},
-    "count": {"zh": "改变要求的网格数", "en": "ask for another number of cells"},
     "effort": {
         "zh": '用 quality="best" 或另一个 seed 再算',
         "en": 'search longer: quality="best", or another seed',
@@ -126,6 +119,5 @@ _OPTIONS_OF: dict[str, tuple[str, ...]] = {
     CUT_UNIT: ("split", "widen", "approve"),
     NO_CELL: ("split", "finer", "approve"),
     EXHAUSTED: ("finer", "join", "approve"),
-    COUNT: ("count", "approve"),
     UNKNOWN: ("effort", "finer", "approve"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import geopandas as gpd
 import numpy as np
@@ -163,3 +163,14 @@ def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
     if not np.isfinite(load).all() or (load < 0).any():
         raise InputError(f"`weight` column {weight!r} must hold numbers from 0 in every unit.")
     return load
+
+
+def caller(units: gpd.GeoDataFrame, community: Community) -> Callable[[int], str]:
+    """Return what calls a unit of a community by its name, or by its place in the table."""
+    names, places = units["name"].to_numpy(), community.place
+
+    def call(unit: int) -> str:
+        place = int(places[unit])
+        return str(names[place] or units.index[place])
+
+    return call
