@@ -1,0 +1,101 @@
+"""Draw the pictures of the documentation from the example city."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import geopandas as gpd
+import matplotlib.pyplot as plt
+import numpy as np
+import shapely
+
+import gridmap as gm
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs/pages/images"
+INK, LINE, ACCENT, SOFT = "#1b262c", "#607d8b", "#8e1b1b", "#dfe7ec"
+
+
+def main() -> None:
+    """Write every figure as SVG, the same bytes each time."""
+    plt.rcParams.update({"svg.hashsalt": "gridmap", "svg.fonttype": "path", "font.size": 9})
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name, draw in (("units-and-cells", units_and_cells), ("proof", proof)):
+        figure = draw()
+        figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+        plt.close(figure)
+
+
+def units_and_cells() -> plt.Figure:
+    """Show the units of a community beside the cells made of them."""
+    town = gm.example_city(seed=0, size="tiny")
+    units = gm.subdivide(
+        town.jurisdictions,
+        town.buildings,
+        barriers=town.barriers,
+        levels=["community"],
+        code="code",
+    )
+    grid = gm.partition(units, households=(300, 600), seed=0)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.4))
+    made = grid.units
+    shade = made["households"] / made["households"].max()
+    made.plot(ax=left, color=plt.get_cmap("YlOrBr")(0.05 + 0.6 * shade), edgecolor="white", lw=0.4)
+    left.set_title(f"{len(made)} units, shaded by households", color=INK)
+    tones = np.array(["#dfe7ec", "#c9d6de", "#b3c5d1", "#eef2f4"])
+    colour = tones[np.arange(len(grid)) % len(tones)]
+    grid.cells.plot(ax=right, color=colour, edgecolor=LINE, lw=0.7)
+    right.set_title(f"{len(grid)} cells of 300 to 600 households", color=INK)
+    for axis in (left, right):
+        grid.jurisdictions.boundary.plot(ax=axis, color=ACCENT, lw=1.4)
+        axis.set_axis_off()
+    return figure
+
+
+def proof() -> plt.Figure:
+    """Show how directed edges cancel, and what a gap leaves over."""
+    whole = [(0, 0, 2, 2), (2, 0, 4, 2), (0, 2, 2, 4), (2, 2, 4, 4)]
+    narrow = [whole[0], (2.25, 0, 4, 2), *whole[2:]]
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.5))
+    titles = ("walk around every cell", "inner steps cancel: proved", "what is left is a defect")
+    for axis, title, boxes in zip(axes, titles, (whole, whole, narrow), strict=True):
+        gpd.GeoSeries(shapely.box(*np.array(boxes).T)).plot(ax=axis, color=SOFT)
+        axis.set_title(title, color=INK)
+        axis.set_axis_off()
+        axis.set_xlim(-0.3, 4.3)
+        axis.set_ylim(-0.3, 4.3)
+    for box in whole:
+        _arrows(axes[0], _steps(box, inset=0.14), LINE)
+    _arrows(axes[1], _steps((0, 0, 4, 4), parts=2), INK)
+    _arrows(axes[2], _steps((0, 0, 4, 4), parts=2)[1:], INK)
+    _arrows(axes[2], _steps((2, 0, 2.25, 2))[::-1], ACCENT)
+    return figure
+
+
+def _steps(
+    box: tuple[float, float, float, float], *, inset: float = 0, parts: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    ring = shapely.get_coordinates(shapely.box(*box, ccw=True).buffer(-inset, join_style="mitre"))
+    ring = ring if shapely.is_ccw(shapely.linearrings(ring)) else ring[::-1]
+    ends = [np.linspace(a, b, parts + 1) for a, b in pairwise(ring)]
+    return [(line[k], line[k + 1]) for line in ends for k in range(parts)]
+
+
+def _arrows(axis: plt.Axes, steps: list[tuple[np.ndarray, np.ndarray]], colour: str) -> None:
+    for start, end in steps:
+        axis.annotate(
+            "",
+            xy=tuple(end),
+            xytext=tuple(start),
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": colour,
+                "lw": 1.4,
+                "shrinkA": 1,
+                "shrinkB": 1,
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
