@@ -1,0 +1,344 @@
+"""Attach: units that are given, such as census areas, matched to their jurisdictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from gridmap.contiguity import contacts
+from gridmap.errors import CoverageError, InputError
+from gridmap.partition.areas import Areas, read_areas
+from gridmap.partition.barriers import Barriers, read_barriers
+from gridmap.partition.blocks import regions
+from gridmap.partition.fit import as_plain, check_tiling, difference_shares, outline_shifts
+from gridmap.partition.frame import about_shift, unit_frame
+from gridmap.partition.homes import counts_of
+from gridmap.partition.jurisdictions import (
+    Jurisdictions,
+    defects,
+    described,
+    read_jurisdictions,
+)
+from gridmap.partition.noding import (
+    Geometries,
+    Ints,
+    faces_of,
+    first_containing,
+    inner_points,
+    merge,
+    outlines,
+    widths,
+)
+from gridmap.partition.reading import (
+    Note,
+    check_frame,
+    check_polygons,
+    moved,
+    note,
+    valid_polygons,
+)
+from gridmap.partition.tiling import GAP_AREA, GAP_WIDTH, Mend, tile
+from gridmap.partition.weave import homes_in
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+@dataclass(frozen=True)
+class Given:
+    """Given units as an exact coverage of connected polygons.
+
+    Attributes
+    ----------
+    polygons : ndarray of Polygon
+        Parts of units.
+    row : ndarray of int
+        Row of the unit of each part.
+    households : ndarray of int
+        Those of the unit on its largest part, 0 on the others.
+    labels : list
+        What the caller's index calls each row.
+    mends : list of Mend
+        What was repaired.
+    notes : list
+        What the planner should know.
+    """
+
+    polygons: Geometries
+    row: Ints
+    households: Ints
+    labels: list[Any]
+    mends: list[Mend]
+    notes: list[Note]
+
+
+def attach(
+    units: gpd.GeoDataFrame,
+    jurisdictions: gpd.GeoDataFrame,
+    *,
+    barriers: gpd.GeoDataFrame | Iterable[gpd.GeoDataFrame] | None = None,
+    whole: gpd.GeoDataFrame | None = None,
+    dedicated: gpd.GeoDataFrame | None = None,
+    levels: Sequence[str] | None = None,
+    code: str | None = None,
+    count: str | None = None,
+    repair: bool = True,
+) -> gpd.GeoDataFrame:
+    """Use given polygons as units, each in the jurisdiction that holds most of it.
+
+    The units are not cut. The boundary is their union, and so is each jurisdiction: how far
+    these differ from the outlines given is said, for each, in ``attrs["jurisdictions"]``. Units
+    that do not tile are repaired, and each place is listed.
+
+    Parameters
+    ----------
+    units : GeoDataFrame
+        Polygons with a column of households.
+    jurisdictions : GeoDataFrame
+        The areas that no cell may cross.
+    barriers : GeoDataFrame or list of GeoDataFrame, optional
+        Rivers, railways and motorways among them tell on which side a unit lies.
+    whole : GeoDataFrame, optional
+        Compounds; units inside one are united.
+    dedicated : GeoDataFrame, optional
+        Areas whose units are of kind "dedicated".
+    levels, code, count, repair
+        As in `subdivide`.
+
+    Returns
+    -------
+    GeoDataFrame
+        As `subdivide` returns it.
+
+    Raises
+    ------
+    InputError
+        When counts, codes or geometries are not what is needed.
+    CoverageError
+        When the units leave gaps or overlap, and `repair` is off.
+
+    Examples
+    --------
+    >>> import geopandas as gpd
+    >>> atoms = gpd.GeoDataFrame(
+    ...     {"households": [70, 80]}, geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> town = gpd.GeoDataFrame({"town": ["A"]}, geometry=[shapely.box(0, 0, 9, 5)], crs=4547)
+    >>> attach(atoms, town, levels=["town"])["households"].tolist()
+    [70, 80]
+    """
+    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair)
+    given = read_units(units, place.crs, count, repair)
+    lines = read_barriers(barriers, place.crs, shapely.total_bounds(given.polygons))
+    reserved = read_areas("dedicated", dedicated, place.crs)
+    compounds = read_areas("whole", whole, place.crs)
+    owner = largest_overlap(given.polygons, place)
+    if (owner < 0).all():
+        raise InputError(
+            "`units` lie outside every jurisdiction. Check the CRS of both, and `.total_bounds`."
+        )
+    result = _gather(given, owner, place, lines, reserved, compounds)
+    positions = {code: k for k, code in enumerate(place.codes)}
+    of = np.array([positions[parent] for parent in result["parent"]], dtype=np.int64)
+    tiled = check_tiling(result.geometry.to_numpy(), of, place.codes)
+    said = [*place.notes, *given.notes, *lines.notes, *reserved.notes, *compounds.notes]
+    result.attrs.update(_facts(given, owner, place, tiled, said))
+    return result
+
+
+def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: bool) -> Given:
+    """Check given units and make them an exact coverage of connected polygons."""
+    check_frame("units", units)
+    labels = list(units.index)
+    counts, notes = counts_of("units", units, count, labels)
+    geometry, said = moved("units", units, crs)
+    check_polygons("units", geometry, labels)
+    valid, _ = valid_polygons(geometry)
+    if _tiles(valid):
+        polygons, row = shapely.get_parts(valid, return_index=True)
+        mends: list[Mend] = []
+    else:
+        tiling = tile(valid)
+        polygons, row, mends = tiling.polygons, tiling.owner, tiling.mends
+    slivers = [mend for mend in mends if mend.given_to >= 0]
+    if slivers and not repair:
+        raise CoverageError(
+            f"`units` leave {len(slivers)} slivers and overlaps "
+            f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, "
+            f"or leave `repair` on.",
+            defects(mends, [str(label) for label in labels], crs),
+        )
+    largest = _largest_parts(polygons, row, len(units))
+    lost = np.flatnonzero((largest < 0) & (counts > 0))
+    if len(lost):
+        raise InputError(
+            f"`units` has {labels[lost[0]]!r} wholly inside other units, so its "
+            f"{counts[lost[0]]:,} households have no area of their own. Merge units that repeat."
+        )
+    households = np.zeros(len(polygons), dtype=np.int64)
+    households[largest[largest >= 0]] = counts[largest >= 0]
+    notes = [*notes, *said, *_about_parts(len(polygons) - len(np.unique(row)))]
+    return Given(np.asarray(polygons, dtype=object), row, households, labels, mends, notes)
+
+
+def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
+    """Return the jurisdiction that holds most of each polygon, or -1."""
+    owner = np.full(len(polygons), -1, dtype=np.int64)
+    tree = shapely.STRtree(place.pieces)
+    unit, piece = tree.query(polygons, predicate="covered_by")
+    owner[unit] = place.owner[piece]
+    rest = np.flatnonzero(owner < 0)
+    unit, piece = tree.query(polygons[rest], predicate="intersects")
+    n = np.int64(len(place.codes))
+    area = shapely.area(shapely.intersection(polygons[rest[unit]], place.pieces[piece]))
+    pair, group = np.unique(unit * n + place.owner[piece], return_inverse=True)
+    total = np.bincount(group, weights=area, minlength=len(pair))
+    order = np.lexsort((-pair, total, pair // n))
+    order = order[total[order] > 0]
+    owner[rest[pair[order] // n]] = pair[order] % n  # the largest is written last
+    return owner
+
+
+def _tiles(polygons: Geometries) -> bool:
+    """Tell whether polygons match exactly and leave no narrow hole."""
+    if not shapely.coverage_is_valid(polygons):
+        return False
+    union = shapely.coverage_union_all(polygons)
+    rings = shapely.get_rings(shapely.get_parts(union))
+    holes = shapely.polygons(rings[~shapely.is_ccw(rings)])
+    narrow = (shapely.area(holes) <= GAP_AREA) | (widths(holes) <= GAP_WIDTH)
+    return not bool(narrow.any())
+
+
+def _largest_parts(polygons: Geometries, row: Ints, n: int) -> Ints:
+    """Return the largest part of each of `n` units, -1 where none is left."""
+    order = np.lexsort((-np.arange(len(row)), shapely.area(polygons), row))
+    result = np.full(n, -1, dtype=np.int64)
+    result[row[order]] = order
+    return result
+
+
+def _gather(
+    given: Given,
+    owner: Ints,
+    place: Jurisdictions,
+    lines: Barriers,
+    reserved: Areas,
+    compounds: Areas,
+) -> gpd.GeoDataFrame:
+    """Return the units inside jurisdictions as a frame, those of one compound united."""
+    polygons, count, owner = (x[owner >= 0] for x in (given.polygons, given.households, owner))
+    points = inner_points(polygons)
+    special = first_containing(points, reserved.polygons)
+    compound = np.where(special < 0, first_containing(points, compounds.polygons), -1)
+    alone = np.where(compound < 0, np.arange(len(polygons)), -1)
+    _, first, group = np.unique(
+        np.c_[owner, compound, alone], axis=0, return_index=True, return_inverse=True
+    )
+    merged, keep = merge(polygons, first[group.reshape(-1)])
+    order = np.lexsort((keep, owner[keep]))
+    merged, keep = merged[order], keep[order]
+    where = homes_in(merged, shapely.get_coordinates(points))
+    households = np.zeros(len(merged), dtype=np.int64)
+    np.add.at(households, where, count)
+    special, compound = special[keep], compound[keep]
+    name = np.array([*reserved.names, ""], dtype=object)[special]
+    name = np.where(compound >= 0, np.array([*compounds.names, ""], dtype=object)[compound], name)
+    columns = {
+        "households": households,
+        "kind": np.where(special >= 0, "dedicated", "residential"),
+        "block": np.arange(len(merged)),
+        "path": np.full(len(merged), "", dtype=object),
+        "side": _sides(merged, owner[keep], lines),
+        "name": name,
+    }
+    return unit_frame(place, owner[keep], columns, merged)
+
+
+def _sides(polygons: Geometries, owner: Ints, lines: Barriers) -> Ints:
+    """Number the regions between hard barriers by the region of a point inside each unit."""
+    hard = lines.lines[lines.hard]
+    if not len(hard):
+        return np.zeros(len(polygons), dtype=np.int64)
+    frame = shapely.box(*shapely.total_bounds(polygons)).buffer(1.0, join_style="mitre")
+    between = faces_of(np.concatenate([outlines(np.array([frame])), hard]))
+    points = inner_points(polygons)
+    region = first_containing(points, between)
+    water = first_containing(points, lines.water) >= 0
+    touch = contacts(polygons)
+    soft = touch.neighbours & (region[touch.i] == region[touch.j])
+    soft &= owner[touch.i] == owner[touch.j]
+    return regions(water, owner, touch, soft)
+
+
+def _facts(
+    given: Given, owner: Ints, place: Jurisdictions, tiled: Geometries, notes: list[Note]
+) -> dict[str, Any]:
+    """Return what was counted, left out, mended and moved, as plain data."""
+    lost = owner < 0
+    shifts, shares = outline_shifts(place.given, tiled), difference_shares(place.given, tiled)
+    outside = np.unique(given.row[lost & (given.households > 0)]).tolist()
+    notes = [*notes, _about_match(), *about_shift(shifts, place), *_about_shares(shares, place)]
+    if lost.any():
+        notes.append(_about_lost(int(lost.sum()), int(given.households[lost].sum())))
+    return {
+        "levels": list(place.levels),
+        "households_in": int(given.households[~lost].sum()),
+        "households_outside": int(given.households[lost].sum()),
+        "outside": [as_plain(given.labels[k]) for k in outside],
+        "repaired": place.repaired
+        + [described(mend, given.labels) for mend in given.mends if mend.given_to >= 0],
+        "notes": notes,
+        "deviation_m": float(shifts.max()),
+        "jurisdictions": {
+            code: {"area_share": round(float(share), 6), "deviation_m": round(float(shift), 3)}
+            for code, share, shift in zip(place.codes, shares, shifts, strict=True)
+        },
+    }
+
+
+def _about_parts(parted: int) -> list[Note]:
+    """Say how many further parts units have."""
+    if not parted:
+        return []
+    return [
+        note(
+            f"{parted} parts of units that are not connected became units without households; the "
+            f"largest part bears them.",
+            f"有 {parted} 个不相连的单元部分单列为零户单元；户数计在最大部分。",
+        )
+    ]
+
+
+def _about_match() -> Note:
+    """Say how units were matched to jurisdictions."""
+    return note(
+        "Units were used as given, each in the jurisdiction of its largest overlap; the boundary "
+        "is their union.",
+        "单元按原样采用，归入重叠面积最大的社区；外边界为全部单元之并。",
+    )
+
+
+def _about_shares(shares: Any, place: Jurisdictions) -> list[Note]:
+    """Say how much the area of the jurisdictions deviates."""
+    median, worst = float(np.median(shares)), int(np.argmax(shares))
+    return [
+        note(
+            f"Between the units of a jurisdiction and its outline lies {median:.1%} of its area in "
+            f"the median, at most {shares[worst]:.1%} ({place.codes[worst]}).",
+            f"社区的单元与其给定界线之间的面积差中位数为 {median:.1%}，最大 {shares[worst]:.1%}"
+            f"（{place.codes[worst]}）。",
+        )
+    ]
+
+
+def _about_lost(units: int, households: int) -> Note:
+    """Say how many units lie outside."""
+    return note(
+        f"{units:,} units with {households:,} households lie outside every jurisdiction and were "
+        f"left out.",
+        f"{units:,} 个单元（{households:,} 户）位于所有社区之外，未采用。",
+    )

@@ -1,0 +1,81 @@
+"""Units as a frame, and the facts that go with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gridmap.partition.fit import as_plain
+from gridmap.partition.homes import Homes
+from gridmap.partition.jurisdictions import Jurisdictions
+from gridmap.partition.noding import Ints
+from gridmap.partition.reading import Note, note
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def unit_frame(
+    place: Jurisdictions, owner: Ints, columns: dict[str, Any], polygons: Any
+) -> gpd.GeoDataFrame:
+    """Return units with the code and the levels of their jurisdiction first."""
+    import geopandas as gpd
+
+    table = place.table.iloc[owner].reset_index(drop=True)
+    table.insert(0, "parent", [place.codes[k] for k in owner.tolist()])
+    for column, values in columns.items():
+        table[column] = values
+    for column in ("parent", *place.levels, "kind", "path", "name"):
+        table[column] = table[column].astype("str")
+    table.index = pd.RangeIndex(len(table), name="unit")
+    return gpd.GeoDataFrame(table, geometry=polygons, crs=place.crs)
+
+
+def facts(
+    place: Jurisdictions, homes: Homes, of_home: Ints, notes: list[Note], deviation: float
+) -> dict[str, Any]:
+    """Return what was counted, left out and mended, as plain data."""
+    outside = of_home < 0
+    lost = [
+        *zip(
+            [homes.labels[k] for k in np.flatnonzero(outside)],
+            homes.count[outside].tolist(),
+            strict=True,
+        ),
+        *homes.nowhere,
+    ]
+    if lost:
+        notes = [*notes, _about_outside(lost)]
+    return {
+        "levels": list(place.levels),
+        "households_in": int(homes.count[~outside].sum()),
+        "households_outside": int(sum(count for _, count in lost)),
+        "outside": [as_plain(label) for label, _ in lost],
+        "repaired": place.repaired,
+        "notes": notes,
+        "deviation_m": deviation,
+    }
+
+
+def _about_outside(lost: list[tuple[Any, int]]) -> Note:
+    """Say how many households lie outside the jurisdictions."""
+    households = sum(count for _, count in lost)
+    return note(
+        f"{households:,} households in {len(lost):,} rows lie outside every jurisdiction and were "
+        f"not counted; `attrs['outside']` lists the rows.",
+        f"{len(lost):,} 行共 {households:,} 户位于所有社区之外，未计入；见 attrs['outside']。",
+    )
+
+
+def about_shift(shifts: Any, place: Jurisdictions) -> list[Note]:
+    """Say how far the outlines of the units lie from those given."""
+    worst = int(np.argmax(shifts))
+    return [
+        note(
+            f"Outlines lie within {shifts[worst]:.4f} m of the jurisdictions as given "
+            f"(most in {place.codes[worst]}).",
+            f"单元外廓与给定社区界线最大相差 {shifts[worst]:.4f} 米（{place.codes[worst]}）。",
+        )
+    ]

@@ -1,0 +1,171 @@
+"""Households: how many live where, and what must not be cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from gridmap.errors import InputError
+from gridmap.partition.noding import Floats, Geometries, Ints
+from gridmap.partition.reading import (
+    Note,
+    check_frame,
+    moved,
+    note,
+    usable,
+    valid_polygons,
+    whole_numbers,
+)
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+COUNT = "households"
+ID = "building_id"
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Places where households live, as arrays.
+
+    Attributes
+    ----------
+    xy : ndarray of float, shape (n, 2)
+        A point inside each.
+    count : ndarray of int
+        Households of each.
+    shapes : ndarray of Polygon or MultiPolygon, or None
+        Footprints or parcels, which no border may cut; None for points.
+    compound : ndarray of int
+        Places of one compound bear the same number; -1 for none.
+    labels : list
+        What the caller's index calls each.
+    nowhere : list of (label, count)
+        Rows without a usable geometry.
+    notes : list
+        What the planner should know.
+    """
+
+    xy: Floats
+    count: Ints
+    shapes: Geometries | None
+    compound: Ints
+    labels: list[Any]
+    nowhere: list[tuple[Any, int]]
+    notes: list[Note]
+
+    def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
+        """Return homes whose shapes stand in the jurisdiction that holds most of them."""
+        if self.shapes is None:
+            return self
+        tree = shapely.STRtree(pieces)
+        whole = np.zeros(len(self.shapes), dtype=bool)
+        whole[tree.query(self.shapes, predicate="covered_by")[0]] = True
+        rest = np.flatnonzero(~whole)
+        shape, piece = tree.query(self.shapes[rest], predicate="intersects")
+        part = shapely.intersection(self.shapes[rest[shape]], pieces[piece])
+        area = shapely.area(part)
+        most = area >= shapely.area(self.shapes[rest[shape]]) / 2
+        order = np.lexsort((-owner[piece], area, shape))
+        order = order[most[order]]
+        xy = self.xy.copy()
+        points = shapely.get_coordinates(shapely.point_on_surface(part[order]))
+        xy[rest[shape[order]]] = points  # the largest part is written last
+        return replace(self, xy=xy)
+
+
+def read_homes(
+    frame: gpd.GeoDataFrame, crs: Any, *, count: str | None = None, compound: str | None = None
+) -> Homes:
+    """Check households and bring them into a metric CRS.
+
+    Raises
+    ------
+    InputError
+        When counts are missing, negative, fractional or text, or geometries are lines.
+    """
+    check_frame("households", frame)
+    labels = list(frame.index)
+    counts, notes = counts_of("households", frame, count, labels)
+    notes += _about_repeats(frame)
+    geometry, said = moved("households", frame, crs)
+    there = usable(geometry)
+    nowhere = [(labels[k], int(counts[k])) for k in np.flatnonzero(~there)]
+    geometry, counts = geometry[there], counts[there]
+    labels = [label for label, ok in zip(labels, there, strict=True) if ok]
+    group = _compounds(frame, compound)[there]
+    areal = _are_polygons(geometry)
+    shapes = valid_polygons(geometry)[0] if areal else None
+    points = shapely.point_on_surface(geometry if shapes is None else shapes)
+    xy = shapely.get_coordinates(points)
+    return Homes(xy, counts, shapes, group, labels, nowhere, notes + said)
+
+
+def counts_of(
+    name: str, frame: gpd.GeoDataFrame, count: str | None, labels: Sequence[Any]
+) -> tuple[Ints, list[Note]]:
+    """Return the households of each row: of the column named, of `households`, or one each."""
+    if count is not None and count not in frame.columns:
+        raise InputError(
+            f"`{name}` has no column {count!r}; it has "
+            f"{', '.join(map(str, frame.columns.drop(frame.geometry.name)))}."
+        )
+    column = count or (COUNT if COUNT in frame.columns else None)
+    if column is not None:
+        return whole_numbers(name, column, frame[column], labels), []
+    return np.ones(len(frame), dtype=np.int64), [
+        note(
+            f"`{name}` has no column {COUNT!r}: each row counts as one household.",
+            f"`{name}` 没有户数列 {COUNT!r}：每行按一户计。",
+        )
+    ]
+
+
+def _about_repeats(frame: gpd.GeoDataFrame) -> list[Note]:
+    """Say how many rows repeat an identifier; all of them are counted."""
+    repeats = int(frame[ID].duplicated().sum()) if ID in frame.columns else 0
+    repeats = repeats or int(frame.index.duplicated().sum())
+    if not repeats:
+        return []
+    return [
+        note(
+            f"{repeats:,} rows of `households` repeat an identifier; each row was counted.",
+            f"`households` 有 {repeats:,} 行编号重复；每行均已计入。",
+        )
+    ]
+
+
+def _are_polygons(geometry: Geometries) -> bool:
+    """Tell polygons from points; refuse lines and mixtures."""
+    dimension = np.unique(shapely.get_dimensions(geometry))
+    if len(dimension) > 1 or 1 in dimension:
+        raise InputError(
+            "`households` mixes points, lines or polygons; give points or polygons only, such as "
+            "`households[households.geom_type == 'Point']`."
+        )
+    return bool(len(dimension)) and int(dimension[0]) == 2
+
+
+def _compounds(frame: gpd.GeoDataFrame, column: str | None) -> Ints:
+    """Number the compounds that a column names."""
+    if column is None:
+        return np.full(len(frame), -1, dtype=np.int64)
+    if column not in frame.columns:
+        raise InputError(
+            f"`whole` names the column {column!r}, which `households` does not have. Give one of "
+            f"its columns, or a frame of compounds."
+        )
+    names = frame[column].fillna("").astype(str).str.strip()
+    _, number = np.unique(names.to_numpy(dtype=object).astype(str), return_inverse=True)
+    return np.where((names == "").to_numpy(), -1, number).astype(np.int64)
+
+
+def filling(homes: Homes, area: float) -> float:
+    """Return the share of an area that the shapes of homes fill, counted without overlap."""
+    if homes.shapes is None or area <= 0:
+        return 0.0
+    return min(float(shapely.area(homes.shapes).sum()) / area, 1.0)
