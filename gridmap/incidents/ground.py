@@ -53,6 +53,7 @@ def in_metres(
     else:
         x = y = np.full(len(incidents), np.nan)
     known = np.isfinite(x) & np.isfinite(y)
+    _refuse_degrees(x[known], y[known])
     return np.where(known, x, np.nan), np.where(known, y, np.nan)
 
 
@@ -110,8 +111,61 @@ def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:
     return numbers
 
 
+def during(
+    incidents: pd.DataFrame, since: str | None = None, until: str | None = None
+) -> pd.DataFrame:
+    """Keep the reports from one day to another, both days included.
+
+    Parameters
+    ----------
+    incidents
+        Reports with ``time``; those without a readable time are dropped when a day is given.
+    since, until
+        Days; None leaves that end open.
+
+    Raises
+    ------
+    InputError
+        If a day cannot be read, or nothing has a time.
+
+    Examples
+    --------
+    >>> reports = pd.DataFrame({"time": pd.to_datetime(["2026-03-01 23:00", "2026-03-02 00:00"])})
+    >>> len(during(reports, until="2026-03-01"))
+    1
+    """
+    if since is None and until is None:
+        return incidents
+    seconds = in_seconds(incidents, "time")
+    first = -np.inf if since is None else _day("since", since)
+    end = np.inf if until is None else _day("until", until) + DAY
+    if first >= end:
+        raise InputError(f"`since` {since} lies after `until` {until}. Swap them.")
+    return incidents[(seconds >= first) & (seconds < end)]
+
+
 def check_above_zero(name: str, value: float) -> float:
     """Refuse a length or span that is not above 0."""
     if not (np.isfinite(value) and value > 0):
         raise InputError(f"`{name}` is {value}; give a number above 0.")
     return float(value)
+
+
+def _day(name: str, day: str) -> float:
+    try:
+        return float(pd.Timestamp(day).normalize().timestamp())
+    except ValueError as error:
+        raise InputError(f"`{name}` is {day!r}; give a day as 2026-03-01.") from error
+
+
+def _refuse_degrees(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Refuse a whole town within five metres of the origin: these are degrees."""
+    if len(x) < 2:
+        return
+    small = np.abs(x).max() <= 180 and np.abs(y).max() <= 90
+    spread = max(float(np.ptp(x)), float(np.ptp(y)))
+    if small and 0 < spread < 5 and not (x == np.round(x)).all():
+        raise InputError(
+            f"`incidents` columns `x` and `y` look like degrees ({x[0]:.4f}, {y[0]:.4f}). Give "
+            "metres: a GeoDataFrame `.to_crs(grid.crs)`."
+        )

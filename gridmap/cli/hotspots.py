@@ -1,0 +1,182 @@
+"""gridmap hotspots: find the cells with more incidents than chance explains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gridmap.grid import Grid
+
+_HEADINGS = {
+    "code": "网格编码",
+    "name": "网格名称",
+    "category": "问题类型",
+    "day": "日期",
+    "week": "周",
+    "month": "月份",
+    "incidents": "案件数",
+    "exposure": "分母",
+    "expected": "期望件数",
+    "n": "参与比较网格数",
+    "window": "窗口网格数",
+    "window_expected": "窗口期望件数",
+    "z": "Gi*得分",
+    "p": "p值",
+    "q": "q值（错误发现率）",
+    "bin": "冷热等级",
+    "gate": "未判断原因",
+    "caveat": "注意",
+    "side": "冷热",
+    "pattern": "演变类型",
+    "periods": "期数",
+    "tested": "可判断期数",
+    "hot": "热点期数",
+    "cold": "冷点期数",
+    "trend": "趋势得分（Mann–Kendall）",
+    "tau": "趋势（Kendall τ）",
+}
+
+
+@_shell.command(name="hotspots")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+              help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
+@click.option("--category", metavar="COL", help="One map for each value of this column.")
+@click.option("--time", metavar="COL", help="Column of the time.")
+@click.option("--by", type=click.Choice(["day", "week", "month"]), help="One map a period.")
+@click.option("--since", metavar="DAY", help="First day.")
+@click.option("--until", metavar="DAY", help="Last day.")
+@click.option("--exposure", metavar="COL", default="households",
+              help="Denominator: a column of the cells, or none for raw counts.")  # fmt: skip
+@click.option("--p", "p", type=click.Choice(["skew", "normal", "permutation"]), default="skew",
+              help="How p is found; permutation needs at most 500 cells.")  # fmt: skip
+@click.option("--seed", type=int, default=0, help="For --p permutation.")
+@click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
+              help="Write the history of each cell as well; needs --by.")  # fmt: skip
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    grid: str,
+    incidents: str,
+    output: Path,
+    category: str | None,
+    time: str | None,
+    by: str | None,
+    since: str | None,
+    until: str | None,
+    exposure: str,
+    p: Any,
+    seed: int,
+    emerging: Path | None,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Find the cells with more incidents than chance explains, together with their neighbours.
+
+    Scores are Gi* of standardised rates, corrected for skew and for the number of cells. What
+    cannot be judged says why. The sentence on stdout names denominator, period and numbers.
+    """
+    import gridmap.hotspots as room
+    from gridmap.incidents import tally
+    from gridmap.io import read_grid
+    from gridmap.io.atomic import check_writable
+
+    if emerging is not None and by is None:
+        raise click.UsageError("--emerging needs --by day, week or month.")
+    for path in filter(None, (output, emerging)):
+        check_writable(path, overwrite=overwrite)
+    proved = read_grid(grid)
+    where = {"x": x, "y": y, "datum": datum, "time": time, "category": category}
+    placed, accounts = _placed(shell, proved, incidents, since, until, where)
+    columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
+    table = tally(placed, proved, by=columns)
+    denominator = None if exposure == "none" else exposure
+    found = room.hotspots(table, proved, exposure=denominator, p=p, seed=seed)
+    _write(shell, found, proved, output, overwrite)
+    methods = {"hotspots": found.attrs["method"]}
+    if emerging is not None:
+        history = room.emerging(table, proved, exposure=denominator)
+        _write(shell, history, proved, emerging, overwrite)
+        methods["emerging"] = history.attrs["method"]
+    if as_json:
+        document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
+        shell.emit_json(document)
+    for method in methods.values():
+        if not as_json:
+            shell.answer(method["sentence"][shell.lang])
+        for caveat in method["caveats"][shell.lang]:
+            shell.say(caveat)
+
+
+def _placed(
+    shell: _shell.Shell,
+    grid: Grid,
+    incidents: str,
+    since: str | None,
+    until: str | None,
+    where: dict[str, Any],
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read and assign the incidents of the days asked for, and print the accounts."""
+    from gridmap.incidents import assign
+    from gridmap.incidents.assign import accounts
+    from gridmap.incidents.ground import during
+    from gridmap.io.inputs import read_incidents
+
+    frame, known = read_incidents(incidents, **where)
+    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
+        shell.say(line)
+    shown = during(frame, since, until)
+    placed = assign(shown, grid, datum=frame.attrs.get("datum"))
+    counts = accounts(placed["status"])
+    counted = counts["inside"] + counts["boundary"] + counts["rim"]
+    shell.say(
+        shell.pick(
+            f"读取 {len(frame):,} 件，期间内 {counts['read']:,} 件 = 归格 {counted:,} + 格外 "
+            f"{counts['outside']:,} + 无效坐标 {counts['invalid']:,}。",
+            f"{len(frame):,} read, {counts['read']:,} in the period = {counted:,} in cells + "
+            f"{counts['outside']:,} outside + {counts['invalid']:,} without position.",
+        )
+    )
+    return placed, {"rows": len(frame), **counts}
+
+
+def _write(
+    shell: _shell.Shell, found: pd.DataFrame, grid: Grid, path: Path, overwrite: bool
+) -> None:
+    """Write scores as a table, or as a layer with the cells' geometry."""
+    import geopandas as gpd
+
+    from gridmap.hotspots.wording import CAVEATS, GATES, PATTERNS, SIDES
+    from gridmap.io import write_layer, write_table
+
+    words = {"gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES}
+    table = found.reset_index()
+    for name in table.columns.intersection(list(words)):
+        said = {key: shell.pick(*word) for key, word in words[name].items()}
+        table[name] = table[name].astype(str).map(said)
+    for name in table.columns.intersection(["day", "week", "month"]):
+        table[name] = table[name].astype(str)
+    table.attrs = {}
+    if path.suffix.lower() not in {".gpkg", ".geojson", ".fgb", ".shp"}:
+        zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
+        write_table(table, path, overwrite=overwrite, headings=_HEADINGS if zh else None)
+        return
+    shapes = grid.cells.geometry.reindex(table["code"]).to_numpy()
+    layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
+    write_layer(layer, path, overwrite=overwrite)
