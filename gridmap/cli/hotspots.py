@@ -92,7 +92,8 @@ def command(
     Scores are Gi* of standardised rates, corrected for skew and for the number of cells. What
     cannot be judged says why. The sentence on stdout names denominator, period and numbers.
     """
-    import gridmap.hotspots as room
+    from gridmap.hotspots import emerging as histories
+    from gridmap.hotspots import hotspots
     from gridmap.incidents import tally
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
@@ -107,11 +108,11 @@ def command(
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = tally(placed, proved, by=columns)
     denominator = None if exposure == "none" else exposure
-    found = room.hotspots(table, proved, exposure=denominator, p=p, seed=seed)
+    found = hotspots(table, proved, exposure=denominator, p=p, seed=seed)
     _write(shell, found, proved, output, overwrite)
     methods = {"hotspots": found.attrs["method"]}
     if emerging is not None:
-        history = room.emerging(table, proved, exposure=denominator)
+        history = histories(table, proved, exposure=denominator)
         _write(shell, history, proved, emerging, overwrite)
         methods["emerging"] = history.attrs["method"]
     if as_json:

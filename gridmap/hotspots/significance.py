@@ -41,7 +41,8 @@ def upper_tail(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.
     z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
     shape, variate = _gamma(np.where(skew < 0, -z, z), np.abs(skew))
     tail = np.where(skew < 0, special.gammainc(shape, variate), special.gammaincc(shape, variate))
-    return np.where(np.abs(skew) < _STRAIGHT, special.ndtr(-z), tail)
+    upper: NDArray[np.float64] = np.where(np.abs(skew) < _STRAIGHT, special.ndtr(-z), tail)
+    return upper
 
 
 def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
