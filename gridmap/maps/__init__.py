@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gridmap.maps.brief import Briefing, briefing, figures
 from gridmap.maps.offline import save_offline
 from gridmap.maps.views import coverage_map, hotspot_map
 
 if TYPE_CHECKING:
     from gridmap.maps.layer import CellLayer as CellLayer
 
-__all__ = ["CellLayer", "coverage_map", "hotspot_map", "save_offline"]
+__all__ = [
+    "Briefing",
+    "CellLayer",
+    "briefing",
+    "coverage_map",
+    "figures",
+    "hotspot_map",
+    "save_offline",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -98,7 +98,9 @@ def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
 
 def levels_of(grid: Grid, shapes: npt.NDArray[np.object_], lang: Lang) -> list[dict[str, Any]]:
     """Describe each level: which area each cell is in, the areas' names and where to write them."""
-    return [_level(grid, level, shapes, lang) for level in grid.levels]
+    several = len(grid.jurisdictions) > 1
+    levels = grid.levels or (("parent",) if several else ())
+    return [_level(grid, level, shapes, lang) for level in levels]
 
 
 def _level(grid: Grid, level: str, shapes: npt.NDArray[np.object_], lang: Lang) -> dict[str, Any]:
@@ -134,11 +136,16 @@ def front_coded(texts: Sequence[str]) -> list[str]:
     """Write each text as how many characters it shares with the one before, and the rest."""
     before, coded = "", []
     for text in map(str, texts):
-        shared = len(os.path.commonprefix([before, text]))
-        shared = min(shared, COMMON_PREFIX)
+        shared = min(_shared(before, text), COMMON_PREFIX)
         coded.append(np.base_repr(shared, 36).lower() + text[shared:])
         before = text
     return coded
+
+
+def _shared(a: str, b: str) -> int:
+    """Count the characters two texts begin with in common."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((k for k, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 def as_json(data: Any) -> str:

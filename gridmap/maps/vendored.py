@@ -19,7 +19,7 @@ ANSWERS = {
     r"leaflet@1\.\d+\.\d+/dist/leaflet(-src)?\.js": "leaflet/leaflet.js",
     r"leaflet@1\.\d+\.\d+/dist/leaflet\.css": "leaflet/leaflet.css",
     r"jquery[-/@]3\.\d+\.\d+[^\"]*\.js": "jquery/jquery.min.js",
-    r"bootstrap@5\.\d+\.\d+/dist/js/bootstrap\.bundle\.min\.js": "bootstrap/js/bootstrap.bundle.min.js",
+    r"bootstrap@5\.\d+\.\d+/dist/js/bootstrap\.bundle": "bootstrap/js/bootstrap.bundle.min.js",
     r"bootstrap@5\.\d+\.\d+/dist/css/bootstrap\.min\.css": "bootstrap/css/bootstrap.min.css",
     r"bootstrap-glyphicons\.css": "glyphicons/glyphicons.css",
     r"leaflet\.awesome-markers(\.min)?\.js": "awesome-markers/leaflet.awesome-markers.js",

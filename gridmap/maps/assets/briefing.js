@@ -1,0 +1,37 @@
+/* The briefing: one map, and tables whose rows lead to it. */
+(function () {
+  'use strict';
+
+  const G = window.gridmap;
+  const data = G.open(G.read('gridmap-data'));
+  const map = L.map('map', {
+    zoomSnap: 0.25, zoomControl: false, attributionControl: false, maxZoom: 19, minZoom: 3,
+  });
+  map.fitBounds(G.toBounds(G.boxOf(data.shape, G.all(data.shape))), { padding: [14, 14] });
+  const room = new G.Room(map, data, {
+    title: document.title, printSize: [1710, 1030], printInset: { left: 14, right: 14, top: 14, bottom: 14 },
+  });
+
+  /** Show what a row speaks of: a place of a level, or a cell. */
+  function follow(row) {
+    document.querySelectorAll('.gm-followed').forEach((other) => other.classList.remove('gm-followed'));
+    row.classList.add('gm-followed');
+    const cells = row.dataset.cell !== undefined
+      ? [Number(row.dataset.cell)]
+      : room.cellsOf(data.levels[Number(row.dataset.level)], Number(row.dataset.place));
+    if (row.dataset.theme !== undefined) room.setTheme(Number(row.dataset.theme));
+    room.choose(cells, true);
+    if (window.innerWidth < 800) document.querySelector('.map').scrollIntoView();
+  }
+
+  document.querySelectorAll('[data-cell],[data-place]').forEach((row) => {
+    row.tabIndex = 0;
+    row.addEventListener('click', () => follow(row));
+    row.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' || event.key === ' ') {
+        event.preventDefault();
+        follow(row);
+      }
+    });
+  });
+})();

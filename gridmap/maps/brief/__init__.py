@@ -1,0 +1,8 @@
+"""The briefing: figures, sentences, charts, parts and the page they make."""
+
+from __future__ import annotations
+
+from gridmap.maps.brief.figures import figures
+from gridmap.maps.brief.page import Briefing, briefing
+
+__all__ = ["Briefing", "briefing", "figures"]

@@ -1,0 +1,274 @@
+"""The briefing: one page for a leader, every figure computed, nothing loaded."""
+
+from __future__ import annotations
+
+import html as markup
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+import gridmap
+from gridmap._checks import check_choice
+from gridmap.maps import themes, vendored, views
+from gridmap.maps.brief import parts, sentences
+from gridmap.maps.brief.figures import cell_posts, computed
+from gridmap.maps.brief.period import FREQUENCY, By
+from gridmap.maps.density import heat_image
+from gridmap.maps.offline import with_policy, write_page
+from gridmap.maps.scene import Scene, as_json, grid_scene, today
+from gridmap.maps.words import Lang, level_title, pick
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+Audience = Literal["internal", "public"]
+HOTSPOT_THEME = 1  # place of the hotspots among the tabs
+STEPS = {"day": ("每日", "Daily"), "week": ("每周", "Weekly"), "month": ("每月", "Monthly")}
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """A finished page.
+
+    Attributes
+    ----------
+    html : str
+        The whole page.
+    figures : dict
+        Every number on it.
+    """
+
+    html: str
+    figures: dict[str, Any]
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the page as one file that loads nothing.
+
+        Raises
+        ------
+        InputError
+            When the file exists and may not be replaced, or cannot be written.
+        """
+        return write_page(self.html, path, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        page = markup.escape(self.html, quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:860px;border:0"></iframe>'
+
+
+def briefing(
+    grid: Grid,
+    incidents: pd.DataFrame,
+    *,
+    staff: pd.DataFrame | None = None,
+    title: str | None = None,
+    since: Any = None,
+    until: Any = None,
+    by: By = "week",
+    audience: Audience = "internal",
+    cell: str | None = None,
+    barriers: Any = None,
+    level: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+) -> Briefing:
+    """Make the briefing of a grid and its incidents, or the sheet of one cell.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    incidents
+        Points, or what `assign` gave. Only counts and a density image reach the page.
+    staff
+        A roster with columns ``code`` and ``role``; names and telephones are never read.
+    title
+        What stands at the head.
+    since, until
+        First and last day; all the time there is when not given.
+    by
+        Steps of the trend.
+    audience
+        "public" hides counts under 5 and what the cells of the map count.
+    cell
+        Code of a cell: makes its sheet instead.
+    barriers
+        Lines with a column ``name``, for the bounds of that sheet.
+    level
+        Level that is ranked; by default the streets.
+    source
+        Where the data come from.
+    lang
+        "zh" or "en".
+
+    Returns
+    -------
+    Briefing
+        With ``save(path)``, ``html`` and ``figures``.
+
+    Raises
+    ------
+    InputError
+        When a column, a day or an option cannot be understood.
+    """
+    check_choice("lang", lang, ("zh", "en"))
+    check_choice("by", by, FREQUENCY)
+    check_choice("audience", audience, ("internal", "public"))
+    if cell is not None:
+        from gridmap.maps.brief.sheet import cell_sheet
+
+        return cell_sheet(
+            grid, incidents, cell, staff=staff, barriers=barriers, since=since, until=until,
+            title=title, source=source, lang=lang,
+        )  # fmt: skip
+    found, spots, now = computed(grid, incidents, staff, since, until, by, level, lang)
+    public = audience == "public"
+    scene = _scene(grid, spots, now, staff, lang, public)
+    page = _page(found, scene, title, source, lang, public)
+    return Briefing(page, found)
+
+
+def _scene(
+    grid: Grid,
+    spots: pd.DataFrame,
+    now: pd.DataFrame,
+    staff: pd.DataFrame | None,
+    lang: Lang,
+    public: bool,
+) -> Scene:
+    counts = spots["incidents"].reindex(grid.cells.index, fill_value=0)
+    shown = [
+        views.rate_theme(counts, grid, lang),
+        themes.hotspot(spots, grid, lang),
+        themes.households(grid, lang),
+    ]
+    columns = [] if public else [views.count_column(counts, lang)]
+    posts = None if staff is None else cell_posts(staff, grid)
+    if posts is not None:
+        shown.append(themes.staffing(grid, pd.Series(posts, grid.cells.index), lang))
+    heat = heat_image(now, grid) if len(now) else None
+    extras: dict[str, Any] = {"show": {"heat": False}}
+    if heat is not None:
+        extras["heat"] = heat
+    return grid_scene(grid, shown, lang, columns=columns, extras=extras)
+
+
+def _page(
+    found: dict[str, Any], scene: Scene, title: str | None, source: str, lang: Lang, public: bool
+) -> str:
+    ranked = found["ranking"]["level"]
+    level = next((k for k, one in enumerate(scene.levels) if one["key"] == ranked), None)
+    place = level_title(ranked, lang)
+    values = {
+        "html_lang": pick(lang, "zh-CN", "en"),
+        "title": _esc(title or pick(lang, "城市网格化管理简报", "Urban grid briefing")),
+        "subtitle": _esc(_period_text(found, lang)),
+        "facts": "<br>".join(_esc(line) for line in _facts(found, source, lang, public)),
+        "conclusion": parts.spoken(sentences.conclusion(found, lang)),
+        "cards_label": pick(lang, "关键数字", "Key figures"),
+        "cards": "".join(map(parts.card, sentences.cards(found, lang))),
+        "map_label": pick(lang, "地图", "Map"),
+        "ranking_title": _esc(pick(lang, f"{place}排名", f"{place} ranking")),
+        "ranking_hint": pick(
+            lang,
+            "按事件率；须线为 95% 区间，虚线为全域",
+            "by rate; whiskers 95% interval, dashes all",
+        ),
+        "ranking": parts.ranking(found, lang, level, public),
+        "hot_title": pick(lang, "重点热点网格", "Strongest hotspots"),
+        "hot_hint": pick(lang, "Gi* 最强，点击定位", "by Gi*; click to see"),
+        "hot": parts.hotspots(found, lang, HOTSPOT_THEME, public),
+        **_lower(found, lang, public),
+        "definitions_title": pick(lang, "口径", "Definitions"),
+        "definitions": "".join(f"<li>{_esc(t)}</li>" for t in sentences.definitions(found, lang)),
+        "data": as_json(scene.sent()),
+        **_assets(),
+    }
+    return with_policy(Template(vendored.asset("briefing.html")).substitute(values))
+
+
+def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
+    """Fill the row under the map."""
+    by = found["trend"]["by"] if found["trend"] else "week"
+    span = found["trend"]["span"] if found["trend"] else 0
+    steps = {"day": ("日", "day"), "week": ("周", "week"), "month": ("月", "month")}[by]
+    return {
+        "trend_title": pick(lang, f"{STEPS[by][0]}事件量", f"{STEPS[by][1]} incidents"),
+        "trend_hint": pick(
+            lang,
+            f"线：{span} {steps[0]}均值；浅色为不足一{steps[0]}",
+            f"line: mean of {span} {steps[1]}s; pale: not a whole {steps[1]}",
+        ),
+        "trend": parts.trend(found, lang),
+        "handling_title": pick(lang, "处置层级", "Handled at"),
+        "handling_hint": pick(lang, "由下而上", "from the cell up"),
+        "handling": parts.handling(found, lang),
+        "quality_title": pick(lang, "数据质量", "Data quality"),
+        "quality_hint": "gridmap validate",
+        "quality": parts.quality(found, lang),
+        "more": "".join(_more(found, lang, public)),
+    }
+
+
+def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
+    """Return the panels that only some data fill: categories, sources, indicators, staffing."""
+    made = []
+    for key, zh, en in (
+        ("categories", "事件类别", "Categories"),
+        ("sources", "问题来源", "Sources"),
+    ):
+        if found[key]:
+            made.append((pick(lang, zh, en), parts.words(found[key], lang, public)))
+    if found["indicators"]:
+        made.append((pick(lang, "指标", "Indicators"), parts.indicators(found, lang)))
+    if found["staffing"]:
+        made.append((pick(lang, "人员配置", "Staffing"), parts.staffing(found, lang)))
+    width = {1: "wide", 2: "wide", 3: "third"}.get(len(made), "")
+    return [
+        f'<section class="panel extra {width}"><h2>{title}</h2>{body}</section>'
+        for title, body in made
+    ]
+
+
+def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:
+    until = found["period"]["until"] if found["period"] else today()
+    mark = pick(lang, "公开资料", "Public") if public else pick(lang, "内部资料", "Internal")
+    first = [
+        pick(lang, f"数据截至 {until}", f"Data until {until}"),
+        pick(lang, f"坐标系 {found['crs']}", f"CRS {found['crs']}"),
+        pick(lang, f"来源 {source}", f"Source {source}") if source else "",
+    ]
+    second = [
+        pick(lang, f"数据指纹 {found['fingerprint']}", f"Fingerprint {found['fingerprint']}"),
+        f"gridmap {gridmap.__version__}",
+        mark,
+    ]
+    return [" ｜ ".join(filter(None, line)) for line in (first, second)]
+
+
+def _period_text(found: dict[str, Any], lang: Lang) -> str:
+    period = found["period"]
+    if period is None:
+        return pick(lang, "全部数据（无时间）", "All data (no times)")
+    days = pick(lang, f"{period['days']} 天", f"{period['days']} days")
+    return f"{period['since']} – {period['until']}（{days}）"
+
+
+def _assets() -> dict[str, str]:
+    return {
+        "leaflet_css": vendored.style("leaflet/leaflet.css"),
+        "leaflet_js": vendored.script("leaflet/leaflet.js"),
+        "gridmap_css": vendored.asset("gridmap.css"),
+        "briefing_css": vendored.asset("briefing.css"),
+        "gridmap_js": vendored.asset("gridmap.js"),
+        "room_js": vendored.asset("room.js"),
+        "briefing_js": vendored.asset("briefing.js"),
+    }
+
+
+def _esc(text: str) -> str:
+    return markup.escape(text, quote=True)

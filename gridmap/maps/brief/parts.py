@@ -1,0 +1,337 @@
+"""Parts of the briefing page: tables and lists as HTML, every word escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from gridmap.maps.brief import charts
+from gridmap.maps.brief.charts import change_text, fact, percent
+from gridmap.maps.words import Lang, level_title, pick
+from gridmap.privacy import SMALL
+
+Figures = dict[str, Any]
+esc = html.escape
+
+
+def spoken(pieces: Iterable[tuple[str, str]]) -> str:
+    """Write a sentence of toned pieces."""
+    return "".join(_toned(text, tone) for text, tone in pieces)
+
+
+def _toned(text: str, tone: str) -> str:
+    if not tone:
+        return esc(text)
+    return f"<b>{esc(text)}</b>" if tone == "strong" else f'<b class="{tone}">{esc(text)}</b>'
+
+
+def card(one: dict[str, str]) -> str:
+    """Write a key figure."""
+    unit = f"<small>{esc(one['unit'])}</small>" if one["unit"] else ""
+    return (
+        f"<div><span>{esc(one['label'])}</span><b>{esc(one['value'])}{unit}</b>"
+        f'<em class="{one["tone"]}" title="{esc(one["below"])}">{esc(one["below"])}</em></div>'
+    )
+
+
+def counted(count: int, public: bool, lang: Lang) -> str:
+    """Write a count; for the public a small one only as such."""
+    if public and 0 < count < SMALL:
+        return pick(lang, f"少于{SMALL}", f"under {SMALL}")
+    return fact(count)
+
+
+def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
+    """Write the ranking of places: rate with interval, count, change, hotspots, closure, trend."""
+    rows = found["ranking"]["rows"]
+    most = max((row["high"] for row in rows if row["incidents"] and row["high"]), default=0.0)
+    changes = any(row["change"] is not None for row in rows)
+    closures = any(row.get("closure") is not None for row in rows)
+    posts = any("unstaffed" in row for row in rows)
+    heads = [
+        ("#", ""),
+        (level_title(found["ranking"]["level"], lang), "left"),
+        (pick(lang, "件/百户", "per 100 hh"), ""),
+        (pick(lang, "事件", "Incidents"), ""),
+        *([(pick(lang, "较上期", "Change"), "")] if changes else []),
+        (pick(lang, "热点格", "Hot"), ""),
+        (pick(lang, "带外", "Off band"), "optional"),
+        *([(pick(lang, "结案率", "Closed"), "")] if closures else []),
+        *([(pick(lang, "缺员", "No post"), "optional")] if posts else []),
+        (pick(lang, "趋势", "Trend"), "optional"),
+    ]
+    head = "".join(f'<th class="{name}">{esc(text)}</th>' for text, name in heads)
+    body = "".join(
+        _place(row, k + 1, found, lang, most, level, public, changes, closures, posts)
+        for k, row in enumerate(rows)
+    )
+    return f'<table><thead><tr>{head}</tr></thead><tbody class="places">{body}</tbody></table>'
+
+
+def _place(
+    row: dict[str, Any],
+    rank: int,
+    found: Figures,
+    lang: Lang,
+    most: float,
+    level: int | None,
+    public: bool,
+    changes: bool,
+    closures: bool,
+    posts: bool,
+) -> str:
+    link = "" if level is None else f' data-level="{level}" data-place="{row["place"]}"'
+    small = public and 0 < row["incidents"] < SMALL
+    rate = "–"
+    hint = ""
+    if row["rate"] is not None and not small:
+        bar = charts.interval_bar(
+            row["rate"], row["low"], row["high"], most, found["incidents"]["rate"] or 0.0
+        )
+        rate = f"{bar}<span>{row['rate']:.2f}</span>"
+        hint = f"95%: {row['low']:.2f} – {row['high']:.2f}"
+    cells = [
+        (str(rank), "quiet", ""),
+        (esc(row["name"]), "left name", row["name"]),
+        (rate, "rate", hint),
+        (counted(row["incidents"], public, lang), "", ""),
+        *([(change_text(row["change"]), "", "")] if changes else []),
+        (fact(row["hot"]), "", ""),
+        (fact(row["out_of_band"]), "optional", ""),
+        *([_closure(row)] if closures else []),
+        *([(fact(row["unstaffed"]), "optional", "")] if posts else []),
+        ("" if small else charts.spark(row["spark"]), "optional", ""),
+    ]
+    inner = "".join(
+        f'<td class="{name}"' + (f' title="{esc(title)}"' if title else "") + f">{text}</td>"
+        for text, name, title in cells
+    )
+    return f"<tr{link}>{inner}</tr>"
+
+
+def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
+    if row.get("closure") is None:
+        return "–", "", ""
+    interval = f"95%: {percent(row['closure_low'])} – {percent(row['closure_high'])}"
+    return percent(row["closure"]), "", interval
+
+
+def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> str:
+    """List the strongest hotspots with what was expected; a click leads to the map."""
+    top = found["hotspots"]["top"]
+    if not top:
+        text = pick(
+            lang,
+            "本期没有超出偶然的热点。",
+            "No cell stands out above chance in this period.",
+        )
+        return f'<p class="empty">{esc(text)}</p>'
+    head = "".join(
+        f'<th class="{name}">{esc(text)}</th>'
+        for text, name in [
+            ("z", ""),
+            (pick(lang, "网格", "Cell"), "left"),
+            (pick(lang, "事件", "Incidents"), ""),
+            (pick(lang, "期望", "Expected"), ""),
+            (pick(lang, "户数", "Households"), "optional"),
+            ("q", ""),
+            ("", "go"),
+        ]
+    )
+    go = pick(lang, "定位", "Show")
+    body = "".join(
+        f'<tr data-cell="{one["index"]}" data-theme="{theme}"><td><b>{one["z"]:.1f}</b></td>'
+        f'<td class="left name" title="{esc(one["code"])}">{esc(one["name"])}</td>'
+        f"<td>{counted(one['incidents'], public, lang)}</td><td>{one['expected']:.1f}</td>"
+        f'<td class="optional">{fact(one["households"])}</td><td>{_small(one["q"])}</td>'
+        f'<td class="go">{esc(go)}</td></tr>'
+        for one in top
+    )
+    return f'<table><thead><tr>{head}</tr></thead><tbody class="cells">{body}</tbody></table>'
+
+
+def _small(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def trend(found: Figures, lang: Lang) -> str:
+    """Draw the trend, or say that there are no times."""
+    told = found["trend"]
+    if told is None:
+        text = pick(lang, "数据没有时间列。", "The data have no times.")
+        return f'<p class="empty">{esc(text)}</p>'
+    titles = [
+        f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
+    ]
+    return charts.trend_chart(
+        charts.short_dates(told["labels"]), told["counts"], told["mean"], told["whole"], titles
+    )
+
+
+def share_table(rows: list[tuple[str, int, float, str]]) -> str:
+    """Write names with counts, shares as bars, and a last column."""
+    return (
+        "<table><tbody>"
+        + "".join(
+            f'<tr><td class="left">{esc(name)}</td><td>{fact(count)}</td>'
+            f'<td class="bar">{charts.share_bar(share)}</td><td>{percent(share, 1)}</td>'
+            f"{f'<td>{esc(last)}</td>' if last else ''}</tr>"
+            for name, count, share, last in rows
+        )
+        + "</tbody></table>"
+    )
+
+
+def handling(found: Figures, lang: Lang) -> str:
+    """Write at which level cases were handled; without levels, the sources."""
+    rows = found["handling"]
+    if rows is None:
+        text = pick(lang, "数据没有处置层级列。", "The data have no handling levels.")
+        return f'<p class="empty">{esc(text)}</p>'
+    return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
+
+
+def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
+    """Write the commonest words of a column with their change."""
+    others = pick(lang, "其他", "others")
+    shown = [row for row in rows if not (public and row["count"] < SMALL)]
+    changes = any(row["change"] is not None for row in shown)
+    return share_table(
+        [
+            (
+                row["name"] or others,
+                row["count"],
+                row["share"],
+                change_text(row["change"]) if changes else "",
+            )
+            for row in shown
+        ]
+    )
+
+
+def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> str:
+    """Write figures before what they count: value, tone, text, hint."""
+    return (
+        "<dl>"
+        + "".join(
+            f'<div><dt class="{tone}">{esc(value)}</dt><dd>{esc(text)}'
+            f"{f'<small>{esc(hint)}</small>' if hint else ''}</dd></div>"
+            for value, tone, text, hint in rows
+        )
+        + "</dl>"
+    )
+
+
+def quality(found: Figures, lang: Lang) -> str:
+    """Write the verdict of the proof, the cells off the band and what became of each record."""
+    cells, proof, account = found["cells"], found["proof"], found["account"]
+    good = proof["verdict"] == "exact"
+    largest, smallest = cells["largest"], cells["smallest"]
+    unusable = account["invalid"] + account["outside"]
+
+    def homes(extreme: dict[str, Any] | None, zh: str, en: str) -> str:
+        if extreme is None:
+            return ""
+        return pick(lang, f"{zh} {extreme['households']} 户", f"{en} {extreme['households']}")
+
+    rows = [
+        (
+            fact(proof["leftover"]),
+            "good" if good else "bad",
+            pick(lang, "条未相消的边（空白或重叠）", "edges that do not cancel (gaps, overlaps)"),
+            pick(lang, f"证明 {proof['verdict']}", f"proof {proof['verdict']}"),
+        ),
+        (
+            fact(cells["above"]),
+            "bad" if cells["above"] else "good",
+            pick(lang, f"个网格多于 {cells['high']} 户", f"cells above {cells['high']} households"),
+            homes(largest, "最大", "largest"),
+        ),
+        (
+            fact(cells["below"]),
+            "bad" if cells["below"] else "good",
+            pick(lang, f"个网格少于 {cells['low']} 户", f"cells below {cells['low']} households"),
+            homes(smallest, "最小", "smallest"),
+        ),
+        (
+            fact(cells["certified"]),
+            "",
+            pick(lang, "个带外网格已登记原因", "of these with a recorded reason"),
+            "",
+        ),
+        (
+            fact(account["read"]),
+            "",
+            pick(lang, "条事件读入", "incidents read"),
+            pick(
+                lang,
+                f"入格 {fact(account['assigned'])}",
+                f"{fact(account['assigned'])} in cells",
+            ),
+        ),
+        (
+            fact(unusable),
+            "bad" if unusable else "good",
+            pick(lang, "条未入格", "not in a cell"),
+            pick(
+                lang,
+                f"界外 {fact(account['outside'])}，坐标无效 {fact(account['invalid'])}",
+                f"{fact(account['outside'])} outside, {fact(account['invalid'])} unusable",
+            ),
+        ),
+    ]
+    return fact_list(rows)
+
+
+def indicators(found: Figures, lang: Lang) -> str:
+    """Write the indicators with counts and intervals."""
+    head = "".join(
+        f'<th class="{name}">{esc(text)}</th>'
+        for text, name in [
+            (pick(lang, "指标", "Indicator"), "left"),
+            (pick(lang, "分子/分母", "Counts"), ""),
+            (pick(lang, "比率", "Rate"), ""),
+            (pick(lang, "95% 区间", "95% interval"), ""),
+        ]
+    )
+    body = "".join(
+        f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
+        f"<td>{fact(one['numerator'])} / {fact(one['denominator'])}</td>"
+        f"<td><b>{percent(one['rate'])}</b></td>"
+        f"<td>{percent(one['low'])[:-1]} – {percent(one['high'])}</td></tr>"
+        for one in found["indicators"] or ()
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+ROLES = {
+    "leader": ("网格长", "leaders"),
+    "assistant": ("网格员", "assistants"),
+    "patrol": ("巡查员", "patrol"),
+    "department": ("部门下沉", "departments"),
+    "volunteer": ("志愿者", "volunteers"),
+}
+
+
+def staffing(found: Figures, lang: Lang) -> str:
+    """Write posts by role, and the cells that have none."""
+    told = found["staffing"]
+    total = max(told["posts"], 1)
+    rows = [
+        (pick(lang, *ROLES.get(role, (role, role))), count, count / total, "")
+        for role, count in told["roles"].items()
+    ]
+    facts = [
+        (
+            f"{told['per_cell']:.2f}",
+            "",
+            pick(lang, "个岗位每网格", "posts per cell"),
+            pick(lang, f"共 {fact(told['posts'])}", f"{fact(told['posts'])} in all"),
+        )
+    ]
+    if told["unstaffed"] is not None:
+        tone = "bad" if told["unstaffed"] else "good"
+        text = pick(lang, "个网格缺员", "cells without a post")
+        facts.append((fact(told["unstaffed"]), tone, text, told["first_unstaffed"] or ""))
+    return (share_table(rows) if rows else "") + fact_list(facts)
