@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gridmap.partition.community import Flags
 from gridmap.partition.exhaust import (
     IMPOSSIBLE,
     POSSIBLE,
@@ -21,7 +22,6 @@ from gridmap.partition.exhaust import (
     exhaust,
     masks_of,
 )
-from gridmap.partition.community import Flags
 from gridmap.partition.kernels import Ints
 
 TOO_FEW = "too-few"

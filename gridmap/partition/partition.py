@@ -16,7 +16,7 @@ from gridmap.grid import Grid
 from gridmap.partition import sentences
 from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.kernels import Ints, warm
-from gridmap.partition.search import EFFORTS, Quality, Wishes
+from gridmap.partition.search import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
 from gridmap.partition.solve import Outcome
 from gridmap.partition.survey import caller, check_units, communities
 from gridmap.partition.workers import Job, solve_all
@@ -101,7 +101,13 @@ def partition(
     progress = progress or silent
     frame = check_units(units)
     wishes = Wishes(
-        low, high, _target(target, low, high), seed, EFFORTS[quality], _discount(road_preference)
+        low,
+        high,
+        _target(target, low, high),
+        seed,
+        EFFORTS[quality],
+        _discount(road_preference),
+        BALANCE if weight is None else WORKLOAD,
     )
     wanted = wanted_cells(cells, frame)
     jobs = [(job, wanted.get(job.key, 0)) for job in communities(frame, weight)]

@@ -16,6 +16,7 @@ Quality = Literal["fast", "default", "best"]
 
 HOT, COLD = 0.3, 0.02
 SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
+WORKLOAD = 1.0  # the weight of balance where a workload is given
 MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
 
 
@@ -49,6 +50,7 @@ class Wishes:
     seed: int
     effort: Effort
     discount: float = 0.0
+    balance: float = BALANCE
 
     def possible(self, households: int) -> bool:
         """Tell whether some number of cells within the band holds so many households."""
@@ -202,7 +204,7 @@ def rules_for(piece: Community, wishes: Wishes, cells: int, price: float = 0.0) 
         load_target=max(float(piece.load.sum()), 1e-9) / cells,
         shape=SHAPE,
         border=BORDER,
-        balance=BALANCE,
+        balance=wishes.balance,
         excess=EXCESS,
         price=price,
     )

@@ -73,8 +73,8 @@ def solve_piece(piece: Piece, wishes: Wishes, cells: int = 0) -> Outcome:
     whole = np.zeros(len(piece.members), np.int64)
     if piece.giant >= 0:
         size = int(piece.community.households[piece.giant])
-        finding = Finding(UNIT_OVER_MAX, {"unit": piece.giant, "households": size})
-        return Outcome(whole, {0: finding})
+        over = Finding(UNIT_OVER_MAX, {"unit": piece.giant, "households": size})
+        return Outcome(whole, {0: over})
     known = by_households(total, wishes.low, wishes.high)
     if known is not None and (known.kind == TOO_FEW or wishes.cells(total) == 1):
         return Outcome(whole, {0: known})
