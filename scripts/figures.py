@@ -39,9 +39,9 @@ def units_and_cells() -> plt.Figure:
     grid = gm.partition(units, households=(300, 600), seed=0)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.4))
     made = grid.units
-    shade = made["households"] / made["households"].max()
-    made.plot(ax=left, color=plt.get_cmap("YlOrBr")(0.05 + 0.6 * shade), edgecolor="white", lw=0.4)
-    left.set_title(f"{len(made)} units, shaded by households", color=INK)
+    shade = (made["households"] / made.area).rank(pct=True).where(made["households"] > 0, 0)
+    made.plot(ax=left, color=plt.get_cmap("YlOrBr")(0.7 * shade), edgecolor=LINE, lw=0.25)
+    left.set_title(f"{len(made)} units, shaded by households per area", color=INK)
     tones = np.array(["#dfe7ec", "#c9d6de", "#b3c5d1", "#eef2f4"])
     colour = tones[np.arange(len(grid)) % len(tones)]
     grid.cells.plot(ax=right, color=colour, edgecolor=LINE, lw=0.7)
@@ -49,6 +49,7 @@ def units_and_cells() -> plt.Figure:
     for axis in (left, right):
         grid.jurisdictions.boundary.plot(ax=axis, color=ACCENT, lw=1.4)
         axis.set_axis_off()
+        axis.set_anchor("N")
     return figure
 
 
@@ -67,8 +68,9 @@ def proof() -> plt.Figure:
     for box in whole:
         _arrows(axes[0], _steps(box, inset=0.14), LINE)
     _arrows(axes[1], _steps((0, 0, 4, 4), parts=2), INK)
-    _arrows(axes[2], _steps((0, 0, 4, 4), parts=2)[1:], INK)
-    _arrows(axes[2], _steps((2, 0, 2.25, 2))[::-1], ACCENT)
+    gpd.GeoSeries(shapely.box(2, 0, 2.25, 2)).plot(ax=axes[2], color="#f2d6d6")
+    gpd.GeoSeries(shapely.box(*np.array(narrow).T)).boundary.plot(ax=axes[2], color="white", lw=1)
+    _arrows(axes[2], [(end, start) for start, end in _steps((2, 0, 2.25, 2))], ACCENT)
     return figure
 
 
