@@ -82,7 +82,7 @@ def declared_datum(
     if are_degrees((*low, *high)):
         known.notes.append(
             (
-                "经纬度未声明坐标系，按 WGS84 读取；来自高德、微信的请加 --datum gcj02，百度用 bd09。",
+                "经纬度未声明坐标系，按 WGS84 读取；高德、微信用 --datum gcj02，百度用 bd09。",
                 "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap or "
                 "WeChat, bd09 for Baidu.",
             )

@@ -78,7 +78,7 @@ def write_table(
         What to write; a named index becomes a column, geometries are left out.
     path : path
         A file that ends in .csv (with byte-order mark, so that Excel reads it), .xlsx, .parquet
-        or .json (one object a record).
+        or .json (one object a record); or a database URL with ``?table=``.
     overwrite : bool
         Whether an existing file may be replaced.
     headings : dict, optional
@@ -91,6 +91,11 @@ def write_table(
     InputError
         When the format is unknown, the file exists, or it cannot be written.
     """
+    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+        from gridmap.io.postgis import write_database_table
+
+        write_database_table(frame, os.fspath(path), overwrite=overwrite)
+        return
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:

@@ -1,0 +1,169 @@
+"""Layers, tables and grids in a real PostgreSQL with PostGIS."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import shapely
+
+import gridmap
+from gridmap.errors import InputError
+from gridmap.io import postgis as room
+from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
+from gridmap.io.inputs import read_households, read_incidents
+
+pytestmark = pytest.mark.postgis
+
+
+@pytest.fixture
+def boxes() -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(
+        {"code": ["001", "002"], "户数": [3, 4], "share": [0.1, None], "开放": [True, False]},
+        geometry=shapely.box([0.1, 5], 0, [5, 10.3], 5),
+        crs=4547,
+    )
+
+
+def test_a_grid_comes_back_byte_for_byte(postgis_url: str, grid: Any, tmp_path: Path) -> None:
+    place = f"{postgis_url}?table=plan"
+    write_grid(grid, place)
+    back = read_grid(place)
+    assert back.content_hash == grid.content_hash
+    write_grid(grid, tmp_path / "a.gpkg")
+    write_grid(back, tmp_path / "b.gpkg")
+    digests = {hashlib.sha256((tmp_path / n).read_bytes()).digest() for n in ("a.gpkg", "b.gpkg")}
+    assert len(digests) == 1
+
+
+def test_a_grid_is_validated_in_place(postgis_url: str, grid: Any) -> None:
+    write_grid(grid, f"{postgis_url}?table=inplace")
+    cells = read_layer(f"{postgis_url}?table=inplace_cells")
+    boundary = read_layer(f"{postgis_url}?table=inplace_boundary")
+    assert gridmap.validate(cells, boundary).empty
+    assert not gridmap.validate(cells.iloc[1:], boundary).empty
+
+
+def test_the_name_of_a_grid_stands_for_its_cells(postgis_url: str, grid: Any) -> None:
+    write_grid(grid, f"{postgis_url}?table=byname")
+    assert len(read_layer(f"{postgis_url}?table=byname")) == len(grid)
+
+
+def test_layers_keep_order_types_and_bits(postgis_url: str, boxes: gpd.GeoDataFrame) -> None:
+    place = f"{postgis_url}?table=boxes"
+    write_layer(boxes, place)
+    back = read_layer(place)
+    pd.testing.assert_frame_equal(pd.DataFrame(back.drop(columns="geometry")),
+                                  pd.DataFrame(boxes.drop(columns="geometry")))  # fmt: skip
+    assert back.crs == boxes.crs
+    bits = [shapely.to_wkb(frame.geometry.to_numpy()).tolist() for frame in (back, boxes)]
+    assert bits[0] == bits[1]
+
+
+def test_tables_and_inputs_are_read_from_the_database(
+    postgis_url: str, boxes: gpd.GeoDataFrame
+) -> None:
+    write_layer(boxes, f"{postgis_url}?table=homes", overwrite=True)
+    frame, _ = read_households(f"{postgis_url}?table=homes")
+    assert frame["households"].sum() == 7
+    points = boxes.set_geometry(boxes.centroid)
+    write_layer(points, f"{postgis_url}?table=cases", overwrite=True)
+    incidents, _ = read_incidents(f"{postgis_url}?table=cases")
+    assert len(incidents) == 2
+    placed = pd.DataFrame({"code": ["a"], "time": pd.to_datetime(["2024-03-01 10:00"])})
+    write_table(placed, f"{postgis_url}?table=public.placed")
+    pd.testing.assert_frame_equal(
+        read_table(f"{postgis_url}?table=placed"), placed.astype({"time": "datetime64[us]"})
+    )
+
+
+def test_nothing_is_overwritten_unasked(postgis_url: str, boxes: gpd.GeoDataFrame) -> None:
+    place = f"{postgis_url}?table=mine"
+    write_layer(boxes, place)
+    with pytest.raises(InputError, match="exists already"):
+        write_layer(boxes.iloc[:1], place)
+    assert len(read_layer(place)) == 2
+    write_layer(boxes.iloc[:1], place, overwrite=True)
+    assert len(read_layer(place)) == 1
+
+
+def test_a_killed_connection_leaves_the_old_table_whole(
+    postgis_url: str, grid: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    place = f"{postgis_url}?table=victim"
+    write_grid(grid, place)
+    before = read_grid(place).content_hash
+    create, count = room._create, [0]
+
+    def kill_in_the_middle(connection: Any, name: tuple[str, str], frame: Any) -> None:
+        create(connection, name, frame)
+        count[0] += 1
+        if count[0] == 2:
+            process = connection.info.backend_pid
+            with psycopg.connect(postgis_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+
+    monkeypatch.setattr(room, "_create", kill_in_the_middle)
+    with pytest.raises(InputError, match="nothing was changed"):
+        write_grid(grid, place, overwrite=True)
+    assert count[0] == 2
+    assert read_grid(place).content_hash == before
+
+
+def test_readers_see_the_old_or_the_new_never_a_mixture(
+    postgis_url: str, boxes: gpd.GeoDataFrame
+) -> None:
+    place = f"{postgis_url}?table=busy"
+    write_layer(boxes, place)
+    lengths: set[int] = set()
+
+    def read() -> None:
+        for _ in range(20):
+            lengths.add(len(read_layer(place)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for size in (1, 2, 1, 2):
+        write_layer(boxes.iloc[:size], place, overwrite=True)
+    reader.join()
+    assert lengths <= {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [("", "names no table"), ("?table=nowhere", "has no table 'nowhere'")],
+)
+def test_a_missing_table_is_named(postgis_url: str, query: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_layer(postgis_url + query)
+
+
+def test_a_grid_that_is_not_there_is_named(postgis_url: str) -> None:
+    with pytest.raises(InputError, match="is no grid"):
+        read_grid(f"{postgis_url}?table=nowhere")
+
+
+def test_a_password_is_never_shown() -> None:
+    with pytest.raises(InputError) as caught:
+        read_layer("postgresql://me:topsecret@127.0.0.1:9/db?table=t")
+    assert "topsecret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_geometry_is_no_layer(postgis_url: str) -> None:
+    write_table(pd.DataFrame({"a": [1]}), f"{postgis_url}?table=flat")
+    with pytest.raises(InputError, match="one column of geometries"):
+        read_layer(f"{postgis_url}?table=flat")
+
+
+def test_a_crs_without_code_is_refused(postgis_url: str, boxes: gpd.GeoDataFrame) -> None:
+    odd = boxes.set_crs("+proj=tmerc +lon_0=114 +k=0.9 +type=crs", allow_override=True)
+    with pytest.raises(InputError, match="EPSG code"):
+        write_layer(odd, f"{postgis_url}?table=odd")
