@@ -82,7 +82,7 @@ def _path(polygons: npt.NDArray[Any], labels: Labels) -> Path | None:
 def _read(path: Path) -> CoverageIndex | None:
     """Return the index of a file; None when there is none, or none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
             return CoverageIndex.from_arrays(dict(file))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

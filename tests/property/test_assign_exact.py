@@ -1,0 +1,100 @@
+"""Each point gets the cell that rational arithmetic gives it, on every path."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridmap.coverage.direct import relate_directly
+from gridmap.coverage.index import CoverageIndex, ranks_of
+from gridmap.incidents.nearest import Locator
+from tests.coverages import Exactly, awkward_points, mosaic, moved
+
+PLACES = ("outside", "inside", "boundary", "rim")
+SEEDS = st.integers(0, 10_000)
+PLACED = st.sampled_from(
+    [(1.0, 0.0, 0.0), (0.1, 500_000.0, 3_400_000.0), (1 / 3, -1e6, 0.1), (1e-5, 116.3, 39.9)]
+)
+
+
+def _agrees(answer: Any, exactly: Exactly, x: Any, y: Any) -> None:
+    cell, place = answer
+    for k in range(len(x)):
+        assert (cell[k], PLACES[place[k]]) == exactly(x[k], y[k]), (x[k], y[k])
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, PLACED)
+def test_the_index_agrees_with_fractions(seed: int, where: tuple[float, float, float]) -> None:
+    """Vertices, edges and their neighbours by one ulp upwards: not one mistake."""
+    cells = moved(mosaic(seed), *where)
+    codes = [f"{(13 * k) % 17:02d}{k}" for k in range(len(cells))]
+    x, y = awkward_points(cells, seed, 100)
+    exactly = Exactly(cells, codes)
+    _agrees(CoverageIndex(cells, codes).relate(x, y), exactly, x, y)
+    ranks = ranks_of(codes, len(cells))
+    _agrees(relate_directly(cells, shapely.STRtree(cells), ranks, x, y), exactly, x, y)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, PLACED, st.floats(0.3, 90.0))
+def test_nothing_changes_the_answers(
+    seed: int, where: tuple[float, float, float], pixels: float
+) -> None:
+    """Neither pixels, nor the order of the cells, nor pickling, nor the path taken."""
+    cells = moved(mosaic(seed), *where)
+    codes = np.array([f"{(13 * k) % 17:02d}{k}" for k in range(len(cells))], dtype=object)
+    x, y = awkward_points(cells, seed, 3000)
+    index = CoverageIndex(cells, codes)
+    cell, place = index.relate(x, y)
+    assert np.array_equal(index.locate(x, y), cell)
+    other = CoverageIndex(cells, codes, pixel=pixels * where[0])
+    kept = pickle.loads(pickle.dumps(index))
+    filed = CoverageIndex.from_arrays(index.to_arrays())
+    for again in (other, kept, filed):
+        assert all(map(np.array_equal, again.relate(x, y), (cell, place)))
+    order = np.random.default_rng(seed).permutation(len(cells))
+    shuffled, shuffled_place = CoverageIndex(cells[order], codes[order]).relate(x, y)
+    assert np.array_equal(np.r_[0, order + 1][shuffled], cell)
+    assert np.array_equal(shuffled_place, place)
+    few = relate_directly(cells, shapely.STRtree(cells), ranks_of(codes, len(codes)), x, y)
+    assert all(map(np.array_equal, few, (cell, place)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_every_point_inside_is_assigned_once(seed: int) -> None:
+    """The cell contains or touches its point, and only points outside have none."""
+    cells = mosaic(seed)
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(-5, 65, (2, 2000)).astype(float)
+    cell, place = CoverageIndex(cells).relate(x, y)
+    point, hit = shapely.STRtree(cells).query(shapely.points(x, y), predicate="intersects")
+    touched = np.bincount(point, minlength=len(x))
+    assert np.array_equal(cell > 0, touched > 0)
+    assert np.array_equal(place > 0, touched > 0)
+    pairs = set(zip(point.tolist(), hit.tolist(), strict=True))
+    assert all((k, cell[k] - 1) in pairs for k in np.flatnonzero(cell))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_the_nearest_cell_is_nearest(seed: int) -> None:
+    """The distance is that of the polygons, and a tie goes to the lowest code."""
+    cells = mosaic(seed)
+    codes = np.array([f"{(13 * k) % 17:02d}{k:02d}" for k in range(len(cells))], dtype=object)
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(-30, 90, (2, 300)).astype(float)
+    placed = Locator(cells, codes, None).place(x, y)
+    points = shapely.points(x[placed.outside], y[placed.outside])
+    distance = shapely.distance(cells[:, None], points[None, :])
+    assert placed.distance == pytest.approx(distance.min(axis=0), rel=1e-12)
+    for k in range(len(points)):
+        tied = np.flatnonzero(distance[:, k] == distance[:, k].min())
+        assert codes[placed.nearest[k] - 1] == min(codes[tied])
