@@ -170,7 +170,7 @@ def renamed(
     return names
 
 
-def alarm_of(x: Any, y: Any, datum: str, outside: int, read: int, grid: Grid) -> Any:
+def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> Any:
     """Return a DatumAlarm when so many points lie outside that their datum is doubtful.
 
     Parameters
@@ -179,12 +179,12 @@ def alarm_of(x: Any, y: Any, datum: str, outside: int, read: int, grid: Grid) ->
         Positions as delivered, or a sample of them.
     datum : str
         What they were declared to be in.
-    outside, read : int
-        How many points lie outside, of how many.
+    lost, read : int
+        How many positions are in no cell, of how many.
     grid : Grid
         The cells.
     """
-    if outside <= _SUSPICIOUS * read:
+    if lost <= _SUSPICIOUS * read:
         return None
     step = max(1, len(x) // _SAMPLE)
     try:
@@ -194,9 +194,8 @@ def alarm_of(x: Any, y: Any, datum: str, outside: int, read: int, grid: Grid) ->
 
 
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
-    doubt = alarm_of(
-        where.given_x, where.given_y, where.datum, len(placement.outside), len(where.x), grid
-    )
+    lost = where.given - int((placement.cell > 0).sum())
+    doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)
     if doubt is not None:
         warnings.warn(doubt.sentence("en"), UnassignedWarning, stacklevel=3)
 

@@ -29,6 +29,11 @@ class Positions(NamedTuple):
     y: Floats
     datum: str
 
+    @property
+    def given(self) -> int:
+        """How many of the delivered positions are numbers."""
+        return int((np.isfinite(self.given_x) & np.isfinite(self.given_y)).sum())
+
 
 def positions(
     points: Any, crs: Any, *, datum: str | None = None, x: str | None = None, y: str | None = None
@@ -117,4 +122,7 @@ def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
             f"{shapes[odd[0]].geom_type} at {names[odd[0]]!r}. Use "
             "`points.representative_point()`."
         )
-    return shapely.get_x(shapes), shapely.get_y(shapes)
+    known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    xy = np.full((2, len(shapes)), np.nan)
+    xy[:, known] = shapely.get_coordinates(shapes).T
+    return xy[0], xy[1]

@@ -214,6 +214,7 @@ class _Run:
         self._max_distance = max_distance
         self._accounts = Accounts()
         self._sample: list[Floats] = []
+        self._given = 0
         self._names = _position_columns(source.schema, x, y)
         self._datum, self._move = _mover(source, self._names, datum, grid.crs)
         if source.size > 1 << 22:
@@ -227,6 +228,7 @@ class _Run:
             x, y = self._move(*given)
             placement = self._locator.place(x, y, self._max_distance)
             self._account(batch, placement)
+            self._given += int((np.isfinite(given[0]) & np.isfinite(given[1])).sum())
             self._keep_some(given)
             yield batch, placement, (x, y)
             self._progress("assign", batch.done, self._source.size)
@@ -236,9 +238,8 @@ class _Run:
         counts = self._accounts.counts
         if self._sample:
             x, y = np.concatenate(self._sample, axis=1)
-            self._accounts.alarm = alarm_of(
-                x, y, self._datum, counts["outside"], counts["read"], self._grid
-            )
+            lost = self._given - sum(counts[name] for name in ("inside", "boundary", "rim"))
+            self._accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self._grid)
         return self._accounts
 
     def _positions(self, table: pa.RecordBatch) -> tuple[Floats, Floats]:
