@@ -164,10 +164,20 @@ def _claims(names: list[str], known: Mapping[str, Alias]) -> dict[str, list[tupl
     """Return for each field the columns that claim it, with their rank."""
     claims: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        alias = known.get(fold(name)) or _cut_alias(name, known)
+        alias = _alias(name, known)
         if alias is not None:
             claims.setdefault(alias.field, []).append((alias.rank, name))
     return claims
+
+
+def meaning(heading: str, known: Mapping[str, Alias]) -> str:
+    """Return the field that a heading means, empty when it means none."""
+    alias = _alias(heading, known)
+    return alias.field if alias is not None else ""
+
+
+def _alias(name: str, known: Mapping[str, Alias]) -> Alias | None:
+    return known.get(fold(name)) or _cut_alias(name, known)
 
 
 def _cut_alias(name: str, known: Mapping[str, Alias]) -> Alias | None:

@@ -5,6 +5,7 @@ Each reader returns the frame and how it was understood, whose sentences are to 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import shapely
 
 from gridmap.crs import check_datum, from_datum, positions_from
@@ -19,7 +22,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.layers import read_layer
 from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
-from gridmap.io.source import find_source
+from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.tables import read_table
 
 Spec = str | os.PathLike[str]
@@ -315,20 +318,16 @@ def _layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
     source = find_source(spec)
     if source.kind in ("csv", "sheet"):
         return read_table(spec)
-    if source.kind == "parquet" and not _has_geometry(spec):
+    if source.kind == "parquet" and not has_geometry(source):
         return read_table(spec)
     return read_layer(spec, crs=crs)
 
 
-def _has_geometry(spec: Spec) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from gridmap.io.source import unreadable
-
-    source = find_source(spec)
+def has_geometry(source: Source) -> bool:
+    """Tell whether a Parquet file is a GeoParquet."""
+    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     try:
-        return b"geo" in (pq.read_schema(source.path).metadata or {})
+        return b"geo" in (pq.read_schema(place).metadata or {})
     except (pa.ArrowException, OSError) as error:
         raise unreadable(source.name, error) from error
 
