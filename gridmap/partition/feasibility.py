@@ -71,6 +71,7 @@ def feasibility(
 
     Examples
     --------
+    >>> import shapely
     >>> blocks = gpd.GeoDataFrame({"parent": ["A", "A", "B"], "households": [200, 250, 90]},
     ...     geometry=shapely.box([0, 1, 2], 0, [1, 2, 3], 1), crs=4547)
     >>> feasibility(blocks, lang="en")["possible"].to_dict()
@@ -178,6 +179,7 @@ def what_if(
 
     Examples
     --------
+    >>> import shapely
     >>> blocks = gpd.GeoDataFrame({"parent": ["A", "A", "B"], "households": [200, 250, 550]},
     ...     geometry=shapely.box([0, 1, 2], 0, [1, 2, 3], 1), crs=4547)
     >>> what_if(blocks, [(300, 500), (300, 600)])["impossible"].tolist()

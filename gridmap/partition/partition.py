@@ -91,6 +91,7 @@ def partition(
 
     Examples
     --------
+    >>> import shapely
     >>> blocks = gpd.GeoDataFrame({"parent": "A", "households": [200, 250, 150, 350]},
     ...     geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1), crs=4547)
     >>> partition(blocks).cells["households"].to_dict()

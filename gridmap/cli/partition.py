@@ -1,0 +1,201 @@
+"""gridmap partition: cut jurisdictions into proved cells."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from gridmap.partition.report import Report
+
+
+@_shell.command(name="partition")
+@click.argument("jurisdictions", metavar="JURISDICTIONS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg",
+              help="Grid file to write.")  # fmt: skip
+@click.option("--households", metavar="FILE", help="Buildings or addresses with their households.")
+@click.option("--units", metavar="FILE", help="Indivisible polygons with their households.")
+@click.option("--count", metavar="COLUMN", help="Column of households.")
+@click.option("--barriers", metavar="FILE", multiple=True, help="Streets, rivers, railways.")
+@click.option("--dedicated", metavar="FILE", help="Schools, markets, parks: cells of their own.")
+@click.option("--whole", metavar="FILE", help="Compounds that are kept in one piece.")
+@click.option("--level", "levels", metavar="COLUMN", multiple=True,
+              help="Level of the hierarchy, coarse to fine.")  # fmt: skip
+@click.option("--code", metavar="COLUMN", help="The jurisdictions' own code.")
+@click.option("--min", "low", type=int, default=300, help="Least households of a cell.")
+@click.option("--max", "high", type=int, default=600, help="Most households of a cell.")
+@click.option("--target", type=float, metavar="N", help="Households wanted in a cell.")
+@click.option("--cells", metavar="COLUMN", help="Column with the cells wanted in a community.")
+@click.option("--weight", metavar="COLUMN", help="Column of the units with a workload to balance.")
+@click.option("--quality", type=click.Choice(["fast", "default", "best"]), default="default",
+              help="How long to search.")  # fmt: skip
+@click.option("--road-preference", type=click.FloatRange(0, 1), default=0.3,
+              help="How much cheaper a border on a barrier is.")  # fmt: skip
+@click.option("--approve", "approved", metavar="CODE", multiple=True,
+              help="Community whose exceptions are approved.")  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Another seed, another grid.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes.")
+@click.option("--report", "report_path", type=click.Path(path_type=Path), metavar="R.json",
+              help="Report to write, .json or .html.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="End with 1 on any cell outside the band.")
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude of the households.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_shell.crs_option
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **options: Any) -> int:
+    """Cut jurisdictions into connected cells within the band of households, proved gapless.
+
+    Ends with 0 when every cell is in the band or certified impossible, with 1 when a shortfall is
+    unexplained (with --strict: any).
+    """
+    from gridmap.io import write_grid
+    from gridmap.io.atomic import check_writable, replacing
+    from gridmap.partition import partition
+    from gridmap.partition.report import report
+
+    overwrite, strict = options.pop("overwrite"), options.pop("strict")
+    as_json = options.pop("as_json")
+    if (options["households"] is None) == (options["units"] is None):
+        raise click.UsageError("Give --households or --units, one of them.")
+    for path in filter(None, (output, report_path)):
+        check_writable(path, overwrite=overwrite)
+    clock = Clock()
+    units = read_units(shell, clock, options)
+    lang = cast(Literal["zh", "en"], shell.lang)
+    grid = partition(
+        units,
+        (options["low"], options["high"]),
+        seed=options["seed"],
+        target=options["target"],
+        cells=options["cells"],
+        weight=options["weight"],
+        quality=options["quality"],
+        road_preference=options["road_preference"],
+        approved=options["approved"],
+        workers=options["workers"],
+        lang=lang,
+        progress=shell.progress(),
+    )
+    clock.lap("partition")
+    write_grid(grid, output, overwrite=overwrite)
+    clock.lap("write")
+    made = report(grid, timings=clock.laps)
+    if report_path is not None:
+        with replacing(report_path, overwrite=overwrite) as path:
+            html = report_path.suffix.lower() in {".html", ".htm"}
+            text = (
+                made.html(lang)
+                if html
+                else json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
+            )
+            path.write_text(text, encoding="utf-8")
+    if as_json:
+        shell.emit_json(made.as_dict() | {"output": str(output)})
+    else:
+        say(shell, made)
+    return int(bool(len(made.grid.exceptions if strict else made.unexplained)))
+
+
+class Clock:
+    """Seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last stage."""
+        now = time.perf_counter()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def read_units(shell: _shell.Shell, clock: Clock, options: dict[str, Any]) -> gpd.GeoDataFrame:
+    """Read the inputs, say how they were understood, and make units of them."""
+    from gridmap.io import inputs
+    from gridmap.partition.attach import attach
+    from gridmap.partition.subdivide import subdivide
+
+    crs = options["crs"]
+    levels = list(options["levels"]) or None
+
+    def understood(pair: tuple[gpd.GeoDataFrame, Any]) -> gpd.GeoDataFrame:
+        for line in pair[1].sentences(shell.lang):
+            shell.say(line)
+        return pair[0]
+
+    areas = understood(
+        inputs.read_jurisdictions(
+            options["jurisdictions"], crs=crs, code=options["code"], levels=levels or ()
+        )
+    )
+    code = options["code"] or ("code" if "code" in areas else None)
+    barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
+    shared: dict[str, Any] = {
+        "barriers": barriers or None,
+        "whole": None
+        if options["whole"] is None
+        else understood(inputs.read_dedicated(options["whole"], crs=crs)),
+        "dedicated": None
+        if options["dedicated"] is None
+        else understood(inputs.read_dedicated(options["dedicated"], crs=crs)),
+        "levels": levels,
+        "code": code,
+        "count": "households",
+    }
+    if options["units"] is not None:
+        given = understood(inputs.read_units(options["units"], crs=crs, count=options["count"]))
+        clock.lap("read")
+        units = attach(given, areas, **shared)
+    else:
+        homes = understood(
+            inputs.read_households(
+                options["households"],
+                crs=crs,
+                count=options["count"],
+                x=options["x"],
+                y=options["y"],
+                datum=options["datum"],
+            )
+        )
+        clock.lap("read")
+        units = subdivide(areas, homes, progress=shell.progress(), **shared)
+    clock.lap("subdivide")
+    for note in units.attrs.get("notes", []):
+        shell.say(note[shell.lang])
+    return units
+
+
+def say(shell: _shell.Shell, made: Report) -> None:
+    """Print the sentence, the short table and the exceptions."""
+    facts = made.as_dict()
+    low, high = made.grid.band
+    shell.answer(made.sentence(cast(Literal["zh", "en"], shell.lang)))
+    inside = f"{facts['in_band']:,} / {facts['residential']:,}"
+    accounts = f"{facts['households_in']:,} = {facts['households_out']:,}"
+    compact = f"{facts['polsby_popper_mean'] or 0:.3f}"
+    border = f"{facts['internal_boundary_m'] / 1000:,.1f}"
+    for zh, en, figure in (
+        (f"{low}–{high} 户内", f"in {low}-{high}", inside),
+        ("户数：读入 = 归格", "households: in = out", accounts),
+        ("界外户数", "households outside", f"{facts['households_outside']:,}"),
+        ("紧凑度均值（Polsby–Popper）", "mean compactness (Polsby-Popper)", compact),
+        ("内部边界（公里）", "internal border (km)", border),
+        ("例外", "exceptions", f"{len(facts['infeasible']):,}"),
+    ):
+        shell.answer(f"  {shell.pick(zh, en)}: {figure}")
+    places = made.grid.jurisdictions
+    names = places[made.grid.levels[-1]] if made.grid.levels else places.index.to_series()
+    for row in facts["infeasible"]:
+        shell.answer(f"  {names[row['community']]} {row['code']}: {row['reason']}")
