@@ -19,8 +19,11 @@ from gridmap.partition.reading import Bools
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GAP = 0.1
 """Metres that a cut needs between two places it separates."""
-ALONG, WIDE, ROUND = 0.35, 0.3, 0.4
-"""Weights: cutting across the long axis; a wide gap; having to lead the border round a parcel."""
+THIN = 10.0
+"""Metres that should stay on both sides of a cut, up to the outline of the piece."""
+ALONG, WIDE, ROUND, SHAVED = 0.35, 0.3, 0.4, 0.8
+"""Weights: cutting across the long axis; a wide gap; having to lead the border round a parcel;
+shaving off a strip thinner than that."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def split(polygons: Geometries, items: Items, cap: int, may: Bools) -> Pieces:
                 polygons, block, path, of_item, np.concatenate([*cuts, []]).astype(object)
             )
         chosen = np.flatnonzero(open_[of_item])
-        found = _choose_cuts(items, chosen, of_item[chosen])
+        found = _choose_cuts(polygons, items, chosen, of_item[chosen])
         done = _cut(polygons, found, items.xy[chosen], of_item[chosen])
         open_[np.setdiff1d(np.flatnonzero(open_), done.parent)] = False
         if not len(done.parent):
@@ -143,9 +146,11 @@ class _Done:
     child: Ints
 
 
-def _choose_cuts(items: Items, chosen: Ints, piece: Ints) -> _Cuts:
+def _choose_cuts(polygons: Geometries, items: Items, chosen: Ints, piece: Ints) -> _Cuts:
     """Return the best cut of each piece along either of its axes."""
     pieces, local = np.unique(piece, return_inverse=True)
+    corners, corner_of = shapely.get_coordinates(polygons[pieces], return_index=True)
+    first = np.searchsorted(corner_of, np.arange(len(pieces)))
     xy = items.xy[chosen]
     middle, angle = _axes(xy, local, len(pieces))
     best = np.full(len(pieces), -np.inf)
@@ -156,7 +161,10 @@ def _choose_cuts(items: Items, chosen: Ints, piece: Ints) -> _Cuts:
         n = np.c_[np.cos(angle + turn), np.sin(angle + turn)]
         at = ((xy - middle[local]) * n[local]).sum(axis=1)
         low, high = _extents(items, chosen, local, middle, n, at)
-        score, where, near = _score(at, low, high, items.firm[chosen], items.count[chosen], local)
+        reach = ((corners - middle[corner_of]) * n[corner_of]).sum(axis=1)
+        outline = np.minimum.reduceat(reach, first), np.maximum.reduceat(reach, first)
+        firm, count = items.firm[chosen], items.count[chosen]
+        score, where, near = _score(at, low, high, firm, count, local, outline)
         better = score + bonus > best
         best = np.where(better, score + bonus, best)
         normal[better] = n[better]
@@ -201,7 +209,13 @@ def _extents(
 
 
 def _score(
-    at: Floats, low: Floats, high: Floats, firm: Bools, count: Ints, local: Ints
+    at: Floats,
+    low: Floats,
+    high: Floats,
+    firm: Bools,
+    count: Ints,
+    local: Ints,
+    outline: tuple[Floats, Floats],
 ) -> tuple[Floats, Floats, Floats]:
     """Return for each piece the best score, where to cut, and the last item before the cut."""
     n = int(local.max()) + 1
@@ -218,12 +232,13 @@ def _score(
     gap, room = right - left, firm_right - firm_left
     score = 1 - 2 * np.abs(share - 0.5) + WIDE * np.maximum(gap, 0.0) / np.maximum(reach, 1e-9)
     score -= np.where(gap < -GAP, ROUND, 0.0)
+    middle = (left + right) / 2
+    left_over = np.minimum(middle - outline[0][piece], outline[1][piece] - middle)
+    score -= SHAVED * np.clip(1 - left_over / THIN, 0.0, 1.0)
     last = np.r_[piece[1:] != piece[:-1], True]
     score[last | (room < GAP)] = -np.inf
     best = np.lexsort((np.arange(len(piece)), -score, piece))[starts]
-    where = np.clip(
-        (left[best] + right[best]) / 2, firm_left[best] + GAP / 4, firm_right[best] - GAP / 4
-    )
+    where = np.clip(middle[best], firm_left[best] + GAP / 4, firm_right[best] - GAP / 4)
     return score[best], where, at[best]
 
 

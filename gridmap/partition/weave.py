@@ -130,7 +130,8 @@ def _without_crumbs(
 ) -> tuple[Geometries, Ints]:
     """Join slivers without households with a neighbour, rather of their own block and branch."""
     where = homes_in(polygons, homes.xy)
-    count = np.bincount(where[where >= 0], minlength=len(polygons))
+    found = where >= 0
+    count = np.bincount(where[found], weights=homes.count[found], minlength=len(polygons))
     block = pieces.block[label]
     area = shapely.area(polygons)
     edges = inside(shared_edges(polygons), blocks.owner[block])
