@@ -22,6 +22,8 @@ COMMANDS = {
     "map": "Draw a grid as one HTML page that opens offline.",
     "briefing": "Write the one-file briefing, or the sheet of one cell.",
     "compare": "Tell what moved between two grids.",
+    "account": "Prove that no household is left out, building by building.",
+    "export": "File a grid as a workbook, one sheet per level.",
     "staff": "Match the roster to the cells.",
     "patrol": "Route the patrol through every street of each cell.",
 }

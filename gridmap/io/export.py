@@ -1,0 +1,193 @@
+"""A grid as planners file it: a workbook with one sheet per level, or a table of its cells."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.grid import Grid
+from gridmap.io.atomic import replacing
+from gridmap.io.tables import plain_table, write_table, write_workbook
+from gridmap.privacy import Audience, personal_columns, refuse_personal, suppress
+
+Lang = Literal["zh", "en"]
+
+_OWN = ("code", "name", "kind", "households", "area_m2", "parent")
+_SHEETS = {"cells": "网格", "exceptions": "例外", "retired": "停用编码"}
+_LEVELS = {"district": "区县", "street": "街道", "community": "社区", "village": "村"}
+_KINDS = {"residential": "居住网格", "dedicated": "专属网格"}
+
+
+def chinese_headings(columns: Iterable[str]) -> dict[str, str]:
+    """Return the Chinese headings under which columns are filed.
+
+    Examples
+    --------
+    >>> chinese_headings(["code", "households", "mine"])
+    {'code': '网格编码', 'households': '户数'}
+    """
+    known = _headings()
+    return {column: known[column] for column in columns if column in known}
+
+
+def sheets_of(
+    grid: Grid,
+    *,
+    columns: Collection[str] = (),
+    lang: Lang = "zh",
+    audience: Audience = "internal",
+) -> dict[str, pd.DataFrame]:
+    """Return the sheets of a grid's workbook: each level, the cells, exceptions, retired codes.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to file.
+    columns : collection of str
+        More columns of the cells, besides code, name, kind, households, area, parent and levels.
+    lang : str
+        Language of headings and sheet names.
+    audience : str
+        For ``public`` the counts of households from 1 to 4 are left blank.
+
+    Returns
+    -------
+    dict of str to DataFrame
+
+    Raises
+    ------
+    InputError
+        When a column asked for is not there or looks personal.
+    """
+    check_choice("audience", audience, ("internal", "public"))
+    sheets = {level: grid.at(level).reset_index(drop=True) for level in grid.levels}
+    sheets["cells"] = _cells(grid, columns)
+    sheets |= {"exceptions": grid.exceptions, "retired": grid.retired}
+    return {
+        _sheet_name(name, lang): _filed(plain_table(frame), lang, audience)
+        for name, frame in sheets.items()
+        if len(frame) or name == "cells"
+    }
+
+
+def export_grid(
+    grid: Grid,
+    path: str | os.PathLike[str],
+    *,
+    columns: Collection[str] = (),
+    lang: Lang = "zh",
+    audience: Audience = "internal",
+    overwrite: bool = False,
+) -> None:
+    """Write a grid for the files: .xlsx with one sheet per level, or .csv with the cells.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to file.
+    path : path
+        A file that ends in .xlsx, .csv or .parquet.
+    columns, lang, audience
+        As in `sheets_of`.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When a column looks personal, or the file cannot be written.
+    """
+    sheets = sheets_of(grid, columns=columns, lang=lang, audience=audience)
+    path = Path(path)
+    if path.suffix.lower() != ".xlsx":
+        write_table(sheets[_sheet_name("cells", lang)], path, overwrite=overwrite)
+        return
+    with replacing(path, overwrite=overwrite) as temporary:
+        write_workbook(sheets, temporary)
+
+
+def write_shared_table(
+    frame: pd.DataFrame,
+    path: str | os.PathLike[str],
+    columns: Collection[str],
+    *,
+    counts: Collection[str] = (),
+    lang: Lang = "zh",
+    audience: Audience = "internal",
+    overwrite: bool = False,
+) -> None:
+    """Write a table that leaves the house: only the columns on the list, none that looks personal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What to write.
+    path : path
+        As for `write_table`.
+    columns : collection of str
+        The allow-list.
+    counts : collection of str
+        Columns of counts, in which 1 to 4 are left blank for ``public``.
+    lang, audience, overwrite
+        As in `export_grid`.
+
+    Raises
+    ------
+    InputError
+        When a column on the list looks personal.
+    """
+    table = plain_table(frame)
+    table = table[[column for column in table.columns if column in columns]]
+    refuse_personal(table, to=str(path))
+    if audience == "public":
+        blurred = [column for column in counts if column in table]
+        table = table.assign(**{column: suppress(table[column]) for column in blurred})
+    headings = chinese_headings(table.columns) if lang == "zh" else None
+    write_table(table, path, overwrite=overwrite, headings=headings)
+
+
+def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
+    cells = plain_table(grid.cells)
+    wanted = [*_OWN, *(level for level in grid.levels if level not in _OWN), *columns]
+    missing = [column for column in wanted if column not in cells]
+    if missing:
+        raise InputError(
+            f"`columns` names {', '.join(missing)}, which the cells lack; "
+            f"they have {', '.join(cells.columns)}."
+        )
+    chosen = cells[list(dict.fromkeys(wanted))]
+    suspects = {c: why for c, why in personal_columns(chosen).items() if c in columns}
+    if suspects:
+        refuse_personal(chosen[list(suspects)], name="cells", to="a shared file")
+    return chosen
+
+
+def _filed(table: pd.DataFrame, lang: Lang, audience: Audience) -> pd.DataFrame:
+    if "households" in table and audience == "public":
+        table = table.assign(households=suppress(table["households"]))
+    if "area_m2" in table:
+        table = table.assign(area_m2=table["area_m2"].round(1))
+    if lang == "en":
+        return table
+    if "kind" in table:
+        table = table.assign(kind=table["kind"].map(lambda kind: _KINDS.get(kind, kind)))
+    return table.rename(columns=chinese_headings(table.columns))
+
+
+def _sheet_name(name: str, lang: Lang) -> str:
+    return name if lang == "en" else _SHEETS.get(name, _LEVELS.get(name, name))
+
+
+@lru_cache(maxsize=1)
+def _headings() -> dict[str, str]:
+    text = files("gridmap").joinpath("tables/headings.csv").read_text("utf-8")
+    return {row["field"]: row["zh"] for row in csv.DictReader(text.splitlines())}
