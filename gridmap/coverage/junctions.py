@@ -37,11 +37,15 @@ class Split:
 
     @property
     def junctions(self) -> Index:
-        """Positions of splitting vertices at which nothing else is wrong: the T-junctions."""
-        if len(self.left) == 0:
-            return np.arange(len(self.vertices))
-        loose = as_points(np.unique(self.left.edges.reshape(-1, 2), axis=0))
-        return np.flatnonzero(~np.isin(as_points(self.vertices), loose))
+        """Positions of splitting vertices beside which a piece of the edge found its match."""
+        matched = np.ones(len(self.pieces), dtype=bool)
+        matched[self.left.members] = False
+        good = self.pieces[matched]
+        whose = self.piece_of[matched].astype(np.float64)
+        ends = np.concatenate([good[:, :2], good[:, 2:]])
+        beside = np.column_stack([np.concatenate([whose, whose]), ends])
+        wanted = np.column_stack([self.edge.astype(np.float64), self.vertices])
+        return np.flatnonzero(np.isin(rows_of(wanted), rows_of(beside)))
 
 
 def split(left: Leftover) -> Split:
@@ -53,6 +57,12 @@ def split(left: Leftover) -> Split:
     pieces, piece_of = _cut(left.edges, vertices, edge)
     rest = residual(pieces, weight=left.count[piece_of])
     return Split(pieces, piece_of, rest, vertices, edge)
+
+
+def rows_of(table: Edges) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Return the rows of a table as one value each, for comparing sets of them."""
+    table = np.ascontiguousarray(table + 0.0)
+    return table.view(np.dtype((np.void, table.itemsize * table.shape[1]))).ravel()
 
 
 def as_points(xy: Edges) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:

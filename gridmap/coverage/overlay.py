@@ -1,0 +1,344 @@
+"""The explanation of a failed proof: each gap, overlap and stick-out as a polygon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from gridmap.coverage.chain import (
+    Edges,
+    Geometries,
+    Index,
+    Leftover,
+    Rings,
+    directed_edges,
+    rings_of,
+)
+from gridmap.coverage.junctions import Split, as_points, split
+from gridmap.coverage.patches import (
+    Patches,
+    areal_parts,
+    everything,
+    find_patches,
+    inner_points,
+    known_vertices,
+    made_valid,
+    shift,
+)
+from gridmap.coverage.proof import remainder
+from gridmap.coverage.union import differences
+
+MISSING_CELL = 0.25
+"""Share of the median cell from which a gap is taken for a cell that is missing."""
+
+FEW = 20_000
+"""Leftover edges up to which defects are looked at locally, however dirty the coverage is."""
+
+SPREAD = 0.1
+"""Share of leftover edges above which a plain overlay of everything is cheaper."""
+
+
+MANY = 500
+"""Cells in one patch from which their union is made block by block."""
+
+THIN = 1e-6
+"""Share of the squared perimeter below which an area is computed in fractions."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Defects of geometry, one row each, in units of the coordinates.
+
+    Attributes
+    ----------
+    kind, qualifier : ndarray of str
+    cells : ndarray of int, shape (n, 2)
+        The cells that overlap or stick out, -1 where there is none.
+    geometry : ndarray of geometries
+    area, width : ndarray of float
+        Width is 2 · area / perimeter, which is the width of something long.
+    """
+
+    kind: NDArray[np.object_]
+    qualifier: NDArray[np.object_]
+    cells: Index
+    geometry: Geometries
+    area: NDArray[np.float64]
+    width: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: NDArray[np.bool_] | Index) -> Faults:
+        """Return some of the rows."""
+        return Faults(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a proof failed.
+
+    Attributes
+    ----------
+    faults : Faults
+        Every defect of geometry.
+    rest : Leftover
+        Edges left over once T-junctions are set aside.
+    local : bool
+        False when there was so much amiss that everything was overlaid with everything.
+    """
+
+    faults: Faults
+    rest: Leftover
+    local: bool
+
+
+def faults_of(
+    kind: str, geometry: Geometries, cells: Index | None = None, qualifier: str = ""
+) -> Faults:
+    """Return one fault a geometry."""
+    count = len(geometry)
+    area = precise_areas(geometry)
+    perimeter = shapely.length(geometry)
+    width = np.divide(2 * area, perimeter, out=np.zeros(count), where=perimeter > 0)
+    cells = np.full((count, 2), -1) if cells is None else cells.reshape(count, 2)
+    return Faults(
+        np.full(count, kind, dtype=object),
+        np.full(count, qualifier, dtype=object),
+        cells.astype(np.int64),
+        geometry,
+        area,
+        width,
+    )
+
+
+def joined(faults: list[Faults]) -> Faults:
+    """Return all rows of several tables."""
+    if not faults:
+        return faults_of("gap", np.empty(0, dtype=object))
+    names = Faults.__dataclass_fields__
+    return Faults(*(np.concatenate([getattr(f, name) for f in faults]) for name in names))
+
+
+def explain(
+    polygons: Geometries, outline: shapely.Geometry, rings: Rings, invalid: Index
+) -> Explanation:
+    """Find every gap, overlap, stick-out and T-junction.
+
+    Parameters
+    ----------
+    polygons : array of polygons
+        The cells.
+    outline : Polygon or MultiPolygon
+        What they should tile.
+    rings : Rings
+        Rings of the cells.
+    invalid : ndarray of int
+        Positions of cells whose rings are not valid.
+    """
+    edges, owner, left = remainder(rings, rings_of(np.array([outline], dtype=object)))
+    local = len(left) <= max(FEW, SPREAD * len(edges))
+    if not local:
+        return Explanation(_overlay(polygons, outline, everything(polygons, outline)), left, False)
+    if len(left) == 0 and len(invalid) == 0:
+        return Explanation(joined([]), left, True)
+    parts = split(left)
+    if len(parts.left) == 0 and len(invalid) == 0:
+        return Explanation(_junctions(parts, left, owner), parts.left, True)
+    owners = owner[left.members[np.isin(left.source, parts.piece_of[parts.left.members])]]
+    patches = find_patches(polygons, parts.left, owners, invalid)
+    found = _overlay(polygons, outline, patches)
+    piece_owner = owner[left.members[left.runs[parts.piece_of]]]
+    unseen = _unseen(parts.left, piece_owner, found)
+    junctions = _not_at_overlaps(_junctions(parts, left, owner), found)
+    return Explanation(joined([found, unseen, junctions]), parts.left, True)
+
+
+def resolution(*bounds: NDArray[np.float64]) -> float:
+    """Return the width below which doubles of this size cannot tell a shape from a line."""
+    finite = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for b in bounds]
+    return 4.0 * float(np.spacing(max(finite)))
+
+
+def _overlay(polygons: Geometries, outline: shapely.Geometry, patches: Patches) -> Faults:
+    """Overlay the cells at fault with each other and with the area they should fill."""
+    origin = patches.origin[patches.cell_group] if len(patches.cells) else np.empty((0, 2))
+    cells = made_valid(shift(polygons[patches.cells], -origin))
+    faces = shift(patches.faces, -patches.origin[patches.face_group])
+    overlaps = _overlaps(polygons, patches, cells)
+    gaps, outside = _differences(patches, cells, faces)
+    drawn = np.concatenate([cells, faces])
+    dust = resolution(shapely.get_coordinates(drawn))
+    found = joined([overlaps, gaps, outside])
+    corners = shapely.get_coordinates(np.append(polygons[patches.cells], [outline, *patches.faces]))
+    return _without_dust(found, corners, dust)
+
+
+def _overlaps(polygons: Geometries, patches: Patches, cells: Geometries) -> Faults:
+    """Return the common area of each two cells at fault."""
+    tree = shapely.STRtree(shift(cells, patches.origin[patches.cell_group]))
+    i, j = tree.query(tree.geometries, predicate="intersects")
+    once = (i < j) & (patches.cell_group[i] == patches.cell_group[j])  # each pair is found twice
+    i, j = i[once], j[once]
+    common = shapely.intersection(cells[i], cells[j])
+    total = shapely.area(common)
+    real = total > 0
+    i, j, common, total = i[real], j[real], common[real], total[real]
+    parts, pair = areal_parts(common)
+    faults = faults_of("overlap", parts, patches.cells[np.column_stack([i[pair], j[pair]])])
+    area = shapely.area(cells)
+    whole_i = np.abs(area[i] - total) <= 1e-9 * area[i]
+    whole_j = np.abs(area[j] - total) <= 1e-9 * area[j]
+    name = np.where(
+        whole_i & whole_j, "duplicate", np.where(whole_i | whole_j, "nested", "partial")
+    )
+    back = shift(parts, patches.origin[patches.cell_group[i[pair]]])
+    return _dressed(faults, name[pair].astype(object), back)
+
+
+def _differences(patches: Patches, cells: Geometries, faces: Geometries) -> tuple[Faults, Faults]:
+    """Return what the cells leave open of their patch, and what of them sticks out of it."""
+    groups = len(patches.origin)
+    wanted = _unions(faces, patches.face_group, groups)
+    if groups == 1 and len(cells) > MANY:
+        gaps, parts = differences(wanted[0], cells)
+        gap_at, at = (np.zeros(len(g), dtype=np.int64) for g in (gaps, parts))
+    else:
+        covered = _unions(cells, patches.cell_group, groups)
+        gaps, gap_at = areal_parts(shapely.difference(wanted, covered))
+        parts, at = areal_parts(shapely.difference(covered, wanted))
+    gap = _dressed(faults_of("gap", gaps), None, shift(gaps, patches.origin[gap_at]))
+    tree = shapely.STRtree(cells)
+    point, cell = tree.query(inner_points(parts), predicate="within")
+    same = patches.cell_group[cell] == at[point]
+    point, cell = point[same], cell[same]
+    culprits = np.full((len(parts), 2), -1, dtype=np.int64)
+    culprits[point[::-1], 0] = patches.cells[cell[::-1]]
+    outside = faults_of("outside", parts, culprits)
+    return gap, _dressed(outside, None, shift(parts, patches.origin[at]))
+
+
+def _dressed(faults: Faults, name: NDArray[np.object_] | None, geometry: Geometries) -> Faults:
+    """Return faults with other qualifiers and with geometry moved back into place."""
+    qualifier = faults.qualifier if name is None else name
+    return Faults(faults.kind, qualifier, faults.cells, geometry, faults.area, faults.width)
+
+
+def _unions(geometries: Geometries, group: Index, groups: int) -> Geometries:
+    """Return the union of each group."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(groups + 1))
+    ordered = geometries[order]
+    unions = np.empty(groups, dtype=object)
+    for g in range(groups):
+        unions[g] = shapely.union_all(ordered[starts[g] : starts[g + 1]])
+    return unions
+
+
+def _without_dust(faults: Faults, corners: Edges, dust: float) -> Faults:
+    """Drop what the overlay's own rounding made: too thin for it, with corners nobody drew."""
+    thin = np.flatnonzero((faults.width < dust) | (faults.area <= 0))
+    if len(thin) == 0:
+        return faults
+    known = known_vertices(faults.geometry[thin], corners)
+    keep = np.ones(len(faults), dtype=bool)
+    keep[thin[~known | (faults.area[thin] <= 0)]] = False
+    return faults.take(keep)
+
+
+def _junctions(parts: Split, left: Leftover, owner: Index) -> Faults:
+    """Return T-junctions as points, with a cell whose side is split and one that splits it."""
+    rows = parts.junctions
+    points = parts.vertices[rows]
+    points, first = np.unique(points, axis=0, return_index=True)
+    edge = parts.edge[rows][first]
+    side = owner[left.members[left.runs[edge]]]
+    ends = as_points(left.edges.reshape(-1, 2)).reshape(-1, 2)
+    culprits = np.column_stack([side, np.full(len(side), -1)])
+    by_corner: dict[complex, list[int]] = {}
+    for k, pair in enumerate(ends):
+        for corner in pair:
+            by_corner.setdefault(complex(corner), []).append(k)
+    for row, point in enumerate(as_points(points)):
+        cells = {int(c) for k in by_corner[complex(point)] for c in _owners(left, owner, k)}
+        others = sorted(c for c in cells if c not in (-1, int(side[row])))
+        culprits[row, 1] = others[0] if others else -1
+    return faults_of("t-junction", shapely.points(points), culprits)
+
+
+def _not_at_overlaps(junctions: Faults, found: Faults) -> Faults:
+    """Drop vertices on sides that an overlap or a stick-out explains already."""
+    covering = found.geometry[np.isin(found.kind, ["overlap", "outside"])]
+    if len(junctions) == 0 or len(covering) == 0:
+        return junctions
+    near = resolution(shapely.get_coordinates(junctions.geometry))
+    tree = shapely.STRtree(covering)
+    at, _ = tree.query(junctions.geometry, predicate="dwithin", distance=near)
+    keep = np.ones(len(junctions), dtype=bool)
+    keep[at] = False
+    return junctions.take(keep)
+
+
+def _owners(left: Leftover, owner: Index, edge: int) -> Index:
+    return owner[left.members[left.runs[edge] : left.runs[edge + 1]]]
+
+
+def _unseen(rest: Leftover, owner: Index, found: Faults) -> Faults:
+    """Return as lines the leftover edges at which the overlay saw nothing, being too thin."""
+    if len(rest) == 0:
+        return faults_of("gap", np.empty(0, dtype=object))
+    ends = as_points(rest.edges.reshape(-1, 2))
+    _, node = np.unique(ends, return_inverse=True)
+    node = node.reshape(-1, 2)
+    links = coo_matrix(
+        (np.ones(len(node), dtype=bool), (node[:, 0], node[:, 1])), shape=(node.max() + 1,) * 2
+    )
+    _, label = connected_components(links, directed=False)
+    cluster = label[node[:, 0]]
+    lines = shapely.linestrings(rest.edges.reshape(-1, 2, 2))
+    seen = np.zeros(cluster.max() + 1, dtype=bool)
+    if len(found):
+        near = 4 * resolution(shapely.total_bounds(lines))
+        tree = shapely.STRtree(found.geometry)
+        line, _ = tree.query(lines, predicate="dwithin", distance=near)
+        seen[cluster[line]] = True
+    rows = []
+    for c in np.flatnonzero(~seen):
+        mine = np.flatnonzero(cluster == c)
+        cells = np.unique(np.concatenate([_owners(rest, owner, int(k)) for k in mine]))
+        rows.append(_sub_resolution(rest.edges[mine], rest.count[mine], cells[cells >= 0]))
+    return joined(rows)
+
+
+def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
+    """Return one leftover cluster as a fault whose sign of area tells gap from overlap."""
+    local = edges - np.tile(edges[0, :2], 2)
+    signed = float(((local[:, 0] * local[:, 3] - local[:, 2] * local[:, 1]) / 2 * count).sum())
+    lines = shapely.multilinestrings([list(edges.reshape(-1, 2, 2))])
+    fault = faults_of("overlap" if signed > 0 else "gap", lines)
+    culprits = np.full((1, 2), -1, dtype=np.int64)
+    if signed > 0:
+        culprits[0, : min(2, len(cells))] = cells[:2]
+    area = np.array([abs(signed)])
+    width = 2 * area / shapely.length(lines)
+    return Faults(fault.kind, fault.qualifier, culprits, fault.geometry, area, width)
+
+
+def precise_areas(polygons: Geometries) -> NDArray[np.float64]:
+    """Return areas, those of very thin polygons in rational arithmetic, where doubles cancel."""
+    area, perimeter = shapely.area(polygons), shapely.length(polygons)
+    for k in np.flatnonzero((area > 0) & (area < THIN * perimeter**2)):
+        edges, _ = directed_edges(polygons[k : k + 1])
+        area[k] = float(sum(_cross(edge) for edge in edges.tolist()) / 2)
+    return np.asarray(area, dtype=np.float64)
+
+
+def _cross(edge: list[float]) -> Fraction:
+    a, b, c, d = map(Fraction, edge)
+    return a * d - c * b
