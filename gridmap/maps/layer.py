@@ -167,7 +167,9 @@ class OfflineMap(folium.Map):
 
     def __init__(self, *, basemap: str | None = None, lean: bool = True, **options: Any) -> None:
         options.setdefault("zoom_control", False)
-        options.setdefault("zoom_snap", 0.25)
+        options.setdefault("zoom_snap", 0.1)
+        options.setdefault("zoom_delta", 0.5)
+        options.setdefault("attribution_control", basemap is not None)
         super().__init__(tiles=None, font_size="13px", **options)
         self._name = "Map"
         self.lean = lean

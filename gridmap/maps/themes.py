@@ -223,6 +223,12 @@ def upper_edges(
         return np.append(edges[edges < known.max()], known.max())
     if len(np.unique(known)) <= k:
         return np.unique(known)
+    if scheme.lower() == "quantiles":  # as mapclassify does, without compiling it first
+        return np.unique(np.quantile(known, np.arange(1, k + 1) / k))
+    return _by_mapclassify(known, scheme, k)
+
+
+def _by_mapclassify(known: npt.NDArray[np.float64], scheme: str, k: int) -> npt.NDArray[np.float64]:
     import warnings
 
     import mapclassify

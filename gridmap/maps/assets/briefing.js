@@ -5,12 +5,10 @@
   const G = window.gridmap;
   const data = G.open(G.read('gridmap-data'));
   const map = L.map('map', {
-    zoomSnap: 0.25, zoomControl: false, attributionControl: false, maxZoom: 19, minZoom: 3,
+    zoomSnap: 0.1, zoomDelta: 0.5, zoomControl: false, attributionControl: false, maxZoom: 19, minZoom: 3,
   });
-  map.fitBounds(G.toBounds(G.boxOf(data.shape, G.all(data.shape))), { padding: [14, 14] });
-  const room = new G.Room(map, data, {
-    title: document.title, printSize: [1710, 1030], printInset: { left: 14, right: 14, top: 14, bottom: 14 },
-  });
+  map.fitBounds(G.toBounds(G.boxOf(data.shape, G.all(data.shape))));
+  const room = new G.Room(map, data, { title: document.title, printSize: [1930, 1250, 2.3] });
 
   /** Show what a row speaks of: a place of a level, or a cell. */
   function follow(row) {

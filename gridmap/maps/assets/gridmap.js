@@ -328,6 +328,14 @@
     return rank === 0 || level.spacing * view.scale / view.factor > 46;
   }
 
+  /** Names of a finer level wait until its places are wider than the names. */
+  function namesFit(pen, level, rank, view) {
+    if (rank === 0 || !level.names.length) return true;
+    const middle = level.names.map((name) => name.length).sort((a, b) => a - b)[level.names.length >> 1];
+    const sample = level.names.find((name) => name.length === middle);
+    return level.spacing * view.scale > 1.15 * pen.measureText(sample).width;
+  }
+
   function paintImage(pen, view, image) {
     if (!image.element.complete) return;
     const x = image.west * view.scale + view.dx;
@@ -373,9 +381,9 @@
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     data.levels.forEach((level, rank) => {
-      if (!levelShows(level, rank, view)) return;
       const points = rank === 0 ? 13 : 11.5;
       pen.font = (rank === 0 ? '600 ' : '') + points * view.factor + 'px ' + FONT;
+      if (!namesFit(pen, level, rank, view)) return;
       level.order.forEach((k) => {
         const at = level.xy[k];
         write(pen, view, level.names[k], at[0] * view.scale + view.dx,
@@ -503,7 +511,7 @@
     },
 
     getBounds: function () {
-      return toBounds(boxOf(this.data.shape, this.data.shape.box.length ? all(this.data.shape) : []));
+      return toBounds(boxOf(this.data.shape, all(this.data.shape)));
     },
 
     setTheme: function (theme) {

@@ -37,6 +37,7 @@
     this.period = -1;
     this.build();
     this.setTheme(data.theme || 0);
+    this.fit();
     this.layer.on('hover', (event) => this.card(event.cell >= 0 ? event.cell : this.chosenCell()));
     this.layer.on('choose', (event) => (event.cell >= 0 ? this.choose([event.cell]) : this.clear()));
     window.addEventListener('beforeprint', () => this.preparePrint());
@@ -50,8 +51,9 @@
     const right = make('div', 'gm-right');
     if (this.data.title) left.append(this.titleBlock());
     if (this.data.themes.length > 1) left.append(this.tabs());
-    left.append(this.toggles());
-    right.append(this.search(), this.buttons());
+    left.append(this.toggles(), this.search());
+    right.append(this.buttons());
+    this.leftBox = left;
     this.legendBox = make('div', 'gm-legend');
     this.cardBox = make('div', 'gm-card');
     this.cardBox.hidden = true;
@@ -134,7 +136,26 @@
 
   Room.prototype.whole = function () {
     this.clear();
-    this.map.fitBounds(this.layer.getBounds(), { padding: [12, 12], animate: false });
+    this.fit();
+  };
+
+  /** Fit the whole map where the controls leave room, if that costs little of its size. */
+  Room.prototype.fit = function () {
+    const bounds = this.layer.getBounds();
+    const small = this.root.classList.contains('gm-small');
+    const wide = Math.max(this.legendBox.offsetWidth, this.leftBox.offsetWidth) + 22;
+    const top = this.leftBox.offsetHeight + 20;
+    const bottom = this.sliderBox.hidden ? 12 : 48;
+    const ways = small
+      ? [[12, top, 12, this.legendBox.offsetHeight + 20], [12, top, 12, bottom]]
+      : [[wide, 12, 56, bottom], [12, this.data.title ? 70 : 12, 12, bottom]];
+    const zoom = (way) => this.map.getBoundsZoom(bounds, false, L.point(way[0] + way[2], way[1] + way[3]));
+    const plain = [12, 12, 12, bottom];
+    const best = zoom(plain);
+    const way = ways.find((one) => best - zoom(one) <= 0.45) || plain;
+    this.map.fitBounds(bounds, {
+      paddingTopLeft: way.slice(0, 2), paddingBottomRight: way.slice(2), animate: false,
+    });
   };
 
   /* ---------- theme, legend, time ---------- */
@@ -365,15 +386,14 @@
 
   /* ---------- pictures: always from an off-screen render, never from the screen ---------- */
 
-  /** Paint the whole map into a new canvas of a fixed size. */
-  Room.prototype.still = function (width, height, factor, room) {
+  /** Paint the whole map into a new canvas of a fixed size, inset to leave room for words. */
+  Room.prototype.still = function (width, height, factor, inset) {
     const canvas = make('canvas');
     canvas.width = width;
     canvas.height = height;
     const pen = canvas.getContext('2d');
     pen.fillStyle = '#fff';
     pen.fillRect(0, 0, width, height);
-    const inset = Object.assign({ left: 14, right: 14, top: 14, bottom: 14 }, room);
     const box = G.boxOf(this.data.shape, G.all(this.data.shape));
     const wide = width - (inset.left + inset.right) * factor;
     const high = height - (inset.top + inset.bottom) * factor;
@@ -388,93 +408,132 @@
     return { canvas: canvas, pen: pen, view: view };
   };
 
-  /** A picture for slides: title, map, legend, scale bar, north and credit on one sheet. */
-  Room.prototype.poster = function (width, height, factor) {
-    const still = this.still(width, height, factor, { left: 330, right: 30, top: 84, bottom: 40 });
+  /** A sheet for slides or paper: map, legend, scale bar and north; with a heading on request. */
+  Room.prototype.sheet = function (width, height, factor, heading) {
+    const legend = this.legendWidth(factor);
+    const still = this.still(width, height, factor, {
+      left: legend + 44, right: 30, top: heading ? 84 : 10, bottom: heading ? 44 : 10,
+    });
     const pen = still.pen;
-    const theme = this.current();
-    const period = theme.periods ? this.periodText(theme) : '';
-    const text = (value, x, y, points, style, color) => {
-      pen.font = (style ? style + ' ' : '') + points * factor + 'px ' + G.FONT;
-      pen.fillStyle = color || G.INK;
-      pen.fillText(value, x * factor, y * factor);
-    };
     pen.textAlign = 'left';
     pen.textBaseline = 'middle';
-    pen.fillStyle = '#8e1b1b';
-    pen.fillRect(28 * factor, 66 * factor, width - 56 * factor, 2.5 * factor);
-    text(this.options.title || this.data.title || '', 28, 38, 25, '700');
-    text([theme.title, theme.unit, period].filter(Boolean).join(' · '), 28, 100, 16, '700');
-    theme.classes.forEach((row, i) => this.swatch(pen, factor, row, theme.counts[i], 126 + 25 * i, text));
-    let y = 126 + 25 * theme.classes.length + 6;
-    if (this.data.marks) {
-      this.data.marks.kinds.forEach((kind) => {
-        pen.beginPath();
-        pen.arc(40 * factor, y * factor, 7 * factor, 0, 7);
-        pen.lineWidth = 2.5 * factor;
-        pen.strokeStyle = kind.color;
-        pen.stroke();
-        text(kind.label + '  ' + number(kind.count), 62, y, 13);
-        y += 24;
-      });
+    if (heading) {
+      pen.fillStyle = '#8e1b1b';
+      pen.fillRect(28 * factor, 66 * factor, width - 56 * factor, 2.5 * factor);
+      this.ink(pen, factor, this.options.title || this.data.title || '', 28, 38, 25, '700');
+      this.ink(pen, factor, this.data.credit || '', 28, height / factor - 20, 11.5, '', '#4a5a63');
     }
-    for (const line of wrap(pen, theme.note || '', 270 * factor, 12 * factor)) {
-      text(line, 28, y, 12, '', '#4a5a63');
-      y += 18;
-    }
-    this.scaleBar(still, factor, width, height, text);
-    text(this.data.credit || '', 28, height / factor - 20, 11.5, '', '#4a5a63');
+    this.paperLegend(pen, factor, heading ? 28 : 8, heading ? 100 : 16, legend);
+    this.scaleBar(still, factor, width, height);
+    this.north(pen, factor, width - 44 * factor, (heading ? 108 : 30) * factor);
     return still.canvas;
   };
 
-  Room.prototype.swatch = function (pen, factor, row, count, y, text) {
+  Room.prototype.ink = function (pen, factor, text, x, y, points, style, color) {
+    pen.font = (style ? style + ' ' : '') + points * factor + 'px ' + G.FONT;
+    pen.fillStyle = color || G.INK;
+    pen.fillText(text, x * factor, y * factor);
+  };
+
+  Room.prototype.legendWidth = function (factor) {
+    const pen = make('canvas').getContext('2d');
+    const theme = this.current();
+    pen.font = '13.5px ' + G.FONT;
+    const rows = theme.classes.concat(this.data.marks ? this.data.marks.kinds : []);
+    const widest = Math.max.apply(null, rows.map((row) => pen.measureText(row.label).width));
+    pen.font = '700 16px ' + G.FONT;
+    const head = pen.measureText(this.heading()).width;
+    return Math.ceil(Math.min(340, Math.max(190, widest + 34 + 60, head + 8)));
+  };
+
+  Room.prototype.heading = function () {
+    const theme = this.current();
+    const period = theme.periods ? this.periodText(theme) : '';
+    return [theme.title, theme.unit, period].filter(Boolean).join(' · ');
+  };
+
+  Room.prototype.paperLegend = function (pen, factor, x, y, width) {
+    const theme = this.current();
+    this.ink(pen, factor, this.heading(), x, y, 16, '700');
+    theme.classes.forEach((row, i) => {
+      y += 25;
+      this.swatch(pen, factor, row, theme.counts[i], x, y, width);
+    });
+    if (this.data.marks) {
+      this.data.marks.kinds.forEach((kind) => {
+        y += 25;
+        pen.beginPath();
+        pen.arc((x + 13) * factor, y * factor, 7 * factor, 0, 7);
+        pen.lineWidth = 2.5 * factor;
+        pen.strokeStyle = kind.color;
+        pen.stroke();
+        this.ink(pen, factor, kind.label, x + 34, y, 13.5);
+        this.amount(pen, factor, kind.count, x + width, y);
+      });
+    }
+    y += 26;
+    for (const line of wrap(pen, theme.note || '', width * factor, 12 * factor)) {
+      this.ink(pen, factor, line, x, y, 12, '', '#4a5a63');
+      y += 18;
+    }
+  };
+
+  Room.prototype.amount = function (pen, factor, count, x, y) {
+    pen.textAlign = 'right';
+    this.ink(pen, factor, number(count), x, y, 13, '', '#4a5a63');
+    pen.textAlign = 'left';
+  };
+
+  Room.prototype.swatch = function (pen, factor, row, count, x, y, width) {
+    const box = [x * factor, (y - 8) * factor, 26 * factor, 16 * factor];
     pen.fillStyle = row.color;
-    pen.fillRect(28 * factor, (y - 8) * factor, 26 * factor, 16 * factor);
-    pen.lineWidth = factor;
-    pen.strokeStyle = 'rgba(0,0,0,.35)';
-    pen.strokeRect(28 * factor, (y - 8) * factor, 26 * factor, 16 * factor);
+    pen.fillRect.apply(pen, box);
     if (row.hatch) {
       pen.save();
       pen.beginPath();
-      pen.rect(28 * factor, (y - 8) * factor, 26 * factor, 16 * factor);
+      pen.rect.apply(pen, box);
       pen.clip();
       pen.strokeStyle = row.hatch;
+      pen.lineWidth = factor;
       pen.beginPath();
-      for (let x = 14; x < 60; x += 6) {
-        pen.moveTo(x * factor, (y + 8) * factor);
-        pen.lineTo((x + 16) * factor, (y - 8) * factor);
+      for (let from = x - 14; from < x + 30; from += 6) {
+        pen.moveTo(from * factor, (y + 8) * factor);
+        pen.lineTo((from + 16) * factor, (y - 8) * factor);
       }
       pen.stroke();
       pen.restore();
     }
-    text(row.label, 62, y, 13.5);
-    pen.textAlign = 'right';
-    text(number(count), 300, y, 13, '', '#4a5a63');
-    pen.textAlign = 'left';
+    pen.lineWidth = factor;
+    pen.strokeStyle = 'rgba(0,0,0,.4)';
+    pen.strokeRect.apply(pen, box);
+    this.ink(pen, factor, row.label, x + 34, y, 13.5);
+    this.amount(pen, factor, count, x + width, y);
   };
 
-  Room.prototype.scaleBar = function (still, factor, width, height, text) {
+  Room.prototype.scaleBar = function (still, factor, width, height) {
     const middle = (still.view.dy - height / 2) / still.view.scale;
-    const metres = Math.cos(Math.atan(Math.sinh(middle / 6378137))) / still.view.scale; // per pixel
+    const metres = 1 / Math.cosh(middle / 6378137) / still.view.scale; // per pixel
     const most = 170 * factor * metres;
     const power = Math.pow(10, Math.floor(Math.log10(most)));
     const length = power * [5, 2, 1].find((k) => k * power <= most);
-    const long = length / metres;
     const right = width - 36 * factor;
-    const y = height - 22 * factor;
+    const left = right - length / metres;
+    const y = height - 16 * factor;
     const pen = still.pen;
+    pen.fillStyle = 'rgba(255,255,255,.85)';
+    pen.fillRect(left - 8 * factor, y - 22 * factor, right - left + 16 * factor, 27 * factor);
     pen.strokeStyle = G.INK;
     pen.lineWidth = 1.6 * factor;
     pen.beginPath();
-    pen.moveTo(right - long, y - 6 * factor);
-    pen.lineTo(right - long, y);
+    pen.moveTo(left, y - 6 * factor);
+    pen.lineTo(left, y);
     pen.lineTo(right, y);
     pen.lineTo(right, y - 6 * factor);
     pen.stroke();
     pen.textAlign = 'center';
-    text(length >= 1000 ? length / 1000 + ' km' : length + ' m', (right - long / 2) / factor, y / factor - 9, 12);
+    const words = length >= 1000 ? length / 1000 + ' km' : length + ' m';
+    this.ink(pen, factor, words, (left + right) / 2 / factor, y / factor - 10, 12);
     pen.textAlign = 'left';
-    this.north(pen, factor, right - 12 * factor, 108 * factor);
   };
 
   Room.prototype.north = function (pen, factor, x, y) {
@@ -510,7 +569,7 @@
 
   Room.prototype.savePicture = function () {
     const name = [this.options.title || this.data.title || 'gridmap', this.current().title].join('-');
-    this.poster(2400, 1350, 1.5).toBlob((blob) => {
+    this.sheet(2400, 1350, 1.5, true).toBlob((blob) => {
       const link = make('a');
       link.href = URL.createObjectURL(blob);
       link.download = name.replace(/[\\/:*?"<>|]+/g, ' ') + '.png';
@@ -523,10 +582,8 @@
 
   /** Put a still picture where the live map stands; style sheets show it on paper only. */
   Room.prototype.preparePrint = function () {
-    const still = this.options.printSize
-      ? this.still(this.options.printSize[0], this.options.printSize[1], 1.9,
-        this.options.printInset).canvas
-      : this.poster(2200, 1520, 1.5);
+    const size = this.options.printSize;
+    const still = size ? this.sheet(size[0], size[1], size[2], false) : this.sheet(2200, 1500, 1.5, true);
     this.printed.src = still.toDataURL('image/png');
   };
 

@@ -27,7 +27,7 @@ def spark(values: Sequence[float], width: int = 62, height: int = 16) -> str:
 
 
 def interval_bar(
-    rate: float, low: float, high: float, most: float, mean: float, width: int = 96
+    rate: float, low: float, high: float, most: float, mean: float, width: int = 84
 ) -> str:
     """Draw a rate as a bar with its interval as a whisker, and the common mean as a dashed line."""
     scale = (width - 2) / most if most else 0.0

@@ -93,6 +93,7 @@ def computed(
         "categories": shares(now, before, "category"),
         "sources": shares(now, before, "source"),
         "handling": handling(now, lang),
+        "progress": progress(now, lang),
         "indicators": closing(now, shown, lang),
         "staffing": None if staff is None else staffing_account(staff, grid),
         "crs": label(grid.crs),
@@ -455,6 +456,20 @@ def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
     if "handling_level" not in now or not now["handling_level"].notna().any():
         return None
     table = funnel(now[now["handling_level"].notna()], of="handling_level", lang=lang)
+    return [
+        {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
+        for _, row in table.iterrows()
+    ]
+
+
+def progress(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
+    """Count how far cases came: each stage includes the later ones."""
+    from gridmap.incidents.ledger import funnel
+
+    cases = cases_of(now)
+    if cases is None or cases.empty:
+        return None
+    table = funnel(cases, of="status", lang=lang)
     return [
         {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
         for _, row in table.iterrows()

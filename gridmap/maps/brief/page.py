@@ -223,15 +223,13 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
     ):
         if found[key]:
             made.append((pick(lang, zh, en), parts.words(found[key], lang, public)))
+    if found["progress"]:
+        made.append((pick(lang, "办理进度", "Progress"), parts.stages(found["progress"])))
     if found["indicators"]:
         made.append((pick(lang, "指标", "Indicators"), parts.indicators(found, lang)))
     if found["staffing"]:
         made.append((pick(lang, "人员配置", "Staffing"), parts.staffing(found, lang)))
-    width = {1: "wide", 2: "wide", 3: "third"}.get(len(made), "")
-    return [
-        f'<section class="panel extra {width}"><h2>{title}</h2>{body}</section>'
-        for title, body in made
-    ]
+    return [f'<section class="panel"><h2>{title}</h2>{body}</section>' for title, body in made]
 
 
 def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:

@@ -56,7 +56,7 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
         (pick(lang, "事件", "Incidents"), ""),
         *([(pick(lang, "较上期", "Change"), "")] if changes else []),
         (pick(lang, "热点格", "Hot"), ""),
-        (pick(lang, "带外", "Off band"), "optional"),
+        (pick(lang, "带外", "Off band"), "roomy"),
         *([(pick(lang, "结案率", "Closed"), "")] if closures else []),
         *([(pick(lang, "缺员", "No post"), "optional")] if posts else []),
         (pick(lang, "趋势", "Trend"), "optional"),
@@ -98,7 +98,7 @@ def _place(
         (counted(row["incidents"], public, lang), "", ""),
         *([(change_text(row["change"]), "", "")] if changes else []),
         (fact(row["hot"]), "", ""),
-        (fact(row["out_of_band"]), "optional", ""),
+        (fact(row["out_of_band"]), "roomy", ""),
         *([_closure(row)] if closures else []),
         *([(fact(row["unstaffed"]), "optional", "")] if posts else []),
         ("" if small else charts.spark(row["spark"]), "optional", ""),
@@ -184,11 +184,15 @@ def share_table(rows: list[tuple[str, int, float, str]]) -> str:
 
 
 def handling(found: Figures, lang: Lang) -> str:
-    """Write at which level cases were handled; without levels, the sources."""
-    rows = found["handling"]
-    if rows is None:
-        text = pick(lang, "数据没有处置层级列。", "The data have no handling levels.")
-        return f'<p class="empty">{esc(text)}</p>'
+    """Write at which level cases were handled."""
+    if found["handling"]:
+        return stages(found["handling"])
+    text = pick(lang, "数据没有处置层级。", "The data have no handling levels.")
+    return f'<p class="empty">{esc(text)}</p>'
+
+
+def stages(rows: list[dict[str, Any]]) -> str:
+    """Write steps in their order, each with its share of all."""
     return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
 
 
@@ -290,14 +294,14 @@ def indicators(found: Figures, lang: Lang) -> str:
         f'<th class="{name}">{esc(text)}</th>'
         for text, name in [
             (pick(lang, "指标", "Indicator"), "left"),
-            (pick(lang, "分子/分母", "Counts"), ""),
+            (pick(lang, "分子/分母", "Counts"), "roomy"),
             (pick(lang, "比率", "Rate"), ""),
             (pick(lang, "95% 区间", "95% interval"), ""),
         ]
     )
     body = "".join(
         f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
-        f"<td>{fact(one['numerator'])} / {fact(one['denominator'])}</td>"
+        f'<td class="roomy">{fact(one["numerator"])} / {fact(one["denominator"])}</td>'
         f"<td><b>{percent(one['rate'])}</b></td>"
         f"<td>{percent(one['low'])[:-1]} – {percent(one['high'])}</td></tr>"
         for one in found["indicators"] or ()
