@@ -16,8 +16,7 @@ from pyarrow import csv as pacsv
 from gridmap.incidents.batches import Batch
 
 _BLOCK = 1 << 23
-_LONGEST = 1 << 16  # bytes of a quoted field with line breaks
-_MOST_LINES = 200  # of such a field
+_MOST_LINES = 200  # of a quoted field
 
 csv.field_size_limit(1 << 24)
 
@@ -60,47 +59,42 @@ class Delimited:
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order."""
+        rest = b""
         with self.path.open("rb") as file:
-            for block, done in _blocks(file, self.encoding, self.skip):
-                table, broken = self._parse(block)
+            for data, done, final in _pieces(file, self.encoding, self.skip):
+                block = rest + data
+                cut = len(block) if final else block.rfind(b"\n") + 1
+                table, broken, unread = self._parse(block[:cut].replace(b"\0", b""), final)
+                rest = unread + block[cut:]
                 if table.num_rows:
                     yield Batch(table, broken, done)
 
-    def _parse(self, block: bytes) -> tuple[pa.RecordBatch, list[int]]:
-        """Return the records of a block of whole lines, and which of them are broken."""
-        if b"\0" in block:
-            block = block.replace(b"\0", b"")
-        lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        odd: list[Any] = []
+    def _parse(self, block: bytes, final: bool) -> tuple[pa.RecordBatch, list[int], bytes]:
+        """Return the records of some lines, which are broken, and the lines left for later."""
+        lines = block.count(b"\n") + (bool(block) and not block.endswith(b"\n"))
+        if lines and block.count(b'"') % 2 == 0:
+            table = self._in_bulk(block)
+            if table is not None and table.num_rows == lines:
+                return table, [], b""
+        return self._by_line(block.decode("utf-8", errors="replace"), final)
 
-        def skip(row: Any) -> str:
-            odd.append(row)
-            return "skip"
-
-        table = None
+    def _in_bulk(self, block: bytes) -> pa.RecordBatch | None:
+        """Read whole records at once; None when one of them is broken."""
         try:
             table = pacsv.read_csv(
                 io.BytesIO(block),
                 pacsv.ReadOptions(
                     use_threads=False, column_names=self.names, block_size=len(block) + 1
                 ),
-                pacsv.ParseOptions(
-                    delimiter=self.separator,
-                    newlines_in_values=b'"' in block,
-                    invalid_row_handler=skip,
-                ),
-                pacsv.ConvertOptions(
-                    column_types=self.schema, strings_can_be_null=False, check_utf8=False
-                ),
+                pacsv.ParseOptions(delimiter=self.separator, newlines_in_values=b'"' in block),
+                pacsv.ConvertOptions(column_types=self.schema, strings_can_be_null=False),
             )
-        except pa.ArrowInvalid:  # an open quote, or no record
-            odd.append(None)
-        if odd or table is None or table.num_rows != lines:
-            return self._by_line(block.decode("utf-8", errors="replace"))
-        combined = table.combine_chunks().to_batches()
-        return combined[0], []
+        except pa.ArrowInvalid:
+            return None
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else None
 
-    def _by_line(self, text: str) -> tuple[pa.RecordBatch, list[int]]:
+    def _by_line(self, text: str, final: bool) -> tuple[pa.RecordBatch, list[int], bytes]:
         """Read records one by one: slower, and nothing is lost to an open quote."""
         width = len(self.names)
         rows: list[list[str]] = []
@@ -108,45 +102,52 @@ class Delimited:
         lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
         at = 0
         while at < len(lines):
-            row, used = self._record(lines, at, width)
-            at += used
+            row, used = self._record(lines, at)
+            if not used and not final and len(lines) - at < _MOST_LINES:
+                break  # the quote may be closed in the next block
+            at += max(used, 1)
             if row is None:
                 row = lines[at - 1].split(self.separator)
-                row = [*row[: width - 1], self.separator.join(row[width - 1 :])]
                 broken.append(len(rows))
             elif not row:
                 continue
             elif len(row) != width:
                 broken.append(len(rows))
+            if len(row) > width:
                 row = [*row[: width - 1], self.separator.join(row[width - 1 :])]
             rows.append([*row, *[""] * (width - len(row))])
         columns = zip(*rows, strict=True) if rows else [[] for _ in self.names]
         arrays = [pa.array(list(column), type=pa.string()) for column in columns]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), broken
+        unread = "".join(line + "\n" for line in lines[at:]).encode()
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), broken, unread
 
-    def _record(self, lines: list[str], at: int, width: int) -> tuple[list[str] | None, int]:
-        """Return the record that begins at a line and the lines it takes; None when broken."""
+    def _record(self, lines: list[str], at: int) -> tuple[list[str] | None, int]:
+        """Return the record that begins at a line, and the lines it takes.
+
+        None when it is broken; then it takes one line, or 0 when its quote stays open.
+        """
         quotes = lines[at].count('"')
         last = at + 1
         while quotes % 2 and last < min(len(lines), at + _MOST_LINES):
             quotes += lines[last].count('"')
             last += 1
         if quotes % 2:
-            return None, 1
+            return None, 0
         row = self._fields(lines[at:last])
-        if last - at > 1 and (
-            row is None
-            or len(row) != width
-            or any(len(line.split(self.separator)) == width for line in lines[at + 1 : last - 1])
-        ):
+        if last - at > 1 and (row is None or len(row) != len(self.names)):
+            return None, 1
+        within = lines[at + 1 : last - 1]
+        if any(len(line.split(self.separator)) == len(self.names) for line in within):
             return None, 1
         return row, last - at
 
     def _fields(self, lines: list[str]) -> list[str] | None:
-        """Return the fields of one record; None when its quotes are wrong, [] when blank."""
+        """Return the fields of one record; None when its quotes are wrong, [] if blank."""
         if not any(line.strip() for line in lines):
             return []
-        reader = csv.reader([line + "\n" for line in lines], delimiter=self.separator, strict=True)
+        reader = csv.reader(
+            [line + "\n" for line in lines], delimiter=self.separator, strict=len(lines) > 1
+        )
         try:
             rows = list(reader)
         except csv.Error:
@@ -154,38 +155,22 @@ class Delimited:
         return rows[0] if len(rows) == 1 else None
 
 
-def _blocks(file: BinaryIO, encoding: str, skip: int) -> Iterator[tuple[bytes, int]]:
-    """Yield blocks of whole records as UTF-8, and the bytes read so far."""
+def _pieces(file: BinaryIO, encoding: str, skip: int) -> Iterator[tuple[bytes, int, bool]]:
+    """Yield a text as UTF-8 below its headings, the bytes read so far, and whether it ends."""
     plain = encoding.lower().replace("_", "-") in {"utf-8", "utf-8-sig", "ascii"}
     decoder = None if plain else codecs.getincrementaldecoder(encoding)(errors="replace")
-    rest, first = b"", True
+    head: bytes | None = b""
     while True:
         data = file.read(_BLOCK)
         final = not data
         if decoder is not None:
             data = decoder.decode(data, final=final).encode()
-        block = rest + data
-        if first:
-            block = block.removeprefix(codecs.BOM_UTF8)
-            if not final and block.count(b"\n") < skip:
-                rest = block
+        if head is not None:
+            head += data
+            if not final and head.count(b"\n") < skip:
                 continue
-            block = b"\n".join(block.split(b"\n", skip)[skip:])
-            first = False
-        cut = len(block) if final else _end_of_records(block)
-        rest = block[cut:]
-        if cut:
-            yield block[:cut], file.tell()
+            data = b"".join(head.removeprefix(codecs.BOM_UTF8).split(b"\n", skip)[skip:])
+            head = None
+        yield data, file.tell(), final
         if final:
             return
-
-
-def _end_of_records(block: bytes) -> int:
-    """Return where the last line ends that closes every quote opened in the block."""
-    end = last = block.rfind(b"\n") + 1
-    odd = block.count(b'"', 0, end) % 2
-    while odd and end > max(0, last - _LONGEST):
-        before = block.rfind(b"\n", 0, end - 1) + 1
-        odd ^= block.count(b'"', before, end) % 2
-        end = before
-    return last if odd else end

@@ -111,8 +111,9 @@ class Locator:
         finite = np.isfinite(x[lost]) & np.isfinite(y[lost])
         place[lost[~finite]] = INVALID
         outside = lost[finite]
-        if not len(outside):
-            return Placement(cell, place, outside, np.zeros(0, np.int32), np.zeros(0))
+        if not len(outside) or max_distance == 0:
+            none = np.zeros(len(outside), dtype=np.int32)
+            return Placement(cell, place, outside, none, np.full(len(outside), np.nan))
         reach = None if max_distance is None else max_distance / self._metres
         nearest, distance = self._border.nearest(x[outside], y[outside], reach)
         return Placement(cell, place, outside, nearest, distance * self._metres)

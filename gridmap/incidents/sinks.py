@@ -73,7 +73,7 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
             geometry_type="Point" if geometry else None,
             crs=None if crs is None else crs.to_wkt(),
         )
-    except pyogrio.errors.DataSourceError as error:
+    except (pyogrio.errors.DataSourceError, RuntimeError) as error:
         if failure:
             raise failure[0] from None
         raise InputError(
@@ -91,16 +91,19 @@ def write_sheet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> No
     sheet = book.create_sheet("incidents")
     sheet.append(_flat(_empty(schema), schema).schema.names)
     rows = 1
-    for batch in batches:
-        rows += batch.num_rows
-        if rows > _MOST_ROWS:
-            raise InputError(
-                f"A sheet holds {_MOST_ROWS:,} rows and there are more incidents. "
-                "Write .csv or .parquet instead."
-            )
-        flat = _flat(batch, schema)
-        for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
-            sheet.append([_cell(value) for value in row])
+    try:
+        for batch in batches:
+            rows += batch.num_rows
+            if rows > _MOST_ROWS:
+                raise InputError(
+                    f"A sheet holds {_MOST_ROWS:,} rows and there are more incidents. "
+                    "Write .csv or .parquet instead."
+                )
+            flat = _flat(batch, schema)
+            for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
+                sheet.append([_cell(value) for value in row])
+    finally:
+        sheet.close()
     book.save(path)
 
 

@@ -182,11 +182,7 @@ def count_file(
     Accounts
     """
     if isinstance(source, ParquetFile):
-        needed = (geometry_of(source.schema),) if x is None else (x, y)
-        for name in needed:
-            if name is not None:
-                _column(source.schema, name)
-        source = ParquetFile(source.path, tuple(name for name in needed if name))
+        source = ParquetFile(source.path, tuple(_position_columns(source.schema, x, y)))
     run = _Run(source, grid, x, y, datum, 0.0, progress)
     counts = np.zeros(len(run.codes) + 1, dtype=np.int64)
     for _, placement, _ in run:
