@@ -1,8 +1,9 @@
 """Lines to faces: noding on a lattice, so that every face matches its neighbours exactly.
 
-Everything that may become a border is rounded and noded at once on a lattice of 2⁻¹⁰ m, about a
-millimetre. Faces of noded lines use each line from both sides, so they are a coverage by
+Everything that may become a border is rounded and noded at once on a lattice of 2⁻²⁰ m, about a
+micrometre. Faces of noded lines use each line from both sides, so they are a coverage by
 construction: no later step needs a tolerance. The lattice is dyadic: its coordinates are exact.
+A vertex that was given then gets its own coordinates back, the same in every face that has it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-LATTICE = 2.0**-10
+LATTICE = 2.0**-20
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Geometries = npt.NDArray[np.object_]
 
 
-def faces_of(lines: Any) -> Geometries:
+def faces_of(lines: Any, lattice: float | None = LATTICE) -> Geometries:
     """Return the faces that lines enclose, after noding them on the lattice.
 
     Ends that lead nowhere (culs-de-sac, overshoots) and lines that enclose nothing are dropped.
@@ -29,6 +30,8 @@ def faces_of(lines: Any) -> Geometries:
     ----------
     lines : array of LineString or MultiLineString
         They may cross, overlap and overshoot.
+    lattice : float or None
+        Step of the lattice; None nodes the coordinates as they are.
 
     Returns
     -------
@@ -43,9 +46,39 @@ def faces_of(lines: Any) -> Geometries:
     """
     lines = np.asarray(lines, dtype=object)
     if len(lines) == 0:
-        return lines
-    noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
-    return np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
+        return np.empty(0, dtype=object)
+    noded = shapely.get_parts(shapely.union_all(lines, grid_size=lattice))
+    faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
+    return _restored(faces, shapely.get_coordinates(lines))
+
+
+def _restored(faces: Geometries, given: Floats) -> Geometries:
+    """Return the faces with each given vertex, which noding rounded, back in its place.
+
+    Where several vertices fell on one lattice point, or a face would break, the point stays.
+    """
+    exact = np.unique(_complex(given))
+    rounded = LATTICE * (
+        np.floor(exact.real / LATTICE + 0.5) + 1j * np.floor(exact.imag / LATTICE + 0.5)
+    )
+    place, first, count = np.unique(rounded, return_index=True, return_counts=True)
+    place, exact = place[count == 1], exact[first[count == 1]]
+    here = _complex(shapely.get_coordinates(faces))
+    owner = np.repeat(np.arange(len(faces)), shapely.get_num_coordinates(faces))
+    moves = np.isin(here, place)
+    while moves.any():
+        there = np.where(moves, exact[np.searchsorted(place, here) % len(place)], here)
+        moved: Geometries = shapely.set_coordinates(faces.copy(), np.c_[there.real, there.imag])
+        breaking = ~shapely.is_valid(moved)[owner] & moves
+        if not breaking.any():
+            return moved
+        moves &= ~np.isin(here, here[breaking])
+    return faces
+
+
+def _complex(xy: Floats) -> npt.NDArray[np.complex128]:
+    """Return coordinates as one number each, so that they can be sorted and looked up."""
+    return np.asarray(xy[:, 0] + 1j * xy[:, 1])
 
 
 def outlines(polygons: Any) -> Geometries:

@@ -109,7 +109,9 @@ def test_no_building_is_cut_that_need_not_be(seed: int, communities: int, street
     check_laws(units, homes, town)
     whole = homes[homes["households"] > 0]
     inside = whole.sjoin(town, predicate="covered_by")
-    parts = gpd.overlay(inside[["geometry", "community"]].reset_index(), units)
+    parts = gpd.overlay(
+        inside[["geometry", "community"]].reset_index(), units, keep_geom_type=False
+    )
     parts = parts[parts.area > 0.1]
     assert not parts.duplicated("index").any()
 
@@ -142,7 +144,8 @@ def test_compounds_and_dedicated_areas_stay_whole(
         assert named["parent"].is_unique or named.area.min() > 0
         assert (named["path"] == "").all()
     market = units[units["kind"] == "dedicated"].union_all()
-    assert shapely.area(shapely.symmetric_difference(market, areas.geometry[0])) < 900.0
+    assert shapely.area(areas.geometry[0]) - shapely.area(market & areas.geometry[0]) < 200.0
+    assert shapely.area(market - areas.geometry[0]) < 6.0 * 280.0 + 200.0  # slivers around it
 
 
 @CHECKS
