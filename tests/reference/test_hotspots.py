@@ -14,8 +14,11 @@ import pytest
 from scipy import sparse
 
 from gridmap.hotspots import fdr, getis_ord, significance
+from gridmap.hotspots.emerging import PATTERNS, SIDES, classify
+from gridmap.hotspots.kernel import bin_points, smooth
 from gridmap.hotspots.moran import local_moran, moran
 from gridmap.hotspots.rates import overall_rate, poisson_interval, smoothed, standardised
+from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, windows
 
 TRUTH: dict[str, Any] = json.loads(
@@ -185,3 +188,57 @@ def test_poisson_interval_agrees_with_r() -> None:
     np.testing.assert_allclose(
         [low[0], high[0]], TRUTH["intervals"]["poisson_exact95_46"], rtol=1e-9
     )
+
+
+def test_mann_kendall_agrees_with_r() -> None:
+    truth = TRUTH["mann_kendall"]
+    own = mann_kendall(np.array([truth["series_with_ties"]]))
+    assert own.s[0] == truth["S"]
+    assert own.variance[0] == pytest.approx(truth["var"], abs=1e-10)
+    assert own.z[0] == pytest.approx(truth["z"], abs=1e-10)
+    assert own.tau[0] == pytest.approx(truth["tau_b"], abs=1e-10)
+    assert significance.normal_p(own.z)[0] == pytest.approx(truth["p"], abs=1e-10)
+
+
+def test_mann_kendall_of_state_incomes_agrees_with_r() -> None:
+    truth = TRUTH["mann_kendall"]["us_income_relative_1929_2009"]
+    incomes = pd.read_csv(example("us_income/usjoin.csv"))
+    years = incomes[[str(year) for year in range(1929, 2010)]].to_numpy(float)
+    own = mann_kendall(years / years.mean(axis=0))
+    units = truth["units"]
+    assert own.s[units].tolist() == truth["S"]
+    np.testing.assert_allclose(own.z[units], truth["z"], **CLOSE)
+    np.testing.assert_allclose(own.tau[units], truth["tau"], **CLOSE)
+
+
+@pytest.mark.parametrize("case", TRUTH["ehsa_truth"]["cases"], ids=lambda case: case["class"])
+def test_emerging_classes_agree_with_the_published_definitions(case: dict[str, Any]) -> None:
+    for mirrored in (False, True):
+        marks = np.array([list(case["seq"])])
+        hot, cold = marks == "H", marks == "C"
+        side, pattern = classify(
+            *((cold, hot) if mirrored else (hot, cold)),
+            np.array([-case["mk_z"] if mirrored else case["mk_z"]]),
+        )
+        named = f"{SIDES[side[0]]} {PATTERNS[pattern[0]]}".strip()
+        assert named == case["mirror" if mirrored else "class"]
+
+
+def test_density_agrees_with_the_direct_sum() -> None:
+    truth = TRUTH["kde_gaussian_juvenile"]
+    points = table("juvenile/juvenile.dbf")
+    x, y = points["X"].to_numpy(float), points["Y"].to_numpy(float)
+    pixel = 0.5
+    west, north = x.min() - 40.25, y.max() + 40.25
+    shape = (int((north - y.min() + 40) / pixel), int((x.max() - west + 40) / pixel))
+    # pixel centres fall on the points that are asked about
+    west, north = np.floor(west) + 0.25, np.ceil(north) - 0.25
+    place = {"west": west, "north": north, "pixel": pixel, "shape": shape}
+    found = smooth(bin_points(x, y, **place), pixel=pixel, bandwidth=truth["bandwidth"])
+    assert found.sum() * pixel**2 == pytest.approx(truth["n"], rel=1e-6)
+    peak = found.max() / truth["n"]
+    for at, density in zip(truth["query"], truth["density"], strict=True):
+        row, column = (north - at[1]) / pixel - 0.5, (at[0] - west) / pixel - 0.5
+        assert row == int(row) and column == int(column)
+        own = found[int(row), int(column)] / truth["n"]
+        assert own == pytest.approx(density, abs=1e-3 * peak)
