@@ -55,13 +55,17 @@ def read_csv(
     InputError
         When it is no text, or its rows do not fit its headings.
     """
-    data = source.read_bytes()
-    encoding = encoding or _encoding(data, source.name)
-    data = _as_utf8(data, encoding, source.name)
+    raw = source.read_bytes()
+    encoding = encoding or _encoding(raw, source.name)
+    data = _as_utf8(raw, encoding, source.name)
     separator = separator or guess_separator(data[:_SAMPLE].decode(errors="ignore"))
     headings, start = _headings(data, separator, source.name)
     table = _in_bulk(data, start, separator, headings)
     if table is None:
+        if encoding == "utf-8":  # perhaps only its beginning was
+            encoding = guess_encoding(raw, name=source.name)
+            data = _as_utf8(raw, encoding, source.name)
+            headings, start = _headings(data, separator, source.name)
         table = _by_row(data, start, separator, headings, source.name)
     table, left_out = _without_totals(table)
     if table.num_rows == 0:
@@ -78,8 +82,7 @@ def _encoding(data: bytes, name: str) -> str:
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if b"\0" in data and not wide:
         raise InputError(f"`{name}` is no text (it has zero bytes). Ask for the file again.")
-    found = guess_encoding(data[:_SAMPLE], cut=len(data) > _SAMPLE, name=name)
-    return guess_encoding(data, name=name) if found == "utf-8" else found
+    return guess_encoding(data[:_SAMPLE], cut=len(data) > _SAMPLE, name=name)
 
 
 def _as_utf8(data: bytes, encoding: str, name: str) -> bytes:
@@ -124,23 +127,45 @@ def _headings(data: bytes, separator: str, name: str) -> tuple[Headings, int]:
 
 
 def _in_bulk(data: bytes, start: int, separator: str, headings: Headings) -> pa.Table | None:
-    """Read all records at once as text; None where lines and records do not correspond."""
+    """Read all records at once; None where lines and records do not correspond.
+
+    Columns of decimals become numbers on the way. Columns of digits do not, as they may be codes.
+    """
     names = [str(position) for position in range(len(headings.names))]
-    try:
-        table = pacsv.read_csv(
-            pa.BufferReader(pa.py_buffer(data).slice(start)),
-            read_options=pacsv.ReadOptions(column_names=names, block_size=1 << 22),
-            parse_options=pacsv.ParseOptions(delimiter=separator),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=_BLANK,
-                strings_can_be_null=True,
-            ),
-        )
-    except (pa.ArrowException, ValueError):
-        return None
-    lines = data.count(b"\n", start) + (not data.endswith(b"\n"))
-    return table.rename_columns(headings.names) if table.num_rows == lines else None
+    body = pa.py_buffer(data).slice(start)
+    text: dict[str, pa.DataType] = dict.fromkeys(names, pa.string())
+    decimals = _decimals(data, start, separator, names)
+    quoted = b'"' in data  # without, every line is a record, blank ones aside
+    lines = data.count(b"\n", start) + (not data.endswith(b"\n")) if quoted else 0
+    for types in [text | dict.fromkeys(decimals, pa.float64()), text] if decimals else [text]:
+        try:
+            table = pacsv.read_csv(
+                pa.BufferReader(body),
+                read_options=pacsv.ReadOptions(column_names=names, block_size=1 << 21),
+                parse_options=pacsv.ParseOptions(delimiter=separator),
+                convert_options=pacsv.ConvertOptions(
+                    column_types=types, null_values=_BLANK, strings_can_be_null=True
+                ),
+            )
+        except (pa.ArrowException, ValueError):
+            continue
+        if quoted and table.num_rows != lines:
+            return None
+        return table.rename_columns(headings.names)
+    return None
+
+
+def _decimals(data: bytes, start: int, separator: str, names: list[str]) -> list[str]:
+    """Return the columns that begin with numbers of which some have a decimal point."""
+    head = data[start : start + _SAMPLE].decode(errors="ignore").split("\n")[:-1][:200]
+    rows = [line.rstrip("\r").split(separator) for line in head]
+    found = []
+    for position, name in enumerate(names):
+        values = [row[position] for row in rows if position < len(row) and row[position]]
+        numbers = all(_NUMBER.fullmatch(value) for value in values)
+        if numbers and any("." in value for value in values):
+            found.append(name)
+    return found
 
 
 def _by_row(data: bytes, start: int, separator: str, headings: Headings, name: str) -> pa.Table:
@@ -191,13 +216,16 @@ def _without_totals(table: pa.Table) -> tuple[pa.Table, list[list[str | None]]]:
     suspects = set(range(max(0, count - _FOOT), count))
     if count <= _MANY:
         for column in islice(table.itercolumns(), 2):
+            if not pa.types.is_string(column.type):
+                continue
             found = pc.match_substring_regex(column, _MENTIONS_TOTAL).fill_null(False)
             suspects.update(pc.indices_nonzero(found).to_pylist())
     suspects.update(_blank(table))
     if not suspects:
         return table, []
     rows = sorted(suspects)
-    values = zip(*(column.to_pylist() for column in table.take(rows).itercolumns()), strict=True)
+    columns = [column.to_pylist() for column in table.take(rows).itercolumns()]
+    values = list(zip(*columns, strict=True))
     out = {n: list(v) for n, v in zip(rows, values, strict=True) if _no_record(v)}
     if not out:
         return table, []
@@ -227,6 +255,8 @@ def _typed(table: pa.Table) -> pa.Table:
 
 
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_string(column.type):
+        return column
     sample = [text for text in column.slice(0, 200).to_pylist() if text is not None]
     if not sample and column.null_count == len(column):
         return column
