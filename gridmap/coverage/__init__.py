@@ -5,3 +5,10 @@ from __future__ import annotations
 from gridmap.coverage.proof import ParentProof as ParentProof
 from gridmap.coverage.proof import Proof as Proof
 from gridmap.coverage.proof import prove as prove
+from gridmap.coverage.report import describe as describe
+from gridmap.coverage.report import document as document
+from gridmap.coverage.report import junit as junit
+from gridmap.coverage.report import sentence as sentence
+from gridmap.coverage.validation import findings as findings
+from gridmap.coverage.validation import outline_of as outline_of
+from gridmap.coverage.validation import validate as validate

@@ -156,7 +156,7 @@ def explain(
     found = _overlay(polygons, outline, patches)
     piece_owner = owner[left.members[left.runs[parts.piece_of]]]
     unseen = _unseen(parts.left, piece_owner, found)
-    junctions = _not_at_overlaps(_junctions(parts, left, owner), found)
+    junctions = _unexplained(_junctions(parts, left, owner), found)
     return Explanation(joined([found, unseen, junctions]), parts.left, True)
 
 
@@ -272,16 +272,19 @@ def _junctions(parts: Split, left: Leftover, owner: Index) -> Faults:
     return faults_of("t-junction", shapely.points(points), culprits)
 
 
-def _not_at_overlaps(junctions: Faults, found: Faults) -> Faults:
-    """Drop vertices on sides that an overlap or a stick-out explains already."""
-    covering = found.geometry[np.isin(found.kind, ["overlap", "outside"])]
-    if len(junctions) == 0 or len(covering) == 0:
+def _unexplained(junctions: Faults, found: Faults) -> Faults:
+    """Drop vertices on sides that another defect explains already.
+
+    At an overlap or a stick-out all sides are split; at a gap only the side of the boundary is.
+    """
+    if len(junctions) == 0 or len(found) == 0:
         return junctions
     near = resolution(shapely.get_coordinates(junctions.geometry))
-    tree = shapely.STRtree(covering)
-    at, _ = tree.query(junctions.geometry, predicate="dwithin", distance=near)
+    tree = shapely.STRtree(found.geometry)
+    at, fault = tree.query(junctions.geometry, predicate="dwithin", distance=near)
+    explained = (found.kind[fault] != "gap") | (junctions.cells[at, 0] < 0)
     keep = np.ones(len(junctions), dtype=bool)
-    keep[at] = False
+    keep[at[explained]] = False
     return junctions.take(keep)
 
 
