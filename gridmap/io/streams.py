@@ -12,14 +12,16 @@ from gridmap.errors import InputError
 from gridmap.incidents.batches import FileOfPoints
 from gridmap.incidents.delimited import Delimited
 from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of
+from gridmap.io.aliases import aliases
 from gridmap.io.columns import understand
 from gridmap.io.heading import Headings, find_headings
 from gridmap.io.layers import choose_layer
 from gridmap.io.source import Source, find_source, unreadable
-from gridmap.io.text import guess_encoding, guess_separator
+from gridmap.io.text import fold, guess_encoding, guess_separator
 
 _HEAD = 1 << 16
 _ROWS = 60  # among which headings are looked for
+_POSITIONS = ("x", "y", "lng", "lat")
 _SAMPLE = 200  # records by which columns are understood
 
 
@@ -85,7 +87,9 @@ def open_incidents(
                     f"{', '.join(file.schema.names)}."
                 )
         return Opened(file, x, y, datum, False)
-    found = understand(sample, "incident", convert=False)[1].columns
+    known = aliases("incident")
+    named = [n for n in sample if (a := known.get(fold(n))) and a.field in _POSITIONS]
+    found = understand(sample[named], "incident", convert=False)[1].columns
     degrees = "lng" in found and "lat" in found
     metres = "x" in found and "y" in found
     if degrees and (not metres or (datum is not None and not datum.lower().startswith("epsg"))):
