@@ -221,7 +221,6 @@ def show(scene: Scene, *, basemap: str | None = None) -> OfflineMap:
     """Make the map of a scene, fitted to it."""
     shown = OfflineMap(basemap=basemap)
     shown.add_child(Room(scene))
-    shown.fit_bounds(bounds_of(scene), padding=(12, 12))
     shown.get_root().title = scene.title or None
     return shown
 

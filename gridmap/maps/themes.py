@@ -270,24 +270,26 @@ def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
     return Theme(title, classes, of.astype(np.int64), note="")
 
 
-def staffing(grid: Grid, posts: pd.Series, lang: Lang) -> Theme:
-    """Show how many posts each cell has; none stands out."""
-    count = posts.reindex(grid.cells.index).fillna(0).to_numpy().astype(np.int64)
-    edges = [1, 3, 6, 11]
-    labels = ["0", "1 – 2", "3 – 5", "6 – 10", "> 10"]
-    colors = ["#b2182b", "#dfe8ec", "#b4cdda", "#7fa9c0", "#3f7796"]
-    empty = pick(lang, "缺员", "none")
+def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme:
+    """Show which cells have a leader, which have nobody, and where workers have too many homes."""
+    cells = cells.reindex(grid.cells.index)
+    order = ["staffed", "several leaders", "overcharged", "no leader", "unstaffed"]
+    status = cells["status"].where(
+        ~(cells["overcharged"].astype(bool) & cells["status"].isin(order[:2])), "overcharged"
+    )
     classes = [
-        Class(f"{label} {empty}" if k == 0 else label, color)
-        for k, (label, color) in enumerate(zip(labels, colors, strict=True))
+        Class(pick(lang, "有网格长", "has its leader"), "#dfe8ec"),
+        Class(pick(lang, "多名网格长", "several leaders"), "#9fc0d3"),
+        Class(pick(lang, f"每人超过 {limit:g} 户", f"over {limit:g} households each"), "#fdd49e"),
+        Class(pick(lang, "缺网格长", "no leader"), "#ef6548", NOTHING_HATCH),
+        Class(pick(lang, "无人", "nobody"), "#990000"),
     ]
     return Theme(
         pick(lang, "人员配置", "Staffing"),
         classes,
-        np.digitize(count, edges).astype(np.int64),
-        unit=pick(lang, "岗位/格", "posts per cell"),
+        pd.Index(order).get_indexer(status).clip(0).astype(np.int64),
         tab=pick(lang, "人员", "Staff"),
-        note=pick(lang, "1+X+Y 岗位合计", "all posts of the roster"),
+        note=pick(lang, "按 1+X+Y 名册；不含姓名", "by the 1+X+Y roster; no names"),
     )
 
 

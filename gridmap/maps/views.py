@@ -46,7 +46,7 @@ def coverage_map(
     defects
         What `validate` found, to be marked.
     staff
-        A roster with a column ``code``; adds posts per cell.
+        A roster with columns ``code`` and ``role``; adds who has a leader.
     heat
         Whether the density of the incidents is shown at once.
     title, source
@@ -102,9 +102,11 @@ def coverage_scene(
         extras["heat"] = heat_image(incidents, grid)
     shown += [themes.households(grid, lang), themes.kinds(grid, lang)]
     if staff is not None:
-        posts = posts_of(staff)
-        shown.append(themes.staffing(grid, posts, lang))
-        columns.append(_column(pick(lang, "岗位", "Posts"), posts.reindex(grid.cells.index)))
+        from gridmap.organisation import staffing
+
+        posted = staffing(staff, grid)
+        shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
+        columns += staff_columns(posted.cells, grid, lang)
     shown += [themes.areas(grid, level, lang) for level in grid.levels]
     if defects is not None:
         extras["marks"] = defect_marks(defects, grid.crs, lang)
@@ -303,11 +305,15 @@ def tallied(incidents: pd.DataFrame, grid: Grid) -> pd.Series:
     return tally(placed, grid)["incidents"]
 
 
-def posts_of(staff: pd.DataFrame) -> pd.Series:
-    """Count the posts of each cell in a roster, volunteers included."""
-    if "code" not in staff:
-        raise InputError("`staff` has no column `code` that names each post's cell.")
-    return staff.groupby(staff["code"].astype(str)).size()
+def staff_columns(cells: pd.DataFrame, grid: Grid, lang: Lang) -> list[dict[str, Any]]:
+    """Return leaders, other staff and volunteers of each cell as columns of the card."""
+    cells = cells.reindex(grid.cells.index)
+    titles = {
+        "leaders": ("网格长", "Leaders"),
+        "x": ("专职", "Staff"),
+        "y": ("志愿者", "Volunteers"),
+    }
+    return [_column(pick(lang, *titles[key]), cells[key]) for key in titles]
 
 
 def count_column(counts: pd.Series, lang: Lang) -> dict[str, Any]:

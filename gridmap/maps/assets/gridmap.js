@@ -317,11 +317,24 @@
     const levels = this.borders.level;
     for (let i = levels.length - 1; i >= 0; i--) {
       if (!levelShows(this.data.levels[i], i, view)) continue;
-      const width = (i === 0 ? 1.3 : 0.8) * view.factor;
+      const look = borderLook(i, levels.length);
+      const width = look.width * view.factor;
       stroke(pen, pixels, levels[i], width + 1.5 * view.factor, 'rgba(255,255,255,.8)');
-      stroke(pen, pixels, levels[i], width, i === 0 ? '#37474f' : '#78868d');
+      stroke(pen, pixels, levels[i], width, look.color);
     }
   };
+
+  /** Coarse levels have heavier borders; the finest of several is only hinted at. */
+  function borderLook(rank, count) {
+    if (rank === 0) return { width: count > 2 ? 2 : 1.3, color: '#2f3d44' };
+    return rank === count - 1 ? { width: 0.8, color: '#78868d' } : { width: 1.2, color: '#44545c' };
+  }
+
+  /** Coarse levels have larger, heavier names. */
+  function nameLook(rank, count) {
+    if (rank === 0) return { points: count > 2 ? 15 : 13, weight: '700 ', color: INK };
+    return rank === count - 1 ? { points: 11.5, weight: '', color: '#37474f' } : { points: 12.5, weight: '600 ', color: '#26343b' };
+  }
 
   /** A level is drawn when its places are large enough on the screen; the coarsest always. */
   function levelShows(level, rank, view) {
@@ -333,7 +346,7 @@
     if (rank === 0 || !level.names.length) return true;
     const middle = level.names.map((name) => name.length).sort((a, b) => a - b)[level.names.length >> 1];
     const sample = level.names.find((name) => name.length === middle);
-    return level.spacing * view.scale > 1.15 * pen.measureText(sample).width;
+    return level.spacing * view.scale > (rank === 1 ? 1.1 : 1.5) * pen.measureText(sample).width;
   }
 
   function paintImage(pen, view, image) {
@@ -381,15 +394,17 @@
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     data.levels.forEach((level, rank) => {
-      const points = rank === 0 ? 13 : 11.5;
-      pen.font = (rank === 0 ? '600 ' : '') + points * view.factor + 'px ' + FONT;
+      const look = nameLook(rank, data.levels.length);
+      pen.font = look.weight + look.points * view.factor + 'px ' + FONT;
       if (!namesFit(pen, level, rank, view)) return;
       level.order.forEach((k) => {
         const at = level.xy[k];
         write(pen, view, level.names[k], at[0] * view.scale + view.dx,
-          view.dy - at[1] * view.scale, points, taken, rank === 0 ? INK : '#37474f');
+          view.dy - at[1] * view.scale, look.points, taken, look.color);
       });
     });
+    const typical = Float32Array.from(size).sort()[size.length >> 1];
+    if (typical * view.scale < 52 * view.factor) return;
     pen.font = 10.5 * view.factor + 'px ' + FONT;
     for (let i = 0; i < data.shape.cells; i++) {
       if (size[i] * view.scale < 64 * view.factor) continue;

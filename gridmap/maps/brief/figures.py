@@ -17,9 +17,10 @@ from gridmap.maps.words import Lang
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
+    from gridmap.organisation.staffing import Staffing
 
-TOP_HOTSPOTS = 8
-MOST_CATEGORIES = 8
+TOP_HOTSPOTS = 12
+MOST_CATEGORIES = 6
 MOST_PLACES = 40
 FEW = 5  # below it a rate of change says nothing
 
@@ -44,7 +45,7 @@ def figures(
     incidents
         Points, or what `assign` gave; with ``time`` as far as known.
     staff
-        A roster with a column ``code``.
+        A roster with columns ``code`` and ``role``.
     since, until
         First and last day; all the time there is when not given.
     by
@@ -81,6 +82,7 @@ def computed(
     now = period[period["code"].notna()]
     spots = _spots(now, grid)
     level = level or ranked_level(grid)
+    posted = posted_of(staff, grid)
     found = {
         "period": _period(shown),
         "cells": cells_account(grid),
@@ -88,18 +90,27 @@ def computed(
         "account": account(placed, period),
         "incidents": totals(now, before, grid, shown),
         "hotspots": hotspot_account(spots, grid),
-        "ranking": ranking(now, before, grid, spots, level, shown, by, staff),
+        "ranking": ranking(now, before, grid, spots, level, shown, by, posted),
         "trend": trend(placed, shown, by),
         "categories": shares(now, before, "category"),
         "sources": shares(now, before, "source"),
         "handling": handling(now, lang),
         "progress": progress(now, lang),
         "indicators": closing(now, shown, lang),
-        "staffing": None if staff is None else staffing_account(staff, grid),
+        "staffing": None if posted is None else staffing_account(posted),
         "crs": label(grid.crs),
         "fingerprint": grid.content_hash[:12],
     }
     return found, spots, now
+
+
+def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:
+    """Match a roster to the cells."""
+    if staff is None:
+        return None
+    from gridmap.organisation import staffing
+
+    return staffing(staff, grid)
 
 
 def poisson(count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -294,7 +305,7 @@ def ranking(
     level: str,
     shown: Window | None,
     by: By,
-    staff: pd.DataFrame | None,
+    posted: Staffing | None,
 ) -> dict[str, Any]:
     """Rank the places of a level by incidents per 100 households, each with its interval."""
     keys = place_keys(grid, level)
@@ -316,8 +327,8 @@ def ranking(
         "hot": summed(spots["bin"].reindex(cells.index).to_numpy() > 0),
         "out_of_band": summed(residential & ~cells["households"].between(low, high)),
     }
-    if staff is not None and (posts := cell_posts(staff, grid)) is not None:
-        columns["unstaffed"] = summed(posts == 0)
+    if posted is not None:
+        columns["leaderless"] = summed(posted.cells["leaders"].reindex(cells.index) == 0)
     sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
     rows = []
     for k in range(count):
@@ -501,29 +512,25 @@ def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[st
     ]
 
 
-def cell_posts(staff: pd.DataFrame, grid: Grid) -> np.ndarray[Any, Any] | None:
-    """Count posts by cell, None when the roster names no cell."""
-    if "code" not in staff:
-        raise InputError("`staff` has no column `code` that names each post's cell.")
-    named = staff["code"].astype(str)
-    if not named.isin(grid.cells.index).any():
-        return None
-    return named.value_counts().reindex(grid.cells.index, fill_value=0).to_numpy()
+def staffing_account(posted: Staffing) -> dict[str, Any]:
+    """Count posts by role, per cell, and the cells without a leader or without anybody."""
+    from gridmap.organisation.roster import roles
 
-
-def staffing_account(staff: pd.DataFrame, grid: Grid) -> dict[str, Any]:
-    """Count posts by role, per cell, and the cells that have none."""
-    posts = cell_posts(staff, grid)
-    named = staff["code"].astype(str)
-    known = named.isin(grid.cells.index) | named.isin(grid.jurisdictions.index)
-    roles = staff["role"].astype(str).value_counts() if "role" in staff else pd.Series(dtype=int)
-    empty = None if posts is None else grid.cells.index[posts == 0]
+    row = posted.ratios().iloc[0]
+    distinct = posted.postings.drop_duplicates("post")["role"].value_counts()
+    cells = posted.cells
+    empty = cells.index[cells["status"] == "unstaffed"]
     return {
-        "posts": len(staff),
-        "unknown": int((~known).sum()),
-        "per_cell": len(staff) / len(grid),
-        "roles": {str(role): int(count) for role, count in roles.items()},
-        "unstaffed": None if empty is None else len(empty),
-        "first_unstaffed": None if empty is None or not len(empty) else str(empty[0]),
-        "leaders": int((staff["role"].astype(str) == "leader").sum()) if "role" in staff else None,
+        "posts": int(distinct.sum()),
+        "roles": [
+            {"zh": roles()[role]["zh"], "en": roles()[role]["en"], "posts": int(count)}
+            for role, count in distinct.items()
+        ],
+        "workers": int(row["workers"]),
+        "per_cell": float(row["workers_per_cell"]),
+        "households_per_worker": _number(row["households_per_worker"]),
+        "without_leader": int(row["without_leader"]),
+        "unstaffed": len(empty),
+        "overcharged": int(row["overcharged"]),
+        "limit": float(posted.limit),
     }

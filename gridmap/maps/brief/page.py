@@ -15,7 +15,7 @@ import gridmap
 from gridmap._checks import check_choice
 from gridmap.maps import themes, vendored, views
 from gridmap.maps.brief import parts, sentences
-from gridmap.maps.brief.figures import cell_posts, computed
+from gridmap.maps.brief.figures import computed, posted_of
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
 from gridmap.maps.offline import with_policy, write_page
@@ -40,10 +40,13 @@ class Briefing:
         The whole page.
     figures : dict
         Every number on it.
+    conclusion : str
+        Its first sentences.
     """
 
     html: str
     figures: dict[str, Any]
+    conclusion: str
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the page as one file that loads nothing.
@@ -129,7 +132,8 @@ def briefing(
     public = audience == "public"
     scene = _scene(grid, spots, now, staff, lang, public)
     page = _page(found, scene, title, source, lang, public)
-    return Briefing(page, found)
+    said = "".join(text for text, _ in sentences.conclusion(found, lang))
+    return Briefing(page, found, said)
 
 
 def _scene(
@@ -147,9 +151,10 @@ def _scene(
         themes.households(grid, lang),
     ]
     columns = [] if public else [views.count_column(counts, lang)]
-    posts = None if staff is None else cell_posts(staff, grid)
-    if posts is not None:
-        shown.append(themes.staffing(grid, pd.Series(posts, grid.cells.index), lang))
+    posted = posted_of(staff, grid)
+    if posted is not None:
+        shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
+        columns += views.staff_columns(posted.cells, grid, lang)
     heat = heat_image(now, grid) if len(now) else None
     extras: dict[str, Any] = {"show": {"heat": False}}
     if heat is not None:

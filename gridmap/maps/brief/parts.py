@@ -48,7 +48,7 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
     most = max((row["high"] for row in rows if row["incidents"] and row["high"]), default=0.0)
     changes = any(row["change"] is not None for row in rows)
     closures = any(row.get("closure") is not None for row in rows)
-    posts = any("unstaffed" in row for row in rows)
+    posts = any("leaderless" in row for row in rows)
     heads = [
         ("#", ""),
         (level_title(found["ranking"]["level"], lang), "left"),
@@ -58,7 +58,7 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
         (pick(lang, "热点格", "Hot"), ""),
         (pick(lang, "带外", "Off band"), "roomy"),
         *([(pick(lang, "结案率", "Closed"), "")] if closures else []),
-        *([(pick(lang, "缺员", "No post"), "optional")] if posts else []),
+        *([(pick(lang, "缺网格长", "No leader"), "optional")] if posts else []),
         (pick(lang, "趋势", "Trend"), "optional"),
     ]
     head = "".join(f'<th class="{name}">{esc(text)}</th>' for text, name in heads)
@@ -100,7 +100,7 @@ def _place(
         (fact(row["hot"]), "", ""),
         (fact(row["out_of_band"]), "roomy", ""),
         *([_closure(row)] if closures else []),
-        *([(fact(row["unstaffed"]), "optional", "")] if posts else []),
+        *([(fact(row["leaderless"]), "optional", "")] if posts else []),
         ("" if small else charts.spark(row["spark"]), "optional", ""),
     ]
     inner = "".join(
@@ -309,33 +309,34 @@ def indicators(found: Figures, lang: Lang) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-ROLES = {
-    "leader": ("网格长", "leaders"),
-    "assistant": ("网格员", "assistants"),
-    "patrol": ("巡查员", "patrol"),
-    "department": ("部门下沉", "departments"),
-    "volunteer": ("志愿者", "volunteers"),
-}
-
-
 def staffing(found: Figures, lang: Lang) -> str:
-    """Write posts by role, and the cells that have none."""
+    """Write posts by role, and the cells that lack a leader or have too many homes a worker."""
     told = found["staffing"]
     total = max(told["posts"], 1)
-    rows = [
-        (pick(lang, *ROLES.get(role, (role, role))), count, count / total, "")
-        for role, count in told["roles"].items()
-    ]
+    rows = [(one[lang], one["posts"], one["posts"] / total, "") for one in told["roles"]]
+    limit = f"{told['limit']:g}"
     facts = [
         (
             f"{told['per_cell']:.2f}",
             "",
-            pick(lang, "个岗位每网格", "posts per cell"),
-            pick(lang, f"共 {fact(told['posts'])}", f"{fact(told['posts'])} in all"),
-        )
+            pick(lang, "名专职每网格", "workers per cell"),
+            pick(lang, f"共 {fact(told['workers'])}", f"{fact(told['workers'])} in all"),
+        ),
+        (
+            fact(told["without_leader"]),
+            _tone(told["without_leader"]),
+            pick(lang, "个网格缺网格长", "cells without a leader"),
+            "",
+        ),
+        (
+            fact(told["overcharged"]),
+            _tone(told["overcharged"]),
+            pick(lang, f"个网格人均超过 {limit} 户", f"cells over {limit} households a worker"),
+            "",
+        ),
     ]
-    if told["unstaffed"] is not None:
-        tone = "bad" if told["unstaffed"] else "good"
-        text = pick(lang, "个网格缺员", "cells without a post")
-        facts.append((fact(told["unstaffed"]), tone, text, told["first_unstaffed"] or ""))
-    return (share_table(rows) if rows else "") + fact_list(facts)
+    return share_table(rows) + fact_list(facts)
+
+
+def _tone(count: int) -> str:
+    return "bad" if count else "good"

@@ -62,9 +62,9 @@ def _place_chinese(found: Figures) -> list[tuple[str, str]]:
 
 def _staff_chinese(found: Figures) -> list[tuple[str, str]]:
     staffing = found["staffing"]
-    if not staffing or not staffing["unstaffed"]:
+    if not staffing or not staffing["without_leader"]:
         return []
-    return [(fact(staffing["unstaffed"]), "bad"), (" 个网格缺员。", "")]
+    return [(fact(staffing["without_leader"]), "bad"), (" 个网格缺网格长。", "")]
 
 
 def _english(found: Figures) -> list[tuple[str, str]]:
@@ -105,8 +105,8 @@ def _english(found: Figures) -> list[tuple[str, str]]:
             ),
         ]
     staffing = found["staffing"]
-    if staffing and staffing["unstaffed"]:
-        pieces += [(fact(staffing["unstaffed"]), "bad"), (" cells have no post.", "")]
+    if staffing and staffing["without_leader"]:
+        pieces += [(fact(staffing["without_leader"]), "bad"), (" cells lack a leader.", "")]
     return pieces
 
 
@@ -220,19 +220,14 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     staffing = found["staffing"]
     if not staffing:
         return []
-    if staffing["unstaffed"] is None:
-        below = pick(
-            lang, f"每格 {staffing['per_cell']:.2f} 岗", f"{staffing['per_cell']:.2f} per cell"
-        )
-        return [_card(pick(lang, "在册岗位", "Posts"), fact(staffing["posts"]), "", below)]
     below = pick(
         lang,
-        f"在册岗位 {fact(staffing['posts'])}，每格 {staffing['per_cell']:.2f}",
-        f"{fact(staffing['posts'])} posts, {staffing['per_cell']:.2f} per cell",
+        f"专职 {fact(staffing['workers'])}，每格 {staffing['per_cell']:.2f}",
+        f"{fact(staffing['workers'])} workers, {staffing['per_cell']:.2f} a cell",
     )
-    tone = "bad" if staffing["unstaffed"] else "good"
-    label = pick(lang, "缺员网格", "Cells without a post")
-    return [_card(label, fact(staffing["unstaffed"]), pick(lang, "个", ""), below, tone)]
+    missing = staffing["without_leader"]
+    label = pick(lang, "缺网格长", "No leader")
+    return [_card(label, fact(missing), pick(lang, "格", "cells"), below)]
 
 
 def definitions(found: Figures, lang: Lang) -> list[str]:

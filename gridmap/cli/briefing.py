@@ -1,0 +1,89 @@
+"""gridmap briefing: write the one-file briefing, or the sheet of one cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gridmap.cli import _shell
+from gridmap.cli.map import placed_incidents
+
+
+@_shell.command(name="briefing")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.html",
+              help="Page to write.")  # fmt: skip
+@click.option("--staff", metavar="FILE", help="Roster with codes and roles.")
+@click.option("--title", metavar="TEXT", help="What stands at the head.")
+@click.option("--since", metavar="DAY", help="First day.")
+@click.option("--until", metavar="DAY", help="Last day.")
+@click.option("--by", type=click.Choice(["day", "week", "month"]), default="week",
+              help="Steps of the trend.")  # fmt: skip
+@click.option("--audience", type=click.Choice(["internal", "public"]), default="internal",
+              help="public hides counts under 5.")  # fmt: skip
+@click.option("--level", metavar="NAME", help="Level that is ranked; the streets by default.")
+@click.option("--cell", metavar="CODE", help="Write the sheet of this cell instead.")
+@click.option("--barriers", metavar="FILE", multiple=True,
+              help="Named streets, rivers and railways, for the bounds of that sheet.")  # fmt: skip
+@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@click.option("--time", metavar="COL", help="Column of the time.")
+@click.option("--category", metavar="COL", help="Column of the category.")
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    grid: str,
+    incidents: str,
+    output: Path,
+    staff: str | None,
+    barriers: tuple[str, ...],
+    time: str | None,
+    category: str | None,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write one page for the meeting: map, ranking, hotspots, trend, data quality.
+
+    The file loads nothing and holds no incident points. Every figure is computed; --json prints
+    them all.
+    """
+    from gridmap.io import read_grid
+    from gridmap.io.atomic import check_writable
+    from gridmap.io.inputs import read_staff
+    from gridmap.maps import briefing
+
+    check_writable(output, overwrite=overwrite)
+    proved = read_grid(grid)
+    where = {"x": x, "y": y, "datum": datum, "time": time, "category": category}
+    placed = placed_incidents(shell, proved, incidents, **where)
+    roster = None if staff is None else read_staff(staff)[0]
+    lines = read_lines(barriers, proved.crs)
+    made = briefing(proved, placed, staff=roster, barriers=lines, lang=shell.lang, **options)
+    made.save(output, overwrite=overwrite)
+    if as_json:
+        shell.emit_json({"schema": "gridmap.briefing/1", "output": str(output), **made.figures})
+        return
+    shell.answer(made.conclusion)
+    shell.say(shell.pick(f"简报已写入 {output}", f"Briefing written to {output}"))
+
+
+def read_lines(paths: tuple[str, ...], crs: Any) -> Any:
+    """Read the barriers of several files in the CRS of the grid."""
+    import pandas as pd
+
+    from gridmap.io.inputs import read_barriers
+
+    if not paths:
+        return None
+    return pd.concat([read_barriers(path)[0].to_crs(crs) for path in paths], ignore_index=True)

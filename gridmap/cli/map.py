@@ -1,0 +1,108 @@
+"""gridmap map: draw a grid as one page that opens offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gridmap.cli import _shell
+
+
+@_shell.command(name="map")
+@click.argument("grid", metavar="GRID")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.html",
+              help="Page to write; .png, .pdf or .svg make a static figure.")  # fmt: skip
+@click.option("--color", metavar="COLUMN", help="Column of the cells to colour by.")
+@click.option("--incidents", metavar="FILE", help="Adds incidents per 100 households.")
+@click.option("--hotspots", "spots", metavar="FILE", help="What `gridmap hotspots` wrote.")
+@click.option("--heat", is_flag=True, help="Show where incidents crowd; needs --incidents.")
+@click.option("--staff", metavar="FILE", help="Roster; adds which cells have a leader.")
+@click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
+@click.option("--title", metavar="TEXT", help="What stands over the map.")
+@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_shell.overwrite_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    grid: str,
+    output: Path,
+    color: str | None,
+    incidents: str | None,
+    spots: str | None,
+    heat: bool,
+    staff: str | None,
+    defects: str | None,
+    title: str | None,
+    source: str,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+    overwrite: bool,
+) -> None:
+    """Draw a grid: households against the band, kinds, levels; with incidents also rates.
+
+    The page is one file that loads nothing. Incident points are never in it, only counts and,
+    with --heat, an image of their density.
+    """
+    from gridmap.io import read_grid, read_layer
+    from gridmap.io.atomic import check_writable
+    from gridmap.io.inputs import read_staff
+    from gridmap.maps import coverage_map, figure, hotspot_map
+
+    if heat and incidents is None:
+        raise click.UsageError("--heat needs --incidents FILE.")
+    check_writable(output, overwrite=overwrite)
+    proved = read_grid(grid)
+    placed = None
+    if incidents is not None:
+        placed = placed_incidents(shell, proved, incidents, x=x, y=y, datum=datum)
+    common: dict[str, Any] = {"title": title, "source": source, "lang": shell.lang}
+    if output.suffix.lower() in (".png", ".pdf", ".svg"):
+        made = figure(proved, color=color, incidents=placed, **common)
+        made.save(output, overwrite=overwrite)
+    elif spots is not None:
+        table = read_spots(spots, proved)
+        page = hotspot_map(proved, table, incidents=placed, heat=heat, **common)
+        page.save(output, overwrite=overwrite)
+    else:
+        roster = None if staff is None else read_staff(staff)[0]
+        found = None if defects is None else read_layer(defects)
+        page = coverage_map(
+            proved, color=color, incidents=placed, heat=heat, staff=roster, defects=found, **common
+        )
+        page.save(output, overwrite=overwrite)
+    shell.answer(shell.pick(f"地图已写入 {output}", f"Map written to {output}"))
+
+
+def placed_incidents(
+    shell: _shell.Shell, grid: Any, incidents: str, *, **where: Any
+) -> Any:
+    """Read incidents, say how they were understood, and give each its cell."""
+    from gridmap.incidents import assign
+    from gridmap.io.inputs import read_incidents
+
+    frame, known = read_incidents(incidents, to=grid.crs, **where)
+    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
+        shell.say(line)
+    return assign(frame, grid, datum=frame.attrs.get("datum"))
+
+
+def read_spots(path: str, grid: Any) -> Any:
+    """Read a table of hotspots back onto the codes of the grid, periods behind the code."""
+    from gridmap.errors import InputError
+    from gridmap.io import read_layer, read_table
+    from gridmap.maps.spots import from_file
+
+    layered = Path(path.split(":")[0]).suffix.lower() in (".gpkg", ".geojson", ".fgb", ".shp")
+    table = read_layer(path) if layered else read_table(path)
+    found = from_file(table, grid)
+    if found is None:
+        raise InputError(
+            f"`{path}` has no columns code and bin. Hand in what `gridmap hotspots` wrote."
+        )
+    return found
