@@ -68,6 +68,7 @@ def assign_on_cluster(
     x: str | None = None,
     y: str | None = None,
     overwrite: bool = False,
+    timeout: float = 10.0,
 ) -> Accounts:
     """Assign Parquet on a Dask cluster, into a folder of Parquet that appears when complete.
 
@@ -83,6 +84,8 @@ def assign_on_cluster(
         Of the scheduler, as ``tcp://10.0.0.1:8786``.
     overwrite : bool
         Whether an existing folder may be replaced.
+    timeout : float
+        Seconds to wait for the scheduler.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def assign_on_cluster(
     if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
         raise InputError(f"`{source}` is no Parquet file or folder; a cluster reads Parquet only.")
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=timeout)
     except (OSError, ValueError) as error:
         raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
     partial_target = target.with_name(f".gridmap-{target.name}")
@@ -112,7 +115,12 @@ def assign_on_cluster(
         placed = assign_partitions(frame, grid, max_distance=max_distance, datum=datum, x=x, y=y)
         shutil.rmtree(partial_target, ignore_errors=True)
         try:
-            placed.to_parquet(str(partial_target.resolve()), write_index=False, compression="zstd")
+            placed.to_parquet(
+                str(partial_target.resolve()),
+                write_index=False,
+                compression="zstd",
+                name_function="part-{:06d}.parquet".format,
+            )
             accounts = _accounts_of(partial_target)
             if target.is_dir() and overwrite:
                 shutil.rmtree(target)
@@ -194,10 +202,10 @@ def register_sedonadb(connection: Any, grid: Grid, name: str = "grid_cell") -> N
     codes = pa.array(found.codes, type=pa.string())
 
     def cell_code(x: Any, y: Any) -> pa.Array:
-        return _code_arrow(found.index, codes, pa.array(x), pa.array(y))
+        return _code_arrow(found.index, codes, pa.array(x.to_array()), pa.array(y.to_array()))
 
-    wrapped = udf.arrow_udf(pa.string(), [udf.NUMERIC, udf.NUMERIC], name=name)(cell_code)
-    connection.register_udf(wrapped)
+    function = udf.arrow_udf(pa.string(), [udf.NUMERIC, udf.NUMERIC], name=name)(cell_code)
+    connection.register(function)
 
 
 def _locate_arrow(index: Any, x: pa.Array, y: pa.Array) -> pa.Array:

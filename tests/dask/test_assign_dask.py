@@ -1,0 +1,175 @@
+"""Assignment on a Dask cluster of two processes: complete and identical, whoever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from click.testing import CliRunner
+
+import gridmap as gm
+from gridmap.cli import main
+from gridmap.errors import InputError
+from tests.coverages import frame, mosaic, moved
+
+pytestmark = [
+    pytest.mark.dask,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+PARTS = 12
+
+
+@pytest.fixture(scope="module")
+def mosaic_grid() -> gm.Grid:
+    """Return a grid of random cells."""
+    table = frame(moved(mosaic(4), 50.0, 500_000.0, 3_400_000.0))
+    return gm.adopt(table, table.union_all("coverage"), code="code")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a folder of Parquet with points inside, on the lattice, outside and invalid."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("incidents")
+    for part in range(PARTS):
+        lattice = rng.integers(-2, 62, (2, 4000)) * 50.0
+        table = pd.DataFrame(
+            {
+                "incident_id": [f"{part}-{k}" for k in range(4000)],
+                "x": 500_000 + lattice[0],
+                "y": 3_400_000 + lattice[1],
+                "status": "结案",
+            }
+        )
+        table.loc[::500, "x"] = np.nan
+        table.to_parquet(path / f"part{part:02d}.parquet", index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start two worker processes of one thread."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            host="127.0.0.1", silence_logs=60,
+        ) as made,
+        Client(made) as client,
+    ):  # fmt: skip
+        client.wait_for_workers(2)
+        yield client
+
+
+def _expected(folder: Path, grid: gm.Grid) -> pd.DataFrame:
+    parts = [pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))]
+    return gm.assign(pd.concat(parts, ignore_index=True), grid)
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose texts are plain objects, as engines differ in their types of text."""
+    table = table.reset_index(drop=True)
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name].dtype)]
+    plain = {name: table[name].astype(object) for name in texts}
+    return table.assign(**{name: v.where(v.notna(), None) for name, v in plain.items()})
+
+
+def test_a_dask_frame_comes_back_as_one(cluster: Any, folder: Path, mosaic_grid: gm.Grid) -> None:
+    """Lazy, on the same partitions, with the same answers."""
+    import dask.dataframe as dd
+
+    frame = dd.read_parquet(folder, split_row_groups=False, aggregate_files=False)
+    placed = gm.assign(frame, mosaic_grid)
+    assert placed.npartitions == frame.npartitions == PARTS
+    assert list(placed.columns)[:4] == ["code", "status", "nearest_code", "distance_m"]
+    found = _as_text(placed.compute())
+    pd.testing.assert_frame_equal(found, _as_text(_expected(folder, mosaic_grid)))
+
+
+def test_one_worker_is_killed_in_the_middle(
+    cluster: Any, folder: Path, mosaic_grid: gm.Grid, tmp_path: Path
+) -> None:
+    """The result is complete and identical, no row twice."""
+    import dask.dataframe as dd
+
+    victim = min(info["pid"] for info in cluster.run(_identity).values())
+    marker = tmp_path / "killed"
+    frame = dd.read_parquet(folder, split_row_groups=False, aggregate_files=False)
+    slow = frame.map_partitions(_kill_once, victim, str(marker), meta=frame._meta)
+    found = gm.assign(slow, mosaic_grid).compute()
+    assert marker.exists()
+    alive = {info["pid"] for info in cluster.run(_identity).values()}
+    assert victim not in alive
+    assert found["incident_id"].is_unique
+    pd.testing.assert_frame_equal(_as_text(found), _as_text(_expected(folder, mosaic_grid)))
+
+
+def test_the_command_writes_a_folder(
+    cluster: Any, folder: Path, mosaic_grid: gm.Grid, tmp_path: Path
+) -> None:
+    """The accounts are those of the plain run; the folder appears when it is complete."""
+    gm.write_grid(mosaic_grid, tmp_path / "grid.gpkg")
+    address = cluster.scheduler.address
+    arguments = ["assign", str(tmp_path / "grid.gpkg"), str(folder), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--dask", address, "--lang", "en"])
+    assert result.exit_code == 0, result.output
+    expected = _expected(folder, mosaic_grid)
+    counts = expected["status"].value_counts()
+    assert result.stdout.startswith(f"read {len(expected):,} = inside {counts['inside']:,} ")
+    assert result.stdout.strip().endswith(f"invalid {counts['invalid']:,}")
+    parts = sorted((tmp_path / "out").glob("*.parquet"))
+    found = pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        _as_text(found)[["incident_id", "code", "status"]],
+        _as_text(expected)[["incident_id", "code", "status"]],
+    )
+    again = CliRunner().invoke(main, [*arguments, "--dask", address])
+    assert again.exit_code == 2
+    assert not list(tmp_path.glob(".gridmap-*"))
+
+
+def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
+    """No scheduler, no Parquet: one line."""
+    from gridmap.incidents.scale import assign_on_cluster
+
+    (tmp_path / "in.csv").write_text("x,y\n1,1\n")
+    with pytest.raises(InputError, match="no Parquet file or folder"):
+        assign_on_cluster(str(tmp_path / "in.csv"), tmp_path / "out", mosaic_grid, "tcp://x:1")
+    pd.DataFrame({"x": [1.0], "y": [1.0]}).to_parquet(tmp_path / "in.parquet")
+    source = str(tmp_path / "in.parquet")
+    with pytest.raises(InputError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1"):
+        assign_on_cluster(source, tmp_path / "out", mosaic_grid, "tcp://127.0.0.1:1", timeout=1)
+
+
+def test_a_dask_geopandas_frame_is_taken(cluster: Any, mosaic_grid: gm.Grid) -> None:
+    """Points instead of columns."""
+    dask_geopandas = pytest.importorskip("dask_geopandas")
+    rng = np.random.default_rng(3)
+    x, y = 500_000 + 3000 * rng.random(500), 3_400_000 + 3000 * rng.random(500)
+    points = gpd.GeoDataFrame({"k": range(500)}, geometry=shapely.points(x, y), crs=4547)
+    placed = gm.assign(dask_geopandas.from_geopandas(points, npartitions=3), mosaic_grid)
+    pd.testing.assert_frame_equal(
+        _as_text(placed.compute()), _as_text(gm.assign(points, mosaic_grid))
+    )
+
+
+def _identity() -> dict[str, int]:
+    return {"pid": os.getpid()}
+
+
+def _kill_once(part: pd.DataFrame, victim: int, marker: str) -> pd.DataFrame:
+    """Let the victim die at its first partition, once."""
+    if os.getpid() == victim and not Path(marker).exists():
+        Path(marker).write_text("")
+        os.kill(victim, signal.SIGKILL)
+    return part
