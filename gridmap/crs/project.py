@@ -128,7 +128,7 @@ def replace_geometry(frame: Any, geometry: Any, crs: Any) -> Any:
     if hasattr(frame, "set_geometry"):
         series = frame.geometry
         fresh = type(series)(geometry, index=frame.index, crs=crs, name=series.name)
-        return frame.set_geometry(fresh)
+        return frame.set_geometry(fresh).set_crs(crs, allow_override=True)
     return type(frame)(geometry, index=frame.index, crs=crs, name=frame.name)
 
 
