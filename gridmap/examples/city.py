@@ -133,6 +133,8 @@ def _make(seed: int, size: str) -> ExampleCity:
     )  # fmt: skip
     jurisdictions = _jurisdictions(blocks, division, chance[4])
     households = np.bincount(division.community[houses.block], weights=houses.households)
+    own = division.community[list(division.dedicated)]
+    dedicated_areas = np.bincount(own, minlength=len(jurisdictions))
     corners = _corners(blocks, division)
     incidents, truth = report(houses, corners, blocks.outline, chance[5])
     return ExampleCity(
@@ -141,7 +143,7 @@ def _make(seed: int, size: str) -> ExampleCity:
         barriers=_barriers(network, blocks, chance[4]),
         dedicated=_dedicated(blocks, division, jurisdictions),
         incidents=incidents,
-        staff=people.staff(jurisdictions, households, chance[4]),
+        staff=people.staff(jurisdictions, households, dedicated_areas, chance[4]),
         truth=truth,
     )
 

@@ -18,27 +18,34 @@ WORKERS = [
     ("patrol", "日常巡查", 0.8),
     ("department", "条线业务", 0.45),
 ]
+DEDICATED = [("leader", "专属网格"), ("volunteer", "保安")]
 VOLUNTEERS = ["楼门长", "物业人员", "保安", "党员", "退休人员"]
 
 
-def staff(communities: pd.DataFrame, households: np.ndarray, rng: np.random.Generator
-          ) -> pd.DataFrame:  # fmt: skip
+def staff(
+    communities: pd.DataFrame,
+    households: np.ndarray,
+    dedicated: np.ndarray,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
     """Make the posts of every community by the 1+X+Y rule.
 
     Each planned cell has one leader, one or two of the X (assistants, patrol, departments' staff)
-    and two to six volunteers. One leader's post in forty is vacant and left out.
+    and two to six volunteers; a dedicated area has a leader and a guard of its own. One leader's
+    post in forty is vacant and left out.
     """
     rows: list[tuple[str, str, str, str, str, str]] = []
-    for place, count in zip(communities.itertuples(), households, strict=True):
-        number = 0
-        for cell in range(1, max(1, round(count / CELL_HOUSEHOLDS)) + 1):
-            for role, duty in _posts_of_a_cell(rng):
-                number += 1
-                post = f"{place.code}-{number:03d}"
-                title = f"{place.community}{ROLES[role]}"
-                rows.append((post, str(place.code), str(place.community), role, title, duty))
-                if role == "leader" and cell > 1 and rng.random() < 0.025:
-                    rows.pop()
+    for place, count, areas in zip(communities.itertuples(), households, dedicated, strict=True):
+        planned = max(1, round(count / CELL_HOUSEHOLDS))
+        cells = [_posts_of_a_cell(rng) for _ in range(planned)]
+        vacant = (rng.random(planned) < 0.025) & (np.arange(planned) > 0)
+        cells = [posts[int(empty) :] for posts, empty in zip(cells, vacant, strict=True)]
+        posts = [post for cell in [*cells, *[DEDICATED] * int(areas)] for post in cell]
+        rows += [
+            (f"{place.code}-{number:03d}", str(place.code), str(place.community), role,
+             f"{place.community}{ROLES[role]}", duty)
+            for number, (role, duty) in enumerate(posts, start=1)
+        ]  # fmt: skip
     columns = ["post", "code", "community", "role", "title", "duty"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -1,0 +1,108 @@
+"""gridmap compare: what moved between two grids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    from gridmap.compare import Comparison
+
+_HEADINGS = {
+    "code": "网格编码",
+    "status": "变化",
+    "counterpart": "对应网格",
+    "households_before": "原户数",
+    "households_after": "现户数",
+    "households_kept": "留下户数",
+    "before": "原网格",
+    "after": "现网格",
+    "households": "户数",
+    "buildings": "楼栋数",
+}
+_STATUSES = {
+    "unchanged": "未变",
+    "recoded": "改码",
+    "changed": "调整",
+    "born": "新设",
+    "retired": "撤销",
+}
+_SHOWN = 20
+
+
+@_shell.command(name="compare")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+              help="The cells with their change: .gpkg, .geojson, .csv or .xlsx.")  # fmt: skip
+@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
+              help="A map that opens offline.")  # fmt: skip
+@click.option("--buildings", metavar="FILE", help="Count buildings one by one.")
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    old: str,
+    new: str,
+    output: Path | None,
+    page: Path | None,
+    buildings: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Tell which cells, households and buildings changed between two grids."""
+    from gridmap.compare import compare
+    from gridmap.io import read_grid
+    from gridmap.io.atomic import check_writable
+    from gridmap.io.inputs import read_households
+
+    for path in filter(None, (output, page)):
+        check_writable(path, overwrite=overwrite)
+    before, after = read_grid(old), read_grid(new)
+    houses = None if buildings is None else read_households(buildings)[0].to_crs(after.crs)
+    found = compare(before, after, buildings=houses)
+    if output is not None:
+        _write(shell, found, output, overwrite)
+    if page is not None:
+        from gridmap.maps import compare_map
+
+        compare_map(before, after, lang=shell.lang).save(page, overwrite=overwrite)
+    if as_json:
+        shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
+        return
+    shell.answer(found.sentence(shell.lang))  # type: ignore[arg-type]
+    for line in _moves(shell, found):
+        shell.answer(line)
+
+
+def _moves(shell: _shell.Shell, found: Comparison) -> list[str]:
+    """Tell the largest moves, a line each."""
+    moves = found.moves[found.moves["before"] != found.moves["after"]]
+    moves = moves[moves["households"] > 0].sort_values("households", ascending=False, kind="stable")
+    outside, unit = shell.pick("格外", "outside"), shell.pick("户", "households")
+    lines = [
+        f"{row.before or outside} → {row.after or outside}  {row.households:,.0f} {unit}"
+        for row in moves.head(_SHOWN).itertuples()
+    ]
+    rest = len(moves) - len(lines)
+    more = [shell.pick(f"另有 {rest:,} 项", f"and {rest:,} more")] if rest else []
+    return lines + more
+
+
+def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) -> None:
+    """Write the cells as a layer or a table."""
+    from gridmap.io import write_layer, write_table
+
+    if path.suffix.lower() in {".gpkg", ".geojson", ".fgb", ".shp"}:
+        write_layer(found.cells, path, overwrite=overwrite)
+        return
+    table = found.cells
+    if shell.lang == "zh":
+        table = table.assign(status=table["status"].map(_STATUSES))
+    headings = _HEADINGS if shell.lang == "zh" else None
+    write_table(table, path, overwrite=overwrite, headings=headings)

@@ -1,0 +1,157 @@
+"""gridmap indicators: closure rates and the like, with their denominators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gridmap.grid import Grid
+
+_HEADINGS = {
+    "indicator": "指标代号",
+    "name": "指标",
+    "numerator": "分子",
+    "denominator": "分母",
+    "rate": "比率",
+    "low": "区间下限",
+    "high": "区间上限",
+    "formula": "公式",
+    "month": "月份",
+    "reported": "上报数",
+    "expected": "按户数应有",
+    "silent": "上报偏少",
+    "rank": "名次",
+}
+
+
+@_shell.command(name="indicators")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+              help=".csv, .xlsx, .parquet or .json.")  # fmt: skip
+@click.option("--level", metavar="NAME", help="By the areas of one level of the grid.")
+@click.option("--month", is_flag=True, help="By month as well.")
+@click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
+@click.option("--since", metavar="DAY", help="First day.")
+@click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
+@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
+@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
+@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    grid: str,
+    incidents: str,
+    output: Path | None,
+    level: str | None,
+    month: bool,
+    rank: bool,
+    since: str | None,
+    until: str | None,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Compute closure rates and the like, each with its formula and its Wilson interval.
+
+    Cases outside the grid count in the whole, and with --level in the area "".
+    """
+    from gridmap.incidents.indicators import indicators, ranking
+    from gridmap.io import read_grid, write_table
+    from gridmap.io.atomic import check_writable
+
+    if rank and level is None:
+        raise click.UsageError("--rank needs --level.")
+    if output is not None:
+        check_writable(output, overwrite=overwrite)
+    proved = read_grid(grid)
+    cases = _cases(shell, proved, incidents, level, since, until, {"x": x, "y": y, "datum": datum})
+    by = [name for name in (level, "month" if month else None) if name]
+    found = indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
+    if rank:
+        homes = proved.cells.groupby(level)["households"].sum()
+        found = ranking(cases[cases[level] != ""], homes, until=until)
+    if output is not None:
+        headings = _HEADINGS if shell.lang == "zh" else None
+        write_table(_plain(found), output, overwrite=overwrite, headings=headings)
+    if as_json:
+        rows = _plain(found).astype(object).where(found.reset_index().notna(), None)
+        document = {"cases": len(cases), "indicators": rows.to_dict("records")}
+        shell.emit_json({"schema": "gridmap.indicators/1", **document})
+        return
+    for line in _ranked(found, shell) if rank else _sentences(found, by):
+        shell.answer(line)
+
+
+def _cases(
+    shell: _shell.Shell,
+    grid: Grid,
+    incidents: str,
+    level: str | None,
+    since: str | None,
+    until: str | None,
+    where: dict[str, Any],
+) -> pd.DataFrame:
+    """Read the cases of the days asked for, with the area of each."""
+    from gridmap.errors import InputError
+    from gridmap.incidents import assign
+    from gridmap.incidents.ground import during
+    from gridmap.io.inputs import read_incidents
+
+    if level is not None and level not in grid.levels:
+        raise InputError(f"The grid has no level {level!r}; it has {', '.join(grid.levels)}.")
+    frame, known = read_incidents(incidents, **where, to=grid.crs, need_places=level is not None)
+    for line in known.sentences(shell.lang):  # type: ignore[arg-type]
+        shell.say(line)
+    cases = during(frame, since, until)
+    if level is None:
+        return cases
+    codes = assign(cases, grid, datum=frame.attrs.get("datum"))["code"].astype(object)
+    return cases.assign(**{level: codes.map(grid.cells[level].to_dict()).fillna("")})
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without an index, months as text."""
+    frame = table.reset_index()
+    if "month" in frame:
+        frame["month"] = frame["month"].astype(str)
+    return frame
+
+
+def _sentences(table: pd.DataFrame, by: list[str]) -> list[str]:
+    """Tell each indicator in a line, with its formula at its first mention."""
+    lines, told = [], set()
+    for row in _plain(table).to_dict("records"):
+        place = " ".join(str(row[name]) or "—" for name in by)
+        rate = "—" if row["rate"] != row["rate"] else f"{row['rate']:.2%}"
+        span = "" if rate == "—" else f" [{row['low']:.2%}, {row['high']:.2%}]"
+        counts = "" if rate == "—" else f"  {row['numerator']:,}/{row['denominator']:,}"
+        formula = "" if row["name"] in told else f"  {row['formula']}"
+        told.add(row["name"])
+        lines.append(f"{place + '  ' if place else ''}{row['name']}  {rate}{span}{counts}{formula}")
+    return lines
+
+
+def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
+    """Tell the ranking; who reports too little is listed without a rank."""
+    lines = []
+    for area, row in table.iterrows():
+        rank = "–" if row["silent"] else str(row["rank"])
+        note = shell.pick("上报偏少，不排名", "reports too little, not ranked")
+        rate = "—" if row["rate"] != row["rate"] else f"{row['rate']:.2%}"
+        lines.append(
+            f"{rank}  {area}  {rate} ≥ {row['low']:.2%}  "
+            f"{row['numerator']:,}/{row['denominator']:,}" + (f"  {note}" if row["silent"] else "")
+        )
+    return lines
