@@ -31,7 +31,6 @@ from gridmap.partition.noding import (
     inner_points,
     merge,
     outlines,
-    widths,
 )
 from gridmap.partition.reading import (
     Note,
@@ -41,7 +40,7 @@ from gridmap.partition.reading import (
     note,
     valid_polygons,
 )
-from gridmap.partition.tiling import GAP_AREA, GAP_WIDTH, Mend, tile
+from gridmap.partition.tiling import Mend, tile, tiles
 from gridmap.partition.weave import homes_in
 
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
     geometry, said = moved("units", units, crs)
     check_polygons("units", geometry, labels)
     valid, _ = valid_polygons(geometry)
-    if _tiles(valid):
+    if tiles(valid):
         polygons, row = shapely.get_parts(valid, return_index=True)
         mends: list[Mend] = []
     else:
@@ -200,17 +199,6 @@ def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
     order = order[total[order] > 0]
     owner[rest[pair[order] // n]] = pair[order] % n  # the largest is written last
     return owner
-
-
-def _tiles(polygons: Geometries) -> bool:
-    """Tell whether polygons match exactly and leave no narrow hole."""
-    if not shapely.coverage_is_valid(polygons):
-        return False
-    union = shapely.coverage_union_all(polygons)
-    rings = shapely.get_rings(shapely.get_parts(union))
-    holes = shapely.polygons(rings[~shapely.is_ccw(rings)])
-    narrow = (shapely.area(holes) <= GAP_AREA) | (widths(holes) <= GAP_WIDTH)
-    return not bool(narrow.any())
 
 
 def _largest_parts(polygons: Geometries, row: Ints, n: int) -> Ints:

@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 Geometries = npt.NDArray[np.object_]
 
 
-def faces_of(lines: Any, lattice: float | None = LATTICE) -> Geometries:
+def faces_of(lines: Any) -> Geometries:
     """Return the faces that lines enclose, after noding them on the lattice.
 
     Ends that lead nowhere (culs-de-sac, overshoots) and lines that enclose nothing are dropped.
@@ -30,8 +30,6 @@ def faces_of(lines: Any, lattice: float | None = LATTICE) -> Geometries:
     ----------
     lines : array of LineString or MultiLineString
         They may cross, overlap and overshoot.
-    lattice : float or None
-        Step of the lattice; None nodes the coordinates as they are.
 
     Returns
     -------
@@ -47,7 +45,7 @@ def faces_of(lines: Any, lattice: float | None = LATTICE) -> Geometries:
     lines = np.asarray(lines, dtype=object)
     if len(lines) == 0:
         return np.empty(0, dtype=object)
-    noded = shapely.get_parts(shapely.union_all(lines, grid_size=lattice))
+    noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
     faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
     return _restored(faces, shapely.get_coordinates(lines))
 

@@ -107,6 +107,21 @@ def tile(polygons: Geometries) -> Tiling:
     return Tiling(pieces, owner, mends)
 
 
+def tiles(polygons: Geometries) -> bool:
+    """Tell whether polygons match exactly and leave no hole that was not meant."""
+    if not shapely.coverage_is_valid(polygons):
+        return False
+    union = shapely.coverage_union_all(polygons)
+    rings = shapely.get_rings(shapely.get_parts(union))
+    holes = shapely.polygons(rings[~shapely.is_ccw(rings)])
+    return not any(area <= GAP_AREA or width <= GAP_WIDTH for area, width in _sizes(holes))
+
+
+def _sizes(polygons: Geometries) -> zip[tuple[float, float]]:
+    """Return area and mean width of polygons."""
+    return zip(shapely.area(polygons).tolist(), widths(polygons).tolist(), strict=True)
+
+
 def _holders(face: Ints, holder: Ints, covers: Ints) -> dict[int, tuple[int, ...]]:
     """Return the polygons that hold each face that has not exactly one."""
     result: dict[int, tuple[int, ...]] = {int(k): () for k in np.flatnonzero(covers == 0)}

@@ -90,10 +90,8 @@ def _branches(
 
 
 def _digits(count: int) -> Sequence[str]:
-    """Return a digit for each branch; beyond 62 branches they take two digits."""
-    if count <= len(DIGITS):
-        return DIGITS[:count]
-    return [DIGITS[k // len(DIGITS) % len(DIGITS)] + DIGITS[k % len(DIGITS)] for k in range(count)]
+    """Return one character for each branch, accented letters beyond the 62 digits."""
+    return DIGITS[:count] + "".join(chr(0xC0 + k) for k in range(count - len(DIGITS)))
 
 
 def _parts(members: list[int], neighbours: list[list[int]]) -> list[list[int]]:
