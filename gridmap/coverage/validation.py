@@ -145,7 +145,7 @@ def validate(
         remarks += attributes.parent_remarks(parent_of, place, subject.polygons, lang)
         gaps = faults.geometry[np.isin(faults.kind, ["gap", "excluded-gap"])]
         if any(p.verdict == "failed" for p in proof.parents):
-            nested, _ = nesting_faults(subject.polygons, areas, place, gaps)
+            nested, _ = nesting_faults(subject.polygons, polygons_of("parents", areas), place, gaps)
             faults = joined([faults, nested])
     proof = _after_declared(proof, rest, declared)
     return _frame(subject, faults, remarks, proof, notes, tolerance, set(accepted))

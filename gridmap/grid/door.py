@@ -132,9 +132,7 @@ def proved(
         return proof
     from gridmap.coverage import validate
 
-    defects = validate(
-        cells, boundary, parents=jurisdictions, parent_column="parent", households=None
-    )
+    defects = validate(cells, boundary, parents=jurisdictions)
     kinds = defects["kind"].value_counts()
     found = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or proof.verdict
     raise CoverageError(

@@ -120,7 +120,7 @@ def test_why_tells_what_shaped_a_cell(small):
 def test_a_missing_cell_is_refused_with_its_gap(squares, communities):
     whole = shapely.box(0, 0, 10, 10)
     with pytest.raises(gm.CoverageError, match="1 gap") as caught:
-        Grid(squares.iloc[:3], whole)
+        Grid(squares.iloc[:3].drop(columns="parent"), whole)
     assert caught.value.defects["area_m2"].tolist() == pytest.approx([25.0])
 
 
