@@ -1,0 +1,90 @@
+"""gridmap adopt: make a grid of cells that somebody else drew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+
+from gridmap.cli import _shell
+
+Lang = Literal["zh", "en"]
+
+
+@_shell.command(name="adopt")
+@click.argument("cells", metavar="CELLS")
+@click.option("--boundary", required=True, metavar="FILE|outline",
+              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg")
+@click.option(
+    "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
+)
+@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
+@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@click.option("--level", "levels", multiple=True, metavar="COLUMN",
+              help="Columns of the hierarchy, coarse to fine.")  # fmt: skip
+@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover.")
+@click.option("--min", "low", type=click.IntRange(min=1), default=300)
+@click.option("--max", "high", type=click.IntRange(min=1), default=600)
+@_shell.crs_option
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    cells: str,
+    boundary: str,
+    output: Path,
+    mend: bool,
+    code: str | None,
+    count: str | None,
+    levels: tuple[str, ...],
+    exclude: str | None,
+    low: int,
+    high: int,
+    crs: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Make a grid of cells that somebody else drew, proved or not at all.
+
+    Exit code 1 when they do not tile the boundary: `gridmap validate` shows every defect.
+    """
+    from gridmap.coverage import outline_of, sentence, validate
+    from gridmap.errors import CoverageError
+    from gridmap.grid import adopt
+    from gridmap.io import read_layer, write_grid
+    from gridmap.io.atomic import check_writable
+    from gridmap.io.inputs import read_cells
+
+    check_writable(output, overwrite=overwrite)
+    drawn, known = read_cells(cells, crs=crs, code=code, count=count)
+    for line in known.sentences(cast(Lang, shell.lang)):
+        shell.say(line)
+    excluded = None if exclude is None else read_layer(exclude, crs=crs)
+    outline: Any = (
+        outline_of(drawn, excluded) if boundary == "outline" else read_layer(boundary, crs=crs)
+    )
+    if mend:
+        drawn = _mended(shell, drawn, outline)
+    try:
+        grid = adopt(drawn, outline, levels=levels, households=(low, high))
+    except CoverageError as error:
+        shell.answer(sentence(error.defects, cast(Lang, shell.lang)))
+        raise click.exceptions.Exit(1) from error
+    write_grid(grid, output, overwrite=overwrite)
+    if as_json:
+        document = {"schema": "gridmap.adopt/1", "cells": len(grid), "proof": grid.proof.as_dict()}
+        shell.emit_json(document)
+    else:
+        checked = validate(grid.cells, grid.boundary, parents=grid.jurisdictions)
+        shell.answer(sentence(checked, cast(Lang, shell.lang)))
+
+
+def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> Any:
+    from gridmap.coverage import repair
+
+    mended, log = repair(cells, outline)
+    shell.say(shell.pick(f"修复改动 {len(log)} 处", f"repaired: {len(log)} changes"))
+    return mended
