@@ -14,7 +14,13 @@ from gridmap.errors import CoverageError, InputError
 from gridmap.partition.areas import Areas, read_areas
 from gridmap.partition.barriers import Barriers, read_barriers
 from gridmap.partition.blocks import regions
-from gridmap.partition.fit import as_plain, check_tiling, difference_shares, outline_shifts
+from gridmap.partition.fit import (
+    as_plain,
+    check_tiling,
+    difference_shares,
+    outline_shifts,
+    tiled_outlines,
+)
 from gridmap.partition.frame import about_shift, unit_frame
 from gridmap.partition.homes import counts_of
 from gridmap.partition.jurisdictions import (
@@ -251,8 +257,8 @@ def _sides(polygons: Geometries, owner: Ints, lines: Barriers) -> Ints:
     hard = lines.lines[lines.hard]
     if not len(hard):
         return np.zeros(len(polygons), dtype=np.int64)
-    frame = shapely.box(*shapely.total_bounds(polygons)).buffer(1.0, join_style="mitre")
-    between = faces_of(np.concatenate([outlines(np.array([frame])), hard]))
+    around = tiled_outlines(polygons, owner, int(owner.max()) + 1)
+    between = faces_of(np.concatenate([outlines(around), hard]))
     points = inner_points(polygons)
     region = first_containing(points, between)
     water = first_containing(points, lines.water) >= 0
