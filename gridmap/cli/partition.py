@@ -39,6 +39,13 @@ if TYPE_CHECKING:
               help="How long to search.")  # fmt: skip
 @click.option("--road-preference", type=click.FloatRange(0, 1), default=0.3,
               help="How much cheaper a border on a barrier is.")  # fmt: skip
+@click.option("--keep", metavar="OLD.gpkg", help="Grid to change as little as possible.")
+@click.option("--move-price", type=click.FloatRange(min=0), metavar="P",
+              help="Price of moving a cell's worth of households.")  # fmt: skip
+@click.option("--limit", type=click.FloatRange(min=0), metavar="N",
+              help="Most households that may move, a share up to 1 or a number.")  # fmt: skip
+@click.option("--lock", "locked", metavar="CODE", multiple=True,
+              help="Cell of the old grid that must not change.")  # fmt: skip
 @click.option("--approve", "approved", metavar="CODE", multiple=True,
               help="Community whose exceptions are approved.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="Another seed, another grid.")
@@ -59,7 +66,7 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
     Ends with 0 when every cell is in the band or certified impossible, with 1 when a shortfall is
     unexplained (with --strict: any).
     """
-    from gridmap.io import write_grid
+    from gridmap.io import read_grid, write_grid
     from gridmap.io.atomic import check_writable, replacing
     from gridmap.partition import partition
     from gridmap.partition.report import report
@@ -82,6 +89,10 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
         weight=options["weight"],
         quality=options["quality"],
         road_preference=options["road_preference"],
+        keep=None if options["keep"] is None else read_grid(options["keep"]),
+        move_price=options["move_price"],
+        limit=options["limit"],
+        locked=options["locked"],
         approved=options["approved"],
         workers=options["workers"],
         lang=lang,
@@ -195,7 +206,24 @@ def say(shell: _shell.Shell, made: Report) -> None:
         ("例外", "exceptions", f"{len(facts['infeasible']):,}"),
     ):
         shell.answer(f"  {shell.pick(zh, en)}: {figure}")
+    if "change" in facts["parameters"]:
+        say_change(shell, facts["parameters"]["change"])
     places = made.grid.jurisdictions
     names = places[made.grid.levels[-1]] if made.grid.levels else places.index.to_series()
     for row in facts["infeasible"]:
         shell.answer(f"  {names[row['community']]} {row['code']}: {row['reason']}")
+
+
+def say_change(shell: _shell.Shell, change: dict[str, Any]) -> None:
+    """Print what moved against the old grid."""
+    moved, share = change["households_moved"], change["share_moved"]
+    shell.answer(
+        shell.pick(
+            f"  与原网格相比: {change['unchanged']:,} 个未变，{change['redrawn']:,} 个调整，"
+            f"{change['new']:,} 个新设，{change['retired']:,} 个撤销；"
+            f"{moved:,} 户变动（{share:.1%}）",
+            f"  against the old grid: {change['unchanged']:,} unchanged, {change['redrawn']:,} "
+            f"redrawn, {change['new']:,} new, {change['retired']:,} retired; {moved:,} households "
+            f"moved ({share:.1%})",
+        )
+    )

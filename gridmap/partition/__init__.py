@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 # bound at once: a function and its module share a name, and the function must win
+from gridmap.partition.attach import attach
 from gridmap.partition.feasibility import feasibility, what_if
 from gridmap.partition.partition import partition
+from gridmap.partition.subdivide import subdivide
 
 __all__ = ["attach", "feasibility", "partition", "subdivide", "what_if"]
-
-
-def __getattr__(name: str) -> Any:
-    """Load what makes units when it is asked for."""
-    if name not in {"attach", "subdivide"}:
-        raise AttributeError(f"module 'gridmap.partition' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"gridmap.partition.{name}"), name)
-    globals()[name] = value
-    return value

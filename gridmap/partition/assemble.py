@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -57,13 +57,13 @@ def assemble(
     *,
     scheme: str = DEFAULT_SCHEME,
     kept: Mapping[int, str] | None = None,
-    used: Iterable[str] = (),
-    retired: pd.DataFrame | None = None,
+    old: Grid | None = None,
     lang: str = "zh",
 ) -> Grid:
     """Dissolve units into cells, give codes and names, and prove the whole.
 
-    `exceptions` has a column ``cell``, the number of the cell it speaks of.
+    `exceptions` has a column ``cell``, the number of the cell it speaks of. `kept` are the codes
+    of cells that continue one of the `old` grid; its other codes are retired.
     """
     levels = [level for level in units.attrs.get("levels", []) if level in units]
     cells = _cells(units, label, levels)
@@ -75,12 +75,15 @@ def assemble(
         cells.area.to_numpy(),
         scheme=scheme,
         kept=kept,
-        used=used,
+        used=[] if old is None else [*old.cells.index, *old.retired["code"]],
     )
     jurisdictions = _jurisdictions(units, levels)
     cells["code"] = codes
     named = cells["name"] != ""
-    cells["name"] = np.where(named, cells["name"], _names(cells, levels, lang))
+    names = pd.Series(_names(cells, levels, lang), index=cells.index)
+    if old is not None:
+        names = cells["code"].map(old.cells["name"]).fillna(names)
+    cells["name"] = cells["name"].where(named, names)
     made = units.copy(deep=False)
     made["code"] = np.asarray(codes, dtype=object)[label]
     exceptions = exceptions.copy()
@@ -92,9 +95,16 @@ def assemble(
         jurisdictions=jurisdictions,
         units=made,
         exceptions=exceptions.sort_values("code", ignore_index=True),
-        retired=retired,
+        retired=None if old is None else _retired(old, set(codes)),
         parameters=parameters,
     )
+
+
+def _retired(old: Grid, living: set[str]) -> pd.DataFrame:
+    """Return the codes that are never given again, those of the old grid's past included."""
+    gone = [code for code in old.cells.index if code not in living]
+    fresh = pd.DataFrame({"code": gone, "since": "", "reason": "partition keep"}, dtype=object)
+    return pd.concat([old.retired, fresh], ignore_index=True) if gone else old.retired
 
 
 def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.GeoDataFrame:

@@ -31,6 +31,7 @@ CUT_UNIT = "cut-unit"
 NO_CELL = "no-cell-contains"
 EXHAUSTED = "exhausted"
 UNKNOWN = "unknown"
+HELD = "held"
 
 SETS_PER_UNIT = 4_000
 LARGEST = 1_500
@@ -48,7 +49,7 @@ class Finding:
     @property
     def certified(self) -> bool:
         """Whether it proves that there is no partition."""
-        return self.kind != UNKNOWN
+        return self.kind not in (UNKNOWN, HELD)
 
     def moved(self, members: Ints) -> Finding:
         """Return a finding about units of a part as one about the whole that holds them."""

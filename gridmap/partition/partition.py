@@ -13,16 +13,15 @@ from gridmap._checks import check_band, check_choice
 from gridmap.codes import DEFAULT_SCHEME
 from gridmap.errors import InputError
 from gridmap.grid import Grid
-from gridmap.partition import sentences
 from gridmap.partition.assemble import assemble, dedicate
+from gridmap.partition.exceptions import exceptions_of
+from gridmap.partition.keep import beyond_limit, kept_codes, ledger, read_old
 from gridmap.partition.kernels import Ints, warm
 from gridmap.partition.search import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
 from gridmap.partition.solve import Outcome
-from gridmap.partition.survey import caller, check_units, communities
+from gridmap.partition.survey import check_units, communities
 from gridmap.partition.workers import Job, solve_all
 from gridmap.progress import Progress, silent
-
-EXCEPTION = ["parent", "cell", "households", "reason", "certificate", "options", "approved"]
 
 
 def partition(
@@ -35,6 +34,10 @@ def partition(
     weight: str | None = None,
     quality: Quality = "default",
     road_preference: float = 0.3,
+    keep: Grid | None = None,
+    move_price: float | None = None,
+    limit: float | None = None,
+    locked: Collection[str] = (),
     approved: Collection[str] = (),
     scheme: str = DEFAULT_SCHEME,
     workers: int = 1,
@@ -67,6 +70,16 @@ def partition(
         How long the search anneals: 1,600, 400 or 6,400 sweeps.
     road_preference : float
         How much cheaper a border on a barrier is than one elsewhere, 0 to 1.
+    keep : Grid, optional
+        An old grid that is changed as little as the band demands. Surviving cells keep their
+        codes, codes of others are retired, and ``parameters["change"]`` tells what moved.
+    move_price : float, optional
+        What moving a cell's worth of households costs against compactness; 3 by default.
+    limit : float, optional
+        Most households that may move, as a share up to 1 or a number; jurisdictions that would
+        exceed it stay as they were.
+    locked : collection of str
+        Codes of old cells that must not change.
     approved : collection of str
         Jurisdictions whose exceptions are approved.
     scheme : str
@@ -111,11 +124,17 @@ def partition(
         BALANCE if weight is None else WORKLOAD,
     )
     wanted = wanted_cells(cells, frame)
-    jobs = [(job, wanted.get(job.key, 0)) for job in communities(frame, weight)]
+    kept = None if keep is None else read_old(keep, frame, move_price, locked)
+    jobs = [
+        Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
+        for job in communities(frame, weight)
+    ]
     warm(progress)
     outcomes = _solve(jobs, wishes, workers, dask, progress)
+    for number, held in beyond_limit(jobs, outcomes, limit).items():
+        outcomes[number] = held.done(wishes)
     label = dedicate(frame, _number(frame, jobs, outcomes))
-    parameters = {
+    parameters: dict[str, Any] = {
         "min": low,
         "max": high,
         "target": wishes.target,
@@ -124,8 +143,19 @@ def partition(
         "road_preference": road_preference,
         "weight": weight,
     }
-    exceptions = _exceptions(frame, label, jobs, outcomes, wishes, approved, lang)
-    return assemble(frame, label, exceptions, parameters, scheme=scheme, lang=lang)
+    codes: dict[int, str] = {}
+    if kept is not None:
+        approved = {*approved, *_approved_before(kept.grid)}
+        codes = kept_codes(kept, frame, label)
+        parameters["change"] = ledger(kept, frame, label, codes)
+    rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
+    return assemble(frame, label, rows, parameters, scheme=scheme, kept=codes, old=keep, lang=lang)
+
+
+def _approved_before(grid: Grid) -> list[str]:
+    """Return the jurisdictions whose exceptions were approved in an old grid."""
+    rows = grid.exceptions
+    return [str(parent) for parent in rows.loc[rows["approved"].astype(bool), "parent"].unique()]
 
 
 def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:
@@ -174,39 +204,7 @@ def _number(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Out
     """Number the cells of all jobs through; -1 where a unit is in none."""
     label = np.full(len(units), -1, np.int64)
     count = 0
-    for (community, _), outcome in zip(jobs, outcomes, strict=True):
+    for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
         label[community.place] = outcome.label + count
         count += int(outcome.label.max()) + 1
     return label
-
-
-def _exceptions(
-    units: gpd.GeoDataFrame,
-    label: Ints,
-    jobs: Sequence[Job],
-    outcomes: Sequence[Outcome],
-    wishes: Wishes,
-    approved: Collection[str],
-    lang: Literal["zh", "en"],
-) -> pd.DataFrame:
-    """Return a row for each cell outside the band, with its reason."""
-    total = np.bincount(label, units["households"])
-    rows = []
-    for (community, _), outcome in zip(jobs, outcomes, strict=True):
-        call = caller(units, community)
-        for cell, finding in sorted(outcome.reasons.items()):
-            number = int(label[community.place[np.argmax(outcome.label == cell)]])
-            rows.append(
-                {
-                    "parent": community.key,
-                    "cell": number,
-                    "households": int(total[number]),
-                    "reason": sentences.reason(finding, wishes.low, wishes.high, call, lang),
-                    "certificate": finding.kind,
-                    "options": "\n".join(
-                        sentences.options(finding, wishes.low, wishes.high, call, lang)
-                    ),
-                    "approved": community.key in approved,
-                }
-            )
-    return pd.DataFrame(rows, columns=EXCEPTION)

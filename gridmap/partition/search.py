@@ -200,7 +200,7 @@ def rules_for(piece: Community, wishes: Wishes, cells: int, price: float = 0.0) 
     return Rules(
         low=wishes.low,
         high=wishes.high,
-        target=piece.total / cells,
+        target=max(piece.total, 1) / cells,
         load_target=max(float(piece.load.sum()), 1e-9) / cells,
         shape=SHAPE,
         border=BORDER,

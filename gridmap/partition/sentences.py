@@ -9,6 +9,7 @@ from gridmap.partition.certificates import (
     ARITHMETIC,
     CUT_UNIT,
     EXHAUSTED,
+    HELD,
     NO_CELL,
     TOO_FEW,
     UNIT_OVER_MAX,
@@ -90,6 +91,10 @@ _REASONS: dict[str, dict[Lang, str]] = {
         "en": "Every partition of its {households} households was tried: none has all cells "
         "connected and within {min}-{max}.",
     },
+    HELD: {
+        "zh": "按要求维持原网格（锁定，或变动户数超过上限），未调整到范围内。",
+        "en": "Left as it was on request: locked, or more households would move than the limit.",
+    },
     UNKNOWN: {
         "zh": "未找到合格划分，也未能证明不存在：原因未知（{households} 户）。",
         "en": "No valid partition of its {households} households was found, nor proved "
@@ -106,6 +111,7 @@ _OPTIONS: dict[str, dict[Lang, str]] = {
     "finer": {"zh": "提供更细的单元或户数点位", "en": "give finer units, or household points"},
     "join": {"zh": "与相邻社区合并", "en": "join the community with a neighbour"},
     "approve": {"zh": "作为例外核准", "en": "mark it as an approved exception"},
+    "release": {"zh": "解除锁定或提高变动上限", "en": "unlock it, or raise the limit"},
     "effort": {
         "zh": '用 quality="best" 或另一个 seed 再算',
         "en": 'search longer: quality="best", or another seed',
@@ -119,5 +125,6 @@ _OPTIONS_OF: dict[str, tuple[str, ...]] = {
     CUT_UNIT: ("split", "widen", "approve"),
     NO_CELL: ("split", "finer", "approve"),
     EXHAUSTED: ("finer", "join", "approve"),
+    HELD: ("release", "approve"),
     UNKNOWN: ("effort", "finer", "approve"),
 }

@@ -10,15 +10,29 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Any
+from typing import Any, NamedTuple
 
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import warm
+from gridmap.partition.repair import Old, keep
 from gridmap.partition.search import Wishes
 from gridmap.partition.solve import Outcome, solve
 
-Job = tuple[Community, int]
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
+
+
+class Job(NamedTuple):
+    """A community, the number of cells wanted in it (0 for any), and what it looked like."""
+
+    community: Community
+    cells: int = 0
+    old: Old | None = None
+
+    def done(self, wishes: Wishes) -> Outcome:
+        """Solve the community, or keep as much of it as can be."""
+        if self.old is not None and (self.old.home >= 0).any():
+            return keep(self.community, wishes, self.old)
+        return solve(self.community, wishes, self.cells)
 
 
 def solve_all(
@@ -28,8 +42,8 @@ def solve_all(
 
     Parameters
     ----------
-    jobs : sequence of (Community, int)
-        Communities, and the number of cells wanted in each (0 for any).
+    jobs : sequence of Job
+        Communities, each alone.
     wishes : Wishes
         What is asked of all.
     workers : int
@@ -42,23 +56,20 @@ def solve_all(
     elif workers > 1 and len(jobs) > 1:
         yield from _in_processes(jobs, wishes, workers)
     else:
-        for number, (community, cells) in enumerate(jobs):
-            yield number, solve(community, wishes, cells)
+        for number, job in enumerate(jobs):
+            yield number, job.done(wishes)
 
 
 def _batches(jobs: Sequence[Job], count: int) -> list[list[int]]:
     """Deal the jobs into batches of equal work, the largest first."""
-    order = sorted(range(len(jobs)), key=lambda number: -len(jobs[number][0]))
+    order = sorted(range(len(jobs)), key=lambda number: -len(jobs[number].community))
     count = max(1, min(count, len(jobs)))
     return [order[start::count] for start in range(count)]
 
 
 def _solve_batch(numbers: list[int], jobs: list[Job], wishes: Wishes) -> list[tuple[int, Outcome]]:
     """Solve a batch; runs in the worker."""
-    return [
-        (number, solve(community, wishes, cells))
-        for number, (community, cells) in zip(numbers, jobs, strict=True)
-    ]
+    return [(number, job.done(wishes)) for number, job in zip(numbers, jobs, strict=True)]
 
 
 def _in_processes(

@@ -1,0 +1,147 @@
+"""Keeping an old grid: nothing moves without need, and codes stand for what they stood for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gridmap as gm
+from gridmap.errors import CRSError, InputError
+from gridmap.partition.matching import match
+from gridmap.partition.repair import Old, keep
+from gridmap.partition.search import EFFORTS, Wishes
+from gridmap.partition.solve import solve
+from tests.partition_graphs import HIGH, LOW, lattice
+from tests.unit.test_partition import row, town
+
+WISHES = Wishes(LOW, HIGH, 450.0, 0, EFFORTS["fast"])
+NONE = np.empty(0, np.int64)
+
+
+def grown(units, factor: float = 2.5, share: float = 0.04, seed: int = 1):
+    """Return units of which a few grew."""
+    lucky = np.random.default_rng(seed).random(len(units)) < share
+    households = np.where(lucky, units["households"] * factor, units["households"])
+    return units.assign(households=households.astype(int))
+
+
+def test_no_change_in_the_data_no_change_in_the_grid() -> None:
+    units = town(14, 3)
+    units.loc[5, "households"] = 900
+    old = gm.partition(units, seed=0)
+    new = gm.partition(units, seed=9, keep=old)
+    assert new.content_hash == old.content_hash
+    assert new.parameters["change"]["unchanged"] == len(old)
+    assert new.retired.empty
+    assert list(new.exceptions["certificate"]) == list(old.exceptions["certificate"])
+
+
+def test_a_change_stays_local_and_codes_live_on() -> None:
+    units = town(20, 2)
+    old = gm.partition(units)
+    changed = grown(units)
+    new = gm.partition(changed, keep=old)
+    change = new.parameters["change"]
+    assert new.cells["households"].between(300, 600).all()
+    assert change["share_moved"] < 0.12
+    assert change["unchanged"] + change["redrawn"] + change["new"] == len(new)
+    kept = new.cells.index.intersection(old.cells.index)
+    same = new.cells.loc[kept].geometry.geom_equals(old.cells.loc[kept].geometry)
+    assert same.sum() == change["unchanged"]
+    assert list(new.cells.loc[kept, "name"]) == list(old.cells.loc[kept, "name"])
+    fresh = gm.partition(changed, seed=1)
+    assert (new.units["code"] != old.units["code"]).sum() < (
+        fresh.units["code"] != old.units["code"]
+    ).sum()
+
+
+def test_codes_of_lost_cells_are_retired_and_never_given_again() -> None:
+    units = town(10, 1, seed=3)
+    old = gm.partition(units)
+    fewer = units.assign(households=(units["households"] * 0.6).astype(int))
+    new = gm.partition(fewer, keep=old)
+    gone = set(old.cells.index) - set(new.cells.index)
+    assert gone
+    assert set(new.retired["code"]) == gone
+    again = gm.partition(units, keep=new)
+    assert not gone & set(again.cells.index)
+    assert gone <= set(again.retired["code"])
+
+
+def test_locked_cells_do_not_change() -> None:
+    units = town(16, 1)
+    old = gm.partition(units)
+    lock = old.cells.index[len(old) // 2]
+    changed = units.copy()
+    inside = (old.units["code"] == lock).to_numpy()
+    changed.loc[inside, "households"] = units.loc[inside, "households"] * 3
+    new = gm.partition(changed, keep=old, locked=[lock], lang="en")
+    assert ((new.units["code"] == lock) == inside).all()
+    assert new.exceptions["certificate"].tolist() == ["held"]
+    assert "Left as it was on request" in new.exceptions["reason"].iloc[0]
+    free = gm.partition(changed, keep=old)
+    assert free.exceptions.empty
+
+
+def test_a_limit_keeps_communities_as_they_were() -> None:
+    units = town(20, 4)
+    old = gm.partition(units)
+    changed = grown(units, share=0.08)
+    free = gm.partition(changed, keep=old).parameters["change"]["households_moved"]
+    held = gm.partition(changed, keep=old, limit=free // 2)
+    assert held.parameters["change"]["households_moved"] <= free // 2
+    assert set(held.exceptions["certificate"]) == {"held"}
+    none = gm.partition(changed, keep=old, limit=0.0)
+    assert none.parameters["change"]["unchanged"] == len(old)
+
+
+def test_an_adopted_grid_is_brought_into_the_band() -> None:
+    units = row(200, 250, 100, 350, 300, 40)
+    codes = pd.Series(["x", "x", "x", "x", "y", "z"])
+    cells = units.dissolve(codes, aggfunc="sum")[["households", "geometry"]]
+    old = gm.adopt(cells.rename_axis("code").reset_index(), units.union_all(), code="code")
+    new = gm.partition(units, keep=old)
+    assert new.cells["households"].between(300, 600).all()
+    assert {"x", "y"} <= set(new.cells.index)
+    assert set(new.retired["code"]) == {"z"}
+
+
+def test_new_land_joins_a_cell_or_becomes_one() -> None:
+    old = gm.partition(row(200, 250))
+    new = gm.partition(row(200, 250, 60, 500), keep=old)
+    assert new.cells["households"].between(300, 600).all()
+    assert old.cells.index[0] in new.cells.index
+
+
+def test_what_cannot_be_kept_is_refused() -> None:
+    units = row(200, 250)
+    old = gm.partition(units)
+    with pytest.raises(CRSError, match="`keep` in EPSG:4547"):
+        gm.partition(units.to_crs(4548), keep=old)
+    with pytest.raises(InputError, match="`locked` names 'Q'"):
+        gm.partition(units, keep=old, locked=["Q"])
+    with pytest.raises(InputError, match="`move_price` is -1"):
+        gm.partition(units, keep=old, move_price=-1)
+    with pytest.raises(InputError, match="`limit` is -1"):
+        gm.partition(units, keep=old, limit=-1)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(6, 14))
+def test_keeping_never_leaves_more_cells_outside_than_there_were(seed: int, side: int) -> None:
+    land = lattice(side, seed)
+    home = solve(land, WISHES).label
+    rng = np.random.default_rng(seed)
+    land.households[:] = (land.households * rng.choice([0.1, 1, 1, 1, 2.2], len(land))).astype(int)
+    land.load[:] = land.households
+    new = keep(land, WISHES, Old(home, NONE))
+    assert land.parts(land.bonds() & (new.label[land.i] == new.label[land.j])).max() + 1 == (
+        new.cells
+    )
+    before = np.bincount(home, land.households)
+    outside = int(((before < LOW) | (before > HIGH)).sum())
+    assert len(new.reasons) <= outside
+    assert len(match(new.label, home, land.households)) <= new.cells
