@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gridmap.coverage.mending import matched_boundary as matched_boundary
+from gridmap.coverage.mending import repair as repair
 from gridmap.coverage.proof import ParentProof as ParentProof
 from gridmap.coverage.proof import Proof as Proof
 from gridmap.coverage.proof import prove as prove
