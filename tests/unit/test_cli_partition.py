@@ -1,0 +1,134 @@
+"""gridmap partition: from files to a proved grid file, with a report and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pytest
+import shapely
+from click.testing import CliRunner
+
+import gridmap as gm
+from gridmap.cli import main
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Write a street of two communities, its buildings and its unit polygons."""
+    areas = gpd.GeoDataFrame(
+        {"code": ["001", "002"], "community": ["East", "West"]},
+        geometry=shapely.box([0, 400], 0, [400, 700], 100),
+        crs=4547,
+    )
+    x = 50.0 + 100.0 * shapely.get_x(shapely.points([[k, 0] for k in range(7)]))
+    counts = [200, 250, 150, 350, 280, 270, 100]
+    homes = gpd.GeoDataFrame(
+        {"households": counts}, geometry=gpd.points_from_xy(x, [50.0] * 7, crs=4547)
+    )
+    units = gpd.GeoDataFrame(
+        {"households": counts}, geometry=shapely.box(x - 50, 0, x + 50, 100), crs=4547
+    )
+    for name, frame in (("areas", areas), ("homes", homes), ("units", units)):
+        frame.to_file(tmp_path / f"{name}.gpkg")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: Any) -> Any:
+    """Run a command inside a folder; exit code, stdout and stderr."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def partition(folder: Path, *more: Any, units: bool = True) -> Any:
+    """Run the partition of the street."""
+    given = ("--units", folder / "units.gpkg") if units else ("--households", folder / "homes.gpkg")
+    start = ("--lang", "en", "partition", folder / "areas.gpkg", *given, "--level", "community")
+    return run(folder, *start, "--code", "code", "-o", folder / "grid.gpkg", *more)
+
+
+def test_a_grid_file_and_a_report_are_written(files: Path) -> None:
+    result = partition(files, "--report", files / "r.json")
+    assert result.exit_code == 0, result.output
+    assert "no gaps, no overlaps: 4 cells tile 2 communities exactly" in result.stdout
+    assert "households: in = out: 1,600 = 1,600" in result.stdout
+    grid = gm.read_grid(files / "grid.gpkg")
+    assert grid.proof.verdict == "exact"
+    assert sorted(grid.cells["households"]) == [280, 370, 450, 500]
+    report = json.loads((files / "r.json").read_text("utf-8"))
+    assert report["schema"] == "gridmap.partition/1"
+    assert (report["cells"], report["in_band"], report["communities"]) == (4, 3, 2)
+    assert report["households_in"] == report["households_out"] == 1600
+    assert {row["community"] for row in report["infeasible"]} == {"002"}
+    assert all(row["options"] for row in report["infeasible"])
+    assert report["timings"].keys() == {"read", "subdivide", "partition", "write"}
+    assert "timings" not in grid.parameters
+
+
+def test_strict_ends_with_one_on_any_exception(files: Path) -> None:
+    assert partition(files, "--strict").exit_code == 1
+
+
+def test_households_as_points_are_cut_to_units(files: Path) -> None:
+    result = partition(files, "--json", units=False)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["households_in"] == report["households_out"] == 1600
+    assert report["unexplained"] == 0
+
+
+def test_a_page_is_written_that_needs_no_network(files: Path) -> None:
+    partition(files, "--report", files / "r.html")
+    page = (files / "r.html").read_text("utf-8")
+    assert "Partition report" in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_keep_tells_what_moved(files: Path) -> None:
+    assert partition(files).exit_code == 0
+    again = run(
+        files, "partition", files / "areas.gpkg", "--units", files / "units.gpkg", "--level",
+        "community", "--code", "code", "--keep", files / "grid.gpkg", "-o", files / "new.gpkg",
+        "--seed", 5,
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert "4 个未变，0 个调整，0 个新设，0 个撤销；0 户变动" in again.stdout
+    old, new = (gm.read_grid(files / f"{name}.gpkg") for name in ("grid", "new"))
+    assert old.content_hash == new.content_hash
+
+
+def test_the_same_files_give_the_same_bytes(files: Path) -> None:
+    partition(files)
+    first = (files / "grid.gpkg").read_bytes()
+    partition(files, "--overwrite", "--workers", 2)
+    assert (files / "grid.gpkg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--min", 600, "--max", 300), "min 600 over max 300"),
+        (("--target", 700), "`target` is 700"),
+        (("--count", "flats"), "flats"),
+        (("--weight", "work"), "`weight` names the column 'work'"),
+        (("--keep", "nowhere.gpkg"), "nowhere.gpkg"),
+        (("--households", "more.gpkg"), "one of them"),
+    ],
+)
+def test_bad_input_is_one_line_and_two(
+    files: Path, arguments: tuple[Any, ...], message: str
+) -> None:
+    result = partition(files, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (files / "grid.gpkg").exists()
+
+
+def test_nothing_is_overwritten_unasked(files: Path) -> None:
+    (files / "grid.gpkg").write_text("mine")
+    result = partition(files)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert (files / "grid.gpkg").read_text() == "mine"
