@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import pandas as pd
@@ -120,6 +121,8 @@ def _headings(data: bytes, separator: str, name: str) -> tuple[Headings, int]:
     if not rows:
         raise InputError(f"`{name}` is blank. Ask for the file again.")
     headings = find_headings(rows)
+    width = max(map(len, rows[headings.first : headings.body]))
+    headings = replace(headings, names=headings.names[:width])
     start = 0
     for _ in range(ends[headings.body - 1]):
         start = data.find(b"\n", start) + 1 or len(data)
