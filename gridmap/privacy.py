@@ -27,7 +27,7 @@ BIN = 250.0  # metres: side of the squares that public points are moved to
 _HEADINGS = re.compile(
     r"身份证|证件号|护照|手机|电话|联系方式|微信|邮箱|姓名|联系人|举报人|投诉人|报案人|当事人|户主|业主|"
     r"法人|房主|租客|承租人|网格长|网格员|负责人|责任人|监护人|出生|生日|银行卡|车牌|"
-    r"^id_?(card|number|no)$|identity|passport|phone|mobile|telephone|^tel$|e_?mail|"
+    r"^id_?(card|number|no)$|identity|passport|phone|mobile|telephone|^tel$|e[-_]?mail|"
     r"(first|last|full|family|given|sur|person|owner|resident|contact|reporter|staff|leader)_?name|"
     r"birth|date_of_birth|license_?plate|^leader$|^staff$",
     re.IGNORECASE,
@@ -37,11 +37,12 @@ _ID = re.compile(
     r"(?<![0-9])[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[0-9Xx](?!\d)"
 )
 _PHONE = re.compile(r"(?<![0-9.])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![0-9.])")
+_SUSPECT = r"[1１][3-9３-９][0-9０-９][- ]?[0-9０-９]{4}[- ]?[0-9０-９]{3}|[0-9０-９]{17}"
 _SAMPLE = 2000
 _SHARE = 0.05  # of whole values in a pattern, from which a column of codes is suspected
 
 
-def personal_columns(frame: pd.DataFrame) -> dict[str, str]:
+def personal_columns(frame: pd.DataFrame, *, thorough: bool = False) -> dict[str, str]:
     """Find columns that look as if they held data of persons.
 
     A column is suspected for its heading, for values that are identity or mobile numbers, or for
@@ -51,6 +52,8 @@ def personal_columns(frame: pd.DataFrame) -> dict[str, str]:
     ----------
     frame : DataFrame
         Any table; geometries are skipped.
+    thorough : bool
+        Whether every value is looked at, rather than some thousands spread over the column.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def personal_columns(frame: pd.DataFrame) -> dict[str, str]:
     """
     found = {}
     for position, column in enumerate(frame.columns):
-        reason = _heading_reason(column) or _value_reason(frame.iloc[:, position])
+        reason = _heading_reason(column) or _value_reason(frame.iloc[:, position], thorough)
         if reason:
             found[str(column)] = reason
     return found
@@ -114,7 +117,7 @@ def refuse_personal(frame: pd.DataFrame, *, name: str = "frame", to: str = "a sh
     InputError
         Naming the columns and why.
     """
-    found = personal_columns(frame)
+    found = personal_columns(frame, thorough=True)
     if found:
         listed = ", ".join(f"{column} ({reason})" for column, reason in found.items())
         raise InputError(
@@ -255,12 +258,14 @@ def _heading_reason(column: Any) -> str:
     return "heading" if _HEADINGS.search(text) and not _NO_PERSON.search(text) else ""
 
 
-def _value_reason(values: pd.Series) -> str:
-    if values.dtype.kind in "fbmM" or str(values.dtype) == "geometry":
+def _value_reason(values: pd.Series, thorough: bool) -> str:
+    if values.dtype.kind in "bmM" or str(values.dtype) == "geometry":
         return ""
     known = values.dropna()
-    if known.dtype.kind in "iu":
-        known = known[known >= 10_000_000_000]
+    if known.dtype.kind in "iuf":
+        known = known[(known >= 1e10) & (known < 1e18) & (known % 1 == 0)].astype(np.int64)
+    elif thorough:
+        known = known[known.astype("str").str.contains(_SUSPECT)]
     sample = _spread(known)
     if not len(sample):
         return ""

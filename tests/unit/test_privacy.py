@@ -1,0 +1,145 @@
+"""Persons are kept out of what is shared."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from gridmap.errors import InputError
+from gridmap.privacy import (
+    allow,
+    bin_points,
+    hashed,
+    local_key,
+    personal_columns,
+    refuse_personal,
+    suppress,
+    suppressed_text,
+)
+
+PERSONAL = [
+    "身份证", "身份证号码", "证件号码", "手机", "手机号", "联系电话", "电话", "姓名", "居民姓名",
+    "举报人", "户主", "业主", "网格长", "网格员", "联系人", "出生日期", "微信号", "phone", "Mobile", "e-mail",
+    "first_name", "id_card", "Passport", "姓　名",
+]  # fmt: skip
+HARMLESS = [
+    "户数", "居民总户数", "网格名称", "小区名称", "code", "name", "cell_name", "常住人口", "面积",
+    "地址", "网格员人数", "业主数", "electricity", "category", "email_count",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", PERSONAL)
+def test_personal_headings_are_seen(heading: str) -> None:
+    assert personal_columns(pd.DataFrame({heading: ["x"]})) == {heading: "heading"}
+
+
+@pytest.mark.parametrize("heading", HARMLESS)
+def test_harmless_headings_pass(heading: str) -> None:
+    assert personal_columns(pd.DataFrame({heading: ["x"]})) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("11010519491231002X", "identity number"),
+        ("证号：440524188001010014转".replace("1880", "1980"), "identity number"),
+        ("13812345678", "mobile number"),
+        (13812345678, "mobile number"),
+        ("请致电 138-1234-5678 联系", "mobile number"),
+        ("+86 13812345678", "mobile number"),
+        ("１３８１２３４５６７８", "mobile number"),
+    ],
+)
+def test_personal_values_are_seen(value: object, reason: str) -> None:
+    frame = pd.DataFrame({"备注": pd.Series([value, None])})
+    assert personal_columns(frame) == {"备注": reason}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["110105001001002", "110105001001003"],
+        ["202403051234567890"],
+        ["A13812345678901"],
+        [461234.13812345678],
+        ["2024-03-05 13:45:12"],
+        ["0371-65500000"[:4]],
+        [13812345],
+    ],
+)
+def test_codes_times_and_coordinates_pass(values: list[object]) -> None:
+    assert personal_columns(pd.DataFrame({"x": values})) == {}
+
+
+def test_one_phone_in_a_hundred_thousand_texts_is_seen() -> None:
+    texts = ["占道经营"] * 50_001 + ["电话13812345678"] + ["占道经营"] * 50_000
+    frame = pd.DataFrame({"描述": texts})
+    assert personal_columns(frame, thorough=True) == {"描述": "mobile number"}
+    with pytest.raises(InputError, match="描述"):
+        allow(frame, ["描述"])
+
+
+def test_only_the_list_is_shown_and_the_geometry_stays() -> None:
+    frame = gpd.GeoDataFrame(
+        {"code": ["a"], "姓名": ["某"], "secret": [1]}, geometry=gpd.points_from_xy([1], [2])
+    )
+    shown = allow(frame, ["code", "absent"])
+    assert list(shown.columns) == ["code", "geometry"]
+    with pytest.raises(InputError, match=r"姓名 \(heading\).*drop or rename"):
+        allow(frame, ["code", "姓名"], to="a map")
+
+
+def test_a_personal_table_is_refused_by_column() -> None:
+    with pytest.raises(InputError, match=r"`staff` has columns that look personal: 手机"):
+        refuse_personal(pd.DataFrame({"手机": ["x"], "code": [1]}), name="staff")
+    refuse_personal(pd.DataFrame({"code": [1]}))
+
+
+def test_small_counts_are_blanked_zero_is_not() -> None:
+    shown = suppress(pd.Series([0, 1, 4, 5, 99], index=list("abcde")))
+    assert shown.isna().tolist() == [False, True, True, False, False]
+    assert shown.index.tolist() == list("abcde")
+    assert [suppressed_text(v, lang="en") for v in shown] == ["0", "under 5", "under 5", "5", "99"]
+    assert suppressed_text(pd.NA) == "少于5"
+
+
+def test_binned_points_count_everybody_and_show_nobody() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(0, 500, (2, 5000))
+    x[0] = np.nan
+    binned = bin_points(x, y, least=1)
+    assert binned["count"].sum() == 4999
+    assert (binned["x"] % 250 == 125).all()
+    assert not set(zip(binned["x"], binned["y"], strict=True)) & set(zip(x, y, strict=True))
+    shown = bin_points(x, y)
+    assert shown["count"].min() >= 5
+    assert shown["count"].isna().any()
+    with pytest.raises(InputError, match="metres above 0"):
+        bin_points(x, y, size=0)
+    assert bin_points([], []).empty
+
+
+def test_hashes_depend_on_the_key_only(tmp_path: Path) -> None:
+    key = local_key(tmp_path / "key")
+    assert local_key(tmp_path / "key") == key
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    ids = [f"{n}" for n in range(2000)]
+    first = hashed(ids, key)
+    assert first == hashed(ids, key)
+    assert len(set(first)) == 2000
+    assert not set(first) & set(hashed(ids, local_key(tmp_path / "other")))
+    with pytest.raises(InputError, match="fewer than 16 bytes"):
+        hashed(ids, b"short")
+
+
+def test_a_spoilt_key_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x")
+    with pytest.raises(InputError, match="holds no key"):
+        local_key(tmp_path / "key")
+    with pytest.raises(InputError, match="cannot be used"):
+        local_key(tmp_path / "no" / "key")
