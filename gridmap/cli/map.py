@@ -13,7 +13,7 @@ from gridmap.cli import _shell
 @_shell.command(name="map")
 @click.argument("grid", metavar="GRID")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.html",
-              help="Page to write; .png, .pdf or .svg make a static figure.")  # fmt: skip
+              help="Page to write; .png, .pdf, .svg make a figure, .qml a QGIS style.")  # fmt: skip
 @click.option("--color", metavar="COLUMN", help="Column of the cells to colour by.")
 @click.option("--incidents", metavar="FILE", help="Adds incidents per 100 households.")
 @click.option("--hotspots", "spots", metavar="FILE", help="What `gridmap hotspots` wrote.")
@@ -52,7 +52,7 @@ def command(
     from gridmap.io import read_grid, read_layer
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_staff
-    from gridmap.maps import coverage_map, figure, hotspot_map
+    from gridmap.maps import coverage_map, figure, hotspot_map, save_figure, save_qgis_style
 
     if heat and incidents is None:
         raise click.UsageError("--heat needs --incidents FILE.")
@@ -62,11 +62,13 @@ def command(
     if incidents is not None:
         placed = placed_incidents(shell, proved, incidents, x=x, y=y, datum=datum)
     common: dict[str, Any] = {"title": title, "source": source, "lang": shell.lang}
-    if output.suffix.lower() in (".png", ".pdf", ".svg"):
-        made = figure(proved, color=color, incidents=placed, **common)
-        made.save(output, overwrite=overwrite)
-    elif spots is not None:
-        table = read_spots(spots, proved)
+    table = None if spots is None else read_spots(spots, proved)
+    if output.suffix.lower() == ".qml":
+        save_qgis_style(proved, output, overwrite=overwrite, lang=common["lang"])
+    elif output.suffix.lower() in (".png", ".pdf", ".svg"):
+        drawn = figure(proved, color=color, incidents=placed, spots=table, **common)
+        save_figure(drawn, output, overwrite=overwrite)
+    elif table is not None:
         page = hotspot_map(proved, table, incidents=placed, heat=heat, **common)
         page.save(output, overwrite=overwrite)
     else:
@@ -79,17 +81,15 @@ def command(
     shell.answer(shell.pick(f"地图已写入 {output}", f"Map written to {output}"))
 
 
-def placed_incidents(
-    shell: _shell.Shell, grid: Any, incidents: str, *, **where: Any
-) -> Any:
+def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
     """Read incidents, say how they were understood, and give each its cell."""
-    from gridmap.incidents import assign
     from gridmap.io.inputs import read_incidents
+    from gridmap.maps.density import with_places
 
     frame, known = read_incidents(incidents, to=grid.crs, **where)
     for line in known.sentences("zh" if shell.lang == "zh" else "en"):
         shell.say(line)
-    return assign(frame, grid, datum=frame.attrs.get("datum"))
+    return with_places(frame, grid)
 
 
 def read_spots(path: str, grid: Any) -> Any:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gridmap.maps.brief import Briefing, briefing, figures
+from gridmap.maps.figure import figure, save_figure
+from gridmap.maps.findings import compare_map, defect_map
 from gridmap.maps.offline import save_offline
+from gridmap.maps.qgis import save_qgis_style
 from gridmap.maps.views import coverage_map, hotspot_map
 
 if TYPE_CHECKING:
@@ -15,10 +18,15 @@ __all__ = [
     "Briefing",
     "CellLayer",
     "briefing",
+    "compare_map",
     "coverage_map",
+    "defect_map",
+    "figure",
     "figures",
     "hotspot_map",
+    "save_figure",
     "save_offline",
+    "save_qgis_style",
 ]
 
 

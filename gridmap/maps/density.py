@@ -12,72 +12,109 @@ import pandas as pd
 import pyproj
 import shapely
 
+from gridmap.maps.words import Lang, pick
+
 if TYPE_CHECKING:
+    import geopandas as gpd
+
     from gridmap.grid import Grid
+    from gridmap.hotspots.density import Density
 
 Floats = npt.NDArray[np.float64]
-PIXELS = 480  # on the longer side
-QUANTILES = (0.55, 0.75, 0.87, 0.95, 0.985)
+PIXELS = 560  # on the longer side
+BANDWIDTH = 250.0
+RATIOS = np.array([1.0, 1.5, 2.0, 3.0, 5.0])
 RAMP = [
     (0, 0, 0, 0),
-    (254, 224, 139, 110),
-    (253, 174, 97, 160),
+    (254, 224, 139, 120),
+    (253, 174, 97, 165),
     (244, 109, 67, 195),
     (215, 48, 39, 215),
     (128, 0, 38, 230),
 ]
 
 
-def heat_image(
-    incidents: pd.DataFrame, grid: Grid, *, bandwidth: float = 250.0
-) -> dict[str, Any] | None:
-    """Draw the density of incidents as a picture in EPSG:3857, None when there are no points.
+def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return what `assign` says of incidents, with their places as ``x``, ``y`` in the grid's CRS.
+
+    A frame that has been assigned already is returned as it is.
+    """
+    from gridmap.incidents import assign
+
+    if {"code", "status", "distance_m"} <= set(incidents):
+        return incidents
+    placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
+    x, y = _places(incidents, grid)
+    return placed.assign(x=x, y=y)
+
+
+def _places(incidents: pd.DataFrame | gpd.GeoSeries, grid: Grid) -> tuple[Floats, Floats]:
+    datum = incidents.attrs.get("datum")
+    if hasattr(incidents, "geometry"):
+        shapes = incidents.geometry.to_numpy()
+        x, y, crs = shapely.get_x(shapes), shapely.get_y(shapes), incidents.crs
+        if datum is None and crs is not None and pyproj.CRS(crs) != pyproj.CRS(grid.crs):
+            moved = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
+            return np.asarray(moved[0]), np.asarray(moved[1])
+    else:
+        x = pd.to_numeric(incidents["x"], errors="coerce").to_numpy(dtype=float)
+        y = pd.to_numeric(incidents["y"], errors="coerce").to_numpy(dtype=float)
+    if datum is None:
+        return x, y
+    from gridmap.crs import positions_from
+
+    return positions_from(x, y, datum, grid.crs)
+
+
+def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] | None:
+    """Draw where incidents are thicker than the households let one expect.
+
+    The image lies in EPSG:3857, in six steps. None when there is nothing to show.
 
     Parameters
     ----------
-    incidents
-        A frame with point geometry, or with columns ``x`` and ``y`` in the grid's CRS.
+    placed
+        What `with_places` gave.
     grid
-        Tells the extent and the CRS.
-    bandwidth
-        Standard deviation of the Gaussian kernel in metres.
+        Tells the extent, the CRS and the households.
+    lang
+        Language of its legend.
     """
-    x, y = points_of(incidents, grid)
-    west, south, east, north = _extent(grid)
-    inside = (x >= west) & (x <= east) & (y >= south) & (y <= north)
-    if not inside.any():
+    if not {"x", "y"} <= set(placed) or not placed["code"].notna().any():
         return None
-    pixel = max(east - west, north - south) / PIXELS
-    shape = (max(1, round((north - south) / pixel)), max(1, round((east - west) / pixel)))
-    counts, _, _ = np.histogram2d(
-        north - y[inside],
-        x[inside] - west,
-        bins=shape,
-        range=[[0, north - south], [0, east - west]],
+    from gridmap.hotspots import density
+
+    homes = bool(grid.cells["households"].sum())
+    points = placed.loc[placed["code"].notna(), ["x", "y"]]
+    found = density(
+        points, grid, bandwidth=_bandwidth(grid), exposure="households" if homes else None
     )
-    stretch = np.cosh((south + north) / 2 / 6378137.0)  # Mercator metres in a metre
-    smooth = _smoothed(counts, min(bandwidth * stretch / pixel, min(shape) / 3))
+    if not found.shown.any():
+        return None
+    edges = RATIOS if homes else _quantiles(found)
+    west, south, east, north = _extent(grid)
+    levels = _warped(found, edges, grid.crs, (west, south, east, north))
     return {
-        "png": _png(_levels(smooth)),
+        "png": _png(levels),
         "west": west,
         "south": south,
         "east": east,
         "north": north,
+        "legend": _legend(edges, homes, found.bandwidth, lang),
     }
 
 
-def points_of(incidents: pd.DataFrame, grid: Grid) -> tuple[Floats, Floats]:
-    """Return finite coordinates of incidents in EPSG:3857."""
-    if "geometry" in incidents and hasattr(incidents, "crs") and incidents.crs is not None:
-        shapes = incidents.geometry.to_numpy()
-        x, y, crs = shapely.get_x(shapes), shapely.get_y(shapes), incidents.crs
-    else:
-        x = pd.to_numeric(incidents["x"], errors="coerce").to_numpy(dtype=float)
-        y = pd.to_numeric(incidents["y"], errors="coerce").to_numpy(dtype=float)
-        crs = grid.crs
-    known = np.isfinite(x) & np.isfinite(y)
-    moved = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform(x[known], y[known])
-    return np.asarray(moved[0]), np.asarray(moved[1])
+def _bandwidth(grid: Grid) -> float:
+    """Take 250 m, or less where the whole grid is small."""
+    west, south, east, north = grid.cells.total_bounds
+    return float(min(BANDWIDTH, max(east - west, north - south) / 8))
+
+
+def _quantiles(found: Density) -> Floats:
+    shown = found.values[found.shown & (found.values > 0)]
+    if not len(shown):
+        return np.ones(1)
+    return np.unique(np.quantile(shown, [0.5, 0.7, 0.85, 0.94, 0.985]))
 
 
 def _extent(grid: Grid) -> tuple[float, float, float, float]:
@@ -88,17 +125,43 @@ def _extent(grid: Grid) -> tuple[float, float, float, float]:
     return float(np.min(x)), float(np.min(y)), float(np.max(x)), float(np.max(y))
 
 
-def _smoothed(counts: Floats, sigma: float) -> Floats:
-    from scipy.ndimage import gaussian_filter
+def _warped(
+    found: Density, edges: Floats, crs: Any, extent: tuple[float, float, float, float]
+) -> npt.NDArray[np.uint8]:
+    """Look up each pixel of the image in the raster, which has another projection."""
+    from scipy.ndimage import map_coordinates
 
-    smooth: Floats = gaussian_filter(counts.astype(float), max(sigma, 0.8), mode="constant")
-    return smooth
+    west, south, east, north = extent
+    side = max(east - west, north - south) / PIXELS
+    rows, columns = max(1, round((north - south) / side)), max(1, round((east - west) / side))
+    x = west + (np.arange(columns) + 0.5) * (east - west) / columns
+    y = north - (np.arange(rows) + 0.5) * (north - south) / rows
+    grid_x, grid_y = np.meshgrid(x, y)
+    back = pyproj.Transformer.from_crs(3857, crs, always_xy=True).transform(grid_x, grid_y)
+    column = (np.asarray(back[0]) - found.west) / found.pixel - 0.5
+    row = (found.north - np.asarray(back[1])) / found.pixel - 0.5
+    place = np.stack([row, column])
+    values = map_coordinates(found.values, place, order=1, mode="nearest")
+    shown = map_coordinates(found.shown.astype(float), place, order=0, mode="constant") > 0.5
+    return np.digitize(np.where(shown, values, -1.0), edges).astype(np.uint8)
 
 
-def _levels(density: Floats) -> npt.NDArray[np.uint8]:
-    shown = density[density > density.max() * 0.01]
-    edges = np.unique(np.quantile(shown, QUANTILES)) if len(shown) else np.ones(1)
-    return np.digitize(density, edges).astype(np.uint8)
+def _legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[str, Any]:
+    unit = "×" if homes else ""
+    labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    labels.append(f"≥ {edges[-1]:.3g}{unit}")
+    colors = [f"rgba({r},{g},{b},{alpha / 255:.2f})" for r, g, b, alpha in RAMP[1 : len(edges) + 1]]
+    unit_zh, unit_en = ("相对户数的倍数", "times what households let expect")
+    if not homes:
+        unit_zh, unit_en = "件/平方公里", "incidents per km²"
+    return {
+        "title": pick(lang, "密度热力", "Density"),
+        "unit": pick(lang, unit_zh, unit_en),
+        "note": pick(lang, f"带宽 {bandwidth:.0f} 米，仅作示意", f"bandwidth {bandwidth:.0f} m"),
+        "rows": [
+            {"label": label, "color": color} for label, color in zip(labels, colors, strict=True)
+        ],
+    }
 
 
 def _png(levels: npt.NDArray[np.uint8]) -> str:

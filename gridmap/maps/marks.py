@@ -8,29 +8,25 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap.coverage.wording import name_of
 from gridmap.maps.payload import payload, web_mercator
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-KINDS = {
-    "gap": ("空白", "#c2185b"),
-    "overlap": ("重叠", "#6a1b9a"),
-    "outside": ("越界", "#e65100"),
-    "t-junction": ("未对齐顶点", "#1565c0"),
-    "crosses-parent": ("跨辖区", "#00695c"),
-    "parent-gap": ("辖区空白", "#ad1457"),
-    "excluded-gap": ("声明排除处", "#546e7a"),
-    "ring-invalid": ("图形无效", "#bf360c"),
-    "geom-empty": ("空图形", "#bf360c"),
-    "multipart": ("多部件", "#4e342e"),
-    "duplicate-vertex": ("重复顶点", "#455a64"),
-    "code-duplicate": ("编码重复", "#283593"),
-    "code-missing": ("编码缺失", "#283593"),
-    "parent-unknown": ("辖区不明", "#283593"),
-    "households-out-of-range": ("户数超限", "#8d6e00"),
+COLORS = {
+    "gap": "#c2185b",
+    "overlap": "#6a1b9a",
+    "outside": "#d84315",
+    "t-junction": "#1565c0",
+    "crosses-parent": "#00695c",
+    "parent-gap": "#ad1457",
+    "excluded-gap": "#546e7a",
+    "multipart": "#4e342e",
+    "households-out-of-range": "#8d6e00",
 }
+OTHER = "#283593"
 
 
 def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> dict[str, Any]:
@@ -47,20 +43,34 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> dict[str, A
     xy = np.column_stack([shapely.get_x(middle), shapely.get_y(middle), size])
     return {
         "kinds": [
-            {"label": kind_label(kind, lang), "color": color_of(kind), "count": int(counts[kind])}
+            {
+                "label": name_of(kind, lang, int(counts[kind])),
+                "color": COLORS.get(kind, OTHER),
+                "count": int(counts[kind]),
+            }
             for kind in kinds
         ],
         "of": kinds.get_indexer(placed["kind"]).tolist(),
         "xy": np.round(xy, 1).tolist(),
+        "texts": [_text(row, lang) for row in placed.itertuples()],
         "geometry": payload(polygons, quantum=0.01 if len(polygons) < 500 else 0.25),
     }
 
 
-def kind_label(kind: str, lang: Lang) -> str:
-    """Name a kind of defect."""
-    return pick(lang, KINDS.get(kind, (kind, ""))[0], kind)
+def _text(row: Any, lang: Lang) -> str:
+    """Tell one defect: its kind, size and cells."""
+    facts = [name_of(str(row.kind), lang)]
+    for value, unit in ((getattr(row, "area_m2", np.nan), "m²"), (row_width(row), "m")):
+        if pd.notna(value) and value > 0:
+            facts.append(f"{value:,.3g} {unit}" if value < 1 else f"{value:,.1f} {unit}")
+    cells = getattr(row, "cells", ())
+    if isinstance(cells, str):
+        cells = [cells] if cells else []
+    listed = pick(lang, "、", ", ").join(map(str, list(cells)[:3]))
+    return " · ".join([*facts, listed] if listed else facts)
 
 
-def color_of(kind: str) -> str:
-    """Return the colour of a kind of defect."""
-    return KINDS.get(kind, ("", "#bf360c"))[1]
+def row_width(row: Any) -> float:
+    """Return the width of a defect, NaN where it has none."""
+    width = getattr(row, "width_m", np.nan)
+    return float(width) if pd.notna(width) else float("nan")

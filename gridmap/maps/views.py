@@ -89,17 +89,18 @@ def coverage_scene(
     lang: Lang,
 ) -> Scene:
     """Put together what `coverage_map` shows."""
-    from gridmap.maps.density import heat_image
+    from gridmap.maps.density import heat_image, with_places
     from gridmap.maps.marks import defect_marks
 
     shown = [themes.column(grid, color, lang)] if color else []
     extras: dict[str, Any] = {"show": {"heat": heat}}
     columns: list[dict[str, Any]] = []
     if incidents is not None:
-        counts = tallied(incidents, grid)
+        placed = with_places(incidents, grid)
+        counts = counted(placed, grid)
         shown.append(rate_theme(counts, grid, lang))
         columns.append(count_column(counts, lang))
-        extras["heat"] = heat_image(incidents, grid)
+        extras["heat"] = heat_image(placed, grid, lang)
     shown += [themes.households(grid, lang), themes.kinds(grid, lang)]
     if staff is not None:
         from gridmap.organisation import staffing
@@ -181,7 +182,7 @@ def hotspot_scene(
     lang: Lang,
 ) -> Scene:
     """Put together what `hotspot_map` shows."""
-    from gridmap.maps.density import heat_image
+    from gridmap.maps.density import heat_image, with_places
 
     if "bin" not in spots:
         raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
@@ -200,7 +201,7 @@ def hotspot_scene(
         columns.append(_column("Gi* z", spots["z"].reindex(grid.cells.index), 2))
     extras: dict[str, Any] = {"show": {"heat": heat}}
     if incidents is not None:
-        extras["heat"] = heat_image(incidents, grid)
+        extras["heat"] = heat_image(with_places(incidents, grid), grid, lang)
     return grid_scene(
         grid,
         shown,
@@ -297,12 +298,9 @@ def count_theme(
     )
 
 
-def tallied(incidents: pd.DataFrame, grid: Grid) -> pd.Series:
-    """Count incidents per cell, assigning the points first when they have no ``status`` yet."""
-    from gridmap.incidents import assign, tally
-
-    placed = incidents if {"code", "status"} <= set(incidents) else assign(incidents, grid)
-    return tally(placed, grid)["incidents"]
+def counted(placed: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Count assigned incidents per cell."""
+    return placed["code"].value_counts().reindex(grid.cells.index, fill_value=0)
 
 
 def staff_columns(cells: pd.DataFrame, grid: Grid, lang: Lang) -> list[dict[str, Any]]:

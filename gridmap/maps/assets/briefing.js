@@ -17,7 +17,10 @@
     const cells = row.dataset.cell !== undefined
       ? [Number(row.dataset.cell)]
       : room.cellsOf(data.levels[Number(row.dataset.level)], Number(row.dataset.place));
-    if (row.dataset.theme !== undefined) room.setTheme(Number(row.dataset.theme));
+    if (row.dataset.theme !== undefined) {
+      room.setHeat(false);
+      room.setTheme(Number(row.dataset.theme));
+    }
     room.choose(cells, true);
     if (window.innerWidth < 800) document.querySelector('.map').scrollIntoView();
   }

@@ -137,6 +137,8 @@
         this.shape.box[4 * i + 3] - this.shape.box[4 * i + 1]);
     }
     this.borders = sortBorders(this.shape, data.levels);
+    // what stands under the density, whose colours must not mix with those of a theme
+    this.plain = { classes: [{ color: '#eef1f2' }], of: new Uint8Array(this.shape.cells) };
   }
 
   /** Sort arcs: borders between two cells only, of each level (coarsest it divides), outline. */
@@ -158,8 +160,9 @@
   Painter.prototype.paint = function (pen, view, theme, show) {
     const pixels = project(this.shape, view);
     const visible = this.visible(view);
-    if (show.cells !== false) this.fill(pen, view, theme, pixels, visible);
-    if (show.heat && this.data.heat) paintImage(pen, view, this.data.heat);
+    const heat = show.heat && this.data.heat;
+    this.fill(pen, view, heat ? this.plain : theme, pixels, visible);
+    if (heat) paintImage(pen, view, this.data.heat);
     pen.lineJoin = 'round';
     if (show.borders !== false) this.cellBorders(pen, view, pixels, visible);
     if (show.levels) this.levelBorders(pen, view, pixels);
@@ -455,7 +458,7 @@
       of: classes(theme.of),
       periods: theme.periods && theme.periods.map((p) => Object.assign({}, p, { of: classes(p.of) })),
     }));
-    data.old = sent.old ? unpack(sent.old) : null;
+    data.old = sent.old ? Object.assign(unpack(sent.old), { label: sent.old.label }) : null;
     data.marks = sent.marks ? Object.assign({}, sent.marks, { shape: unpack(sent.marks.geometry) }) : null;
     data.tail = (i) => data.code[i].slice(-Math.max(3, data.tailLength || 3));
     if (sent.heat) {

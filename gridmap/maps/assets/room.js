@@ -89,7 +89,10 @@
     const bar = make('div', 'gm-tabs');
     bar.setAttribute('role', 'tablist');
     this.tabButtons = this.data.themes.map((theme, i) => {
-      const tab = button('', theme.tab || theme.title, theme.title, () => this.setTheme(i));
+      const tab = button('', theme.tab || theme.title, theme.title, () => {
+        this.setHeat(false);
+        this.setTheme(i);
+      });
       tab.setAttribute('role', 'tab');
       bar.append(tab);
       return tab;
@@ -105,7 +108,7 @@
     wanted.push(['labels', words.labels]);
     if (this.data.heat) wanted.push(['heat', words.density]);
     if (this.data.marks) wanted.push(['marks', words.marks]);
-    if (this.data.old) wanted.push(['old', words.old]);
+    if (this.data.old) wanted.push(['old', this.data.old.label]);
     wanted.forEach(([key, text]) => {
       const label = make('label');
       const box = make('input');
@@ -114,12 +117,19 @@
       box.name = 'gm-' + key;
       box.addEventListener('change', () => {
         this.layer.show[key] = box.checked;
+        this.legend(this.current());
         this.layer.draw();
       });
+      if (key === 'heat') this.heatBox = box;
       label.append(box, document.createTextNode(text));
       bar.append(label);
     });
     return bar;
+  };
+
+  Room.prototype.setHeat = function (shown) {
+    this.layer.show.heat = shown;
+    if (this.heatBox) this.heatBox.checked = shown;
   };
 
   Room.prototype.buttons = function () {
@@ -143,12 +153,15 @@
   Room.prototype.fit = function () {
     const bounds = this.layer.getBounds();
     const small = this.root.classList.contains('gm-small');
-    const wide = Math.max(this.legendBox.offsetWidth, this.leftBox.offsetWidth) + 22;
+    const title = this.leftBox.querySelector('.gm-title');
+    const parts = Array.from(this.leftBox.children).filter((part) => part !== title);
+    const wide = Math.max.apply(null, parts.concat(this.legendBox).map((part) => part.offsetWidth)) + 22;
+    const head = title && title.offsetWidth > wide ? title.offsetHeight + 20 : 12;
     const top = this.leftBox.offsetHeight + 20;
     const bottom = this.sliderBox.hidden ? 12 : 48;
     const ways = small
       ? [[12, top, 12, this.legendBox.offsetHeight + 20], [12, top, 12, bottom]]
-      : [[wide, 12, 56, bottom], [12, this.data.title ? 70 : 12, 12, bottom]];
+      : [[wide, head, 56, bottom], [12, title ? title.offsetHeight + 20 : 12, 12, bottom]];
     const zoom = (way) => this.map.getBoundsZoom(bounds, false, L.point(way[0] + way[2], way[1] + way[3]));
     const plain = [12, 12, 12, bottom];
     const best = zoom(plain);
@@ -183,6 +196,10 @@
     const box = this.legendBox;
     const most = Math.max(1, Math.max.apply(null, theme.counts));
     box.textContent = '';
+    if (this.data.heat && this.layer && this.layer.show.heat) {
+      box.append(this.heatLegend());
+      return;
+    }
     const head = make('div', 'gm-legend-head');
     head.append(make('b', '', theme.title));
     if (theme.unit) head.append(make('span', '', theme.unit));
@@ -207,16 +224,49 @@
     if (theme.note) box.append(make('p', '', theme.note));
   };
 
+  /** Kinds of marks with their counts; a click leads from one mark of the kind to the next. */
   Room.prototype.markLegend = function () {
     const table = make('div', 'gm-legend-rows gm-legend-marks');
-    this.data.marks.kinds.forEach((kind) => {
+    this.data.marks.kinds.forEach((kind, k) => {
       const line = make('div', 'gm-legend-row');
       const ring = make('i', 'gm-ring');
       ring.style.borderColor = kind.color;
-      line.append(ring, make('span', '', kind.label), make('s'), make('em', '', number(kind.count)));
+      const name = button('gm-kind', kind.label, kind.label, () => this.nextMark(k));
+      line.append(ring, name, make('s'), make('em', '', number(kind.count)));
       table.append(line);
     });
     return table;
+  };
+
+  Room.prototype.nextMark = function (kind) {
+    const marks = this.data.marks;
+    const same = marks.xy.map((_, i) => i).filter((i) => marks.of[i] === kind);
+    if (!same.length) return;
+    this.mark = same[(same.indexOf(this.mark) + 1) % same.length];
+    const at = marks.xy[this.mark];
+    const half = Math.max(at[2], 40) * 1.5;
+    this.map.fitBounds(G.toBounds([at[0] - half, at[1] - half, at[0] + half, at[1] + half]),
+      { animate: false, maxZoom: 19 });
+    this.cardBox.textContent = '';
+    this.cardBox.hidden = false;
+    this.cardBox.append(make('b', '', marks.texts[this.mark]));
+  };
+
+  Room.prototype.heatLegend = function () {
+    const heat = this.data.heat.legend;
+    const box = make('div');
+    const head = make('div', 'gm-legend-head');
+    head.append(make('b', '', heat.title), make('span', '', heat.unit));
+    const table = make('div', 'gm-legend-rows');
+    heat.rows.forEach((row) => {
+      const line = make('div', 'gm-legend-row');
+      const swatch = make('i');
+      swatch.style.background = row.color;
+      line.append(swatch, make('span', '', row.label), make('s'), make('em'));
+      table.append(line);
+    });
+    box.append(head, table, make('p', '', heat.note));
+    return box;
   };
 
   Room.prototype.slider = function (theme) {
@@ -410,7 +460,7 @@
 
   /** A sheet for slides or paper: map, legend, scale bar and north; with a heading on request. */
   Room.prototype.sheet = function (width, height, factor, heading) {
-    const legend = this.legendWidth(factor);
+    const legend = this.legendWidth();
     const still = this.still(width, height, factor, {
       left: legend + 44, right: 30, top: heading ? 84 : 10, bottom: heading ? 44 : 10,
     });
@@ -435,9 +485,16 @@
     pen.fillText(text, x * factor, y * factor);
   };
 
-  Room.prototype.legendWidth = function (factor) {
+  /** What the legend on paper tells: the theme, or the density when that is shown. */
+  Room.prototype.paperTheme = function () {
+    const heat = this.layer.show.heat && this.data.heat;
+    if (!heat) return this.current();
+    return { title: heat.legend.title, unit: heat.legend.unit, note: heat.legend.note, classes: heat.legend.rows, counts: [] };
+  };
+
+  Room.prototype.legendWidth = function () {
     const pen = make('canvas').getContext('2d');
-    const theme = this.current();
+    const theme = this.paperTheme();
     pen.font = '13.5px ' + G.FONT;
     const rows = theme.classes.concat(this.data.marks ? this.data.marks.kinds : []);
     const widest = Math.max.apply(null, rows.map((row) => pen.measureText(row.label).width));
@@ -447,13 +504,13 @@
   };
 
   Room.prototype.heading = function () {
-    const theme = this.current();
+    const theme = this.paperTheme();
     const period = theme.periods ? this.periodText(theme) : '';
     return [theme.title, theme.unit, period].filter(Boolean).join(' · ');
   };
 
   Room.prototype.paperLegend = function (pen, factor, x, y, width) {
-    const theme = this.current();
+    const theme = this.paperTheme();
     this.ink(pen, factor, this.heading(), x, y, 16, '700');
     theme.classes.forEach((row, i) => {
       y += 25;
@@ -479,6 +536,7 @@
   };
 
   Room.prototype.amount = function (pen, factor, count, x, y) {
+    if (count === undefined) return;
     pen.textAlign = 'right';
     this.ink(pen, factor, number(count), x, y, 13, '', '#4a5a63');
     pen.textAlign = 'left';

@@ -12,6 +12,7 @@ from gridmap._checks import check_choice, label
 from gridmap.errors import InputError
 from gridmap.maps.brief.period import FREQUENCY, By, Window, period_label, series, whole_periods
 from gridmap.maps.brief.period import window as window_of
+from gridmap.maps.density import with_places
 from gridmap.maps.themes import area_keys
 from gridmap.maps.words import Lang
 
@@ -76,7 +77,7 @@ def computed(
     lang: Lang,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Return the figures, the hotspots by cell and the incidents of the period in cells."""
-    placed = _placed(incidents, grid)
+    placed = with_places(incidents, grid)
     shown = _window(placed, since, until)
     period, before = _split(placed, shown)
     now = period[period["code"].notna()]
@@ -136,14 +137,6 @@ def ranked_level(grid: Grid) -> str:
             return level
     few = [level for level in grid.levels if 2 <= area_keys(grid, level).nunique() <= MOST_PLACES]
     return few[-1] if few else grid.levels[0]
-
-
-def _placed(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    from gridmap.incidents import assign
-
-    if {"code", "status", "distance_m"} <= set(incidents):
-        return incidents
-    return assign(incidents, grid)
 
 
 def _window(placed: pd.DataFrame, since: Any, until: Any) -> Window | None:

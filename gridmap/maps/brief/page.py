@@ -155,7 +155,7 @@ def _scene(
     if posted is not None:
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
         columns += views.staff_columns(posted.cells, grid, lang)
-    heat = heat_image(now, grid) if len(now) else None
+    heat = heat_image(now, grid, lang)
     extras: dict[str, Any] = {"show": {"heat": False}}
     if heat is not None:
         extras["heat"] = heat

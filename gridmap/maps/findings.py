@@ -1,0 +1,206 @@
+"""Maps of what was found: defects of a coverage, and what moved between two grids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap._checks import check_choice, check_crs, check_same_crs, label
+from gridmap.maps import themes
+from gridmap.maps.marks import defect_marks
+from gridmap.maps.payload import payload, web_mercator
+from gridmap.maps.scene import Scene, credit_line, grid_scene, today
+from gridmap.maps.words import Lang, pick
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from gridmap.grid import Grid
+    from gridmap.maps.layer import OfflineMap
+
+PALE = "#dde5e9"
+CHANGES = {
+    "unchanged": ("未变", "unchanged", "#e3e8ea", None),
+    "recoded": ("改码", "recoded", "#bebada", None),
+    "changed": ("调整", "changed", "#fdb863", None),
+    "born": ("新设", "born", "#80b1d3", themes.NOTHING_HATCH),
+}
+
+
+def defect_map(
+    cells: gpd.GeoDataFrame,
+    defects: gpd.GeoDataFrame,
+    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | None = None,
+    lang: Lang = "zh",
+    *,
+    title: str | None = None,
+) -> OfflineMap:
+    """Map the defects of a coverage over its cells.
+
+    What is too small to be seen has a ring around it; a click on a kind in the legend leads from
+    one defect to the next.
+
+    Parameters
+    ----------
+    cells
+        The cells as they were validated, broken as they may be.
+    defects
+        What `validate` found.
+    boundary
+        The outline they should fill, drawn dashed.
+    lang
+        "zh" or "en".
+    title
+        What stands over the map.
+
+    Raises
+    ------
+    CRSError
+        When the cells have no CRS.
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_crs("cells", cells)
+    codes = cells["code"] if "code" in cells else cells.index.to_series()
+    codes = codes.astype(str).tolist()
+    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
+    plain = themes.Theme(
+        pick(lang, "网格", "Cells"),
+        [themes.Class(pick(lang, "网格", "cells"), PALE)],
+        np.zeros(len(cells), np.int64),
+    )
+    count = len(defects)
+    scene = Scene(
+        shapes,
+        codes,
+        codes,
+        [plain],
+        lang=lang,
+        title=title or pick(lang, "覆盖缺陷图", "Defects of the coverage"),
+        subtitle=pick(
+            lang,
+            f"{len(cells):,} 个网格，{count:,} 处发现；点图例逐处查看",
+            f"{len(cells):,} cells, {count:,} findings; click the legend to see each",
+        ),
+        credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
+        extras={
+            "marks": defect_marks(defects, cells.crs, lang),
+            **_outline(boundary, cells, lang),
+        },
+    )
+    return show(scene)
+
+
+def _polygonal(shapes: Any) -> Any:
+    """Replace what is no polygon by nothing, so that broken layers can be drawn."""
+    kinds = shapely.get_type_id(shapes)
+    return np.where(np.isin(kinds, (3, 6)), shapes, shapely.Polygon())
+
+
+def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> dict[str, Any]:
+    if boundary is None:
+        return {}
+    if hasattr(boundary, "geometry"):
+        check_same_crs("cells", cells, "boundary", boundary)
+        shapes = boundary.geometry.to_numpy()
+    else:
+        shapes = np.array([boundary], dtype=object)
+    drawn = payload(_polygonal(web_mercator(shapes, cells.crs)))
+    return {"old": {**drawn, "label": pick(lang, "应铺满的边界", "boundary to fill")}}
+
+
+def compare_map(
+    old: Grid,
+    new: Grid,
+    *,
+    buildings: gpd.GeoDataFrame | None = None,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+) -> OfflineMap:
+    """Map what moved between two grids: new cells by what became of them, old borders dashed.
+
+    Parameters
+    ----------
+    old, new
+        Two grids in one CRS.
+    buildings
+        Points with households, to count them; else the units are spread over the old cells.
+    title, source, lang
+        As for `coverage_map`.
+
+    Raises
+    ------
+    CRSError
+        When the grids are in different CRSs.
+    """
+    from gridmap.compare import compare
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_same_crs("old", old.cells, "new", new.cells)
+    found = compare(old, new, buildings=buildings)
+    table = found.cells[found.cells["status"] != "retired"].reindex(new.cells.index)
+    scene = grid_scene(
+        new,
+        [_changes(table, lang), _kept(table, lang), themes.households(new, lang)],
+        lang,
+        columns=_change_columns(table, lang),
+        title=title or pick(lang, "网格调整对照图", "What moved"),
+        subtitle=found.sentence(lang),
+        credit=credit_line(new.crs, new.content_hash, lang, source),
+        extras={
+            "old": {
+                **payload(web_mercator(old.cells.geometry.to_numpy(), old.crs)),
+                "label": pick(lang, "原网格界", "old cells"),
+            }
+        },
+    )
+    return show(scene)
+
+
+def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
+    classes = [themes.Class(pick(lang, zh, en), *rest) for zh, en, *rest in CHANGES.values()]
+    of = pd.Index(list(CHANGES)).get_indexer(table["status"].fillna("born").astype(str))
+    return themes.Theme(
+        pick(lang, "网格变化", "Change"),
+        classes,
+        of.clip(0).astype(np.int64),
+        note=pick(lang, "虚线为原网格界", "dashes: the old cells"),
+    )
+
+
+def _kept(table: pd.DataFrame, lang: Lang) -> themes.Theme:
+    """Class the share of a cell's households that were in its counterpart before."""
+    after = table["households_after"].to_numpy(dtype=float)
+    kept = table["households_kept"].to_numpy(dtype=float)
+    share = np.divide(100 * kept, after, out=np.full(len(after), np.nan), where=after > 0)
+    return themes.quantity(
+        share,
+        pick(lang, "留在原网格的户", "Households that stayed"),
+        unit="%",
+        tab=pick(lang, "留存率", "Stayed"),
+        breaks=[25, 50, 75, 95, 100],
+        digits=0,
+        colors=["#b2182b", "#ef8a62", "#fddbc7", "#d1e5f0", "#e3e8ea"],
+        lang=lang,
+    )
+
+
+def _change_columns(table: pd.DataFrame, lang: Lang) -> list[dict[str, Any]]:
+    titles = {
+        "counterpart": ("对应原网格", "Was mostly"),
+        "households_before": ("原户数", "Households before"),
+        "households_kept": ("其中留下", "of them stayed"),
+    }
+    columns = []
+    for key, words in titles.items():
+        values = table[key]
+        plain = values.fillna("").astype(str) if key == "counterpart" else values.round()
+        known = [None if pd.isna(value) else value for value in plain.tolist()]
+        columns.append({"title": pick(lang, *words), "values": known, "digits": 0})
+    return columns

@@ -1,0 +1,107 @@
+"""A style file for QGIS: the grid looks there as it does on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from gridmap._checks import check_choice
+from gridmap.maps import themes
+from gridmap.maps.offline import write_page
+from gridmap.maps.words import Lang
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+
+def save_qgis_style(
+    grid: Grid, path: str | Path, *, overwrite: bool = False, lang: Lang = "zh"
+) -> Path:
+    """Write the .qml file that QGIS applies to a layer of the same name.
+
+    Cells are coloured by their households against the band, dedicated cells apart.
+
+    Parameters
+    ----------
+    grid
+        Tells the band.
+    path
+        The file to write: ``grid.qml`` beside ``grid.gpkg``.
+    overwrite
+        Whether an existing file may be replaced.
+    lang
+        Language of the legend.
+    """
+    check_choice("lang", lang, ("zh", "en"))
+    return write_page(qgis_style(grid, lang), path, overwrite=overwrite)
+
+
+def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
+    """Return the style as QML: one rule a class."""
+    theme = themes.households(grid, lang)
+    rules, symbols = [], []
+    for k, (row, condition) in enumerate(zip(theme.classes, _conditions(grid), strict=True)):
+        rules.append(
+            f'<rule key="rule{k}" filter={quoteattr(condition)} label={quoteattr(row.label)} '
+            f'symbol="{k}"/>'
+        )
+        symbols.append(_symbol(k, row))
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.28.0" styleCategories="Symbology">\n'
+        '<renderer-v2 type="RuleRenderer" forceraster="0" symbollevels="0" enableorderby="0">\n'
+        '<rules key="root">\n' + "\n".join(rules) + "\n</rules>\n"
+        "<symbols>\n" + "\n".join(symbols) + "\n</symbols>\n</renderer-v2>\n</qgis>\n"
+    )
+
+
+def _conditions(grid: Grid) -> list[str]:
+    """Say each class of the households theme as a QGIS expression."""
+    low, high = grid.band
+    third = (high - low) / 3
+    edges = [low, round(low + third), round(low + 2 * third), high + 1]
+    home = "\"kind\" <> 'dedicated'"
+    return [
+        f'{home} AND "households" < {edges[0]}',
+        *(
+            f'{home} AND "households" >= {a} AND "households" < {b}'
+            for a, b in zip(edges[:-1], edges[1:], strict=True)
+        ),
+        f'{home} AND "households" >= {edges[-1]}',
+        "\"kind\" = 'dedicated'",
+    ]
+
+
+def _symbol(k: int, row: themes.Class) -> str:
+    layers = _layer("SimpleFill", {**_fill(row.color, "solid"), **_line("255,255,255,255", "0.2")})
+    if row.hatch:
+        layers += _layer(
+            "SimpleFill",
+            {**_fill("#6b7a83", "f_diagonal"), **_line("255,255,255,255", "0.2")},
+        )
+    return f'<symbol type="fill" name="{k}" alpha="1" clip_to_extent="1">{layers}</symbol>'
+
+
+def _layer(kind: str, options: dict[str, str]) -> str:
+    inner = "".join(
+        f'<Option type="QString" name="{name}" value="{value}"/>' for name, value in options.items()
+    )
+    return (
+        f'<layer class="{kind}" enabled="1" locked="0" pass="0">'
+        f'<Option type="Map">{inner}</Option></layer>'
+    )
+
+
+def _fill(color: str, style: str) -> dict[str, str]:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return {"color": f"{red},{green},{blue},255", "style": style}
+
+
+def _line(color: str, width: str) -> dict[str, str]:
+    return {
+        "outline_color": color,
+        "outline_style": "solid",
+        "outline_width": width,
+        "outline_width_unit": "MM",
+    }
