@@ -13,6 +13,7 @@ from scipy import sparse
 
 from gridmap.errors import InputError
 from gridmap.hotspots import fdr, wording
+from gridmap.hotspots.base import base_of
 from gridmap.hotspots.rates import smoothed
 from gridmap.hotspots.spots import LEAST_EXPECTED, score
 from gridmap.hotspots.stack import by_period, exposure_of, stack
@@ -133,31 +134,31 @@ def accuracy(
     asked = np.asarray(shares, dtype=float)
     if asked.size == 0 or not ((asked > 0) & (asked <= 1)).all():
         raise InputError(f"`shares` is {list(shares)}; give shares above 0 and up to 1.")
-    base, name = exposure_of(grid, exposure)
+    base = base_of(grid, exposure)
     size, size_name = exposure_of(grid, of)
-    keep = np.flatnonzero((base > 0) & (size > 0))
+    keep = base.keep[size[base.keep] > 0]
     between = weights_between(weights, grid.contiguity, grid.cells.index)
     within = windows(between[keep][:, keep])
     held = {key: _held(key, counts[keep], hold_out) for key, counts in cubes.items()}
     parts, flagged = [], {}
     for key, (before, after) in held.items():
-        frame, flagged[str(key)] = _compare(before, after, base[keep], size[keep], within, asked)
+        frame, flagged[str(key)] = _compare(
+            before, after, base.values[keep], size[keep], within, asked
+        )
         parts.append(frame)
     result = parts[0] if list(cubes) == [None] else pd.concat(dict(zip(cubes, parts, strict=True)))
     levels = [n for k, n in enumerate(maps.maps.names) if k != maps.period_level]
     result.index.names = [*levels, "method", "share"]
     result.attrs["method"] = wording.accuracy_method(
-        exposure=name,
+        **base.left_out(np.hstack(list(cubes.values()))),
+        exposure=base.name,
         of=size_name,
         trained=[str(periods[0]), str(periods[-hold_out - 1])],
         held_out=[str(periods[-hold_out]), str(periods[-1])],
         period=[str(periods[0]), str(periods[-1])],
-        cells=len(base),
-        no_base=len(base) - len(keep),
+        cells=len(base.values),
         incidents=int(maps.counts.sum()) - undated,
         incidents_held_out=int(sum(after.sum() for _, after in held.values())),
-        incidents_no_base=int(maps.counts.sum()) - undated
-        - int(sum(before.sum() + after.sum() for before, after in held.values())),
         undated=undated,
         filled=maps.filled,
         flagged_share=flagged,

@@ -15,9 +15,9 @@ from gridmap._checks import check_same_crs
 from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.hotspots import wording
+from gridmap.hotspots.base import base_of
 from gridmap.hotspots.kernel import bin_points, smooth
 from gridmap.hotspots.spots import LEAST_EXPECTED
-from gridmap.hotspots.stack import exposure_of
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -131,7 +131,8 @@ def density(
         )
     raster = {"west": west, "north": north, "pixel": pixel, "shape": shape}
     index = CoverageIndex(grid.cells.geometry.to_numpy())
-    base, name = exposure_of(grid, exposure)
+    found = base_of(grid, exposure)
+    name, base = found.name, np.where(found.gate == 0, found.values, 0.0)
     known = np.isfinite(x) & np.isfinite(y)
     cell = np.zeros(len(x), np.int32)
     cell[known] = index.locate(x[known], y[known])
@@ -146,8 +147,7 @@ def density(
         "pixel": float(pixel),
         "incidents": int(counted.sum()),
         "outside": int((cell == 0).sum()),
-        "incidents_no_base": int(((cell > 0) & ~counted).sum()),
-        "no_base": int((base <= 0).sum()),
+        **found.left_out(np.bincount(cell, minlength=len(base) + 1)[1:]),
         "filled": 0,
         "least_expected": LEAST_EXPECTED,
     }

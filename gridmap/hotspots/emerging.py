@@ -13,10 +13,11 @@ from scipy import sparse
 
 from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots.base import GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.getis_ord import Moments, moments
 from gridmap.hotspots.rates import overall_rate, standardised
-from gridmap.hotspots.spots import GATES, LEAST_EXPECTED, LEAST_EXPECTED_COLD, NO_BASE, TOO_FEW
-from gridmap.hotspots.stack import Stack, by_period, exposure_of, stack
+from gridmap.hotspots.spots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
+from gridmap.hotspots.stack import Stack, by_period, stack
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, weights_between, windows
 
@@ -176,22 +177,20 @@ def emerging(
     cubes, periods, undated = by_period(maps)
     if back < 0 or back != int(back):
         raise InputError(f"`back` is {back}; give a whole number of periods, 0 or more.")
-    base, name = exposure_of(grid, exposure)
-    keep = np.flatnonzero(base > 0)
+    base = base_of(grid, exposure)
+    keep = base.keep
     between = weights_between(weights, grid.contiguity, grid.cells.index)
     within = windows(between[keep][:, keep])
     frames = [
-        _frame(counts, base[keep], keep, within, grid.cells.index, int(back))
-        for counts in cubes.values()
+        _frame(counts, base, within, grid.cells.index, int(back)) for counts in cubes.values()
     ]
     result = _joined(frames, list(cubes), maps, grid.cells.index)
     result.attrs["method"] = wording.emerging_method(
-        exposure=name,
+        **base.left_out(np.hstack(list(cubes.values()))),
+        exposure=base.name,
         back=int(back),
-        cells=len(base),
-        no_base=len(base) - len(keep),
+        cells=len(base.values),
         incidents=int(maps.counts.sum()) - undated,
-        incidents_no_base=int(sum(part[base <= 0].sum() for part in cubes.values())),
         undated=undated,
         maps=len(cubes),
         period=[str(periods[0]), str(periods[-1])],
@@ -234,13 +233,13 @@ def _current(
 
 def _frame(
     counts: NDArray[np.int64],
-    base: NDArray[np.float64],
-    keep: NDArray[np.int64],
+    base: Base,
     within: Windows,
     codes: pd.Index,
     back: int,
 ) -> pd.DataFrame:
-    found = cube(counts[keep], base, within, back=back)
+    keep = base.keep
+    found = cube(counts[keep], base.values[keep], within, back=back)
     hit = (found.q <= RATE) & found.tested
     hot = hit & (found.z > 0)
     cold = hit & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
@@ -248,8 +247,9 @@ def _frame(
     side, pattern = classify(hot, cold, trend.z)
     gate = np.where(found.tested.any(axis=1), 0, TOO_FEW).astype(np.int8)
 
-    def whole(values: NDArray[Any], missing: float = 0) -> NDArray[Any]:
-        laid = np.full(len(codes), missing, values.dtype)
+    def whole(values: NDArray[Any], missing: Any = 0) -> NDArray[Any]:
+        laid = np.empty(len(codes), values.dtype)
+        laid[:] = missing
         laid[keep] = values
         return laid
 
@@ -265,7 +265,7 @@ def _frame(
             "z": whole(found.z[:, -1]),
             "trend": whole(trend.z),
             "tau": whole(trend.tau),
-            "gate": pd.Categorical.from_codes(whole(gate, NO_BASE), GATES),
+            "gate": pd.Categorical.from_codes(whole(gate, base.gate), GATES),
         },
         index=codes,
     )

@@ -14,9 +14,10 @@ from scipy import sparse
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.getis_ord import gi_star, skewness
 from gridmap.hotspots.rates import overall_rate, standardised
-from gridmap.hotspots.stack import Stack, exposure_of, stack
+from gridmap.hotspots.stack import Stack, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 LEAST_EXPECTED = 5.0
 LEAST_EXPECTED_COLD = 30.0
 MOST_CELLS_PERMUTED = 500
-GATES = ["", "no base", "too few", "constant"]
-NO_BASE, TOO_FEW, CONSTANT = 1, 2, 3
 CAVEATS = ["", "island", "cold untestable"]
 # a batch of maps is scored at a time, so that a long series does not fill the memory
 _BATCH = 4_000_000
@@ -110,9 +109,10 @@ def hotspots(
     (Benjamini and Hochberg 1995). A **map** is one category in one period, or whatever `table`
     was split by; all maps are scored in one call.
 
-    Three gates keep it from crying wolf. A cell without exposure has "no base" and takes no part.
-    A window with fewer than 5 expected incidents has "too few" and is not tested. On a map where
-    all cells are alike ("constant") nothing is found. A cold spot needs 30 expected incidents.
+    Gates keep it from crying wolf. A cell without exposure has "no base", one with less than a
+    twentieth of the median has a "small base"; neither takes part. A window with fewer than 5
+    expected incidents has "too few" and is not tested. On a map where all cells are alike
+    ("constant") nothing is found. A cold spot needs 30 expected incidents.
 
     Parameters
     ----------
@@ -162,26 +162,26 @@ def hotspots(
     check_choice("p", p, wording.P_VALUES)
     check_choice("family", family, ("map", "table"))
     maps = stack(table, grid)
-    base, name = exposure_of(grid, exposure)
-    has_base = base > 0
+    base = base_of(grid, exposure)
+    keep = base.keep
     if p == "permutation":
-        _check_permutations(int(has_base.sum()), permutations)
+        _check_permutations(len(keep), permutations)
     between = weights_between(weights, grid.contiguity, grid.cells.index)
-    keep = np.flatnonzero(has_base)
     within = windows(between[keep][:, keep])
     if p == "permutation" and (within.matrix.data != 1.0).any():
         raise InputError("`p` is 'permutation', which needs weights of 0 and 1. Use 'skew'.")
     options = {"p": p, "permutations": permutations, "rng": np.random.default_rng(seed)}
-    scores = _in_batches(maps.counts[keep], None if name is None else base[keep], within, options)
+    behind = None if base.name is None else base.values[keep]
+    scores = _in_batches(maps.counts[keep], behind, within, options)
     judged = _judge(scores, family)
     facts = {
-        "exposure": name,
+        "exposure": base.name,
         "weights": "contiguity" if weights is None else "given",
         "p": p,
         "family": family,
         "permutations": permutations if p == "permutation" else None,
     }
-    return _result(table.index, maps, base, keep, within, scores, judged, facts)
+    return _result(table.index, maps, base, within, scores, judged, facts)
 
 
 @dataclass(frozen=True)
@@ -229,15 +229,17 @@ def _in_batches(
 def _result(
     index: pd.Index,
     maps: Stack,
-    base: NDArray[np.float64],
-    keep: NDArray[np.int64],
+    base: Base,
     within: Windows,
     scores: Scores,
     judged: Judged,
     facts: dict[str, Any],
 ) -> pd.DataFrame:
-    def spread(values: NDArray[Any], missing: float) -> NDArray[Any]:
-        whole = np.full(maps.counts.shape, missing, values.dtype)
+    keep = base.keep
+
+    def spread(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+        whole = np.empty(maps.counts.shape, values.dtype)
+        whole[:] = missing
         whole[keep] = values
         return maps.flat(whole)
 
@@ -246,7 +248,7 @@ def _result(
     result = pd.DataFrame(
         {
             "incidents": maps.flat(maps.counts),
-            "exposure": maps.flat(base[:, None]),
+            "exposure": maps.flat(base.values[:, None]),
             "expected": spread(scores.expected, 0.0),
             "n": len(keep),
             "window": spread(np.broadcast_to(sizes, scores.z.shape), 0),
@@ -255,19 +257,17 @@ def _result(
             "p": spread(scores.p, 1.0),
             "q": spread(judged.q, 1.0),
             "bin": spread(judged.bin, 0),
-            "gate": pd.Categorical.from_codes(spread(judged.gate, NO_BASE), GATES),
+            "gate": pd.Categorical.from_codes(spread(judged.gate, base.gate[:, None]), GATES),
             "caveat": pd.Categorical.from_codes(spread(caveat, 0), CAVEATS),
         },
         index=index,
     )
-    missing = np.setdiff1d(np.arange(len(base)), keep)
     result.attrs["method"] = wording.hotspots_method(
         **facts,
-        cells=len(base),
+        **base.left_out(maps.counts),
+        cells=len(base.values),
         tested=int((judged.gate == 0).sum()),
-        no_base=len(missing),
         incidents=int(maps.counts.sum()),
-        incidents_no_base=int(maps.counts[missing].sum()),
         maps=maps.counts.shape[1],
         period=maps.span(),
         filled=maps.filled,

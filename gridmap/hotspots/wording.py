@@ -13,6 +13,7 @@ EXPOSURES = {
 GATES = {
     "": ("", ""),
     "no base": ("无基数", "no base"),
+    "small base": ("基数过小", "small base"),
     "no incidents": ("无案件", "no incidents"),
     "too few": ("期望件数不足", "too few expected"),
     "constant": ("各格相同", "all cells alike"),
@@ -258,6 +259,17 @@ def _base_caveats(facts: Method) -> dict[str, list[str]]:
         base_en=base_en,
         lost=facts["incidents_no_base"],
         lost_en=many(facts["incidents_no_base"], "incident"),
+    )
+    _add(
+        caveats,
+        facts.get("small_base", 0),
+        "{n:,} 个网格的{base_zh}不足中位数的 {small}，其 {lost:,} 件不参与比较。",
+        "{cells} with less than {small} of the median {base_en} took no part, with {lost_en}.",
+        base_zh=base_zh,
+        base_en=base_en,
+        small=f"{facts.get('small', 0):.0%}",
+        lost=facts.get("incidents_small_base", 0),
+        lost_en=many(facts.get("incidents_small_base", 0), "incident"),
     )
     _add(
         caveats,

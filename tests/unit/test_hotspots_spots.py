@@ -130,6 +130,20 @@ def test_cells_without_base_leave_the_windows_of_others() -> None:
     assert found["n"].iloc[0] == 99
 
 
+def test_a_cell_with_hardly_any_base_takes_no_part_and_hides_nothing() -> None:
+    households = np.full(100, 400)
+    households[9] = 1  # a market with one flat
+    counts = planted()
+    counts["r00c09"] = 60
+    grid = lattice(10, 10, households)
+    found = hotspots(table_of(grid, counts), grid)
+    assert found.loc["r00c09", "gate"] == "small base"
+    assert set(found.index[found["bin"] >= 2]) == set(SQUARE)
+    facts = found.attrs["method"]
+    assert (facts["small_base"], facts["incidents_small_base"]) == (1, 60)
+    assert any("不足中位数的 5%" in line for line in facts["caveats"]["zh"])
+
+
 def test_islands_are_judged_alone_and_marked() -> None:
     households = np.full(25, 400)
     households[[1, 5]] = 0  # both neighbours of the corner
@@ -141,7 +155,7 @@ def test_islands_are_judged_alone_and_marked() -> None:
 
 
 def test_too_few_are_not_tested_nor_counted_in_the_family() -> None:
-    households = np.r_[np.full(50, 10), np.full(50, 1000)]
+    households = np.r_[np.full(50, 40), np.full(50, 400)]
     grid = lattice(10, 10, households)
     counts = np.r_[np.zeros(50), np.full(50, 9)].astype(int)
     counts[77] = 60
