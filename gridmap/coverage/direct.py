@@ -40,7 +40,13 @@ def relate_directly(
     """
     cell = np.zeros(len(x), dtype=np.int32)
     place = np.zeros(len(x), dtype=np.int8)
-    known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    west, south, east, north = bounds = shapely.total_bounds(polygons)
+    known = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
+    if _is_exact_in_geos(bounds):
+        point, within = tree.query(shapely.points(x[known], y[known]), predicate="within")
+        cell[known[point]] = within + 1
+        place[known[point]] = INSIDE
+        known = known[cell[known] == 0]
     point, candidate = tree.query(shapely.points(x[known], y[known]))
     if not len(point):
         return cell, place
@@ -54,6 +60,18 @@ def relate_directly(
         if len(part):
             _relate(x, y, point[part], used, number[part], edges, starts, ranks, cell, place)
     return cell, place
+
+
+def _is_exact_in_geos(bounds: npt.NDArray[np.float64]) -> bool:
+    """Tell whether GEOS cannot err on which side of an edge a point within bounds lies.
+
+    It computes the determinant in double-double arithmetic: exactly, where differences of
+    coordinates are doubles themselves.
+    """
+    for low, high in (bounds[[0, 2]], bounds[[1, 3]]):
+        if low <= 0 <= high or high - low > 2**52 * np.spacing(min(abs(low), abs(high))):
+            return False
+    return True
 
 
 def _relate(
@@ -77,7 +95,7 @@ def _relate(
     px, py = x[point][pair], y[point][pair]
     near = np.flatnonzero(_level(edges[edge], py))
     edge, pair, px, py = edge[near], pair[near], px[near], py[near]
-    ends_, up = _upwards(edges[edge])
+    ends_, up = upwards(edges[edge])
     ax, ay, bx, by = ends_.T
     turn = turn_of(ax, ay, bx, by, px, py, True)
     crossed = (turn <= 0) & (py < by)
@@ -98,7 +116,8 @@ def _level(edges: Floats, y: Floats) -> npt.NDArray[np.bool_]:
     return level
 
 
-def _upwards(edges: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def upwards(edges: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return edges turned upwards (level ones eastwards), and which ran so already."""
     ax, ay, bx, by = edges.T
     up = (by > ay) | ((by == ay) & (bx > ax))
     return np.where(up[:, None], edges, edges[:, [2, 3, 0, 1]]), up

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from gridmap.coverage.border import Border
+from gridmap.coverage.border import Border, nearest_directly
 from gridmap.coverage.cache import cached_index, is_cached
 from gridmap.coverage.direct import relate_directly
 from gridmap.coverage.index import OUTSIDE, CoverageIndex, ranks_of
@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
+_FEW_OUTSIDE = 500  # points for which the border need not be built
 _EDGES_PER_POINT = 2  # building the index costs as much as so many edges per point
 
 
@@ -115,8 +116,15 @@ class Locator:
             none = np.zeros(len(outside), dtype=np.int32)
             return Placement(cell, place, outside, none, np.full(len(outside), np.nan))
         reach = None if max_distance is None else max_distance / self._metres
-        nearest, distance = self._border.nearest(x[outside], y[outside], reach)
+        nearest, distance = self._nearest(x[outside], y[outside], reach)
         return Placement(cell, place, outside, nearest, distance * self._metres)
+
+    def _nearest(self, x: Floats, y: Floats, reach: float | None) -> tuple[Ints, Floats]:
+        """Return the nearest cells of points outside, and their distances."""
+        if self._few(len(x)) and len(x) <= _FEW_OUTSIDE and self._measure is None:
+            ranks = ranks_of(self.codes, len(self.codes))
+            return nearest_directly(self._polygons, self._tree, ranks, x, y, reach)
+        return self._border.nearest(x, y, reach)
 
     def _few(self, points: int) -> bool:
         """Tell whether so few points do not repay an index."""

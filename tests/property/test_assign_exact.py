@@ -92,6 +92,10 @@ def test_the_nearest_cell_is_nearest(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.integers(-30, 90, (2, 300)).astype(float)
     placed = Locator(cells, codes, None).place(x, y)
+    indexed = Locator(cells, codes, None)
+    _ = indexed.index
+    for few, many in zip(placed, indexed.place(x, y), strict=True):
+        assert np.array_equal(few, many, equal_nan=few.dtype == float)
     points = shapely.points(x[placed.outside], y[placed.outside])
     distance = shapely.distance(cells[:, None], points[None, :])
     assert placed.distance == pytest.approx(distance.min(axis=0), rel=1e-12)
