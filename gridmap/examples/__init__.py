@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridmap.examples.city import ExampleCity, example_city
+from gridmap.examples.city import ExampleCity, example_city, shaped_city
 from gridmap.examples.headings import HEADINGS
 
-__all__ = ["HEADINGS", "ExampleCity", "example_city"]
+__all__ = ["HEADINGS", "ExampleCity", "example_city", "shaped_city"]

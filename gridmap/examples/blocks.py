@@ -191,6 +191,8 @@ def _lake_of(polygons: NDArray[np.object_], network: Network) -> Integers:
     """Number the lake that each block touches, -1 for none."""
     lake = np.full(len(polygons), -1)
     if len(network.lakes):
-        which, block = shapely.STRtree(polygons).query(network.lakes, predicate="intersects")
+        which, block = shapely.STRtree(polygons).query(
+            network.lakes, predicate="dwithin", distance=0.1
+        )
         lake[block] = which
     return lake

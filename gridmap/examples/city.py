@@ -15,7 +15,7 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.examples import names, people
 from gridmap.examples.blocks import Blocks, make_blocks, union_by
-from gridmap.examples.districts import Division, divide
+from gridmap.examples.districts import Division, Plan, divide
 from gridmap.examples.housing import HIGHRISE, WALKUP, Houses, build, land_use
 from gridmap.examples.network import RAILWAY, RIVER, SHORE, Floats, Integers, Network, make_network
 from gridmap.examples.reports import CRS, report
@@ -23,23 +23,22 @@ from gridmap.examples.reports import CRS, report
 Size = Literal["tiny", "town", "city"]
 ORIGIN = (462_000.0, 3_385_000.0)
 COUNTY = 990_100  # GB/T 2260 knows no province 99
+HOUSEHOLDS_PER_KM2 = 7800.0  # of the square that the network is drawn in
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How large a city is: metres across, lakes, households a community, districts and streets."""
+    """How large a city is, in metres across, with how many lakes, and how it is divided."""
 
     length: float
     lakes: int
-    community_households: float
-    districts: int
-    streets_each: int
+    plan: Plan
 
 
 EXTENTS: dict[str, Extent] = {
-    "tiny": Extent(1500.0, 1, 1700.0, 2, 2),
-    "town": Extent(4600.0, 2, 2500.0, 2, 4),
-    "city": Extent(24000.0, 12, 3000.0, 10, 11),
+    "tiny": Extent(1500.0, 1, Plan(2, 2, 1700.0)),
+    "town": Extent(4600.0, 2, Plan(2, 4, 2500.0)),
+    "city": Extent(24000.0, 12, Plan(10, 11, 3000.0)),
 }
 
 
@@ -113,24 +112,67 @@ def example_city(seed: int = 0, size: Size = "town") -> ExampleCity:
     True
     """
     check_choice("size", size, get_args(Size))
+    return _copy_of(EXTENTS[size], seed)
+
+
+def shaped_city(
+    districts: int, streets: int, communities: int, *, seed: int = 0, households: int = 1000
+) -> ExampleCity:
+    """Make up a city with given numbers of districts, streets and communities.
+
+    Parameters
+    ----------
+    districts : int
+        From 1 to 10.
+    streets : int
+        In all; a multiple of the districts.
+    communities : int
+        In all; at least three a street.
+    seed : int
+        The same seed gives the same city.
+    households : int
+        About how many live in a community.
+
+    Returns
+    -------
+    ExampleCity
+
+    Raises
+    ------
+    InputError
+        When the numbers do not fit each other.
+
+    Examples
+    --------
+    >>> city = shaped_city(2, 4, 20)
+    >>> city.jurisdictions[["district", "street", "community"]].nunique().tolist()
+    [2, 4, 20]
+    """
+    if not 1 <= districts <= 10 or streets % districts or communities < 3 * streets:
+        raise InputError(
+            f"{districts} districts, {streets} streets and {communities} communities do not fit: "
+            "give 1 to 10 districts, as many streets in each, and three communities a street."
+        )
+    length = 1000 * float(np.sqrt(communities * households / HOUSEHOLDS_PER_KM2))
+    plan = Plan(districts, streets // districts, float(households), communities)
+    return _copy_of(Extent(length, 1, plan), seed)
+
+
+def _copy_of(extent: Extent, seed: int) -> ExampleCity:
     if isinstance(seed, bool) or int(seed) != seed or seed < 0:
         raise InputError(f"`seed` is {seed!r}; give a whole number from 0, as 0.")
-    made = _make(int(seed), size)
+    made = _make(int(seed), extent)
     return ExampleCity(**{name: frame.copy() for name, frame in vars(made).items()})
 
 
 @lru_cache(maxsize=2)
-def _make(seed: int, size: str) -> ExampleCity:
-    extent = EXTENTS[size]
+def _make(seed: int, extent: Extent) -> ExampleCity:
     chance = [np.random.default_rng([seed, stage]) for stage in range(6)]
     network = make_network(extent.length, extent.lakes, ORIGIN, chance[0])
     blocks = make_blocks(network, chance[1])
     use = land_use(blocks, chance[2])
     houses = build(blocks, use, chance[2])
-    division, houses = divide(
-        blocks, use, houses, extent.community_households,
-        extent.districts, extent.streets_each, chance[3],
-    )  # fmt: skip
+    division, houses = divide(blocks, use, houses, extent.plan, chance[3])
     jurisdictions = _jurisdictions(blocks, division, chance[4])
     households = np.bincount(division.community[houses.block], weights=houses.households)
     own = division.community[list(division.dedicated)]

@@ -26,6 +26,18 @@ KEPT_HOUSEHOLDS = {"park": 0.0, "school": 0.0, "hospital": 0.0, "market": 0.1, "
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How many districts, streets in each, and communities: a number, or 0 for those that
+    households of `community_households` each make.
+    """
+
+    districts: int
+    streets_each: int
+    community_households: float
+    communities: int = 0
+
+
+@dataclass(frozen=True)
 class Division:
     """Which community, street and district each block is in, and which blocks are dedicated.
 
@@ -40,9 +52,8 @@ class Division:
 
 
 def divide(
-    blocks: Blocks, use: Integers, houses: Houses, target: float, districts: int, streets: int,
-    rng: np.random.Generator,
-) -> tuple[Division, Houses]:  # fmt: skip
+    blocks: Blocks, use: Integers, houses: Houses, plan: Plan, rng: np.random.Generator
+) -> tuple[Division, Houses]:
     """Cut the city into districts, streets and communities, and plant the awkward cases.
 
     There is a community with a lake, one under 300 households, one in two parts, and a tower
@@ -50,13 +61,14 @@ def divide(
     """
     centre = shapely.get_coordinates(shapely.centroid(blocks.polygons))
     near = blocks.contacts.matrix(len(use), across=False)
-    community = _communities(blocks, households_of(houses, len(use)), centre, target, rng)
-    community, houses = _plant_small(community, near, blocks, houses)
+    community = _communities(blocks, households_of(houses, len(use)), centre, plan, rng)
+    if plan.communities == 0 or community.max() + 1 < plan.communities:
+        community, houses = _plant_small(community, near, blocks, houses)
     community = _plant_exclave(community, near, blocks, households_of(houses, len(use)))
     houses, tower = _plant_tower(houses, use)
     dedicated = _dedicate(community, near, use, houses, tower, rng)
     houses = _empty(houses, dedicated, len(use))
-    street, district = _upper_levels(community, blocks, centre, districts, streets)
+    street, district = _upper_levels(community, blocks, centre, plan)
     return _in_reading_order(community, street, district, blocks, dedicated), houses
 
 
@@ -66,9 +78,12 @@ def households_of(houses: Houses, blocks: int) -> Floats:
 
 
 def _communities(
-    blocks: Blocks, households: Floats, centre: Floats, target: float, rng: np.random.Generator
+    blocks: Blocks, households: Floats, centre: Floats, plan: Plan, rng: np.random.Generator
 ) -> Integers:
-    """Grow communities; the blocks around one lake stay together."""
+    """Grow communities; the blocks around one lake stay together.
+
+    Of a wanted number one is left for the small community that is planted later.
+    """
     leader = np.arange(len(centre))
     for lake in range(int(blocks.by_lake.max()) + 1):
         shore = np.flatnonzero(blocks.by_lake == lake)
@@ -78,7 +93,10 @@ def _communities(
     middle = np.c_[np.bincount(group, centre[:, 0]), np.bincount(group, centre[:, 1])]
     weight = sums(group, households)
     contacts = blocks.contacts.merged(group)
-    return grow(contacts, weight, middle / size[:, None], target, rng)[group]
+    middle /= size[:, None]
+    if plan.communities:
+        return share_out(contacts, weight, middle, plan.communities - 1)[group]
+    return grow(contacts, weight, middle, plan.community_households, rng)[group]
 
 
 def _movable(
@@ -187,7 +205,7 @@ def _empty(houses: Houses, dedicated: dict[int, str], blocks: int) -> Houses:
 
 
 def _upper_levels(
-    community: Integers, blocks: Blocks, centre: Floats, districts: int, streets: int
+    community: Integers, blocks: Blocks, centre: Floats, plan: Plan
 ) -> tuple[Integers, Integers]:
     """Share communities out to districts, and those of each district to streets."""
     contacts = blocks.contacts.merged(community)
@@ -196,9 +214,9 @@ def _upper_levels(
     middle = np.c_[np.bincount(community, centre[:, 0]), np.bincount(community, centre[:, 1])]
     middle = middle / size[:, None]
     ones = np.ones(len(area))
-    district = share_out(contacts, ones, middle, districts)
+    district = share_out(contacts, ones, middle, plan.districts)
     street = np.full(len(area), -1)
-    for number in range(districts):
+    for number in range(plan.districts):
         members = np.flatnonzero(district == number)
         local = np.full(len(area), -1)
         local[members] = np.arange(len(members))
@@ -207,8 +225,8 @@ def _upper_levels(
             local[contacts.i[both]], local[contacts.j[both]],
             contacts.length[both], contacts.hard[both],
         )  # fmt: skip
-        part = share_out(within, ones[members], middle[members], streets)
-        street[members] = number * streets + np.maximum(part, 0)
+        part = share_out(within, ones[members], middle[members], plan.streets_each)
+        street[members] = number * plan.streets_each + np.maximum(part, 0)
     return street, district
 
 

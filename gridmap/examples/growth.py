@@ -114,7 +114,7 @@ def share_out(contacts: Contacts, weight: Floats, centre: Floats, parts: int) ->
         if label[here] >= 0:
             continue
         label[here] = region
-        total[region] += weight[here]
+        total[region] += max(float(weight[here]), 1e-6)  # empty land counts, or one takes it all
         for other in graph.indices[graph.indptr[here] : graph.indptr[here + 1]].tolist():
             if label[other] < 0:
                 away = float(np.hypot(*(centre[other] - centre[seeds[region]])))

@@ -167,25 +167,25 @@ def make_network(
     ponds = lake_shores(length, lakes, shapely.union(river, railway), rng)
     shores = [pond.exterior for pond in ponds]
     everything = np.array([*streets, river, railway, *shores], dtype=object)
-    noded = shapely.get_parts(shapely.union_all(everything, grid_size=0.01))
-    rank, line = _origin_of(noded, everything, ranks, len(shores))
+    rank = np.concatenate([ranks, [RIVER, RAILWAY], np.full(len(shores), SHORE)])
+    noded, line = _noded(everything)
     warp = Warp(length, origin, rng)
+    bent = shapely.transform(shapely.segmentize(noded, VERTEX_SPACING_M), warp)
+    edges, edge = _noded(bent)  # rounding may have pushed a vertex across a line
     return Network(
-        edges=shapely.transform(shapely.segmentize(noded, VERTEX_SPACING_M), warp),
-        rank=rank,
-        line=line,
+        edges=edges,
+        rank=rank[line[edge]],
+        line=line[edge],
         lakes=shapely.transform(shapely.segmentize(np.array(ponds), VERTEX_SPACING_M), warp),
         arterial_rank=max(1, round(2 * np.log2(length / ARTERIAL_SPACING_M))),
     )
 
 
-def _origin_of(
-    noded: NDArray[np.object_], lines: NDArray[np.object_], ranks: Integers, shores: int
-) -> tuple[Integers, Integers]:
-    """Find for each noded edge the line it came from, and that line's rank."""
-    middle = shapely.line_interpolate_point(noded, 0.5, normalized=True)
-    edge, nearest = shapely.STRtree(lines).query_nearest(middle, all_matches=False)
-    line = np.zeros(len(noded), dtype=np.int64)
-    line[edge] = nearest
-    rank_of = np.concatenate([ranks, [RIVER, RAILWAY], np.full(shores, SHORE)])
-    return rank_of[line], line
+def _noded(lines: NDArray[np.object_]) -> tuple[NDArray[np.object_], Integers]:
+    """Cut lines where they meet, on a grid of centimetres; return the line of each piece."""
+    pieces = shapely.get_parts(shapely.union_all(lines, grid_size=0.01))
+    middle = shapely.line_interpolate_point(pieces, 0.5, normalized=True)
+    piece, nearest = shapely.STRtree(lines).query_nearest(middle, all_matches=False)
+    origin = np.zeros(len(pieces), dtype=np.int64)
+    origin[piece] = nearest
+    return pieces, origin
