@@ -106,15 +106,19 @@ def share_out(contacts: Contacts, weight: Floats, centre: Floats, parts: int) ->
         if h > 0.5 * length
     }
     seeds = _far_apart(centre, min(parts, len(weight)))
-    label, total = np.full(len(weight), -1), np.zeros(len(seeds))
+    label = np.full(len(weight), -1)
     fronts: list[list[tuple[float, int]]] = [[(0.0, seed)] for seed in seeds]
-    while any(fronts):
-        region = min((r for r in range(len(seeds)) if fronts[r]), key=lambda r: (total[r], r))
-        _, here = heappop(fronts[region])
-        if label[here] >= 0:
+    lightest = [(0.0, region) for region in range(len(seeds))]
+    while lightest:
+        total, region = heappop(lightest)
+        while fronts[region] and label[fronts[region][0][1]] >= 0:
+            heappop(fronts[region])
+        if not fronts[region]:
             continue
+        _, here = heappop(fronts[region])
         label[here] = region
-        total[region] += max(float(weight[here]), 1e-6)  # empty land counts, or one takes it all
+        # empty land counts a little, or one region takes it all
+        heappush(lightest, (total + max(float(weight[here]), 1e-6), region))
         for other in graph.indices[graph.indptr[here] : graph.indptr[here + 1]].tolist():
             if label[other] < 0:
                 away = float(np.hypot(*(centre[other] - centre[seeds[region]])))
