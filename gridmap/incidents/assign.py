@@ -96,7 +96,7 @@ def assign(
         return assign_partitions(points, grid, max_distance=max_distance, datum=datum, x=x, y=y)
     where, placement = _placed(points, locator(grid), max_distance, datum, x, y)
     _warn(where, placement, grid)
-    return labelled(placement, locator(grid).codes, points)
+    return labelled(placement, locator(grid).names, points)
 
 
 def assign_with(
@@ -110,7 +110,7 @@ def assign_with(
 ) -> pd.DataFrame:
     """Assign as `assign` does, with no more of the grid than its locator, and no warning."""
     placement = _placed(points, where, max_distance, datum, x, y)[1]
-    return labelled(placement, where.codes, points)
+    return labelled(placement, where.names, points)
 
 
 def _placed(
@@ -125,9 +125,8 @@ def _placed(
     return found, where.place(found.x, found.y, max_distance)
 
 
-def labelled(placement: Placement, codes: Any, points: Any) -> pd.DataFrame:
+def labelled(placement: Placement, names: pd.CategoricalDtype, points: Any) -> pd.DataFrame:
     """Return a placement as a frame on the points' index, before the points' own columns."""
-    names = pd.CategoricalDtype(codes)
     nearest = np.zeros(len(placement.cell), dtype=np.int32)
     nearest[placement.outside] = placement.nearest
     distance = np.full(len(placement.cell), np.nan)
@@ -195,6 +194,8 @@ def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> An
 
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     lost = where.given - int((placement.cell > 0).sum())
+    if lost <= _SUSPICIOUS * len(where.x):
+        return
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)
     if doubt is not None:
         warnings.warn(doubt.sentence("en"), UnassignedWarning, stacklevel=3)

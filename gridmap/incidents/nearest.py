@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 
 from gridmap.coverage.border import Border, nearest_directly
@@ -66,6 +67,11 @@ class Locator:
     def index(self) -> CoverageIndex:
         """The coverage index, built or read from disk when it is first asked for."""
         return cached_index(self._polygons, self.codes)
+
+    @cached_property
+    def names(self) -> pd.CategoricalDtype:
+        """The codes as a type of columns."""
+        return pd.CategoricalDtype(self.codes)
 
     @cached_property
     def _tree(self) -> shapely.STRtree:

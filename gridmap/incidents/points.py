@@ -21,13 +21,21 @@ _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "01234
 
 
 class Positions(NamedTuple):
-    """Positions as delivered and in the grid's CRS, and the datum they were delivered in."""
+    """Positions as delivered and in the grid's CRS, and the datum or CRS they came in."""
 
     given_x: Floats
     given_y: Floats
     x: Floats
     y: Floats
-    datum: str
+    source: Any
+
+    @property
+    def datum(self) -> str:
+        """What the positions were declared to be in."""
+        if isinstance(self.source, str):
+            return self.source
+        name = label(self.source)
+        return DATUM_OF.get(name, name)
 
     @property
     def given(self) -> int:
@@ -75,10 +83,9 @@ def positions(
         given = crs
     if datum is not None:
         return Positions(a, b, *positions_from(a, b, datum, crs), datum)
-    named = DATUM_OF.get(label(given), label(given))
-    if given == crs:
-        return Positions(a, b, a, b, named)
-    return Positions(a, b, *mover(given, crs)(a, b), named)
+    if given is crs or given == crs:
+        return Positions(a, b, a, b, given)
+    return Positions(a, b, *mover(given, crs)(a, b), given)
 
 
 def numbers(values: pd.Series) -> Floats:
