@@ -39,6 +39,7 @@ if TYPE_CHECKING:
               help="How long to search.")  # fmt: skip
 @click.option("--road-preference", type=click.FloatRange(0, 1), default=0.3,
               help="How much cheaper a border on a barrier is.")  # fmt: skip
+@click.option("--no-holes", is_flag=True, help="No cell that encloses another.")
 @click.option("--keep", metavar="OLD.gpkg", help="Grid to change as little as possible.")
 @click.option("--move-price", type=click.FloatRange(min=0), metavar="P",
               help="Price of moving a cell's worth of households.")  # fmt: skip
@@ -89,6 +90,7 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
         weight=options["weight"],
         quality=options["quality"],
         road_preference=options["road_preference"],
+        no_holes=options["no_holes"],
         keep=None if options["keep"] is None else read_grid(options["keep"]),
         move_price=options["move_price"],
         limit=options["limit"],

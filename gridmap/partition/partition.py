@@ -33,7 +33,9 @@ def partition(
     cells: pd.Series | str | None = None,
     weight: str | None = None,
     quality: Quality = "default",
+    barriers: gpd.GeoDataFrame | None = None,
     road_preference: float = 0.3,
+    no_holes: bool = False,
     keep: Grid | None = None,
     move_price: float | None = None,
     limit: float | None = None,
@@ -68,6 +70,10 @@ def partition(
         Column of workload that is balanced between cells, in place of households.
     quality : {"default", "fast", "best"}
         How long the search anneals: 1,600, 400 or 6,400 sweeps.
+    barriers : GeoDataFrame, optional
+        Lines that borders should follow, for units that do not know their blocks.
+    no_holes : bool
+        Whether cells that enclose others are cut anew until they do not.
     road_preference : float
         How much cheaper a border on a barrier is than one elsewhere, 0 to 1.
     keep : Grid, optional
@@ -122,12 +128,13 @@ def partition(
         EFFORTS[quality],
         _discount(road_preference),
         BALANCE if weight is None else WORKLOAD,
+        no_holes,
     )
     wanted = wanted_cells(cells, frame)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
     jobs = [
         Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
-        for job in communities(frame, weight)
+        for job in communities(frame, weight, barriers)
     ]
     warm(progress)
     outcomes = _solve(jobs, wishes, workers, dask, progress)
@@ -142,6 +149,7 @@ def partition(
         "quality": quality,
         "road_preference": road_preference,
         "weight": weight,
+        "no_holes": no_holes,
     }
     codes: dict[int, str] = {}
     if kept is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gridmap.partition.certificates import Finding, certify, settle
 from gridmap.partition.community import Community, Flags, dice_of, in_order, whole_below
+from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Dice, Ints, Network, Rules
 from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
 
@@ -37,6 +38,7 @@ EFFORTS: dict[Quality, Effort] = {
 }
 FIRST_TRIES = 60  # trees before certificates are asked
 SOFT_TRIES = 3
+OPENINGS = 20  # attempts to open cells that enclose others
 USUAL = 200  # units up to which a part gets all its tries
 
 
@@ -51,6 +53,7 @@ class Wishes:
     effort: Effort
     discount: float = 0.0
     balance: float = BALANCE
+    no_holes: bool = False
 
     def possible(self, households: int) -> bool:
         """Tell whether some number of cells within the band holds so many households."""
@@ -103,11 +106,37 @@ def search(
     """
     for rung, group in enumerate(_coarse(piece, wishes) if known is None else []):
         coarse = piece.contract(group)
-        task = Task.of(coarse, _tied(piece, bonds, group, coarse), wishes, cells, name, rung)
+        ties = _tied(piece, bonds, group, coarse)
+        task = Task.of(coarse, ties, wishes, cells, name, rung)
         label = _cut_and_anneal(task, FIRST_TRIES)
         if wishes.fits(label, coarse.households):
-            return in_order(label[group]), None
+            label = _opened(task, ties, label)
+            if not (wishes.no_holes and enclosing_cells(coarse, label)):
+                return in_order(label[group]), None
     return _finest(piece, bonds, wishes, name, cells, known)
+
+
+def _opened(task: Task, bonds: Flags, label: Ints) -> Ints:
+    """Cut cells that enclose others anew together with those, where holes are unwanted."""
+    if not task.wishes.no_holes:
+        return label
+    piece = task.piece
+    for attempt in range(OPENINGS):
+        found = enclosing_cells(piece, label)
+        if not found:
+            break
+        for cell, inside in found.items():
+            pairs = neighbouring_cells(piece, bonds, label)
+            cells = rings(pairs, cell, 1) if attempt % 2 else np.array([cell])
+            members = np.flatnonzero(np.isin(label, [*cells, *inside]))
+            part = _cut_region(task, bonds, members, attempt)
+            if part is None:
+                continue
+            fresh = replace(label, members, part)
+            if len(enclosing_cells(piece, fresh)) < len(found):
+                label = fresh
+                break
+    return label
 
 
 def _finest(
@@ -116,22 +145,22 @@ def _finest(
     """Search with single units: trees, mending, certificates, every partition, more trees."""
     task = Task.of(piece, bonds, wishes, cells, name, "units")
     label = _cut_and_anneal(task, FIRST_TRIES)
-    if wishes.fits(label, piece.households) or known is not None:
+    if known is not None:
         return in_order(label), known
     label = _mend(task, bonds, label)
     if wishes.fits(label, piece.households):
-        return in_order(label), None
+        return in_order(_opened(task, bonds, label)), None
     suspects = np.isin(label, bad_cells(label, piece.households, wishes.low, wishes.high))
     i, j = piece.i[bonds], piece.j[bonds]
     known = certify(piece.households, i, j, wishes.low, wishes.high, suspects)
     if known is None:
         known, found = settle(piece.households, i, j, wishes.low, wishes.high)
         if found is not None:
-            return in_order(_anneal(task, found)), None
+            return in_order(_opened(task, bonds, _anneal(task, found))), None
     if known is None:
         found = _cut_and_anneal(task, wishes.effort.tries)
         if wishes.fits(found, piece.households):
-            return in_order(found), None
+            return in_order(_opened(task, bonds, found)), None
     return in_order(label), known
 
 
@@ -156,7 +185,7 @@ def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
     return label
 
 
-def _cut_region(task: Task, bonds: Flags, members: Ints) -> Ints | None:
+def _cut_region(task: Task, bonds: Flags, members: Ints, attempt: int = 0) -> Ints | None:
     """Cut some units anew, all within the band; None when no tree could be cut so."""
     inside = np.zeros(len(task.piece), bool)
     inside[members] = True
@@ -164,7 +193,7 @@ def _cut_region(task: Task, bonds: Flags, members: Ints) -> Ints | None:
     region = task.piece.subset(members)
     if not task.wishes.possible(region.total):
         return None
-    part = Task.of(region, inner, task.wishes, 0, "region", *members)
+    part = Task.of(region, inner, task.wishes, 0, "region", attempt, *members)
     label, parts = _start(part, FIRST_TRIES)
     if parts == 0:
         return None

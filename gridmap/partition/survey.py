@@ -10,10 +10,12 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_crs
-from gridmap.contiguity import contacts
+from gridmap.contiguity import SharedEdges, pair_up, shared_edges
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import Floats, Ints
+
+NEAR = 10.0  # metres from a barrier within which a border runs along it
 
 
 def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -90,15 +92,25 @@ def _check_shapes(units: gpd.GeoDataFrame) -> None:
         )
 
 
-def communities(units: gpd.GeoDataFrame, weight: str | None = None) -> Iterator[Community]:
+def communities(
+    units: gpd.GeoDataFrame,
+    weight: str | None = None,
+    barriers: gpd.GeoDataFrame | None = None,
+) -> Iterator[Community]:
     """Yield the residential units of each parent as arrays, in the order of their codes."""
     shapes = units.geometry.to_numpy()
-    found = contacts(shapes)
+    edges = shared_edges(shapes)
+    found = pair_up(edges.i, edges.j, edges.length, len(shapes))
     parent, keys = pd.factorize(units["parent"], sort=True)
     homes = (units["kind"] != "dedicated").to_numpy()
     kept = (parent[found.i] == parent[found.j]) & homes[found.i] & homes[found.j]
     i, j, length = found.i[kept], found.j[kept], found.length[kept]
     block, side = pd.factorize(units["block"])[0], units["side"].to_numpy()
+    if barriers is None:
+        road = np.where(_blocks_are_known(units) & (block[found.i] != block[found.j]), 1.0, 0.0)
+        road = road * found.length
+    else:
+        road = _along(barriers, units, edges)
     centre = shapely.get_coordinates(shapely.centroid(shapes))
     whole = Community(
         key="",
@@ -114,7 +126,7 @@ def communities(units: gpd.GeoDataFrame, weight: str | None = None) -> Iterator[
         i=i,
         j=j,
         length=length,
-        road=np.where(_blocks_are_known(units) & (block[i] != block[j]), length, 0.0),
+        road=road[kept],
         hard=side[i] != side[j],
     )
     yield from _by_parent(whole, parent, [str(key) for key in keys], homes)
@@ -146,6 +158,16 @@ def _by_parent(
             road=whole.road[cut],
             hard=whole.hard[cut],
         )
+
+
+def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdges) -> Floats:
+    """Return how much of each contact runs along a barrier."""
+    lines = barriers.to_crs(units.crs) if check_crs("barriers", barriers) != units.crs else barriers
+    tree = shapely.STRtree(lines.geometry.to_numpy())
+    middle = shapely.points(edges.midpoints)
+    near = np.zeros(len(middle), bool)
+    near[tree.query(middle, predicate="dwithin", distance=NEAR)[0]] = True
+    return pair_up(edges.i, edges.j, np.where(near, edges.length, 0.0), len(units)).length
 
 
 def _blocks_are_known(units: gpd.GeoDataFrame) -> bool:

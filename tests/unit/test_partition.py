@@ -235,3 +235,23 @@ def test_bands_are_compared_without_solving() -> None:
     table = gm.what_if(row(200, 350), [(300, 500), (300, 600)])
     assert table["impossible"].tolist() == [1, 0]
     assert table["households"].tolist() == [550, 0]
+
+
+def test_no_cell_encloses_another_when_that_is_unwanted() -> None:
+    units = town(12, 1, seed=5)
+    grid = gm.partition(units, no_holes=True)
+    assert (grid.cells.geometry.count_interior_rings() == 0).all()
+    assert grid.cells["households"].between(300, 600).all()
+
+
+def test_borders_follow_given_barriers() -> None:
+    units = town(16, 1, seed=6)
+    streets = gpd.GeoDataFrame(
+        geometry=[shapely.LineString([(x, 0), (x, 1600)]) for x in (300, 700, 1100)], crs=4547
+    )
+    along = []
+    for preference in (0.0, 0.9):
+        grid = gm.partition(units, barriers=streets, road_preference=preference)
+        inner = shapely.union_all(grid.cells.geometry.boundary).difference(grid.boundary.boundary)
+        along.append(streets.geometry.intersection(inner).length.sum())
+    assert along[1] > along[0]
