@@ -13,7 +13,6 @@ from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, InputError
 from gridmap.partition.areas import Areas, read_areas
 from gridmap.partition.barriers import Barriers, read_barriers
-from gridmap.partition.blocks import regions
 from gridmap.partition.fit import (
     as_plain,
     check_tiling,
@@ -46,6 +45,7 @@ from gridmap.partition.reading import (
     note,
     valid_polygons,
 )
+from gridmap.partition.sides import inhabited, regions
 from gridmap.partition.tiling import Mend, tile, tiles
 from gridmap.partition.weave import homes_in
 
@@ -246,13 +246,13 @@ def _gather(
         "kind": np.where(special >= 0, "dedicated", "residential"),
         "block": np.arange(len(merged)),
         "path": np.full(len(merged), "", dtype=object),
-        "side": _sides(merged, owner[keep], lines),
+        "side": _sides(merged, owner[keep], households, lines),
         "name": name,
     }
     return unit_frame(place, owner[keep], columns, merged)
 
 
-def _sides(polygons: Geometries, owner: Ints, lines: Barriers) -> Ints:
+def _sides(polygons: Geometries, owner: Ints, households: Ints, lines: Barriers) -> Ints:
     """Number the regions between hard barriers by the region of a point inside each unit."""
     hard = lines.lines[lines.hard]
     if not len(hard):
@@ -265,7 +265,7 @@ def _sides(polygons: Geometries, owner: Ints, lines: Barriers) -> Ints:
     touch = contacts(polygons)
     soft = touch.neighbours & (region[touch.i] == region[touch.j])
     soft &= owner[touch.i] == owner[touch.j]
-    return regions(water, owner, touch, soft)
+    return inhabited(regions(water, owner, touch, soft), owner, households, touch)
 
 
 def _facts(

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from gridmap.contiguity import SHORTEST, Contacts, SharedEdges, pair_up, shared_edges
+from gridmap.contiguity import SharedEdges, pair_up, shared_edges
 from gridmap.partition.areas import Areas
 from gridmap.partition.barriers import Barriers, along, pieces_of
 from gridmap.partition.jurisdictions import Jurisdictions
@@ -30,6 +28,7 @@ from gridmap.partition.noding import (
     widths,
 )
 from gridmap.partition.reading import Bools
+from gridmap.partition.sides import sides
 from gridmap.partition.slivers import AREA, WIDTH, absorb
 
 LAND, WATER, DEDICATED, COMPOUND = range(4)
@@ -73,13 +72,17 @@ def make_blocks(
     """Overlay everything that bounds a block, and clear what is too small to be one."""
     polygons, owner, use, area = _overlay(jurisdictions, barriers, dedicated, compounds)
     edges = inside(shared_edges(polygons), owner)
-    polygons, keep = merge(polygons, _without_slivers(polygons, use, area, edges, barriers))
+    strip = _strips(polygons, use, edges, barriers)
+    ties = strip[edges.i] & strip[edges.j]  # strips of either bank meet there, the banks do not
+    hard = np.concatenate([barriers.lines[barriers.hard], _as_lines(edges.ends[ties])])
+    joined = _without_slivers(polygons, use, area, strip, edges, barriers)
+    polygons, keep = merge(polygons, joined)
     owner, use, area = owner[keep], use[keep], area[keep]
     edges = inside(shared_edges(polygons), owner)
     polygons, keep = merge(polygons, _without_ponds(len(polygons), use, edges))
     owner, use, area = owner[keep], use[keep], area[keep]
     edges = inside(shared_edges(polygons), owner)
-    side = sides(len(polygons), use == WATER, owner, edges, barriers.lines[barriers.hard])
+    side = sides(len(polygons), use == WATER, owner, edges, hard)
     return Blocks(polygons, owner, use, area, side)
 
 
@@ -87,49 +90,6 @@ def inside(edges: SharedEdges, owner: Ints) -> SharedEdges:
     """Keep the edges whose two polygons have one owner."""
     same = owner[edges.i] == owner[edges.j]
     return SharedEdges(edges.i[same], edges.j[same], edges.ends[same])
-
-
-def sides(n: int, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometries) -> Ints:
-    """Number the regions that hard barriers leave inside each jurisdiction.
-
-    Two polygons are on one side if they touch along a border that is mostly not hard. Water
-    belongs to the bank with the longest border.
-
-    Parameters
-    ----------
-    n : int
-        Number of polygons.
-    water : ndarray of bool
-        Which polygons are water.
-    owner : ndarray of int
-        Jurisdiction of each.
-    edges : SharedEdges
-        Between polygons of one jurisdiction.
-    hard : array of LineString
-        Hard barriers.
-    """
-    length = edges.length
-    blocked = along(shapely.points(edges.midpoints), pieces_of(hard))
-    touch = pair_up(edges.i, edges.j, length, n)
-    across = pair_up(edges.i, edges.j, np.where(blocked, length, 0.0), n)
-    soft = (touch.length >= SHORTEST) & (across.length < touch.length / 2)
-    return regions(water, owner, touch, soft)
-
-
-def regions(water: Bools, owner: Ints, touch: Contacts, soft: Bools) -> Ints:
-    """Number what soft contacts connect; water follows the bank with the longest border."""
-    dry = soft & ~water[touch.i] & ~water[touch.j]
-    side = _components(len(water), touch.i[dry], touch.j[dry])
-    wet = water.copy()
-    while wet.any():  # water that touches water only follows it
-        bank = _banks(touch, wet)
-        found = np.flatnonzero(bank >= 0)
-        if not len(found):
-            break
-        side[found] = side[bank[found]]
-        wet[found] = False
-    key = np.c_[owner, side]
-    return np.unique(key, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _overlay(
@@ -168,13 +128,20 @@ def _whole_areas(
 
 
 def _without_slivers(
-    polygons: Geometries, use: Ints, area: Ints, edges: SharedEdges, barriers: Barriers
+    polygons: Geometries,
+    use: Ints,
+    area: Ints,
+    strip: Bools,
+    edges: SharedEdges,
+    barriers: Barriers,
 ) -> Ints:
-    """Group slivers with the neighbour they join: rather not across a barrier, and no hard one."""
-    size, width = shapely.area(polygons), widths(polygons)
-    narrow = np.full(len(polygons), WIDTH)
-    narrow[_strips(polygons, width, use, edges, barriers)] = STRIP
-    sliver = (size < AREA) | (width < narrow)
+    """Group slivers with the neighbour they join: rather not across a barrier, and no hard one.
+
+    Strips between tracks join a bank rather than the next strip along the tracks.
+    """
+    size = shapely.area(polygons)
+    narrow = np.where(strip, STRIP, WIDTH)
+    sliver = (size < AREA) | (widths(polygons) < narrow)
     near = sliver[edges.i] | sliver[edges.j]
     crossing = np.zeros(len(near), dtype=np.int64)
     points = shapely.points(edges.midpoints[near])
@@ -183,6 +150,7 @@ def _without_slivers(
     contacts = pair_up(edges.i, edges.j, edges.length, len(polygons))
     crossed = pair_up(edges.i, edges.j, edges.length * crossing, len(polygons))
     rank = -np.rint(crossed.length / np.maximum(contacts.length, 1e-9)).astype(np.int64)
+    rank[strip[contacts.i] & strip[contacts.j]] = -9
     joined = absorb(
         size,
         shapely.length(polygons),
@@ -192,6 +160,11 @@ def _without_slivers(
         fixed=_main_pieces(size, use, area),
     )
     return _by_largest(joined, size)
+
+
+def _as_lines(ends: Floats) -> Geometries:
+    """Return segments as lines."""
+    return np.asarray(shapely.linestrings(ends.reshape(-1, 2, 2)), dtype=object)
 
 
 def _main_pieces(size: Floats, use: Ints, area: Ints) -> Bools:
@@ -205,11 +178,9 @@ def _main_pieces(size: Floats, use: Ints, area: Ints) -> Bools:
     return result
 
 
-def _strips(
-    polygons: Geometries, width: Floats, use: Ints, edges: SharedEdges, barriers: Barriers
-) -> Bools:
+def _strips(polygons: Geometries, use: Ints, edges: SharedEdges, barriers: Barriers) -> Bools:
     """Tell which polygons are narrow strips between parallel tracks."""
-    candidate = (width < STRIP) & (use == LAND)
+    candidate = (widths(polygons) < STRIP) & (use == LAND)
     if not (candidate.any() and barriers.tracks.any()):
         return np.zeros(len(polygons), dtype=bool)
     near = candidate[edges.i] | candidate[edges.j]
@@ -239,26 +210,9 @@ def _without_ponds(n: int, use: Ints, edges: SharedEdges) -> Ints:
     return group
 
 
-def _banks(touch: Contacts, wet: Bools) -> Ints:
-    """Return for each wet polygon the dry neighbour with the longest border, or -1."""
-    shore = wet[touch.i] != wet[touch.j]
-    water = np.where(wet[touch.i], touch.i, touch.j)[shore]
-    land = np.where(wet[touch.i], touch.j, touch.i)[shore]
-    order = np.lexsort((-land, touch.length[shore], water))
-    bank = np.full(len(wet), -1, dtype=np.int64)
-    bank[water[order]] = land[order]  # the longest is written last
-    return bank
-
-
 def _by_largest(group: Ints, size: Floats) -> Ints:
     """Renumber groups by their largest member, whose use and owner they take."""
     order = np.lexsort((-np.arange(len(size)), size))
     largest = np.empty(len(size), dtype=np.int64)
     largest[group[order]] = order
     return largest[group]
-
-
-def _components(n: int, i: Ints, j: Ints) -> Ints:
-    """Return the connected component of each of `n` polygons."""
-    links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

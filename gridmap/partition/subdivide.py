@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from gridmap.contiguity import contacts
 from gridmap.errors import InputError
 from gridmap.partition.areas import Areas, read_areas
 from gridmap.partition.attach import attach
@@ -18,6 +19,7 @@ from gridmap.partition.frame import about_shift, facts, unit_frame
 from gridmap.partition.homes import Homes, filling, read_homes
 from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.noding import Ints
+from gridmap.partition.sides import inhabited
 from gridmap.partition.split import Items, split
 from gridmap.partition.weave import Woven, homes_in, weave
 from gridmap.progress import Progress, silent
@@ -198,6 +200,8 @@ def _frame(
     """Return the units as a frame with their columns."""
     source, inside = woven.source, woven.of_home >= 0
     count = np.bincount(woven.of_home[inside], weights=homes.count[inside], minlength=len(source))
+    households = np.rint(count).astype(np.int64)
+    owner, touch = blocks.owner[source], contacts(woven.polygons)
     use, area = blocks.use[source], blocks.area[source]
     name = np.full(len(source), "", dtype=object)
     for kind, areas in ((DEDICATED, reserved), (COMPOUND, compounds)):
@@ -205,13 +209,13 @@ def _frame(
         name[chosen] = np.array([*areas.names, ""], dtype=object)[area[chosen]]
     return unit_frame(
         place,
-        blocks.owner[source],
+        owner,
         {
-            "households": np.rint(count).astype(np.int64),
+            "households": households,
             "kind": np.where(use == DEDICATED, "dedicated", "residential"),
             "block": woven.block,
             "path": woven.path,
-            "side": blocks.side[source],
+            "side": inhabited(blocks.side[source], owner, households, touch),
             "name": name,
         },
         woven.polygons,
