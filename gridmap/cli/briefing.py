@@ -9,6 +9,7 @@ import click
 
 from gridmap.cli import _shell
 from gridmap.cli.map import placed_incidents
+from gridmap.maps.words import Lang
 
 
 @_shell.command(name="briefing")
@@ -28,6 +29,7 @@ from gridmap.cli.map import placed_incidents
 @click.option("--cell", metavar="CODE", help="Write the sheet of this cell instead.")
 @click.option("--barriers", metavar="FILE", multiple=True,
               help="Named streets, rivers and railways, for the bounds of that sheet.")  # fmt: skip
+@click.option("--buildings", metavar="FILE", help="Buildings, to be counted on that sheet.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
@@ -39,11 +41,13 @@ from gridmap.cli.map import placed_incidents
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     incidents: str,
     output: Path,
     staff: str | None,
     barriers: tuple[str, ...],
+    buildings: str | None,
     time: str | None,
     category: str | None,
     x: str | None,
@@ -60,7 +64,7 @@ def command(
     """
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
-    from gridmap.io.inputs import read_staff
+    from gridmap.io.inputs import read_households, read_staff
     from gridmap.maps import briefing
 
     check_writable(output, overwrite=overwrite)
@@ -69,7 +73,11 @@ def command(
     placed = placed_incidents(shell, proved, incidents, **where)
     roster = None if staff is None else read_staff(staff)[0]
     lines = read_lines(barriers, proved.crs)
-    made = briefing(proved, placed, staff=roster, barriers=lines, lang=shell.lang, **options)
+    houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
+    lang: Lang = "zh" if shell.lang == "zh" else "en"
+    made = briefing(
+        proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang, **options
+    )
     made.save(output, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.briefing/1", "output": str(output), **made.figures})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def _warped(
 
 def _legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[str, Any]:
     unit = "×" if homes else ""
-    labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in pairwise(edges)]
     labels.append(f"≥ {edges[-1]:.3g}{unit}")
     colors = [f"rgba({r},{g},{b},{alpha / 255:.2f})" for r, g, b, alpha in RAMP[1 : len(edges) + 1]]
     unit_zh, unit_en = ("相对户数的倍数", "times what households let expect")

@@ -164,7 +164,9 @@ def compare_map(
 
 
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
-    classes = [themes.Class(pick(lang, zh, en), *rest) for zh, en, *rest in CHANGES.values()]
+    classes = [
+        themes.Class(pick(lang, zh, en), color, hatch) for zh, en, color, hatch in CHANGES.values()
+    ]
     of = pd.Index(list(CHANGES)).get_indexer(table["status"].fillna("born").astype(str))
     return themes.Theme(
         pick(lang, "网格变化", "Change"),

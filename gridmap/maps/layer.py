@@ -186,9 +186,7 @@ class OfflineMap(folium.Map):
             html = _without_unused(html)
         return offline(html, tiles=self.tiles_origin if live else "")
 
-    def save(  # type: ignore[override]
-        self, outfile: str | Path, *, overwrite: bool = True
-    ) -> Path:
+    def save(self, outfile: str | Path, *, overwrite: bool = True) -> Path:
         """Save one file that opens without a network.
 
         Raises

@@ -157,7 +157,7 @@ def _arcs(
     begin = np.flatnonzero(junction[order])
     stop = np.append(begin[1:], len(order))
     key, walked = _smallest_edge(edge[order], forward[order], begin)
-    name, original, arc = np.unique(key, return_index=True, return_inverse=True)
+    _, original, arc = np.unique(key, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(original, kind="stable"), kind="stable")
     backwards = walked != walked[original][arc]
     chosen = np.sort(original)

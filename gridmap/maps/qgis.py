@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -64,10 +65,7 @@ def _conditions(grid: Grid) -> list[str]:
     home = "\"kind\" <> 'dedicated'"
     return [
         f'{home} AND "households" < {edges[0]}',
-        *(
-            f'{home} AND "households" >= {a} AND "households" < {b}'
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
-        ),
+        *(f'{home} AND "households" >= {a} AND "households" < {b}' for a, b in pairwise(edges)),
         f'{home} AND "households" >= {edges[-1]}',
         "\"kind\" = 'dedicated'",
     ]

@@ -262,7 +262,9 @@
       const line = make('div', 'gm-legend-row');
       const swatch = make('i');
       swatch.style.background = row.color;
-      line.append(swatch, make('span', '', row.label), make('s'), make('em'));
+      const none = make('s');
+      none.style.width = '0';
+      line.append(swatch, make('span', '', row.label), none, make('em'));
       table.append(line);
     });
     box.append(head, table, make('p', '', heat.note));

@@ -77,11 +77,9 @@ def computed(
     lang: Lang,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Return the figures, the hotspots by cell and the incidents of the period in cells."""
-    placed = with_places(incidents, grid)
-    shown = _window(placed, since, until)
-    period, before = _split(placed, shown)
+    placed, shown, period, before = period_of(incidents, grid, since, until)
     now = period[period["code"].notna()]
-    spots = _spots(now, grid)
+    spots = spots_of(now, grid)
     level = level or ranked_level(grid)
     posted = posted_of(staff, grid)
     found = {
@@ -139,6 +137,16 @@ def ranked_level(grid: Grid) -> str:
     return few[-1] if few else grid.levels[0]
 
 
+def period_of(
+    incidents: pd.DataFrame, grid: Grid, since: Any, until: Any
+) -> tuple[pd.DataFrame, Window | None, pd.DataFrame, pd.DataFrame | None]:
+    """Assign incidents and cut out a period: all, the window, those within, those before."""
+    placed = with_places(incidents, grid)
+    shown = _window(placed, since, until)
+    now, before = _split(placed, shown)
+    return placed, shown, now, before
+
+
 def _window(placed: pd.DataFrame, since: Any, until: Any) -> Window | None:
     if "time" in placed:
         return window_of(_times(placed), since, until)
@@ -160,7 +168,8 @@ def _split(placed: pd.DataFrame, shown: Window | None) -> tuple[pd.DataFrame, pd
     return placed[shown.holds(time)], before
 
 
-def _spots(now: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+def spots_of(now: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Find the hotspots of the period."""
     from gridmap.hotspots import hotspots
     from gridmap.incidents import tally
 
@@ -323,7 +332,7 @@ def ranking(
     if posted is not None:
         columns["leaderless"] = summed(posted.cells["leaders"].reindex(cells.index) == 0)
     sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for k in range(count):
         a, b = poisson(int(incidents[k]))
         per = 100 / homes[k] if homes[k] else None

@@ -23,6 +23,8 @@ from gridmap.maps.scene import Scene, as_json, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+
     from gridmap.grid import Grid
 
 Audience = Literal["internal", "public"]
@@ -74,7 +76,8 @@ def briefing(
     by: By = "week",
     audience: Audience = "internal",
     cell: str | None = None,
-    barriers: Any = None,
+    barriers: gpd.GeoDataFrame | None = None,
+    buildings: gpd.GeoDataFrame | None = None,
     level: str | None = None,
     source: str = "",
     lang: Lang = "zh",
@@ -101,6 +104,8 @@ def briefing(
         Code of a cell: makes its sheet instead.
     barriers
         Lines with a column ``name``, for the bounds of that sheet.
+    buildings
+        Points or footprints in the CRS of the grid, to be counted on that sheet.
     level
         Level that is ranked; by default the streets.
     source
@@ -125,8 +130,8 @@ def briefing(
         from gridmap.maps.brief.sheet import cell_sheet
 
         return cell_sheet(
-            grid, incidents, cell, staff=staff, barriers=barriers, since=since, until=until,
-            title=title, source=source, lang=lang,
+            grid, incidents, cell, staff=staff, barriers=barriers, buildings=buildings,
+            since=since, until=until, title=title, source=source, lang=lang,
         )  # fmt: skip
     found, spots, now = computed(grid, incidents, staff, since, until, by, level, lang)
     public = audience == "public"

@@ -24,7 +24,7 @@ class Window:
     @property
     def days(self) -> int:
         """How many days the window has."""
-        return (self.until - self.since).days + 1
+        return int((self.until - self.since).days) + 1
 
     def holds(self, time: pd.Series) -> pd.Series:
         """Tell which times lie in the window."""
@@ -71,7 +71,8 @@ def whole_periods(index: pd.PeriodIndex, shown: Window) -> list[bool]:
 
 def period_label(period: pd.Period, by: By) -> str:
     """Write a period as its first day, or its month."""
-    return period.strftime("%Y-%m") if by == "month" else period.start_time.strftime("%Y-%m-%d")
+    shape = "%Y-%m" if by == "month" else "%Y-%m-%d"
+    return str(period.start_time.strftime(shape))
 
 
 def _between(time: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:

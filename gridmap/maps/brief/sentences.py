@@ -249,16 +249,17 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
         ),
         pick(
             lang,
-            f"事件率：本期网格内事件数 ÷ 户数 × 100；{level}排名附 95% 泊松区间，区间相交的先后无意义。",
-            f"Rate: incidents of the period in cells / households x 100; the {level.lower()} ranking "
-            "bears 95% Poisson intervals; order between overlapping intervals means nothing.",
+            f"事件率：本期网格内事件数 ÷ 户数 × 100；{level}排名附 95% 泊松区间，"
+            "区间相交的先后无意义。",
+            f"Rate: incidents of the period in cells / households x 100; the {level.lower()} "
+            "ranking bears 95% Poisson intervals; order between overlapping intervals means nothing.",
         ),
         pick(
             lang,
             "热点：Getis–Ord Gi*（标准化率、邻接含自身、偏度校正、FDR 校正），q ≤ 0.10；"
             "它说明聚集超出偶然，不说明原因，也不评价人员。",
-            "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, corrected for skew "
-            "and for the false discovery rate, q ≤ 0.10. They tell more than chance, not why.",
+            "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, corrected for "
+            "skew and for the false discovery rate, q ≤ 0.10. They tell more than chance, not why.",
         ),
         *([pick(lang, "指标：", "Indicators: ") + "；".join(formulas)] if formulas else []),
         pick(
