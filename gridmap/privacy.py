@@ -262,6 +262,7 @@ def _value_reason(values: pd.Series, thorough: bool) -> str:
     if values.dtype.kind in "bmM" or str(values.dtype) == "geometry":
         return ""
     known = values.dropna()
+    size = len(known) if thorough else min(len(known), _SAMPLE)
     if known.dtype.kind in "iuf":
         known = known[(known >= 1e10) & (known < 1e18) & (known % 1 == 0)].astype(np.int64)
     elif thorough:
@@ -273,7 +274,7 @@ def _value_reason(values: pd.Series, thorough: bool) -> str:
     for reason, pattern in (("identity number", _ID), ("mobile number", _PHONE)):
         found = [text for text in texts if pattern.search(text)]
         whole = [text for text in found if pattern.fullmatch(text)]
-        if len(found) > len(whole) or len(whole) >= max(1, _SHARE * len(texts)):
+        if len(found) > len(whole) or len(whole) >= max(1, _SHARE * size):
             return reason
     return ""
 

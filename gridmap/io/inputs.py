@@ -227,7 +227,7 @@ def read_incidents(
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
-    pair = coordinate_pair(frame, known, spec, needed=need_places)
+    pair = coordinate_pair(frame, known, spec, needed=need_places, named=x is not None)
     if pair is None:
         return frame, known
     frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
@@ -296,7 +296,7 @@ def _placed(
         if datum is not None:
             frame = from_datum(frame, datum, crs=true_crs(datum, crs))
         return frame, known
-    pair = coordinate_pair(frame, known, spec, needed=True)
+    pair = coordinate_pair(frame, known, spec, needed=True, named=choose.get("x") is not None)
     assert pair is not None
     frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
     declared = declared_datum(frame, datum or pair.datum, crs, known, spec)

@@ -30,15 +30,17 @@ _NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", 
 
 
 def coordinate_pair(
-    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool
+    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool, named: bool = False
 ) -> Pair | None:
-    """Return the two columns of coordinates, x first.
+    """Return the two columns of coordinates, x first; `named` says that the user named x and y.
 
     Raises
     ------
     InputError
         When there are two pairs, or none although one is needed.
     """
+    if named and {"x", "y"} <= set(frame.columns):
+        return _PLAIN[1]
     for kind in (_PLAIN, _NAMED):
         found = [pair for pair in kind if {pair.x, pair.y} <= set(known.columns)]
         if len(found) == 1:

@@ -24,8 +24,8 @@ from gridmap.privacy import (
 
 PERSONAL = [
     "身份证", "身份证号码", "证件号码", "手机", "手机号", "联系电话", "电话", "姓名", "居民姓名",
-    "举报人", "户主", "业主", "网格长", "网格员", "联系人", "出生日期", "微信号", "phone", "Mobile", "e-mail",
-    "first_name", "id_card", "Passport", "姓　名",
+    "举报人", "户主", "业主", "网格长", "网格员", "联系人", "出生日期", "微信号", "phone", "Mobile",
+    "e-mail", "first_name", "id_card", "Passport", "姓　名",
 ]  # fmt: skip
 HARMLESS = [
     "户数", "居民总户数", "网格名称", "小区名称", "code", "name", "cell_name", "常住人口", "面积",
@@ -82,6 +82,12 @@ def test_one_phone_in_a_hundred_thousand_texts_is_seen() -> None:
     assert personal_columns(frame, thorough=True) == {"描述": "mobile number"}
     with pytest.raises(InputError, match="描述"):
         allow(frame, ["描述"])
+
+
+def test_a_few_long_numbers_among_many_are_no_phones() -> None:
+    numbers = pd.DataFrame({"id": [str(10_000_000_000 + 7 * n) for n in range(10_000)]})
+    numbers.loc[5, "id"] = "13812345678"
+    assert personal_columns(numbers, thorough=True) == {}
 
 
 def test_only_the_list_is_shown_and_the_geometry_stays() -> None:
