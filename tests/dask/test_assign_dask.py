@@ -151,9 +151,11 @@ def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) 
         assign_on_cluster(source, tmp_path / "out", mosaic_grid, "tcp://127.0.0.1:1", timeout=1)
 
 
+@pytest.mark.peers("dask_geopandas")
 def test_a_dask_geopandas_frame_is_taken(cluster: Any, mosaic_grid: gm.Grid) -> None:
     """Points instead of columns."""
-    dask_geopandas = pytest.importorskip("dask_geopandas")
+    import dask_geopandas
+
     rng = np.random.default_rng(3)
     x, y = 500_000 + 3000 * rng.random(500), 3_400_000 + 3000 * rng.random(500)
     points = gpd.GeoDataFrame({"k": range(500)}, geometry=shapely.points(x, y), crs=4547)
