@@ -9,6 +9,7 @@ from gridmap.coverage.proof import Proof as Proof
 from gridmap.coverage.proof import prove as prove
 from gridmap.coverage.report import describe as describe
 from gridmap.coverage.report import document as document
+from gridmap.coverage.report import exportable as exportable
 from gridmap.coverage.report import junit as junit
 from gridmap.coverage.report import sentence as sentence
 from gridmap.coverage.validation import findings as findings

@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap.coverage.chain import Edges, Geometries, Index, directed_edges, residual, reverse
+from gridmap.coverage.orient import orientation
 from gridmap.coverage.patches import Patches, areal_parts, inner_points, made_valid, shift
 
 Node = tuple[float, float]
@@ -73,16 +74,20 @@ def _rebuild_group(
     wanted = _moved(faces, -origin)
     pieces, cover = _pieces(local, wanted, _lattice(polygons[cells], faces, wanted))
     pieces = _keep_outline(pieces, wanted)
-    owner, created = _shared_out(pieces, cover, local, cells, rules)
+    owner = _shared_out(pieces, cover, local, cells, rules)
+    owners = np.unique(owner[owner != FREE])
+    shapes = np.concatenate([_united(pieces[owner == k]) for k in owners])
+    drawn = [local[k] if k < len(cells) else None for k in owners.tolist()]
+    shapes = _moved(without_idle_vertices(shapes, drawn), origin)
     for k, cell in enumerate(cells):
-        mine = pieces[owner == k]
-        if len(mine) == 0:
+        if k not in owners:
             out.polygons[cell] = shapely.Polygon()
-            out.absorbed[int(cell)] = _heir(k, cell, cells, cover, owner)
+            out.absorbed[int(cell)] = _heir(k, cells, cover, owner)
+    for k, shape in zip(owners.tolist(), shapes, strict=True):
+        if k < len(cells):
+            out.polygons[cells[k]] = shape
         else:
-            out.polygons[cell] = _moved(_united(mine), origin)[0]
-    for number in range(created):
-        out.created.append(_moved(_united(pieces[owner == len(cells) + number]), origin)[0])
+            out.created.append(shape)
 
 
 def _moved(geometries: Geometries, by: NDArray[np.float64]) -> Geometries:
@@ -202,8 +207,8 @@ def _borders(pieces: Geometries) -> list[dict[int, float]]:
 
 def _shared_out(
     pieces: Geometries, cover: list[list[int]], local: Geometries, cells: Index, rules: Rules
-) -> tuple[Index, int]:
-    """Give every piece to one cell; return the owners and how many cells are new."""
+) -> Index:
+    """Give every piece to a cell; numbers from the count of cells on are new cells."""
     border = _borders(pieces)
     area = shapely.area(pieces)
     owner = np.array([c[0] if len(c) == 1 else FREE for c in cover], dtype=np.int64)
@@ -219,7 +224,7 @@ def _shared_out(
             created += 1
     _grow(owner, border, [k for k in order if owner[k] == FREE])
     _reunite(owner, border, area, local)
-    return owner, created
+    return owner
 
 
 def _nested(cover: list[list[int]], owner: Index, cells: int) -> set[int]:
@@ -304,13 +309,59 @@ def _parts(members: list[int], border: list[dict[int, float]]) -> list[list[int]
     return parts
 
 
-def _heir(k: int, cell: int, cells: Index, cover: list[list[int]], owner: Index) -> int:
+def _heir(k: int, cells: Index, cover: list[list[int]], owner: Index) -> int:
     """Return the cell that got most pieces of a cell that vanished."""
     got = Counter(
         int(owner[p]) for p, c in enumerate(cover) if k in c and owner[p] not in (FREE, k)
     )
     heirs = [c for c, _ in got.most_common() if c < len(cells)]
     return int(cells[heirs[0]]) if heirs else FREE
+
+
+def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | None]) -> Geometries:
+    """Drop vertices on a straight line between two cells neither of which had them before.
+
+    Parameters
+    ----------
+    shapes : array of polygons
+        A coverage.
+    drawn : list of geometry or None
+        What each was before.
+    """
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
+    before = [
+        set() if g is None else set(map(tuple, shapely.get_coordinates(g).tolist())) for g in drawn
+    ]
+    idle: dict[Node, int] = Counter()
+    rings = shapely.get_rings(shapely.get_parts(shapes))
+    ring_of = np.repeat(np.arange(len(rings)), shapely.get_num_coordinates(rings))
+    first = np.flatnonzero(np.diff(ring_of, prepend=-1))
+    last = np.append(first[1:], len(ring_of)) - 1
+    previous = np.arange(len(xy)) - 1
+    previous[first] = last - 1
+    at = np.setdiff1d(np.arange(len(xy)), last)
+    straight = orientation(*xy[previous[at]].T, *xy[at + 1].T, *xy[at].T) == 0
+    seen: Counter[Node] = Counter(map(tuple, xy[at].tolist()))
+    for k in at[straight].tolist():
+        node = (float(xy[k, 0]), float(xy[k, 1]))
+        if node not in before[owner[k]]:
+            idle[node] += 1
+    gone = {node for node, count in idle.items() if count == seen[node] == 2}
+    if not gone:
+        return shapes
+    return np.array([_without(shape, gone) for shape in shapes], dtype=object)
+
+
+def _without(polygon: shapely.Geometry, gone: set[Node]) -> shapely.Geometry:
+    parts = []
+    for part in shapely.get_parts(polygon):
+        rings = [
+            [node for node in map(tuple, ring.coords) if node not in gone]
+            for ring in (part.exterior, *part.interiors)
+        ]
+        rings = [ring if ring[0] == ring[-1] else [*ring, ring[0]] for ring in rings]
+        parts.append(shapely.Polygon(rings[0], rings[1:]))
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
 def with_vertices(

@@ -97,6 +97,15 @@ def document(defects: gpd.GeoDataFrame) -> dict[str, Any]:
     }
 
 
+def exportable(defects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return defects as a layer for a file: lists of cells as text, nothing without a place."""
+    frame = defects[~(defects.geometry.isna() | defects.geometry.is_empty)].copy()
+    for column in ("cells", "neighbours"):
+        frame[column] = [";".join(map(str, names)) for names in frame[column]]
+    frame.attrs = {}
+    return frame
+
+
 def junit(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
     """Return a validation as JUnit XML: one test the proof, one more a finding."""
     wrong = findings(defects)

@@ -42,7 +42,16 @@ from gridmap.coverage.proof import (
 from gridmap.coverage.wording import KINDS, NOTES, Lang, pick
 from gridmap.errors import InputError
 
-COLUMNS = ["id", "kind", "qualifier", "cells", "area_m2", "width_m", "neighbours", "note"]
+TYPES = {
+    "id": "str",
+    "kind": "str",
+    "qualifier": "str",
+    "cells": "object",
+    "area_m2": "float64",
+    "width_m": "float64",
+    "neighbours": "object",
+    "note": "str",
+}
 
 
 @dataclass(frozen=True)
@@ -457,7 +466,7 @@ def _frame(
         "note": [""] * len(faults),
     }
     geometry = faults.geometry
-    frame = gpd.GeoDataFrame(table, geometry=geometry, crs=subject.crs)
+    frame = gpd.GeoDataFrame(table, geometry=geometry, crs=subject.crs).astype(TYPES)
     if remarks:
         frame = _with_remarks(frame, remarks, subject)
     rank = {kind: k for k, kind in enumerate(KINDS)}
@@ -481,7 +490,7 @@ def _with_remarks(
         "neighbours": [()] * len(remarks),
         "note": [r.note for r in remarks],
     }
-    more = gpd.GeoDataFrame(table, geometry=shapes, crs=subject.crs)
+    more = gpd.GeoDataFrame(table, geometry=shapes, crs=subject.crs).astype(TYPES)
     if len(frame) == 0:
         return more
     return gpd.GeoDataFrame(pd.concat([frame, more], ignore_index=True), crs=subject.crs)

@@ -1,0 +1,163 @@
+"""gridmap repair: mend the defects and touch nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+Lang = Literal["zh", "en"]
+
+
+@_shell.command(name="repair")
+@click.argument("cells", metavar="CELLS")
+@click.option("--boundary", required=True, metavar="FILE|outline",
+              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+              help="The mended cells; the extension tells the format.")  # fmt: skip
+@click.option(
+    "--policy",
+    type=click.Choice(["longest-border", "fewest-households", "priority"]),
+    default="longest-border",
+    help="Who gets an overlap.",
+)
+@click.option("--priority", metavar="COLUMN", help="Column for --policy priority: highest wins.")
+@click.option(
+    "--nested",
+    type=click.Choice(["punch", "absorb", "refuse"]),
+    default="punch",
+    help="What becomes of a cell inside another one.",
+)
+@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that stay uncovered.")
+@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
+@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="OUT.csv",
+              help="Every changed cell, with area and households before and after.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")
+@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
+              help="The defects over the cells as they were.")  # fmt: skip
+@_shell.crs_option
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    cells: str,
+    boundary: str,
+    output: Path | None,
+    policy: str,
+    priority: str | None,
+    nested: str,
+    exclude: str | None,
+    code: str | None,
+    count: str | None,
+    log_file: Path | None,
+    dry_run: bool,
+    page: Path | None,
+    crs: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Mend gaps, overlaps and unmatched vertices of CELLS, and touch nothing else.
+
+    The result is proved before anything is written. Exit code 1 when some place cannot be mended.
+    """
+    from gridmap.coverage import describe, repair
+    from gridmap.errors import CoverageError
+    from gridmap.io import read_layer, write_layer, write_table
+    from gridmap.io.atomic import check_writable
+
+    if output is None and not dry_run:
+        raise click.UsageError("Missing option '-o' / '--output' (or --dry-run).")
+    for path in filter(None, (None if dry_run else output, log_file, page)):
+        check_writable(path, overwrite=overwrite)
+    lang = cast(Lang, shell.lang)
+    drawn = read_layer(cells, crs=crs)
+    outline: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
+    excluded = None if exclude is None else read_layer(exclude, crs=crs)
+    try:
+        mended, log = repair(
+            drawn,
+            outline,
+            policy=cast(Any, policy),
+            priority=priority,
+            nested=cast(Any, nested),
+            exclude=excluded,
+            code=code,
+            count=count,
+            lang=lang,
+        )
+    except CoverageError as error:
+        shell.say(str(error))
+        shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), lang))
+        return 1
+    if page is not None:
+        _draw(drawn, outline, excluded, code, lang, page, overwrite)
+    if log_file is not None:
+        write_table(log, log_file, overwrite=overwrite)
+    if output is not None and not dry_run:
+        write_layer(mended, output, overwrite=overwrite)
+    _report(shell, log, len(mended), dry_run, as_json)
+    return 0
+
+
+def _draw(
+    cells: gpd.GeoDataFrame,
+    outline: Any,
+    excluded: Any,
+    code: str | None,
+    lang: Lang,
+    page: Path,
+    overwrite: bool,
+) -> None:
+    from gridmap.coverage import validate
+    from gridmap.io.atomic import replacing
+    from gridmap.maps import defect_map
+
+    found = validate(cells, outline, exclude=excluded, code=code, lang=lang)
+    drawn = defect_map(cells, found, None if isinstance(outline, str) else outline, lang=lang)
+    with replacing(page, overwrite=overwrite) as temporary:
+        drawn.save(os.fspath(temporary))
+
+
+def _report(
+    shell: _shell.Shell, log: pd.DataFrame, cells: int, dry_run: bool, as_json: bool
+) -> None:
+    counts = {str(change): int(n) for change, n in log["change"].value_counts().items()}
+    if as_json:
+        shell.emit_json(
+            {
+                "schema": "gridmap.repair/1",
+                "cells": cells,
+                "written": not dry_run,
+                "changes": counts,
+                "log": log.astype(object).where(log.notna(), None).to_dict("records"),
+                "proof": log.attrs["proof"],
+            }
+        )
+        return
+    would = shell.pick("将会改动" if dry_run else "已修复", "would change" if dry_run else "mended")
+    detail = ", ".join(f"{_change(shell, change)} {n}" for change, n in counts.items())
+    en = f"{would} {len(log):,} of {cells:,} cells"
+    text = shell.pick(f"{would}：{cells:,} 个网格中的 {len(log):,} 个", en)
+    shell.answer(f"{text} ({detail})" if detail else text)
+
+
+def _change(shell: _shell.Shell, change: str) -> str:
+    zh = {
+        "rebuilt": "重建",
+        "ring-repaired": "修环",
+        "vertex-added": "补顶点",
+        "absorbed": "并入",
+        "dropped": "删除",
+        "new": "新增",
+    }[change]
+    return shell.pick(zh, change)

@@ -1,0 +1,220 @@
+"""gridmap validate: prove that cells tile their boundary, or show every defect."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from gridmap.cli import _shell
+from gridmap.coverage.wording import KINDS
+from gridmap.errors import InputError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+Lang = Literal["zh", "en"]
+FINDINGS, UNPROVABLE = 1, 2
+
+
+@dataclass
+class _Given:
+    """The layers to validate, and the columns that say what is what."""
+
+    cells: gpd.GeoDataFrame
+    boundary: Any = None
+    parents: Any = None
+    parent_column: str | None = None
+    code: str | None = None
+    count: str | None = None
+    low: int | None = None
+    high: int | None = None
+    exceptions: list[str] = field(default_factory=list)
+
+
+@_shell.command(name="validate")
+@click.argument("cells", metavar="CELLS")
+@click.option("--boundary", metavar="FILE|outline",
+              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@click.option("--parents", metavar="FILE", help="Areas that no cell may cross.")
+@click.option("--parent-column", metavar="COL", help="Column of the cells that names the parent.")
+@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover.")
+@click.option("--accept", "accepted", multiple=True, metavar="ID",
+              help="Id of a gap that was looked at and accepted.")  # fmt: skip
+@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
+@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@click.option("--min", "low", type=click.IntRange(min=1), help="Least households of a cell.")
+@click.option("--max", "high", type=click.IntRange(min=1), help="Most households of a cell.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0,
+              help="Width in metres up to which a defect is a sliver.")  # fmt: skip
+@click.option("--fail-on", metavar="KIND,...", help="Exit with 1 for exactly these kinds.")
+@click.option("--defects", "layer", type=click.Path(path_type=Path), metavar="OUT.gpkg|.geojson")
+@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html")
+@click.option("--junit", "tests", type=click.Path(path_type=Path), metavar="OUT.xml")
+@_shell.crs_option
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def command(
+    shell: _shell.Shell,
+    cells: str,
+    boundary: str | None,
+    parents: str | None,
+    parent_column: str | None,
+    exclude: str | None,
+    accepted: tuple[str, ...],
+    code: str | None,
+    count: str | None,
+    low: int | None,
+    high: int | None,
+    tolerance: float,
+    fail_on: str | None,
+    layer: Path | None,
+    page: Path | None,
+    tests: Path | None,
+    crs: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Prove that CELLS tile their boundary exactly, or show every defect.
+
+    A grid file brings its own boundary, parents and household band. Exit codes: 0 proved, 1 there
+    are findings, 2 nothing can be proved (no boundary, say).
+    """
+    from gridmap.coverage import describe, document, validate
+    from gridmap.io import read_layer
+    from gridmap.io.atomic import check_writable
+
+    kinds = _kinds(fail_on)
+    for path in filter(None, (layer, page, tests)):
+        check_writable(path, overwrite=overwrite)
+    given = _read(cells, boundary, parents, crs)
+    given.parent_column = parent_column or given.parent_column
+    given.code, given.count = code or given.code, count or given.count
+    given.low, given.high = low or given.low, high or given.high
+    lang = cast(Lang, shell.lang)
+    found = validate(
+        given.cells,
+        given.boundary,
+        parents=given.parents,
+        parent_column=given.parent_column,
+        exclude=None if exclude is None else read_layer(exclude, crs=crs),
+        tolerance=tolerance,
+        households=_band(given),
+        code=given.code,
+        count=given.count,
+        accepted=accepted,
+        exceptions=given.exceptions,
+        lang=lang,
+    )
+    _write(found, given, lang, layer, page, tests, overwrite)
+    if as_json:
+        shell.emit_json(document(found))
+    else:
+        shell.answer(describe(found, lang))
+    return _exit_code(found, kinds)
+
+
+def _kinds(fail_on: str | None) -> set[str] | None:
+    """Return the kinds to fail on; None for the usual ones."""
+    if fail_on is None:
+        return None
+    kinds = {kind.strip() for kind in fail_on.split(",") if kind.strip()}
+    unknown = sorted(kinds - set(KINDS))
+    if unknown:
+        raise InputError(f"`--fail-on` names {unknown[0]!r}; kinds are {', '.join(KINDS)}.")
+    return kinds
+
+
+def _band(given: _Given) -> tuple[int, int] | None:
+    """Return the household band, if households were asked about at all."""
+    if given.low is None and given.high is None and given.count is None:
+        return None
+    return given.low or 300, given.high or max(600, given.low or 0)
+
+
+def _read(cells: str, boundary: str | None, parents: str | None, crs: str | None) -> _Given:
+    from gridmap.io import read_layer
+    from gridmap.io.gridfile import is_grid_file
+    from gridmap.io.source import find_source
+
+    source = find_source(cells)
+    if source.layer is None and is_grid_file(source):
+        given = _read_grid(str(source.path), crs)
+    else:
+        frame = read_layer(cells, crs=crs)
+        given = _Given(frame, code="code" if "code" in frame else None)
+    if boundary is not None:
+        given.boundary = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
+    if parents is not None:
+        given.parents = read_layer(parents, crs=crs)
+    return given
+
+
+def _read_grid(path: str, crs: str | None) -> _Given:
+    """Read the layers of a grid file without building the grid, which may be broken."""
+    import pyogrio
+
+    from gridmap.io import read_layer
+
+    layers = {name: read_layer(f"{path}:{name}", crs=crs) for name in ("cells", "jurisdictions")}
+    table = pyogrio.read_dataframe(path, layer="gridmap_metadata")
+    facts = {
+        key: json.loads(value) for key, value in zip(table["key"], table["value"], strict=True)
+    }
+    names = {str(name) for name, _ in pyogrio.list_layers(path)}
+    boundary = read_layer(f"{path}:boundary", crs=crs) if "boundary" in names else None
+    recorded = pyogrio.read_dataframe(path, layer="exceptions") if "exceptions" in names else {}
+    parameters = facts.get("parameters", {})
+    return _Given(
+        layers["cells"],
+        layers["jurisdictions"] if boundary is None else boundary,
+        layers["jurisdictions"],
+        parent_column="parent",
+        code="code",
+        count="households" if "min" in parameters and not parameters.get("adopted") else None,
+        low=parameters.get("min"),
+        high=parameters.get("max"),
+        exceptions=[str(code) for code in recorded["code"]] if "code" in recorded else [],
+    )
+
+
+def _write(
+    found: gpd.GeoDataFrame,
+    given: _Given,
+    lang: Lang,
+    layer: Path | None,
+    page: Path | None,
+    tests: Path | None,
+    overwrite: bool,
+) -> None:
+    from gridmap.coverage import exportable, junit
+    from gridmap.io import write_layer
+    from gridmap.io.atomic import replacing
+
+    if layer is not None:
+        write_layer(exportable(found), layer, overwrite=overwrite)
+    if tests is not None:
+        with replacing(tests, overwrite=overwrite) as temporary:
+            temporary.write_text(junit(found, lang), encoding="utf-8")
+    if page is not None:
+        from gridmap.maps import defect_map
+
+        outline = None if isinstance(given.boundary, str) else given.boundary
+        drawn = defect_map(given.cells, found, outline, lang=lang)
+        with replacing(page, overwrite=overwrite) as temporary:
+            drawn.save(os.fspath(temporary))
+
+
+def _exit_code(found: gpd.GeoDataFrame, kinds: set[str] | None) -> int:
+    if found.attrs["verdict"] == "unprovable":
+        return UNPROVABLE
+    if kinds is None:
+        return FINDINGS if found.attrs["verdict"] == "failed" else 0
+    excused = found["qualifier"].str.contains("accepted|recorded", regex=True)
+    hit = found["kind"].isin(kinds) & ~excused
+    return FINDINGS if hit.any() else 0
