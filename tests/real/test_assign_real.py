@@ -52,14 +52,11 @@ def test_chicago_assaults_are_all_accounted_for(
     outside = placed["status"] == "outside"
     points = assaults.geometry[outside].to_crs(grid.crs)
     tree = shapely.STRtree(grid.cells.geometry.to_numpy())
-    nearest, distance = tree.query_nearest(
-        points.to_numpy(), return_distance=True, all_matches=False
-    )
+    _, distance = tree.query_nearest(points.to_numpy(), return_distance=True, all_matches=False)
     assert placed.loc[outside, "distance_m"].to_numpy() == pytest.approx(distance, abs=1e-6)
     table = gm.tally(placed, grid, by=["location_category", "month"])
     assert table["incidents"].sum() == counts["read"] - 105
     assert len(table) == len(grid) * 13 * 120
-    assert len(nearest) == 105
 
 
 def test_counting_the_file_gives_the_same(
