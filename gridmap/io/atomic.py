@@ -44,6 +44,7 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         temporary = Path(name) / path.name
         try:
             yield temporary
+            _flush(temporary)
             os.replace(temporary, path)
         except OSError as error:
             raise InputError(
@@ -59,3 +60,10 @@ def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
         raise InputError(f"`{path}` exists already. Add --overwrite, or choose another name.")
     if not path.parent.is_dir():
         raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
+
+
+def _flush(path: Path) -> None:
+    """Bring a file to the disk, so that a power cut after renaming finds it whole."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

@@ -200,13 +200,14 @@ def write_gdal(
 
 @contextmanager
 def fixed_date() -> Iterator[None]:
-    """Keep the clock out of the files that GDAL writes meanwhile."""
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FIXED_DATE})
+    """Keep the clock out of what GDAL writes meanwhile, and its flushes to the disk."""
+    wanted = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    before = {name: pyogrio.get_gdal_config_option(name) for name in wanted}
+    pyogrio.set_gdal_config_options(wanted)
     try:
         yield
     finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+        pyogrio.set_gdal_config_options(before)
 
 
 def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
