@@ -146,7 +146,7 @@ def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
         sheet = book.create_sheet(_sheet_name(name))
         sheet.append([str(column) for column in table.columns])
         for row in _cells(table):
-            sheet.append(row)
+            sheet.append([_literal(sheet, value) for value in row])
         for position, column in enumerate(table.columns, start=1):
             heading = sheet.cell(1, position)
             heading.font = Font(bold=True)
@@ -184,6 +184,17 @@ def _cells(table: pd.DataFrame) -> Any:
         yield [_cell(value) for value in row]
 
 
+def _literal(sheet: Any, value: Any) -> Any:
+    """Keep text that begins like a formula from becoming one."""
+    if not isinstance(value, str) or not value.startswith("="):
+        return value
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, value=value)
+    cell.data_type = "s"
+    return cell
+
+
 def _cell(value: Any) -> Any:
     if value is None or value is pd.NaT or value != value:
         return None
@@ -194,8 +205,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str):
         from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-        text = ILLEGAL_CHARACTERS_RE.sub("", value)[:32767]
-        return f"'{text}" if text.startswith(("=", "@")) else text
+        return ILLEGAL_CHARACTERS_RE.sub("", value)[:32767]
     return value
 
 

@@ -110,7 +110,7 @@ def test_a_formula_is_never_written(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"a": ["=1+1", "@x"]}), tmp_path / "a.xlsx")
     cells = openpyxl.load_workbook(tmp_path / "a.xlsx").active["A"]
     assert [cell.data_type for cell in cells] == ["s", "s", "s"]
-    assert cells[1].value == "'=1+1"
+    assert cells[1].value == "=1+1"
 
 
 def test_headings_in_two_rows(tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""gridmap info, export and account at the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from click.testing import CliRunner, Result
+
+from gridmap import Grid
+from gridmap.cli import main
+from gridmap.crs import positions_to
+from gridmap.io import write_grid, write_layer, write_table
+from gridmap.io.look import look
+from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
+
+X, Y = np.array([460_100.0, 460_200.0]), np.array([3_380_100.0, 3_380_200.0])
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def suspicions(spec: object) -> str:
+    return " ".join(en for layer in look(str(spec)) for _, en in layer.suspicions)
+
+
+def areas(crs: Any = 4547, size: float = 100.0) -> gpd.GeoDataFrame:
+    shapes = shapely.box([460_000, 460_000 + size], 3_380_000, [460_000 + size, 461_000], 3_381_000)
+    return gpd.GeoDataFrame({"社区": ["福民", "锦园"], "户数": [3, 4]}, geometry=shapes, crs=crs)
+
+
+def test_a_layer_is_described(tmp_path: Path) -> None:
+    write_layer(areas().assign(姓名="某"), tmp_path / "a.gpkg")
+    result = run("info", tmp_path / "a.gpkg")
+    assert result.exit_code == 0
+    assert "2 行, Polygon, EPSG:4547" in result.stdout
+    assert "→ households" in result.stdout
+    assert "疑似个人信息" in result.stdout
+    english = run("--lang", "en", "info", tmp_path / "a.gpkg")
+    assert "looks personal (heading)" in english.stdout
+
+
+def test_json_is_one_document(tmp_path: Path) -> None:
+    write_layer(areas(), tmp_path / "a.gpkg")
+    document = json.loads(run("info", tmp_path / "a.gpkg", "--json").stdout)
+    assert document["schema"] == "gridmap.info/1"
+    layer = document["layers"][0]
+    assert layer["features"] == 2
+    assert layer["reads_as"] in ("jurisdiction", "building", "cell")
+    assert [c["name"] for c in layer["columns"]] == ["社区", "户数"]
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".fgb", ".parquet", ".shp", ".kml", ".gpkg"])
+def test_every_format_is_looked_into(tmp_path: Path, suffix: str) -> None:
+    write_layer(areas().to_crs(4326), tmp_path / f"a{suffix}")
+    layers = look(tmp_path / f"a{suffix}")
+    assert layers[0].features == 2
+    assert layers[0].crs in ("EPSG:4326", "OGC:CRS84")
+
+
+def test_a_grid_file_shows_all_its_layers(grid: Grid, tmp_path: Path) -> None:
+    write_grid(grid, tmp_path / "g.gpkg")
+    assert [layer.name for layer in look(tmp_path / "g.gpkg")][:2] == ["cells", "jurisdictions"]
+    assert [layer.name for layer in look(f"{tmp_path}/g.gpkg:units")] == ["units"]
+
+
+def test_tables_are_described_with_their_dirt(tmp_path: Path) -> None:
+    table = pd.DataFrame({"compound": ["福苑"], "households": [3], "lng": [113.6], "lat": [34.7]})
+    write_xls(office_rows(table), tmp_path / "台账.xls")
+    write_text(office_rows(table), tmp_path / "台账.csv", encoding="gb18030")
+    for name in ("台账.xls", "台账.csv"):
+        layer = look(tmp_path / name)[0]
+        assert layer.reads_as == "building"
+        assert layer.features == 1
+        assert layer.extent == (113.6, 34.7, 113.6, 34.7)
+        assert "datum of these degrees is not stated" in suspicions(tmp_path / name)
+    assert "gb18030" in suspicions(tmp_path / "台账.csv")
+
+
+def test_missing_crs_and_encoding_are_suspected(tmp_path: Path) -> None:
+    write_bare_shapefile(areas(), tmp_path / "a.shp")
+    (tmp_path / "a.prj").unlink()
+    text = suspicions(tmp_path / "a.shp")
+    assert "No CRS" in text
+    assert "gb18030" in text.lower()
+
+
+def test_degrees_in_a_projected_crs_are_suspected(tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.box(113, 34, 114, 35)], crs=4547)
+    write_layer(frame, tmp_path / "a.gpkg")
+    assert "look like degrees" in suspicions(tmp_path / "a.gpkg")
+
+
+def test_metres_in_degrees_are_suspected(tmp_path: Path) -> None:
+    write_layer(areas(crs=4326), tmp_path / "a.gpkg")
+    assert "is in degrees, but the coordinates are not" in suspicions(tmp_path / "a.gpkg")
+
+
+@pytest.mark.parametrize("crs", [4326, 4547])
+def test_exchanged_axes_are_suspected(tmp_path: Path, crs: int) -> None:
+    frame = areas().to_crs(crs)
+    swapped = shapely.transform(frame.geometry.to_numpy(), lambda xy: xy[:, ::-1])
+    write_layer(frame.set_geometry(gpd.GeoSeries(swapped, crs=crs)), tmp_path / "a.gpkg")
+    assert "axes seem exchanged" in suspicions(tmp_path / "a.gpkg")
+
+
+def test_zone_numbers_are_suspected(tmp_path: Path) -> None:
+    frame = areas()
+    moved = shapely.transform(frame.geometry.to_numpy(), lambda xy: xy + np.array([3.8e7, 0]))
+    write_layer(frame.set_geometry(gpd.GeoSeries(moved, crs=4547)), tmp_path / "a.gpkg")
+    text = suspicions(tmp_path / "a.gpkg")
+    assert "zone 38; declare a CRS with zone number, as EPSG:4526" in text
+    write_layer(areas().to_crs(4526), tmp_path / "b.gpkg")
+    assert suspicions(tmp_path / "b.gpkg") == ""
+
+
+def test_old_datums_and_map_services_are_suspected(tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({"来源": ["高德"]}, geometry=[shapely.Point(114, 34)], crs=4610)
+    write_layer(frame, tmp_path / "a.gpkg")
+    text = suspicions(tmp_path / "a.gpkg")
+    assert "without parameters" in text
+    assert "perhaps gcj02" in text
+
+
+@pytest.mark.parametrize("datum", ["gcj02", "bd09"])
+def test_a_mistaken_datum_is_named_against_the_jurisdictions(tmp_path: Path, datum: str) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.uniform(460_000, 461_000, 500), random.uniform(3_380_000, 3_381_000, 500)
+    lng, lat = positions_to(x, y, datum, 4547)
+    write_table(pd.DataFrame({"经度": lng, "纬度": lat}), tmp_path / "p.csv")
+    write_layer(areas(), tmp_path / "a.gpkg")
+    result = run("info", tmp_path / "p.csv", "--against", tmp_path / "a.gpkg", "--json")
+    assert json.loads(result.stdout)["datum_alarm"]["fits"] == datum
+    declared = run("info", tmp_path / "p.csv", "--against", tmp_path / "a.gpkg", "--datum", datum)
+    assert "落在辖区外" not in declared.stdout
+
+
+def test_what_is_not_there_is_exit_2(tmp_path: Path) -> None:
+    result = run("info", tmp_path / "none.gpkg")
+    assert result.exit_code == 2
+    assert "not there" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    (tmp_path / "a.gpkg").write_bytes(b"nonsense")
+    assert run("info", tmp_path / "a.gpkg").exit_code == 2
+
+
+def test_export_and_account(grid: Grid, town: Any, tmp_path: Path) -> None:
+    write_grid(grid, tmp_path / "g.gpkg")
+    write_layer(town.buildings, tmp_path / "b.gpkg")
+    assert run("export", tmp_path / "g.gpkg", "-o", tmp_path / "g.xlsx").exit_code == 0
+    assert (tmp_path / "g.xlsx").exists()
+    result = run(
+        "account", tmp_path / "g.gpkg", tmp_path / "b.gpkg", "-o", tmp_path / "o.csv", "--json"
+    )
+    document = json.loads(result.stdout)
+    assert document["schema"] == "gridmap.account/1"
+    assert result.exit_code == (0 if document["complete"] else 1)
+    assert document["buildings"] == len(town.buildings)
+    assert (tmp_path / "o.csv").exists()
+    lost = town.buildings.iloc[:3].translate(1e6)
+    far = gpd.GeoDataFrame({"households": [1, 2, 3]}, geometry=lost.to_numpy(), crs=lost.crs)
+    write_layer(far, tmp_path / "far.gpkg")
+    result = run("--lang", "en", "account", tmp_path / "g.gpkg", tmp_path / "far.gpkg")
+    assert result.exit_code == 1
+    assert "3 (6 households) lie in no cell" in result.stdout

@@ -1,0 +1,85 @@
+"""Grids filed as workbooks and tables, with nobody in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from gridmap import Grid
+from gridmap.errors import InputError
+from gridmap.io import read_table
+from gridmap.io.export import chinese_headings, export_grid, sheets_of, write_shared_table
+
+
+def test_one_sheet_a_level_with_chinese_headings(grid: Grid, tmp_path: Path) -> None:
+    export_grid(grid, tmp_path / "g.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "g.xlsx")
+    assert book.sheetnames[:4] == ["区县", "街道", "社区", "网格"]
+    cells = pd.read_excel(tmp_path / "g.xlsx", sheet_name="网格", dtype={"网格编码": str})
+    assert cells["网格编码"].tolist() == grid.cells.index.tolist()
+    assert cells["户数"].sum() == grid.cells["households"].sum()
+    assert set(cells["网格类型"]) <= {"居住网格", "专属网格"}
+    communities = pd.read_excel(tmp_path / "g.xlsx", sheet_name="社区")
+    assert communities["户数"].sum() == grid.cells["households"].sum()
+    assert communities["网格数"].sum() == len(grid)
+
+
+def test_english_and_csv(grid: Grid, tmp_path: Path) -> None:
+    assert list(sheets_of(grid, lang="en"))[:4] == ["district", "street", "community", "cells"]
+    export_grid(grid, tmp_path / "g.csv")
+    assert (tmp_path / "g.csv").read_bytes().startswith('\ufeff"网格编码"'.encode())
+    table = read_table(tmp_path / "g.csv")
+    assert len(table) == len(grid)
+    with pytest.raises(InputError, match="exists already"):
+        export_grid(grid, tmp_path / "g.csv")
+
+
+def test_the_same_grid_gives_the_same_workbook(grid: Grid, tmp_path: Path) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        export_grid(grid, tmp_path / name)
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+
+
+def test_small_counts_are_blank_for_the_public(grid: Grid) -> None:
+    cells = grid.cells.assign(households=[3, 0, *[400] * (len(grid) - 2)])
+    small = Grid(cells, grid.boundary, grid.levels, jurisdictions=grid.jurisdictions)
+    shown = sheets_of(small, lang="en", audience="public")["cells"]["households"]
+    assert shown.isna().tolist()[:3] == [True, False, False]
+    assert sheets_of(small, lang="en")["cells"]["households"].tolist()[0] == 3
+
+
+def test_persons_never_get_out(grid: Grid, tmp_path: Path) -> None:
+    named = Grid(grid.cells.assign(网格长="某某", 备注="13812345678"), grid.boundary, grid.levels,
+                 jurisdictions=grid.jurisdictions)  # fmt: skip
+    for sheet in sheets_of(named).values():
+        assert not {"网格长", "备注"} & set(sheet.columns)
+    for column in ("网格长", "备注"):
+        with pytest.raises(InputError, match=f"look personal: {column}"):
+            export_grid(named, tmp_path / "g.xlsx", columns=[column])
+    with pytest.raises(InputError, match="which the cells lack"):
+        export_grid(grid, tmp_path / "g.xlsx", columns=["leader"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shared_tables_take_the_list_only(tmp_path: Path) -> None:
+    table = pd.DataFrame({"code": ["a", "b"], "incidents": [3, 12], "姓名": ["某", "某"]})
+    write_shared_table(table, tmp_path / "a.csv", ["code", "incidents"], counts=["incidents"],
+                       audience="public")  # fmt: skip
+    back = read_table(tmp_path / "a.csv")
+    assert list(back.columns) == ["网格编码", "案件数"]
+    assert back["案件数"].isna().tolist() == [True, False]
+    with pytest.raises(InputError, match="姓名"):
+        write_shared_table(table, tmp_path / "b.csv", ["code", "姓名"])
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_headings_are_those_that_are_understood_again() -> None:
+    from gridmap.io.aliases import aliases
+    from gridmap.io.text import fold
+
+    for field in ("code", "name", "kind", "households", "area_m2", "parent", "street", "community"):
+        heading = chinese_headings([field])[field]
+        assert aliases("cell")[fold(heading)].field == field
