@@ -15,7 +15,7 @@ from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.base import GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.getis_ord import Moments, moments
-from gridmap.hotspots.rates import overall_rate, standardised
+from gridmap.hotspots.rates import curbed, overall_rate, standardised
 from gridmap.hotspots.spots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
 from gridmap.hotspots.stack import Stack, by_period, stack
 from gridmap.hotspots.trend import mann_kendall
@@ -44,13 +44,17 @@ TRENDING = 1.959963984540054
 
 @dataclass(frozen=True)
 class Cube:
-    """Hold the tests of cells (rows) at steps (columns), and the score of each step alone."""
+    """Hold the tests of cells (rows) at steps (columns).
+
+    ``ratio`` is the incidents of the window over the expected ones, at each step by itself: the
+    series that trends are read from, as scores of overlapping steps would not be independent.
+    """
 
     z: NDArray[np.float64]
     q: NDArray[np.float64]
     tested: NDArray[np.bool_]
     window_expected: NDArray[np.float64]
-    alone: NDArray[np.float64]
+    ratio: NDArray[np.float64]
 
 
 def cube(
@@ -72,7 +76,7 @@ def cube(
     back
         How many earlier steps are looked at together with each.
     """
-    own = moments(standardised(counts, exposure), within)
+    own = moments(curbed(standardised(counts, exposure)), within)
     expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
     joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
     window_expected = _with_earlier(expected, back)
@@ -81,7 +85,9 @@ def cube(
     p = np.ones(z.shape)
     p[tested] = significance.skewed_p(z[tested], joined.skew[tested])
     q = fdr.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1)).reshape(p.shape)
-    return Cube(z, q, tested, window_expected, own.z)
+    seen = (within.members @ counts).astype(float)
+    ratio = np.divide(seen, expected, out=np.ones(seen.shape), where=expected > 0)
+    return Cube(z, q, tested, window_expected, ratio)
 
 
 def classify(
@@ -129,7 +135,7 @@ def emerging(
     Every cell is tested at every period together with its neighbours and the `back` periods
     before, on the same standardised rates as `hotspots`; each period is measured against its own
     level, and the false discovery rate is held at 10 % over all cells and periods. Trends are
-    Mann–Kendall scores over the periods taken one by one.
+    Mann–Kendall scores of the ratio of incidents to expected ones, period by period.
 
     Parameters
     ----------
@@ -243,7 +249,7 @@ def _frame(
     hit = (found.q <= RATE) & found.tested
     hot = hit & (found.z > 0)
     cold = hit & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
-    trend = mann_kendall(found.alone)
+    trend = mann_kendall(found.ratio)
     side, pattern = classify(hot, cold, trend.z)
     gate = np.where(found.tested.any(axis=1), 0, TOO_FEW).astype(np.int8)
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gridmap.grid import Grid
 
 
+CURB = 4.0
+_ROUNDS = 30
+
+
 def overall_rate(
     counts: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -55,6 +59,37 @@ def standardised(
     variance = np.where(variance < 0, chance, variance)
     deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
     return np.asarray((spread / deviation).reshape(counts.shape))
+
+
+def curbed(values: NDArray[np.float64], at: float = CURB) -> NDArray[np.float64]:
+    """Pull in what lies more than a few standard deviations out, so that it cannot hide the rest.
+
+    A few flats above a market give rates far beyond all others; left alone, one such cell
+    stretches the spread until no window stands out. Values are cut at mean ± `at` standard
+    deviations, again and again until nothing is left to cut. All cells are treated alike, so a
+    test by random placing stays one.
+
+    Parameters
+    ----------
+    values
+        A row a cell, a column a map.
+    at
+        Standard deviations.
+
+    Examples
+    --------
+    >>> curbed(np.array([0.0] * 50 + [1.0] * 49 + [900.0])).max().round(2)
+    np.float64(2.69)
+    """
+    cut = values
+    for _ in range(_ROUNDS):
+        mean, reach = cut.mean(axis=0), at * cut.std(axis=0)
+        # a value may stay a hair beyond the bound that moved when it was cut
+        out = np.abs(cut - mean) > reach * (1.0 + 1e-3)
+        if not out.any():
+            break
+        cut = np.where(out, np.clip(cut, mean - reach, mean + reach), cut)
+    return cut
 
 
 def smoothed(

@@ -16,7 +16,7 @@ from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.getis_ord import gi_star, skewness
-from gridmap.hotspots.rates import overall_rate, standardised
+from gridmap.hotspots.rates import CURB, curbed, overall_rate, standardised
 from gridmap.hotspots.stack import Stack, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
 
@@ -40,6 +40,7 @@ class Scores:
     expected: NDArray[np.float64]
     window_expected: NDArray[np.float64]
     constant: NDArray[np.bool_]
+    curbed: NDArray[np.int64]
 
 
 def score(
@@ -68,9 +69,12 @@ def score(
     """
     if not len(counts):
         nothing = np.zeros(counts.shape)
-        return Scores(nothing, nothing, nothing, nothing, np.ones(counts.shape[1], bool))
+        maps = counts.shape[1]
+        constant, curbs = np.ones(maps, bool), np.zeros(maps, np.int64)
+        return Scores(nothing, nothing, nothing, nothing, constant, curbs)
     base = np.ones(len(counts)) if exposure is None else exposure
-    values = counts.astype(float) if exposure is None else standardised(counts, base)
+    raw = counts.astype(float) if exposure is None else standardised(counts, base)
+    values = raw if exposure is None else curbed(raw)
     z = gi_star(values, within)
     if p == "normal":
         chance = significance.normal_p(z)
@@ -87,7 +91,8 @@ def score(
     rate = overall_rate(counts, base)
     around = within.members @ base[:, None]
     constant = np.ptp(values, axis=0) == 0
-    return Scores(z, chance, base[:, None] * rate, around * rate, constant)
+    curbs = (values != raw).sum(axis=0)
+    return Scores(z, chance, base[:, None] * rate, around * rate, constant, curbs)
 
 
 def hotspots(
@@ -104,7 +109,8 @@ def hotspots(
     """Find the cells with more incidents than chance explains, and those with fewer.
 
     Each cell is scored by Gi* together with the cells it shares a line with, on rates that are
-    standardised for how many households stand behind them (Assunção and Reis 1999); p-values are
+    standardised for how many households stand behind them (Assunção and Reis 1999) and cut at
+    four standard deviations, so that one odd cell does not hide the others; p-values are
     two-sided and corrected for skew; the false discovery rate is held over all cells of a map
     (Benjamini and Hochberg 1995). A **map** is one category in one period, or whatever `table`
     was split by; all maps are scored in one call.
@@ -276,6 +282,8 @@ def _result(
         cold_untestable=int(judged.cold_untestable.sum()),
         least_expected_cold=LEAST_EXPECTED_COLD,
         constant=int((judged.gate == CONSTANT).all(axis=0).sum()) if len(keep) else 0,
+        curbed=int(scores.curbed.sum()),
+        curb=CURB,
         islands=int((within.sizes == 1).sum()),
         hot=[int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
         cold=[int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],

@@ -99,6 +99,14 @@ def hotspots_method(**facts: Any) -> Method:
     )
     _add(
         caveats,
+        facts["curbed"],
+        "{n:,} 个格次的率超出 {curb:g} 个标准差，按 {curb:g} 个计，以免掩盖其他网格。",
+        "{cells} with a rate beyond {curb:g} standard deviations counted as {curb:g}, so as not to "
+        "hide the others.",
+        curb=facts["curb"],
+    )
+    _add(
+        caveats,
         facts["constant"],
         "{n:,} 张图各格相同，没有热点可言。",
         "{maps} with the same value in every cell: there is nothing to find.",

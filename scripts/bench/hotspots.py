@@ -22,7 +22,7 @@ from gridmap.hotspots import fdr, significance
 from gridmap.hotspots.emerging import classify, cube
 from gridmap.hotspots.getis_ord import gi_star, skewness
 from gridmap.hotspots.kernel import bin_points, smooth
-from gridmap.hotspots.rates import standardised
+from gridmap.hotspots.rates import curbed, standardised
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, windows
 
@@ -99,7 +99,7 @@ def _scores(
         return significance.normal_p(gi_star(values, within))
 
     def default() -> Any:
-        rates = standardised(counts, households)
+        rates = curbed(standardised(counts, households))
         z = gi_star(rates, within)
         q = fdr.benjamini_hochberg(significance.skewed_p(z, skewness(rates, within)))
         return fdr.bins(z, q)
@@ -132,7 +132,7 @@ def _histories(
     def run() -> Any:
         found = cube(counts, households, within)
         hit = found.tested & (found.q <= 0.1)
-        trend = mann_kendall(found.alone)
+        trend = mann_kendall(found.ratio)
         return classify(hit & (found.z > 0), hit & (found.z < 0), trend.z)
 
     return [(f"emerging classes, {len(households):,} cells × {steps} periods", cpu(run), "")]

@@ -74,8 +74,8 @@ def test_a_square_that_always_burns_is_persistent_or_intensifies() -> None:
     # a level series shows a trend once in twenty
     assert (emerging(table, grid).loc[SQUARE, "pattern"] == "persistent").sum() >= 3
     found = emerging(growing, grid)
-    assert (found.loc[SQUARE, "pattern"] == "intensifying").sum() >= 3
-    assert (found.loc[SQUARE, "tau"] > 0.3).all()
+    assert (found.loc[SQUARE, "pattern"] == "intensifying").all()
+    assert (found.loc[SQUARE, "tau"] > 0.5).all()
 
 
 def test_a_busy_season_is_no_hotspot() -> None:
@@ -138,7 +138,8 @@ def test_the_cube_joins_steps_as_their_sum() -> None:
     base = np.full(36, 400.0)
     alone, joined = cube(counts, base, within, back=0), cube(counts, base, within, back=1)
     np.testing.assert_allclose(joined.z[:, 0], alone.z[:, 0])
-    np.testing.assert_allclose(joined.alone, alone.z)
+    assert (joined.ratio == alone.ratio).all()
+    assert joined.ratio.mean() == pytest.approx(1.0, abs=0.05)
     expected = alone.window_expected[:, 1:] + alone.window_expected[:, :-1]
     np.testing.assert_allclose(joined.window_expected[:, 1:], expected)
     # by chance alone the joined score keeps its spread
