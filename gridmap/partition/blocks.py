@@ -23,6 +23,7 @@ from gridmap.partition.noding import (
     faces_of,
     first_containing,
     inner_points,
+    linework,
     merge,
     outlines,
     widths,
@@ -97,7 +98,7 @@ def _overlay(
 ) -> tuple[Geometries, Ints, Ints, Ints]:
     """Return the faces of the overlay, with owner, use and named area."""
     lines = [
-        outlines(jurisdictions.pieces),
+        linework(jurisdictions.pieces),
         barriers.lines,
         outlines(dedicated.polygons),
         outlines(compounds.polygons),

@@ -84,6 +84,27 @@ def outlines(polygons: Any) -> Geometries:
     return np.asarray(shapely.get_rings(shapely.get_parts(polygons)), dtype=object)
 
 
+def linework(polygons: Geometries) -> Geometries:
+    """Return the outlines of a coverage as lines, each shared segment only once."""
+    rings = outlines(polygons)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    joined = np.flatnonzero(ring[1:] == ring[:-1])
+    place = _complex(xy)
+    one, other = place[joined], place[joined + 1]
+    swap = (one.real > other.real) | ((one.real == other.real) & (one.imag > other.imag))
+    ends = np.c_[np.where(swap, other, one), np.where(swap, one, other)]
+    order = np.lexsort((joined, ends[:, 1], ends[:, 0]))
+    again = (ends[order[1:]] == ends[order[:-1]]).all(axis=1)
+    keep = np.ones(len(joined), dtype=bool)
+    keep[order[1:][again]] = False
+    start = joined[keep]
+    last = np.diff(start, append=-1) != 1  # of a run of segments that follow each other
+    run = np.cumsum(last) - last
+    rows = np.insert(start, np.flatnonzero(last) + 1, start[last] + 1)
+    line = np.insert(run, np.flatnonzero(last) + 1, run[last])
+    return np.asarray(shapely.linestrings(xy[rows], indices=line), dtype=object)
+
+
 def inner_points(polygons: Any) -> Geometries:
     """Return a point well inside each polygon."""
     return np.asarray(shapely.point_on_surface(polygons), dtype=object)

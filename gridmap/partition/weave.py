@@ -17,6 +17,7 @@ from gridmap.partition.noding import (
     Ints,
     faces_of,
     inner_points,
+    linework,
     merge,
     nearest_or_containing,
     outlines,
@@ -55,7 +56,7 @@ def weave(blocks: Blocks, pieces: Pieces, homes: Homes, home_piece: Ints) -> Wov
     """Node blocks, cuts and the shapes they must not cut, and gather the faces to units."""
     around = _crossed(blocks, pieces, homes, home_piece)
     shapes = around_shapes(homes, around)
-    faces = faces_of(np.concatenate([outlines(blocks.polygons), pieces.cuts, outlines(shapes)]))
+    faces = faces_of(np.concatenate([linework(blocks.polygons), pieces.cuts, outlines(shapes)]))
     points = inner_points(faces)
     label = nearest_or_containing(points, pieces.polygons)
     faces, points, label = faces[label >= 0], points[label >= 0], label[label >= 0]

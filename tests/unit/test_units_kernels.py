@@ -11,6 +11,7 @@ from gridmap.partition.noding import (
     LATTICE,
     faces_of,
     first_containing,
+    linework,
     merge,
     nearest_or_containing,
     outlines,
@@ -195,3 +196,12 @@ def test_many_branches_get_a_character_each() -> None:
 
 def test_width_is_twice_area_by_perimeter() -> None:
     assert widths(shapely.box(0, 0, 1000, 4)) == pytest.approx(4, rel=0.01)
+
+
+def test_linework_has_each_segment_once() -> None:
+    x, y = (a.ravel() for a in np.meshgrid(range(3), range(3)))
+    board = shapely.box(x, y, x + 1, y + 1)
+    lines = linework(board)
+    assert shapely.length(lines).sum() == 24.0
+    assert len(faces_of(lines)) == 9
+    assert len(linework(np.empty(0, dtype=object))) == 0
