@@ -1,0 +1,45 @@
+"""The notebooks run from top to bottom and still say what they said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MARKS = {"02_taipei": pytest.mark.real, "03_incidents_and_hotspots": pytest.mark.real}
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    "book",
+    [pytest.param(b, id=b.stem, marks=MARKS.get(b.stem, ())) for b in BOOKS],
+)
+def test_notebook_runs(book, tmp_path, shared, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("GRIDMAP_SHARED", str(shared.parent))
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    notebook = nbformat.read(book, as_version=4)
+    before = [_said(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute(env={**os.environ})
+    after = [_said(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    assert after == before
+    assert not [
+        o for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"
+    ]
+
+
+def _said(cell) -> list[str]:
+    """Return the text of a cell's output; pictures and pages may differ in their bytes."""
+    return [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+        if "image/png" not in output.get("data", {}) and output.get("name") != "stderr"
+    ]
