@@ -74,8 +74,8 @@ def about_shift(shifts: Any, place: Jurisdictions) -> list[Note]:
     worst = int(np.argmax(shifts))
     return [
         note(
-            f"Outlines lie within {shifts[worst]:.4f} m of the jurisdictions as given "
+            f"Outlines lie within {shifts[worst]:.2g} m of the jurisdictions as given "
             f"(most in {place.codes[worst]}).",
-            f"单元外廓与给定社区界线最大相差 {shifts[worst]:.4f} 米（{place.codes[worst]}）。",
+            f"单元外廓与给定社区界线最大相差 {shifts[worst]:.2g} 米（{place.codes[worst]}）。",
         )
     ]
