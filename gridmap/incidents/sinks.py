@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
@@ -14,6 +15,7 @@ from pyarrow import csv as pacsv
 from pyarrow import parquet
 
 from gridmap.errors import InputError
+from gridmap.incidents.points import of_shapes
 from gridmap.incidents.sources import geometry_of
 
 Batches = Iterator[pa.RecordBatch]
@@ -72,12 +74,13 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
             geometry_name=geometry,
             geometry_type="Point" if geometry else None,
             crs=None if crs is None else crs.to_wkt(),
+            layer_options={"FID": _free("fid", schema)},
         )
     except (pyogrio.errors.DataSourceError, RuntimeError) as error:
         if failure:
             raise failure[0] from None
         raise InputError(
-            f"`{path.name}` could not be written ({error}). Free some space."
+            f"`{path.name}` could not be written ({error}). Free some space, or write .parquet."
         ) from error
     if failure:
         raise failure[0]
@@ -116,19 +119,34 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-def _flat(batch: Any, schema: pa.Schema) -> Any:
-    """Return the columns of a batch, with two columns of coordinates in place of points."""
-    name = geometry_of(schema)
-    if name is None:
-        return batch
-    at = schema.get_field_index(name)
-    points = shapely.from_wkb(batch.column(at).to_numpy(zero_copy_only=False))
-    flat = batch.remove_column(at)
-    for axis, values in (("x", shapely.get_x(points)), ("y", shapely.get_y(points))):
-        while axis in flat.schema.names:
-            axis = f"point_{axis}"
-        flat = flat.append_column(axis, pa.array(values, from_pandas=True))
-    return flat
+def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the columns as text and numbers, with coordinates in place of points."""
+    geometry = geometry_of(schema)
+    columns = {n: _as_text(batch.column(n)) for n in schema.names if n != geometry}
+    if geometry is not None:
+        points = shapely.from_wkb(batch.column(geometry).to_numpy(zero_copy_only=False))
+        xy = of_shapes(points, np.arange(len(points)))
+        for axis, values in zip("xy", xy, strict=True):
+            while axis in columns:
+                axis = f"point_{axis}"
+            columns[axis] = pa.array(values, from_pandas=True)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _free(name: str, schema: pa.Schema) -> str:
+    """Return a name that no column has, whatever its case."""
+    taken = {column.lower() for column in schema.names}
+    while name in taken:
+        name = f"row_{name}"
+    return name
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """Return lists, structures and bytes as text, anything else as it is."""
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+    return column
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

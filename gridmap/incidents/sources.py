@@ -15,6 +15,7 @@ import pyogrio
 import pyproj
 from pyarrow import parquet
 
+from gridmap.errors import InputError
 from gridmap.incidents.batches import ROWS, Batch
 
 GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
@@ -43,6 +44,11 @@ class ParquetFile:
     def _geo(self) -> dict[str, Any]:
         metadata = parquet.read_schema(self._files[0]).metadata or {}
         geo: dict[str, Any] = json.loads(metadata.get(b"geo", b"{}"))
+        if geo and geo["columns"][geo["primary_column"]].get("encoding") != "WKB":
+            raise InputError(
+                f"`{self.path.name}` holds its points in no WKB. Write it again with "
+                "`to_parquet(geometry_encoding='WKB')`."
+            )
         return geo
 
     @cached_property
@@ -51,7 +57,8 @@ class ParquetFile:
         schema = parquet.read_schema(self._files[0])
         if self.columns is not None:
             schema = pa.schema([schema.field(name) for name in self.columns])
-        return marked(schema.remove_metadata(), self._geo.get("primary_column"))
+        plain = pa.schema([field.with_type(_decoded(field.type)) for field in schema])
+        return marked(plain, self._geo.get("primary_column"))
 
     @cached_property
     def crs(self) -> Any:
@@ -74,7 +81,7 @@ class ParquetFile:
             with parquet.ParquetFile(path, pre_buffer=False) as file:
                 for table in file.iter_batches(ROWS, columns=names, use_threads=False):
                     done += table.num_rows
-                    columns = [table.column(name) for name in self.schema.names]
+                    columns = [_values(table.column(name)) for name in self.schema.names]
                     yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), [], done)
 
 
@@ -199,6 +206,14 @@ def geometry_of(schema: pa.Schema) -> str | None:
     """Return the column that holds the points."""
     name = (schema.metadata or {}).get(GEOMETRY)
     return None if name is None else str(name.decode())
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _values(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _text(value: Any) -> str | None:

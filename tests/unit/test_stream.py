@@ -366,6 +366,41 @@ def test_zero_bytes_do_not_end_the_file(tmp_path: Path, mosaic_grid: gm.Grid) ->
     assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == [1, 2, 3]
 
 
+def test_odd_columns_come_through(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
+    """Categories, lists, bytes, times with zones, and a column called fid."""
+    table = pd.DataFrame(
+        {
+            "FID": [7, 8],
+            "kind": pd.Categorical(["路", "车"]),
+            "tags": [["a", "b"], None],
+            "raw": [b"1", b"2"],
+            "time": pd.to_datetime(["2024-01-01 08:00", None]).tz_localize("Asia/Shanghai"),
+            "x": [500_001, 500_002],
+            "y": [3_400_001.0, np.nan],
+        }
+    )
+    table.to_parquet(tmp_path / "in.parquet")
+    source = ParquetFile(tmp_path / "in.parquet")
+    for suffix in (".csv", ".parquet", ".xlsx"):
+        assign_file(source, tmp_path / f"out{suffix}", mosaic_grid)
+        found = _read(tmp_path / f"out{suffix}")
+        assert found["kind"].tolist() == ["路", "车"]
+        assert found["FID"].tolist() == [7, 8]
+        assert found["tags"].notna().iloc[0]
+    plain = table.drop(columns=["tags", "raw"])
+    plain.to_parquet(tmp_path / "plain.parquet")
+    assign_file(ParquetFile(tmp_path / "plain.parquet"), tmp_path / "out.gpkg", mosaic_grid)
+    assert _read(tmp_path / "out.gpkg")["FID"].tolist() == [7, 8]
+
+
+def test_points_in_another_encoding_are_refused(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
+    """GeoParquet whose points are no WKB says how to write it again."""
+    points = gpd.GeoDataFrame({"a": [1]}, geometry=gpd.GeoSeries.from_xy([1], [1], crs=4547))
+    points.to_parquet(tmp_path / "in.parquet", geometry_encoding="geoarrow")
+    with pytest.raises(InputError, match="in no WKB"):
+        count_file(ParquetFile(tmp_path / "in.parquet"), mosaic_grid)
+
+
 def test_quotes_only_where_there_is_need() -> None:
     """Plain batches stay plain."""
     plain = pa.record_batch({"a": ["x", None], "b": [1.5, None]})
