@@ -47,15 +47,15 @@ def share_bar(share: float) -> str:
 
 
 def nice_top(value: float) -> float:
-    """Round up to a number that four grid lines divide well.
+    """Round up to a number that four grid lines divide into whole steps.
 
     Examples
     --------
-    >>> [nice_top(v) for v in (0, 7, 88, 2740)]
+    >>> [nice_top(v) for v in (0, 5, 88, 2740)]
     [4.0, 8.0, 100.0, 3200.0]
     """
-    if value <= 4:
-        return 4.0
+    if value <= 40:
+        return max(4.0, float(np.ceil(value / 4) * 4))
     power = 10 ** np.floor(np.log10(value))
     steps = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
     return float(next(step * power for step in steps if step * power >= value - 1e-9))

@@ -15,7 +15,8 @@ import gridmap
 from gridmap._checks import check_choice
 from gridmap.maps import themes, vendored, views
 from gridmap.maps.brief import parts, sentences
-from gridmap.maps.brief.figures import computed, posted_of
+from gridmap.maps.brief.accounts import posted_of
+from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
 from gridmap.maps.offline import with_policy, write_page

@@ -252,7 +252,7 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
             f"事件率：本期网格内事件数 ÷ 户数 × 100；{level}排名附 95% 泊松区间，"
             "区间相交的先后无意义。",
             f"Rate: incidents of the period in cells / households x 100; the {level.lower()} "
-            "ranking bears 95% Poisson intervals; order between overlapping intervals means nothing.",
+            "ranking bears 95% Poisson intervals; order within overlapping ones means nothing.",
         ),
         pick(
             lang,

@@ -12,17 +12,11 @@ import gridmap
 from gridmap.errors import InputError
 from gridmap.maps import vendored
 from gridmap.maps.brief import charts
+from gridmap.maps.brief.accounts import poisson, posted_of
 from gridmap.maps.brief.bounds import SIDES, Bound, as_dict, four_bounds
 from gridmap.maps.brief.charts import change_text, fact, percent
-from gridmap.maps.brief.figures import (
-    change,
-    period_of,
-    poisson,
-    posted_of,
-    shares,
-    spots_of,
-    trend,
-)
+from gridmap.maps.brief.course import change, shares, trend
+from gridmap.maps.brief.figures import period_of, spots_of
 from gridmap.maps.brief.parts import esc
 from gridmap.maps.brief.portrait import portrait
 from gridmap.maps.offline import with_policy
