@@ -11,6 +11,7 @@ import pandas as pd
 
 from gridmap.crs import datum_alarm
 from gridmap.errors import InputError, UnassignedWarning
+from gridmap.incidents.accounts import accounts as accounts
 from gridmap.incidents.nearest import Locator, Placement, locator
 from gridmap.incidents.points import Positions, positions
 
@@ -143,13 +144,6 @@ def labelled(placement: Placement, names: pd.CategoricalDtype, points: Any) -> p
     )
     own = _own_columns(points)
     return frame if own is None else pd.concat([frame, own], axis=1)
-
-
-def accounts(status: pd.Series) -> dict[str, int]:
-    """Count what was read, and what became of it: read is the sum of the rest."""
-    counts = status.value_counts()
-    order = ("inside", "boundary", "rim", "outside", "invalid")
-    return {"read": len(status), **{name: int(counts.get(name, 0)) for name in order}}
 
 
 def renamed(

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gridmap.errors import InputError
+from gridmap.incidents.accounts import Accounts
 from gridmap.incidents.assign import assign_with
 from gridmap.incidents.nearest import Locator, locator
-from gridmap.incidents.stream import Accounts
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.incidents.assign import accounts
+from gridmap.incidents.accounts import accounts
 from gridmap.incidents.sources import ParquetFile
 from gridmap.incidents.stream import count_file
 
