@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int32]
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
 _FEW_OUTSIDE = 500  # points for which the border need not be built
-_EDGES_PER_POINT = 2  # building the index costs as much as so many edges per point
+_EDGES_PER_POINT = 4  # building the index costs as much as so many edges per point
 
 
 class Placement(NamedTuple):
