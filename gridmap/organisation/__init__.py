@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gridmap.organisation.change import merge, move, rollout, split
+from gridmap.organisation.coding import check_codes, code_pattern, code_schemes
+from gridmap.organisation.levels import units_within
 from gridmap.organisation.patrol import patrol, patrol_hours, street_posts
 from gridmap.organisation.roster import postings, roles
 from gridmap.organisation.staffing import Staffing, staffing, who
@@ -10,6 +12,9 @@ from gridmap.organisation.workload import workload
 
 __all__ = [
     "Staffing",
+    "check_codes",
+    "code_pattern",
+    "code_schemes",
     "merge",
     "move",
     "patrol",
@@ -20,6 +25,7 @@ __all__ = [
     "split",
     "staffing",
     "street_posts",
+    "units_within",
     "who",
     "workload",
 ]
