@@ -54,6 +54,7 @@ FORMULAS = (
     Formula("acceptance", "立案率", "acceptance rate", "accepted", "reported"),
     Formula("rework", "返工率", "rework rate", "reworked", "closed"),
     Formula("self_handled", "自行处理率", "self-handling rate", "self_handled", "accepted"),
+    Formula("escalated", "提级处理率", "escalation rate", "escalated", "accepted"),
     Formula("public", "公众举报占比", "share reported by the public", "public", "reported"),
 )
 

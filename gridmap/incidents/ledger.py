@@ -25,6 +25,7 @@ COUNTS = {
     "on_time": ("按期结案", "closed on time"),
     "reworked": ("返工", "reworked"),
     "self_handled": ("自行处理", "handled by the cell itself"),
+    "escalated": ("提级处理", "passed up a level"),
     "public": ("公众举报", "reported by the public"),
 }
 
@@ -67,6 +68,7 @@ def count_cases(
         "on_time": (closed & (done <= due)).where(due.notna() & (done.notna() | ~closed)),
         "reworked": incidents["reworked"].astype(float) > 0 if "reworked" in incidents else None,
         "self_handled": None if level is None else accepted & (level == 1),
+        "escalated": None if level is None else accepted & (level > 1),
         "public": incidents["source"].isin(public) if "source" in incidents else None,
     }
     return pd.DataFrame(
@@ -130,6 +132,41 @@ def levels() -> dict[str, dict[str, Any]]:
     return {row["en"]: row for row in _shipped("levels.csv")}
 
 
+def usual_levels(
+    incidents: pd.DataFrame, table: pd.DataFrame | None = None, *, by: str = "subcategory"
+) -> pd.Series:
+    """Tell which level usually settles each case, by its category.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        A row a case, with the column `by`.
+    table : DataFrame, optional
+        Columns `by` and ``level``; the shipped ``tables/handling_levels.csv`` when not given.
+    by : str
+        Column of both.
+
+    Returns
+    -------
+    Series
+        Order of the level, from 1, on the index of `incidents`; missing for categories that the
+        table does not know.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"subcategory": ["暴露垃圾", "井盖破损", "外星人"]})
+    >>> usual_levels(cases).tolist()
+    [1, 3, <NA>]
+    """
+    rows = pd.DataFrame(_rows("handling_levels.csv")) if table is None else table
+    for name, frame, columns in (("incidents", incidents, [by]), ("table", rows, [by, "level"])):
+        lacking = [column for column in columns if column not in frame]
+        if lacking:
+            raise InputError(f"`{name}` has no column `{lacking[0]}`.")
+    order = levels_of(rows["level"]).set_axis(rows[by])
+    return incidents[by].map(order[~order.index.duplicated()].to_dict()).astype("Int64")
+
+
 def stages(status: pd.Series) -> pd.Series:
     """Translate statuses as delivered into stages.
 
@@ -160,9 +197,13 @@ def _translated(given: pd.Series, words: dict[str, Any], column: str, table: str
     return found
 
 
-def _shipped(name: str) -> list[dict[str, Any]]:
+def _rows(name: str) -> list[dict[str, Any]]:
     text = files("gridmap").joinpath("tables", name).read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _shipped(name: str) -> list[dict[str, Any]]:
+    rows = _rows(name)
     return [
         {**row, "order": int(row["order"]), "words": row["words"].lower().split("|")}
         for row in rows

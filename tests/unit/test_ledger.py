@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from gridmap.errors import InputError
-from gridmap.incidents.ledger import count_cases, funnel, levels, stages, statuses
+from gridmap.incidents.ledger import (
+    count_cases,
+    funnel,
+    levels,
+    levels_of,
+    stages,
+    statuses,
+    usual_levels,
+)
 
 
 def test_stages_come_in_the_order_of_the_process() -> None:
@@ -55,7 +63,19 @@ def test_what_is_not_due_yet_need_not_be_closed() -> None:
 
 def test_unknown_columns_are_unknown_not_zero() -> None:
     counts = count_cases(pd.DataFrame({"status": ["结案"]}))
-    assert counts[["reworked", "self_handled", "public"]].isna().all(axis=None)
+    assert counts[["reworked", "self_handled", "escalated", "public"]].isna().all(axis=None)
+
+
+def test_usual_levels_come_from_a_table_that_can_be_replaced(town: object) -> None:
+    incidents = town.incidents  # type: ignore[attr-defined]
+    usual = usual_levels(incidents)
+    taken = levels_of(incidents["handling_level"])
+    assert (taken >= usual).all(), "cases are passed up, never down"
+    assert 0.01 < (taken > usual).mean() < 0.10
+    own = pd.DataFrame({"subcategory": ["暴露垃圾"], "level": ["区"]})
+    assert usual_levels(incidents, own).dropna().eq(4).all()
+    with pytest.raises(InputError, match="`table` has no column `level`"):
+        usual_levels(incidents, own.drop(columns="level"))
 
 
 def test_the_funnel_narrows(town: object) -> None:
