@@ -20,7 +20,7 @@ from gridmap.partition.fit import (
     outline_shifts,
     tiled_outlines,
 )
-from gridmap.partition.frame import about_shift, unit_frame
+from gridmap.partition.frame import about_dedicated, about_shift, unit_frame
 from gridmap.partition.homes import counts_of
 from gridmap.partition.jurisdictions import (
     Jurisdictions,
@@ -150,6 +150,7 @@ def attach(
     of = np.array([positions[parent] for parent in result["parent"]], dtype=np.int64)
     tiled = check_tiling(result.geometry.to_numpy(), of, place.codes)
     said = [*place.notes, *given.notes, *lines.notes, *reserved.notes, *compounds.notes]
+    said += about_dedicated(result)
     result.attrs.update(_facts(given, owner, place, tiled, said))
     return result
 

@@ -79,3 +79,16 @@ def about_shift(shifts: Any, place: Jurisdictions) -> list[Note]:
             f"单元外廓与给定社区界线最大相差 {shifts[worst]:.2g} 米（{place.codes[worst]}）。",
         )
     ]
+
+
+def about_dedicated(units: gpd.GeoDataFrame) -> list[Note]:
+    """Say how many households live in dedicated areas, which no band binds."""
+    living = int(units.loc[units["kind"] == "dedicated", "households"].sum())
+    if not living:
+        return []
+    return [
+        note(
+            f"{living:,} households live in dedicated areas, whose cells are in no band.",
+            f"专属区域内有 {living:,} 户，其网格不受户数区间约束。",
+        )
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from gridmap.errors import InputError
-from gridmap.partition.noding import Floats, Geometries, Ints
+from gridmap.partition.noding import Floats, Geometries, Ints, first_containing
 from gridmap.partition.reading import (
     Note,
     check_frame,
@@ -94,15 +94,21 @@ def read_homes(
     notes += _about_repeats(frame)
     geometry, said = moved("households", frame, crs)
     there = usable(geometry)
+    areal = _are_polygons(geometry[there])
+    if areal:
+        geometry[there] = valid_polygons(geometry[there])[0]
+        there &= ~shapely.is_empty(geometry)  # a ring without area
     nowhere = [(labels[k], int(counts[k])) for k in np.flatnonzero(~there)]
-    geometry, counts = geometry[there], counts[there]
-    labels = [label for label, ok in zip(labels, there, strict=True) if ok]
-    group = _compounds(frame, compound)[there]
-    areal = _are_polygons(geometry)
-    shapes = valid_polygons(geometry)[0] if areal else None
-    points = shapely.point_on_surface(geometry if shapes is None else shapes)
-    xy = shapely.get_coordinates(points)
-    return Homes(xy, counts, shapes, group, labels, nowhere, notes + said)
+    geometry = geometry[there]
+    return Homes(
+        shapely.get_coordinates(shapely.point_on_surface(geometry)),
+        counts[there],
+        geometry if areal else None,
+        _compounds(frame, compound)[there],
+        [label for label, ok in zip(labels, there, strict=True) if ok],
+        nowhere,
+        notes + said,
+    )
 
 
 def counts_of(
@@ -164,8 +170,9 @@ def _compounds(frame: gpd.GeoDataFrame, column: str | None) -> Ints:
     return np.where((names == "").to_numpy(), -1, number).astype(np.int64)
 
 
-def filling(homes: Homes, area: float) -> float:
-    """Return the share of an area that the shapes of homes fill, counted without overlap."""
-    if homes.shapes is None or area <= 0:
+def filling(homes: Homes, pieces: Geometries) -> float:
+    """Return the share of polygons that the shapes of homes inside them fill, overlaps and all."""
+    if homes.shapes is None:
         return 0.0
-    return min(float(shapely.area(homes.shapes).sum()) / area, 1.0)
+    inside = first_containing(shapely.points(homes.xy), pieces) >= 0
+    return float(shapely.area(homes.shapes[inside]).sum() / shapely.area(pieces).sum())

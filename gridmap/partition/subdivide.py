@@ -15,7 +15,7 @@ from gridmap.partition.attach import attach
 from gridmap.partition.barriers import read_barriers
 from gridmap.partition.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
 from gridmap.partition.fit import check_tiling, outline_shifts
-from gridmap.partition.frame import about_shift, facts, unit_frame
+from gridmap.partition.frame import about_dedicated, about_shift, facts, unit_frame
 from gridmap.partition.homes import Homes, filling, read_homes
 from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.noding import Ints
@@ -145,7 +145,7 @@ def subdivide(
     tiled = check_tiling(woven.polygons, blocks.owner[woven.source], place.codes)
     shifts = outline_shifts(place.given, tiled)
     notes = [*place.notes, *homes.notes, *lines.notes, *reserved.notes, *compounds.notes]
-    notes += about_shift(shifts, place)
+    notes += [*about_dedicated(units), *about_shift(shifts, place)]
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
     report("prove", 5, 5)
     return units
@@ -153,7 +153,7 @@ def subdivide(
 
 def _are_units(homes: Homes, place: Jurisdictions, cap: int, barriers: bool) -> bool:
     """Tell units that tile already from buildings and parcels."""
-    if filling(homes, float(shapely.area(place.pieces).sum())) < FILLED:
+    if filling(homes, place.pieces) < FILLED:
         return False
     return not barriers or float(homes.count.mean()) > cap
 

@@ -122,6 +122,7 @@ def test_dedicated_and_whole_areas() -> None:
     assert named.loc["市场", "kind"] == "dedicated" and named.loc["市场", "households"] == 3
     assert named.loc["花园", "kind"] == "residential" and named.loc["花园", "households"] == 180
     assert named.loc["花园"].geometry.area == pytest.approx(180 * 180, abs=1)
+    assert any(note["en"].startswith("3 households live") for note in units.attrs["notes"])
 
 
 def test_compounds_by_column_are_kept_together() -> None:
@@ -148,6 +149,28 @@ def test_homes_without_a_place_are_listed() -> None:
     units = subdivide(TOWN, crowd)
     assert units.attrs["outside"] == [1, 2]
     assert units["households"].sum() == 40 and units.attrs["households_outside"] == 40
+
+
+def test_footprints_without_area_are_listed_too() -> None:
+    flat = shapely.Polygon([(10, 10), (90, 10), (50, 10), (10, 10)])
+    crowd = frame([flat, shapely.box(250, 50, 260, 60)], households=[3, 4])
+    units = subdivide(TOWN, crowd)
+    assert units.attrs["outside"] == [0] and units["households"].sum() == 4
+
+
+def test_buildings_of_a_larger_place_are_no_units() -> None:
+    xy = np.arange(0, 2000, 50.0)
+    crowd = frame(shapely.box(xy, 300, xy + 45, 900), households=[1] * len(xy))
+    crowd = gpd.pd.concat([crowd, frame([shapely.box(50, 50, 60, 60)], households=[7])])
+    crowd = crowd.reset_index(drop=True)
+    units = subdivide(TOWN, crowd)
+    assert areas(units) == [40_000.0] * 2 and units["households"].sum() == 7
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    street = lines([(-50, 97), (450, 103)], [(37, -9), (61, 209)], kind="rail")
+    one, two = (subdivide(TOWN, FOUR, barriers=street, cap=10) for _ in range(2))
+    assert one.to_wkb().equals(two.to_wkb()) and one.attrs == two.attrs
 
 
 def test_rows_without_counts_are_households() -> None:
@@ -253,6 +276,8 @@ def test_parcels_are_led_round_and_never_cut() -> None:
     assert units["households"].tolist().count(20) == 6
 
 
+with np.errstate(invalid="ignore"):
+    NOWHERE = shapely.from_wkt("POLYGON ((0 0, 1 0, NaN NaN, 0 0))")
 BAD = [
     ({"households": FOUR.assign(households=["3户", "1", "2", "3"])}, "'3户' where a number"),
     ({"households": FOUR.assign(households=[1, -2, 3, 4])}, "negative in 1 of 4 rows \\(1\\)"),
@@ -269,6 +294,10 @@ BAD = [
     ({"jurisdictions": TOWN.assign(name=["x", "y"]), "levels": ["name"]}, "Rename"),
     ({"jurisdictions": TOWN.set_geometry(TOWN.boundary)}, "no polygons in 2 of 2"),
     ({"jurisdictions": TOWN.set_geometry([TOWN.geometry[0], None])}, "no usable geometry"),
+    (
+        {"jurisdictions": TOWN.set_geometry([TOWN.geometry[0], NOWHERE], crs=CRS)},
+        "no usable geometry in 1 of 2 rows \\(B\\)",
+    ),
     ({"households": lines([(0, 0), (1, 1)])}, "mixes points, lines or polygons"),
     ({"barriers": ["streets"]}, "`barriers` holds a str"),
     ({"households": gpd.pd.DataFrame({"x": [1]})}, "without geometries"),
