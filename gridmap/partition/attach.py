@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 
 from gridmap.contiguity import contacts
-from gridmap.errors import CoverageError, InputError
+from gridmap.errors import InputError
 from gridmap.partition.areas import Areas, read_areas
 from gridmap.partition.barriers import Barriers, read_barriers
 from gridmap.partition.fit import (
@@ -21,10 +20,9 @@ from gridmap.partition.fit import (
     tiled_outlines,
 )
 from gridmap.partition.frame import about_dedicated, about_shift, unit_frame
-from gridmap.partition.homes import counts_of
+from gridmap.partition.given import Given, read_units
 from gridmap.partition.jurisdictions import (
     Jurisdictions,
-    defects,
     described,
     read_jurisdictions,
 )
@@ -39,46 +37,13 @@ from gridmap.partition.noding import (
 )
 from gridmap.partition.reading import (
     Note,
-    check_frame,
-    check_polygons,
-    moved,
     note,
-    valid_polygons,
 )
 from gridmap.partition.sides import inhabited, regions
-from gridmap.partition.tiling import Mend, tile, tiles
 from gridmap.partition.weave import homes_in
 
 if TYPE_CHECKING:
     import geopandas as gpd
-
-
-@dataclass(frozen=True)
-class Given:
-    """Given units as an exact coverage of connected polygons.
-
-    Attributes
-    ----------
-    polygons : ndarray of Polygon
-        Parts of units.
-    row : ndarray of int
-        Row of the unit of each part.
-    households : ndarray of int
-        Those of the unit on its largest part, 0 on the others.
-    labels : list
-        What the caller's index calls each row.
-    mends : list of Mend
-        What was repaired.
-    notes : list
-        What the planner should know.
-    """
-
-    polygons: Geometries
-    row: Ints
-    households: Ints
-    labels: list[Any]
-    mends: list[Mend]
-    notes: list[Note]
 
 
 def attach(
@@ -155,41 +120,6 @@ def attach(
     return result
 
 
-def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: bool) -> Given:
-    """Check given units and make them an exact coverage of connected polygons."""
-    check_frame("units", units)
-    labels = list(units.index)
-    counts, notes = counts_of("units", units, count, labels)
-    geometry, said = moved("units", units, crs)
-    check_polygons("units", geometry, labels)
-    valid, _ = valid_polygons(geometry)
-    if tiles(valid):
-        polygons, row = shapely.get_parts(valid, return_index=True)
-        mends: list[Mend] = []
-    else:
-        tiling = tile(valid)
-        polygons, row, mends = tiling.polygons, tiling.owner, tiling.mends
-    slivers = [mend for mend in mends if mend.given_to >= 0]
-    if slivers and not repair:
-        raise CoverageError(
-            f"`units` leave {len(slivers)} slivers and overlaps "
-            f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, "
-            f"or leave `repair` on.",
-            defects(mends, [str(label) for label in labels], crs),
-        )
-    largest = _largest_parts(polygons, row, len(units))
-    lost = np.flatnonzero((largest < 0) & (counts > 0))
-    if len(lost):
-        raise InputError(
-            f"`units` has {labels[lost[0]]!r} wholly inside other units, so its "
-            f"{counts[lost[0]]:,} households have no area of their own. Merge units that repeat."
-        )
-    households = np.zeros(len(polygons), dtype=np.int64)
-    households[largest[largest >= 0]] = counts[largest >= 0]
-    notes = [*notes, *said, *_about_parts(len(polygons) - len(np.unique(row)))]
-    return Given(np.asarray(polygons, dtype=object), row, households, labels, mends, notes)
-
-
 def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
     """Return the jurisdiction that holds most of each polygon, or -1."""
     owner = np.full(len(polygons), -1, dtype=np.int64)
@@ -206,14 +136,6 @@ def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
     order = order[total[order] > 0]
     owner[rest[pair[order] // n]] = pair[order] % n  # the largest is written last
     return owner
-
-
-def _largest_parts(polygons: Geometries, row: Ints, n: int) -> Ints:
-    """Return the largest part of each of `n` units, -1 where none is left."""
-    order = np.lexsort((-np.arange(len(row)), shapely.area(polygons), row))
-    result = np.full(n, -1, dtype=np.int64)
-    result[row[order]] = order
-    return result
 
 
 def _gather(
@@ -293,19 +215,6 @@ def _facts(
             for code, share, shift in zip(place.codes, shares, shifts, strict=True)
         },
     }
-
-
-def _about_parts(parted: int) -> list[Note]:
-    """Say how many further parts units have."""
-    if not parted:
-        return []
-    return [
-        note(
-            f"{parted} parts of units that are not connected became units without households; the "
-            f"largest part bears them.",
-            f"有 {parted} 个不相连的单元部分单列为零户单元；户数计在最大部分。",
-        )
-    ]
 
 
 def _about_match() -> Note:

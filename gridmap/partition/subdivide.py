@@ -14,13 +14,14 @@ from gridmap.partition.areas import Areas, read_areas
 from gridmap.partition.attach import attach
 from gridmap.partition.barriers import read_barriers
 from gridmap.partition.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
+from gridmap.partition.cuts import Items
 from gridmap.partition.fit import check_tiling, outline_shifts
 from gridmap.partition.frame import about_dedicated, about_shift, facts, unit_frame
 from gridmap.partition.homes import Homes, filling, read_homes
 from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.noding import Ints
 from gridmap.partition.sides import inhabited
-from gridmap.partition.split import Items, split
+from gridmap.partition.split import split
 from gridmap.partition.weave import Woven, homes_in, weave
 from gridmap.progress import Progress, silent
 

@@ -7,6 +7,7 @@ import pytest
 import shapely
 
 from gridmap.contiguity import Contacts, contacts
+from gridmap.partition.cuts import Items
 from gridmap.partition.noding import (
     LATTICE,
     faces_of,
@@ -18,7 +19,7 @@ from gridmap.partition.noding import (
     widths,
 )
 from gridmap.partition.slivers import absorb
-from gridmap.partition.split import Items, Pieces, split
+from gridmap.partition.split import Pieces, split
 from gridmap.partition.tiling import overlap_shares, tile
 from gridmap.partition.tree import settle
 
