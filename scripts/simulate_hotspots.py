@@ -1,6 +1,6 @@
 """Ask by simulation how often each way of reading a map cries wolf, and what it misses.
 
-python scripts/simulate_hotspots.py [--quick] [-o docs/hotspots-simulation.md]
+python scripts/simulate_hotspots.py [--quick] [-o docs/pages/hotspots-simulation.md]
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ alarm. With **planted** hotspots, {areas} random cells and all their neighbours 
 the risk; an area is *found* when one of its cells is hot, and a hot cell is *false* when it neither
 lies in a planted area nor shares a line with one.
 
-- **default**: what `gridmap.hotspots` does: Gi* on standardised rates, p corrected for skew, false
-  discovery rate 10 %.
+- **default**: what `gridmap.hotspots` does: Gi* on standardised rates cut at 4 standard deviations,
+  p corrected for skew, false discovery rate 10 %.
 - **normal p**: the same without the correction for skew.
 - **raw counts, BH**: Gi* on counts, false discovery rate 10 %.
 - **raw counts, z > 1.96**: Gi* on counts, each cell judged alone.

@@ -134,8 +134,7 @@ def _placed(
     where: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and assign the incidents of the days asked for, and print the accounts."""
-    from gridmap.incidents import assign
-    from gridmap.incidents.assign import accounts
+    from gridmap.incidents import STATUSES, assign
     from gridmap.incidents.ground import during
     from gridmap.io.inputs import read_incidents
 
@@ -144,7 +143,8 @@ def _placed(
         shell.say(line)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
-    counts = accounts(placed["status"])
+    status = placed["status"].value_counts()
+    counts = {"read": len(placed), **{name: int(status.get(name, 0)) for name in STATUSES}}
     counted = counts["inside"] + counts["boundary"] + counts["rim"]
     shell.say(
         shell.pick(

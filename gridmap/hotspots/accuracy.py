@@ -22,7 +22,7 @@ from gridmap.hotspots.windows import Windows, weights_between, windows
 if TYPE_CHECKING:
     from gridmap.grid import Grid
 
-METHODS = ["hotspots", "rate", "count", "count per area", "exposure"]
+METHODS = ["hotspots", "rate", "count", "count per area", "exposure per area"]
 
 
 def captured(
@@ -72,7 +72,7 @@ def accuracy(
 
     The cells are ranked by what was known before, in five ways: by Gi* of the standardised rate
     ("hotspots"), the empirical Bayes "rate", the plain "count" of a naive map, the "count per
-    area" of a heatmap, and the "exposure" alone. The best cells that make up a share of all area
+    area" of a heatmap, and the "exposure per area". The best cells that make up a share of all area
     are held against the incidents of the periods held out.
 
     **PAI** (predictive accuracy index) is the share of incidents caught over the share of area
@@ -140,11 +140,10 @@ def accuracy(
     between = weights_between(weights, grid.contiguity, grid.cells.index)
     within = windows(between[keep][:, keep])
     held = {key: _held(key, counts[keep], hold_out) for key, counts in cubes.items()}
+    sizes = {"asked": size[keep], "area": grid.cells["area_m2"].to_numpy(float)[keep]}
     parts, flagged = [], {}
     for key, (before, after) in held.items():
-        frame, flagged[str(key)] = _compare(
-            before, after, base.values[keep], size[keep], within, asked
-        )
+        frame, flagged[str(key)] = _compare(before, after, base.values[keep], sizes, within, asked)
         parts.append(frame)
     result = parts[0] if list(cubes) == [None] else pd.concat(dict(zip(cubes, parts, strict=True)))
     levels = [n for k, n in enumerate(maps.maps.names) if k != maps.period_level]
@@ -162,7 +161,7 @@ def accuracy(
         undated=undated,
         filled=maps.filled,
         flagged_share=flagged,
-        best={key: _best(part) for key, part in zip(map(str, cubes), parts, strict=True)},
+        best={key: _best(part, asked) for key, part in zip(map(str, cubes), parts, strict=True)},
     )  # fmt: skip
     return result
 
@@ -185,10 +184,11 @@ def _compare(
     before: NDArray[np.int64],
     after: NDArray[np.int64],
     base: NDArray[np.float64],
-    size: NDArray[np.float64],
+    sizes: dict[str, NDArray[np.float64]],
     within: Windows,
     asked: NDArray[np.float64],
 ) -> tuple[pd.DataFrame, float]:
+    size = sizes["asked"]
     found = score(before[:, None], base, within)
     tested = found.window_expected >= LEAST_EXPECTED
     q = fdr.benjamini_hochberg(found.p, tested)
@@ -201,8 +201,8 @@ def _compare(
                 np.where(tested, found.z, -np.inf)[:, 0],
                 smoothed(before, base),
                 before.astype(float),
-                before / size,
-                base / size,
+                before / sizes["area"],
+                base / sizes["area"],
             ),
             strict=True,
         )
@@ -226,10 +226,9 @@ def _compare(
     return pd.concat(parts), flagged
 
 
-def _best(part: pd.DataFrame) -> dict[str, Any]:
-    """Tell which method caught most at the middle share."""
-    shares = part.index.get_level_values("share").unique()
-    share = float(shares[len(shares) // 2])
+def _best(part: pd.DataFrame, asked: NDArray[np.float64]) -> dict[str, Any]:
+    """Tell which method caught most at the middle share that was asked for."""
+    share = float(np.sort(asked)[len(asked) // 2])
     slice_ = part.xs(share, level="share")
     method = str(slice_["hits"].idxmax())
     row = slice_.loc[method]

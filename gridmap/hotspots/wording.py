@@ -194,7 +194,7 @@ METHODS = {
     "rate": ("平滑率", "smoothed rate"),
     "count": ("原始件数", "plain count"),
     "count per area": ("单位面积件数", "count per area"),
-    "exposure": ("仅分母", "denominator alone"),
+    "exposure per area": ("单位面积分母", "denominator per area"),
 }
 
 

@@ -45,7 +45,10 @@ def test_hotspots_find_risk_and_counts_find_people() -> None:
     assert list(by_area.index.get_level_values("method").unique()) == METHODS
     assert (by_area["pei"] <= 1 + 1e-12).all()
     assert by_homes.loc[("hotspots", 0.015), "pai"] > 2.5
-    assert by_homes.loc[("hotspots", 0.015), "pai"] > by_homes.loc[("exposure", 0.015), "pai"] * 2
+    assert (
+        by_homes.loc[("hotspots", 0.015), "pai"]
+        > by_homes.loc[("exposure per area", 0.015), "pai"] * 2
+    )
     flagged = by_area.attrs["method"]["flagged_share"]["None"]
     assert 0 < flagged < 0.05 and ("count", flagged) in by_area.index
 

@@ -1,0 +1,98 @@
+"""`gridmap hotspots`: from files to a table, a workbook or a layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from gridmap.cli import main
+from gridmap.io import write_grid
+from tests.lattice import lattice
+
+SQUARE = ["r04c04", "r04c05", "r05c04", "r05c05"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a lattice and its incidents, with a hotspot of one category in the middle."""
+    path = tmp_path_factory.mktemp("hotspots")
+    write_grid(lattice(10, 10), path / "grid.gpkg")
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, 1000, (2, 2000))
+    x[:200], y[:200] = rng.uniform(400, 600, (2, 200))
+    x[-5:] = 5000
+    kind = np.where(np.arange(2000) < 200, "市容环境", rng.choice(["市容环境", "街面秩序"], 2000))
+    time = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.uniform(0, 89, 2000), unit="D")
+    table = pd.DataFrame({"上报时间": time, "问题大类": kind, "X坐标": x, "Y坐标": y})
+    table.to_csv(path / "incidents.csv", index=False, encoding="utf-8-sig")
+    return path
+
+
+def run(folder: Path, *options: str) -> Result:
+    arguments = [str(folder / "grid.gpkg"), str(folder / "incidents.csv"), "--datum", "EPSG:4547"]
+    return CliRunner().invoke(main, ["hotspots", *arguments, *options])
+
+
+def test_a_table_with_chinese_headings(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "spots.csv"
+    found = run(folder, "-o", str(out))
+    assert found.exit_code == 0, found.output
+    assert "100 个网格、1,995 件中，热点" in found.stdout
+    assert "归格 1,995 + 格外 5" in found.stderr
+    table = pd.read_csv(out)
+    assert set(table.loc[table["冷热等级"] >= 2, "网格编码"]) == set(SQUARE)
+    again = run(folder, "-o", str(out))
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    assert run(folder, "-o", str(out), "--overwrite", "--quiet").stderr == ""
+
+
+def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Path) -> None:
+    out, history = tmp_path / "spots.gpkg", tmp_path / "history.xlsx"
+    options = ["-o", str(out), "--by", "month", "--category", "问题大类", "--lang", "en"]
+    found = run(folder, *options, "--emerging", str(history), "--json")
+    assert found.exit_code == 0, found.output
+    document = json.loads(found.stdout)
+    assert document["schema"] == "gridmap.hotspots/1"
+    assert document["hotspots"]["maps"] == 6 and document["outside"] == 5
+    assert document["emerging"]["periods"] == 3
+    layer = gpd.read_file(out)
+    assert len(layer) == 600 and layer.crs.to_epsg() == 4547
+    hot = layer[layer["bin"] > 0]
+    assert (hot["category"] == "市容环境").mean() > 0.8
+    assert set(layer["month"]) == {"2026-01", "2026-02", "2026-03"}
+    histories = pd.read_excel(history)
+    assert len(histories) == 200 and "hot" in set(histories["side"])
+
+
+def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "spots.parquet"
+    options = ["-o", str(out), "--since", "2026-02-01", "--until", "2026-02-28", "--json"]
+    found = run(folder, *options, "--exposure", "none", "--p", "normal")
+    document = json.loads(found.stdout)
+    assert 500 < document["read"] < 700 and document["rows"] == 2000
+    assert document["hotspots"]["exposure"] is None
+    assert pd.read_parquet(out)["incidents"].sum() == document["hotspots"]["incidents"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--exposure", "shops"], "no such column"),
+        (["--since", "2026-03-01", "--until", "2026-02-01"], "Swap them"),
+        (["--since", "soon"], "give a day"),
+        (["--emerging", "x.csv"], "needs --by"),
+        (["--time", "nix", "--by", "month"], "nix"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    folder: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    found = run(folder, "-o", str(tmp_path / "spots.csv"), *options)
+    assert found.exit_code == 2 and message in found.stderr
+    assert not (tmp_path / "spots.csv").exists()
