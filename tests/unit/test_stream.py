@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import gridmap as gm
 from gridmap.errors import CRSError, InputError
 from gridmap.incidents import delimited, sinks, sources
 from gridmap.incidents.assign import assign
+from gridmap.incidents.batches import Batch
 from gridmap.incidents.delimited import Delimited
 from gridmap.incidents.sources import Layer, ParquetFile, Sheet
 from gridmap.incidents.stream import assign_file, count_file
@@ -334,6 +337,40 @@ def test_batches_do_not_show(
     for suffix in (".csv", ".parquet"):
         assign_file(_write(incidents, tmp_path / f"in{suffix}"), tmp_path / "out.csv", mosaic_grid)
         _same(_read(tmp_path / "out.csv"), expected)
+
+
+class Watched:
+    """A file of incidents that knows how many of its batches are held in memory."""
+
+    def __init__(self, file: Any) -> None:
+        self.schema, self.crs, self.size = file.schema, file.crs, file.size
+        self._file = file
+        self.most = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """Pass the batches on and watch them go."""
+        held: list[weakref.ref[pa.RecordBatch]] = []
+        for batch in self._file.batches():
+            held.append(weakref.ref(batch.table))
+            self.most = max(self.most, sum(ref() is not None for ref in held))
+            yield batch
+        self.seen = len(held)
+
+
+@pytest.mark.parametrize("target", [".csv", ".parquet", ".gpkg", ".xlsx"])
+def test_no_batch_is_held_back(
+    target: str,
+    tmp_path: Path,
+    mosaic_grid: gm.Grid,
+    incidents: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long the file, three batches at most are in memory."""
+    monkeypatch.setattr(delimited, "_BLOCK", 1000)
+    file = Watched(_write(incidents, tmp_path / "in.csv"))
+    assign_file(file, tmp_path / f"out{target}", mosaic_grid)
+    assert file.seen > 10
+    assert file.most <= 3
 
 
 def test_the_alarm_names_the_datum(tmp_path: Path) -> None:
