@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gridmap.partition.areas import Areas
 from gridmap.partition.fit import as_plain
 from gridmap.partition.homes import Homes
 from gridmap.partition.jurisdictions import Jurisdictions
@@ -90,5 +91,35 @@ def about_dedicated(units: gpd.GeoDataFrame) -> list[Note]:
         note(
             f"{living:,} households live in dedicated areas, whose cells are in no band.",
             f"专属区域内有 {living:,} 户，其网格不受户数区间约束。",
+        )
+    ]
+
+
+def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Note]:
+    """Say which named areas lie in several jurisdictions, and so in several units.
+
+    Parameters
+    ----------
+    name : str
+        What the caller calls the areas.
+    areas : Areas
+        The areas as given.
+    area, owner : ndarray of int
+        Area and jurisdiction of each piece of them.
+    """
+    if not len(area):
+        return []
+    pairs = np.unique(np.c_[area, owner], axis=0)
+    several, times = np.unique(pairs[:, 0], return_counts=True)
+    crossing = several[times > 1].tolist()
+    if not crossing:
+        return []
+    called = ", ".join(areas.names[k] or str(k) for k in crossing[:3])
+    more = ", …" if len(crossing) > 3 else ""
+    return [
+        note(
+            f"{len(crossing)} areas of `{name}` lie in several jurisdictions and are parted at "
+            f"their borders ({called}{more}).",
+            f"`{name}` 有 {len(crossing)} 处跨越社区界线，已沿界线分开（{called}{more}）。",
         )
     ]

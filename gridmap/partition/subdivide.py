@@ -16,7 +16,7 @@ from gridmap.partition.barriers import read_barriers
 from gridmap.partition.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
 from gridmap.partition.cuts import Items
 from gridmap.partition.fit import check_tiling, outline_shifts
-from gridmap.partition.frame import about_dedicated, about_shift, facts, unit_frame
+from gridmap.partition.frame import about_crossing, about_dedicated, about_shift, facts, unit_frame
 from gridmap.partition.homes import Homes, filling, read_homes
 from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.noding import Ints
@@ -146,6 +146,9 @@ def subdivide(
     tiled = check_tiling(woven.polygons, blocks.owner[woven.source], place.codes)
     shifts = outline_shifts(place.given, tiled)
     notes = [*place.notes, *homes.notes, *lines.notes, *reserved.notes, *compounds.notes]
+    for name, areas, use in (("dedicated", reserved, DEDICATED), ("whole", compounds, COMPOUND)):
+        mine = blocks.use == use
+        notes += about_crossing(name, areas, blocks.area[mine], blocks.owner[mine])
     notes += [*about_dedicated(units), *about_shift(shifts, place)]
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
     report("prove", 5, 5)

@@ -125,6 +125,14 @@ def test_dedicated_and_whole_areas() -> None:
     assert any(note["en"].startswith("3 households live") for note in units.attrs["notes"])
 
 
+def test_compounds_across_a_border_are_parted_and_named() -> None:
+    garden = frame([shapely.box(150, 50, 250, 150), shapely.box(10, 10, 60, 60)], name=["花园", ""])
+    units = subdivide(TOWN, FOUR, whole=garden)
+    assert units.loc[units["name"] == "花园", "parent"].tolist() == ["A", "B"]
+    assert any("`whole` lie in several" in note["en"] and "花园" in note["en"]
+               for note in units.attrs["notes"])  # fmt: skip
+
+
 def test_compounds_by_column_are_kept_together() -> None:
     crowd = homes([[20, 20], [40, 40], [160, 160], [180, 180]], [20] * 4)
     crowd["compound"] = ["甲", "甲", "乙", "乙"]
