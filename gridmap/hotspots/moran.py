@@ -39,6 +39,9 @@ def local_moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Lo
         Weights with an empty diagonal.
     """
     columns = np.atleast_2d(values.T).T
+    if not len(columns):
+        nothing = np.zeros(values.shape)
+        return LocalMoran(nothing, nothing, nothing, nothing, nothing.astype(np.int8))
     away = columns - columns.mean(axis=0)
     lag = neighbours @ away
     statistic = quotient(away * lag, np.square(away).mean(axis=0))
@@ -53,21 +56,6 @@ def local_moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Lo
         skew.reshape(shape),
         _quadrant(away, around).reshape(shape),
     )
-
-
-def moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> float:
-    """Compute the global Moran's I of one map.
-
-    Parameters
-    ----------
-    values
-        One number a cell.
-    neighbours
-        Weights with an empty diagonal.
-    """
-    away = values - values.mean()
-    below = float(neighbours.sum()) * float(away @ away)
-    return len(values) * float(away @ (neighbours @ away)) / below if below > 0 else 0.0
 
 
 def _total(

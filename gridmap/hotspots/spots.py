@@ -16,6 +16,7 @@ from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.getis_ord import gi_star, skewness
+from gridmap.hotspots.overall import overall
 from gridmap.hotspots.rates import CURB, curbed, overall_rate, standardised
 from gridmap.hotspots.stack import Stack, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
@@ -143,7 +144,8 @@ def hotspots(
         On the index of `table`: ``incidents``, ``exposure``, ``expected``, ``n`` (cells compared),
         ``window`` (cells looked at together), ``window_expected``, ``z``, ``p``, ``q``, ``bin``
         (−3 … 3: cold to hot at q ≤ 0.01, 0.05, 0.10), ``gate`` and ``caveat``. Nothing is missing:
-        a gated cell has q = 1 and bin 0. ``attrs["method"]`` bears the facts and the sentences.
+        a gated cell has q = 1 and bin 0. ``attrs["method"]`` bears the facts, with
+        Moran's I when there is one map, and the sentences.
 
     Raises
     ------
@@ -180,8 +182,14 @@ def hotspots(
     behind = None if base.name is None else base.values[keep]
     scores = _in_batches(maps.counts[keep], behind, within, options)
     judged = _judge(scores, family)
+    pattern = None
+    if maps.counts.shape[1] == 1 and len(keep):
+        standard = curbed(standardised(maps.counts[keep, 0], base.values[keep]))
+        pattern = overall(standard, between[keep][:, keep])
     facts = {
         "exposure": base.name,
+        "moran": None if pattern is None else pattern.moran,
+        "moran_z": None if pattern is None else pattern.moran_z,
         "weights": "contiguity" if weights is None else "given",
         "p": p,
         "family": family,

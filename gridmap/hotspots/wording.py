@@ -122,6 +122,30 @@ def hotspots_method(**facts: Any) -> Method:
     return {"statistic": "Gi*", **facts, "sentence": sentence, "caveats": caveats}
 
 
+QUADRANTS = {
+    "": ("", ""),
+    "high-high": ("高高", "high-high"),
+    "low-low": ("低低", "low-low"),
+    "high-low": ("高低", "high-low"),
+    "low-high": ("低高", "low-high"),
+}
+
+
+def opinion_method(**facts: Any) -> Method:
+    """Describe a second opinion and what it found."""
+    zh, en = exposure_words(facts["exposure"])
+    found_zh = "、".join(f"{QUADRANTS[name][0]} {n:,}" for name, n in facts["found"].items())
+    found_en = ", ".join(f"{n:,} {name}" for name, n in facts["found"].items())
+    sentence = {
+        "zh": f"{_span_zh(facts)}{facts['cells']:,} 个网格的局部 Moran 指数：{found_zh}；"
+        f"分母：{zh}；p 值偏度校正，错误发现率（BH）10% 以内。",
+        "en": f"{_span_en(facts)}local Moran's I of {many(facts['cells'], 'cell')}: {found_en}; "
+        f"denominator: {en}; p corrected for skew, false discovery rate within 10%.",
+    }
+    caveats = _base_caveats(facts)
+    return {"statistic": "local Moran", **facts, "sentence": sentence, "caveats": caveats}
+
+
 def emerging_method(**facts: Any) -> Method:
     """Describe how histories were read, and how many cells have which."""
     caveats = _base_caveats(facts)

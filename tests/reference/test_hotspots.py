@@ -16,7 +16,8 @@ from scipy import sparse
 from gridmap.hotspots import fdr, getis_ord, significance
 from gridmap.hotspots.emerging import PATTERNS, SIDES, classify
 from gridmap.hotspots.kernel import bin_points, smooth
-from gridmap.hotspots.moran import local_moran, moran
+from gridmap.hotspots.moran import local_moran
+from gridmap.hotspots.overall import overall
 from gridmap.hotspots.rates import overall_rate, poisson_interval, smoothed, standardised
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, windows
@@ -118,7 +119,6 @@ def test_local_moran_agrees_with_spdep(maps: Any, name: str) -> None:
     np.testing.assert_allclose(own.total[units], truth["local_moran_z_total"], **CLOSE)
     conditional = truth["local_moran_z_conditional"]
     np.testing.assert_allclose(own.conditional[units], conditional, **CLOSE)
-    assert moran(values, row) == pytest.approx(truth["global"]["moran_I"], abs=1e-10)
 
 
 def test_published_six_points() -> None:
@@ -161,9 +161,9 @@ def test_empirical_bayes_and_standardised_rates_agree_with_spdep() -> None:
     relative = 100 * events[units] / expected[units]
     np.testing.assert_allclose(relative, truth["choynowski_relRisk"], **CLOSE)
     matrix = neighbours("sids2/sids2.gal", sids["FIPSNO"].astype(int).astype(str).tolist())
-    assert moran(standard, matrix) == pytest.approx(truth["EBI_moran_B"], abs=1e-10)
+    assert overall(standard, matrix).moran == pytest.approx(truth["EBI_moran_B"], abs=1e-10)
     row = sparse.csr_array(matrix / matrix.sum(axis=1)[:, None])
-    assert moran(standard, row) == pytest.approx(truth["EBI_moran_W"], abs=1e-10)
+    assert overall(standard, row).moran == pytest.approx(truth["EBI_moran_W"], abs=1e-10)
 
 
 def test_empirical_bayes_of_stl_and_of_a_negative_prior() -> None:
@@ -242,3 +242,19 @@ def test_density_agrees_with_the_direct_sum() -> None:
         assert row == int(row) and column == int(column)
         own = found[int(row), int(column)] / truth["n"]
         assert own == pytest.approx(density, abs=1e-3 * peak)
+
+
+@pytest.mark.parametrize("name", ["columbus", "sids2"])
+def test_global_statistics_agree_with_spdep(maps: Any, name: str) -> None:
+    truth = TRUTH["local"][name]["global"]
+    values, matrix = maps[name]
+    row = sparse.csr_array(matrix / matrix.sum(axis=1)[:, None])
+    own = overall(values, row)
+    assert own.moran == pytest.approx(truth["moran_I"], abs=1e-10)
+    assert own.moran_variance == pytest.approx(truth["V_rand"], abs=1e-10)
+    assert own.moran_z == pytest.approx(truth["z_rand"], abs=1e-10)
+    assert own.geary == pytest.approx(truth["geary_C"], abs=1e-10)
+    assert -1 / (len(values) - 1) == pytest.approx(truth["E"], abs=1e-10)
+    binary = overall(values, matrix)
+    assert binary.general_g == pytest.approx(truth["general_G"], abs=1e-10)
+    assert binary.general_g_z == pytest.approx(truth["general_G_z"], abs=1e-10)
