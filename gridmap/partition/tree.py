@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts
 from gridmap.partition.noding import Ints
@@ -131,12 +129,3 @@ def _by_first(block: Ints) -> Ints:
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[inverse]
-
-
-def connected(n: int, key: Ints, contacts: Contacts) -> bool:
-    """Tell whether the units of each key are connected among themselves."""
-    same = contacts.neighbours & (key[contacts.i] == key[contacts.j])
-    i, j = contacts.i[same], contacts.j[same]
-    links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
-    parts, _ = connected_components(links, directed=False)
-    return bool(parts == len(np.unique(key)))

@@ -9,7 +9,7 @@ import shapely
 
 from gridmap.contiguity import contacts, pair_up, shared_edges
 from gridmap.coverage.index import CoverageIndex
-from gridmap.partition.blocks import DEDICATED, LAND, WATER, Blocks, inside
+from gridmap.partition.blocks import DEDICATED, LAND, Blocks, inside
 from gridmap.partition.homes import Homes
 from gridmap.partition.noding import (
     Floats,
@@ -175,8 +175,3 @@ def _largest_special(area: Floats, block: Ints, blocks: Blocks) -> np.typing.NDA
     result = np.zeros(len(area), dtype=bool)
     result[order[last]] = blocks.use[block[order[last]]] != LAND
     return result
-
-
-def is_water(woven: Woven, blocks: Blocks) -> np.typing.NDArray[np.bool_]:
-    """Tell which units are water."""
-    return np.asarray(blocks.use[woven.source] == WATER)

@@ -7,14 +7,15 @@ import numpy as np
 import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from gridmap.contiguity import contacts
+from gridmap.contiguity import Contacts, contacts
 from gridmap.coverage import prove
 from gridmap.partition.attach import attach
 from gridmap.partition.slivers import absorb
 from gridmap.partition.subdivide import subdivide
 from gridmap.partition.tiling import tile
-from gridmap.partition.tree import connected
 
 SIDE = 300.0
 CRS = 4547
@@ -75,6 +76,14 @@ def check_laws(units: gpd.GeoDataFrame, homes: gpd.GeoDataFrame, town: gpd.GeoDa
     assert outside["households"].sum() == units.attrs["households_outside"]
     assert (shapely.get_type_id(units.geometry) == shapely.GeometryType.POLYGON).all()
     check_branches(units)
+
+
+def connected(n: int, key: np.ndarray, touch: Contacts) -> bool:
+    """Tell whether the units of each key are connected among themselves."""
+    same = touch.neighbours & (key[touch.i] == key[touch.j])
+    i, j = touch.i[same], touch.j[same]
+    parts, _ = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)))
+    return bool(parts == len(np.unique(key)))
 
 
 def check_branches(units: gpd.GeoDataFrame) -> None:
