@@ -172,6 +172,7 @@ class OfflineMap(folium.Map):
         options.setdefault("attribution_control", basemap is not None)
         super().__init__(tiles=None, font_size="13px", **options)
         self._name = "Map"
+        self.options["max_zoom"] = 20
         self.lean = lean
         self.tiles_origin = ""
         if basemap:

@@ -306,7 +306,7 @@ def indicators(found: Figures, lang: Lang) -> str:
         f"<td>{percent(one['low'])[:-1]} – {percent(one['high'])}</td></tr>"
         for one in found["indicators"] or ()
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="wrap"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def staffing(found: Figures, lang: Lang) -> str:

@@ -1,0 +1,255 @@
+"""The briefing as a reader meets it: offline, clicked, searched, printed, photographed."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gridmap as gm
+
+pytestmark = pytest.mark.browser
+
+SIZES = [(1366, 768), (1920, 1080), (390, 844)]
+ROOM = "gridmap.rooms[0]"
+
+
+def test_it_asks_for_nothing_and_complains_of_nothing(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    for tab in range(4):
+        seen.page.click(f".gm-tabs button >> nth={tab}")
+    seen.page.click("[name=gm-heat]")
+    seen.page.wait_for_timeout(200)
+    assert seen.requests == []
+    assert seen.complaints == []
+
+
+def test_a_request_would_be_refused_by_the_page_itself(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    refused = seen.run(
+        """async () => {
+            const told = new Promise((done) =>
+                document.addEventListener('securitypolicyviolation', (e) => done(e.blockedURI)));
+            new Image().src = 'https://example.org/x.png';
+            return told;
+        }"""
+    )
+    assert "example.org" in refused
+
+
+def test_a_street_in_the_ranking_zooms_there(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    before = seen.run(f"{ROOM}.map.getZoom()")
+    row = seen.page.locator("tbody.places tr").nth(1)
+    place, level = int(row.get_attribute("data-place")), int(row.get_attribute("data-level"))
+    row.click()
+    assert seen.run(f"{ROOM}.map.getZoom()") > before
+    inside = seen.run(
+        f"""([level, place]) => {{
+            const room = {ROOM};
+            const cells = room.cellsOf(room.data.levels[level], place);
+            return room.layer.chosen.length === cells.length && cells.length > 0 &&
+                room.map.getBounds().contains(
+                    gridmap.toBounds(gridmap.boxOf(room.data.shape, cells)));
+        }}""",
+        [level, place],
+    )
+    assert inside
+
+
+def test_a_hotspot_in_the_list_is_highlighted(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    row = seen.page.locator("tbody.cells tr").first
+    cell = int(row.get_attribute("data-cell"))
+    name = row.locator("td").nth(1).inner_text()
+    row.press("Enter")
+    assert seen.run(f"{ROOM}.layer.chosen") == [cell]
+    assert seen.run(f"{ROOM}.current().title") == "热点显著性"
+    assert name in seen.page.locator(".gm-card").inner_text()
+
+
+def test_searching_a_code_highlights_its_cell(
+    opened: Callable[..., Any], briefing_file: Path, grid: gm.Grid
+) -> None:
+    seen = opened(briefing_file)
+    seen.page.fill(".gm-search input", grid.cells.index[17])
+    seen.page.press(".gm-search input", "Enter")
+    assert seen.run(f"{ROOM}.layer.chosen") == [17]
+    assert grid.cells.index[17] in seen.page.locator(".gm-card").inner_text()
+    seen.page.fill(".gm-search input", "no such place")
+    assert seen.page.locator(".gm-found p").is_visible()
+
+
+def test_a_point_on_the_map_is_answered_by_its_own_cell(
+    opened: Callable[..., Any], briefing_file: Path, grid: gm.Grid
+) -> None:
+    seen = opened(briefing_file)
+    spots = grid.cells.representative_point().to_crs(4326)
+    for cell in (0, 23, 41):
+        at = [spots.y.iloc[cell], spots.x.iloc[cell]]
+        seen.run(f"(at) => {ROOM}.layer.fire && {ROOM}.map.fire('click', {{latlng: L.latLng(at)}})", at)
+        assert seen.run(f"{ROOM}.layer.chosen") == [cell]
+
+
+def test_it_prints_one_page_with_the_map_on_it(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    sheet = seen.page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+    assert re.search(rb"/MediaBox\s*\[\s*0 0 84[12][.\d]* 59[45][.\d]*\s*\]", sheet)
+    assert seen.run(f"{ROOM}.printed.naturalWidth") >= 1600
+    seen.page.emulate_media(media="print")
+    box = seen.page.locator(".gm-printed").bounding_box()
+    assert box["width"] > 400 and box["height"] > 250
+    assert not seen.page.locator("#map").is_visible()
+
+
+def test_the_png_button_gives_a_picture(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    from PIL import Image
+
+    seen = opened(briefing_file)
+    with seen.page.expect_download() as waiting:
+        seen.page.click(".gm-png")
+    picture = Image.open(io.BytesIO(Path(waiting.value.path()).read_bytes())).convert("RGB")
+    assert waiting.value.suggested_filename.endswith(".png")
+    assert picture.size == (2400, 1350)
+    assert len(picture.getcolors(maxcolors=2**24)) > 100
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_nothing_overlaps_or_is_cut(
+    opened: Callable[..., Any],
+    briefing_files: dict[str, Path],
+    size: tuple[int, int],
+    lang: str,
+) -> None:
+    seen = opened(briefing_files[lang], {"width": size[0], "height": size[1]})
+    assert seen.run("document.documentElement.scrollWidth <= window.innerWidth")
+    boxes = seen.run(
+        """() => ['.gm-tabs', '.gm-toggles', '.gm-search', '.gm-buttons', '.gm-legend',
+            '.leaflet-control-scale'].map((name) => {
+            const box = document.querySelector(name).getBoundingClientRect();
+            return [box.left, box.top, box.right, box.bottom];
+        })"""
+    )
+    frame = seen.page.locator("#map").bounding_box()
+    for k, a in enumerate(boxes):
+        assert a[0] >= frame["x"] - 1 and a[2] <= frame["x"] + frame["width"] + 1
+        assert a[1] >= frame["y"] - 1 and a[3] <= frame["y"] + frame["height"] + 1
+        for b in boxes[k + 1 :]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    cut = seen.run(
+        """() => Array.from(document.querySelectorAll('.panel, .cards > div, .gm-legend'))
+            .filter((box) => box.scrollWidth > box.clientWidth + 1)
+            .map((box) => box.innerText.slice(0, 40))"""
+    )
+    assert cut == []
+
+
+def test_text_has_the_contrast_of_wcag_aa(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    seen.page.click("tbody.cells tr >> nth=0")
+    faint = seen.run(
+        """() => {
+            const light = (c) => c.map((v) => v / 255).map((v) =>
+                v <= .03928 ? v / 12.92 : Math.pow((v + .055) / 1.055, 2.4));
+            const lum = (c) => { const [r, g, b] = light(c); return .2126 * r + .7152 * g + .0722 * b; };
+            const parse = (s) => (s.match(/[\\d.]+/g) || []).map(Number);
+            const ground = (e) => {
+                for (; e; e = e.parentElement) {
+                    const c = parse(getComputedStyle(e).backgroundColor);
+                    if (c.length === 3 || c[3] > .9) return c.slice(0, 3);
+                }
+                return [255, 255, 255];
+            };
+            const out = [];
+            document.querySelectorAll('body *').forEach((e) => {
+                const own = Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.nodeValue.trim());
+                if (!own || !e.offsetParent) return;
+                const style = getComputedStyle(e);
+                const a = lum(parse(style.color).slice(0, 3));
+                const b = lum(ground(e));
+                const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+                const large = parseFloat(style.fontSize) >= 24;
+                if (ratio < (large ? 3 : 4.5)) out.push(e.className + ' ' + e.innerText.slice(0, 20) + ' ' + ratio.toFixed(2));
+            });
+            return out;
+        }"""
+    )
+    assert faint == []
+
+
+def test_the_classes_of_the_map_tell_apart_in_grey(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file)
+    rows = seen.run(f"{ROOM}.data.themes[0].classes.slice(0, 5).map((row) => row.color)")
+    grey = [0.299 * int(c[1:3], 16) + 0.587 * int(c[3:5], 16) + 0.114 * int(c[5:7], 16) for c in rows]
+    assert all(a - b > 15 for a, b in zip(grey, grey[1:], strict=False))
+    hot = seen.run(f"{ROOM}.data.themes[1].classes.map((row) => row.hatch)")
+    assert all(hot[:3]) and not any(hot[3:7])  # cold cells are hatched, hot ones are not
+
+
+EVIL = '<script>window.broken=1</script><img src=x onerror="window.broken=1">"\'&</style>'
+
+
+def test_markup_in_names_and_categories_stays_text(
+    opened: Callable[..., Any], town: Any, grid: gm.Grid, tmp_path: Path
+) -> None:
+    cells = grid.cells.reset_index()
+    cells["name"] = EVIL
+    jurisdictions = grid.jurisdictions.assign(street=EVIL + "</script>")
+    evil = gm.Grid(
+        cells.drop(columns=list(grid.levels)),
+        grid.boundary,
+        grid.levels,
+        jurisdictions=jurisdictions,
+        parameters=grid.parameters,
+    )
+    incidents = town.incidents.assign(category=EVIL, source=EVIL)
+    made = gm.briefing(evil, incidents, title=EVIL, source=EVIL)
+    seen = opened(made.save(tmp_path / "evil.html"))
+    seen.page.fill(".gm-search input", "script")
+    seen.page.press(".gm-search input", "Enter")
+    seen.page.click("tbody.places tr >> nth=0")
+    assert seen.run("window.broken") is None
+    assert seen.requests == [] and seen.complaints == []
+    assert EVIL in seen.page.locator("h1").inner_text()
+    assert seen.page.locator("img[src=x]").count() == 0
+
+
+def test_the_sheet_of_a_cell_is_one_page_without_a_script(
+    browser: Any, grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    made = gm.briefing(
+        grid, town.incidents, cell=grid.cells.index[5], barriers=town.barriers, staff=town.staff
+    )
+    context = browser.new_context(offline=True, viewport={"width": 900, "height": 1200})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto(made.save(tmp_path / "sheet.html").as_uri())
+    sheet = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+    assert page.locator("script").count() == 0
+    assert page.locator("figure svg path").count() > 5
+    assert complaints == []
+    context.close()

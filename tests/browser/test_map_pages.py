@@ -1,0 +1,165 @@
+"""Saved maps in a real browser: no false gaps, time that moves, anybody's folium map offline."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyproj
+import pytest
+import shapely
+
+import gridmap as gm
+
+pytestmark = pytest.mark.browser
+
+ROOM = "gridmap.rooms[0]"
+BARE = """() => {
+    const room = gridmap.rooms[0];
+    document.documentElement.style.background = document.body.style.background = '#ff00ff';
+    room.map.getContainer().style.background = '#ff00ff';
+    room.root.style.display = 'none';
+    document.querySelectorAll('.leaflet-control-container').forEach((e) => e.remove());
+    room.layer.show = { borders: false, levels: false, labels: false, marks: false };
+    room.layer.theme = { classes: [{ color: '#20a040' }], of: new Uint8Array(room.data.shape.cells) };
+    room.layer.draw();
+}"""
+
+
+def gap_pixels(seen: Any, grid: gm.Grid) -> int:
+    """Count magenta pixels inside the boundary, a pixel away from it."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    picture = np.asarray(Image.open(io.BytesIO(seen.page.screenshot())).convert("RGB")).astype(int)
+    view = seen.run(
+        f"""() => {{ const layer = {ROOM}.layer, at = layer._cells.getBoundingClientRect();
+            return [layer.view.scale, layer.view.dx + at.left, layer.view.dy + at.top]; }}"""
+    )
+    move = pyproj.Transformer.from_crs(grid.crs, 3857, always_xy=True).transform
+
+    def pixels(xy: Any) -> Any:
+        x, y = move(xy[:, 0], xy[:, 1])
+        return np.column_stack([x * view[0] + view[1], view[2] - y * view[0]])
+
+    mask = Image.new("L", (picture.shape[1], picture.shape[0]), 0)
+    pen = ImageDraw.Draw(mask)
+    for part in shapely.get_parts(shapely.transform(grid.boundary, pixels)):
+        pen.polygon([tuple(p) for p in part.exterior.coords], fill=255)
+        for hole in part.interiors:
+            pen.polygon([tuple(p) for p in hole.coords], fill=0)
+    inside = np.asarray(mask.filter(ImageFilter.MinFilter(3))) > 0
+    assert inside.sum() > 10_000
+    green = picture[..., 1] - (picture[..., 0] + picture[..., 2]) / 2
+    return int((inside & (green < 20)).sum())
+
+
+@pytest.mark.parametrize("name", ["grid", "rough"])
+def test_no_page_shines_through_between_cells(
+    name: str, opened: Callable[..., Any], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    grid = request.getfixturevalue(name)
+    path = tmp_path / "map.html"
+    gm.coverage_map(grid).save(path)
+    seen = opened(path)
+    seen.run(BARE)
+    corner = shapely.get_coordinates(grid.cells.geometry.iloc[len(grid) // 2])[0]
+    lng, lat = pyproj.Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*corner)
+    for step in (0, 0.7, 2, 3.3):
+        seen.run(
+            f"([at, step]) => {{ const map = {ROOM}.map; window.base = window.base || map.getZoom();"
+            " map.setView(at, window.base + step, {animate: false}); }",
+            [[lat, lng], step],
+        )
+        seen.page.wait_for_timeout(100)
+        assert gap_pixels(seen, grid) == 0
+
+
+def test_a_real_gap_would_be_seen(
+    opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path
+) -> None:
+    broken = grid.cells.drop(grid.cells.index[20]).reset_index()
+    path = tmp_path / "map.html"
+    gm.defect_map(broken, gm.validate(broken, grid.boundary)).save(path)
+    seen = opened(path)
+    seen.run(BARE)
+    assert gap_pixels(seen, grid) > 100
+
+
+def test_the_time_slider_changes_the_classes(
+    opened: Callable[..., Any], grid: gm.Grid, placed: Any, tmp_path: Path
+) -> None:
+    spots = gm.hotspots(gm.tally(placed, grid, by="month"), grid)
+    path = tmp_path / "hot.html"
+    gm.hotspot_map(grid, spots).save(path)
+    seen = opened(path)
+    months = sorted(set(spots.index.get_level_values("month").astype(str)))
+    for k, month in enumerate(months):
+        seen.run(
+            "(k) => { const range = document.querySelector('.gm-slider input');"
+            " range.value = k; range.dispatchEvent(new Event('input')); }",
+            k,
+        )
+        assert seen.page.locator(".gm-slider output").inner_text() == month
+        shown = seen.run(f"Array.from({ROOM}.layer.theme.of)")
+        part = spots.xs(pd.Period(month, "M"), level="month").reindex(grid.cells.index)
+        hot = part["bin"].to_numpy() + 3
+        wanted = np.where(part["gate"].astype(str) == "", hot, 7)
+        assert shown == wanted.tolist()
+    assert seen.complaints == [] and seen.requests == []
+
+
+def test_a_defect_is_one_click_away(
+    opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path
+) -> None:
+    broken = grid.cells.drop(grid.cells.index[20]).reset_index()
+    path = tmp_path / "defects.html"
+    gm.defect_map(broken, gm.validate(broken, grid.boundary), grid.boundary).save(path)
+    seen = opened(path)
+    before = seen.run(f"{ROOM}.map.getZoom()")
+    seen.page.click(".gm-kind >> nth=0")
+    assert seen.run(f"{ROOM}.map.getZoom()") > before
+    assert "空白" in seen.page.locator(".gm-card").inner_text()
+
+
+def test_a_map_prints_one_page(opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path) -> None:
+    path = tmp_path / "map.html"
+    gm.coverage_map(grid, lang="en").save(path)
+    seen = opened(path)
+    sheet = seen.page.pdf(prefer_css_page_size=True, print_background=True)
+    assert sheet.count(b"/Type /Page\n") + sheet.count(b"/Type/Page\n") == 1
+    assert seen.run(f"{ROOM}.printed.naturalWidth") == 2200
+
+
+def test_anybodys_folium_map_works_offline(
+    opened: Callable[..., Any], grid: gm.Grid, placed: Any, tmp_path: Path
+) -> None:
+    import folium
+    from folium.plugins import Fullscreen, HeatMap, MarkerCluster
+
+    centre = grid.cells.to_crs(4326).union_all().centroid
+    at = [centre.y, centre.x]
+    shown = folium.Map(location=at, zoom_start=14, tiles=None)
+    shown.options["max_zoom"] = 19
+    counts = placed["code"].value_counts().reindex(grid.cells.index, fill_value=0)
+    gm.CellLayer(grid.cells, counts, title="Incidents", name="cells").add_to(shown)
+    folium.Marker(at, popup="Office", icon=folium.Icon(icon="home", prefix="fa")).add_to(shown)
+    folium.Marker(at, tooltip="plain").add_to(shown)
+    HeatMap([[*at, 1.0]]).add_to(shown)
+    MarkerCluster([at, at]).add_to(shown)
+    Fullscreen().add_to(shown)
+    folium.LayerControl(collapsed=False).add_to(shown)
+    seen = opened(gm.save_offline(shown, tmp_path / "any.html"))
+    seen.page.wait_for_timeout(300)
+    assert seen.requests == []
+    assert seen.complaints == []
+    assert seen.page.locator("canvas.gm-cells").count() == 1
+    assert seen.page.locator(".gm-legend-row").count() == 5
+    box = seen.page.locator(".leaflet-control-layers-overlays input").first
+    box.uncheck()
+    assert seen.page.locator("canvas.gm-cells").count() == 0
+    assert seen.page.locator(".gm-legend").count() == 0
+    assert seen.run("document.querySelector('.leaflet-marker-icon[src]').naturalWidth") > 0
