@@ -55,6 +55,8 @@ class Blocks:
         Position among the dedicated areas or compounds, else -1.
     side : ndarray of int
         Region between hard barriers, inside the jurisdiction.
+    slivers : int
+        How many pieces of the overlay were too small to be a block and joined another.
     """
 
     polygons: Geometries
@@ -62,6 +64,7 @@ class Blocks:
     use: Ints
     area: Ints
     side: Ints
+    slivers: int
 
     def __len__(self) -> int:
         return len(self.polygons)
@@ -77,6 +80,7 @@ def make_blocks(
     ties = strip[edges.i] & strip[edges.j]  # strips of either bank meet there, the banks do not
     hard = np.concatenate([barriers.lines[barriers.hard], _as_lines(edges.ends[ties])])
     joined = _without_slivers(polygons, use, area, strip, edges, barriers)
+    slivers = len(joined) - len(np.unique(joined))
     polygons, keep = merge(polygons, joined)
     owner, use, area = owner[keep], use[keep], area[keep]
     edges = inside(shared_edges(polygons), owner)
@@ -84,7 +88,7 @@ def make_blocks(
     owner, use, area = owner[keep], use[keep], area[keep]
     edges = inside(shared_edges(polygons), owner)
     side = sides(len(polygons), use == WATER, owner, edges, hard)
-    return Blocks(polygons, owner, use, area, side)
+    return Blocks(polygons, owner, use, area, side, slivers)
 
 
 def inside(edges: SharedEdges, owner: Ints) -> SharedEdges:

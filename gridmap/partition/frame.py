@@ -13,6 +13,7 @@ from gridmap.partition.homes import Homes
 from gridmap.partition.jurisdictions import Jurisdictions
 from gridmap.partition.noding import Ints
 from gridmap.partition.reading import Note, note
+from gridmap.partition.slivers import AREA, WIDTH
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -39,14 +40,8 @@ def facts(
 ) -> dict[str, Any]:
     """Return what was counted, left out and mended, as plain data."""
     outside = of_home < 0
-    lost = [
-        *zip(
-            [homes.labels[k] for k in np.flatnonzero(outside)],
-            homes.count[outside].tolist(),
-            strict=True,
-        ),
-        *homes.nowhere,
-    ]
+    labels = [homes.labels[k] for k in np.flatnonzero(outside)]
+    lost = list(zip(labels, homes.count[outside].tolist(), strict=True))
     if lost:
         notes = [*notes, _about_outside(lost)]
     return {
@@ -121,5 +116,19 @@ def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Not
             f"{len(crossing)} areas of `{name}` lie in several jurisdictions and are parted at "
             f"their borders ({called}{more}).",
             f"`{name}` 有 {len(crossing)} 处跨越社区界线，已沿界线分开（{called}{more}）。",
+        )
+    ]
+
+
+def about_slivers(slivers: int) -> list[Note]:
+    """Say how many pieces were too small to be blocks."""
+    if not slivers:
+        return []
+    return [
+        note(
+            f"{slivers:,} pieces between barriers and borders, under {AREA:.0f} m² or narrower "
+            f"than {WIDTH:.0f} m, joined a neighbour in their jurisdiction.",
+            f"{slivers:,} 处小于 {AREA:.0f} 平方米或窄于 {WIDTH:.0f} 米的碎块"
+            f"已并入同社区相邻街块。",
         )
     ]

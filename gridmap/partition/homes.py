@@ -15,6 +15,7 @@ from gridmap.partition.reading import (
     Note,
     check_frame,
     moved,
+    named,
     note,
     usable,
     valid_polygons,
@@ -44,8 +45,6 @@ class Homes:
         Places of one compound bear the same number; -1 for none.
     labels : list
         What the caller's index calls each.
-    nowhere : list of (label, count)
-        Rows without a usable geometry.
     notes : list
         What the planner should know.
     """
@@ -55,7 +54,6 @@ class Homes:
     shapes: Geometries | None
     compound: Ints
     labels: list[Any]
-    nowhere: list[tuple[Any, int]]
     notes: list[Note]
 
     def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
@@ -86,7 +84,8 @@ def read_homes(
     Raises
     ------
     InputError
-        When counts are missing, negative, fractional or text, or geometries are lines.
+        When counts are missing, negative, fractional or text, geometries are lines, or a row with
+        households has no position.
     """
     check_frame("households", frame)
     labels = list(frame.index)
@@ -98,7 +97,7 @@ def read_homes(
     if areal:
         geometry[there] = valid_polygons(geometry[there])[0]
         there &= ~shapely.is_empty(geometry)  # a ring without area
-    nowhere = [(labels[k], int(counts[k])) for k in np.flatnonzero(~there)]
+    _refuse_placeless(labels, counts, there)
     geometry = geometry[there]
     return Homes(
         shapely.get_coordinates(shapely.point_on_surface(geometry)),
@@ -106,9 +105,19 @@ def read_homes(
         geometry if areal else None,
         _compounds(frame, compound)[there],
         [label for label, ok in zip(labels, there, strict=True) if ok],
-        nowhere,
         notes + said,
     )
+
+
+def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: npt.NDArray[np.bool_]) -> None:
+    """Refuse households that are nowhere; an empty row without households loses nothing."""
+    lost = ~there & (counts > 0)
+    if lost.any():
+        raise InputError(
+            f"`households` has no position in {named(labels, lost)} (empty, NaN or infinite "
+            f"coordinates), {int(counts[lost].sum()):,} households in all. "
+            "Locate them, or set their count to 0."
+        )
 
 
 def counts_of(

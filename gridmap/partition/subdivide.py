@@ -16,7 +16,14 @@ from gridmap.partition.barriers import read_barriers
 from gridmap.partition.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
 from gridmap.partition.cuts import Items
 from gridmap.partition.fit import check_tiling, outline_shifts
-from gridmap.partition.frame import about_crossing, about_dedicated, about_shift, facts, unit_frame
+from gridmap.partition.frame import (
+    about_crossing,
+    about_dedicated,
+    about_shift,
+    about_slivers,
+    facts,
+    unit_frame,
+)
 from gridmap.partition.homes import Homes, filling, read_homes
 from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.noding import Ints
@@ -149,7 +156,7 @@ def subdivide(
     for name, areas, use in (("dedicated", reserved, DEDICATED), ("whole", compounds, COMPOUND)):
         mine = blocks.use == use
         notes += about_crossing(name, areas, blocks.area[mine], blocks.owner[mine])
-    notes += [*about_dedicated(units), *about_shift(shifts, place)]
+    notes += about_slivers(blocks.slivers) + about_dedicated(units) + about_shift(shifts, place)
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
     report("prove", 5, 5)
     return units

@@ -110,6 +110,7 @@ def test_slivers_along_a_border_join_their_own_side() -> None:
     street = lines([(201.5, -9), (201.5, 120), (198.5, 209)])
     units = subdivide(TOWN, FOUR[:1], barriers=street)
     assert areas(units) == [40_000.0] * 2
+    assert any(note["en"].startswith("2 pieces between") for note in units.attrs["notes"])
 
 
 def test_dedicated_and_whole_areas() -> None:
