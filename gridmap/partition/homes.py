@@ -12,6 +12,7 @@ import shapely
 from gridmap.errors import InputError
 from gridmap.partition.noding import Floats, Geometries, Ints, first_containing
 from gridmap.partition.reading import (
+    Bools,
     Note,
     check_frame,
     moved,
@@ -109,7 +110,7 @@ def read_homes(
     )
 
 
-def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: npt.NDArray[np.bool_]) -> None:
+def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None:
     """Refuse households that are nowhere; an empty row without households loses nothing."""
     lost = ~there & (counts > 0)
     if lost.any():
