@@ -13,7 +13,8 @@ from gridmap.grid import Grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.layers import GDAL_FAILURES, list_layers, quiet, write_gdal
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import Source, check_text, find_source, unreadable
+from gridmap.io.sqlite import check_table
 
 
 def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -95,6 +96,7 @@ def is_grid_file(source: Source) -> bool:
 
 
 def _read_part(source: Source, name: str) -> pd.DataFrame:
+    check_table(source, name)
     try:
         with quiet():
             expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
@@ -103,6 +105,7 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
         raise unreadable(source.name, error) from error
     if len(frame) != expected or (name in LAYERS and frame.geometry.isna().any()):
         raise InputError(f"Layer {name!r} of `{source.name}` is damaged. Write the grid again.")
+    check_text(frame, source.name)
     return frame
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
@@ -22,7 +21,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.layers import read_layer
 from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 from gridmap.io.tables import read_table
 
 Spec = str | os.PathLike[str]
@@ -328,7 +327,7 @@ def has_geometry(source: Source) -> bool:
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     try:
         return b"geo" in (pq.read_schema(place).metadata or {})
-    except (pa.ArrowException, OSError) as error:
+    except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
 
 

@@ -23,7 +23,8 @@ from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.shapefile import dbf_encoding, short_names
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import Source, check_text, find_source, unreadable
+from gridmap.io.sqlite import check_schema, check_table
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
 METADATA_TABLE = "gridmap_metadata"
@@ -103,12 +104,14 @@ def read_layer(
         frame = _read_parquet(source) if source.kind == "parquet" else _read_gdal(source, encoding)
     if len(frame) == 0:
         raise InputError(f"`{source.name}` has no features. Check the layer, or export it again.")
+    check_text(frame, source.name)
     frame = _flat(frame, source)
     return _with_crs(frame, source, crs, need_crs)
 
 
 def list_layers(source: Source) -> list[tuple[str, str | None]]:
     """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
+    check_schema(source)
     try:
         with quiet():
             found = pyogrio.list_layers(source.gdal_path)
@@ -224,6 +227,7 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
 
 def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     layer = choose_layer(source)
+    check_table(source, layer)
     found = encoding or (dbf_encoding(source) if source.suffix == ".shp" else None)
     try:
         with quiet() as heard:
@@ -277,14 +281,14 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
         frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
         frame.attrs["notes"] = notes
         add_note(frame, f"{high.sum():,} 个要素的高程已略去。", f"{high.sum():,} heights dropped.")
+    if np.isfinite(shapely.get_coordinates(geometry)).all():
+        return frame
     xy, owner = shapely.get_coordinates(geometry, return_index=True)
     bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
-    if len(bad):
-        raise InputError(
-            f"`{source.name}` has coordinates that are no numbers in {len(bad):,} features "
-            f"(the first is row {bad[0] + 1}). Mend or remove them."
-        )
-    return frame
+    raise InputError(
+        f"`{source.name}` has coordinates that are no numbers in {len(bad):,} features "
+        f"(the first is row {bad[0] + 1}). Mend or remove them."
+    )
 
 
 def _with_crs(
@@ -364,4 +368,5 @@ def read_attributes(source: Source) -> pd.DataFrame:
             )
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
+    check_text(frame, source.name)
     return pd.DataFrame(frame)

@@ -16,7 +16,7 @@ from gridmap.errors import InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.csvfile import read_csv
 from gridmap.io.sheets import read_sheet
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import BROKEN_PARQUET, Source, check_text, find_source, unreadable
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _SHEET_ROWS = 1_048_575
@@ -235,10 +235,11 @@ def _read_parquet(source: Source) -> pd.DataFrame:
         ):
             table = table.drop_columns(["geometry"])
         frame = table.to_pandas()
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+    except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
     if not len(frame):
         raise InputError(f"`{source.name}` has no records. Check the file.")
+    check_text(frame, source.name)
     return frame
 
 

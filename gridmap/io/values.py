@@ -125,12 +125,12 @@ def _moments(values: pd.Series) -> pd.Series:
         return values
     if values.dtype.kind in "iuf":
         return _from_numbers(values)
-    for form in ("ISO8601", None):
-        try:
-            return pd.to_datetime(values, format=form) if form else _one_by_one(values)
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return _one_by_one(values)
+    if values.dtype == object:  # a mixture; a spreadsheet's own times print as ISO 8601
+        values = values.map(lambda value: None if _is_nothing(value) else str(value)).astype("str")
+    try:
+        return pd.to_datetime(values, format="ISO8601")
+    except (ValueError, TypeError, OverflowError):
+        return _one_by_one(values)
 
 
 def _from_numbers(values: pd.Series) -> pd.Series:
