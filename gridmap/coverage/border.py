@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from gridmap.coverage.chain import directed_edges
-from gridmap.coverage.direct import upwards
 from gridmap.coverage.index import CoverageIndex, lowest_ranked
 
 Floats = npt.NDArray[np.float64]
@@ -73,42 +71,6 @@ class Border:
         cell[known[who]] = lowest
         distance[known[point]] = far
         return cell[which], distance[which]
-
-
-def nearest_directly(
-    polygons: npt.NDArray[Any],
-    tree: shapely.STRtree,
-    ranks: Ints,
-    x: Floats,
-    y: Floats,
-    max_distance: float | None = None,
-) -> tuple[Ints, Floats]:
-    """Return what `Border.nearest` returns, for a few points outside many polygons."""
-    cell = np.zeros(len(x), dtype=np.int32)
-    distance = np.full(len(x), np.nan)
-    points = shapely.points(x, y)
-    (point, _), far = tree.query_nearest(
-        points, max_distance=max_distance, return_distance=True, all_matches=False
-    )
-    if not len(point):
-        return cell, distance
-    reach = far * (1 + 1e-9) + 1e-300
-    near, candidate = tree.query(points[point], predicate="dwithin", distance=reach)
-    point = point[near]
-    used, number = np.unique(candidate, return_inverse=True)
-    edges, owner = directed_edges(polygons[used])
-    segments = shapely.linestrings(upwards(edges)[0].reshape(-1, 2, 2))
-    starts = np.searchsorted(owner, np.arange(len(used) + 1))
-    count = starts[number + 1] - starts[number]
-    begins = np.cumsum(count) - count
-    edge = np.arange(count.sum()) + np.repeat(starts[number] - begins, count)
-    to_edge = shapely.distance(segments[edge], np.repeat(points[point], count))
-    to_cell = np.minimum.reduceat(to_edge, begins)
-    np.fmin.at(distance, point, to_cell)
-    tied = to_cell == distance[point]
-    who, lowest = lowest_ranked(point[tied], (used[number] + 1).astype(np.int32)[tied], ranks)
-    cell[who] = lowest
-    return cell, distance
 
 
 def _distinct(x: Floats, y: Floats) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:

@@ -255,7 +255,7 @@ def lowest_ranked(
 def ranks_of(labels: Labels | None, count: int) -> Ints:
     """Return at position k the rank of label k - 1 among all, from 1; 0 at position 0."""
     ranks = np.arange(count + 1, dtype=np.int32)
-    if labels is not None:
+    if labels is not None and list(labels) != sorted(labels):
         order = np.argsort(np.asarray(labels, dtype=object), kind="stable")
         ranks[order + 1] = np.arange(1, count + 1)
     return ranks

@@ -128,15 +128,17 @@ def _placed(
 
 def labelled(placement: Placement, names: pd.CategoricalDtype, points: Any) -> pd.DataFrame:
     """Return a placement as a frame on the points' index, before the points' own columns."""
-    nearest = np.zeros(len(placement.cell), dtype=np.int32)
-    nearest[placement.outside] = placement.nearest
-    distance = np.full(len(placement.cell), np.nan)
+    small = np.int16 if len(names.categories) < 2**15 else np.int32
+    cell = np.subtract(placement.cell, 1, dtype=small, casting="unsafe")
+    nearest = np.full(len(cell), -1, dtype=small)
+    nearest[placement.outside] = placement.nearest - 1
+    distance = np.full(len(cell), np.nan)
     distance[placement.outside] = placement.distance
     frame = pd.DataFrame(
         {
-            "code": _categories(placement.cell, names),
+            "code": pd.Categorical.from_codes(cell, dtype=names, validate=False),
             "status": pd.Categorical.from_codes(placement.place, STATUSES),
-            "nearest_code": _categories(nearest, names),
+            "nearest_code": pd.Categorical.from_codes(nearest, dtype=names, validate=False),
             "distance_m": distance,
         },
         index=points.index,
@@ -187,17 +189,13 @@ def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> An
 
 
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
-    lost = where.given - int((placement.cell > 0).sum())
-    if lost <= _SUSPICIOUS * len(where.x):
+    placed = int(np.count_nonzero(placement.cell))
+    if len(where.x) - placed <= _SUSPICIOUS * len(where.x):
         return
+    lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)
     if doubt is not None:
         warnings.warn(doubt.sentence("en"), UnassignedWarning, stacklevel=3)
-
-
-def _categories(number: Any, names: pd.CategoricalDtype) -> pd.Categorical:
-    small = np.int16 if len(names.categories) < 2**15 else np.int32
-    return pd.Categorical.from_codes((number - 1).astype(small), dtype=names, validate=False)
 
 
 def _own_columns(points: Any) -> pd.DataFrame | None:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from gridmap.coverage.border import Border, nearest_directly
+from gridmap.coverage.border import Border
 from gridmap.coverage.cache import cached_index, is_cached
-from gridmap.coverage.direct import relate_directly
-from gridmap.coverage.index import OUTSIDE, CoverageIndex, ranks_of
+from gridmap.coverage.direct import PolygonTree
+from gridmap.coverage.index import OUTSIDE, CoverageIndex
 from gridmap.crs import metric_crs, mover
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
+_SO_FEW = 20_000  # points for which not even a file is worth reading
 _FEW_OUTSIDE = 500  # points for which the border need not be built
 _EDGES_PER_POINT = 4  # building the index costs as much as so many edges per point
 
@@ -74,8 +75,8 @@ class Locator:
         return pd.CategoricalDtype(self.codes)
 
     @cached_property
-    def _tree(self) -> shapely.STRtree:
-        return shapely.STRtree(self._polygons)
+    def _tree(self) -> PolygonTree:
+        return PolygonTree(self._polygons, self.codes)
 
     @cached_property
     def _coordinates(self) -> int:
@@ -107,8 +108,7 @@ class Locator:
     def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
         """Return the cell of each point, and its place."""
         if self._few(len(x)):
-            ranks = ranks_of(self.codes, len(self.codes))
-            return relate_directly(self._polygons, self._tree, ranks, x, y)
+            return self._tree.relate(x, y)
         return self.index.relate(x, y)
 
     def place(self, x: Floats, y: Floats, max_distance: float | None = None) -> Placement:
@@ -128,15 +128,14 @@ class Locator:
     def _nearest(self, x: Floats, y: Floats, reach: float | None) -> tuple[Ints, Floats]:
         """Return the nearest cells of points outside, and their distances."""
         if self._few(len(x)) and len(x) <= _FEW_OUTSIDE and self._measure is None:
-            ranks = ranks_of(self.codes, len(self.codes))
-            return nearest_directly(self._polygons, self._tree, ranks, x, y, reach)
+            return self._tree.nearest(x, y, reach)
         return self._border.nearest(x, y, reach)
 
     def _few(self, points: int) -> bool:
         """Tell whether so few points do not repay an index."""
         if "index" in self.__dict__ or points * _EDGES_PER_POINT > self._coordinates:
             return False
-        return points < 1000 or not is_cached(self._polygons, self.codes)
+        return points < _SO_FEW or not is_cached(self._polygons, self.codes)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the index in its compact form, and nothing that can be made again."""

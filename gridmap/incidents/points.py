@@ -93,6 +93,8 @@ def numbers(values: pd.Series) -> Floats:
 
     Text is read as numbers, with full-width digits and blanks around them forgiven.
     """
+    if values.dtype == np.float64:
+        return np.asarray(values)
     if pd.api.types.is_numeric_dtype(values.dtype):
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     read = pd.to_numeric(values, errors="coerce")

@@ -11,8 +11,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmap.coverage.direct import relate_directly
-from gridmap.coverage.index import CoverageIndex, ranks_of
+from gridmap.coverage.direct import PolygonTree
+from gridmap.coverage.index import CoverageIndex
 from gridmap.incidents.nearest import Locator
 from tests.coverages import Exactly, awkward_points, mosaic, moved
 
@@ -38,8 +38,7 @@ def test_the_index_agrees_with_fractions(seed: int, where: tuple[float, float, f
     x, y = awkward_points(cells, seed, 100)
     exactly = Exactly(cells, codes)
     _agrees(CoverageIndex(cells, codes).relate(x, y), exactly, x, y)
-    ranks = ranks_of(codes, len(cells))
-    _agrees(relate_directly(cells, shapely.STRtree(cells), ranks, x, y), exactly, x, y)
+    _agrees(PolygonTree(cells, codes).relate(x, y), exactly, x, y)
 
 
 @settings(max_examples=25, deadline=None)
@@ -63,7 +62,7 @@ def test_nothing_changes_the_answers(
     shuffled, shuffled_place = CoverageIndex(cells[order], codes[order]).relate(x, y)
     assert np.array_equal(np.r_[0, order + 1][shuffled], cell)
     assert np.array_equal(shuffled_place, place)
-    few = relate_directly(cells, shapely.STRtree(cells), ranks_of(codes, len(codes)), x, y)
+    few = PolygonTree(cells, codes).relate(x, y)
     assert all(map(np.array_equal, few, (cell, place)))
 
 
