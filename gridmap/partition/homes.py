@@ -115,8 +115,8 @@ def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None
     lost = ~there & (counts > 0)
     if lost.any():
         raise InputError(
-            f"`households` has no position in {named(labels, lost)} (empty, NaN or infinite "
-            f"coordinates), {int(counts[lost].sum()):,} households in all. "
+            f"`households` has no position in {named(labels, lost)} (empty, without area, NaN or "
+            f"infinite), {int(counts[lost].sum()):,} households in all. "
             "Locate them, or set their count to 0."
         )
 

@@ -151,20 +151,21 @@ def test_households_outside_are_listed_and_borders_counted_once() -> None:
     assert units.attrs["households_outside"] == 4
 
 
-def test_homes_without_a_place_are_listed() -> None:
+@pytest.mark.parametrize("place", [None, shapely.Point(), shapely.Point(np.nan, 1)])
+def test_homes_without_a_place_are_refused(place: shapely.Geometry | None) -> None:
     crowd = FOUR.copy()
-    crowd.loc[1, "geometry"] = None
-    crowd.loc[2, "geometry"] = shapely.Point(np.nan, 1)
-    units = subdivide(TOWN, crowd)
-    assert units.attrs["outside"] == [1, 2]
-    assert units["households"].sum() == 40 and units.attrs["households_outside"] == 40
+    crowd.loc[1, "geometry"] = place
+    with pytest.raises(InputError, match=r"no position in .*1.* households in all"):
+        subdivide(TOWN, crowd)
+    crowd.loc[1, "households"] = 0
+    assert subdivide(TOWN, crowd).attrs["households_outside"] == 0
 
 
-def test_footprints_without_area_are_listed_too() -> None:
+def test_footprints_without_area_are_refused() -> None:
     flat = shapely.Polygon([(10, 10), (90, 10), (50, 10), (10, 10)])
     crowd = frame([flat, shapely.box(250, 50, 260, 60)], households=[3, 4])
-    units = subdivide(TOWN, crowd)
-    assert units.attrs["outside"] == [0] and units["households"].sum() == 4
+    with pytest.raises(InputError, match="no position in .*3 households"):
+        subdivide(TOWN, crowd)
 
 
 def test_buildings_of_a_larger_place_are_no_units() -> None:
