@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gridmap.organisation.change import merge, move, rollout, split
+from gridmap.organisation.change import merge, move, split
 from gridmap.organisation.coding import check_codes, code_pattern, code_schemes
-from gridmap.organisation.levels import units_within
+from gridmap.organisation.levels import rollout, units_within
+from gridmap.organisation.numbers import with_numbers
 from gridmap.organisation.patrol import patrol, patrol_hours, street_posts
 from gridmap.organisation.roster import postings, roles
 from gridmap.organisation.staffing import Staffing, staffing, who
@@ -27,5 +28,6 @@ __all__ = [
     "street_posts",
     "units_within",
     "who",
+    "with_numbers",
     "workload",
 ]

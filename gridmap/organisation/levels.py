@@ -1,10 +1,12 @@
-"""Levels below the cell: micro-cells inside the cells of a grid."""
+"""Levels below and parts of a grid: micro-cells inside its cells, jurisdictions for a roll-out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import geopandas as gpd
+import numpy as np
+import shapely
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
@@ -67,3 +69,52 @@ def units_within(
     units = units.drop(columns="code")
     units.attrs = {"levels": [*grid.levels, level]}
     return units
+
+
+def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Grid:
+    """Take chosen jurisdictions out of a grid as a proved grid of their own.
+
+    Parameters
+    ----------
+    grid : Grid
+        The whole plan.
+    areas : iterable of str
+        Codes of jurisdictions, or names at `level`.
+    level : str, optional
+        A level of the grid.
+
+    Returns
+    -------
+    Grid
+        Its boundary is the union of the chosen jurisdictions.
+
+    Raises
+    ------
+    InputError
+        When an area or the level is not there, or none is chosen.
+    """
+    places = grid.jurisdictions
+    if level is not None and level not in grid.levels:
+        raise InputError(f"`level` is {level!r}; the grid has {', '.join(grid.levels)}.")
+    names = places.index if level is None else places[level]
+    chosen = list(dict.fromkeys(areas))
+    unknown = [area for area in chosen if area not in set(names)]
+    if unknown or not chosen:
+        raise InputError(
+            f"`areas` names {unknown[0]!r}, which the grid does not have."
+            if unknown
+            else "`areas` is empty; name at least one."
+        )
+    kept = places[np.asarray(names.isin(chosen))]
+    cells, units = grid.cells, grid.units
+    codes = cells.index[cells["parent"].isin(kept.index)]
+    return Grid(
+        cells.loc[codes],
+        shapely.coverage_union_all(kept.geometry.to_numpy()),
+        grid.levels,
+        jurisdictions=kept,
+        units=units[units["code"].isin(codes)],
+        exceptions=grid.exceptions[grid.exceptions["parent"].isin(kept.index)],
+        retired=grid.retired,
+        parameters=grid.parameters,
+    )

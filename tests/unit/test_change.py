@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gridmap import Grid
 from gridmap.errors import InputError
-from gridmap.organisation import merge, move, rollout, split
+from gridmap.organisation import merge, move, rollout, split, with_numbers
 
 CRS = 4547
 SIDE = 6  # units a side; two communities of 3 columns each, three cells of two rows in each
@@ -193,3 +193,38 @@ def test_tables_without_exceptions_keep_their_columns(plan: Grid) -> None:
     changed = move(plan, unit_at(plan, 0, 3), "101001")
     pd.testing.assert_index_equal(changed.exceptions.columns, plan.exceptions.columns)
     pd.testing.assert_index_equal(changed.retired.columns, plan.retired.columns)
+
+
+def test_numbers_are_met_by_splitting_and_merging(plan: Grid) -> None:
+    more = with_numbers(plan, {"101": 5}, approve="按村要求")
+    assert more.cells.groupby("parent").size().to_dict() == {"101": 5, "102": 3}
+    assert {"101001", "101002", "101003"} <= set(more.cells.index)
+    assert set(more.exceptions["code"]) == set(
+        more.cells.index[~more.cells["households"].between(300, 600)]
+    )
+    back = with_numbers(more, {"101": 3})
+    assert len(back) == 6 and back.exceptions.empty
+    assert not set(back.retired["code"]) & set(back.cells.index)
+    assert same_shapes(plan, back, ["102001", "102002", "102003"])
+
+
+@given(number=st.integers(1, 18))
+@settings(max_examples=18, deadline=None)
+def test_any_possible_number_is_met(number: int) -> None:
+    grid = with_numbers(make_plan(), {"101": number}, approve="x")
+    assert (grid.cells["parent"] == "101").sum() == number
+    assert grid.cells["households"].sum() == 36 * 75
+    assert grid.units.groupby("code").size().sum() == 36
+
+
+def test_wanted_numbers_that_already_hold_change_nothing(plan: Grid) -> None:
+    assert with_numbers(plan, {"101": 3, "102": 3}) is plan
+
+
+def test_impossible_numbers_are_refused(plan: Grid) -> None:
+    with pytest.raises(InputError, match="asks for 19 cells in 101, which has 18 units"):
+        with_numbers(plan, {"101": 19}, approve="x")
+    with pytest.raises(InputError, match="'nowhere', which is no jurisdiction"):
+        with_numbers(plan, {"nowhere": 1})
+    with pytest.raises(InputError, match="outside 300-600"):
+        with_numbers(plan, {"101": 4})
