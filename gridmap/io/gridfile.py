@@ -12,9 +12,9 @@ from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
+from gridmap.io.integrity import check_table, check_text
 from gridmap.io.layers import GDAL_FAILURES, list_layers, quiet, write_gdal
-from gridmap.io.source import Source, check_text, find_source, unreadable
-from gridmap.io.sqlite import check_table
+from gridmap.io.source import Source, find_source, unreadable
 
 
 def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

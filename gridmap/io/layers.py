@@ -22,9 +22,9 @@ from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.integrity import check_file, check_table, check_text
 from gridmap.io.shapefile import dbf_encoding, short_names
-from gridmap.io.source import Source, check_text, find_source, unreadable
-from gridmap.io.sqlite import check_schema, check_table
+from gridmap.io.source import Source, find_source, unreadable
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
 METADATA_TABLE = "gridmap_metadata"
@@ -111,7 +111,7 @@ def read_layer(
 
 def list_layers(source: Source) -> list[tuple[str, str | None]]:
     """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
-    check_schema(source)
+    check_file(source)
     try:
         with quiet():
             found = pyogrio.list_layers(source.gdal_path)

@@ -14,9 +14,9 @@ from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
 from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
+from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, find_source, unreadable
-from gridmap.io.sqlite import check_schema
 from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.tables import read_table
 from gridmap.privacy import personal_columns
@@ -150,7 +150,7 @@ def _look_gdal(source: Source) -> list[Layer]:
     import fiona
     from fiona.errors import FionaError
 
-    check_schema(source)
+    check_file(source)
     try:
         names = [source.layer] if source.layer else fiona.listlayers(source.gdal_path)
         return [_look_layer(source, str(name)) for name in names]

@@ -8,10 +8,9 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-import pandas as pd
 import pyarrow as pa
 
 from gridmap.errors import InputError
@@ -173,27 +172,6 @@ def unreadable(name: str, error: BaseException) -> InputError:
         f"`{name}` cannot be read: {reason[:200].rstrip('.')}. "
         "It may be damaged or of another format; ask for the file again."
     )
-
-
-def check_text(frame: Any, name: str) -> None:
-    """Refuse a frame of which some text is no text: bytes that are no UTF-8.
-
-    Raises
-    ------
-    InputError
-        Naming the column.
-    """
-    for position, column in enumerate(frame.columns):
-        values = frame.iloc[:, position].array
-        if not isinstance(getattr(values, "dtype", None), pd.StringDtype):
-            continue
-        try:
-            pa.array(values).validate(full=True)
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise InputError(
-                f"`{name}` is damaged: column {column!r} holds bytes that are no text. "
-                "Ask for the file again."
-            ) from error
 
 
 def without_password(url: str) -> str:

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from gridmap.errors import InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.csvfile import read_csv
+from gridmap.io.integrity import check_text
 from gridmap.io.sheets import read_sheet
-from gridmap.io.source import BROKEN_PARQUET, Source, check_text, find_source, unreadable
+from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _SHEET_ROWS = 1_048_575

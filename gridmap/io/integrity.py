@@ -1,7 +1,7 @@
-"""Look at a GeoPackage as the SQLite database it is, before GDAL trusts it.
+"""Find damage before it becomes missing rows: what GDAL reads past, and what makes it crash.
 
-GDAL reads what it can of a damaged database and skips the rest; some damage to the schema makes it
-crash. SQLite itself tells.
+GDAL reads what it can of a damaged database and skips the rest, and its messages about bytes that
+are no text bring the bindings down. SQLite and the codecs tell plainly.
 """
 
 from __future__ import annotations
@@ -9,22 +9,35 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import quote
+
+import pandas as pd
+import pyarrow as pa
 
 from gridmap.errors import InputError
 from gridmap.io.source import Source, unreadable
 
-_SUFFIXES = (".gpkg", ".sqlite")
+_DATABASES = (".gpkg", ".sqlite")
+_JSON = (".geojson", ".json")
 
 
-def check_schema(source: Source) -> None:
-    """Refuse a database whose list of tables is damaged.
+def check_file(source: Source) -> None:
+    """Refuse a database whose list of tables is damaged, and JSON that is no UTF-8.
 
     Raises
     ------
     InputError
-        When SQLite cannot read it.
+        When it is damaged.
     """
+    if source.suffix in _JSON:
+        try:
+            source.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"`{source.name}` is no UTF-8 text (byte {error.start:,}), as GeoJSON must be. "
+                "Export it again."
+            ) from error
     with _opened(source) as database:
         if database is not None:
             database.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchall()
@@ -50,10 +63,31 @@ def check_table(source: Source, table: str) -> None:
             )
 
 
+def check_text(frame: Any, name: str) -> None:
+    """Refuse a frame of which some text is no text: bytes that are no UTF-8.
+
+    Raises
+    ------
+    InputError
+        Naming the column.
+    """
+    for position, column in enumerate(frame.columns):
+        values = frame.iloc[:, position].array
+        if not isinstance(getattr(values, "dtype", None), pd.StringDtype):
+            continue
+        try:
+            pa.array(values).validate(full=True)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise InputError(
+                f"`{name}` is damaged: column {column!r} holds bytes that are no text. "
+                "Ask for the file again."
+            ) from error
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[sqlite3.Connection | None]:
     """Yield a read-only connection; None where SQLite is not needed or cannot look."""
-    if source.suffix not in _SUFFIXES or source.member is not None:
+    if source.suffix not in _DATABASES or source.member is not None:
         yield None
         return
     try:
