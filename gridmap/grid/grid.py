@@ -171,9 +171,11 @@ class Grid:
 
     @cached_property
     def _index(self) -> Any:
-        from gridmap.coverage.index import CoverageIndex
+        from gridmap.coverage.cache import cached_index
 
-        return CoverageIndex(self._cells.geometry.to_numpy())
+        return cached_index(
+            self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)
+        )
 
     def locate(self, x: float, y: float) -> str | None:
         """Return the code of the cell that answers for a point, None outside.
