@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gridmap.maps.brief import Briefing, briefing, figures
-from gridmap.maps.figure import figure, save_figure
 from gridmap.maps.findings import compare_map, defect_map
 from gridmap.maps.offline import save_offline
 from gridmap.maps.qgis import save_qgis_style
+from gridmap.maps.static import figure, save_figure
 from gridmap.maps.views import coverage_map, hotspot_map
 
 if TYPE_CHECKING:

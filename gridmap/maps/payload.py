@@ -65,8 +65,8 @@ def payload(mercator: npt.ArrayLike, *, quantum: float | None = None) -> dict[st
     shapes = shapely.orient_polygons(shapely.force_2d(np.asarray(mercator, dtype=object)))
     if quantum is None:
         quantum = COARSE if shapely.get_num_coordinates(shapes).sum() > MANY_VERTICES else FINE
-    bounds = shapely.total_bounds(shapes)
-    origin = np.floor(bounds[:2]) if len(shapes) else np.zeros(2)
+    some = bool((~shapely.is_empty(shapes)).any())
+    origin = np.floor(shapely.total_bounds(shapes)[:2]) if some else np.zeros(2)
     arcs = cut(shapes, origin, quantum)
     return {
         "cells": len(shapes),
@@ -84,6 +84,9 @@ def cut(shapes: npt.NDArray[np.object_], origin: npt.NDArray[np.float64], quantu
     steps = np.rint((xy - origin) / quantum).astype(np.int64)
     x, y, starts, alive = _without_repeats(steps, ring_of, len(rings))
     owner = owner[alive]
+    if not len(owner):
+        none, zero = np.zeros(0, np.int64), np.zeros(1, np.int64)
+        return Arcs(none, none, zero, zero, none, none)
     vertex = _vertex_ids(x, y)
     following = _following(starts)
     edge, forward = _edge_ids(vertex, vertex[following])
@@ -99,8 +102,9 @@ def _rings(shapes: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], In
 
 def _without_repeats(steps: Ints, ring_of: Ints, count: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Drop closing and repeated vertices, and rings that rounding left without an area."""
-    last = np.append(ring_of[1:] != ring_of[:-1], True)
-    same = np.append((steps[1:] == steps[:-1]).all(axis=1), False)
+    last, same = np.ones(len(steps), bool), np.zeros(len(steps), bool)
+    last[:-1] = ring_of[1:] != ring_of[:-1]
+    same[:-1] = (steps[1:] == steps[:-1]).all(axis=1)
     keep = ~last & ~same  # the closing vertex repeats the first one
     ring_of, steps = ring_of[keep], steps[keep]
     size = np.bincount(ring_of, minlength=count)

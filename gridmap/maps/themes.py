@@ -186,9 +186,10 @@ def quantity(
     known = known[np.isfinite(known)]
     edges = upper_edges(known, scheme, k, breaks)
     ramp = [colors[round(c)] for c in np.linspace(0, len(colors) - 1, len(edges))]
-    low = [known.min(initial=0.0), *edges[:-1]]
+    single = breaks is None and len(np.unique(known)) == len(edges)
+    low = edges if single else [known.min(), *edges[:-1]]
     classes = [
-        Class(f"{a:,.{digits}f} – {b:,.{digits}f}" if a != b else f"{b:,.{digits}f}", color)
+        Class(f"{b:,.{digits}f}" if a == b else f"{a:,.{digits}f} – {b:,.{digits}f}", color)
         for a, b, color in zip(low, edges, ramp, strict=True)
     ]
     absent = Class(pick(lang, "无基数", "no base"), NOTHING, NOTHING_HATCH)

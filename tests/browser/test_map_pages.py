@@ -25,7 +25,8 @@ BARE = """() => {
     room.root.style.display = 'none';
     document.querySelectorAll('.leaflet-control-container').forEach((e) => e.remove());
     room.layer.show = { borders: false, levels: false, labels: false, marks: false };
-    room.layer.theme = { classes: [{ color: '#20a040' }], of: new Uint8Array(room.data.shape.cells) };
+    const all = new Uint8Array(room.data.shape.cells);
+    room.layer.theme = { classes: [{ color: '#20a040' }], of: all };
     room.layer.draw();
 }"""
 
@@ -70,8 +71,11 @@ def test_no_page_shines_through_between_cells(
     lng, lat = pyproj.Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*corner)
     for step in (0, 0.7, 2, 3.3):
         seen.run(
-            f"([at, step]) => {{ const map = {ROOM}.map; window.base = window.base || map.getZoom();"
-            " map.setView(at, window.base + step, {animate: false}); }",
+            f"""([at, step]) => {{
+                const map = {ROOM}.map;
+                window.base = window.base || map.getZoom();
+                map.setView(at, window.base + step, {{animate: false}});
+            }}""",
             [[lat, lng], step],
         )
         seen.page.wait_for_timeout(100)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIDES = ("east", "south", "west", "north")
 NEAR = 20.0  # metres from a border to the line that names it
+ALONG = 0.5  # how much nearer to that line a piece may come over its own length
 ENOUGH = 0.3  # share of a side that a barrier must run along to name it
 STEP = 5.0  # metres between the places on the border that are asked
 
@@ -64,7 +65,7 @@ def four_bounds(grid: Grid, code: str, barriers: gpd.GeoDataFrame | None = None)
     shape = shapely.orient_polygons(grid.cells.geometry[code])
     middle, normal, length = _pieces(shape)
     side = _sides(normal)
-    names = _barrier_names(middle, barriers, grid)
+    names = _barrier_names(middle, normal, barriers, grid)
     beyond = _beyond(middle, normal, grid)
     return [_bound(name, side == k, middle, length, names, beyond) for k, name in enumerate(SIDES)]
 
@@ -94,9 +95,9 @@ def _sides(normal: Floats) -> npt.NDArray[np.int64]:
 
 
 def _barrier_names(
-    middle: Floats, barriers: gpd.GeoDataFrame | None, grid: Grid
+    middle: Floats, normal: Floats, barriers: gpd.GeoDataFrame | None, grid: Grid
 ) -> npt.NDArray[np.object_]:
-    """Name the barrier near each piece, "" where none is."""
+    """Name the barrier that each piece runs along, "" where none is near or it only meets one."""
     names = np.full(len(middle), "", dtype=object)
     if barriers is None or not len(barriers):
         return names
@@ -106,7 +107,12 @@ def _barrier_names(
     named = barriers[barriers["name"].notna() & (barriers["name"].astype(str) != "")]
     tree = shapely.STRtree(named.geometry.to_numpy())
     piece, line = tree.query_nearest(shapely.points(middle), max_distance=NEAR, all_matches=False)
-    names[piece] = named["name"].astype(str).to_numpy()[line]
+    lines = named.geometry.to_numpy()[line]
+    half = np.column_stack([-normal[piece, 1], normal[piece, 0]]) / 2
+    start = shapely.distance(shapely.points(middle[piece] - half), lines)
+    end = shapely.distance(shapely.points(middle[piece] + half), lines)
+    along = np.abs(start - end) <= ALONG * 2 * np.hypot(half[:, 0], half[:, 1])
+    names[piece[along]] = named["name"].astype(str).to_numpy()[line[along]]
     return names
 
 

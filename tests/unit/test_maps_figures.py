@@ -1,0 +1,249 @@
+"""The figures of the briefing: each recomputed from the data in another way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import chi2
+
+import gridmap as gm
+from gridmap.maps.brief import figures
+from gridmap.maps.brief.charts import percent, short_dates, trend_chart
+from gridmap.maps.brief.period import series, whole_periods, window
+from gridmap.maps.brief.sentences import cards, conclusion
+
+SINCE, UNTIL = "2026-04-01", "2026-06-29"
+
+
+@pytest.fixture(scope="module")
+def found(grid: gm.Grid, town: Any) -> dict[str, Any]:
+    return figures(grid, town.incidents, staff=town.staff, since=SINCE, until=UNTIL)
+
+
+@pytest.fixture(scope="module")
+def now(grid: gm.Grid, town: Any) -> Any:
+    """Return the incidents of the period in cells, by plain comparisons."""
+    placed = gm.assign(town.incidents, grid)
+    day = placed["time"].dt.strftime("%Y-%m-%d")
+    return placed[(day >= SINCE) & (day <= UNTIL) & placed["code"].notna()]
+
+
+def test_it_is_plain_data(found: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_cells_and_band(found: dict[str, Any], grid: gm.Grid) -> None:
+    homes = [c.households for c in grid.cells.itertuples() if c.kind == "residential"]
+    assert found["cells"]["cells"] == len(grid)
+    assert found["cells"]["in_band"] == sum(300 <= h <= 600 for h in homes)
+    assert found["cells"]["below"] + found["cells"]["above"] == sum(
+        not 300 <= h <= 600 for h in homes
+    )
+    assert found["cells"]["dedicated"] == len(grid) - len(homes)
+    assert found["cells"]["households"] == grid.cells["households"].sum()
+    assert found["proof"]["verdict"] == grid.proof.verdict == "exact"
+
+
+def test_records_are_accounted_for(found: dict[str, Any], grid: gm.Grid, town: Any) -> None:
+    told = found["account"]
+    status = gm.assign(town.incidents, grid)["status"].value_counts()
+    assert told["read"] == len(town.incidents)
+    assert told["read"] == told["assigned"] + told["outside"] + told["invalid"]
+    assert told["outside"] == status.get("outside", 0)
+
+
+def test_counts_rates_and_change(found: dict[str, Any], now: Any, grid: gm.Grid, town: Any) -> None:
+    told, homes = found["incidents"], grid.cells["households"].sum()
+    assert told["count"] == len(now)
+    assert told["rate"] == pytest.approx(100 * len(now) / homes)
+    low = chi2.ppf(0.025, 2 * len(now)) / 2 * 100 / homes
+    high = chi2.ppf(0.975, 2 * len(now) + 2) / 2 * 100 / homes
+    assert (told["rate_low"], told["rate_high"]) == pytest.approx((low, high))
+    placed = gm.assign(town.incidents, grid)
+    length = pd.Timestamp(UNTIL) - pd.Timestamp(SINCE) + pd.Timedelta(days=1)
+    start = pd.Timestamp(SINCE) - length
+    before = placed[(placed["time"] >= start) & (placed["time"] < SINCE) & placed["code"].notna()]
+    assert told["before"] == len(before)
+    assert told["change"] == pytest.approx(len(now) / len(before) - 1)
+
+
+def test_ranking_by_street(found: dict[str, Any], now: Any, grid: gm.Grid) -> None:
+    rows = found["ranking"]["rows"]
+    assert found["ranking"]["level"] == "street"
+    street = grid.cells["street"]
+    assert {row["name"] for row in rows} == set(street)
+    for row in rows:
+        cells = grid.cells[street == row["name"]]
+        count = now["code"].isin(cells.index).sum()
+        assert row["incidents"] == count
+        assert row["cells"] == len(cells)
+        assert row["rate"] == pytest.approx(100 * count / cells["households"].sum())
+        assert row["low"] < row["rate"] < row["high"]
+        assert sum(row["spark"]) <= count
+    rates = [row["rate"] for row in rows]
+    assert rates == sorted(rates, reverse=True)
+    assert sum(row["incidents"] for row in rows) == found["incidents"]["count"]
+
+
+def test_closure_of_a_street_has_the_interval_of_wilson(
+    found: dict[str, Any], now: Any, grid: gm.Grid
+) -> None:
+    from gridmap.incidents.indicators import wilson
+
+    for row in found["ranking"]["rows"]:
+        codes = grid.cells.index[grid.cells["street"] == row["name"]]
+        status = now.loc[now["code"].isin(codes), "incident_status"]
+        due = now.loc[status.index, "due"] < pd.Timestamp(UNTIL) + pd.Timedelta(days=1)
+        closed = (status == "结案").sum()
+        required = ((status != "上报") & ((status == "结案") | due)).sum()
+        low, high = wilson(closed, required)
+        assert row["closure"] == pytest.approx(closed / required)
+        assert (row["closure_low"], row["closure_high"]) == pytest.approx((float(low), float(high)))
+
+
+def test_hotspots_are_those_of_their_room(found: dict[str, Any], now: Any, grid: gm.Grid) -> None:
+    spots = gm.hotspots(gm.tally(now, grid), grid)
+    hot = spots[spots["bin"] > 0]
+    told = found["hotspots"]
+    assert told["hot"] == len(hot) and told["cold"] == (spots["bin"] < 0).sum()
+    assert told["share"] == pytest.approx(hot["incidents"].sum() / len(now))
+    assert [one["code"] for one in told["top"]] == list(
+        hot.sort_values("z", ascending=False, kind="stable").index[:12]
+    )
+
+
+def test_trend_by_week(found: dict[str, Any], now: Any) -> None:
+    told = found["trend"]
+    assert sum(told["counts"]) == len(now)
+    for label, count in zip(told["labels"], told["counts"], strict=True):
+        monday = pd.Timestamp(label)
+        assert monday.day_of_week == 0
+        week = (now["time"] >= monday) & (now["time"] < monday + pd.Timedelta(days=7))
+        assert count == week.sum()
+    assert told["whole"][0] is False  # 1 April 2026 is a Wednesday
+    done = [c for c, whole in zip(told["counts"], told["whole"], strict=True) if whole]
+    assert told["mean"][told["whole"].index(True) + 3] == pytest.approx(np.mean(done[:4]))
+    assert told["last"] == done[-1]
+
+
+def test_words_levels_and_stages(found: dict[str, Any], now: Any) -> None:
+    for key, column in (("categories", "category"), ("sources", "source")):
+        assert sum(row["count"] for row in found[key]) == len(now)
+        for row in found[key]:
+            if row["name"]:
+                assert row["count"] == (now[column] == row["name"]).sum()
+    for row in found["handling"]:
+        assert row["cases"] == (now["handling_level"] == row["name"]).sum()
+    stages = [row["cases"] for row in found["progress"]]
+    assert stages == sorted(stages, reverse=True) and stages[0] == len(now)
+
+
+def test_staffing_is_that_of_its_room(found: dict[str, Any], grid: gm.Grid, town: Any) -> None:
+    from gridmap.organisation import staffing
+
+    posted = staffing(town.staff, grid).cells
+    assert found["staffing"]["without_leader"] == (posted["leaders"] == 0).sum()
+    assert found["staffing"]["posts"] == len(town.staff)
+    leaderless = sum(row["leaderless"] for row in found["ranking"]["rows"])
+    assert leaderless == found["staffing"]["without_leader"]
+
+
+def test_every_number_of_the_sentence_is_a_figure(found: dict[str, Any]) -> None:
+    said = "".join(text for text, _ in conclusion(found, "zh"))
+    for number in (
+        found["cells"]["cells"],
+        found["cells"]["jurisdictions"],
+        found["cells"]["in_band"],
+        found["incidents"]["count"],
+        found["hotspots"]["hot"],
+        found["staffing"]["without_leader"],
+    ):
+        assert f"{number:,}" in said
+    assert percent(found["hotspots"]["share"]) in said
+    assert [c["value"] for c in cards(found, "en")][:2] == [f"{found['cells']['cells']:,}", "exact"]
+
+
+def test_a_briefing_names_no_person_and_holds_no_point(grid: gm.Grid, town: Any) -> None:
+    staff = town.staff.assign(姓名="张三丰", 手机="13800001111")
+    incidents = town.incidents.assign(举报人="李四光", 联系电话="13900002222")
+    made = gm.briefing(grid, incidents, staff=staff)
+    for secret in ("张三丰", "13800001111", "李四光", "13900002222"):
+        assert secret not in made.html
+    for x in town.incidents["x"].head(50):
+        assert str(x) not in made.html
+    assert not any(code in made.html for code in town.incidents["incident_id"].head(50))
+
+
+def test_the_public_sees_no_small_count(grid: gm.Grid, town: Any) -> None:
+    few = town.incidents.iloc[:16]
+    inside = gm.briefing(grid, few, audience="internal").html
+    outside = gm.briefing(grid, few, audience="public").html
+    assert "少于5" in outside and "少于5" not in inside
+    assert "公开资料" in outside and "内部资料" in inside
+    assert '"title":"事件","values"' in inside and '"title":"事件","values"' not in outside
+
+
+def test_the_same_data_give_the_same_page(
+    grid: gm.Grid, town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    pages = [gm.briefing(grid, town.incidents, lang="en").html for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_incidents_without_times_statuses_or_hits(grid: gm.Grid, town: Any) -> None:
+    bare = town.incidents[["geometry"]]
+    told = figures(grid, bare)
+    assert told["period"] is None and told["trend"] is None and told["indicators"] is None
+    assert gm.briefing(grid, bare, lang="en").html
+    nothing = gm.briefing(grid, town.incidents.iloc[:0].drop(columns="time"))
+    assert nothing.figures["incidents"]["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"since": "2026-05-01", "until": "2026-04-01"}, "lies before `since`"),
+        ({"since": "yesterdayish"}, "`since` is 'yesterdayish'"),
+        ({"by": "year"}, "`by` is 'year'"),
+        ({"audience": "all"}, "`audience` is 'all'"),
+        ({"level": "province"}, "`level` is 'province'"),
+        ({"cell": "nope"}, "No cell has the code 'nope'"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(
+    grid: gm.Grid, town: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(gm.InputError, match=message):
+        gm.briefing(grid, town.incidents, **options)
+
+
+def test_a_period_before_must_be_whole() -> None:
+    time = pd.Series(pd.date_range("2026-01-01", "2026-03-31"))
+    assert window(time, "2026-03-01").before == (
+        pd.Timestamp("2026-01-29"),
+        pd.Timestamp("2026-02-28"),
+    )
+    assert window(time, "2026-02-01").before is None  # December is not in the data
+    shown = window(time, "2026-01-15")
+    assert whole_periods(series(time, shown, "month").index, shown) == [False, True, True]
+
+
+@pytest.mark.parametrize("value", [0, 1, 7, 39, 41, 99, 101, 2740, 123456])
+def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
+    from gridmap.maps.brief.charts import nice_top
+
+    top = nice_top(value)
+    assert top >= value and top / 4 == int(top / 4) and top <= max(4, 1.7 * value + 4)
+
+
+def test_a_chart_has_a_column_for_each_period() -> None:
+    drawn = trend_chart(
+        short_dates(["2026-01", "2026-02"]), [3, 4], [None, None], [True, False], ["a", "<b>"]
+    )
+    assert drawn.count("<rect") == 2 and drawn.count("class=cut") == 1
+    assert "<b>" not in drawn and "&lt;b&gt;" in drawn

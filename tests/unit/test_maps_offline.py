@@ -1,0 +1,154 @@
+"""Offline pages: everything inside, everything else refused, nothing half-written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gridmap as gm
+from gridmap.maps import vendored
+from gridmap.maps.offline import offline, save_offline
+
+
+def page(body: str = "", head: str = "") -> str:
+    return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        '<script src="//cdn.example.org/x.js"></script>',
+        '<link rel="stylesheet" href="http://cdn.example.org/x.css"/>',
+        '<img src="https://example.org/a.png">',
+        "<img src=https://example.org/a.png>",
+        '<iframe src="https://example.org"></iframe>',
+        "<style>@import 'https://example.org/a.css';</style>",
+        "<style>body{background:url(//example.org/a.png)}</style>",
+        '<script>L.tileLayer("https://tile.example.org/{z}/{x}/{y}.png")</script>',
+        "<script>fetch('http://example.org/data.json')</script>",
+    ],
+)
+def test_an_unknown_address_is_an_error(part: str) -> None:
+    with pytest.raises(gm.InputError, match=r"example\.org.*Remove that layer"):
+        offline(page(part))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<a href="https://example.org">source</a>',
+        "<script>var s = 'http://www.w3.org/2000/svg';</script>",
+        "<script>\n// see https://example.org for more\nvar a = 1;</script>",
+        '<script type="application/json">["https://example.org/a.png"]</script>',
+    ],
+)
+def test_what_loads_nothing_is_left_alone(part: str) -> None:
+    assert part in offline(page(part))
+
+
+def test_the_policy_names_each_script_by_its_hash_and_allows_no_network() -> None:
+    html = offline(page("<script>var a = 1;</script>"))
+    digest = base64.b64encode(hashlib.sha256(b"var a = 1;").digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None
+    assert f"script-src 'sha256-{digest}';" in policy[1]
+    assert "default-src 'none'" in policy[1] and "http" not in policy[1]
+    assert html.index("Content-Security-Policy") < html.index("<script")
+
+
+def test_all_that_folium_asks_for_is_shipped() -> None:
+    import folium
+    from folium.plugins import Fullscreen, HeatMap, MarkerCluster
+
+    shown = folium.Map(tiles=None)
+    asked = [url for _, url in [*shown.default_js, *shown.default_css]]
+    for plugin in (Fullscreen, HeatMap, MarkerCluster):
+        asked += [url for _, url in [*plugin.default_js, *getattr(plugin, "default_css", [])]]
+    assert len(asked) > 12
+    for url in asked:
+        name = vendored.answer(url)
+        assert name is not None, url
+        if name:
+            text = vendored.script(name) if name.endswith(".js") else vendored.style(name)
+            assert len(text) > 100
+            assert "</script" not in text.lower() and "<!--" not in text
+
+
+def test_every_shipped_file_is_listed_with_its_hash_and_has_a_licence() -> None:
+    listed = vendored.manifest()["packages"]
+    root = Path(str(vendored.assets()))
+    for package, facts in listed.items():
+        licence = root.joinpath("licenses", f"{package}.txt").read_text("utf-8")
+        assert len(licence) > 300 and facts["version"]
+        for name, entry in facts["files"].items():
+            content = root.joinpath("vendor", package, name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+    shipped = {p for p in root.joinpath("vendor").rglob("*") if p.is_file()}
+    named = {root / "vendor" / p / n for p, f in listed.items() for n in f["files"]}
+    assert shipped == named | {root / "vendor" / "manifest.json"}
+
+
+def test_an_altered_asset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Altered:
+        def joinpath(self, _: str) -> Altered:
+            return self
+
+        def read_bytes(self) -> bytes:
+            return b"alert(1)"
+
+    listed = vendored.manifest()
+    vendored.vendored.cache_clear()
+    monkeypatch.setattr(vendored, "manifest", lambda: listed)
+    monkeypatch.setattr(vendored, "assets", Altered)
+    with pytest.raises(vendored.DamagedAsset, match="altered"):
+        vendored.vendored("leaflet/leaflet.js")
+
+
+def test_a_map_with_a_basemap_shows_but_is_not_saved(grid: gm.Grid, tmp_path: Path) -> None:
+    tiles = "https://tile.example.org/{z}/{x}/{y}.png"
+    shown = gm.coverage_map(grid, basemap=tiles)
+    view = shown._repr_html_()
+    assert "img-src data: blob: https://tile.example.org" in view
+    with pytest.raises(gm.InputError, match=r"tile\.example\.org"):
+        shown.save(tmp_path / "map.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_or_left_half_written(grid: gm.Grid, tmp_path: Path) -> None:
+    shown = gm.coverage_map(grid)
+    path = tmp_path / "map.html"
+    save_offline(shown, path)
+    before = path.read_bytes()
+    with pytest.raises(gm.InputError, match="exists already"):
+        save_offline(shown, path)
+    save_offline(shown, path, overwrite=True)
+    assert path.read_bytes() == before
+    with pytest.raises(gm.InputError, match="does not exist"):
+        save_offline(shown, tmp_path / "nowhere" / "map.html")
+    assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
+
+
+def test_a_notebook_gets_the_page_itself(grid: gm.Grid) -> None:
+    view = gm.coverage_map(grid)._repr_html_()
+    assert view.startswith("<iframe srcdoc=") and "https://cdn" not in view
+    assert "Content-Security-Policy" in view
+
+
+def test_a_lean_map_carries_no_asset_that_it_does_not_use(grid: gm.Grid) -> None:
+    html = gm.coverage_map(grid).page()
+    assert "Bootstrap v5" not in html and "Font Awesome" not in html and "jQuery v3" not in html
+    assert "Leaflet 1.9.4" in html
+
+
+def test_names_cannot_end_the_script_that_holds_them(grid: gm.Grid, tmp_path: Path) -> None:
+    cells = grid.cells.reset_index()
+    cells["name"] = "</script><script>alert(1)</script>"
+    evil: Any = gm.Grid(cells, grid.boundary, grid.levels, jurisdictions=grid.jurisdictions)
+    html = gm.coverage_map(evil).page()
+    assert "alert(1)" in html and "<script>alert(1)" not in html

@@ -1,0 +1,201 @@
+"""Static figures, the QGIS style, the four bounds of a cell, and the commands."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from click.testing import CliRunner
+
+import gridmap as gm
+from gridmap.cli import main
+from gridmap.maps import save_figure, save_qgis_style
+from gridmap.maps.brief.bounds import four_bounds
+from gridmap.maps.brief.sheet import sheet_figures
+from tests.lattice import lattice
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_a_figure_is_written_whole(suffix: str, tmp_path: Path) -> None:
+    drawn = gm.figure(lattice(4, 5), lang="en", title="Lattice")
+    path = save_figure(drawn, tmp_path / f"grid{suffix}")
+    head = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix]
+    assert path.read_bytes().startswith(head)
+    with pytest.raises(gm.InputError, match="exists already"):
+        save_figure(drawn, path)
+    with pytest.raises(gm.InputError, match=r"no \.png, \.pdf or \.svg"):
+        save_figure(drawn, tmp_path / "grid.docx")
+
+
+def test_the_legend_of_a_figure_counts_every_cell() -> None:
+    plain = lattice(4, 5)
+    drawn = gm.figure(plain, lang="en")
+    rows = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert sum(int(row.split()[-1].replace(",", "")) for row in rows) == len(plain)
+
+
+def test_chinese_without_a_font_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gridmap.maps.static as room
+
+    monkeypatch.setattr(room, "FONTS", ())
+    with pytest.raises(gm.InputError, match="No installed font can write Chinese"):
+        gm.figure(lattice(2, 2), lang="zh")
+
+
+def test_the_qgis_style_has_a_rule_and_a_symbol_for_each_class(
+    grid: gm.Grid, tmp_path: Path
+) -> None:
+    path = save_qgis_style(grid, tmp_path / "grid.qml", lang="en")
+    root = ElementTree.fromstring(path.read_text("utf-8"))
+    rules, symbols = root.findall(".//rule"), root.findall(".//symbol")
+    assert len(rules) == len(symbols) == 6
+    assert {rule.get("symbol") for rule in rules} == {s.get("name") for s in symbols}
+
+
+def crossing(name: str, line: list[tuple[float, float]]) -> dict[str, Any]:
+    return {"name": name, "geometry": shapely.LineString(line)}
+
+
+def test_a_cell_is_bounded_by_streets_cells_and_the_end_of_the_grid() -> None:
+    plain = lattice(3, 3)
+    west, south, east, north = plain.cells.total_bounds
+    side = (east - west) / 3
+    middle = plain.locate(west + 1.5 * side, south + 1.5 * side)
+    lines = gpd.GeoDataFrame(
+        [
+            crossing("East Street", [(west + 2 * side, south), (west + 2 * side, north)]),
+            crossing("South River", [(west, south + side), (east, south + side)]),
+            crossing(
+                "Short Lane", [(west + side, south + 1.9 * side), (west + side, south + 2 * side)]
+            ),
+        ],
+        crs=plain.crs,
+    )
+    assert middle is not None
+    bounds = {b.side: b for b in four_bounds(plain, middle, lines)}
+    assert bounds["east"].name == "East Street" and bounds["east"].share == pytest.approx(1)
+    assert bounds["south"].name == "South River"
+    left = plain.locate(west + 0.5 * side, south + 1.5 * side)
+    assert bounds["west"].kind == "cell" and bounds["west"].name == plain.cells.loc[left, "name"]
+    corner = plain.locate(west + 0.5 * side, south + 0.5 * side)
+    assert corner is not None
+    rim = {b.side: b for b in four_bounds(plain, corner)}
+    assert rim["west"].kind == rim["south"].kind == "outside"
+    with pytest.raises(gm.InputError, match="no column `name`"):
+        four_bounds(plain, middle, lines.drop(columns="name"))
+
+
+def test_the_sheet_counts_its_own_cell(grid: gm.Grid, town: Any) -> None:
+    placed = gm.assign(town.incidents, grid)
+    code = placed["code"].value_counts().index[0]
+    told = sheet_figures(grid, town.incidents, code, staff=town.staff, buildings=town.buildings)
+    assert told["incidents"] == (placed["code"] == code).sum()
+    assert told["households"] == grid.cells.loc[code, "households"]
+    inside = town.buildings.within(grid.cells.geometry[code]).sum()
+    assert told["buildings"] == pytest.approx(inside, abs=2)
+    assert [n["code"] for n in told["neighbours"]] and {
+        n["code"] for n in told["neighbours"]
+    } == set(grid.contiguity[code])
+    assert json.dumps(told, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def files(grid: gm.Grid, town: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the tiny town as files."""
+    folder = tmp_path_factory.mktemp("files")
+    gm.write_grid(grid, folder / "grid.gpkg")
+    town.incidents.drop(columns="geometry").to_csv(
+        folder / "incidents.csv", index=False, encoding="utf-8-sig"
+    )
+    town.staff.to_csv(folder / "staff.csv", index=False, encoding="utf-8-sig")
+    town.barriers.to_file(folder / "barriers.gpkg")
+    return folder
+
+
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+WHERE = ("--x", "x", "--y", "y", "--datum", "EPSG:4547")
+
+
+def test_gridmap_map_writes_pages_figures_and_styles(files: Path, tmp_path: Path) -> None:
+    for name in ("grid.html", "grid.svg", "grid.qml"):
+        done = run("map", files / "grid.gpkg", "-o", tmp_path / name, "--lang", "en", "--quiet")
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / name).stat().st_size > 1000
+        assert str(tmp_path / name) in done.stdout
+    again = run("map", files / "grid.gpkg", "-o", tmp_path / "grid.html")
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    done = run(
+        "map", files / "grid.gpkg", "-o", tmp_path / "heat.html", "--heat", "--incidents",
+        files / "incidents.csv", "--staff", files / "staff.csv", *WHERE,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "data:image/png;base64" in (tmp_path / "heat.html").read_text("utf-8")
+
+
+def test_gridmap_map_reads_what_gridmap_hotspots_wrote(files: Path, tmp_path: Path) -> None:
+    for lang in ("zh", "en"):
+        table = tmp_path / f"spots-{lang}.csv"
+        done = run(
+            "hotspots", files / "grid.gpkg", files / "incidents.csv", "-o", table, "--by", "month",
+            "--lang", lang, *WHERE,
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        path = tmp_path / f"spots-{lang}.html"
+        done = run("map", files / "grid.gpkg", "-o", path, "--hotspots", table, "--lang", lang)
+        assert done.exit_code == 0, done.output
+        assert '"periods":[{' in path.read_text("utf-8")
+
+
+def test_gridmap_briefing_prints_its_conclusion(files: Path, tmp_path: Path) -> None:
+    done = run(
+        "briefing", files / "grid.gpkg", files / "incidents.csv", "-o", tmp_path / "b.html",
+        "--staff", files / "staff.csv", "--since", "2026-04-01", "--by", "month", *WHERE,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "无空白、无交叉" in done.stdout
+    as_json = run(
+        "briefing", files / "grid.gpkg", files / "incidents.csv", "-o", tmp_path / "j.html",
+        "--json", *WHERE,
+    )  # fmt: skip
+    told = json.loads(as_json.stdout)
+    assert told["schema"] == "gridmap.briefing/1"
+    assert told["account"]["read"] == sum(
+        told["account"][k] for k in ("assigned", "outside", "invalid")
+    )
+
+
+def test_gridmap_briefing_writes_the_sheet_of_a_cell(
+    files: Path, grid: gm.Grid, tmp_path: Path
+) -> None:
+    done = run(
+        "briefing", files / "grid.gpkg", files / "incidents.csv", "-o", tmp_path / "cell.html",
+        "--cell", grid.cells.index[3], "--barriers", files / "barriers.gpkg", *WHERE,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "东至" in done.stdout
+    wrong = run(
+        "briefing", files / "grid.gpkg", files / "incidents.csv", "-o", tmp_path / "x.html",
+        "--cell", "nope", *WHERE,
+    )  # fmt: skip
+    assert wrong.exit_code == 2 and not (tmp_path / "x.html").exists()
+
+
+def test_shapes_of_a_broken_layer_can_be_drawn() -> None:
+    bowtie = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
+    cells = gpd.GeoDataFrame(
+        {"code": ["a", "a", None]},
+        geometry=np.array([bowtie, None, shapely.box(20, 0, 30, 10)], dtype=object),
+        crs=4547,
+    )
+    defects = gm.validate(cells, shapely.box(0, 0, 30, 10), code="code")
+    assert len(defects)
+    assert "ring-invalid" not in gm.defect_map(cells, defects).page().split("<script")[0]

@@ -1,0 +1,183 @@
+"""Themes: every cell in one class, counts that add up, labels that say what they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gridmap as gm
+from gridmap.maps import themes, views
+from gridmap.maps.density import heat_image, with_places
+from gridmap.maps.marks import defect_marks
+from gridmap.maps.scene import levels_of
+from tests.lattice import lattice
+
+LANGS: list[Any] = ["zh", "en"]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_theme_classes_every_cell_once(grid: gm.Grid, town: Any, lang: Any) -> None:
+    placed = gm.assign(town.incidents, grid)
+    spots = gm.hotspots(gm.tally(placed, grid), grid)
+    counts = views.counted(placed, grid)
+    shown = [
+        themes.households(grid, lang),
+        themes.kinds(grid, lang),
+        themes.hotspot(spots, grid, lang),
+        themes.column(grid, "area_m2", lang),
+        themes.column(grid, "kind", lang),
+        views.rate_theme(counts, grid, lang),
+        views.smoothed_theme(counts, grid, lang),
+        views.count_theme(counts, grid, lang),
+        *(themes.areas(grid, level, lang) for level in grid.levels),
+    ]
+    for theme in shown:
+        sent = theme.sent()
+        assert sum(sent["counts"]) == len(grid) == len(sent["of"])
+        assert set(sent["of"]) <= {chr(ord("0") + k) for k in range(len(theme.classes))}
+        assert len({row.label for row in theme.classes}) == len(theme.classes)
+
+
+def test_households_are_classed_against_the_band(grid: gm.Grid) -> None:
+    low, high = grid.band
+    theme = themes.households(grid, "en")
+    homes, dedicated = grid.cells["households"], grid.cells["kind"] == "dedicated"
+    assert (theme.of == 5).tolist() == dedicated.tolist()
+    assert (theme.of[~dedicated] == 0).tolist() == (homes[~dedicated] < low).tolist()
+    assert (theme.of[~dedicated] == 4).tolist() == (homes[~dedicated] > high).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.integers(1, 7))
+def test_a_class_holds_what_its_edges_say(values: list[float], k: int) -> None:
+    theme = themes.quantity(values, "x", lang="en", k=k)
+    edges = themes.upper_edges(np.array(values), "quantiles", k, None)
+    low = np.concatenate([[-np.inf], edges[:-1]])
+    for value, of in zip(values, theme.of, strict=True):
+        assert low[of] < value <= edges[of] or np.isclose(value, edges[of])
+
+
+@pytest.mark.parametrize("k", [3, 5, 7])
+def test_quantiles_are_those_of_mapclassify(k: int) -> None:
+    import mapclassify
+
+    values = np.random.default_rng(k).gamma(2, 3, 500)
+    ours = themes.upper_edges(values, "quantiles", k, None)
+    assert np.allclose(ours, mapclassify.Quantiles(values, k=k).bins)
+
+
+def test_other_schemes_and_given_breaks_are_followed() -> None:
+    values = np.arange(100.0)
+    assert np.allclose(
+        themes.upper_edges(values, "equalinterval", 4, None), [24.75, 49.5, 74.25, 99]
+    )
+    assert themes.upper_edges(values, "", 5, [10, 50, 500]).tolist() == [10, 50, 99]
+    with pytest.raises(gm.InputError, match="`scheme` is 'nonsense'"):
+        themes.upper_edges(values, "nonsense", 4, None)
+
+
+def test_cells_without_households_have_no_rate(grid: gm.Grid) -> None:
+    counts = pd.Series(3, index=grid.cells.index)
+    theme = views.rate_theme(counts, grid, "en")
+    none = grid.cells["households"].to_numpy() == 0
+    assert none.any()
+    assert (theme.of == len(theme.classes) - 1).tolist() == none.tolist()
+
+
+def test_touching_areas_never_share_a_colour(grid: gm.Grid) -> None:
+    theme = themes.areas(grid, "community", "en")
+    area = themes.area_keys(grid, "community")
+    colour = dict(zip(grid.cells.index, theme.of, strict=True))
+    for a, b in grid.contiguity.edges:
+        assert area[a] == area[b] or colour[a] != colour[b]
+
+
+def test_empirical_bayes_draws_small_cells_to_the_mean() -> None:
+    counts, base = np.array([1.0, 100, 30, 220]), np.array([10.0, 1000, 1000, 1000])
+    smooth = views.empirical_bayes(counts, base)
+    mean = counts.sum() / base.sum()
+    assert abs(smooth[0] - mean) < abs(counts[0] / base[0] - mean) or counts[0] / base[0] == mean
+    assert np.allclose(views.empirical_bayes(np.full(4, 5.0), np.full(4, 50.0)), 0.1)
+
+
+def test_a_column_that_is_not_there_is_named(grid: gm.Grid) -> None:
+    with pytest.raises(gm.InputError, match="`color` is 'colour', but the cells have"):
+        gm.coverage_map(grid, color="colour")
+
+
+def test_hotspots_need_their_column(grid: gm.Grid) -> None:
+    with pytest.raises(gm.InputError, match="no column `bin`"):
+        gm.hotspot_map(grid, pd.DataFrame({"z": [1.0]}))
+
+
+def test_an_unknown_language_is_refused(grid: gm.Grid) -> None:
+    with pytest.raises(gm.InputError, match="`lang` is 'de'"):
+        gm.coverage_map(grid, lang="de")  # type: ignore[arg-type]
+
+
+def test_names_are_written_inside_their_areas(grid: gm.Grid) -> None:
+    from gridmap.maps.payload import web_mercator
+
+    shapes = web_mercator(grid.cells.geometry.to_numpy(), grid.crs)
+    for level in levels_of(grid, shapes, "en"):
+        of = np.array(level["of"])
+        for k, (x, y) in enumerate(level["xy"]):
+            area = shapely.coverage_union_all(shapes[of == k])
+            assert shapely.distance(area, shapely.Point(x, y)) < 1.0
+        assert sorted(level["order"]) == list(range(len(level["names"])))
+
+
+def test_density_holds_no_point_and_follows_the_households(grid: gm.Grid, town: Any) -> None:
+    placed = with_places(town.incidents, grid)
+    image = heat_image(placed, grid, "en")
+    assert image is not None and image["png"].startswith("data:image/png;base64,")
+    assert len(image["png"]) < 40_000
+    assert set(image) == {"png", "west", "south", "east", "north", "legend"}
+    assert heat_image(placed.iloc[:0], grid, "en") is None
+
+
+def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> None:
+    centre = grid.cells.representative_point().iloc[7]
+    lng, lat = gm.from_datum, None  # noqa: F841 - the forward way is tested in its own room
+    from gridmap.crs import positions_to
+
+    x, y = positions_to(np.array([centre.x]), np.array([centre.y]), "gcj02", grid.crs)
+    frame = pd.DataFrame({"x": x, "y": y})
+    frame.attrs["datum"] = "gcj02"
+    placed = with_places(frame, grid)
+    assert placed["code"].tolist() == [grid.cells.index[7]]
+    assert np.allclose(placed[["x", "y"]].to_numpy()[0], [centre.x, centre.y], atol=1e-3)
+
+
+def test_marks_tell_kind_size_and_place() -> None:
+    defects = gpd.GeoDataFrame(
+        {
+            "kind": ["gap", "t-junction"],
+            "area_m2": [25.0, np.nan],
+            "width_m": [2.5, np.nan],
+            "cells": [("A", "B"), ("C",)],
+        },
+        geometry=[shapely.box(0, 0, 5, 5), shapely.Point(9, 9)],
+        crs=4547,
+    )
+    marks = defect_marks(defects, 4547, "en")
+    assert [kind["count"] for kind in marks["kinds"]] == [1, 1]
+    assert marks["texts"][0] == "gap · 25.0 m² · 2.5 m · A, B"
+    assert marks["geometry"]["cells"] == 2 and len(marks["xy"]) == 2
+
+
+def test_a_grid_without_levels_or_households_can_be_mapped() -> None:
+    plain = lattice(4, 5, households=0)
+    assert len(gm.coverage_map(plain).page()) > 100_000
+
+
+def test_compare_map_tells_what_became_of_each_cell(grid: gm.Grid) -> None:
+    html = gm.compare_map(grid, grid, lang="en").page()
+    assert f"{len(grid)} cells unchanged" in html
