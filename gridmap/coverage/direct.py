@@ -40,8 +40,7 @@ class PolygonTree:
         west, south, east, north = self._bounds
         known = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
         if _is_exact_in_geos(self._bounds):
-            points = shapely.points(x[known], y[known])
-            point, within = self._tree.query(points, predicate="within")
+            point, within = self._within(shapely.points(x[known], y[known]))
             cell[known[point]] = within + 1
             place[known[point]] = INSIDE
             known = known[cell[known] == 0]
@@ -75,6 +74,14 @@ class PolygonTree:
         who, lowest = lowest_ranked(point[tied], owner[tied], self._ranks)
         cell[who] = lowest
         return cell, distance
+
+    def _within(self, points: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+        """Return the points in the interior of a polygon, and which."""
+        if len(points) < len(self._polygons):
+            point, within = self._tree.query(points, predicate="within")
+        else:  # then each polygon is prepared once for all its points
+            within, point = shapely.STRtree(points).query(self._polygons, predicate="contains")
+        return point, within
 
     def _edges(self, candidate: Rows) -> tuple[Rows, Floats]:
         """Return all edges of the candidates, one after the other, and whose they are."""
