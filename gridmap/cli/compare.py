@@ -71,7 +71,8 @@ def command(
     if page is not None:
         from gridmap.maps import compare_map
 
-        compare_map(before, after, lang=shell.lang).save(page, overwrite=overwrite)
+        drawn = compare_map(before, after, buildings=houses, lang=shell.lang)  # type: ignore[arg-type]
+        drawn.save(page, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
         return

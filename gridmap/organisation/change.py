@@ -11,7 +11,9 @@ from gridmap.grid import Grid
 from gridmap.organisation.rebuild import NEW, rebuilt
 
 
-def move(grid: Grid, unit: Hashable, to: str, *, approve: str = "", lang: str = "zh") -> Grid:
+def move(
+    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: str = "zh"
+) -> Grid:
     """Move a unit from its cell to a neighbouring cell of the same jurisdiction.
 
     Parameters
@@ -24,6 +26,9 @@ def move(grid: Grid, unit: Hashable, to: str, *, approve: str = "", lang: str = 
         Code of the cell that gets it.
     approve : str
         Why a cell outside the band is accepted; without a reason it is refused.
+    on : str
+        Day from which the change holds, as 2026-07-01: retired codes bear it, and new cells in the
+        column ``valid_from``.
     lang : {"zh", "en"}
         Language of new names.
 
@@ -59,17 +64,19 @@ def move(grid: Grid, unit: Hashable, to: str, *, approve: str = "", lang: str = 
     _check_one_parent(grid, [source, to])
     label = units["code"].astype(object)
     label[unit] = to
-    return rebuilt(grid, label, [source, to], approve, lang)
+    return rebuilt(grid, label, [source, to], approve, on, lang)
 
 
-def merge(grid: Grid, codes: Iterable[str], *, approve: str = "", lang: str = "zh") -> Grid:
+def merge(
+    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: str = "zh"
+) -> Grid:
     """Merge neighbouring cells of one jurisdiction into one.
 
     The cell with most households keeps its code; the others' codes are retired for good.
 
     Parameters
     ----------
-    grid, approve, lang
+    grid, approve, on, lang
         As for `move`.
     codes : iterable of str
         Two cells or more.
@@ -91,7 +98,7 @@ def merge(grid: Grid, codes: Iterable[str], *, approve: str = "", lang: str = "z
     survivor = grid.cells.loc[chosen].sort_values("households", kind="stable").index[-1]
     label = grid.units["code"].astype(object)
     label[label.isin(chosen)] = survivor
-    return rebuilt(grid, label, chosen, approve, lang, retire=f"merged into {survivor}")
+    return rebuilt(grid, label, chosen, approve, on, lang, retire=f"merged into {survivor}")
 
 
 def split(
@@ -100,6 +107,7 @@ def split(
     parts: Sequence[Iterable[Hashable]],
     *,
     approve: str = "",
+    on: str = "",
     lang: str = "zh",
 ) -> Grid:
     """Split a cell by taking groups of its units out of it.
@@ -108,7 +116,7 @@ def split(
 
     Parameters
     ----------
-    grid, approve, lang
+    grid, approve, on, lang
         As for `move`.
     code : str
         The cell to split.
@@ -142,7 +150,7 @@ def split(
     fresh = {number: f"{NEW}{number}" for number in weight.index if number != stays}
     label[part.index] = part.map({**fresh, stays: code})
     origin = dict.fromkeys(fresh.values(), code)
-    return rebuilt(grid, label, [code, *origin], approve, lang, origin=origin)
+    return rebuilt(grid, label, [code, *origin], approve, on, lang, origin=origin)
 
 
 def _check_codes(grid: Grid, codes: Sequence[str]) -> None:

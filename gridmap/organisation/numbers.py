@@ -16,7 +16,12 @@ from gridmap.organisation.rebuild import NEW, rebuilt
 
 
 def with_numbers(
-    grid: Grid, wanted: Mapping[str, int] | pd.Series, *, approve: str = "", lang: str = "zh"
+    grid: Grid,
+    wanted: Mapping[str, int] | pd.Series,
+    *,
+    approve: str = "",
+    on: str = "",
+    lang: str = "zh",
 ) -> Grid:
     """Give jurisdictions exactly as many residential cells as are wanted.
 
@@ -32,6 +37,8 @@ def with_numbers(
         Number of cells by code of the jurisdiction; those not named stay as they are.
     approve : str
         Why cells outside the band are accepted; without a reason they are refused.
+    on : str
+        Day from which the change holds; see `gridmap.organisation.move`.
     lang : {"zh", "en"}
         Language of new names.
 
@@ -77,7 +84,7 @@ def with_numbers(
         origin |= {code: own.source[code] for code in own.source}
     if not touched:
         return grid
-    return rebuilt(grid, label, touched, approve, lang, retire="merged", origin=origin)
+    return rebuilt(grid, label, touched, approve, on, lang, retire="merged", origin=origin)
 
 
 class _Cells:

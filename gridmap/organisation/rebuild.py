@@ -24,6 +24,7 @@ def rebuilt(
     label: pd.Series,
     touched: Sequence[str],
     approve: str,
+    on: str,
     lang: str,
     *,
     retire: str = "",
@@ -41,6 +42,8 @@ def rebuilt(
         The cells that change; all others keep every coordinate.
     approve : str
         Why cells outside the band are accepted; refused without a reason.
+    on : str
+        Day from which the change holds.
     lang : {"zh", "en"}
         Language of new names.
     retire : str
@@ -56,9 +59,12 @@ def rebuilt(
     label = label.map(lambda code: codes.get(code, code))
     made = made.rename(index=codes)
     _rename_new(made, list(codes.values()), grid, lang)
+    if on:
+        old, made = _dated(old, ""), _dated(made, "")
+        made.loc[list(codes.values()), "valid_from"] = on
     exceptions = _exceptions(grid, made, [*touched, *codes.values()], approve)
     cells = pd.concat([old.drop(index=[c for c in touched if c in old.index]), made]).sort_index()
-    retired = pd.DataFrame({"code": gone, "since": "", "reason": retire})
+    retired = pd.DataFrame({"code": gone, "since": on, "reason": retire})
     return Grid(
         cells,
         grid.boundary,
@@ -119,6 +125,11 @@ def _rename_new(made: gpd.GeoDataFrame, fresh: Sequence[str], grid: Grid, lang: 
         parent = str(made.at[code, "parent"])
         owner = str(made.at[code, grid.levels[-1]]) if grid.levels else parent
         made.loc[code, "name"] = cell_name(owner, sequence_of(code, parent), lang)
+
+
+def _dated(cells: gpd.GeoDataFrame, day: str) -> gpd.GeoDataFrame:
+    """Return cells with a column ``valid_from``."""
+    return cells if "valid_from" in cells else cells.assign(valid_from=day)
 
 
 def _exceptions(

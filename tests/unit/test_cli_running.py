@@ -76,6 +76,8 @@ def test_a_grid_compared_with_itself(files: Path, grid: Grid, tmp_path: Path) ->
     for name in ("moves.gpkg", "moves.csv"):
         assert run("compare", *pair, "-o", tmp_path / name)[0] == 0
     assert set(gpd.read_file(tmp_path / "moves.gpkg")["status"]) == {"unchanged"}
+    assert run("compare", *pair, "--map", tmp_path / "moves.html")[0] == 0
+    assert "<html" in (tmp_path / "moves.html").read_text("utf-8")[:200].lower()
     code, _, err = run("compare", *pair, "-o", tmp_path / "moves.csv")
     assert code == 2 and "--overwrite" in err
 
