@@ -15,8 +15,7 @@ from rtree.index import Index
 from gridmap.errors import InputError
 from gridmap.incidents.duplicates import labels_at
 from gridmap.incidents.ground import DAY, check_above_zero, in_metres, in_seconds, kinds
-
-NORMAL_95 = 1.959963984540054
+from gridmap.incidents.indicators import wilson
 
 
 def recurrence(
@@ -156,34 +155,12 @@ def recheck(
         }
     )
     table = counted.groupby(keys, observed=True, dropna=True).sum()
-    share, low, high = wilson(table["recurred"].to_numpy(), table["closed"].to_numpy())
-    table["share"], table["share_low"], table["share_high"] = share, low, high
+    table["share"] = table["recurred"] / table["closed"].where(table["closed"] > 0)
+    table["share_low"], table["share_high"] = wilson(table["recurred"], table["closed"])
     table["frequent"] = table["reports"] >= frequent
     table["repeated"] = table["recurred"] >= repeated
     listed = table[table["frequent"] | table["repeated"]]
     return listed.sort_values(["recurred", "reports"], ascending=False, kind="stable")
-
-
-def wilson(
-    hits: NDArray[np.int64], trials: NDArray[np.int64], z: float = NORMAL_95
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Give shares with their Wilson interval; nothing of nothing is missing.
-
-    Parameters
-    ----------
-    hits, trials
-        Whole numbers, hits ≤ trials.
-    z
-        Normal quantile of the interval.
-    """
-    known = trials > 0
-    n = np.where(known, trials, 1).astype(float)
-    share = hits / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    bounds = (share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0))
-    low, centre, high = (np.where(known, part, np.nan) for part in (bounds[1], share, bounds[2]))
-    return centre, low, high
 
 
 @dataclass
@@ -286,9 +263,9 @@ def _method(
     mature = int(result["mature"].sum())
     recurred = int((result["recurred"] & result["mature"]).sum())
     until = str(pd.Timestamp(end, unit="s").date()) if np.isfinite(end) else None
-    _, low, high = wilson(np.array([recurred]), np.array([mature]))
+    low, high = (float(bound) for bound in wilson(recurred, mature))
     known = mature > 0
-    span = f"{100 * low[0]:.1f}–{100 * high[0]:.1f}%" if known else ""
+    span = f"{100 * low:.1f}–{100 * high:.1f}%" if known else ""
     unripe = int(valid.sum()) - mature
     return {
         "days": float(days),
@@ -300,8 +277,8 @@ def _method(
         "mature": mature,
         "recurred": recurred,
         "share": recurred / mature if known else None,
-        "share_low": float(low[0]) if known else None,
-        "share_high": float(high[0]) if known else None,
+        "share_low": low if known else None,
+        "share_high": high if known else None,
         "closed_before_reported": backwards,
         "sentence": {
             "zh": f"结案满 {days:g} 天的 {mature:,} 件中，{recurred:,} 件在 {days:g} 天内、"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 
 import numpy as np
@@ -80,6 +81,7 @@ def test_bad_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         near_repeat(frame, days=[])
     with pytest.raises(InputError, match="99 or more"):
         near_repeat(frame, permutations=10)
-    monkeypatch.setattr("gridmap.incidents.near_repeat._MOST_PAIRS", 3)
+    room = importlib.import_module("gridmap.incidents.near_repeat")
+    monkeypatch.setattr(room, "_MOST_PAIRS", 3)
     with pytest.raises(InputError, match="shorter"):
         near_repeat(frame, metres=[5000])
