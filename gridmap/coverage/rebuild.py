@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -73,12 +74,12 @@ def _rebuild_group(
     local = made_valid(_moved(polygons[cells], -origin))
     wanted = _moved(faces, -origin)
     pieces, cover = _pieces(local, wanted, _lattice(polygons[cells], faces, wanted))
-    pieces = _keep_outline(pieces, wanted)
     owner = _shared_out(pieces, cover, local, cells, rules)
     owners = np.unique(owner[owner != FREE])
     shapes = np.concatenate([_united(pieces[owner == k]) for k in owners])
     drawn = [local[k] if k < len(cells) else None for k in owners.tolist()]
-    shapes = _moved(without_idle_vertices(shapes, drawn), origin)
+    shapes = without_idle_vertices(_keep_outline(shapes, wanted), drawn)
+    shapes = _moved(shapes, origin)
     for k, cell in enumerate(cells):
         if k not in owners:
             out.polygons[cell] = shapely.Polygon()
@@ -129,45 +130,98 @@ def _pieces(
     return np.asarray(pieces, dtype=object), [sorted(c) for c in cover]
 
 
-def _keep_outline(pieces: Geometries, wanted: Geometries) -> Geometries:
-    """Move nodes that the lines put on sides of the outline to the nearer end of the side.
+def _keep_outline(shapes: Geometries, wanted: Geometries) -> Geometries:
+    """Take nodes away that the lines put on sides of the outline.
 
-    The neighbours and the boundary do not know these nodes and are not to change.
+    The neighbours and the boundary do not know these nodes and are not to change. A node inside
+    the side of one cell is dropped; one where two cells meet moves to an end of the side.
     """
-    edges, _ = directed_edges(pieces)
+    dropped, moves = _nodes_on_outline(shapes, wanted)
+    if not dropped and not moves:
+        return shapes
+    nearest = {node: min(ends, key=lambda e: _distance(e, node)) for node, ends in moves.items()}
+    first = _renoded(shapes, dropped, nearest)
+    if shapely.is_valid(first).all():
+        return first
+    furthest = {node: max(ends, key=lambda e: _distance(e, node)) for node, ends in moves.items()}
+    second = _renoded(shapes, dropped, furthest)
+    return second if shapely.is_valid(second).all() else first
+
+
+def _nodes_on_outline(
+    shapes: Geometries, wanted: Geometries
+) -> tuple[set[Node], dict[Node, tuple[Node, Node]]]:
+    """Return the nodes on sides to drop, and those to move with the ends of their side."""
+    edges, owner = directed_edges(shapes)
     outline, _ = directed_edges(wanted)
     left = residual(np.concatenate([edges, reverse(outline)]))
-    if len(left) == 0:
-        return pieces
-    steps: dict[Node, list[Node]] = defaultdict(list)
+    steps: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
     sides: list[tuple[Node, Node]] = []
-    own = {tuple(e) for e in reverse(outline).tolist()}
-    for edge in left.edges.tolist():
+    for edge, member in zip(
+        left.edges.tolist(), left.members[left.runs[:-1]].tolist(), strict=True
+    ):
         a, b = (edge[0], edge[1]), (edge[2], edge[3])
-        if tuple(edge) in own:
-            sides.append((b, a))
+        if member < len(edges):
+            steps[a].append((b, int(owner[member])))
         else:
-            steps[a].append(b)
-    moves: dict[Node, Node] = {}
+            sides.append((b, a))
+    uses = Counter(map(tuple, edges[:, :2].tolist())) if sides else Counter[tuple[float, ...]]()
+    dropped: set[Node] = set()
+    moves: dict[Node, tuple[Node, Node]] = {}
     for start, end in sides:
-        for node in _between(start, end, steps):
-            moves[node] = min(start, end, key=lambda corner: _distance(corner, node))
-    return _substituted(pieces, moves)
+        for node, same in _between(start, end, steps):
+            if same and uses[node] == 1:
+                dropped.add(node)
+            else:
+                moves[node] = (start, end)
+    return dropped, moves
 
 
-def _between(start: Node, end: Node, steps: dict[Node, list[Node]]) -> list[Node]:
-    """Return the nodes on the way from one end of a side to the other."""
-    found: list[Node] = []
+def _between(
+    start: Node, end: Node, steps: dict[Node, list[tuple[Node, int]]]
+) -> list[tuple[Node, bool]]:
+    """Return the nodes on the way along a side, and whether one cell has both sides of each."""
+    found: list[tuple[Node, int]] = []
     at, limit = start, _distance(start, end) * (1 + 1e-9)
     while at != end:
-        ways = [n for n in steps.get(at, []) if _distance(n, end) < limit and n not in found]
+        ways = [w for w in steps.get(at, []) if _distance(w[0], end) < limit]
         if not ways:
-            return found
-        at = min(ways, key=lambda n: abs(_offset(start, end, n)))
+            break
+        at, whose = min(ways, key=lambda w: abs(_offset(start, end, w[0])))
         limit = _distance(at, end)
-        if at != end:
-            found.append(at)
-    return found
+        found.append((at, whose))
+    return [(node, whose == after) for (node, whose), (_, after) in pairwise(found) if node != end]
+
+
+def _renoded(shapes: Geometries, dropped: set[Node], moves: dict[Node, Node]) -> Geometries:
+    """Return shapes without some nodes and with some moved."""
+    touched = dropped | moves.keys()
+    out = shapes.copy()
+    for k, shape in enumerate(shapes):
+        nodes = set(map(tuple, shapely.get_coordinates(shape).tolist()))
+        if nodes & touched:
+            out[k] = _redrawn(shape, dropped, moves)
+    return out
+
+
+def _redrawn(
+    polygon: shapely.Geometry, dropped: set[Node], moves: dict[Node, Node]
+) -> shapely.Geometry:
+    """Return a polygon with nodes dropped and moved; rings that collapse are left out."""
+    parts = []
+    for part in shapely.get_parts(polygon):
+        rings = []
+        for ring in (part.exterior, *part.interiors):
+            nodes = [moves.get(n, n) for n in map(tuple, ring.coords[:-1]) if n not in dropped]
+            nodes = [
+                n for n, before in zip(nodes, [nodes[-1:][0], *nodes], strict=False) if n != before
+            ]
+            rings.append(nodes if len(nodes) >= 3 else [])
+        if rings[0]:
+            parts.append(shapely.Polygon(rings[0], [r for r in rings[1:] if r]))
+    if not parts:
+        return shapely.Polygon()
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
 def _distance(a: Node, b: Node) -> float:
@@ -176,18 +230,6 @@ def _distance(a: Node, b: Node) -> float:
 
 def _offset(a: Node, b: Node, p: Node) -> float:
     return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
-
-
-def _substituted(pieces: Geometries, moves: dict[Node, Node]) -> Geometries:
-    """Return the pieces with some nodes moved; pieces that collapse are dropped."""
-    if not moves:
-        return pieces
-    xy = shapely.get_coordinates(pieces)
-    for k, node in enumerate(map(tuple, xy.tolist())):
-        if node in moves:
-            xy[k] = moves[node]
-    moved = shapely.set_coordinates(pieces.copy(), xy)
-    return np.asarray(np.where(shapely.area(moved) > 0, moved, pieces), dtype=object)
 
 
 def _borders(pieces: Geometries) -> list[dict[int, float]]:
@@ -349,19 +391,7 @@ def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | Non
     gone = {node for node, count in idle.items() if count == seen[node] == 2}
     if not gone:
         return shapes
-    return np.array([_without(shape, gone) for shape in shapes], dtype=object)
-
-
-def _without(polygon: shapely.Geometry, gone: set[Node]) -> shapely.Geometry:
-    parts = []
-    for part in shapely.get_parts(polygon):
-        rings = [
-            [node for node in map(tuple, ring.coords) if node not in gone]
-            for ring in (part.exterior, *part.interiors)
-        ]
-        rings = [ring if ring[0] == ring[-1] else [*ring, ring[0]] for ring in rings]
-        parts.append(shapely.Polygon(rings[0], rings[1:]))
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+    return _renoded(shapes, gone, {})
 
 
 def with_vertices(

@@ -439,7 +439,7 @@ def _frame(
 ) -> gpd.GeoDataFrame:
     """Return the defects as a frame, with verdict, proof and notes in `attrs`."""
     area, width = in_metres(faults.geometry, faults.area, faults.width, subject.crs)
-    fine = resolution(shapely.total_bounds(subject.polygons)) if len(faults) else 0.0
+    fine = resolution(shapely.get_coordinates(faults.geometry))
     thin = np.isin(faults.kind, ["gap", "overlap", "outside", "crosses-parent", "parent-gap"])
     qualifier = [
         ",".join(filter(None, [base, mark]))
@@ -532,7 +532,7 @@ def _neighbours(subject: Subject, faults: Faults) -> list[tuple[Any, ...]]:
     near: list[list[Any]] = [[] for _ in range(len(faults))]
     gap = np.flatnonzero(np.isin(faults.kind, ["gap", "excluded-gap", "parent-gap"]))
     if len(gap):
-        distance = resolution(shapely.total_bounds(subject.polygons))
+        distance = resolution(shapely.get_coordinates(subject.polygons))
         tree = shapely.STRtree(subject.polygons)
         row, cell = tree.query(faults.geometry[gap], predicate="dwithin", distance=distance)
         for r, c in zip(gap[row].tolist(), cell.tolist(), strict=True):

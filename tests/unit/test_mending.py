@@ -1,0 +1,175 @@
+"""The repair: exact afterwards, and nothing else touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+
+from gridmap.coverage import prove, repair
+from gridmap.errors import CoverageError, CRSError, InputError
+from tests.damage import damaged, jittered, quilt
+
+QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
+FILLED = shapely.coverage_union_all(QUARTERS)
+
+
+def frame(shapes: Any, **columns: Any) -> gpd.GeoDataFrame:
+    """Return shapes as cells in metres."""
+    columns = columns or {"households": [300 + 10 * k for k in range(len(shapes))]}
+    return gpd.GeoDataFrame(columns, geometry=list(shapes), crs=4547)
+
+
+def test_all_damage_is_mended_and_all_else_stays_bit_for_bit():
+    whole = quilt(24, 112, lakes=3)
+    broken = damaged(whole, each=4)
+    cells = frame(broken.cells)
+    mended, log = repair(cells, whole.boundary)
+    assert log.attrs["verdict"] == "exact"
+    assert prove(mended, whole.boundary).verdict == "exact"
+    assert mended["households"].sum() == cells["households"].sum()
+    zones = shapely.union_all([damage.zone for damage in broken.truth])
+    touched = set(log["cell"])
+    away = ~shapely.intersects(broken.cells, zones)
+    assert not touched & set(np.flatnonzero(away))
+    same = [k for k in cells.index if k not in touched]
+    assert shapely.equals_identical(
+        mended.geometry.loc[same].to_numpy(), cells.geometry.loc[same].to_numpy()
+    ).all()
+
+
+def test_what_is_exact_is_not_touched():
+    whole = quilt(5, 4, lakes=1)
+    mended, log = repair(frame(whole.cells), whole.boundary)
+    assert len(log) == 0
+    assert shapely.equals_identical(mended.geometry.to_numpy(), whole.cells).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_dirty_data_is_mended(share: float):
+    whole = quilt(8, 7, lakes=1)
+    mended, _ = repair(frame(jittered(whole.cells, share)), whole.boundary)
+    assert prove(mended, whole.boundary).verdict == "exact"
+    assert len(mended) == len(whole.cells)
+    moved = shapely.symmetric_difference(mended.geometry.to_numpy(), whole.cells)
+    assert shapely.area(moved).max() < 0.08 * shapely.length(whole.cells).max()
+
+
+def test_a_vertex_moved_by_a_millimetre_changes_one_cell():
+    xy = shapely.get_coordinates(QUARTERS[0])
+    xy[(xy == [5, 5]).all(axis=1)] += [0.001, 0]
+    mended, log = repair(frame([shapely.Polygon(xy), *QUARTERS[1:]]), FILLED)
+    assert log["cell"].tolist() == [0]
+    assert log["change"].tolist() == ["rebuilt"]
+    assert mended.geometry[0].area == 25
+    assert log["area_before_m2"].tolist() == pytest.approx([25.0025])
+
+
+@pytest.mark.parametrize(
+    ("policy", "areas"),
+    [
+        ({"policy": "longest-border"}, [30, 20]),
+        ({"policy": "fewest-households"}, [25, 25]),
+        ({"policy": "priority", "priority": "rank"}, [30, 20]),
+    ],
+)
+def test_overlaps_go_by_policy(policy, areas):
+    # equal borders: the first cell gets the overlap unless something else decides
+    pair = [shapely.box(0, 0, 6, 5), shapely.box(5, 0, 10, 5)]
+    outline = shapely.Polygon([(0, 0), (5, 0), (6, 0), (10, 0), (10, 5), (6, 5), (5, 5), (0, 5)])
+    cells = frame(pair, households=[300, 600], rank=[2, 1])
+    mended, _ = repair(cells, outline, **policy)
+    assert mended.area.tolist() == areas
+    assert mended["households"].tolist() == [300, 600]
+
+
+@pytest.mark.parametrize(
+    ("nested", "areas"), [("punch", [24, 25, 25, 25, 1]), ("absorb", [25] * 4)]
+)
+def test_nested_cells_by_choice(nested, areas):
+    cells = frame([*QUARTERS, shapely.box(1, 1, 2, 2)])
+    mended, log = repair(cells, FILLED, nested=nested)
+    assert mended.area.tolist() == areas
+    assert mended["households"].sum() == cells["households"].sum()
+    if nested == "absorb":
+        assert log.set_index("cell")["change"].to_dict() == {0: "rebuilt", 4: "absorbed"}
+        assert mended["households"].iloc[0] == 300 + 340
+
+
+def test_nested_cells_can_be_refused():
+    with pytest.raises(CoverageError, match="lie one inside the other") as caught:
+        repair(frame([*QUARTERS, shapely.box(1, 1, 2, 2)]), FILLED, nested="refuse")
+    assert caught.value.defects["qualifier"].tolist() == ["nested"]
+
+
+def test_of_identical_cells_the_first_stays_with_the_households_of_both():
+    mended, log = repair(frame([*QUARTERS, QUARTERS[2]]), FILLED)
+    assert mended["households"].tolist() == [300, 310, 320 + 340, 330]
+    assert "absorbed" in log["change"].tolist()
+
+
+def test_a_big_gap_becomes_a_new_cell_and_a_small_one_does_not():
+    cells = frame(QUARTERS[:3], code=["a", "b", "c"], households=[300, 400, 500])
+    mended, log = repair(cells, FILLED, code="code")
+    assert mended["code"].tolist() == ["a", "b", "c", "new-1"]
+    assert mended["households"].tolist() == [300, 400, 500, 0]
+    assert log["change"].tolist() == ["new"]
+    small, _ = repair(cells, FILLED, new_cell=1.5)
+    assert len(small) == 3
+    assert sorted(small.area) == [25, 25, 50]
+
+
+def test_rings_are_repaired_and_vertices_are_added():
+    bow = shapely.Polygon([(0, 0), (5, 0), (5, 5), (4, 4), (4, 4.5), (4.5, 4), (0, 5)])
+    mended, log = repair(frame([bow, *QUARTERS[1:]]), FILLED)
+    assert log["change"].tolist()[0] in ("ring-repaired", "rebuilt")
+    assert prove(mended, FILLED).verdict == "exact"
+    halves = frame([shapely.box(0, 0, 10, 5), QUARTERS[2], QUARTERS[3]])
+    joined, log = repair(halves, shapely.coverage_union_all(QUARTERS))
+    assert log["change"].tolist() == ["vertex-added"]
+    assert prove(joined, FILLED).verdict == "exact"
+    assert joined.area.tolist() == halves.area.tolist()
+
+
+def test_empty_rows_are_dropped_and_said():
+    mended, log = repair(frame([*QUARTERS, None, shapely.Polygon()]), FILLED)
+    assert len(mended) == 4
+    assert log["change"].tolist() == ["dropped", "dropped"]
+
+
+def test_lakes_stay_open():
+    lake = shapely.box(2, 2, 3, 3)
+    cells = frame([QUARTERS[0] - shapely.box(2, 2, 3, 3.001), *QUARTERS[1:]])
+    mended, _ = repair(cells, FILLED, exclude=frame([lake]))
+    assert prove(mended, FILLED - lake).verdict == "exact"
+
+
+def test_outlines_can_be_derived():
+    mended, log = repair(frame([shapely.box(0, 0, 4.99, 5), *QUARTERS[1:]]), "outline")
+    assert prove(mended, shapely.union_all(mended.geometry.to_numpy())).verdict == "exact"
+    assert log.attrs["verdict"] in ("exact", "exact_with_t_junctions")
+
+
+def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPatch):
+    from gridmap.coverage import mending
+
+    monkeypatch.setattr(mending, "ROUNDS", 0)
+    with pytest.raises(CoverageError, match="could not be mended exactly") as caught:
+        repair(frame(QUARTERS[1:]), FILLED)
+    assert caught.value.defects["kind"].tolist() == ["gap"]
+
+
+def test_input_is_checked_at_the_door():
+    with pytest.raises(InputError, match="nothing says what the cells should fill"):
+        repair(frame(QUARTERS), None)
+    with pytest.raises(CRSError, match="Transform one"):
+        repair(frame(QUARTERS), gpd.GeoSeries([FILLED], crs=4326))
+    with pytest.raises(InputError, match="names no column"):
+        repair(frame(QUARTERS), FILLED, policy="priority")
+    with pytest.raises(InputError, match="have no households"):
+        repair(frame(QUARTERS, code=list("abcd")), FILLED, policy="fewest-households")
+    with pytest.raises(InputError, match="choose one of"):
+        repair(frame(QUARTERS), FILLED, policy="largest")  # type: ignore[arg-type]
