@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding
+from gridmap.io.sheets import read_sheet, sheet_names
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.tables import read_table
@@ -101,8 +102,11 @@ def look(spec: Spec) -> list[Layer]:
     source = find_source(spec)
     if source.kind == "vector":
         return _look_gdal(source)
+    if source.kind == "sheet" and source.layer is None:
+        sheets = [replace(source, layer=name) for name in sheet_names(source)]
+        return [layer for sheet in sheets for layer in _look_table(sheet, read_sheet(sheet))]
     if source.kind in ("csv", "sheet"):
-        return _look_table(source, spec)
+        return _look_table(source, read_table(spec))
     return _look_whole(source, spec)
 
 
@@ -192,8 +196,7 @@ def _look_layer(source: Source, name: str) -> Layer:
     )
 
 
-def _look_table(source: Source, spec: Spec) -> list[Layer]:
-    frame = read_table(spec)
+def _look_table(source: Source, frame: pd.DataFrame) -> list[Layer]:
     notes: list[Note] = list(frame.attrs.get("notes", []))
     reads_as, columns = _columns(frame, _kinds(frame))
     places = _places(frame, columns)

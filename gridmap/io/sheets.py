@@ -83,6 +83,14 @@ def read_sheet(source: Source) -> pd.DataFrame:
     return _together(frames, source)
 
 
+def sheet_names(source: Source) -> list[str]:
+    """Return the visible sheets that hold records."""
+    names = [name for name, rows in read_rows(source).items() if len(_frame(rows))]
+    if not names:
+        raise InputError(f"`{source.name}` has no records. Check the sheet.")
+    return names
+
+
 def read_rows(source: Source) -> dict[str, Rows]:
     """Return the rows of every visible sheet, merged headings filled in."""
     data = source.read_bytes()

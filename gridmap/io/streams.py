@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from gridmap.errors import InputError
@@ -52,7 +53,8 @@ def open_incidents(
     Parameters
     ----------
     spec : str or path
-        A CSV, XLSX, Parquet, GeoPackage or other layer, as ``path`` or ``path:layer``.
+        A CSV, XLSX, Parquet, GeoPackage or other layer, as ``path`` or ``path:layer``, or a
+        folder of Parquet.
     x, y : str, optional
         Columns of the coordinates, where they cannot be told by their headings.
     datum : str, optional
@@ -69,22 +71,20 @@ def open_incidents(
     InputError
         When the file cannot be read, or has no positions.
     """
-    source = find_source(spec)
-    file = _open(source, encoding)
+    file, name = _open(spec, encoding)
     if (x is None) != (y is None):
         raise InputError("Give both --x and --y, or neither.")
     if geometry_of(file.schema) is not None and x is None:
         return Opened(file, None, None, datum, False)
     first = next(iter(file.batches()), None)
     if first is None:
-        raise InputError(f"`{source.name}` has no records. Check the file.")
+        raise InputError(f"`{name}` has no records. Check the file.")
     sample = first.table.slice(0, _SAMPLE).to_pandas()
     if x is not None:
-        for name in (x, y):
-            if name not in file.schema.names:
+        for column in (x, y):
+            if column not in file.schema.names:
                 raise InputError(
-                    f"`{source.name}` has no column {name!r}; it has "
-                    f"{', '.join(file.schema.names)}."
+                    f"`{name}` has no column {column!r}; it has {', '.join(file.schema.names)}."
                 )
         return Opened(file, x, y, datum, False)
     known = aliases("incident")
@@ -98,12 +98,21 @@ def open_incidents(
     if metres:
         return Opened(file, found["x"], found["y"], datum, False)
     raise InputError(
-        f"`{source.name}` has no columns of coordinates that are known by their heading; it has "
+        f"`{name}` has no columns of coordinates that are known by their heading; it has "
         f"{', '.join(file.schema.names)}. Name them with --x and --y."
     )
 
 
-def _open(source: Source, encoding: str | None) -> FileOfPoints:
+def _open(spec: str | os.PathLike[str], encoding: str | None) -> tuple[FileOfPoints, str]:
+    """Open a file, or a folder of Parquet, and return it with its name."""
+    path = Path(spec)
+    if path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
+        return ParquetFile(path), str(path)
+    source = find_source(spec)
+    return _open_file(source, encoding), source.name
+
+
+def _open_file(source: Source, encoding: str | None) -> FileOfPoints:
     if source.kind == "vector":
         layer = choose_layer(source)
         return Layer(source.gdal_path, layer)

@@ -18,7 +18,7 @@ from gridmap.cli import main
 from gridmap.crs import positions_to
 from gridmap.io import write_grid, write_layer, write_table
 from gridmap.io.look import look
-from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
+from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
 X, Y = np.array([460_100.0, 460_200.0]), np.array([3_380_100.0, 3_380_200.0])
 
@@ -82,6 +82,19 @@ def test_tables_are_described_with_their_dirt(tmp_path: Path) -> None:
         assert layer.extent == (113.6, 34.7, 113.6, 34.7)
         assert "datum of these degrees is not stated" in suspicions(tmp_path / name)
     assert "gb18030" in suspicions(tmp_path / "台账.csv")
+
+
+def test_every_sheet_is_looked_into(tmp_path: Path) -> None:
+    sheets = {
+        "楼栋": [["小区名称", "户数"], ["a", 3]],
+        "人员": [["网格编码", "姓名", "岗位"], *["bcd"]],
+    }
+    write_xlsx(sheets, tmp_path / "a.xlsx")
+    assert [(x.name, x.reads_as) for x in look(tmp_path / "a.xlsx")] == [
+        ("楼栋", "building"),
+        ("人员", "staff"),
+    ]
+    assert [x.name for x in look(f"{tmp_path}/a.xlsx:人员")] == ["人员"]
 
 
 def test_missing_crs_and_encoding_are_suspected(tmp_path: Path) -> None:
