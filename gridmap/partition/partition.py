@@ -75,7 +75,8 @@ def partition(
     no_holes : bool
         Whether cells that enclose others are cut anew until they do not.
     road_preference : float
-        How much cheaper a border on a barrier is than one elsewhere, 0 to 1.
+        How much cheaper a border on a barrier is than one elsewhere, 0 to 1. At 1 blocks are
+        split only where the band demands it, never for compactness.
     keep : Grid, optional
         An old grid that is changed as little as the band demands. Surviving cells keep their
         codes, codes of others are retired, and ``parameters["change"]`` tells what moved.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as replace_in
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
 Quality = Literal["fast", "default", "best"]
 
 HOT, COLD = 0.3, 0.02
+WARM, COOL = 0.06, 0.01  # to straighten borders
+STRAIGHT = 0.9  # discount of borders on barriers while they are straightened
 SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
 WORKLOAD = 1.0  # the weight of balance where a workload is given
 MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
@@ -112,8 +115,29 @@ def search(
         if wishes.fits(label, coarse.households):
             label = _opened(task, ties, label)
             if not (wishes.no_holes and enclosing_cells(coarse, label)):
-                return in_order(label[group]), None
+                return _straightened(piece, bonds, wishes, name, in_order(label[group])), None
     return _finest(piece, bonds, wishes, name, cells, known)
+
+
+def _straightened(piece: Community, bonds: Flags, wishes: Wishes, name: str, label: Ints) -> Ints:
+    """Let borders leave the barriers where that makes cells much more compact.
+
+    The cells were made of whole blocks, and stay near to them: a border elsewhere is dear.
+    """
+    from gridmap.partition import anneal
+
+    cells = int(label.max()) + 1
+    if wishes.discount >= 1.0 or cells < 2:
+        return label
+    near = replace_in(wishes, discount=max(wishes.discount, STRAIGHT))
+    task = Task.of(piece, bonds, near, cells, name, "straight")
+    found = label.copy()
+    home = np.full(len(label), -1, np.int64)
+    steps = wishes.effort.sweeps // 4 * len(label)
+    anneal.anneal(task.net, found, cells, task.rules, home, task.dice, WARM, COOL, steps)
+    if wishes.no_holes and enclosing_cells(piece, found):
+        return label
+    return in_order(found) if wishes.fits(found, piece.households) else label
 
 
 def _opened(task: Task, bonds: Flags, label: Ints) -> Ints:
