@@ -87,7 +87,7 @@ def test_tables_are_described_with_their_dirt(tmp_path: Path) -> None:
 def test_every_sheet_is_looked_into(tmp_path: Path) -> None:
     sheets = {
         "楼栋": [["小区名称", "户数"], ["a", 3]],
-        "人员": [["网格编码", "姓名", "岗位"], *["bcd"]],
+        "人员": [["网格编码", "姓名", "岗位"], ["b", "c", "d"]],
     }
     write_xlsx(sheets, tmp_path / "a.xlsx")
     assert [(x.name, x.reads_as) for x in look(tmp_path / "a.xlsx")] == [
