@@ -143,7 +143,13 @@ def subdivide(
     blocks = make_blocks(place, lines, reserved, compounds)
     homes = homes.anchored(place.pieces, place.owner)
     report("split", 2, 5)
-    items, item_of = _items(homes, homes_in(blocks.polygons, homes.xy))
+    block = homes_in(blocks.polygons, homes.xy)
+    if (block < 0).all():
+        raise InputError(
+            "`households` lie outside every jurisdiction, all of them. Check the CRS and the "
+            "datum of both: `.crs`, `.total_bounds`."
+        )
+    items, item_of = _items(homes, block)
     pieces = split(blocks.polygons, items, int(cap), blocks.use == LAND)
     report("weave", 3, 5)
     home_piece = np.where(item_of >= 0, pieces.of_item[item_of], -1)

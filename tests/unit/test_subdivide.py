@@ -164,7 +164,7 @@ def test_homes_without_a_place_are_refused(place: shapely.Geometry | None) -> No
 def test_footprints_without_area_are_refused() -> None:
     flat = shapely.Polygon([(10, 10), (90, 10), (50, 10), (10, 10)])
     crowd = frame([flat, shapely.box(250, 50, 260, 60)], households=[3, 4])
-    with pytest.raises(InputError, match="no position in .*3 households"):
+    with pytest.raises(InputError, match=r"no position in .*3 households"):
         subdivide(TOWN, crowd)
 
 
@@ -313,6 +313,7 @@ BAD = [
     ({"households": gpd.pd.DataFrame({"x": [1]})}, "without geometries"),
     ({"whole": "compound"}, "column 'compound'"),
     ({"dedicated": FOUR}, "`dedicated` has geometries that are no polygons"),
+    ({"households": homes([[900, 900]], [5])}, "outside every jurisdiction, all of them"),
     ({"cap": 0}, "`cap` is 0"),
 ]  # fmt: skip
 
