@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
 from gridmap.cli import _shell
+
+if TYPE_CHECKING:
+    from gridmap.incidents.accounts import Accounts
+    from gridmap.io.streams import Opened
 
 _HEADINGS = {
     "code": "网格编码",
@@ -56,23 +60,28 @@ def command(
     invalid), and for points outside the nearest cell and its distance. The accounts are printed:
     read = inside + boundary + rim + outside + invalid.
     """
-    from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
+    from gridmap.io.streams import open_incidents
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     check_writable(output, overwrite=overwrite)
-    options: dict[str, Any] = {"x": x, "y": y, "datum": datum}
-    if dask is not None:
-        from gridmap.incidents.scale import assign_on_cluster
-
-        accounts = assign_on_cluster(
-            incidents, output, read_grid(grid), dask,
-            max_distance=max_distance, overwrite=overwrite, **options,
-        )  # fmt: skip
-    else:
-        accounts = _stream(
-            shell, grid, incidents, output, counts, encoding, max_distance, overwrite, options
+    if dask is not None and counts:
+        raise click.UsageError("--counts does not go with --dask.")
+    opened = open_incidents(incidents, x=x, y=y, datum=datum, encoding=encoding)
+    if opened.assumed:
+        shell.say(
+            shell.pick(
+                f"{opened.x}、{opened.y} 按 wgs84 理解；若是其他坐标系，请用 --datum 声明。",
+                f"{opened.x} and {opened.y} were taken as wgs84; else declare --datum.",
+            )
         )
+    options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
+    if dask is not None:
+        accounts = _on_cluster(opened, grid, incidents, output, dask, options)
+    elif counts:
+        accounts = _count(shell, opened, grid, output, overwrite)
+    else:
+        accounts = _stream(shell, opened, grid, output, **options)
     lines = accounts.sentences(cast(Literal["zh", "en"], shell.lang))
     if as_json:
         document = {"schema": "gridmap.assign/1", "output": str(output), **accounts.as_dict()}
@@ -83,39 +92,48 @@ def command(
         shell.say(line)
 
 
+def _where(opened: Opened) -> dict[str, Any]:
+    return {"x": opened.x, "y": opened.y, "datum": opened.datum}
+
+
+def _on_cluster(
+    opened: Opened, grid: str, incidents: str, output: Path, dask: str, options: dict[str, Any]
+) -> Accounts:
+    from gridmap.incidents.scale import assign_on_cluster
+    from gridmap.io import read_grid
+
+    where = _where(opened)
+    return assign_on_cluster(incidents, output, read_grid(grid), dask, **where, **options)
+
+
+def _count(
+    shell: _shell.Shell, opened: Opened, grid: str, output: Path, overwrite: bool
+) -> Accounts:
+    from gridmap.incidents.stream import count_file
+    from gridmap.io import read_grid, write_table
+
+    proved, progress = read_grid(grid), shell.progress()
+    table, accounts = count_file(opened.file, proved, progress=progress, **_where(opened))
+    headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if shell.lang == "zh" else None
+    write_table(table, output, overwrite=overwrite, headings=headings)
+    return accounts
+
+
 def _stream(
     shell: _shell.Shell,
+    opened: Opened,
     grid: str,
-    incidents: str,
     output: Path,
-    counts: bool,
-    encoding: str | None,
+    *,
     max_distance: float | None,
     overwrite: bool,
-    options: dict[str, Any],
-) -> Any:
-    from gridmap.incidents.stream import assign_file, count_file
-    from gridmap.io import read_grid, write_table
+) -> Accounts:
+    from gridmap.incidents.stream import assign_file
+    from gridmap.io import read_grid
     from gridmap.io.atomic import replacing
-    from gridmap.io.streams import open_incidents
 
-    opened = open_incidents(incidents, encoding=encoding, **options)
-    if opened.assumed:
-        shell.say(
-            shell.pick(
-                f"{opened.x}、{opened.y} 按 wgs84 理解；若是其他坐标系，请用 --datum 声明。",
-                f"{opened.x} and {opened.y} were taken as wgs84; else declare --datum.",
-            )
-        )
     proved = read_grid(grid)
-    where = {"x": opened.x, "y": opened.y, "datum": opened.datum}
-    zh = shell.lang == "zh"
-    if counts:
-        table, accounts = count_file(opened.file, proved, progress=shell.progress(), **where)
-        headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if zh else None
-        write_table(table, output, overwrite=overwrite, headings=headings)
-        return accounts
-    translated = zh and output.suffix.lower() in {".csv", ".xlsx"}
+    translated = shell.lang == "zh" and output.suffix.lower() in {".csv", ".xlsx"}
     with replacing(output, overwrite=overwrite) as temporary:
         return assign_file(
             opened.file,
@@ -125,5 +143,5 @@ def _stream(
             headings=_HEADINGS if translated else None,
             own_prefix="原" if translated else "incident_",
             progress=shell.progress(),
-            **where,
+            **_where(opened),
         )

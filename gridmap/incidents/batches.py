@@ -33,5 +33,9 @@ class FileOfPoints(Protocol):
     def size(self) -> int:
         """What `Batch.done` amounts to at the end."""
 
+    @property
+    def rows(self) -> int:
+        """About how many records there are."""
+
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order."""

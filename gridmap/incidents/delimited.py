@@ -16,6 +16,7 @@ from pyarrow import csv as pacsv
 from gridmap.incidents.batches import Batch
 
 _BLOCK = 1 << 23
+_TYPICAL_ROW = 80  # bytes
 _MOST_LINES = 200  # of a quoted field
 
 csv.field_size_limit(1 << 24)
@@ -56,6 +57,11 @@ class Delimited:
     def size(self) -> int:
         """Bytes of the file, by which progress is measured."""
         return self.path.stat().st_size
+
+    @property
+    def rows(self) -> int:
+        """About how many records there are, by the size of the file."""
+        return self.size // _TYPICAL_ROW
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order."""

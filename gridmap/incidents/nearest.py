@@ -105,6 +105,11 @@ class Locator:
             return 1.0
         return float(self.crs.axis_info[0].unit_conversion_factor)
 
+    def prepare(self, points: int) -> None:
+        """Build the index at once where so many points will come, in however small batches."""
+        if not self._few(points):
+            _ = self.index
+
     def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
         """Return the cell of each point, and its place."""
         if self._few(len(x)):

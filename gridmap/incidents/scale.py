@@ -16,6 +16,7 @@ from gridmap.errors import InputError
 from gridmap.incidents.accounts import Accounts
 from gridmap.incidents.assign import assign_with
 from gridmap.incidents.nearest import Locator, locator
+from gridmap.incidents.sources import ParquetFile, geometry_of
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -105,6 +106,10 @@ def assign_on_cluster(
         )
     if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
         raise InputError(f"`{source}` is no Parquet file or folder; a cluster reads Parquet only.")
+    if x is None and geometry_of(ParquetFile(Path(source)).schema) is not None:
+        raise InputError(
+            f"`{source}` holds points as geometry; a cluster reads columns. Write x and y too."
+        )
     try:
         client = Client(address, timeout=timeout)
     except (OSError, ValueError) as error:

@@ -73,6 +73,11 @@ class ParquetFile:
         """Rows."""
         return sum(parquet.read_metadata(file).num_rows for file in self._files)
 
+    @property
+    def rows(self) -> int:
+        """As many records as `size`."""
+        return self.size
+
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order, without reading ahead."""
         done = 0
@@ -124,6 +129,11 @@ class Layer:
         """Rows, 0 when the driver does not know."""
         return max(int(self._info["features"]), 0)
 
+    @property
+    def rows(self) -> int:
+        """As many records as `size`."""
+        return self.size
+
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order."""
         done = 0
@@ -166,6 +176,11 @@ class Sheet:
     def size(self) -> int:
         """Rows as the sheet declares them."""
         return int(next(self._rows(declared=True)))
+
+    @property
+    def rows(self) -> int:
+        """As many records as `size`."""
+        return self.size
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order; blank rows are no records."""

@@ -153,8 +153,7 @@ class _Run:
         self._given = 0
         self._names = _position_columns(source.schema, x, y)
         self._datum, self._move = _mover(source, self._names, datum, grid.crs)
-        if source.size > 1 << 22:
-            _ = self._locator.index
+        self._locator.prepare(source.rows)
 
     def __iter__(self) -> Iterator[tuple[Batch, Placement, tuple[Floats, Floats]]]:
         for batch in self._source.batches():

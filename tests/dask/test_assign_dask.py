@@ -145,6 +145,10 @@ def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) 
     (tmp_path / "in.csv").write_text("x,y\n1,1\n")
     with pytest.raises(InputError, match="no Parquet file or folder"):
         assign_on_cluster(str(tmp_path / "in.csv"), tmp_path / "out", mosaic_grid, "tcp://x:1")
+    points = gpd.GeoDataFrame({"k": [1]}, geometry=gpd.GeoSeries.from_xy([1], [1], crs=4547))
+    points.to_parquet(tmp_path / "points.parquet")
+    with pytest.raises(InputError, match="holds points as geometry"):
+        assign_on_cluster(str(tmp_path / "points.parquet"), tmp_path / "out", mosaic_grid, "x")
     pd.DataFrame({"x": [1.0], "y": [1.0]}).to_parquet(tmp_path / "in.parquet")
     source = str(tmp_path / "in.parquet")
     with pytest.raises(InputError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1"):

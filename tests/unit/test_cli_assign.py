@@ -196,7 +196,7 @@ def test_a_killed_run_leaves_no_half_file(
 ) -> None:
     """The output is not there, an older one is whole, and a new run starts afresh."""
     source = tmp_path / "large.csv"
-    source.write_text("x,y\n" + "500500,3400500\n" * 1_500_000)
+    source.write_text("x,y\n" + "500500,3400500\n" * 1_000_000)
     out = tmp_path / "out.csv"
     out.write_text("older")
     command = [
@@ -223,7 +223,7 @@ def test_a_killed_run_leaves_no_half_file(
         assert process.returncode == 130, news
         assert not list(tmp_path.glob(".gridmap-*"))
     result = run("assign", grid_file, source, "-o", out, "--overwrite", "--lang", "en")
-    assert "read 1,500,000 = inside 1,500,000" in result.stdout
+    assert "read 1,000,000 = inside 1,000,000" in result.stdout
 
 
 def test_a_full_disk_is_said(grid_file: Path, tmp_path: Path) -> None:
@@ -253,3 +253,15 @@ def test_a_full_disk_is_said(grid_file: Path, tmp_path: Path) -> None:
         assert "gridmap: " in done.stderr
         assert not out.exists()
         assert not list(tmp_path.glob(".gridmap-*"))
+
+
+def test_a_folder_of_parquet_is_opened(grid_file: Path, tmp_path: Path) -> None:
+    """Its parts are one table; a folder without any is refused."""
+    (tmp_path / "parts").mkdir()
+    for part in range(3):
+        table = pd.DataFrame({"x": [500_500.0] * 5, "y": [3_400_500.0] * 5})
+        table.to_parquet(tmp_path / "parts" / f"{part}.parquet")
+    result = run("assign", grid_file, tmp_path / "parts", "-o", tmp_path / "o.csv", "--lang", "en")
+    assert result.stdout.startswith("read 15 = inside 15 ")
+    (tmp_path / "bare").mkdir()
+    assert run("assign", grid_file, tmp_path / "bare", "-o", tmp_path / "p.csv").exit_code == 2

@@ -344,6 +344,7 @@ class Watched:
 
     def __init__(self, file: Any) -> None:
         self.schema, self.crs, self.size = file.schema, file.crs, file.size
+        self.rows = file.rows
         self._file = file
         self.most = 0
 
