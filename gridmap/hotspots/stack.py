@@ -87,14 +87,16 @@ def stack(table: pd.DataFrame, grid: Grid) -> Stack:
     column, maps = _maps(index)
     # an empty tally is still one map, on which nothing was reported
     width = max(len(maps), 1)
-    place = row.astype(np.int64) * width + column
-    if len(np.unique(place)) < len(place):
+    dense = np.zeros((len(grid.cells), width), np.int64)
+    listed = np.zeros(dense.shape, bool)
+    listed[row, column] = True
+    missing = int(dense.size - listed.sum())
+    if dense.size - missing < len(row):
         raise InputError(
             "`table` lists a cell twice for one map. Sum first: `table.groupby(level=…).sum()`."
         )
-    dense = np.zeros((len(grid.cells), width), np.int64)
     dense[row, column] = counts
-    return Stack(dense, row.astype(np.int64), column, maps, dense.size - len(place))
+    return Stack(dense, row.astype(np.int64), column, maps, missing)
 
 
 def exposure_of(
