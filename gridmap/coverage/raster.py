@@ -126,7 +126,8 @@ def _frame(sides: Sides, pixel: float | None) -> _Frame:
         wanted = min(max(_PIXELS_PER_EDGE * len(sides.ax), _FEWEST_PIXELS), _MOST_PIXELS)
         pixel = float(np.sqrt(width * height / wanted))
     ulp = float(np.spacing(max(abs(west), abs(east), abs(south), abs(north), width, height)))
-    pixel = max(pixel, max(width, height) / _LONGEST_SIDE, ulp * 2**14)
+    finest = float(np.sqrt(width * height / _MOST_PIXELS))
+    pixel = max(pixel, finest, max(width, height) / _LONGEST_SIDE, ulp * 2**14)
     margin = max(1e-9 * pixel, 16 * ulp)
     west, south = float(west) - 2 * pixel, float(south) - 2 * pixel
     columns = int((float(east) - west) / pixel) + 2

@@ -71,6 +71,14 @@ def test_row_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(index.locate(x, y), CoverageIndex(mosaic(3)).locate(x, y))
 
 
+def test_pixels_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pixel that would fill the memory is taken larger; the answers stay."""
+    monkeypatch.setattr("gridmap.coverage.raster._MOST_PIXELS", 1 << 12)
+    index = CoverageIndex(SQUARES, pixel=1e-9)
+    assert len(index.to_arrays()["cells"]) < 5000
+    assert index.locate([1.0, 5.0], [1.0, 5.0]).tolist() == [1, 4]
+
+
 def test_a_level_of_ulps_is_enough() -> None:
     """Cells hardly larger than the spacing of their coordinates are told apart."""
     step = np.spacing(3.4e6)
