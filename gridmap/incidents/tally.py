@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from gridmap.errors import InputError, UnassignedWarning
 if TYPE_CHECKING:
     from gridmap.grid import Grid
 
+_MOST_ROWS = 100_000_000
 _PERIODS = {"day": "D", "week": "W", "month": "M"}
 
 
@@ -47,7 +49,7 @@ def tally(
     Raises
     ------
     InputError
-        When a column or level is missing.
+        When a column or level is missing, or the table would be too large.
 
     Warns
     -----
@@ -81,8 +83,13 @@ def tally(
     in_cell = axes[0][0] >= 0
     counted = np.logical_and.reduce([number >= 0 for number, _ in axes])
     shape = tuple(len(labels) for _, labels in axes)
+    if math.prod(shape) > _MOST_ROWS:
+        raise InputError(
+            f"A dense table by {', '.join(['code', *by])} would have {math.prod(shape):,} rows. "
+            "Count by fewer columns, or by a longer period."
+        )
     flat = np.ravel_multi_index(tuple(number[counted] for number, _ in axes), shape)
-    counts = np.bincount(flat, minlength=int(np.prod(shape))).astype(np.int64)
+    counts = np.bincount(flat, minlength=math.prod(shape)).astype(np.int64)
     labels = [labels for _, labels in axes]
     index = labels[0] if len(labels) == 1 else pd.MultiIndex.from_product(labels)
     table = pd.DataFrame({"incidents": counts}, index=index)

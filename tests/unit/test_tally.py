@@ -112,6 +112,13 @@ def test_what_is_missing_is_named(row: gm.Grid) -> None:
         tally(pd.DataFrame({"code": ["a", "z"]}), row)
 
 
+def test_a_table_beyond_measure_is_refused(row: gm.Grid) -> None:
+    """Dense over millions of values is a mistake in `by`."""
+    many = pd.DataFrame({"code": "a", "id": np.arange(6000), "other": np.arange(6000)})
+    with pytest.raises(InputError, match="by code, id, other would have 108,000,000 rows"):
+        tally(many, row, by=["id", "other"])
+
+
 def test_own_columns_are_not_mistaken_for_periods(row: gm.Grid) -> None:
     """A column called `day` is taken as it is."""
     table = tally(placed(day=["Mo", "Tu", "Mo", "Mo", "We"]), row, by="day")
