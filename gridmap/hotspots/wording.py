@@ -80,16 +80,18 @@ def hotspots_method(**facts: Any) -> Method:
     _add(
         caveats,
         facts["too_few"],
-        "{n:,} 个格次窗口内期望件数不足 {least:g}，未作判断。",
+        "{n:,} {unit}窗口内期望件数不足 {least:g}，未作判断。",
         "{cells} with fewer than {least:g} expected incidents in the window not judged.",
         least=facts["least_expected"],
+        **_units(facts, facts["too_few"]),
     )
     _add(
         caveats,
         facts["cold_untestable"],
-        "{n:,} 个格次窗口内期望件数不足 {least:g}，不判冷点。",
+        "{n:,} {unit}窗口内期望件数不足 {least:g}，不判冷点。",
         "{cells} with fewer than {least:g} expected incidents in the window: too few to call cold.",
         least=facts["least_expected_cold"],
+        **_units(facts, facts["cold_untestable"]),
     )
     _add(
         caveats,
@@ -100,10 +102,11 @@ def hotspots_method(**facts: Any) -> Method:
     _add(
         caveats,
         facts["curbed"],
-        "{n:,} 个格次的率超出 {curb:g} 个标准差，按 {curb:g} 个计，以免掩盖其他网格。",
+        "{n:,} {unit}的率超出 {curb:g} 个标准差，按 {curb:g} 个计，以免掩盖其他网格。",
         "{cells} with a rate beyond {curb:g} standard deviations counted as {curb:g}, so as not to "
         "hide the others.",
         curb=facts["curb"],
+        **_units(facts, facts["curbed"]),
     )
     _add(
         caveats,
@@ -254,12 +257,12 @@ def _best_words(key: str, found: Method, language: int) -> str:
 
 def _hotspots_zh(facts: Method) -> str:
     base, _ = exposure_words(facts["exposure"])
-    where = f"{facts['cells']:,} 个网格"
+    where, unit = f"{facts['cells']:,} 个网格", "个"
     if facts["maps"] > 1:
-        where += f"、{facts['maps']:,} 张图"
+        where, unit = f"{where}、{facts['maps']:,} 张图", "个格次"
     return (
         f"{_span_zh(facts)}{where}、{facts['incidents']:,} 件中，"
-        f"热点 {facts['hot'][0]:,} 个格次（其中错误发现率 1% 以内 {facts['hot'][2]:,} 个），"
+        f"热点 {facts['hot'][0]:,} {unit}（其中错误发现率 1% 以内 {facts['hot'][2]:,} 个），"
         f"冷点 {facts['cold'][0]:,} 个；分母：{base}；Gi* 连同相邻网格，"
         f"p 值{P_VALUES[facts['p']][0]}，错误发现率（BH）10% 以内。"
     )
@@ -306,18 +309,26 @@ def _base_caveats(facts: Method) -> dict[str, list[str]]:
     _add(
         caveats,
         facts["filled"],
-        "{n:,} 个格次未列出，按 0 件计。",
+        "{n:,} {unit}未列出，按 0 件计。",
         "{cells} not listed on a map, counted as 0.",
+        **_units(facts, facts["filled"]),
     )
     return caveats
+
+
+def _units(facts: Method, count: int) -> dict[str, str]:
+    """Name what is counted: cells, or cells on maps where there are several."""
+    if facts.get("maps", 1) > 1:
+        return {"unit": "个格次", "cells": many(count, "cell-map")}
+    return {"unit": "个网格", "cells": many(count, "cell")}
 
 
 def _add(caveats: dict[str, list[str]], count: int, zh: str, en: str, **more: str | float) -> None:
     """Add a caveat about something that occurs."""
     if count:
         caveats["zh"].append(zh.format(n=count, **more))
-        more |= {"cells": many(count, "cell"), "maps": many(count, "map")}
-        more["incidents"] = many(count, "incident")
+        more.setdefault("cells", many(count, "cell"))
+        more |= {"maps": many(count, "map"), "incidents": many(count, "incident")}
         caveats["en"].append(en.format(n=count, **more))
 
 
