@@ -23,6 +23,13 @@ class Border:
         Of the cells.
     move : callable, optional
         From the coordinates of the cells to those in which to measure.
+
+    Examples
+    --------
+    >>> border = Border(CoverageIndex(shapely.box([0, 5], 0, [5, 10], 5)))
+    >>> cell, distance = border.nearest(np.array([5.0, 12.0]), np.array([6.0, 1.0]))
+    >>> cell.tolist(), distance.tolist()
+    ([1, 2], [1.0, 2.0])
     """
 
     def __init__(self, index: CoverageIndex, move: Any = None) -> None:

@@ -25,6 +25,12 @@ class PolygonTree:
     ----------
     polygons, labels
         As of `CoverageIndex`.
+
+    Examples
+    --------
+    >>> tree = PolygonTree(shapely.box([0, 5], 0, [5, 10], 5))
+    >>> tree.relate(np.array([1.0, 5.0, 11.0]), np.array([1.0, 2.0, 2.0]))[0].tolist()
+    [1, 2, 0]
     """
 
     def __init__(self, polygons: npt.NDArray[Any], labels: Labels | None = None) -> None:

@@ -34,6 +34,12 @@ class Accounts:
         How many of the invalid rows had too few or too many fields.
     alarm : DatumAlarm or None
         Whether another datum would fit better.
+
+    Examples
+    --------
+    >>> status = pd.Series(["inside", "outside", "outside"])
+    >>> Accounts(accounts(status)).sentences("en")
+    ['read 3 = inside 1 + boundary 0 + rim 0 + outside 2 + invalid 0']
     """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_WORDS, 0))
@@ -71,7 +77,13 @@ class Accounts:
 
 
 def accounts(status: pd.Series) -> dict[str, int]:
-    """Count what was read, and what became of it: read is the sum of the rest."""
+    """Count what was read, and what became of it: read is the sum of the rest.
+
+    Examples
+    --------
+    >>> accounts(pd.Series(["inside", "outside", "inside"]))["inside"]
+    2
+    """
     counts = status.value_counts()
     order = ("inside", "boundary", "rim", "outside", "invalid")
     return {"read": len(status), **{name: int(counts.get(name, 0)) for name in order}}

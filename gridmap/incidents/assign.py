@@ -151,7 +151,13 @@ def labelled(placement: Placement, names: pd.CategoricalDtype, points: Any) -> p
 def renamed(
     columns: Iterable[Any], results: Iterable[str] = RESULT_COLUMNS, prefix: str = "incident_"
 ) -> dict[Any, str]:
-    """Return new names for the incidents' columns that the result needs for itself."""
+    """Return new names for the incidents' columns that the result needs for itself.
+
+    Examples
+    --------
+    >>> renamed(["status", "x"])
+    {'status': 'incident_status'}
+    """
     columns, results = list(columns), set(results)
     taken = {*columns, *results}
     names: dict[Any, str] = {}

@@ -39,6 +39,16 @@ class Delimited:
         Lines above the first record.
     encoding, separator : str
         Of the text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "incidents.csv")
+    ...     _ = path.write_text("id,x,y\\n01,5,5\\n02,5\\n")
+    ...     (batch,) = Delimited(path, ("id", "x", "y")).batches()
+    >>> batch.table.column("id").to_pylist(), batch.broken
+    (['01', '02'], [1])
     """
 
     path: Path

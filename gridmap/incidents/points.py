@@ -92,6 +92,11 @@ def numbers(values: pd.Series) -> Floats:
     """Return a column of coordinates as numbers; what is none becomes NaN.
 
     Text is read as numbers, with full-width digits and blanks around them forgiven.
+
+    Examples
+    --------
+    >>> numbers(pd.Series([" 12.5", "１２", "不详"])).tolist()
+    [12.5, 12.0, nan]
     """
     if values.dtype == np.float64:
         return np.asarray(values)
