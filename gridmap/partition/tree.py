@@ -8,9 +8,10 @@ such a piece, its parts become branches of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts
 from gridmap.partition.noding import Ints
@@ -36,20 +37,44 @@ def settle(block: Ints, path: Paths, contacts: Contacts) -> tuple[Ints, Paths]:
     block : ndarray of int
         Numbered from 0 by first unit; a block in several parts has become several.
     path : ndarray of str
-        As short as it can be: a cut with one branch is none.
+        Unchanged in blocks that were in order.
     """
+    broken = np.flatnonzero(_broken(block, path, contacts)[block])
+    if not len(broken):
+        return _by_first(block), path
     neighbours = _neighbours(len(block), contacts)
-    order = np.argsort(block, kind="stable")
-    bounds = np.flatnonzero(np.r_[True, np.diff(block[order]) != 0, True])
-    new_block, new_path = np.empty(len(block), dtype=np.int64), path.copy()
-    count = 0
-    for start, end in pairwise(bounds):
-        members = order[start:end].tolist()
-        for part in _parts(members, neighbours):
-            new_block[part] = count
-            count += 1
+    new_block, new_path = block.copy(), path.copy()
+    number = int(block.max()) + 1
+    broken = broken[np.argsort(block[broken], kind="stable")]
+    for members in np.split(broken, np.flatnonzero(np.diff(block[broken])) + 1):
+        for part in _parts(members.tolist(), neighbours):
+            new_block[part] = number
+            number += 1
             _grow(part, path, 0, "", new_path, neighbours)
     return _by_first(new_block), new_path
+
+
+def _broken(block: Ints, path: Paths, contacts: Contacts) -> np.typing.NDArray[np.bool_]:
+    """Tell which blocks have a branch in several parts, or two units in one place."""
+    n, long = len(block), contacts.neighbours
+    i, j = contacts.i[long], contacts.j[long]
+    text = path.astype(str)
+    digits = np.ascontiguousarray(text).view(np.uint32).reshape(n, -1).astype(np.int64)
+    result = np.zeros(int(block.max()) + 1, dtype=bool)
+    key = block.astype(np.int64)
+    for depth in range(digits.shape[1] + 1):
+        same = key[i] == key[j]
+        links = coo_array((np.ones(same.sum(), dtype=np.int8), (i[same], j[same])), shape=(n, n))
+        _, part = connected_components(links, directed=False)
+        _, first = np.unique(part, return_index=True)
+        branch, times = np.unique(key[first], return_counts=True)
+        result[block[np.isin(key, branch[times > 1])]] = True
+        if depth < digits.shape[1]:
+            step = key * (int(digits.max()) + 1) + digits[:, depth]
+            key = np.unique(step, return_inverse=True)[1]
+    _, place, times = np.unique(key, return_inverse=True, return_counts=True)
+    result[block[times[place] > 1]] = True
+    return result
 
 
 def _grow(

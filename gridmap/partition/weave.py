@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap.contiguity import contacts, pair_up, shared_edges
+from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
 from gridmap.coverage.index import CoverageIndex
 from gridmap.partition.blocks import DEDICATED, LAND, Blocks, inside
 from gridmap.partition.homes import Homes
@@ -22,7 +22,7 @@ from gridmap.partition.noding import (
     nearest_or_containing,
     outlines,
 )
-from gridmap.partition.slivers import absorb
+from gridmap.partition.slivers import AREA, WIDTH, absorb
 from gridmap.partition.split import Pieces
 from gridmap.partition.tree import Paths, settle
 
@@ -137,6 +137,10 @@ def _without_crumbs(
     area = shapely.area(polygons)
     edges = inside(shared_edges(polygons), blocks.owner[block])
     touch = pair_up(edges.i, edges.j, edges.length, len(polygons))
+    width = 2 * area / shapely.length(polygons)
+    crumb = (count == 0) & ((area < AREA) | (width < WIDTH))
+    near = crumb[touch.i] | crumb[touch.j]
+    touch = Contacts(touch.i[near], touch.j[near], touch.length[near])
     rank = _kinship(label[touch.i], label[touch.j], blocks, pieces)
     group = absorb(
         area,
