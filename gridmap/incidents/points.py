@@ -136,7 +136,11 @@ def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
             f"{shapes[odd[0]].geom_type} at {names[odd[0]]!r}. Use "
             "`points.representative_point()`."
         )
+    found = shapely.get_coordinates(shapes)
+    if len(found) == len(shapes):
+        x, y = np.ascontiguousarray(found.T)
+        return x, y
     known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     xy = np.full((2, len(shapes)), np.nan)
-    xy[:, known] = shapely.get_coordinates(shapes).T
+    xy[:, known] = found.T
     return xy[0], xy[1]
