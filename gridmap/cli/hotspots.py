@@ -163,7 +163,7 @@ def _write(
     """Write scores as a table, or as a layer with the cells' geometry."""
     import geopandas as gpd
 
-    from gridmap.hotspots.wording import CAVEATS, GATES, PATTERNS, SIDES
+    from gridmap.hotspots.words import CAVEATS, GATES, PATTERNS, SIDES
     from gridmap.io import write_layer, write_table
 
     words = {"gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES}

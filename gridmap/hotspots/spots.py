@@ -20,6 +20,7 @@ from gridmap.hotspots.overall import overall
 from gridmap.hotspots.rates import CURB, curbed, overall_rate, standardised
 from gridmap.hotspots.stack import Stack, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
+from gridmap.hotspots.words import P_VALUES
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -167,7 +168,7 @@ def hotspots(
     >>> found.index[found["bin"] >= 2].tolist()
     ['c44', 'c45', 'c54', 'c55']
     """
-    check_choice("p", p, wording.P_VALUES)
+    check_choice("p", p, P_VALUES)
     check_choice("family", family, ("map", "table"))
     maps = stack(table, grid)
     base = base_of(grid, exposure)

@@ -4,58 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-EXPOSURES = {
-    None: ("无分母（原始件数）", "no denominator (raw counts)"),
-    "households": ("户数", "households"),
-    "area_m2": ("面积", "area"),
-}
+from gridmap.hotspots.words import METHODS, P_VALUES, PATTERNS, QUADRANTS, exposure_words, many
 
-GATES = {
-    "": ("", ""),
-    "no base": ("无基数", "no base"),
-    "small base": ("基数过小", "small base"),
-    "no incidents": ("无案件", "no incidents"),
-    "too few": ("期望件数不足", "too few expected"),
-    "constant": ("各格相同", "all cells alike"),
-}
-
-CAVEATS = {
-    "": ("", ""),
-    "island": ("无相邻网格", "no neighbours"),
-    "cold untestable": ("件数不足以判冷点", "too few to call cold"),
-}
-
-P_VALUES = {
-    "skew": ("偏度校正", "corrected for skew"),
-    "normal": ("正态近似", "normal approximation"),
-    "permutation": ("置换检验", "by permutation"),
-}
-
-PATTERNS = {
-    "none": ("无", "none"),
-    "new": ("新增", "new"),
-    "consecutive": ("连续", "consecutive"),
-    "intensifying": ("加剧", "intensifying"),
-    "persistent": ("持续", "persistent"),
-    "diminishing": ("减弱", "diminishing"),
-    "sporadic": ("零星", "sporadic"),
-    "oscillating": ("反复", "oscillating"),
-    "historical": ("历史", "historical"),
-}
-
-SIDES = {"": ("", ""), "hot": ("热点", "hot"), "cold": ("冷点", "cold")}
 
 Method = dict[str, Any]
-
-
-def exposure_words(name: str | None) -> tuple[str, str]:
-    """Name a denominator in Chinese and English."""
-    return EXPOSURES.get(name, (str(name), str(name)))
-
-
-def many(count: int, noun: str) -> str:
-    """Count a noun in English: 1 cell, 2,340 cells."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def rates_method(**facts: Any) -> Method:
@@ -123,15 +75,6 @@ def hotspots_method(**facts: Any) -> Method:
     )
     sentence = {"zh": _hotspots_zh(facts), "en": _hotspots_en(facts)}
     return {"statistic": "Gi*", **facts, "sentence": sentence, "caveats": caveats}
-
-
-QUADRANTS = {
-    "": ("", ""),
-    "high-high": ("高高", "high-high"),
-    "low-low": ("低低", "low-low"),
-    "high-low": ("高低", "high-low"),
-    "low-high": ("低高", "low-high"),
-}
 
 
 def opinion_method(**facts: Any) -> Method:
@@ -214,15 +157,6 @@ def density_method(**facts: Any) -> Method:
         "en": f"{many(facts['incidents'], 'incident')}, Gaussian kernel of {wide} m; {said[1]}.",
     }
     return {"statistic": "density", **facts, "sentence": sentence, "caveats": caveats}
-
-
-METHODS = {
-    "hotspots": ("热点得分", "hotspot score"),
-    "rate": ("平滑率", "smoothed rate"),
-    "count": ("原始件数", "plain count"),
-    "count per area": ("单位面积件数", "count per area"),
-    "exposure per area": ("单位面积分母", "denominator per area"),
-}
 
 
 def accuracy_method(**facts: Any) -> Method:
