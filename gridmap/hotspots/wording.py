@@ -6,7 +6,6 @@ from typing import Any
 
 from gridmap.hotspots.words import METHODS, P_VALUES, PATTERNS, QUADRANTS, exposure_words, many
 
-
 Method = dict[str, Any]
 
 
