@@ -85,7 +85,8 @@ def _geoda_weights(town: Community, pygeoda: object) -> object:
     lines = [f"0 {len(town)} units id"]
     for unit, others in enumerate(near):
         lines += [f"{unit} {len(others)}", " ".join(map(str, others))]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
         path = Path(folder) / "units.gal"
         path.write_text("\n".join(lines) + "\n")
         return pygeoda.read_gal(str(path), [str(u) for u in range(len(town))])  # type: ignore[attr-defined]
@@ -116,11 +117,12 @@ def spopt_max_p(town: Community, cells: int, low: int, high: int, seed: int) -> 
     return in_order(np.array(model.labels_))
 
 
+# function, module, and how many communities it can be asked to cut
 PEERS = {
-    "METIS": (metis, "pymetis"),
-    "GerryChain trees": (recursive_trees, "gerrychain"),
-    "GeoDa max-p": (geoda_max_p, "pygeoda"),
-    "spopt max-p": (spopt_max_p, "spopt"),
+    "METIS": (metis, "pymetis", 1000),
+    "GerryChain trees": (recursive_trees, "gerrychain", 1000),
+    "GeoDa max-p": (geoda_max_p, "pygeoda", 1000),
+    "spopt max-p": (spopt_max_p, "spopt", 2),  # half a minute each
 }
 
 

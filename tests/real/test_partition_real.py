@@ -1,0 +1,111 @@
+"""The partition on open data: every community valid, or the reason named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+import gridmap as gm
+from gridmap.partition.attach import attach
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def taipei(shared: Path) -> gpd.GeoDataFrame:
+    """Return Taipei's atoms within its villages."""
+    atoms = gpd.read_parquet(shared / "taipei_atoms.parquet").to_crs(3826)
+    villages = gpd.read_parquet(shared / "taipei_villages.parquet")
+    return attach(
+        atoms[["atom_id", "households", "geometry"]],
+        villages,
+        levels=["district", "village"],
+        code="village_key",
+        count="households",
+    )
+
+
+@pytest.fixture(scope="module")
+def villages(taipei: gpd.GeoDataFrame) -> gm.Grid:
+    """Return the grid of Taipei by villages."""
+    return gm.partition(taipei, lang="en")
+
+
+def test_every_village_is_valid_or_its_giant_is_named(
+    taipei: gpd.GeoDataFrame, villages: gm.Grid
+) -> None:
+    assert villages.proof.verdict == "exact"
+    assert villages.cells["households"].sum() == taipei["households"].sum() == 1_048_986
+    spoilt = set(villages.exceptions["parent"])
+    giants = set(taipei.loc[taipei["households"] > 600, "parent"])
+    assert spoilt == giants
+    assert len(villages.jurisdictions) - len(spoilt) == 440
+    assert not set(villages.exceptions["certificate"]) & {"unknown", "held"}
+    good = villages.cells[~villages.cells.index.isin(villages.exceptions["code"])]
+    assert good["households"].between(300, 600).all()
+    assert (villages.cells.geometry.geom_type == "Polygon").all()
+
+
+def test_taipei_is_compact(villages: gm.Grid) -> None:
+    compact = 4 * np.pi * villages.cells.geometry.area / villages.cells.geometry.length**2
+    assert compact.mean() > 0.63
+
+
+def test_no_change_no_change_and_a_small_change_stays_small(
+    taipei: gpd.GeoDataFrame, villages: gm.Grid
+) -> None:
+    same = gm.partition(taipei, keep=villages, seed=3)
+    assert same.content_hash == villages.content_hash
+    draw = np.random.default_rng(4).random(len(taipei))
+    factor = np.where(draw < 0.03, 2.2, np.where(draw < 0.05, 0.1, 1.0))
+    changed = taipei.copy()
+    changed["households"] = np.round(taipei["households"] * factor).astype(int)
+    change = gm.partition(changed, keep=villages).parameters["change"]
+    assert change["share_moved"] <= 0.035
+    assert change["unchanged"] >= 0.8 * len(villages)
+
+
+def test_statistical_areas_are_all_explained(taipei: gpd.GeoDataFrame, shared: Path) -> None:
+    atoms = gpd.read_parquet(shared / "taipei_atoms.parquet").to_crs(3826)
+    table = gm.feasibility(atoms.assign(parent=atoms["stat2"]), lang="en")
+    assert table["possible"].value_counts().to_dict() == {"yes": 866, "no": 41}
+
+
+def test_precincts_of_chicago_are_diagnosed_by_name(shared: Path) -> None:
+    precincts = gpd.read_parquet(shared / "chicago_precincts.parquet").to_crs(26971)
+    column = next(c for c in precincts.columns if "household" in c.lower())
+    units = precincts.assign(parent="Chicago", households=precincts[column])
+    with pytest.raises(gm.InputError, match="fractional"):
+        gm.partition(units)
+    whole = units.assign(households=units["households"].round())
+    table = gm.what_if(whole, [(300, 600)])
+    assert table["giants"].iloc[0] > 500
+
+
+def test_cambridge_follows_its_streets(shared: Path) -> None:
+    def read(name: str) -> gpd.GeoDataFrame:
+        return gpd.read_parquet(shared / f"cambridge_{name}.parquet").to_crs(26986)
+
+    parcels = read("parcels")
+    homes = parcels[parcels["dwellings"] > 0].copy()
+    homes["geometry"] = homes.geometry.make_valid().representative_point()
+    barriers = [
+        read("streets")[["geometry"]].assign(kind="street"),
+        read("rail")[["geometry"]].assign(kind="railway"),
+        read("water")[["geometry"]].assign(kind="river"),
+    ]
+    units = gm.subdivide(
+        read("neighborhoods"), homes, barriers=barriers, count="dwellings",
+        code="code", levels=["neighborhood"],
+    )  # fmt: skip
+    grid = gm.partition(units, lang="en")
+    assert grid.exceptions["certificate"].tolist() == ["too-few"]
+    assert grid.exceptions["households"].tolist() == [261]
+    from gridmap.partition.report import report
+
+    found = report(grid)
+    assert found.cells["road_m"].sum() / found.cells["border_m"].sum() > 0.9
+    assert found.as_dict()["households_in"] == found.as_dict()["households_out"]
