@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspots import wording
 from gridmap.hotspots.stack import exposure_of, stack
+from gridmap.hotspots.windows import Windows, matrix_of, windows
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -115,6 +117,38 @@ def smoothed(
     return np.asarray((rate + pull * spread).reshape(counts.shape))
 
 
+def smoothed_locally(
+    counts: NDArray[np.int64] | NDArray[np.float64],
+    exposure: NDArray[np.float64],
+    within: Windows,
+) -> NDArray[np.float64]:
+    """Pull rates towards that of their own window instead of the overall one.
+
+    Marshall's (1991) local empirical Bayes estimate: each cell's distance is taken from the rate
+    of its own window, and the prior variance, clipped at 0, is that of the distances in a window.
+
+    Parameters
+    ----------
+    counts
+        A row a cell, a column a map.
+    exposure
+        One number above 0 a cell.
+    within
+        Windows of the same cells.
+    """
+    columns = np.atleast_2d(counts.T).T.astype(float)
+    base = exposure[:, None]
+    members = within.members
+    around = members @ base
+    rate = (members @ columns) / around
+    spread = columns / base - rate
+    variance = (members @ (base * np.square(spread))) / around
+    prior = np.maximum(variance - rate * within.sizes[:, None] / around, 0.0)
+    noise = prior + rate / base
+    pull = np.divide(prior, noise, out=np.zeros(noise.shape), where=noise > 0)
+    return np.asarray((rate + pull * spread).reshape(counts.shape))
+
+
 def poisson_interval(
     counts: NDArray[np.int64], confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -147,6 +181,7 @@ def rates(
     *,
     exposure: str | pd.Series = "households",
     confidence: float = 0.95,
+    smooth: Literal["all", "neighbours"] = "all",
 ) -> pd.DataFrame:
     """Compare the incidents of every cell with what its exposure lets one expect.
 
@@ -165,6 +200,8 @@ def rates(
         of street length, say.
     confidence
         Of the exact Poisson intervals.
+    smooth
+        Whether smoothed rates are pulled towards the rate of "all" cells or of the "neighbours".
 
     Returns
     -------
@@ -195,6 +232,7 @@ def rates(
     """
     if not 0 < confidence < 1:
         raise InputError(f"`confidence` is {confidence}; give a share between 0 and 1, as 0.95.")
+    check_choice("smooth", smooth, ("all", "neighbours"))
     maps = stack(table, grid)
     base, name = exposure_of(grid, exposure)
     has_base = base > 0
@@ -203,8 +241,11 @@ def rates(
     expected = np.zeros(maps.counts.shape)
     expected[has_base] = overall_rate(counts, behind) * behind[:, None]
     steadied = np.full(maps.counts.shape, np.nan)
-    if has_base.any():
+    if has_base.any() and smooth == "all":
         steadied[has_base] = smoothed(counts, behind) * per
+    elif has_base.any():
+        between = matrix_of(grid.contiguity, grid.cells.index)[has_base][:, has_base]
+        steadied[has_base] = smoothed_locally(counts, behind, windows(between)) * per
 
     flat_counts, flat_base = maps.flat(maps.counts), maps.flat(base[:, None])
     flat_expected = maps.flat(expected)
@@ -224,6 +265,7 @@ def rates(
         exposure=str(name),
         per=per,
         confidence=confidence,
+        smooth=smooth,
         cells=len(base),
         no_base=int((~has_base).sum()),
         incidents=int(maps.counts.sum()),

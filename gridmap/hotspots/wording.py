@@ -16,11 +16,14 @@ def rates_method(**facts: Any) -> Method:
     per_zh = "每平方公里" if square else f"每千{'户' if facts['exposure'] == 'households' else zh}"
     per_en = "per km²" if square else f"per 1,000 {en}"
     share = f"{100 * facts['confidence']:g}%"
+    local = facts["smooth"] == "neighbours"
+    towards = ("向邻格收缩", "towards the neighbours") if local else ("向均值收缩", "towards all")
     sentence = {
         "zh": f"{facts['incidents']:,} 件，分母为{zh}，率按{per_zh}计，"
-        f"区间为精确泊松 {share} 置信区间；平滑值（经验贝叶斯）仅供展示。",
+        f"区间为精确泊松 {share} 置信区间；平滑值（经验贝叶斯，{towards[0]}）仅供展示。",
         "en": f"{many(facts['incidents'], 'incident')} over {en}; rates {per_en} with exact "
-        f"Poisson {share} intervals; smoothed values (empirical Bayes) are for display only.",
+        f"Poisson {share} intervals; smoothed values (empirical Bayes, {towards[1]}) are for "
+        "display only.",
     }
     return {"statistic": "rate", **facts, "sentence": sentence, "caveats": _base_caveats(facts)}
 

@@ -18,7 +18,13 @@ from gridmap.hotspots.emerging import PATTERNS, SIDES, classify
 from gridmap.hotspots.kernel import bin_points, smooth
 from gridmap.hotspots.moran import local_moran
 from gridmap.hotspots.overall import overall
-from gridmap.hotspots.rates import overall_rate, poisson_interval, smoothed, standardised
+from gridmap.hotspots.rates import (
+    overall_rate,
+    poisson_interval,
+    smoothed,
+    smoothed_locally,
+    standardised,
+)
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, windows
 
@@ -154,6 +160,9 @@ def test_empirical_bayes_and_standardised_rates_agree_with_spdep() -> None:
     units = truth["units"]
     np.testing.assert_allclose((events / base)[units], truth["raw"], **CLOSE)
     np.testing.assert_allclose(smoothed(events, base)[units], truth["eb_global"], **CLOSE)
+    near = windows(neighbours("sids2/sids2.gal", sids["FIPSNO"].astype(int).astype(str).tolist()))
+    local = smoothed_locally(events, base, near)
+    np.testing.assert_allclose(local[units], truth["local_eb_spdep_EBlocal"], **CLOSE)
     standard = standardised(events, base)
     np.testing.assert_allclose(standard[units], truth["assuncao_reis_z"], **CLOSE)
     expected = overall_rate(events[:, None], base) * base
@@ -197,6 +206,8 @@ def test_mann_kendall_agrees_with_r() -> None:
     assert own.variance[0] == pytest.approx(truth["var"], abs=1e-10)
     assert own.z[0] == pytest.approx(truth["z"], abs=1e-10)
     assert own.tau[0] == pytest.approx(truth["tau_b"], abs=1e-10)
+    pairs = len(truth["series_with_ties"]) * (len(truth["series_with_ties"]) - 1) / 2
+    assert own.s[0] / pairs == pytest.approx(truth["tau_a"], abs=1e-10)
     assert significance.normal_p(own.z)[0] == pytest.approx(truth["p"], abs=1e-10)
 
 

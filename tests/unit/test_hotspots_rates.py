@@ -124,3 +124,20 @@ def test_equal_rates_are_exactly_alike() -> None:
     counts = base * 3
     assert np.ptp(standardised(counts, base)) == 0
     assert smoothed(counts, base).tolist() == pytest.approx([3.0] * 5)
+
+
+def test_local_smoothing_keeps_a_hot_quarter_hot() -> None:
+    grid = lattice(8, 8)
+    counts = np.random.default_rng(0).poisson(4, 64)
+    quarter = [r * 8 + c for r in range(4) for c in range(4)]
+    counts[quarter] = 12
+    counts[9] = 0  # by chance, in the middle of it
+    table = table_of(grid, counts)
+    far, near = (rates(table, grid, smooth=kind) for kind in ("all", "neighbours"))
+    assert near["smoothed"].iloc[9] > far["smoothed"].iloc[9]
+    assert "邻格" in near.attrs["method"]["sentence"]["zh"]
+    bare = lattice(3, 3, [0] + [400] * 8)
+    found = rates(table_of(bare, np.zeros(9)), bare, smooth="neighbours")
+    assert found["smoothed"].isna().tolist() == [True] + [False] * 8
+    with pytest.raises(InputError, match="`smooth` is 'some'"):
+        rates(table, grid, smooth="some")  # type: ignore[arg-type]
