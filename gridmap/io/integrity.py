@@ -23,7 +23,7 @@ _JSON = (".geojson", ".json")
 
 
 def check_file(source: Source) -> None:
-    """Refuse a database whose list of tables is damaged, and JSON that is no UTF-8.
+    """Refuse a database whose list of tables is damaged, JSON that is no UTF-8, a cut Shapefile.
 
     Raises
     ------
@@ -38,6 +38,8 @@ def check_file(source: Source) -> None:
                 f"`{source.name}` is no UTF-8 text (byte {error.start:,}), as GeoJSON must be. "
                 "Export it again."
             ) from error
+    if source.suffix == ".shp" and source.member is None:
+        _check_parts(source)
     with _opened(source) as database:
         if database is not None:
             database.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchall()
@@ -82,6 +84,40 @@ def check_text(frame: Any, name: str) -> None:
                 f"`{name}` is damaged: column {column!r} holds bytes that are no text. "
                 "Ask for the file again."
             ) from error
+
+
+def _check_parts(source: Source) -> None:
+    """Hold the parts of a Shapefile against the sizes that their headers tell."""
+    shapes, counts = source.path, []
+    for part, unit in (
+        (shapes, 2),
+        (shapes.with_suffix(".shx"), 2),
+        (shapes.with_suffix(".dbf"), 0),
+    ):
+        if not part.is_file():
+            continue
+        with part.open("rb") as file:
+            head = file.read(32).ljust(32, b"\0")
+        size = part.stat().st_size
+        if unit:
+            told = int.from_bytes(head[24:28], "big") * unit
+            counts += [(told - 100) // 8] if part.suffix == ".shx" else []
+        else:
+            rows = int.from_bytes(head[4:8], "little")
+            told = int.from_bytes(head[8:10], "little") + rows * int.from_bytes(
+                head[10:12], "little"
+            )
+            counts += [rows]
+        if size < told:
+            raise InputError(
+                f"`{source.name}` is cut: `{part.name}` has {size:,} of {told:,} bytes. "
+                "Ask for the file again."
+            )
+    if len(set(counts)) > 1:
+        raise InputError(
+            f"`{source.name}` has {counts[0]:,} shapes but {counts[1]:,} records. "
+            "Its parts do not belong together; ask for them again."
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ GDAL_FAILURES = (
     AttributeError,
     OverflowError,
     RuntimeError,
+    SystemError,  # a binding stumbles over a message that is no text
 )
 
 
@@ -220,9 +222,15 @@ def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
 
 @contextmanager
 def quiet() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        yield heard
+    """Hear GDAL's warnings instead of printing them, also those that are no text."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None  # bindings cannot decode some messages about damage
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            yield heard
+    finally:
+        sys.unraisablehook = before
 
 
 def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:

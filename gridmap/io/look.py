@@ -15,6 +15,7 @@ from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
 from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
 from gridmap.io.integrity import check_file
+from gridmap.io.layers import GDAL_FAILURES, quiet
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.sheets import read_sheet, sheet_names
 from gridmap.io.source import Source, find_source, unreadable
@@ -156,9 +157,10 @@ def _look_gdal(source: Source) -> list[Layer]:
 
     check_file(source)
     try:
-        names = [source.layer] if source.layer else fiona.listlayers(source.gdal_path)
-        return [_look_layer(source, str(name)) for name in names]
-    except (FionaError, ValueError, OSError, RuntimeError, KeyError) as error:
+        with quiet():
+            names = [source.layer] if source.layer else fiona.listlayers(source.gdal_path)
+            return [_look_layer(source, str(name)) for name in names]
+    except (FionaError, *GDAL_FAILURES) as error:
         raise unreadable(source.name, error) from error
 
 
