@@ -29,7 +29,7 @@ def _agrees(answer: Any, exactly: Exactly, x: Any, y: Any) -> None:
         assert (cell[k], PLACES[place[k]]) == exactly(x[k], y[k]), (x[k], y[k])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(SEEDS, PLACED)
 def test_the_index_agrees_with_fractions(seed: int, where: tuple[float, float, float]) -> None:
     """Vertices, edges and their neighbours by one ulp upwards: not one mistake."""
@@ -41,7 +41,7 @@ def test_the_index_agrees_with_fractions(seed: int, where: tuple[float, float, f
     _agrees(PolygonTree(cells, codes).relate(x, y), exactly, x, y)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, PLACED, st.floats(0.3, 90.0))
 def test_nothing_changes_the_answers(
     seed: int, where: tuple[float, float, float], pixels: float

@@ -229,8 +229,8 @@ def test_a_killed_run_leaves_no_half_file(
 def test_a_full_disk_is_said(grid_file: Path, tmp_path: Path) -> None:
     """Writing to a device without room ends with one line and nothing half-written."""
     source = tmp_path / "large.csv"
-    x, y = np.random.default_rng(0).uniform(-9e5, 9e5, (2, 80_000))
-    pd.DataFrame({"x": x, "y": y}).to_csv(source, index=False)
+    x, y = 2000 * np.random.default_rng(0).random((2, 80_000))
+    pd.DataFrame({"x": 500_000 + x, "y": 3_400_000 + y}).to_csv(source, index=False)
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20));"
