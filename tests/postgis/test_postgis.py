@@ -11,8 +11,10 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+from click.testing import CliRunner
 
 import gridmap
+from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.io import postgis as room
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
@@ -47,6 +49,17 @@ def test_a_grid_is_validated_in_place(postgis_url: str, grid: Any) -> None:
     boundary = read_layer(f"{postgis_url}?table=inplace_boundary")
     assert gridmap.validate(cells, boundary).empty
     assert not gridmap.validate(cells.iloc[1:], boundary).empty
+
+
+def test_the_command_line_reads_the_database(postgis_url: str, grid: Any) -> None:
+    write_grid(grid, f"{postgis_url}?table=shown")
+    cells = f"{postgis_url}?table=shown_cells"
+    boundary = f"{postgis_url}?table=shown_boundary"
+    run = CliRunner().invoke
+    assert run(main, ["validate", cells, "--boundary", boundary]).exit_code == 0
+    shown = run(main, ["info", cells])
+    assert shown.exit_code == 0, shown.output
+    assert f"{len(grid):,} 行, Polygon, {grid.crs.to_string()}" in shown.stdout
 
 
 def test_the_name_of_a_grid_stands_for_its_cells(postgis_url: str, grid: Any) -> None:
