@@ -260,7 +260,7 @@
           pen.lineTo(pixels.x[v], pixels.y[v]);
         }
       }
-      pen.closePath();
+      // the ring ends where it began; closePath would cost time quadratic in the rings
     }
   }
 
