@@ -105,7 +105,8 @@ def share_out(contacts: Contacts, weight: Floats, centre: Floats, parts: int) ->
         )
         if h > 0.5 * length
     }
-    seeds = _far_apart(centre, min(parts, len(weight)))
+    settled = np.flatnonzero(weight > 0.2 * np.median(weight))  # no region begins on empty land
+    seeds = [int(settled[k]) for k in _far_apart(centre[settled], min(parts, len(settled)))]
     label = np.full(len(weight), -1)
     fronts: list[list[tuple[float, int]]] = [[(0.0, seed)] for seed in seeds]
     lightest = [(0.0, region) for region in range(len(seeds))]
