@@ -11,12 +11,12 @@ import pandas as pd
 
 from gridmap._checks import check_band, check_choice
 from gridmap.codes import DEFAULT_SCHEME
-from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.exceptions import exceptions_of
 from gridmap.partition.keep import beyond_limit, kept_codes, ledger, read_old
 from gridmap.partition.kernels import Ints, warm
+from gridmap.partition.options import discount_of, unmet, wanted_cells, wanted_target
 from gridmap.partition.search import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
 from gridmap.partition.solve import Outcome
 from gridmap.partition.survey import check_units, communities
@@ -124,10 +124,10 @@ def partition(
     wishes = Wishes(
         low,
         high,
-        _target(target, low, high),
+        wanted_target(target, low, high),
         seed,
         EFFORTS[quality],
-        _discount(road_preference),
+        discount_of(road_preference),
         BALANCE if weight is None else WORKLOAD,
         no_holes,
     )
@@ -151,6 +151,7 @@ def partition(
         "road_preference": road_preference,
         "weight": weight,
         "no_holes": no_holes,
+        **unmet(jobs, outcomes, wishes),
     }
     codes: dict[int, str] = {}
     if kept is not None:
@@ -165,36 +166,6 @@ def _approved_before(grid: Grid) -> list[str]:
     """Return the jurisdictions whose exceptions were approved in an old grid."""
     rows = grid.exceptions
     return [str(parent) for parent in rows.loc[rows["approved"].astype(bool), "parent"].unique()]
-
-
-def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:
-    """Return the number of cells wanted in each jurisdiction that names one."""
-    if cells is None:
-        return {}
-    if isinstance(cells, str):
-        if cells not in units:
-            raise InputError(f"`cells` names the column {cells!r}, which the units lack.")
-        cells = units.groupby("parent")[cells].first()
-    numbers = pd.to_numeric(cells, errors="coerce").dropna()
-    if (numbers < 1).any() or (numbers % 1 != 0).any():
-        raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
-    return {str(key): int(number) for key, number in numbers.items()}
-
-
-def _target(target: float | None, low: int, high: int) -> float:
-    """Return the households wanted in a cell."""
-    if target is None:
-        return (low + high) / 2
-    if not low <= target <= high:
-        raise InputError(f"`target` is {target}, outside the band {low}-{high}; choose within it.")
-    return float(target)
-
-
-def _discount(road_preference: float) -> float:
-    """Return the discount for borders on barriers."""
-    if not 0 <= road_preference <= 1:
-        raise InputError(f"`road_preference` is {road_preference}; give a number from 0 to 1.")
-    return float(road_preference)
 
 
 def _solve(

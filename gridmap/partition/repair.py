@@ -18,7 +18,7 @@ from gridmap.partition.kernels import Ints, Rules
 from gridmap.partition.mend import bad_cells, neighbouring_cells, rings
 from gridmap.partition.pieces import Piece, bonds_of, pieces_of
 from gridmap.partition.search import Task, Wishes
-from gridmap.partition.solve import Outcome, solve_piece
+from gridmap.partition.solve import Outcome, crosses, solve_piece
 
 PRICE = 3.0  # what moving a cell's worth of households costs, in the energy of cells
 WARM, COOL = 0.3, 0.01
@@ -50,7 +50,7 @@ def keep(community: Community, wishes: Wishes, old: Old) -> Outcome:
     for piece in pieces_of(community, bonds, wishes):
         home = old.home[piece.members]
         outcome.append(piece.members, _keep_piece(piece, wishes, old, home))
-    outcome.crossed = bool((bonds & community.hard).any())
+    outcome.crossed = crosses(community, bonds, outcome.label)
     return outcome
 
 

@@ -43,6 +43,7 @@ FIRST_TRIES = 60  # trees before certificates are asked
 SOFT_TRIES = 3
 OPENINGS = 20  # attempts to open cells that enclose others
 USUAL = 200  # units up to which a part gets all its tries
+LARGE = 4_000  # units above which no single tree can be cut, so cells are mended one by one
 
 
 @dataclass(frozen=True)
@@ -296,6 +297,8 @@ def _start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int
     from gridmap.partition import trees
 
     best, label, parts = trees.NEVER, np.empty(0, np.int64), 0
+    if len(task.piece) > LARGE:
+        return label, parts
     wanted = task.wishes.effort.trees if enough is None else enough
     tries = max(wanted, min(tries, tries * USUAL // len(task.piece)))
     tree = 0
@@ -313,7 +316,7 @@ def _soft_start(task: Task) -> tuple[Ints, int]:
     from gridmap.partition import trees
 
     best, label, parts = trees.NEVER, np.zeros(len(task.piece), np.int64), 1
-    for tree in range(SOFT_TRIES):
+    for tree in range(SOFT_TRIES if len(task.piece) <= LARGE else 1):
         contact, order = trees.draw(task.net, task.dice, tree % 3)
         cut, count, cost = trees.cut(task.net, contact, order, task.rules, 0, True)
         if count and cost < best:

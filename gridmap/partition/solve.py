@@ -17,7 +17,7 @@ from gridmap.partition.search import Wishes, search
 class Outcome:
     """The cell of each unit, and for each cell outside the band why it is.
 
-    Units in findings are positions in the community. `crossed` tells whether cells may reach
+    Units in findings are positions in the community. `crossed` tells whether a cell reaches
     across a hard barrier because the community could not be cut otherwise.
     """
 
@@ -63,8 +63,14 @@ def _solve(community: Community, bonds: Flags, wishes: Wishes, cells: int) -> Ou
     pieces = pieces_of(community, bonds, wishes)
     for piece, count in zip(pieces, share(pieces, wishes, cells), strict=True):
         outcome.append(piece.members, solve_piece(piece, wishes, count))
-    outcome.crossed = bool((bonds & community.hard).any())
+    outcome.crossed = crosses(community, bonds, outcome.label)
     return outcome
+
+
+def crosses(community: Community, bonds: Flags, label: Ints) -> bool:
+    """Tell whether some cell is connected across a hard barrier."""
+    same = label[community.i] == label[community.j]
+    return bool((bonds & community.hard & same).any())
 
 
 def solve_piece(piece: Piece, wishes: Wishes, cells: int = 0) -> Outcome:

@@ -147,8 +147,10 @@ def test_a_hard_barrier_is_kept_where_it_can_be() -> None:
     side = [0, 0, 1, 1]
     kept = gm.partition(row(200, 250, 150, 350, side=side))
     assert sorted(kept.cells["households"]) == [450, 500]
+    assert "crossed" not in kept.parameters
     crossed = gm.partition(row(100, 150, 150, 350, side=side))
     assert crossed.cells["households"].between(300, 600).all()
+    assert crossed.parameters["crossed"] == ["001"]
 
 
 def test_the_wanted_number_of_cells_is_made() -> None:
@@ -160,6 +162,10 @@ def test_the_wanted_number_of_cells_is_made() -> None:
     assert grid.cells["households"].between(300, 600).all()
     column = units.assign(wanted=units["parent"].map(wanted))
     assert gm.partition(column, cells="wanted").content_hash == grid.content_hash
+    assert "cells_missed" not in grid.parameters
+    many = gm.partition(units, cells=pd.Series({"001": 99}))
+    assert many.parameters["cells_missed"]["001"][0] == 99
+    assert many.cells["households"].between(300, 600).all()
 
 
 def test_workload_is_balanced_when_it_is_given() -> None:

@@ -1,0 +1,68 @@
+"""Options of the partition: how they are read, and which of them could not be met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from gridmap.errors import InputError
+from gridmap.partition.holes import enclosing_cells
+from gridmap.partition.search import Wishes
+from gridmap.partition.solve import Outcome
+from gridmap.partition.workers import Job
+
+
+def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:
+    """Return the number of cells wanted in each jurisdiction that names one."""
+    if cells is None:
+        return {}
+    if isinstance(cells, str):
+        if cells not in units:
+            raise InputError(f"`cells` names the column {cells!r}, which the units lack.")
+        cells = units.groupby("parent")[cells].first()
+    numbers = pd.to_numeric(cells, errors="coerce").dropna()
+    if (numbers < 1).any() or (numbers % 1 != 0).any():
+        raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
+    return {str(key): int(number) for key, number in numbers.items()}
+
+
+def wanted_target(target: float | None, low: int, high: int) -> float:
+    """Return the households wanted in a cell."""
+    if target is None:
+        return (low + high) / 2
+    if not low <= target <= high:
+        raise InputError(f"`target` is {target}, outside the band {low}-{high}; choose within it.")
+    return float(target)
+
+
+def discount_of(road_preference: float) -> float:
+    """Return the discount for borders on barriers."""
+    if not 0 <= road_preference <= 1:
+        raise InputError(f"`road_preference` is {road_preference}; give a number from 0 to 1.")
+    return float(road_preference)
+
+
+def unmet(jobs: Sequence[Job], outcomes: Sequence[Outcome], wishes: Wishes) -> dict[str, Any]:
+    """Return the wishes that could not be met, by jurisdiction; nothing where all were.
+
+    ``crossed`` lists those with cells across a hard barrier, ``enclosing`` those with a cell
+    around another although holes are unwanted, ``cells_missed`` the cells wanted and made.
+    """
+    pairs = list(zip(jobs, outcomes, strict=True))
+    found: dict[str, Any] = {
+        "crossed": [job.community.key for job, outcome in pairs if outcome.crossed],
+        "enclosing": [
+            job.community.key
+            for job, outcome in pairs
+            if wishes.no_holes and enclosing_cells(job.community, outcome.label)
+        ],
+        "cells_missed": {
+            job.community.key: [job.cells, outcome.cells]
+            for job, outcome in pairs
+            if job.cells and job.cells != outcome.cells
+        },
+    }
+    return {wish: places for wish, places in found.items() if places}
