@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner
+from geopandas.testing import assert_geodataframe_equal
 
 import gridmap as gm
 from gridmap.cli import main
@@ -70,3 +71,15 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     code, output = write(tmp_path / "taken")
     assert code == 2 and "taken" in output
+
+
+def test_the_example_in_the_repository_is_what_the_command_writes(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2] / "data" / "tiny"
+    assert write(tmp_path)[0] == 0
+    assert {path.name for path in shipped.iterdir()} == FILES
+    for name in ("jurisdictions", "buildings", "barriers", "dedicated"):
+        here, there = (gpd.read_file(folder / f"{name}.gpkg") for folder in (shipped, tmp_path))
+        assert_geodataframe_equal(here, there)
+    assert (shipped / "incidents.csv").read_bytes() == (tmp_path / "incidents.csv").read_bytes()
+    rosters = [pd.read_excel(f / "staff.xlsx", dtype=str) for f in (shipped, tmp_path)]
+    pd.testing.assert_frame_equal(*rosters)
