@@ -147,7 +147,8 @@ def _gather(
     compounds: Areas,
 ) -> gpd.GeoDataFrame:
     """Return the units inside jurisdictions as a frame, those of one compound united."""
-    polygons, count, owner = (x[owner >= 0] for x in (given.polygons, given.households, owner))
+    inside = owner >= 0
+    polygons, count, owner = given.polygons[inside], given.households[inside], owner[inside]
     points = inner_points(polygons)
     special = first_containing(points, reserved.polygons)
     compound = np.where(special < 0, first_containing(points, compounds.polygons), -1)

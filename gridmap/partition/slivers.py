@@ -90,20 +90,25 @@ class _Pieces:
         n = int(group.max()) + 1
         i, j = group[self.contacts.i], group[self.contacts.j]
         inner = i == j
-        lost = np.bincount(i[inner], weights=self.contacts.length[inner], minlength=n)
+        lost = _sums(i[inner], self.contacts.length[inner], n)
         contacts = pair_up(i[~inner], j[~inner], self.contacts.length[~inner], n)
         rank = _highest(i[~inner], j[~inner], self.rank[~inner], contacts, n)
         largest = np.empty(n, dtype=np.int64)
         order = np.argsort(self.area, kind="stable")
         largest[group[order]] = order
         return _Pieces(
-            np.bincount(group, weights=self.area, minlength=n),
-            np.bincount(group, weights=self.perimeter, minlength=n) - 2 * lost,
+            _sums(group, self.area, n),
+            _sums(group, self.perimeter, n) - 2 * lost,
             self.small[largest],
             self.narrow[largest],
             contacts,
             rank,
         )
+
+
+def _sums(group: Ints, values: Floats, n: int) -> Floats:
+    """Return the sum of the values of each group."""
+    return np.asarray(np.bincount(group, weights=values, minlength=n), dtype=np.float64)
 
 
 def _highest(i: Ints, j: Ints, rank: Ints, contacts: Contacts, n: int) -> Ints:

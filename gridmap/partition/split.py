@@ -63,7 +63,8 @@ def split(polygons: Geometries, items: Items, cap: int, may: Bools) -> Pieces:
     block = np.arange(len(polygons))
     path = np.full(len(polygons), "", dtype=object)
     open_ = may.copy()
-    of_item, cuts = items.piece.copy(), []
+    of_item = items.piece.copy()
+    cuts: list[Geometries] = []
     while True:
         weight = np.bincount(of_item, weights=items.count, minlength=len(polygons))
         places = np.bincount(of_item, minlength=len(polygons))

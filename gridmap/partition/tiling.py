@@ -136,14 +136,15 @@ def _decide(faces: Geometries, owner: Ints, holders: dict[int, tuple[int, ...]])
     if not holders:
         return []
     borders = _borders(faces, set(holders))
+    size = dict(zip(holders, shapely.area(faces[list(holders)]).tolist(), strict=True))
     mends = []
-    for k in sorted(holders, key=lambda k: (bool(not holders[k]), -faces[k].area, k)):
+    for k in sorted(holders, key=lambda k: (not holders[k], -size[k], k)):
         claims = _claims(borders[k], owner)
         rivals = holders[k]
         if rivals:
             best = max(rivals, key=lambda r: (claims.get(r, 0.0), -r))
             mends.append(Mend("overlap", rivals, best, faces[k]))
-        elif faces[k].area > GAP_AREA and widths(faces[k]) > GAP_WIDTH:
+        elif size[k] > GAP_AREA and widths(faces[k]) > GAP_WIDTH:
             mends.append(Mend("hole", tuple(sorted(claims)), -1, faces[k]))
             continue
         elif claims:
