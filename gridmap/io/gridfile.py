@@ -11,9 +11,10 @@ import pyogrio
 from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.gdal import GDAL_FAILURES, quiet, write_gdal
 from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
-from gridmap.io.layers import GDAL_FAILURES, list_layers, quiet, write_gdal
+from gridmap.io.layers import list_layers
 from gridmap.io.source import Source, find_source, unreadable
 
 

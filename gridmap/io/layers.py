@@ -1,62 +1,27 @@
-"""Read and write layers of geometries, in bulk."""
+"""Read layers of geometries, in bulk."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
-from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
-from gridmap.io.shapefile import dbf_encoding, short_names
+from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, find_source, unreadable
 
-FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
 METADATA_TABLE = "gridmap_metadata"
 
-_DRIVERS = {
-    ".gpkg": "GPKG",
-    ".geojson": "GeoJSON",
-    ".json": "GeoJSON",
-    ".fgb": "FlatGeobuf",
-    ".shp": "ESRI Shapefile",
-    ".kml": "LIBKML",
-}
-WRITABLE = (*_DRIVERS, ".parquet", ".geoparquet")
 _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
-GDAL_FAILURES = (
-    DataSourceError,
-    DataLayerError,
-    FeatureError,
-    FieldError,
-    GeometryError,
-    pa.ArrowException,
-    shapely.errors.ShapelyError,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    RuntimeError,
-    SystemError,  # a binding stumbles over a message that is no text
-)
 
 
 def read_layer(
@@ -141,96 +106,9 @@ def choose_layer(source: Source) -> str:
     return shaped[0]
 
 
-def write_layer(
-    frame: gpd.GeoDataFrame,
-    path: str | os.PathLike[str],
-    *,
-    layer: str | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Write one layer of geometries; the extension tells the format.
-
-    Parameters
-    ----------
-    frame : GeoDataFrame
-        What to write; a named index becomes a column.
-    path : path
-        A file that ends in .gpkg, .geojson, .fgb, .shp, .kml or .parquet, or a database URL
-        with ``?table=``.
-    layer : str, optional
-        Name of the layer; that of the file when not given.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    InputError
-        When the format is unknown, the file exists, or it cannot be written.
-    """
-    if os.fspath(path).startswith(("postgresql://", "postgres://")):
-        from gridmap.io.postgis import write_postgis
-
-        write_postgis(frame, os.fspath(path), overwrite=overwrite)
-        return
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in WRITABLE:
-        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(WRITABLE)}.")
-    frame = _plain(frame)
-    if suffix == ".shp":
-        _write_shapefile(frame, path, overwrite)
-        return
-    with replacing(path, overwrite=overwrite) as temporary:
-        if suffix in (".parquet", ".geoparquet"):
-            frame.to_parquet(temporary, compression="zstd", index=False)
-        else:
-            write_gdal(frame, temporary, _DRIVERS[suffix], layer or path.stem)
-
-
-def write_gdal(
-    frame: gpd.GeoDataFrame | pd.DataFrame, path: Path, driver: str, layer: str, **options: Any
-) -> None:
-    """Write a layer through GDAL, the same bytes for the same content."""
-    if driver == "GeoJSON":
-        options.setdefault("COORDINATE_PRECISION", "15")
-        options.setdefault("RFC7946", "NO")
-    if driver == "FlatGeobuf":
-        options.setdefault("SPATIAL_INDEX", "NO")  # it would change the order of the features
-    try:
-        with fixed_date(), quiet():
-            pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
-    except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError) as error:
-        raise InputError(f"`{path.name}` could not be written: {error}. Check the disk.") from error
-
-
-@contextmanager
-def fixed_date() -> Iterator[None]:
-    """Keep the clock out of what GDAL writes meanwhile, and its flushes to the disk."""
-    wanted = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
-    before = {name: pyogrio.get_gdal_config_option(name) for name in wanted}
-    pyogrio.set_gdal_config_options(wanted)
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
-
-
 def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
     """Append a note for the reader to a frame just made."""
     frame.attrs["notes"] = [*frame.attrs.get("notes", []), (zh, en)]
-
-
-@contextmanager
-def quiet() -> Iterator[list[warnings.WarningMessage]]:
-    """Hear GDAL's warnings instead of printing them, also those that are no text."""
-    before = sys.unraisablehook
-    sys.unraisablehook = lambda _: None  # bindings cannot decode some messages about damage
-    try:
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            yield heard
-    finally:
-        sys.unraisablehook = before
 
 
 def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
@@ -328,38 +206,6 @@ def are_degrees(bounds: Any) -> bool:
     """Tell whether bounds could be longitude and latitude."""
     west, south, east, north = (float(v) for v in bounds)
     return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
-
-
-def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return a frame of plain columns: a named index as a column, tuples and dicts as text."""
-    if frame.index.name is not None or frame.index.nlevels > 1:
-        taken = set(frame.columns)
-        frame = frame.reset_index(drop=all(name in taken for name in frame.index.names))
-    else:
-        frame = frame.reset_index(drop=True)
-    frame = frame.copy()
-    frame.attrs = {}
-    for column in frame.columns.drop(frame.geometry.name):
-        if frame[column].dtype == object:
-            frame[column] = [_as_text(value) for value in frame[column]]
-    return frame
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(map(str, value))
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
-
-
-def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
-    """Write the parts of a Shapefile, the .shp last."""
-    check_writable(path, overwrite=overwrite)
-    frame = frame.rename(columns=short_names(frame.columns.drop(frame.geometry.name)))
-    with replacing(path, overwrite=overwrite) as temporary:
-        write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
-        for part in sorted(temporary.parent.iterdir()):
-            if part != temporary:
-                shutil.move(part, path.with_suffix(part.suffix))
 
 
 def read_attributes(source: Source) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
 from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
+from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
-from gridmap.io.layers import GDAL_FAILURES, quiet
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.sheets import read_sheet, sheet_names
 from gridmap.io.source import Source, find_source, unreadable

@@ -1,0 +1,103 @@
+"""Write layers of geometries: the same bytes for the same content."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+
+from gridmap.errors import InputError
+from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.gdal import write_gdal
+from gridmap.io.shapefile import short_names
+
+_DRIVERS = {
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".shp": "ESRI Shapefile",
+    ".kml": "LIBKML",
+}
+WRITABLE = (*_DRIVERS, ".parquet", ".geoparquet")
+
+
+def write_layer(
+    frame: gpd.GeoDataFrame,
+    path: str | os.PathLike[str],
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write one layer of geometries; the extension tells the format.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        What to write; a named index becomes a column.
+    path : path
+        A file that ends in .gpkg, .geojson, .fgb, .shp, .kml or .parquet, or a database URL
+        with ``?table=``.
+    layer : str, optional
+        Name of the layer; that of the file when not given.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown, the file exists, or it cannot be written.
+    """
+    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+        from gridmap.io.postgis import write_postgis
+
+        write_postgis(frame, os.fspath(path), overwrite=overwrite)
+        return
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
+        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(WRITABLE)}.")
+    frame = _plain(frame)
+    if suffix == ".shp":
+        _write_shapefile(frame, path, overwrite)
+        return
+    with replacing(path, overwrite=overwrite) as temporary:
+        if suffix in (".parquet", ".geoparquet"):
+            frame.to_parquet(temporary, compression="zstd", index=False)
+        else:
+            write_gdal(frame, temporary, _DRIVERS[suffix], layer or path.stem)
+
+
+def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame of plain columns: a named index as a column, tuples and dicts as text."""
+    if frame.index.name is not None or frame.index.nlevels > 1:
+        taken = set(frame.columns)
+        frame = frame.reset_index(drop=all(name in taken for name in frame.index.names))
+    else:
+        frame = frame.reset_index(drop=True)
+    frame = frame.copy()
+    frame.attrs = {}
+    for column in frame.columns.drop(frame.geometry.name):
+        if frame[column].dtype == object:
+            frame[column] = [_as_text(value) for value in frame[column]]
+    return frame
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return ", ".join(map(str, value))
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
+    """Write the parts of a Shapefile, the .shp last."""
+    check_writable(path, overwrite=overwrite)
+    frame = frame.rename(columns=short_names(frame.columns.drop(frame.geometry.name)))
+    with replacing(path, overwrite=overwrite) as temporary:
+        write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
+        for part in sorted(temporary.parent.iterdir()):
+            if part != temporary:
+                shutil.move(part, path.with_suffix(part.suffix))
