@@ -243,7 +243,6 @@ def _about_shares(shares: Any, place: Jurisdictions) -> list[Note]:
 def _about_lost(units: int, households: int) -> Note:
     """Say how many units lie outside."""
     return note(
-        f"{units:,} units with {households:,} households lie outside every jurisdiction and were "
-        f"left out.",
+        f"Units outside every jurisdiction: {units:,}, with {households:,} households; left out.",
         f"{units:,} 个单元（{households:,} 户）位于所有社区之外，未采用。",
     )

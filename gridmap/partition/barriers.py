@@ -163,7 +163,7 @@ def _about_unusable(name: str, geometry: Geometries) -> list[Note]:
         return []
     return [
         note(
-            f"{bad:,} rows of `{name}` are neither lines nor polygons and were left out.",
+            f"Rows of `{name}` that are neither lines nor polygons, left out: {bad:,}.",
             f"`{name}` 有 {bad:,} 行既非线也非面，未采用。",
         )
     ]

@@ -59,8 +59,8 @@ def _about_outside(lost: list[tuple[Any, int]]) -> Note:
     """Say how many households lie outside the jurisdictions."""
     households = sum(count for _, count in lost)
     return note(
-        f"{households:,} households in {len(lost):,} rows lie outside every jurisdiction and were "
-        f"not counted; `attrs['outside']` lists the rows.",
+        f"Rows outside every jurisdiction: {len(lost):,}, with {households:,} households; not "
+        f"counted, listed in `attrs['outside']`.",
         f"{len(lost):,} 行共 {households:,} 户位于所有社区之外，未计入；见 attrs['outside']。",
     )
 
@@ -84,7 +84,7 @@ def about_dedicated(units: gpd.GeoDataFrame) -> list[Note]:
         return []
     return [
         note(
-            f"{living:,} households live in dedicated areas, whose cells are in no band.",
+            f"Households in dedicated areas, whose cells no band binds: {living:,}.",
             f"专属区域内有 {living:,} 户，其网格不受户数区间约束。",
         )
     ]
@@ -113,8 +113,8 @@ def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Not
     more = ", …" if len(crossing) > 3 else ""
     return [
         note(
-            f"{len(crossing)} areas of `{name}` lie in several jurisdictions and are parted at "
-            f"their borders ({called}{more}).",
+            f"Areas of `{name}` in several jurisdictions, parted at their borders: "
+            f"{len(crossing)} ({called}{more}).",
             f"`{name}` 有 {len(crossing)} 处跨越社区界线，已沿界线分开（{called}{more}）。",
         )
     ]
@@ -126,8 +126,8 @@ def about_slivers(slivers: int) -> list[Note]:
         return []
     return [
         note(
-            f"{slivers:,} pieces between barriers and borders, under {AREA:.0f} m² or narrower "
-            f"than {WIDTH:.0f} m, joined a neighbour in their jurisdiction.",
+            f"Slivers under {AREA:.0f} m² or narrower than {WIDTH:.0f} m, joined to a neighbour in "
+            f"their jurisdiction: {slivers:,}.",
             f"{slivers:,} 处小于 {AREA:.0f} 平方米或窄于 {WIDTH:.0f} 米的碎块"
             f"已并入同社区相邻街块。",
         )

@@ -71,7 +71,7 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
     slivers = [mend for mend in mends if mend.given_to >= 0]
     if slivers and not repair:
         raise CoverageError(
-            f"`units` leave {len(slivers)} slivers and overlaps "
+            f"`units` leave slivers and overlaps: {len(slivers)} "
             f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, "
             f"or leave `repair` on.",
             defects(mends, [str(label) for label in labels], crs),
@@ -103,8 +103,8 @@ def _about_parts(parted: int) -> list[Note]:
         return []
     return [
         note(
-            f"{parted} parts of units that are not connected became units without households; the "
-            f"largest part bears them.",
+            f"Unconnected parts of units, now units without households beside the largest part: "
+            f"{parted}.",
             f"有 {parted} 个不相连的单元部分单列为零户单元；户数计在最大部分。",
         )
     ]

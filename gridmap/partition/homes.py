@@ -149,7 +149,7 @@ def _about_repeats(frame: gpd.GeoDataFrame) -> list[Note]:
         return []
     return [
         note(
-            f"{repeats:,} rows of `households` repeat an identifier; each row was counted.",
+            f"Rows of `households` that repeat an identifier, each counted: {repeats:,}.",
             f"`households` 有 {repeats:,} 行编号重复；每行均已计入。",
         )
     ]

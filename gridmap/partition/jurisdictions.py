@@ -209,7 +209,7 @@ def _refuse(
             f"`shapely.make_valid`, or leave `repair` on."
         )
     raise CoverageError(
-        f"`jurisdictions` leave {len(slivers)} slivers and overlaps "
+        f"`jurisdictions` leave slivers and overlaps: {len(slivers)} "
         f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, or "
         f"leave `repair` on.",
         defects(mends, codes, crs),
@@ -258,8 +258,8 @@ def _about_holes(holes: list[Mend]) -> Note:
     """Say which holes between the jurisdictions stay open."""
     area = sum(hole.area for hole in holes)
     return note(
-        f"{len(holes)} holes between the jurisdictions ({area:,.0f} m²) belong to none and stay "
-        f"open, as lakes or enclaves.",
+        f"Holes between the jurisdictions, left open as lakes or enclaves: {len(holes)} "
+        f"({area:,.0f} m²).",
         f"社区之间有 {len(holes)} 处空洞（共 {area:,.0f} 平方米）不属于任何社区，"
         f"按湖泊或飞地保留。",
     )
