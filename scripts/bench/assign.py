@@ -209,11 +209,11 @@ def _cold_sjoin(points: gpd.GeoDataFrame, cells: np.ndarray) -> int:
 def _sedona(cells: np.ndarray, x: np.ndarray, y: np.ndarray) -> int:
     import sedonadb
 
-    session = sedonadb.connect()
+    connection = sedonadb.connect()
     wkb = pa.table({"c": np.arange(len(cells)), "w": pa.array(shapely.to_wkb(cells))})
-    session.create_data_frame(wkb).to_view("cells")
-    session.create_data_frame(pa.table({"x": x, "y": y})).to_view("points")
-    answer = session.sql(
+    connection.create_data_frame(wkb).to_view("cells")
+    connection.create_data_frame(pa.table({"x": x, "y": y})).to_view("points")
+    answer = connection.sql(
         "select count(*) as n from (select ST_Point(x, y) as g from points) p join"
         " (select ST_GeomFromWKB(w) as g from cells) c on ST_Contains(c.g, p.g)"
     )
@@ -224,13 +224,13 @@ def _duckdb(cells: np.ndarray, x: np.ndarray, y: np.ndarray) -> int:
     import duckdb
     from duckdb_extensions import import_extension
 
-    with duckdb.connect(config={"threads": 1}) as session:
-        import_extension("spatial", con=session)
-        session.load_extension("spatial")
-        session.register("wkb", pa.table({"w": pa.array(shapely.to_wkb(cells))}))
-        session.register("points", pa.table({"x": x, "y": y}))
-        session.execute("create table cells as select ST_GeomFromWKB(w) as g from wkb")
-        found = session.execute(
+    with duckdb.connect(config={"threads": 1}) as connection:
+        import_extension("spatial", con=connection)
+        connection.load_extension("spatial")
+        connection.register("wkb", pa.table({"w": pa.array(shapely.to_wkb(cells))}))
+        connection.register("points", pa.table({"x": x, "y": y}))
+        connection.execute("create table cells as select ST_GeomFromWKB(w) as g from wkb")
+        found = connection.execute(
             "select count(*) from (select ST_Point(x, y) as g from points) p"
             " join cells c on ST_Contains(c.g, p.g)"
         ).fetchone()
