@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gridmap._version import __version__
+
 if TYPE_CHECKING:
     from gridmap.compare import compare as compare
     from gridmap.compare import crosswalk as crosswalk
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from gridmap.hotspots import emerging as emerging
     from gridmap.hotspots import hotspots as hotspots
     from gridmap.hotspots import rates as rates
+    from gridmap.hotspots import second_opinion as second_opinion
     from gridmap.incidents import assign as assign
     from gridmap.incidents import duplicates as duplicates
     from gridmap.incidents import funnel as funnel
@@ -65,8 +68,6 @@ if TYPE_CHECKING:
     from gridmap.partition import subdivide as subdivide
     from gridmap.partition import what_if as what_if
 
-__version__ = "0.1.0"
-
 _ROOMS = {
     "gridmap.errors": (
         "CoverageError",
@@ -92,7 +93,7 @@ _ROOMS = {
         "recurrence",
         "tally",
     ),
-    "gridmap.hotspots": ("accuracy", "density", "emerging", "hotspots", "rates"),
+    "gridmap.hotspots": ("accuracy", "density", "emerging", "hotspots", "rates", "second_opinion"),
     "gridmap.organisation": (
         "merge",
         "move",

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-import gridmap
+from gridmap._version import __version__
 from gridmap.cli._shell import Commands, lang_option, quiet_option
 
 COMMANDS = {
@@ -23,6 +23,7 @@ COMMANDS = {
     "briefing": "Write the one-file briefing, or the sheet of one cell.",
     "compare": "Tell what moved between two grids.",
     "account": "Prove that no household is left out, building by building.",
+    "share": "Make a table that may leave the house.",
     "export": "File a grid as a workbook, one sheet per level.",
     "staff": "Match the roster to the cells.",
     "patrol": "Route the patrol through every street of each cell.",
@@ -51,7 +52,7 @@ class _Lazy(Commands):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(gridmap.__version__, prog_name="gridmap")
+@click.version_option(__version__, prog_name="gridmap")
 @lang_option
 @quiet_option
 def main() -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-import gridmap
 from gridmap._checks import check_choice
+from gridmap._version import __version__
 from gridmap.maps import themes, vendored, views
 from gridmap.maps.brief import parts, sentences
 from gridmap.maps.brief.accounts import posted_of
@@ -253,7 +253,7 @@ def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list
     ]
     second = [
         pick(lang, f"数据指纹 {found['fingerprint']}", f"Fingerprint {found['fingerprint']}"),
-        f"gridmap {gridmap.__version__}",
+        f"gridmap {__version__}",
         mark,
     ]
     return [" ｜ ".join(filter(None, line)) for line in (first, second)]
@@ -264,7 +264,8 @@ def _period_text(found: dict[str, Any], lang: Lang) -> str:
     if period is None:
         return pick(lang, "全部数据（无时间）", "All data (no times)")
     days = pick(lang, f"{period['days']} 天", f"{period['days']} days")
-    return f"{period['since']} – {period['until']}（{days}）"
+    whole = f"{period['since']} – {period['until']}"
+    return pick(lang, f"{whole}（{days}）", f"{whole} ({days})")
 
 
 def _assets() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import pandas as pd
 
-import gridmap
+from gridmap._version import __version__
 from gridmap.errors import InputError
 from gridmap.maps import vendored
 from gridmap.maps.brief import charts
@@ -290,7 +290,7 @@ def _note(found: dict[str, Any], lang: Lang) -> str:
     return (
         pick(lang, zh, en)
         + pick(lang, "数据指纹 ", " Fingerprint ")
-        + f"{found['fingerprint']} · gridmap {gridmap.__version__}"
+        + f"{found['fingerprint']} · gridmap {__version__}"
     )
 
 

@@ -1,0 +1,3 @@
+"""The version, for every room to print."""
+
+__version__ = "0.1.0"
