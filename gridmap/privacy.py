@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -213,7 +214,7 @@ def hashed(ids: Iterable[Any], key: bytes) -> list[str]:
     Returns
     -------
     list of str
-        Sixteen hexadecimal digits each.
+        Sixteen small letters and digits from 2 to 7 each: never what looks like a phone.
 
     Raises
     ------
@@ -228,7 +229,8 @@ def hashed(ids: Iterable[Any], key: bytes) -> list[str]:
     """
     if len(key) < 16:
         raise InputError("`key` has fewer than 16 bytes. Make one with `local_key(path)`.")
-    return [hmac.new(key, str(i).encode(), hashlib.sha256).hexdigest()[:16] for i in ids]
+    digests = (hmac.new(key, str(i).encode(), hashlib.sha256).digest() for i in ids)
+    return [base64.b32encode(digest)[:16].decode().lower() for digest in digests]
 
 
 def local_key(path: str | os.PathLike[str]) -> bytes:

@@ -17,7 +17,14 @@ from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.io.atomic import replacing
 from gridmap.io.tables import plain_table, write_table, write_workbook
-from gridmap.privacy import Audience, personal_columns, refuse_personal, suppress
+from gridmap.privacy import (
+    Audience,
+    hashed,
+    local_key,
+    personal_columns,
+    refuse_personal,
+    suppress,
+)
 
 Lang = Literal["zh", "en"]
 
@@ -115,16 +122,18 @@ def export_grid(
         write_workbook(sheets, temporary)
 
 
-def write_shared_table(
+def share(
     frame: pd.DataFrame,
     path: str | os.PathLike[str],
     columns: Collection[str],
     *,
     counts: Collection[str] = (),
+    hashed_columns: Collection[str] = (),
+    key: str | os.PathLike[str] | None = None,
     lang: Lang = "zh",
     audience: Audience = "internal",
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Write a table that leaves the house: only the columns on the list, none that looks personal.
 
     Parameters
@@ -137,22 +146,43 @@ def write_shared_table(
         The allow-list.
     counts : collection of str
         Columns of counts, in which 1 to 4 are left blank for ``public``.
+    hashed_columns : collection of str
+        Columns of ids that are replaced by keyed hashes before anything else is asked of them.
+    key : path, optional
+        File of the secret key; made when it is not there.
     lang, audience, overwrite
         As in `export_grid`.
+
+    Returns
+    -------
+    int
+        How many rows were written.
 
     Raises
     ------
     InputError
-        When a column on the list looks personal.
+        When a column on the list is not there or looks personal.
     """
     table = plain_table(frame)
+    missing = [c for c in (*columns, *counts, *hashed_columns) if c not in table]
+    if missing:
+        raise InputError(
+            f"The table has no column {', '.join(missing)}; it has {', '.join(table.columns)}."
+        )
     table = table[[column for column in table.columns if column in columns]]
-    refuse_personal(table, to=str(path))
+    if hashed_columns:
+        if key is None:
+            raise InputError("`hashed_columns` needs a key. Name its file: `--key FILE`.")
+        secret = local_key(key)
+        fresh = {c: hashed(table[c], secret) for c in hashed_columns if c in table}
+        table = table.assign(**fresh)
+    refuse_personal(table, name="table", to=str(path))
     if audience == "public":
         blurred = [column for column in counts if column in table]
         table = table.assign(**{column: suppress(table[column]) for column in blurred})
     headings = chinese_headings(table.columns) if lang == "zh" else None
     write_table(table, path, overwrite=overwrite, headings=headings)
+    return len(table)
 
 
 def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:

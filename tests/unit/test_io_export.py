@@ -7,11 +7,13 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from gridmap import Grid
+from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.io import read_table
-from gridmap.io.export import chinese_headings, export_grid, sheets_of, write_shared_table
+from gridmap.io.export import chinese_headings, export_grid, share, sheets_of
 
 
 def test_one_sheet_a_level_with_chinese_headings(grid: Grid, tmp_path: Path) -> None:
@@ -66,14 +68,45 @@ def test_persons_never_get_out(grid: Grid, tmp_path: Path) -> None:
 
 def test_shared_tables_take_the_list_only(tmp_path: Path) -> None:
     table = pd.DataFrame({"code": ["a", "b"], "incidents": [3, 12], "姓名": ["某", "某"]})
-    write_shared_table(table, tmp_path / "a.csv", ["code", "incidents"], counts=["incidents"],
+    share(table, tmp_path / "a.csv", ["code", "incidents"], counts=["incidents"],
                        audience="public")  # fmt: skip
     back = read_table(tmp_path / "a.csv")
     assert list(back.columns) == ["网格编码", "案件数"]
     assert back["案件数"].isna().tolist() == [True, False]
     with pytest.raises(InputError, match="姓名"):
-        write_shared_table(table, tmp_path / "b.csv", ["code", "姓名"])
+        share(table, tmp_path / "b.csv", ["code", "姓名"])
     assert not (tmp_path / "b.csv").exists()
+    with pytest.raises(InputError, match="no column phone; it has code"):
+        share(table, tmp_path / "b.csv", ["phone"])
+
+
+def test_ids_are_hashed_with_the_key(tmp_path: Path) -> None:
+    table = pd.DataFrame({"reporter": ["13812345678", "13912345678", "13812345678"]})
+    with pytest.raises(InputError, match="mobile number"):
+        share(table, tmp_path / "a.csv", ["reporter"])
+    with pytest.raises(InputError, match="needs a key"):
+        share(table, tmp_path / "a.csv", ["reporter"], hashed_columns=["reporter"])
+    key = tmp_path / "key"
+    share(table, tmp_path / "a.csv", ["reporter"], hashed_columns=["reporter"], key=key)
+    ids = read_table(tmp_path / "a.csv")["reporter"].astype(str).tolist()
+    assert ids[0] == ids[2] != ids[1]
+    assert [len(i) for i in ids] == [16] * 3
+
+
+def test_a_table_is_shared_from_the_command_line(tmp_path: Path) -> None:
+    table = pd.DataFrame({"code": ["a", "b"], "incidents": [3, 12], "手机": ["x", "y"]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ["share", str(tmp_path / "t.csv"), "-o", str(tmp_path / "o.csv")]
+    run = CliRunner().invoke
+    result = run(
+        main, [*arguments, "--column", "code", "--column", "incidents", "--count", "incidents"]
+    )
+    assert result.exit_code == 0, result.output
+    assert read_table(tmp_path / "o.csv")["案件数"].isna().tolist() == [True, False]
+    refused = run(main, [*arguments, "--column", "手机", "--overwrite"])
+    assert refused.exit_code == 2
+    assert "手机" in refused.stderr
+    assert run(main, [*arguments, "--column", "code", "--hash", "code"]).exit_code == 2
 
 
 def test_headings_are_those_that_are_understood_again() -> None:

@@ -138,6 +138,7 @@ def test_hashes_depend_on_the_key_only(tmp_path: Path) -> None:
     first = hashed(ids, key)
     assert first == hashed(ids, key)
     assert len(set(first)) == 2000
+    assert personal_columns(pd.DataFrame({"id": first}), thorough=True) == {}
     assert not set(first) & set(hashed(ids, local_key(tmp_path / "other")))
     with pytest.raises(InputError, match="fewer than 16 bytes"):
         hashed(ids, b"short")
