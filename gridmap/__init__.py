@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from gridmap._version import __version__
+from gridmap._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gridmap.compare import compare as compare
