@@ -28,7 +28,7 @@ from gridmap.coverage.proof import (
 from gridmap.coverage.rebuild import Rules, rebuild, with_vertices
 from gridmap.coverage.report import sentence
 from gridmap.coverage.validation import _column, outline_of, validate
-from gridmap.coverage.wording import Lang, square_metres
+from gridmap.coverage.wording import Lang, pick, square_metres
 from gridmap.errors import CoverageError, InputError
 
 Policy = Literal["longest-border", "fewest-households", "priority"]
@@ -124,7 +124,12 @@ def repair(
     rules = Rules(rank, nested == "absorb", max(new_cell * median, np.finfo(float).tiny))
     work = _mended(polygons_of("cells", cells).copy(), outline, rules)
     mended, log = _result(cells, work, homes, code)
+    _refuse_losses(log, lang)
     proof = prove(mended, outline)
+    if proof.verdict == "failed" and isinstance(boundary, str):
+        # the outline came from the cells as they were, needles and all
+        outline = outline_of(mended, exclude)
+        proof = prove(mended, outline)
     if proof.verdict not in ("exact", "exact_with_t_junctions"):
         defects = validate(mended, outline, lang=lang)
         raise CoverageError(
@@ -214,6 +219,30 @@ def _refuse_nested(
             "Edit them, or choose 'punch' or 'absorb'.",
             inside,
         )
+
+
+def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
+    """Refuse to drop a cell that has households but no place among the others."""
+    lost = log[(log["change"] == "dropped") & (log["households_before"].fillna(0) > 0)]
+    if len(lost) == 0:
+        return
+    name, homes = lost["cell"].iloc[0], lost["households_before"].iloc[0]
+    where = pick(lang, "没有位于边界内的图形", "no geometry inside the boundary")
+    table = {
+        "id": [f"geom-empty-{k}" for k in range(len(lost))],
+        "kind": "geom-empty",
+        "qualifier": "",
+        "cells": [(cell,) for cell in lost["cell"]],
+        "area_m2": np.nan,
+        "width_m": np.nan,
+        "neighbours": [()] * len(lost),
+        "note": where,
+    }
+    raise CoverageError(
+        f"Cell {name} has {homes:,.0f} households but no geometry inside the boundary; dropping "
+        "it would lose them. Draw it, or take the row out.",
+        gpd.GeoDataFrame(table, geometry=[None] * len(lost)),
+    )
 
 
 def _mended(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> _Work:

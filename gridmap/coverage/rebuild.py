@@ -8,7 +8,7 @@ each face goes to one cell. Whatever the choice, the faces tile the patch.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,11 +16,21 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap.coverage.chain import Edges, Geometries, Index, directed_edges, residual, reverse
+from gridmap.coverage.junctions import as_points, rows_of
 from gridmap.coverage.orient import orientation
-from gridmap.coverage.patches import Patches, areal_parts, inner_points, made_valid, shift
+from gridmap.coverage.patches import (
+    Patches,
+    areal_parts,
+    inner_points,
+    made_valid,
+    open_faces,
+    shift,
+)
 
 Node = tuple[float, float]
 FREE = -1
+STRAY = 8
+"""Steps of the lattice that a node may have moved away from a corner."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +81,19 @@ def _rebuild_group(
     rules: Rules,
 ) -> None:
     """Share out one group of patches among its cells."""
-    local = made_valid(_moved(polygons[cells], -origin))
-    wanted = _moved(faces, -origin)
-    pieces, cover = _pieces(local, wanted, _lattice(polygons[cells], faces, wanted))
-    owner = _shared_out(pieces, cover, local, cells, rules)
+    frame = _frame_of(polygons[cells], faces, origin)
+    local, wanted = made_valid(frame.to(polygons[cells])), frame.to(faces)
+    pieces, cover = _pieces(local, wanted, frame.lattice)
+    owner = _shared_out(pieces, cover, local, cells, frame.scaled(rules))
     owners = np.unique(owner[owner != FREE])
-    shapes = np.concatenate([_united(pieces[owner == k]) for k in owners])
+    united = [_united(pieces[owner == k]) for k in owners]
+    shapes = np.concatenate([np.empty(0, dtype=object), *united])
     drawn = [local[k] if k < len(cells) else None for k in owners.tolist()]
-    shapes = without_idle_vertices(_keep_outline(shapes, wanted), drawn)
-    shapes = _moved(shapes, origin)
+    shapes = _keep_outline(_keep_corners(shapes, wanted, frame.lattice), wanted)
+    shapes = without_idle_vertices(shapes, drawn)
+    left = ~shapely.is_empty(shapes)
+    shapes, owners = shapes[left], owners[left]
+    shapes = frame.back(shapes)
     for k, cell in enumerate(cells):
         if k not in owners:
             out.polygons[cell] = shapely.Polygon()
@@ -91,27 +105,61 @@ def _rebuild_group(
             out.created.append(shape)
 
 
-def _moved(geometries: Geometries, by: NDArray[np.float64]) -> Geometries:
-    return shift(geometries, np.tile(by, (len(geometries), 1)))
+@dataclass(frozen=True)
+class _Frame:
+    """Local coordinates in which the doubles of the input are one square lattice.
+
+    New nodes are rounded to the lattice, so that they can be written in the coordinates of the
+    input, and old ones stay bit for bit. All numbers are powers of two or multiples of them.
+    """
+
+    origin: NDArray[np.float64]
+    stretch: float
+    lattice: float
+
+    def to(self, geometries: Geometries) -> Geometries:
+        """Return geometries in the frame."""
+        near = shift(geometries, np.tile(-self.origin, (len(geometries), 1)))
+        return _scaled(near, self.stretch)
+
+    def back(self, geometries: Geometries) -> Geometries:
+        """Return geometries in the coordinates of the input."""
+        near = _scaled(geometries, 1 / self.stretch)
+        return shift(near, np.tile(self.origin, (len(near), 1)))
+
+    def scaled(self, rules: Rules) -> Rules:
+        """Return rules with areas as they are in the frame."""
+        return replace(rules, new_cell_area=rules.new_cell_area * self.stretch)
+
+
+def _frame_of(cells: Geometries, faces: Geometries, origin: NDArray[np.float64]) -> _Frame:
+    """Return the frame of a patch: its lattice is the spacing of the doubles on either axis."""
+    xy = np.abs(shapely.get_coordinates(np.concatenate([cells, faces])))
+    extent = float(np.abs(shapely.get_coordinates(faces) - origin).max(initial=1e-9))
+    smallest = [float(axis[axis > 0].min(initial=np.inf)) for axis in xy.T]
+    finest = 2.0 ** (np.ceil(np.log2(extent)) - 50)
+    step_x, step_y = (
+        max(2.0 ** np.floor(np.log2(np.spacing(min(value, 1e300)))), finest) for value in smallest
+    )
+    return _Frame(origin, float(step_y / step_x), float(step_y))
+
+
+def _scaled(geometries: Geometries, stretch: float) -> Geometries:
+    """Return geometries with eastings scaled."""
+    if stretch == 1.0:
+        return geometries
+    out = geometries.copy()
+    xy = shapely.get_coordinates(out) * np.array([stretch, 1.0])
+    return np.asarray(shapely.set_coordinates(out, xy), dtype=object)
 
 
 def _united(pieces: Geometries) -> Geometries:
-    union = shapely.coverage_union_all(pieces)
-    parts, _ = areal_parts(np.array([union], dtype=object))
+    try:
+        union = shapely.coverage_union_all(pieces)
+        parts, _ = areal_parts(np.array([union], dtype=object))
+    except shapely.errors.GEOSException:  # takes some needles for overlaps
+        parts = open_faces(pieces, residual(np.empty((0, 4))))
     return parts if len(parts) == 1 else np.array([shapely.multipolygons(parts)], dtype=object)
-
-
-def _lattice(cells: Geometries, faces: Geometries, wanted: Geometries) -> float:
-    """Return the spacing of the doubles that the input is written in, a power of two.
-
-    New nodes are rounded to it, so that they can be written in the same coordinates, and old ones
-    stay bit for bit.
-    """
-    xy = np.abs(shapely.get_coordinates(np.concatenate([cells, faces])))
-    extent = float(np.abs(shapely.get_coordinates(wanted)).max(initial=1.0))
-    smallest = float(xy[xy > 0].min(initial=extent))
-    coarse = 2.0 ** (np.ceil(np.log2(extent)) - 50)
-    return float(max(2.0 ** np.floor(np.log2(np.spacing(smallest))), coarse))
 
 
 def _pieces(
@@ -122,12 +170,27 @@ def _pieces(
     noded = shapely.union_all(lines, grid_size=lattice)
     pieces = shapely.get_parts(shapely.polygonize([noded]))
     point = inner_points(pieces)
-    inside = np.unique(shapely.STRtree(wanted).query(point, predicate="within")[0])
+    within = np.zeros(len(pieces), dtype=bool)
+    within[shapely.STRtree(wanted).query(point, predicate="within")[0]] = True
+    side = _sides_of_outline(pieces, wanted)
+    inside = np.where(side == 0, within, side > 0)
     pieces, point = pieces[inside], point[inside]
     cover: list[list[int]] = [[] for _ in pieces]
     for p, c in zip(*shapely.STRtree(cells).query(point, predicate="within").tolist(), strict=True):
         cover[p].append(c)
     return np.asarray(pieces, dtype=object), [sorted(c) for c in cover]
+
+
+def _sides_of_outline(pieces: Geometries, wanted: Geometries) -> Index:
+    """Tell from shared edges which pieces lie inside (1) or outside (-1); 0 shares none.
+
+    A point of a needle may round to the wrong side; its edges cannot.
+    """
+    edges, owner = directed_edges(pieces)
+    outline = rows_of(directed_edges(wanted)[0])
+    inner, outer = (np.isin(rows_of(e), outline) for e in (edges, reverse(edges)))
+    votes = inner.astype(np.float64) - outer
+    return np.sign(np.bincount(owner, votes, minlength=len(pieces))).astype(np.int64)
 
 
 def _keep_outline(shapes: Geometries, wanted: Geometries) -> Geometries:
@@ -146,6 +209,25 @@ def _keep_outline(shapes: Geometries, wanted: Geometries) -> Geometries:
     furthest = {node: max(ends, key=lambda e: _distance(e, node)) for node, ends in moves.items()}
     second = _renoded(shapes, dropped, furthest)
     return second if shapely.is_valid(second).all() else first
+
+
+def _keep_corners(shapes: Geometries, wanted: Geometries, lattice: float) -> Geometries:
+    """Put corners of the outline back that a node beside them has taken the place of."""
+    nodes = np.unique(shapely.get_coordinates(shapes), axis=0)
+    corners = np.unique(shapely.get_coordinates(wanted), axis=0)
+    lost = corners[~np.isin(as_points(corners), as_points(nodes))]
+    spare = nodes[~np.isin(as_points(nodes), as_points(corners))]
+    if len(lost) == 0 or len(spare) == 0:
+        return shapes
+    tree = shapely.STRtree(shapely.points(spare))
+    corner, near = tree.query_nearest(
+        shapely.points(lost), max_distance=STRAY * lattice, all_matches=False
+    )
+    moves = {
+        (float(spare[n, 0]), float(spare[n, 1])): (float(lost[c, 0]), float(lost[c, 1]))
+        for c, n in zip(corner.tolist(), near.tolist(), strict=True)
+    }
+    return _renoded(shapes, set(), moves)
 
 
 def _nodes_on_outline(

@@ -176,16 +176,18 @@ def outline_of(cells: Any, exclude: Any = None) -> shapely.Geometry:
     exact = len(sound) == len(polygons) and shapely.coverage_is_valid(sound)
     union = shapely.coverage_union_all(sound) if exact else shapely.union_all(sound)
     parts, _ = areal_parts(np.array([union], dtype=object))
-    filled = shapely.union_all(shapely.polygons(shapely.get_exterior_ring(parts)))
-    if exclude is None:
-        return filled
-    holes = polygons_of("exclude", exclude)
     rings, part = shapely.get_rings(parts, return_index=True)
-    inner = shapely.polygons(rings[1:][part[1:] == part[:-1]])
-    declared = inner[_inside(inner, holes)]
-    if len(declared) == 0:
-        return filled
-    return shapely.difference(filled, shapely.union_all(declared))
+    inner = np.flatnonzero(part[1:] == part[:-1]) + 1
+    if exclude is not None and len(inner):
+        declared = _inside(shapely.polygons(rings[inner]), polygons_of("exclude", exclude))
+        inner = inner[declared]
+    else:
+        inner = inner[:0]
+    shells = [
+        shapely.Polygon(shell.exterior, list(rings[inner[part[inner] == k]]))
+        for k, shell in enumerate(parts)
+    ]
+    return shells[0] if len(shells) == 1 else shapely.union_all(shells)
 
 
 def _inside(polygons: Geometries, areas: Geometries) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -156,7 +156,7 @@ def test_repair_of_any_damage_is_exact_and_conserves_households(
             cells.append(shape)
         elif harm == "shift":
             cells[k] = shapely.transform(shape, lambda xy, x=x, y=y: xy + np.array([x, y]))
-        elif harm == "shrink":
+        elif harm == "shrink" and not shape.buffer(-abs(x) / 2).is_empty:
             cells[k] = shape.buffer(-abs(x) / 2)
         elif harm == "vertex":
             xy = shapely.get_coordinates(shapely.get_exterior_ring(shapely.get_geometry(shape, 0)))

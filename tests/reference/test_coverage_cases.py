@@ -78,17 +78,6 @@ def test_every_listed_gap_is_reported_with_its_area(cases: list[dict[str, Any]])
             assert np.isclose(gaps, gap["area"], rtol=1e-6, atol=0).any(), (case["id"], gap)
 
 
-def test_gaps_that_are_not_listed_are_dust(cases: list[dict[str, Any]]):
-    for case in cases:
-        if "uncovered_area" in case["expected"] or "gaps" not in case["expected"]:
-            continue
-        found = checked(case)
-        # a derived outline is rounded where rims cross, which leaves dust along it
-        dust = found["qualifier"].str.contains("sub-resolution|edge", regex=True)
-        gaps = found[(found["kind"] == "gap") & ~dust]
-        assert len(gaps) <= len(case["expected"]["gaps"]), case["id"]
-
-
 def test_every_t_junction_is_reported(cases: list[dict[str, Any]]):
     for case in cases:
         if case["expected"].get("t_junction"):

@@ -135,9 +135,16 @@ def test_rings_are_repaired_and_vertices_are_added():
 
 
 def test_empty_rows_are_dropped_and_said():
-    mended, log = repair(frame([*QUARTERS, None, shapely.Polygon()]), FILLED)
+    shapes = [*QUARTERS, None, shapely.Polygon(), shapely.box(90, 90, 91, 91)]
+    mended, log = repair(frame(shapes, households=[300] * 4 + [0] * 3), FILLED)
     assert len(mended) == 4
-    assert log["change"].tolist() == ["dropped", "dropped"]
+    assert log["change"].tolist() == ["dropped"] * 3
+
+
+def test_households_without_a_place_are_not_lost():
+    with pytest.raises(CoverageError, match="Cell 4 has 350 households but no geometry") as caught:
+        repair(frame([*QUARTERS, None], households=[300] * 4 + [350]), FILLED)
+    assert caught.value.defects["cells"].tolist() == [(4,)]
 
 
 def test_lakes_stay_open():
