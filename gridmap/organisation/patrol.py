@@ -16,7 +16,7 @@ from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.organisation.roster import postings
 from gridmap.organisation.streets import segments, street_graph
-from gridmap.organisation.walk import closed_walk
+from gridmap.organisation.walk import Ways, closed_walk
 from gridmap.progress import Progress, silent
 
 
@@ -69,11 +69,12 @@ def patrol(
     tell = progress or silent
     pieces = segments(streets, grid)
     network = street_graph(pieces)
+    ways = Ways(network)
     by_cell = dict(list(pieces.groupby("code", sort=False)))
     rows = []
     for done, code in enumerate(grid.cells.index, start=1):
         own = by_cell.get(code)
-        rows.append(_round(own, network) if own is not None else _nothing())
+        rows.append(_round(own, network, ways) if own is not None else _nothing())
         tell("patrol", done, len(grid))
     table = gpd.GeoDataFrame(rows, index=grid.cells.index, geometry="geometry", crs=grid.crs)
     table.insert(5, "minutes", table["length_m"] / (speed_kmh * 1000 / 60))
@@ -85,18 +86,17 @@ def _nothing() -> dict[str, Any]:
     return {**dict.fromkeys(names, 0.0), "geometry": shapely.LineString()}
 
 
-def _round(pieces: gpd.GeoDataFrame, network: nx.MultiGraph) -> dict[str, Any]:
+def _round(pieces: gpd.GeoDataFrame, network: nx.MultiGraph, ways: Ways) -> dict[str, Any]:
     """Route the round of one cell and measure it."""
     own = street_graph(pieces)
-    near = network if nx.number_connected_components(own) > 1 else own
-    walk = closed_walk(own, near)
+    walk = closed_walk(own, None if nx.is_connected(own) else ways)
     lines, inside, outside, off = [], 0.0, 0.0, 0.0
     for u, v, key in walk:
         if key is None:
             line = shapely.LineString([u, v])
             off += line.length
         else:
-            data = near.edges[u, v, key]
+            data = network.edges[u, v, key]
             line = _directed(data["line"], u)
             inside += data["length"] if own.has_edge(u, v, key) else 0.0
             outside += 0.0 if own.has_edge(u, v, key) else data["length"]

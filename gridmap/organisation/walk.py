@@ -7,12 +7,71 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 EXACT = 80
 """Odd nodes up to which the repeated edges are chosen by an exact matching."""
 
 
-def closed_walk(streets: nx.MultiGraph, network: nx.MultiGraph | None = None) -> list[Any]:
+class Ways:
+    """Shortest ways through a street graph; made once, asked for many walks.
+
+    Parameters
+    ----------
+    graph : networkx.MultiGraph
+        Streets with ``length``.
+    """
+
+    def __init__(self, graph: nx.MultiGraph) -> None:
+        self.nodes = list(graph.nodes)
+        self.number = {node: k for k, node in enumerate(self.nodes)}
+        self.key: dict[tuple[Any, Any], Any] = {}
+        best: dict[tuple[int, int], float] = {}
+        for u, v, key, length in graph.edges(keys=True, data="length"):
+            pair = (self.number[u], self.number[v])
+            if length < best.get(pair, np.inf):
+                best[pair] = best[pair[::-1]] = float(length)
+                self.key[u, v] = self.key[v, u] = key
+        rows, columns = np.array([*best], dtype=np.int64).reshape(-1, 2).T
+        shape = (len(self.nodes), len(self.nodes))
+        self._matrix = csr_array((np.array([*best.values()]), (rows, columns)), shape=shape)
+
+    def numbers(self, nodes: list[Any]) -> NDArray[np.int64]:
+        """Number nodes; those that the streets lack are left out."""
+        known = [self.number[node] for node in nodes if node in self.number]
+        return np.array(known, dtype=np.int64)
+
+    def from_each(self, nodes: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Return lengths to all nodes and the node before, a row for each of `nodes`."""
+        length, before = dijkstra(
+            self._matrix, directed=False, indices=self.numbers(nodes), return_predecessors=True
+        )
+        return length, before
+
+    def from_any(self, nodes: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Return lengths from the nearest of `nodes` to all nodes, and the node before."""
+        length, before, _ = dijkstra(
+            self._matrix,
+            directed=False,
+            indices=self.numbers(nodes),
+            return_predecessors=True,
+            min_only=True,
+        )
+        return length, before
+
+    def steps(self, before: NDArray[np.int32], end: Any) -> list[tuple[Any, Any, Any]]:
+        """Return the edges of a way to its end, as (u, v, key)."""
+        way = [self.number[end]]
+        while before[way[-1]] >= 0:
+            way.append(int(before[way[-1]]))
+        names = [self.nodes[k] for k in reversed(way)]
+        return [(u, v, self.key[u, v]) for u, v in pairwise(names)]
+
+
+def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
     """Walk every edge at least once and return to the start, repeating as little as can be.
 
     Where three or five edges meet, a walk must repeat some; which, is a matching of least total
@@ -23,14 +82,14 @@ def closed_walk(streets: nx.MultiGraph, network: nx.MultiGraph | None = None) ->
     ----------
     streets : networkx.MultiGraph
         The edges to walk, with ``length``.
-    network : networkx.MultiGraph, optional
-        Edges that may be used to get from one part to another; contains `streets`.
+    ways : Ways, optional
+        Of the streets that may be used to get from one part to another, `streets` among them.
 
     Returns
     -------
     list of (u, v, key)
-        The edges in the order of the walk; keys of `network`, or ``None`` for a straight link
-        where there is no way at all.
+        The edges in the order of the walk; a key ``None`` is a straight link where there is no way
+        at all.
 
     Examples
     --------
@@ -40,17 +99,18 @@ def closed_walk(streets: nx.MultiGraph, network: nx.MultiGraph | None = None) ->
     >>> len(closed_walk(square))
     6
     """
-    ways = streets if network is None else network
     walk = nx.MultiGraph()
     walk.add_edges_from(streets.edges(keys=True))
     if not walk.number_of_edges():
         return []
+    ways = Ways(streets) if ways is None else ways
     for u, v, key in _links(streets, ways):
         _add(walk, u, v, key)
     odd = [node for node, degree in walk.degree() if degree % 2]
-    distance, path = _between(ways, odd)
+    distance, way = _between(ways, odd)
     for u, v in _matching(odd, distance):
-        for a, b, key in path[u, v]:
+        steps = [(u, v, None)] if way[u, v] is None else ways.steps(way[u, v], v)
+        for a, b, key in steps:
             _add(walk, a, b, key)
     start = min(walk.nodes)
     circuit = nx.eulerian_circuit(walk, source=start, keys=True)
@@ -62,66 +122,51 @@ def _add(walk: nx.MultiGraph, u: Hashable, v: Hashable, key: Any) -> None:
     walk.add_edge(u, v, key=("again", walk.number_of_edges()), of=key)
 
 
-def _links(streets: nx.MultiGraph, ways: nx.MultiGraph) -> list[tuple[Any, Any, Any]]:
-    """Join the parts of `streets` by a tree of shortest links through the network."""
+def _links(streets: nx.MultiGraph, ways: Ways) -> list[tuple[Any, Any, Any]]:
+    """Join the parts of `streets` by a tree of shortest links through the ways."""
     parts = [frozenset(part) for part in nx.connected_components(streets)]
     links: list[tuple[Any, Any, Any]] = []
     largest: frozenset[Any] = max(parts, key=lambda part: (len(part), min(part)))
     joined = set(largest)
     rest = [part for part in parts if not part <= joined]
     while rest:
-        lengths, paths = nx.multi_source_dijkstra(ways, joined, weight=_shortest)
-        near = [(lengths[n], n) for part in rest for n in part if n in lengths]
-        if near:
-            _, node = min(near)
-            steps = _edges_of(ways, paths[node])
+        length, before = ways.from_any(sorted(joined))
+        near = min((float(length[ways.number[n]]), n) for part in rest for n in part)
+        if np.isfinite(near[0]):
+            node = near[1]
+            steps = ways.steps(before, node)
         else:
-            straight = [
-                ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2, a, b)
-                for part in rest for b in part for a in joined
-            ]  # fmt: skip
-            _, start, node = min(straight)
+            _, start, node = min(
+                (_apart(a, b), a, b) for part in rest for b in part for a in joined
+            )
             steps = [(start, node, None)]
         links += steps
         joined |= {n for u, v, _ in steps for n in (u, v)}
         joined |= next(part for part in rest if node in part)
-        rest = [part for part in rest if node not in part and not part <= joined]
+        rest = [part for part in rest if not part <= joined]
     return links
 
 
-def _shortest(u: Any, v: Any, parallel: dict[Any, dict[str, Any]]) -> float:
-    return min(float(data["length"]) for data in parallel.values())
-
-
-def _edges_of(ways: nx.MultiGraph, path: list[Any]) -> list[tuple[Any, Any, Any]]:
-    """Return the shortest of the parallel edges for each step of a path."""
-    steps = []
-    for u, v in pairwise(path):
-        key = min(ways[u][v], key=lambda k: (ways[u][v][k]["length"], str(k)))
-        steps.append((u, v, key))
-    return steps
+def _apart(a: Any, b: Any) -> float:
+    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
 def _between(
-    ways: nx.MultiGraph, odd: list[Any]
-) -> tuple[dict[tuple[Any, Any], float], dict[tuple[Any, Any], list[tuple[Any, Any, Any]]]]:
-    """Return lengths and edges of the shortest ways between odd nodes."""
+    ways: Ways, odd: list[Any]
+) -> tuple[dict[tuple[Any, Any], float], dict[tuple[Any, Any], Any]]:
+    """Return the lengths between odd nodes, and for each pair how to find its way."""
     length: dict[tuple[Any, Any], float] = {}
-    steps: dict[tuple[Any, Any], list[tuple[Any, Any, Any]]] = {}
-    wanted = set(odd)
-    for u in odd:
-        if u in ways:
-            found, paths = nx.single_source_dijkstra(ways, u, weight=_shortest)
-        else:
-            found, paths = {u: 0.0}, {u: [u]}
-        for v in wanted:
-            if v in found:
-                length[u, v] = found[v]
-                steps[u, v] = _edges_of(ways, paths[v])
-            else:
-                length[u, v] = float(((u[0] - v[0]) ** 2 + (u[1] - v[1]) ** 2) ** 0.5)
-                steps[u, v] = [(u, v, None)]
-    return length, steps
+    way: dict[tuple[Any, Any], Any] = {}
+    if not odd:
+        return length, way
+    found, before = ways.from_each(odd)
+    places = ways.numbers(odd)
+    for row, u in enumerate(odd):
+        for v, away in zip(odd, found[row, places].tolist(), strict=True):
+            reached = np.isfinite(away)
+            length[u, v] = away if reached else _apart(u, v)
+            way[u, v] = before[row] if reached else None
+    return length, way
 
 
 def _matching(odd: list[Any], length: dict[tuple[Any, Any], float]) -> list[tuple[Any, Any]]:

@@ -22,7 +22,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.organisation import patrol, patrol_hours, street_posts
 from gridmap.organisation import walk as rooms
 from gridmap.organisation.streets import segments, street_graph
-from gridmap.organisation.walk import closed_walk
+from gridmap.organisation.walk import Ways, closed_walk
 
 CRS = 4547
 
@@ -106,7 +106,7 @@ def test_parts_are_joined_by_the_shortest_way() -> None:
     for key, (u, v) in enumerate([((0, 0), (1, 0)), ((1, 0), (2, 0)), ((2, 0), (3, 0))]):
         network.add_edge(u, v, key=key, length=1.0)
     own = network.edge_subgraph([((0, 0), (1, 0), 0), ((2, 0), (3, 0), 2)])
-    walk = closed_walk(own, network)
+    walk = closed_walk(own, Ways(network))
     assert Counter(key for *_, key in walk) == {0: 2, 1: 2, 2: 2}
     apart = closed_walk(own)
     assert sum(key is None for *_, key in apart) == 2
@@ -160,7 +160,7 @@ def test_every_street_of_every_cell_is_walked(town: Any, grid: Grid) -> None:
     assert (routes["length_m"] >= routes["streets_m"] - 1e-6).all()
     assert routes.geometry.length.to_numpy() == pytest.approx(routes["length_m"].to_numpy())
     corners = routes.geometry.get_coordinates().groupby(level=0)
-    assert (corners.first() == corners.last()).all(axis=None)
+    assert (corners.first() - corners.last()).abs().max(axis=None) < 2e-3  # a node is a mm wide
 
 
 def test_rounds_of_a_town_are_the_shortest(town: Any, grid: Grid) -> None:
