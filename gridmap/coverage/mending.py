@@ -247,6 +247,7 @@ def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
 
 def _mended(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> _Work:
     """Repair until the proof holds, or a few rounds have not been enough."""
+    before = polygons.copy()
     work = _Work(polygons, {}, {}, [])
     _repair_rings(work)
     rim = rings_of(np.array([outline], dtype=object))
@@ -267,6 +268,10 @@ def _mended(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> _W
         _take(work, everything, built.polygons, patches.cells)
         work.created += built.created
         work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
+    rows = np.array(sorted(work.changes), dtype=np.int64)
+    for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
+        work.polygons[k] = before[k]  # a vertex came and went
+        del work.changes[k]
     return work
 
 

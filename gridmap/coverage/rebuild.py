@@ -443,7 +443,7 @@ def _heir(k: int, cells: Index, cover: list[list[int]], owner: Index) -> int:
 
 
 def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | None]) -> Geometries:
-    """Drop vertices on a straight line between two cells neither of which had them before.
+    """Drop vertices on a straight line between two cells unless both had them before.
 
     Parameters
     ----------
@@ -456,7 +456,8 @@ def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | Non
     before = [
         set() if g is None else set(map(tuple, shapely.get_coordinates(g).tolist())) for g in drawn
     ]
-    idle: dict[Node, int] = Counter()
+    straight_in: Counter[Node] = Counter()
+    new_to_one: set[Node] = set()
     rings = shapely.get_rings(shapely.get_parts(shapes))
     ring_of = np.repeat(np.arange(len(rings)), shapely.get_num_coordinates(rings))
     first = np.flatnonzero(np.diff(ring_of, prepend=-1))
@@ -468,9 +469,10 @@ def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | Non
     seen: Counter[Node] = Counter(map(tuple, xy[at].tolist()))
     for k in at[straight].tolist():
         node = (float(xy[k, 0]), float(xy[k, 1]))
+        straight_in[node] += 1
         if node not in before[owner[k]]:
-            idle[node] += 1
-    gone = {node for node, count in idle.items() if count == seen[node] == 2}
+            new_to_one.add(node)
+    gone = {node for node in new_to_one if straight_in[node] == seen[node] == 2}
     if not gone:
         return shapes
     return _renoded(shapes, gone, {})

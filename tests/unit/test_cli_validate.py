@@ -1,0 +1,185 @@
+"""gridmap validate and repair: outputs, and every line of the exit-code table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import geopandas as gpd
+import pytest
+import shapely
+from click.testing import CliRunner, Result
+
+from gridmap.cli import main
+
+QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
+
+
+def run(*arguments: object) -> Result:
+    """Run the command line and return what it said."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Return a folder with cells in several states, and their boundary."""
+    cells = gpd.GeoDataFrame(
+        {"code": list("abcd"), "households": [310, 400, 500, 590]},
+        geometry=list(QUARTERS),
+        crs=4547,
+    )
+    filled = gpd.GeoDataFrame(geometry=[shapely.coverage_union_all(QUARTERS)], crs=4547)
+    moved = cells.copy()
+    xy = shapely.get_coordinates(QUARTERS[0])
+    xy[(xy == [5, 5]).all(axis=1)] -= [0.001, 0]
+    moved.loc[0, "geometry"] = shapely.Polygon(xy)
+    crossed = cells.copy()
+    crossed.loc[0, "geometry"] = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
+    for name, frame in {
+        "whole": cells,
+        "boundary": filled,
+        "box": gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 10, 10)], crs=4547),
+        "deleted": cells.iloc[:3],
+        "moved": moved,
+        "crossed": crossed,
+        "elsewhere": filled.to_crs(4326),
+    }.items():
+        frame.to_file(tmp_path / f"{name}.gpkg")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "code", "verdict"),
+    [
+        ("whole", ["--boundary", "boundary.gpkg"], 0, "exact"),
+        ("whole", ["--boundary", "box.gpkg"], 0, "exact_with_t_junctions"),
+        ("whole", ["--boundary", "outline"], 0, "exact"),
+        ("moved", ["--boundary", "boundary.gpkg", "--tolerance", "0.01"], 0, "within_tolerance"),
+        ("moved", ["--boundary", "boundary.gpkg", "--tolerance", "0.0001"], 1, "failed"),
+        ("moved", ["--boundary", "boundary.gpkg"], 1, "failed"),
+        ("deleted", ["--boundary", "boundary.gpkg"], 1, "failed"),
+        ("crossed", ["--boundary", "boundary.gpkg"], 1, "failed"),
+        ("whole", ["--boundary", "boundary.gpkg", "--max", "550"], 1, "failed"),
+        ("whole", [], 2, "unprovable"),
+        ("whole", ["--boundary", "elsewhere.gpkg"], 2, "unprovable"),
+        ("moved", ["--boundary", "boundary.gpkg", "--fail-on", "overlap"], 0, "failed"),
+        ("moved", ["--boundary", "boundary.gpkg", "--fail-on", "gap,overlap"], 1, "failed"),
+        ("whole", ["--boundary", "box.gpkg", "--fail-on", "t-junction"], 1,
+         "exact_with_t_junctions"),
+    ],
+)  # fmt: skip
+def test_the_exit_code_table(files: Path, cells, options, code, verdict):
+    options = [files / o if str(o).endswith(".gpkg") else o for o in options]
+    done = run("validate", files / f"{cells}.gpkg", *options, "--json")
+    assert done.exit_code == code, done.output
+    record = json.loads(done.stdout)
+    assert record["schema"] == "gridmap.validate/1"
+    assert record["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["missing.gpkg", "--boundary", "outline"], "missing.gpkg"),
+        (["whole.gpkg", "--boundary", "missing.gpkg"], "missing.gpkg"),
+        (["whole.gpkg", "--boundary", "outline", "--code", "nix"], "nix"),
+        (["whole.gpkg", "--boundary", "outline", "--fail-on", "nix"], "kinds are gap"),
+        (["whole.gpkg", "--boundary", "outline", "--defects", "whole.gpkg"], "--overwrite"),
+        (["whole.gpkg", "--boundary", "outline", "--min", "700", "--max", "600"], "min 700"),
+    ],
+)
+def test_unusable_input_is_one_line_and_exit_code_two(files: Path, arguments, expected):
+    paths = [files / a if str(a).endswith(".gpkg") else a for a in arguments]
+    done = run("validate", *paths)
+    assert done.exit_code == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_the_sentence_in_both_languages(files: Path):
+    given = ("validate", files / "whole.gpkg", "--boundary", files / "boundary.gpkg")
+    assert run(*given).stdout == "无空白、无交叉：4 个网格恰好铺满边界\n"
+    english = run("--lang", "en", *given).stdout
+    assert english == "no gaps, no overlaps: 4 cells tile the boundary exactly\n"
+    broken = run(
+        "validate", files / "deleted.gpkg", "--boundary", files / "box.gpkg", "--lang", "en"
+    )
+    assert broken.stdout.splitlines()[0] == "1 gap (25.0 m²)"
+    assert "beside a, b, c" in broken.stdout
+
+
+def test_defects_tests_and_map_are_written(files: Path):
+    out = {name: files / name for name in ("d.gpkg", "d.geojson", "t.xml", "m.html")}
+    given = ("validate", files / "deleted.gpkg", "--boundary", files / "boundary.gpkg")
+    done = run(*given, "--defects", out["d.gpkg"], "--junit", out["t.xml"], "--map", out["m.html"])
+    assert done.exit_code == 1, done.output
+    layer = gpd.read_file(out["d.gpkg"])
+    assert layer["kind"].tolist() == ["gap"]
+    assert layer.area.tolist() == [25.0]
+    assert layer["neighbours"].tolist() == ["a;b;c"]
+    assert ElementTree.parse(out["t.xml"]).getroot().attrib["failures"] == "2"
+    page = out["m.html"].read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in page
+    assert "</html>" in page
+    assert run(*given, "--defects", out["d.geojson"]).exit_code == 1
+    assert len(gpd.read_file(out["d.geojson"])) == 1
+    assert run(*given, "--defects", out["d.gpkg"]).exit_code == 2
+
+
+def test_a_declared_lake_and_an_accepted_gap_pass(files: Path):
+    given = ("validate", files / "deleted.gpkg", "--boundary", files / "boundary.gpkg")
+    gpd.GeoDataFrame(geometry=[QUARTERS[3]], crs=4547).to_file(files / "lake.gpkg")
+    assert run(*given, "--exclude", files / "lake.gpkg").exit_code == 0
+    name = json.loads(run(*given, "--json").stdout)["defects"][0]["id"]
+    assert run(*given, "--accept", name).exit_code == 0
+    assert run(*given, "--accept", "gap-00000000").exit_code == 1
+
+
+def test_a_grid_file_needs_nothing_else(grid, tmp_path: Path):
+    import gridmap
+
+    path = tmp_path / "grid.gpkg"
+    gridmap.write_grid(grid, path)
+    done = run("validate", path, "--lang", "en")
+    assert done.exit_code == 0, done.output
+    assert f"{len(grid)} cells tile {len(grid.jurisdictions)} communities exactly" in done.stdout
+
+
+def test_repair_writes_cells_log_and_map(files: Path):
+    out, log, page = files / "mended.gpkg", files / "log.csv", files / "m.html"
+    given = ("repair", files / "moved.gpkg", "--boundary", files / "boundary.gpkg")
+    done = run(*given, "-o", out, "--log", log, "--map", page, "--code", "code", "--lang", "en")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "mended 1 of 4 cells (rebuilt 1)\n"
+    assert run("validate", out, "--boundary", files / "boundary.gpkg").exit_code == 0
+    assert len(log.read_text(encoding="utf-8-sig").splitlines()) == 2
+    assert page.stat().st_size > 1000
+    assert run(*given, "-o", out).exit_code == 2
+
+
+def test_a_dry_run_writes_nothing(files: Path):
+    before = set(files.iterdir())
+    given = ("repair", files / "deleted.gpkg", "--boundary", files / "boundary.gpkg")
+    done = run(*given, "--dry-run", "--json", "--code", "code")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert record["changes"] == {"new": 1}
+    assert record["written"] is False
+    assert set(files.iterdir()) == before
+    assert run(*given).exit_code == 2
+
+
+def test_what_cannot_be_mended_is_a_finding(files: Path):
+    cells = gpd.GeoDataFrame(
+        {"households": [300] * 5}, geometry=[*QUARTERS, shapely.box(1, 1, 2, 2)], crs=4547
+    )
+    cells.to_file(files / "nested.gpkg")
+    out = files / "out.gpkg"
+    done = run(
+        "repair", files / "nested.gpkg", "--boundary", files / "boundary.gpkg",
+        "-o", out, "--nested", "refuse", "--lang", "en",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "1 overlap" in done.stdout
+    assert not out.exists()
