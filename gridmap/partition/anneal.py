@@ -9,206 +9,123 @@ that it would strand.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from gridmap.partition.dice import below, uniform
+from gridmap.partition.energy import Change, change, settle, sums, total_energy, weigh
 from gridmap.partition.kernels import Dice, Floats, Ints, Network, Rules, compiled
+from gridmap.partition.pockets import stranded, walk
 
 POCKET = 8  # most units that move together
-PIECES = 16  # most pieces that a unit may hold together
 SWAP = 0.5  # how often a move that the band blocks is tried as a swap
 FOLLOW = 0.9  # above this draw a rejected unit is tried with its pocket
 STEPS_OF_HEAT = 200
 
 
-@compiled
-def energy(households: float, load: float, area: float, perimeter: float, rules: Rules) -> float:
-    """Return what one cell costs."""
-    off = (load - rules.load_target) / rules.load_target
-    cost = rules.shape * (1.0 - 4.0 * math.pi * area / (perimeter * perimeter))
-    cost += rules.balance * off * off
-    if households < rules.low:
-        cost += rules.excess * ((rules.low - households) / rules.target + 0.2)
-    elif households > rules.high:
-        cost += rules.excess * ((households - rules.high) / rules.target + 0.2)
-    return cost
+class State(NamedTuple):
+    """Labels, what each cell sums to and costs, and the scratch of the moves."""
+
+    label: Ints
+    home: Ints
+    total: Floats
+    own: Floats
+    seen: Ints
+    marked: Ints
+    stamp: Ints
+    queue: Ints
+    moved: Ints
+    back: Ints
 
 
 @compiled
-def sums(net: Network, label: Ints, cells: int) -> Floats:
-    """Return households, load, area, perimeter and units of each cell, a row a cell."""
-    total = np.zeros((cells, 5))
-    for u in range(len(label)):
-        c = label[u]
-        total[c, 0] += net.households[u]
-        total[c, 1] += net.load[u]
-        total[c, 2] += net.area[u]
-        total[c, 3] += net.perimeter[u]
-        total[c, 4] += 1.0
-        for e in range(net.start[u], net.start[u + 1]):
-            if label[net.neighbour[e]] == c:
-                total[c, 3] -= net.length[e]
-    return total
+def _follow(
+    net: Network, rules: Rules, state: State, u: int, v: int, d: Change, gain: float, allowed: float
+) -> tuple[float, int, int]:
+    """Move a unit to the cell of its neighbour, together with the pocket that it would strand.
 
-
-@compiled
-def _stranded(
-    net: Network, label: Ints, u: int, limit: int, seen: Ints, stamp: int, queue: Ints, moved: Ints
-) -> int:
-    """Collect a unit with the pieces it would strand, all but the heaviest; 0 if too many."""
-    moved[0] = u
-    seen[u] = stamp
-    home = label[u]
-    first = np.empty(PIECES + 1, np.int64)
-    weight = np.empty(PIECES, np.int64)
-    pieces = 0
-    tail = 0
-    for e in range(net.start[u], net.bond[u]):
-        v = net.neighbour[e]
-        if label[v] != home or seen[v] == stamp:
-            continue
-        if pieces >= PIECES:
-            return 0
-        first[pieces] = tail
-        head = tail
-        queue[tail] = v
-        tail += 1
-        seen[v] = stamp
-        heavy = 0
-        while head < tail:
-            x = queue[head]
-            head += 1
-            heavy += 1000 * net.households[x] + 1
-            for f in range(net.start[x], net.bond[x]):
-                y = net.neighbour[f]
-                if label[y] == home and seen[y] != stamp:
-                    seen[y] = stamp
-                    queue[tail] = y
-                    tail += 1
-        weight[pieces] = heavy
-        pieces += 1
-        if pieces == 1 and _all_seen(net, label, u, home, seen, stamp):
-            return 1
-    first[pieces] = tail
-    heaviest = 0
-    for p in range(1, pieces):
-        if weight[p] > weight[heaviest]:
-            heaviest = p
-    count = 1
-    for p in range(pieces):
-        if p == heaviest:
-            continue
-        for q in range(first[p], first[p + 1]):
-            if count >= limit:
-                return 0
-            moved[count] = queue[q]
-            count += 1
-    return count
-
-
-@compiled
-def _all_seen(net: Network, label: Ints, u: int, home: int, seen: Ints, stamp: int) -> bool:
-    """Tell whether every neighbour of a unit within its cell was reached."""
-    for e in range(net.start[u], net.bond[u]):
-        v = net.neighbour[e]
-        if label[v] == home and seen[v] != stamp:
-            return False
-    return True
-
-
-@compiled
-def _change(
-    net: Network,
-    label: Ints,
-    home: Ints,
-    moved: Ints,
-    count: int,
-    here: int,
-    there: int,
-    marked: Ints,
-    stamp: int,
-) -> tuple[float, float, float, float, float, float, float]:
-    """Weigh moving units from one cell to another.
-
-    Returns households, load and area that move, how the two perimeters and the border's cost
-    change, and the households that leave their old cell less those that come back to it.
+    Returns the change of energy, how many units moved and how many came back; no units when the
+    move was refused.
     """
+    label, here, there = state.label, state.label[u], state.label[v]
+    alone = gain > allowed
+    state.stamp[0] += 1
+    count = stranded(net, label, u, POCKET, state.seen, state.stamp[0], state.queue, state.moved)
+    if count == 0 or count >= state.total[here, 4] or (alone and count == 1):
+        return 0.0, 0, 0
+    if count > 1:
+        state.stamp[0] += 1
+        mark = state.stamp[0]
+        d = change(net, label, state.home, state.moved, count, here, there, state.marked, mark)
+    giving, taking, gain = weigh(state.total, state.own, here, there, d, rules)
+    if gain > allowed:
+        return 0.0, 0, 0
     for i in range(count):
-        marked[moved[i]] = stamp
-    households = 0.0
-    load = 0.0
-    area = 0.0
-    rim = 0.0
-    kept = 0.0
-    left = 0.0
-    met = 0.0
-    border = 0.0
-    strayed = 0.0
-    for i in range(count):
-        u = moved[i]
-        households += net.households[u]
-        load += net.load[u]
-        area += net.area[u]
-        rim += net.perimeter[u]
-        if home[u] == here:
-            strayed += net.households[u]
-        elif home[u] == there:
-            strayed -= net.households[u]
-        for e in range(net.start[u], net.start[u + 1]):
-            v = net.neighbour[e]
-            c = label[v]
-            if c == here:
-                if count > 1 and marked[v] == stamp:
-                    kept += 0.5 * net.length[e]
-                else:
-                    left += net.length[e]
-                    border += net.cost[e]
-            elif c == there:
-                met += net.length[e]
-                border -= net.cost[e]
-    return (
-        households,
-        load,
-        area,
-        2.0 * (kept + left) - rim,
-        rim - 2.0 * (kept + met),
-        border,
-        strayed,
+        label[state.moved[i]] = there
+    settle(state.total, state.own, here, there, d, count, giving, taking)
+    return gain, count, 0
+
+
+@compiled
+def _swap(
+    net: Network,
+    rules: Rules,
+    state: State,
+    u: int,
+    v: int,
+    d: Change,
+    allowed: float,
+    dice: Dice,
+) -> tuple[float, int, int]:
+    """Try to exchange a unit for one of the cell that takes it; returns as `_follow` does."""
+    label, here, there = state.label, state.label[u], state.label[v]
+    state.stamp[0] += 1
+    if stranded(net, label, u, 1, state.seen, state.stamp[0], state.queue, state.moved) != 1:
+        return 0.0, 0, 0
+    label[u] = there
+    w = walk(net, label, v, here, there, u, dice)
+    if w >= 0:
+        state.stamp[0] += 1
+        if stranded(net, label, w, 1, state.seen, state.stamp[0], state.queue, state.back) == 1:
+            state.stamp[0] += 1
+            r = change(
+                net, label, state.home, state.back, 1, there, here, state.marked, state.stamp[0]
+            )
+            both = (
+                d[0] - r[0],
+                d[1] - r[1],
+                d[2] - r[2],
+                d[3] + r[4],
+                d[4] + r[3],
+                d[5] + r[5],
+                d[6] + r[6],
+            )
+            giving, taking, gain = weigh(state.total, state.own, here, there, both, rules)
+            if gain <= allowed:
+                label[w] = here
+                settle(state.total, state.own, here, there, both, 0, giving, taking)
+                return gain, 1, 1
+    label[u] = here
+    return 0.0, 0, 0
+
+
+@compiled
+def _fresh_state(net: Network, label: Ints, home: Ints, cells: int) -> State:
+    """Return the state of a start."""
+    n = len(label)
+    return State(
+        label,
+        home,
+        sums(net, label, cells),
+        np.empty(cells),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(1, np.int64),
+        np.empty(n + 1, np.int64),
+        np.empty(POCKET + 1, np.int64),
+        np.empty(POCKET + 1, np.int64),
     )
-
-
-@compiled
-def _walk(net: Network, label: Ints, v: int, here: int, there: int, moved: int, dice: Dice) -> int:
-    """Walk inside the receiving cell to a unit that touches the giving one; -1 if none is met."""
-    at = v
-    for _ in range(6):
-        bonds = net.bond[at] - net.start[at]
-        w = net.neighbour[net.start[at] + below(dice, bonds)]
-        if label[w] == there and w != moved:
-            at = w
-        for e in range(net.start[at], net.bond[at]):
-            if label[net.neighbour[e]] == here:
-                return at
-    return -1
-
-
-@compiled
-def total_energy(
-    net: Network, label: Ints, total: Floats, rules: Rules, home: Ints, own: Floats
-) -> float:
-    """Fill each cell's energy and return the energy of the whole."""
-    whole = 0.0
-    for c in range(len(own)):
-        own[c] = energy(total[c, 0], total[c, 1], total[c, 2], total[c, 3], rules)
-        whole += own[c]
-    for u in range(len(label)):
-        if home[u] >= 0 and home[u] != label[u]:
-            whole += rules.price * net.households[u] / rules.target
-        for e in range(net.start[u], net.start[u + 1]):
-            if label[net.neighbour[e]] != label[u]:
-                whole += 0.5 * rules.border * net.cost[e]
-    return whole
 
 
 @compiled
@@ -227,21 +144,21 @@ def anneal(
 
     Every cell must be connected at the start, and is at the end; their number stays. `home` is the
     old cell of each unit, -1 for none. Moves since the best state are kept in a journal, so that
-    keeping it costs nothing.
+    keeping it costs nothing; a journal that is full is turned into a copy of that state.
     """
     n = len(label)
-    total = sums(net, label, cells)
-    own = np.empty(cells)
+    state = _fresh_state(net, label, home, cells)
+    total, own, moved, marked, stamp = (
+        state.total,
+        state.own,
+        state.moved,
+        state.marked,
+        state.stamp,
+    )
     now = total_energy(net, label, total, rules, home, own)
     least = now
     if cells < 2:
         return least
-    seen = np.zeros(n, np.int64)
-    marked = np.zeros(n, np.int64)
-    stamp = 0
-    queue = np.empty(n + 1, np.int64)
-    moved = np.empty(POCKET + 1, np.int64)
-    back = np.empty(POCKET + 1, np.int64)
     best = label.copy()
     journal = np.empty((2, 4 * n + 2 * POCKET), np.int64)
     written = 0
@@ -262,71 +179,24 @@ def anneal(
         if there == here:
             continue
         moved[0] = u
-        count = 1
-        stamp += 1
-        d = _change(net, label, home, moved, 1, here, there, marked, stamp)
+        stamp[0] += 1
+        d = change(net, label, home, moved, 1, here, there, marked, stamp[0])
         allowed = -heat * math.log(uniform(dice) + 1e-300)
-        giving, taking, gain = _weigh(total, own, here, there, d, rules)
-        swap = False
-        if gain > allowed:
-            chance = uniform(dice)
-            blocked = total[here, 0] - d[0] < rules.low or total[there, 0] + d[0] > rules.high
-            if chance < SWAP and blocked:
-                stamp += 1
-                if _stranded(net, label, u, 1, seen, stamp, queue, moved) != 1:
-                    continue
-                swap = True
-            elif chance <= FOLLOW:
-                continue
-        if not swap:
-            alone = gain > allowed
-            stamp += 1
-            count = _stranded(net, label, u, POCKET, seen, stamp, queue, moved)
-            if count == 0 or count >= total[here, 4] or (alone and count == 1):
-                continue
-            if count > 1:
-                stamp += 1
-                d = _change(net, label, home, moved, count, here, there, marked, stamp)
-                giving, taking, gain = _weigh(total, own, here, there, d, rules)
-            if gain > allowed:
-                continue
-        for i in range(count):
-            label[moved[i]] = there
-        returned = 0
-        if swap:
-            w = _walk(net, label, v, here, there, u, dice)
-            if w >= 0:
-                stamp += 1
-                if _stranded(net, label, w, 1, seen, stamp, queue, back) == 1:
-                    stamp += 1
-                    r = _change(net, label, home, back, 1, there, here, marked, stamp)
-                    d = (
-                        d[0] - r[0],
-                        d[1] - r[1],
-                        d[2] - r[2],
-                        d[3] + r[4],
-                        d[4] + r[3],
-                        d[5] + r[5],
-                        d[6] + r[6],
-                    )
-                    giving, taking, gain = _weigh(total, own, here, there, d, rules)
-                    if gain <= allowed:
-                        returned = 1
-                        label[w] = here
-            if returned == 0:
-                label[u] = here
-                continue
-        _settle(total, own, here, there, d, count - returned, giving, taking)
+        _, _, gain = weigh(total, own, here, there, d, rules)
+        chance = uniform(dice) if gain > allowed else 1.0
+        blocked = total[here, 0] - d[0] < rules.low or total[there, 0] + d[0] > rules.high
+        if chance < SWAP and blocked:
+            gain, count, returned = _swap(net, rules, state, u, v, d, allowed, dice)
+        elif chance > FOLLOW:
+            gain, count, returned = _follow(net, rules, state, u, v, d, gain, allowed)
+        else:
+            continue
+        if count == 0:
+            continue
         now += gain
         if not full:
-            for i in range(count):
-                journal[0, written] = moved[i]
-                journal[1, written] = here
-                written += 1
-            if returned == 1:
-                journal[0, written] = back[0]
-                journal[1, written] = there
-                written += 1
+            written = _note(journal, written, state.moved, count, here)
+            written = _note(journal, written, state.back, returned, there)
         if now < least - 1e-9:
             least = now
             written = 0
@@ -343,54 +213,13 @@ def anneal(
 
 
 @compiled
-def _weigh(
-    total: Floats,
-    own: Floats,
-    here: int,
-    there: int,
-    d: tuple[float, float, float, float, float, float, float],
-    rules: Rules,
-) -> tuple[float, float, float]:
-    """Return the energy of the giving and the taking cell after a move, and the change in all."""
-    giving = energy(
-        total[here, 0] - d[0],
-        total[here, 1] - d[1],
-        total[here, 2] - d[2],
-        total[here, 3] + d[3],
-        rules,
-    )
-    taking = energy(
-        total[there, 0] + d[0],
-        total[there, 1] + d[1],
-        total[there, 2] + d[2],
-        total[there, 3] + d[4],
-        rules,
-    )
-    gain = giving + taking - own[here] - own[there] + rules.border * d[5]
-    return giving, taking, gain + rules.price * d[6] / rules.target
-
-
-@compiled
-def _settle(
-    total: Floats,
-    own: Floats,
-    here: int,
-    there: int,
-    d: tuple[float, float, float, float, float, float, float],
-    count: int,
-    giving: float,
-    taking: float,
-) -> None:
-    """Book a move in the sums of the two cells."""
-    for q in range(3):
-        total[here, q] -= d[q]
-        total[there, q] += d[q]
-    total[here, 3] += d[3]
-    total[there, 3] += d[4]
-    total[here, 4] -= count
-    total[there, 4] += count
-    own[here] = giving
-    own[there] = taking
+def _note(journal: Ints, written: int, units: Ints, count: int, cell: int) -> int:
+    """Write down the cell that units came from; return how much is written."""
+    for i in range(count):
+        journal[0, written] = units[i]
+        journal[1, written] = cell
+        written += 1
+    return written
 
 
 @compiled

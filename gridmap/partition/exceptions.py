@@ -11,9 +11,9 @@ import pandas as pd
 
 from gridmap.partition import sentences
 from gridmap.partition.kernels import Ints
-from gridmap.partition.search import Wishes
 from gridmap.partition.solve import Outcome
 from gridmap.partition.survey import caller
+from gridmap.partition.task import Wishes
 from gridmap.partition.workers import Job
 
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved"]

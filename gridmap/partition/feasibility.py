@@ -22,8 +22,9 @@ from gridmap.partition.certificates import (
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import warm
 from gridmap.partition.pieces import Piece, bonds_of, pieces_of
-from gridmap.partition.search import EFFORTS, Wishes, can_be_cut
+from gridmap.partition.search import can_be_cut
 from gridmap.partition.survey import caller, check_units, communities
+from gridmap.partition.task import EFFORTS, Wishes
 from gridmap.progress import Progress, silent
 
 Verdict = Literal["yes", "no", "unknown"]

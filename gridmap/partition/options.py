@@ -10,8 +10,8 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.partition.holes import enclosing_cells
-from gridmap.partition.search import Wishes
 from gridmap.partition.solve import Outcome
+from gridmap.partition.task import Wishes
 from gridmap.partition.workers import Job
 
 

@@ -17,9 +17,9 @@ from gridmap.partition.exceptions import exceptions_of
 from gridmap.partition.keep import beyond_limit, kept_codes, ledger, read_old
 from gridmap.partition.kernels import Ints, warm
 from gridmap.partition.options import discount_of, unmet, wanted_cells, wanted_target
-from gridmap.partition.search import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
 from gridmap.partition.solve import Outcome
 from gridmap.partition.survey import check_units, communities
+from gridmap.partition.task import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
 from gridmap.partition.workers import Job, solve_all
 from gridmap.progress import Progress, silent
 

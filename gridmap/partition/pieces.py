@@ -8,7 +8,7 @@ import numpy as np
 
 from gridmap.partition.community import Community, Flags, in_order
 from gridmap.partition.kernels import Ints
-from gridmap.partition.search import Wishes
+from gridmap.partition.task import Wishes
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from gridmap.partition.community import Community, Flags, in_order
 from gridmap.partition.kernels import Ints, Rules
 from gridmap.partition.mend import bad_cells, neighbouring_cells, rings
 from gridmap.partition.pieces import Piece, bonds_of, pieces_of
-from gridmap.partition.search import Task, Wishes
 from gridmap.partition.solve import Outcome, crosses, solve_piece
+from gridmap.partition.task import Task, Wishes
 
 PRICE = 3.0  # what moving a cell's worth of households costs, in the energy of cells
 WARM, COOL = 0.3, 0.01

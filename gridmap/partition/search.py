@@ -2,97 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from dataclasses import replace as replace_in
-from typing import Literal
 
 import numpy as np
 
 from gridmap.partition.certificates import Finding, certify, settle
-from gridmap.partition.community import Community, Flags, dice_of, in_order, whole_below
+from gridmap.partition.community import Community, Flags, in_order, whole_below
 from gridmap.partition.holes import enclosing_cells
-from gridmap.partition.kernels import Dice, Ints, Network, Rules
+from gridmap.partition.kernels import Ints
 from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
-
-Quality = Literal["fast", "default", "best"]
+from gridmap.partition.task import Task, Wishes
 
 HOT, COLD = 0.3, 0.02
 WARM, COOL = 0.06, 0.01  # to straighten borders
 STRAIGHT = 0.9  # discount of borders on barriers while they are straightened
-SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
-WORKLOAD = 1.0  # the weight of balance where a workload is given
 MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard the search tries: annealing sweeps, starts, trees drawn, trees at most."""
-
-    sweeps: int
-    starts: int
-    trees: int
-    tries: int
-
-
-EFFORTS: dict[Quality, Effort] = {
-    "fast": Effort(sweeps=400, starts=1, trees=6, tries=600),
-    "default": Effort(sweeps=1600, starts=1, trees=6, tries=1200),
-    "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000),
-}
 FIRST_TRIES = 60  # trees before certificates are asked
 SOFT_TRIES = 3
 OPENINGS = 20  # attempts to open cells that enclose others
 USUAL = 200  # units up to which a part gets all its tries
 LARGE = 4_000  # units above which no single tree can be cut, so cells are mended one by one
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked of every community."""
-
-    low: int
-    high: int
-    target: float
-    seed: int
-    effort: Effort
-    discount: float = 0.0
-    balance: float = BALANCE
-    no_holes: bool = False
-
-    def possible(self, households: int) -> bool:
-        """Tell whether some number of cells within the band holds so many households."""
-        return households > 0 and -(-households // self.high) <= households // self.low
-
-    def cells(self, households: int) -> int:
-        """Return how many cells come nearest to the target within the band."""
-        most = max(1, households // self.low)
-        least = max(1, -(-households // self.high))
-        return int(min(max(round(households / self.target), least), max(most, least)))
-
-    def fits(self, label: Ints, households: Ints) -> bool:
-        """Tell whether every cell lies within the band."""
-        total = np.bincount(label, households)
-        return bool(((total >= self.low) & (total <= self.high)).all())
-
-
-@dataclass(frozen=True)
-class Task:
-    """One part to be cut, its kernels' arrays, and its dice."""
-
-    piece: Community
-    net: Network
-    rules: Rules
-    wishes: Wishes
-    cells: int
-    dice: Dice
-
-    @classmethod
-    def of(cls, piece: Community, bonds: Flags, wishes: Wishes, cells: int, *names: object) -> Task:
-        """Prepare a part; its dice depend on its name alone."""
-        count = cells or wishes.cells(piece.total)
-        rules = rules_for(piece, wishes, count)
-        net = piece.network(bonds, scale_of(piece, count), wishes.discount)
-        return cls(piece, net, rules, wishes, cells, dice_of(wishes.seed, piece.key, *names))
 
 
 def search(
@@ -249,29 +178,9 @@ def _tied(piece: Community, bonds: Flags, group: Ints, coarse: Community) -> Fla
     return np.isin(coarse.i * n + coarse.j, tied)
 
 
-def rules_for(piece: Community, wishes: Wishes, cells: int, price: float = 0.0) -> Rules:
-    """Return the rules of the kernels for a part that is cut into so many cells."""
-    return Rules(
-        low=wishes.low,
-        high=wishes.high,
-        target=max(piece.total, 1) / cells,
-        load_target=max(float(piece.load.sum()), 1e-9) / cells,
-        shape=SHAPE,
-        border=BORDER,
-        balance=wishes.balance,
-        excess=EXCESS,
-        price=price,
-    )
-
-
-def scale_of(piece: Community, cells: int) -> float:
-    """Return the perimeter-like length of the mean cell, the unit of border costs."""
-    return float(np.sqrt(4.0 * np.pi * piece.area.sum() / cells))
-
-
 def _cut_and_anneal(task: Task, tries: int) -> Ints:
     """Cut spanning trees and anneal the best cut, within the band wherever one was found."""
-    from gridmap.partition import anneal
+    from gridmap.partition import energy
 
     best: tuple[bool, float, Ints] | None = None
     for _ in range(task.wishes.effort.starts):
@@ -279,12 +188,12 @@ def _cut_and_anneal(task: Task, tries: int) -> Ints:
         if parts == 0:
             label, parts = _soft_start(task)
         label = _anneal(task, label)
-        total = anneal.sums(task.net, label, parts)
+        total = energy.sums(task.net, label, parts)
         home = np.full(len(label), -1, np.int64)
-        energy = anneal.total_energy(task.net, label, total, task.rules, home, np.empty(parts))
+        cost = energy.total_energy(task.net, label, total, task.rules, home, np.empty(parts))
         misfit = not task.wishes.fits(label, task.piece.households)
-        if best is None or (misfit, energy / parts) < best[:2]:
-            best = misfit, energy / parts, label
+        if best is None or (misfit, cost / parts) < best[:2]:
+            best = misfit, cost / parts, label
     assert best is not None  # there is at least one start
     return best[2]
 

@@ -10,7 +10,8 @@ from gridmap.partition.certificates import TOO_FEW, UNIT_OVER_MAX, UNKNOWN, Find
 from gridmap.partition.community import Community, Flags
 from gridmap.partition.kernels import Ints
 from gridmap.partition.pieces import Piece, bonds_of, pieces_of, share
-from gridmap.partition.search import Wishes, search
+from gridmap.partition.search import search
+from gridmap.partition.task import Wishes
 
 
 @dataclass

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import warm
 from gridmap.partition.repair import Old, keep
-from gridmap.partition.search import Wishes
 from gridmap.partition.solve import Outcome, solve
+from gridmap.partition.task import Wishes
 
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 

@@ -25,15 +25,15 @@ import shapely
 from partition_peers import PEERS, exact
 
 import gridmap as gm
-from gridmap.partition import anneal
+from gridmap.partition import anneal, energy
 from gridmap.partition.community import Community, dice_of
 from gridmap.partition.exhaust import connected
 from gridmap.partition.kernels import warm
 from gridmap.partition.matching import match
 from gridmap.partition.repair import Old, keep
-from gridmap.partition.search import EFFORTS, Task, Wishes
 from gridmap.partition.solve import Outcome, solve
 from gridmap.partition.survey import check_units, communities
+from gridmap.partition.task import EFFORTS, Task, Wishes
 
 LOW, HIGH = 300, 600
 SHARED = (
@@ -126,7 +126,7 @@ def measured(towns: list[Community], labels: list[np.ndarray]) -> dict[str, floa
     for town, label in zip(towns, labels, strict=True):
         valid += is_valid(town, label)
         count = int(label.max()) + 1
-        total = anneal.sums(town.network(town.bonds(), 1.0, 0.0), label, count)
+        total = energy.sums(town.network(town.bonds(), 1.0, 0.0), label, count)
         compact.append(4 * np.pi * total[:, 2] / total[:, 3] ** 2)
         cut += town.length[label[town.i] != label[town.j]].sum()
         cells += count

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmap.partition import anneal, trees
+from gridmap.partition import anneal, energy, trees
 from gridmap.partition.certificates import UNIT_OVER_MAX, UNKNOWN, certify, settle
 from gridmap.partition.community import Community, dice_of, whole_below
 from gridmap.partition.exhaust import IMPOSSIBLE, POSSIBLE, connected, exhaust
 from gridmap.partition.kernels import Rules
-from gridmap.partition.search import EFFORTS, Task, Wishes
 from gridmap.partition.solve import solve
+from gridmap.partition.task import EFFORTS, Task, Wishes
 from tests.partition_graphs import HIGH, LOW, can_be_cut, community_of, lattice, small_communities
 
 WISHES = Wishes(LOW, HIGH, 450.0, 0, EFFORTS["fast"])
@@ -79,14 +79,14 @@ def test_annealing_keeps_cells_connected_and_tells_its_energy(seed: int, side: i
     label, parts, _ = trees.cut(task.net, contact, order, task.rules, 0, True)
     home = np.full(len(town), -1, np.int64)
     own = np.empty(parts)
-    first = anneal.total_energy(
-        task.net, label, anneal.sums(task.net, label, parts), task.rules, home, own
+    first = energy.total_energy(
+        task.net, label, energy.sums(task.net, label, parts), task.rules, home, own
     )
     least = anneal.anneal(task.net, label, parts, task.rules, home, task.dice, 0.3, 0.02, 20_000)
-    total = anneal.sums(task.net, label, parts)
+    total = energy.sums(task.net, label, parts)
     assert least <= first + 1e-9
     assert least == pytest.approx(
-        anneal.total_energy(task.net, label, total, task.rules, home, own), abs=1e-6
+        energy.total_energy(task.net, label, total, task.rules, home, own), abs=1e-6
     )
     assert connected(label, town.i, town.j)
     assert set(label) == set(range(parts))

@@ -12,8 +12,8 @@ import gridmap as gm
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.matching import match
 from gridmap.partition.repair import Old, keep
-from gridmap.partition.search import EFFORTS, Wishes
 from gridmap.partition.solve import solve
+from gridmap.partition.task import EFFORTS, Wishes
 from tests.partition_graphs import HIGH, LOW, lattice
 from tests.unit.test_partition import row, town
 
