@@ -154,7 +154,8 @@
     const bounds = this.layer.getBounds();
     const small = this.root.classList.contains('gm-small');
     const title = this.leftBox.querySelector('.gm-title');
-    const parts = Array.from(this.leftBox.children).filter((part) => part !== title);
+    const parts = Array.from(this.leftBox.children)
+      .filter((part) => part !== title && !part.classList.contains('gm-tabs'));
     const wide = Math.max.apply(null, parts.concat(this.legendBox).map((part) => part.offsetWidth)) + 22;
     const head = title && title.offsetWidth > wide ? title.offsetHeight + 20 : 12;
     const top = this.leftBox.offsetHeight + 20;

@@ -21,7 +21,8 @@ def spark(values: Sequence[float], width: int = 62, height: int = 16) -> str:
     y = height - 3 - (height - 6) * (numbers - numbers.min()) / span
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     return (
-        f'<svg class="spark" width="{width}" height="{height}" aria-hidden="true">'
+        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'preserveAspectRatio="none" aria-hidden="true">'
         f'<polyline points="{points}"/><circle cx="{x[-1]:.1f}" cy="{y[-1]:.1f}" r="2"/></svg>'
     )
 
@@ -34,7 +35,8 @@ def interval_bar(
     color = ABOVE if low > mean else BELOW if high < mean else ALIKE
     a, b = low * scale, min(high, most) * scale
     return (
-        f'<svg class="interval" width="{width}" height="14" aria-hidden="true">'
+        f'<svg class="interval" viewBox="0 0 {width} 14" width="{width}" height="14" '
+        'preserveAspectRatio="none" aria-hidden="true">'
         f'<rect x="0" y="3" width="{rate * scale:.1f}" height="8" fill="{color}"/>'
         f'<path d="M{a:.1f} 7H{b:.1f}M{a:.1f} 4.5v5M{b:.1f} 4.5v5" class="whisker"/>'
         f'<path d="M{mean * scale:.1f} 0v14" class="mean"/></svg>'
@@ -109,18 +111,18 @@ def _dates(labels: Sequence[str], step: float) -> str:
 
 
 def short_dates(labels: Sequence[str]) -> list[str]:
-    """Drop the year from dates where it does not change.
+    """Drop the year from days, but where it changes.
 
     Examples
     --------
     >>> short_dates(["2025-12-29", "2026-01-05", "2026-01-12"])
-    ['2025-12-29', '2026-01-05', '01-12']
+    ['12-29', '2026-01-05', '01-12']
     >>> short_dates(["2026-01", "2026-02"])
     ['2026-01', '2026-02']
     """
     short: list[str] = []
     for k, text in enumerate(labels):
-        same = k > 0 and labels[k - 1][:4] == text[:4]
+        same = k == 0 or labels[k - 1][:4] == text[:4]
         short.append(text[5:] if same and len(text) > 7 else text)
     return short
 

@@ -132,7 +132,7 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
             pick(
                 lang,
                 f"居民 {fact(cells['residential'])} · 专属 {fact(cells['dedicated'])}",
-                f"{fact(cells['residential'])} residential, {fact(cells['dedicated'])} dedicated",
+                f"{fact(cells['dedicated'])} of them dedicated",
             ),
         ),
         _card(
@@ -142,7 +142,7 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
             pick(
                 lang,
                 f"{fact(found['proof']['edges'])} 条边相消，剩 {leftover}",
-                f"{fact(found['proof']['edges'])} edges cancel, {leftover} left",
+                f"{leftover} of {fact(found['proof']['edges'])} edges left",
             ),
             "good" if found["proof"]["verdict"] == "exact" else "bad",
         ),
@@ -235,6 +235,7 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
     low, high = found["cells"]["low"], found["cells"]["high"]
     level = level_title(found["ranking"]["level"], lang)
     formulas = [one["formula"] for one in found["indicators"] or ()]
+    join, end = pick(lang, "；", "; "), pick(lang, "。", ".")
     return [
         pick(
             lang,
@@ -261,7 +262,7 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
             "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, corrected for "
             "skew and for the false discovery rate, q ≤ 0.10. They tell more than chance, not why.",
         ),
-        *([pick(lang, "指标：", "Indicators: ") + "；".join(formulas)] if formulas else []),
+        *([pick(lang, "指标：", "Indicators: ") + join.join(formulas) + end] if formulas else []),
         pick(
             lang,
             "密度热力为核密度图像，仅作示意；页面不含事件点位。显示坐标经取整，证明在原始坐标上完成。",
