@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ Ints = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.intp]
 
 _CHUNK = 1 << 13
+_FEW = 64  # points for which it does not pay to build a tree
 
 
 class PolygonTree:
@@ -35,9 +37,16 @@ class PolygonTree:
 
     def __init__(self, polygons: npt.NDArray[Any], labels: Labels | None = None) -> None:
         self._polygons = polygons
-        self._tree = shapely.STRtree(polygons)
         self._ranks = ranks_of(labels, len(polygons))
-        self._bounds = shapely.total_bounds(polygons)
+        self._boxes = shapely.bounds(polygons)
+        west, south, east, north = self._boxes.T
+        self._bounds = np.array(
+            [np.nanmin(west), np.nanmin(south), np.nanmax(east), np.nanmax(north)]
+        )
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self._polygons)
 
     def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
         """Return the cell of each point and its place, as `CoverageIndex.relate`."""
@@ -83,11 +92,21 @@ class PolygonTree:
 
     def _within(self, points: npt.NDArray[Any]) -> tuple[Rows, Rows]:
         """Return the points in the interior of a polygon, and which."""
-        if len(points) < len(self._polygons):
+        if 2 * len(points) < len(self._polygons):
             point, within = self._tree.query(points, predicate="within")
         else:  # then each polygon is prepared once for all its points
             within, point = shapely.STRtree(points).query(self._polygons, predicate="contains")
         return point, within
+
+    def _candidates(self, x: Floats, y: Floats) -> tuple[Rows, Rows]:
+        """Return the points in the bounding box of a polygon, and which."""
+        if len(x) > _FEW:
+            point, candidate = self._tree.query(shapely.points(x, y))
+            return point, candidate
+        west, south, east, north = self._boxes.T
+        x, y = x[:, None], y[:, None]
+        point, candidate = np.nonzero((west <= x) & (x <= east) & (south <= y) & (y <= north))
+        return point, candidate
 
     def _edges(self, candidate: Rows) -> tuple[Rows, Floats]:
         """Return all edges of the candidates, one after the other, and whose they are."""
@@ -103,7 +122,7 @@ class PolygonTree:
         self, x: Floats, y: Floats, known: Rows, cell: Ints, place: npt.NDArray[np.int8]
     ) -> None:
         """Fill in the cell and place of some points by exact crossings."""
-        point, candidate = self._tree.query(shapely.points(x[known], y[known]))
+        point, candidate = self._candidates(x[known], y[known])
         if not len(point):
             return
         point = known[point]

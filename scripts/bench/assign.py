@@ -180,7 +180,7 @@ def _cold(grid: gm.Grid, frame: pd.DataFrame) -> int:
 
     cells = grid.cells
     fresh = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)
-    return int((fresh.place(frame["x"].to_numpy(), frame["y"].to_numpy()).cell > 0).sum())
+    return int((fresh.place(frame["x"].to_numpy(), frame["y"].to_numpy(), 0.0).cell > 0).sum())
 
 
 def _floor(index: CoverageIndex, x: np.ndarray, y: np.ndarray) -> int:
