@@ -167,7 +167,7 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
         frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
         frame.attrs["notes"] = notes
         add_note(frame, f"{high.sum():,} 个要素的高程已略去。", f"{high.sum():,} heights dropped.")
-    if np.isfinite(shapely.get_coordinates(geometry)).all():
+    if _all_finite(geometry):
         return frame
     xy, owner = shapely.get_coordinates(geometry, return_index=True)
     bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
@@ -175,6 +175,15 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
         f"`{source.name}` has coordinates that are no numbers in {len(bad):,} features "
         f"(the first is row {bad[0] + 1}). Mend or remove them."
     )
+
+
+def _all_finite(geometry: Any) -> bool:
+    """Tell whether every coordinate is a number; for lines and areas their length tells."""
+    length = shapely.length(geometry)
+    mixed = (shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION).any()
+    if not mixed and bool(np.isfinite(length).all() and (length > 0).all()):
+        return True
+    return bool(np.isfinite(shapely.get_coordinates(geometry)).all())
 
 
 def _with_crs(
