@@ -29,7 +29,7 @@ def enclosing_cells(community: Community, label: Ints) -> dict[int, set[int]]:
     >>> from gridmap.partition.survey import check_units, communities
     >>> import geopandas as gpd, shapely
     >>> x, y = (v.ravel() for v in np.meshgrid(range(3), range(3)))
-    >>> square = gpd.GeoDataFrame({"parent": "A", "households": 1},
+    >>> square = gpd.GeoDataFrame({"parent": ["A"] * 9, "households": 1},
     ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
     >>> town = next(communities(check_units(square)))
     >>> enclosing_cells(town, np.array([0, 0, 0, 0, 1, 0, 0, 0, 0]))

@@ -7,6 +7,7 @@ The generated city and, where GRIDMAP_SHARED has it, real Taipei by villages, st
 districts. Peers are those of the dependency group `bench`.
 """
 
+# ruff: noqa: E402 (the imports must not see the scripts beside this one)
 from __future__ import annotations
 
 import argparse
@@ -14,14 +15,19 @@ import dataclasses
 import importlib.util
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+HERE = sys.path.pop(0)  # numba looks for a module `coverage`, and must not find the one here
 import geopandas as gpd
+import numba  # noqa: F401
 import numpy as np
 import pandas as pd
 import shapely
+
+sys.path.append(HERE)
 from partition_peers import PEERS, exact
 
 import gridmap as gm
