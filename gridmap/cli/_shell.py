@@ -72,11 +72,13 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; end with 0, 1, 2, 70 or 130."""
         shell = Shell()
-        kwargs["obj"] = shell
-        if kwargs.pop("standalone_mode", True) is False:
-            return super().main(*args, standalone_mode=False, **kwargs)
+        run: Callable[..., Any] = super().main
+        alone = kwargs.pop("standalone_mode", True)
+        kwargs |= {"obj": shell, "standalone_mode": False}
+        if not alone:
+            return run(*args, **kwargs)
         try:
-            code = super().main(*args, standalone_mode=False, **kwargs)
+            code = run(*args, **kwargs)
         except GridmapError as error:
             fail(shell, str(error))
         except click.ClickException as error:
@@ -147,8 +149,9 @@ def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
     context = {"help_option_names": ["-h", "--help"], "show_default": True}
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        made = click.command(context_settings=context, **settings)
-        return made(lang_option(quiet_option(function)))
+        declared = lang_option(quiet_option(function))
+        decorate: Callable[..., click.Command] = click.command(context_settings=context, **settings)
+        return decorate(declared)
 
     return declare
 
