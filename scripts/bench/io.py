@@ -53,17 +53,18 @@ def main() -> None:
 def _readers(folder: Path, scale: int) -> list[str]:
     text, homes = folder / "incidents.csv", folder / "buildings.gpkg"
     chinese = folder / "gbk.csv"
-    _write_incidents(text, 1_000_000 // scale)
+    rows, buildings = 1_000_000 // scale, 500_000 // scale
+    _write_incidents(text, rows)
     chinese.write_bytes(text.read_text("utf-8").encode("gb18030"))
-    _write_buildings(homes, 500_000 // scale)
+    _write_buildings(homes, buildings)
     return [
-        _line("read_table, 1M-row CSV", lambda: read_table(text), "pyarrow → pandas",
+        _line(f"read_table, {rows:,}-row CSV", lambda: read_table(text), "pyarrow → pandas",
               lambda: pacsv.read_csv(text).to_pandas()),
-        _line("read_incidents, 1M-row CSV", lambda: read_incidents(text), "pyarrow → pandas",
+        _line(f"read_incidents, {rows:,}-row CSV", lambda: read_incidents(text), "pyarrow → pandas",
               lambda: pacsv.read_csv(text).to_pandas()),
-        _line("read_table, 1M-row GB18030 CSV", lambda: read_table(chinese), "pyarrow, GB18030",
+        _line(f"read_table, {rows:,}-row GB18030 CSV", lambda: read_table(chinese), "pyarrow, GB18030",
               lambda: _arrow_gbk(chinese)),
-        _line("read_layer, 500k-building GeoPackage", lambda: read_layer(homes), "pyogrio (Arrow)",
+        _line(f"read_layer, {buildings:,}-building GeoPackage", lambda: read_layer(homes), "pyogrio (Arrow)",
               lambda: pyogrio.read_dataframe(homes, use_arrow=True)),
     ]  # fmt: skip
 

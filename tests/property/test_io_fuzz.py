@@ -23,7 +23,7 @@ from gridmap.io.inputs import read_households, read_incidents
 from gridmap.io.look import look
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
 
-ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "12"))  # corruptions of each kind and file
+ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "6"))  # corruptions of each kind and file
 SECONDS = 20  # for one file of a few kilobytes
 ROWS = 40
 
