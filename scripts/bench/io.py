@@ -57,16 +57,20 @@ def _readers(folder: Path, scale: int) -> list[str]:
     _write_incidents(text, rows)
     chinese.write_bytes(text.read_text("utf-8").encode("gb18030"))
     _write_buildings(homes, buildings)
-    return [
-        _line(f"read_table, {rows:,}-row CSV", lambda: read_table(text), "pyarrow → pandas",
-              lambda: pacsv.read_csv(text).to_pandas()),
-        _line(f"read_incidents, {rows:,}-row CSV", lambda: read_incidents(text), "pyarrow → pandas",
-              lambda: pacsv.read_csv(text).to_pandas()),
-        _line(f"read_table, {rows:,}-row GB18030 CSV", lambda: read_table(chinese), "pyarrow, GB18030",
-              lambda: _arrow_gbk(chinese)),
-        _line(f"read_layer, {buildings:,}-building GeoPackage", lambda: read_layer(homes), "pyogrio (Arrow)",
-              lambda: pyogrio.read_dataframe(homes, use_arrow=True)),
-    ]  # fmt: skip
+    plain = partial(_arrow, text)
+    bulk = partial(pyogrio.read_dataframe, homes, use_arrow=True)
+    jobs = (
+        (f"read_table, {rows:,}-row CSV", partial(read_table, text), "pyarrow", plain),
+        (f"read_incidents, {rows:,}-row CSV", partial(read_incidents, text), "pyarrow", plain),
+        (
+            f"read_table, {rows:,}-row GB18030 CSV",
+            partial(read_table, chinese),
+            "decode + pyarrow",
+            partial(_arrow_gbk, chinese),
+        ),
+        (f"read_layer, {buildings:,} polygons", partial(read_layer, homes), "pyogrio, Arrow", bulk),
+    )
+    return [_line(*job) for job in jobs]
 
 
 def _datums(count: int) -> list[str]:
@@ -108,6 +112,10 @@ def _timed(work: Callable[[], Any], repeats: int = 5) -> Timing:
         cpu.append(time.process_time() - start[0])
         wall.append(time.perf_counter() - start[1])
     return median(cpu), median(wall)
+
+
+def _arrow(path: Path) -> Any:
+    return pacsv.read_csv(path).to_pandas()
 
 
 def _arrow_gbk(path: Path) -> Any:
