@@ -349,7 +349,7 @@
     if (rank === 0 || !level.names.length) return true;
     const middle = level.names.map((name) => name.length).sort((a, b) => a - b)[level.names.length >> 1];
     const sample = level.names.find((name) => name.length === middle);
-    return level.spacing * view.scale > (rank === 1 ? 1.1 : 1.5) * pen.measureText(sample).width;
+    return level.spacing * view.scale > 1.45 * pen.measureText(sample).width;
   }
 
   function paintImage(pen, view, image) {

@@ -26,6 +26,7 @@ from gridmap.maps.words import Lang
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
+    from gridmap.organisation.staffing import Staffing
 
 
 def figures(
@@ -77,8 +78,8 @@ def computed(
     by: By,
     level: str | None,
     lang: Lang,
-) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Return the figures, the hotspots by cell and the incidents of the period in cells."""
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, Staffing | None]:
+    """Return the figures, the hotspots by cell, the period's incidents in cells, the staffing."""
     placed, shown, period, before = period_of(incidents, grid, since, until)
     now = period[period["code"].notna()]
     spots = spots_of(now, grid)
@@ -102,7 +103,7 @@ def computed(
         "crs": label(grid.crs),
         "fingerprint": grid.content_hash[:12],
     }
-    return found, spots, now
+    return found, spots, now, posted
 
 
 def period_of(

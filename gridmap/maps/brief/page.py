@@ -15,7 +15,6 @@ from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.maps import themes, vendored, views
 from gridmap.maps.brief import parts, sentences
-from gridmap.maps.brief.accounts import posted_of
 from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from gridmap.grid import Grid
+    from gridmap.organisation.staffing import Staffing
 
 Audience = Literal["internal", "public"]
 HOTSPOT_THEME = 1  # place of the hotspots among the tabs
@@ -134,9 +134,9 @@ def briefing(
             grid, incidents, cell, staff=staff, barriers=barriers, buildings=buildings,
             since=since, until=until, title=title, source=source, lang=lang,
         )  # fmt: skip
-    found, spots, now = computed(grid, incidents, staff, since, until, by, level, lang)
+    found, spots, now, posted = computed(grid, incidents, staff, since, until, by, level, lang)
     public = audience == "public"
-    scene = _scene(grid, spots, now, staff, lang, public)
+    scene = _scene(grid, spots, now, posted, lang, public)
     page = _page(found, scene, title, source, lang, public)
     said = "".join(text for text, _ in sentences.conclusion(found, lang))
     return Briefing(page, found, said)
@@ -146,7 +146,7 @@ def _scene(
     grid: Grid,
     spots: pd.DataFrame,
     now: pd.DataFrame,
-    staff: pd.DataFrame | None,
+    posted: Staffing | None,
     lang: Lang,
     public: bool,
 ) -> Scene:
@@ -157,7 +157,6 @@ def _scene(
         themes.households(grid, lang),
     ]
     columns = [] if public else [views.count_column(counts, lang)]
-    posted = posted_of(staff, grid)
     if posted is not None:
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
         columns += views.staff_columns(posted.cells, grid, lang)
