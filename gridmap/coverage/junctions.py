@@ -59,6 +59,24 @@ def split(left: Leftover) -> Split:
     return Split(pieces, piece_of, rest, vertices, edge)
 
 
+def surely_open(left: Leftover, samples: int = 16) -> bool:
+    """Tell, from a few leftover edges, that they cannot all be T-junctions.
+
+    An edge that no other leftover edge runs along can never cancel, however it is split.
+    """
+    edges = left.edges
+    low, high = np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])
+    for k in np.linspace(0, len(edges) - 1, min(samples, len(edges))).astype(np.int64):
+        near = ((low <= high[k]) & (high >= low[k])).all(axis=1)
+        near[k] = False
+        others = edges[near]
+        a = orientation(*edges[k], others[:, 0], others[:, 1])
+        b = orientation(*edges[k], others[:, 2], others[:, 3])
+        if not ((a == 0) & (b == 0)).any():
+            return True
+    return False
+
+
 def rows_of(table: Edges) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Return the rows of a table as one value each, for comparing sets of them."""
     table = np.ascontiguousarray(table + 0.0)

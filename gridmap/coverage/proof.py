@@ -22,7 +22,7 @@ from gridmap.coverage.chain import (
     reverse,
     rings_of,
 )
-from gridmap.coverage.junctions import split
+from gridmap.coverage.junctions import split, surely_open
 from gridmap.errors import CRSError, InputError
 
 Verdict = Literal["exact", "exact_with_t_junctions", "within_tolerance", "failed", "unprovable"]
@@ -237,7 +237,9 @@ def _cancel(rings: Rings, rim: Rings) -> tuple[int, Verdict]:
 def _verdict(left: Leftover) -> Verdict:
     if len(left) == 0:
         return "exact"
-    return "failed" if len(split(left).left) else "exact_with_t_junctions"
+    if surely_open(left) or len(split(left).left):
+        return "failed"
+    return "exact_with_t_junctions"
 
 
 def _cancels(rings: Rings, rim: Rings, group: Index | None = None) -> bool:

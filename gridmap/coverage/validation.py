@@ -371,10 +371,11 @@ def _qualified(
     gap = np.flatnonzero(faults.kind == "gap")
     qualifier = faults.qualifier.copy()
     median = float(np.median(shapely.area(subject.polygons)))
-    rim = shapely.boundary(outline)
-    shapely.prepare(rim)
+    edges, _ = directed_edges(np.array([outline], dtype=object))
+    rim = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
     near = resolution(shapely.get_coordinates(outline))
-    at_rim = shapely.dwithin(faults.geometry[gap], rim, near)
+    at_rim = np.zeros(len(gap), dtype=bool)
+    at_rim[rim.query(faults.geometry[gap], predicate="dwithin", distance=near)[0]] = True
     whole = faults.area[gap] > MISSING_CELL * median
     qualifier[gap] = np.where(whole, "missing-cell", np.where(at_rim, "edge", "hole"))
     faults = replace(faults, qualifier=qualifier)
