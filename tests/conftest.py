@@ -35,7 +35,7 @@ def _browser() -> str:
 def _postgis() -> str:
     if not glob.glob("/usr/share/postgresql/*/extension/postgis.control"):
         return "needs PostgreSQL with PostGIS"
-    return _module("psycopg", "sqlalchemy", "geoalchemy2")
+    return _module("psycopg")
 
 
 def _real() -> str:
