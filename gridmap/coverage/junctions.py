@@ -70,8 +70,9 @@ def surely_open(left: Leftover, samples: int = 16) -> bool:
         near = ((low <= high[k]) & (high >= low[k])).all(axis=1)
         near[k] = False
         others = edges[near]
-        a = orientation(*edges[k], others[:, 0], others[:, 1])
-        b = orientation(*edges[k], others[:, 2], others[:, 3])
+        ax, ay, bx, by = edges[k]
+        a = orientation(ax, ay, bx, by, others[:, 0], others[:, 1])
+        b = orientation(ax, ay, bx, by, others[:, 2], others[:, 3])
         if not ((a == 0) & (b == 0)).any():
             return True
     return False
