@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import importlib.util
 import os
 import resource
@@ -86,6 +87,7 @@ def plain(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return units.drop(columns=["block", "path", "side"], errors="ignore")
 
 
+@functools.cache
 def city(quick: bool) -> tuple[gpd.GeoDataFrame, list[dict[str, object]]]:
     """Return the units of the generated city and what it took to make them."""
     clock = time.process_time()

@@ -1,0 +1,44 @@
+"""The report of a partition: every figure is one that can be counted again."""
+
+from __future__ import annotations
+
+import pytest
+
+import gridmap as gm
+from gridmap.partition.report import report
+from tests.unit.test_partition import row, town
+
+
+def test_figures_can_be_counted_again() -> None:
+    units = town(12, 3)
+    units["block"] = units.index // 40
+    grid = gm.partition(units)
+    made = report(grid)
+    document = made.as_dict()
+    assert document["schema"] == "gridmap.partition/1"
+    assert document["cells"] == document["residential"] == len(grid)
+    assert sum(document["histogram"].values()) == len(grid)
+    assert document["households_out"] == units["households"].sum()
+    inner = grid.cells.geometry.length.sum() - grid.jurisdictions.geometry.length.sum()
+    assert document["internal_boundary_m"] == pytest.approx(inner / 2, abs=0.01)
+    assert 0 < document["on_barriers_m"] < document["internal_boundary_m"]
+    assert made.communities["verdict"].tolist() == ["solved"] * 3
+    assert made.communities["cells"].sum() == len(grid)
+
+
+def test_verdicts_tell_approved_from_certified() -> None:
+    units = row(100, 150)
+    assert report(gm.partition(units)).communities["verdict"].tolist() == ["certified"]
+    approved = gm.partition(units, approved=["001"])
+    assert report(approved).communities["verdict"].tolist() == ["approved"]
+    assert approved.exceptions["approved"].tolist() == [True]
+    kept = gm.partition(units, keep=approved)
+    assert kept.exceptions["approved"].tolist() == [True]
+
+
+def test_the_page_speaks_both_languages_and_escapes_names() -> None:
+    grid = gm.partition(row(100, 900, name=["", "<b>Tower</b>"]), lang="en")
+    page = report(grid).html("en")
+    assert "Unit &lt;b&gt;Tower&lt;/b&gt; alone has 900 households" in page
+    assert "Partition report" in page
+    assert "网格划分报告" in report(grid).html("zh")
