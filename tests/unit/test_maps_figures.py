@@ -222,6 +222,13 @@ def test_what_cannot_be_understood_is_refused(
         gm.briefing(grid, town.incidents, **options)
 
 
+def test_times_with_a_zone_count_by_their_own_clock(grid: gm.Grid, town: Any) -> None:
+    zoned = town.incidents.assign(time=town.incidents["time"].dt.tz_localize("Asia/Shanghai"))
+    options: dict[str, Any] = {"since": SINCE, "until": UNTIL}
+    told, plain = (figures(grid, frame, **options) for frame in (zoned, town.incidents))
+    assert told["trend"] == plain["trend"] and told["incidents"] == plain["incidents"]
+
+
 def test_a_period_before_must_be_whole() -> None:
     time = pd.Series(pd.date_range("2026-01-01", "2026-03-31"))
     assert window(time, "2026-03-01").before == (

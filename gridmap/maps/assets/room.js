@@ -278,6 +278,7 @@
     this.stop();
     box.hidden = !theme.periods;
     this.root.classList.toggle('gm-timed', Boolean(theme.periods));
+    this.map.getContainer().classList.toggle('gm-has-slider', Boolean(theme.periods));
     if (!theme.periods) return;
     const range = make('input');
     range.type = 'range';
@@ -644,7 +645,7 @@
   /** Put a still picture where the live map stands; style sheets show it on paper only. */
   Room.prototype.preparePrint = function () {
     const size = this.options.printSize;
-    const still = size ? this.sheet(size[0], size[1], size[2], false) : this.sheet(2200, 1500, 1.5, true);
+    const still = size ? this.sheet(size[0], size[1], size[2], false) : this.sheet(2200, 1500, 1.75, true);
     this.printed.src = still.toDataURL('image/png');
   };
 

@@ -19,8 +19,9 @@ def change(now: int, before: int | None) -> float | None:
 
 
 def times_of(placed: pd.DataFrame) -> pd.Series:
-    """Return the times of incidents, NaT where unreadable."""
-    return pd.to_datetime(placed["time"], errors="coerce")
+    """Return the times of incidents as clocks showed them, NaT where unreadable."""
+    times = pd.to_datetime(placed["time"], errors="coerce")
+    return times.dt.tz_localize(None)
 
 
 def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] | None:

@@ -70,7 +70,7 @@ def portrait(
         f'<path d="{frame.path(shape)}" fill="none" stroke="#8e1b1b" stroke-width="3" '
         'stroke-linejoin="round"/>'
     )
-    taken: list[tuple[float, float, float, float]] = []
+    taken = [(WIDTH - 170.0, HEIGHT - 34.0, float(WIDTH), float(HEIGHT))]  # the scale bar
     x, y = frame.at(*shapely.get_coordinates(shape.representative_point())[0])
     drawn += _text(str(cells.loc[code, "name"]), x, y, 15, "700", taken)
     for bound in bounds:
