@@ -19,13 +19,13 @@ from folium.template import Template
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
 from gridmap.maps import themes, vendored
+from gridmap.maps.basemap import Datum, over_basemap
 from gridmap.maps.offline import offline, write_page
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Scene, as_json
 from gridmap.maps.words import Lang
 
 EARTH = 6378137.0
-TILES = "tile"  # what the parts of a basemap's address stand for
 
 
 class CellLayer(Layer):
@@ -216,9 +216,11 @@ def bounds_of(scene: Scene) -> list[list[float | None]]:
     return [[float(lat[0]), float(lng[0])], [float(lat[1]), float(lng[1])]]
 
 
-def show(scene: Scene, *, basemap: str | None = None) -> OfflineMap:
-    """Make the map of a scene, fitted to it."""
+def show(scene: Scene, *, basemap: str | None = None, basemap_datum: Datum = "wgs84") -> OfflineMap:
+    """Make the map of a scene, fitted to it, over a basemap if there is one."""
     shown = OfflineMap(basemap=basemap)
+    if basemap:
+        scene = over_basemap(scene, basemap_datum)
     shown.add_child(Room(scene))
     shown.get_root().title = scene.title or None
     return shown

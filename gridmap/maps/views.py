@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from gridmap.grid import Grid
+    from gridmap.maps.basemap import Datum
     from gridmap.maps.layer import OfflineMap
 
 
@@ -32,6 +33,7 @@ def coverage_map(
     source: str = "",
     lang: Lang = "zh",
     basemap: str | None = None,
+    basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map a grid: households against the band, kinds, areas of each level.
 
@@ -54,7 +56,9 @@ def coverage_map(
     lang
         "zh" or "en".
     basemap
-        Address of XYZ tiles in WGS 84 for a notebook; a map with one cannot be saved.
+        Address of XYZ tiles for a notebook; a map with one cannot be saved.
+    basemap_datum
+        Datum of these tiles: "wgs84", "gcj02" or "bd09". The cells are moved to lie over them.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def coverage_map(
         grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
         title=title, source=source, lang=lang,
     )  # fmt: skip
-    return show(scene, basemap=basemap)
+    return show(scene, basemap=basemap, basemap_datum=basemap_datum)
 
 
 def coverage_scene(
@@ -141,6 +145,7 @@ def hotspot_map(
     source: str = "",
     lang: Lang = "zh",
     basemap: str | None = None,
+    basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map hotspots: Gi* classes, rates, smoothed rates, counts, and time as a slider.
 
@@ -154,7 +159,7 @@ def hotspot_map(
         Points; adds their density as an image, never the points themselves.
     heat
         Whether the density is shown at once.
-    title, source, lang, basemap
+    title, source, lang, basemap, basemap_datum
         As for `coverage_map`.
 
     Raises
@@ -168,7 +173,7 @@ def hotspot_map(
     scene = hotspot_scene(
         grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
     )
-    return show(scene, basemap=basemap)
+    return show(scene, basemap=basemap, basemap_datum=basemap_datum)
 
 
 def hotspot_scene(

@@ -145,7 +145,6 @@ def test_density_holds_no_point_and_follows_the_households(grid: gm.Grid, town: 
 
 def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> None:
     centre = grid.cells.representative_point().iloc[7]
-    lng, lat = gm.from_datum, None  # noqa: F841 - the forward way is tested in its own room
     from gridmap.crs import positions_to
 
     x, y = positions_to(np.array([centre.x]), np.array([centre.y]), "gcj02", grid.crs)
@@ -154,6 +153,24 @@ def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> N
     placed = with_places(frame, grid)
     assert placed["code"].tolist() == [grid.cells.index[7]]
     assert np.allclose(placed[["x", "y"]].to_numpy()[0], [centre.x, centre.y], atol=1e-3)
+
+
+def test_cells_lie_over_tiles_in_a_shifted_datum(grid: gm.Grid) -> None:
+    from gridmap.crs import wgs84_to_gcj02
+    from gridmap.maps.basemap import over_basemap
+    from gridmap.maps.scene import grid_scene
+
+    scene = grid_scene(grid, [themes.kinds(grid, "en")], "en")
+    shifted = over_basemap(scene, "gcj02")
+    assert shapely.coverage_is_valid(shifted.shapes)
+    assert "GCJ02" in shifted.credit and shifted.extras["opacity"] < 1
+    at = gpd.GeoSeries([scene.shapes[0], shifted.shapes[0]], crs=3857).to_crs(4326)
+    plain, there = (shapely.get_coordinates(shape)[3] for shape in at)
+    assert np.allclose(there, np.ravel(wgs84_to_gcj02(*plain)), atol=1e-9)
+    assert np.abs(there - plain).max() > 1e-3
+    assert over_basemap(scene, "wgs84").shapes is scene.shapes
+    with pytest.raises(gm.InputError, match="`basemap_datum` is 'itrf'"):
+        over_basemap(scene, "itrf")  # type: ignore[arg-type]
 
 
 def test_marks_tell_kind_size_and_place() -> None:

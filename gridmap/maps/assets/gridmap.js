@@ -509,6 +509,7 @@
       };
       this._cells = make('gm-cells');
       this._marks = make('gm-marks');
+      if (this.data.opacity) this._cells.style.opacity = this.data.opacity;
       if (this.data.heat) this.data.heat.element.onload = () => this.draw();
       map.on('mouseout', this._leave, this);
       this.draw();
