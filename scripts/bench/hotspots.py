@@ -15,6 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+sys.path[0] = str(
+    Path(__file__).resolve().parents[2]
+)  # or numba takes coverage.py here for another
+
 import numpy as np
 from scipy import sparse
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+sys.path[0] = str(
+    Path(__file__).resolve().parents[2]
+)  # or numba takes coverage.py here for another
 
 import geopandas as gpd
 import numpy as np

@@ -16,13 +16,17 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+sys.path[0] = str(
+    Path(__file__).resolve().parents[2]
+)  # or numba takes coverage.py here for another
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from assign import SIDE, SOUTH, WEST, jagged_city
 
 import gridmap as gm
+from scripts.bench.assign import SIDE, SOUTH, WEST, jagged_city
 
 # fmt: off
 FLAGS = [

@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+
+sys.path[0] = str(
+    Path(__file__).resolve().parents[2]
+)  # or numba takes coverage.py here for another
 
 import geopandas as gpd
 import shapely
