@@ -24,9 +24,8 @@ from typing import Any, NamedTuple
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", GRIDMAP_CACHE="off")
 
-sys.path[0] = str(
-    Path(__file__).resolve().parents[2]
-)  # or numba takes coverage.py here for another
+# numba would take coverage.py here for another
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import geopandas as gpd
 import numpy as np

@@ -22,8 +22,8 @@ import shapely
 # in place of this folder, where this very file would pass for the package `coverage`
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from gridmap.coverage import prove, repair, validate  # noqa: E402
-from tests.damage import Broken, damaged, jittered, quilt  # noqa: E402
+from gridmap.coverage import prove, repair, validate
+from tests.damage import Broken, damaged, jittered, quilt
 
 ROUNDS = 3
 

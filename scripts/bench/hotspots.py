@@ -15,9 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(
-    Path(__file__).resolve().parents[2]
-)  # or numba takes coverage.py here for another
+# numba would take coverage.py here for another
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import numpy as np
 from scipy import sparse

@@ -18,9 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path[0] = str(
-    Path(__file__).resolve().parents[2]
-)  # or numba takes coverage.py here for another
+# numba would take coverage.py here for another
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import geopandas as gpd
 import numpy as np

@@ -7,7 +7,7 @@ The generated city and, where GRIDMAP_SHARED has it, real Taipei by villages, st
 districts. Peers are those of the dependency group `bench`.
 """
 
-# ruff: noqa: E402 (the imports must not see the scripts beside this one)
+
 from __future__ import annotations
 
 import argparse
@@ -369,7 +369,7 @@ def optimum(quick: bool) -> str:
 
 def _neighbourhood(town: Community, rng: np.random.Generator) -> Community | None:
     """Return a connected bit of a community with a few cells' worth of households."""
-    size = int(rng.integers(20, 27))
+    size = int(rng.integers(16, 25))
     chosen = [int(rng.integers(len(town)))]
     ties = town.bonds()
     near = {(int(a), int(b)) for a, b in zip(town.i[ties], town.j[ties], strict=True)}

@@ -148,7 +148,7 @@ def every_cell(masks: Masks, most: int) -> list[int] | None:
 
 
 def exact(
-    town: Community, low: int, high: int, cells: int = 0, most: int = 60_000
+    town: Community, low: int, high: int, cells: int = 0, most: int = 20_000
 ) -> tuple[str, float | None]:
     """Return "optimal" with the least border, "impossible", or "unknown": HiGHS, set partition."""
     ties = town.bonds()

@@ -17,9 +17,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-sys.path[0] = str(
-    Path(__file__).resolve().parents[2]
-)  # or numba takes coverage.py here for another
+# numba would take coverage.py here for another
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import geopandas as gpd
 import shapely
