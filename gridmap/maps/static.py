@@ -14,10 +14,10 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.maps import themes
+from gridmap.maps import hot, themes
 from gridmap.maps.density import with_places
+from gridmap.maps.rates import counted, rate_theme
 from gridmap.maps.scene import credit_line
-from gridmap.maps.views import counted, rate_theme
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _theme(
     if color is not None:
         return themes.column(grid, color, lang)
     if spots is not None:
-        return themes.hotspot(spots, grid, lang)
+        return hot.hotspot(spots, grid, lang)
     if incidents is not None:
         return rate_theme(counted(with_places(incidents, grid), grid), grid, lang)
     return themes.households(grid, lang)

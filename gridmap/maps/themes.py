@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
 BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]
-BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62", "#b2182b"]
 QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462", "#b3de69"]
 NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
@@ -292,61 +291,3 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
         tab=pick(lang, "人员", "Staff"),
         note=pick(lang, "按 1+X+Y 名册；不含姓名", "by the 1+X+Y roster; no names"),
     )
-
-
-def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
-    """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
-    labels = _bin_labels(lang)
-    classes = [
-        Class(label, color, COLD_HATCH if k < 3 else None)
-        for k, (label, color) in enumerate(zip(labels, BLUE_GREY_RED, strict=True))
-    ]
-    classes.append(Class(pick(lang, "未检验", "not tested"), NOTHING, NOTHING_HATCH))
-    split = spots.index.nlevels > 1
-    periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
-    return Theme(
-        pick(lang, "热点显著性", "Hotspots"),
-        classes,
-        periods[-1].of if split else _bins(spots, grid),
-        unit="Gi*",
-        tab=pick(lang, "热点", "Hotspots"),
-        note=pick(
-            lang,
-            "Getis–Ord Gi*（标准化率，邻接含自身），FDR 校正",
-            "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected",
-        ),
-        periods=periods if split else (),
-        whole_time=False,
-    )
-
-
-def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Split a frame by what stands in its index behind the code; one map when nothing does."""
-    if spots.index.nlevels == 1:
-        return [("", spots)]
-    others = list(range(1, spots.index.nlevels))
-    by = others[0] if len(others) == 1 else others
-    return [
-        (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))
-        for key, part in spots.groupby(level=by, sort=True, observed=True)
-    ]
-
-
-def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
-    spots = spots.reindex(grid.cells.index)
-    tested = spots["bin"].notna().to_numpy()
-    if "gate" in spots:
-        tested = tested & (spots["gate"].fillna("").astype(str).to_numpy() == "")
-    of = spots["bin"].fillna(0).to_numpy().astype(np.int64) + 3
-    return np.where(tested, of, 7).astype(np.int64)
-
-
-def _bin_labels(lang: Lang) -> list[str]:
-    levels = ["q ≤ 0.01", "q ≤ 0.05", "q ≤ 0.10"]
-    cold, hot = pick(lang, "冷点", "cold"), pick(lang, "热点", "hot")
-    plain = pick(lang, "不显著", "not significant")
-    return [
-        *(f"{cold} {q}" for q in levels),
-        plain,
-        *(f"{hot} {q}" for q in reversed(levels)),
-    ]

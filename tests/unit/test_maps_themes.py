@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridmap as gm
-from gridmap.maps import themes, views
+from gridmap.maps import hot, rates, themes
 from gridmap.maps.density import heat_image, with_places
 from gridmap.maps.marks import defect_marks
 from gridmap.maps.scene import levels_of
@@ -26,16 +26,16 @@ LANGS: list[Any] = ["zh", "en"]
 def test_every_theme_classes_every_cell_once(grid: gm.Grid, town: Any, lang: Any) -> None:
     placed = gm.assign(town.incidents, grid)
     spots = gm.hotspots(gm.tally(placed, grid), grid)
-    counts = views.counted(placed, grid)
+    counts = rates.counted(placed, grid)
     shown = [
         themes.households(grid, lang),
         themes.kinds(grid, lang),
-        themes.hotspot(spots, grid, lang),
+        hot.hotspot(spots, grid, lang),
         themes.column(grid, "area_m2", lang),
         themes.column(grid, "kind", lang),
-        views.rate_theme(counts, grid, lang),
-        views.smoothed_theme(counts, grid, lang),
-        views.count_theme(counts, grid, lang),
+        rates.rate_theme(counts, grid, lang),
+        rates.smoothed_theme(counts, grid, lang),
+        rates.count_theme(counts, grid, lang),
         *(themes.areas(grid, level, lang) for level in grid.levels),
     ]
     for theme in shown:
@@ -85,7 +85,7 @@ def test_other_schemes_and_given_breaks_are_followed() -> None:
 
 def test_cells_without_households_have_no_rate(grid: gm.Grid) -> None:
     counts = pd.Series(3, index=grid.cells.index)
-    theme = views.rate_theme(counts, grid, "en")
+    theme = rates.rate_theme(counts, grid, "en")
     none = grid.cells["households"].to_numpy() == 0
     assert none.any()
     assert (theme.of == len(theme.classes) - 1).tolist() == none.tolist()
@@ -101,10 +101,10 @@ def test_touching_areas_never_share_a_colour(grid: gm.Grid) -> None:
 
 def test_empirical_bayes_draws_small_cells_to_the_mean() -> None:
     counts, base = np.array([1.0, 100, 30, 220]), np.array([10.0, 1000, 1000, 1000])
-    smooth = views.empirical_bayes(counts, base)
+    smooth = rates.empirical_bayes(counts, base)
     mean = counts.sum() / base.sum()
     assert abs(smooth[0] - mean) < abs(counts[0] / base[0] - mean) or counts[0] / base[0] == mean
-    assert np.allclose(views.empirical_bayes(np.full(4, 5.0), np.full(4, 50.0)), 0.1)
+    assert np.allclose(rates.empirical_bayes(np.full(4, 5.0), np.full(4, 50.0)), 0.1)
 
 
 def test_a_column_that_is_not_there_is_named(grid: gm.Grid) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gridmap.maps.words import Lang, pick
+from gridmap.privacy import SMALL
+
 ABOVE, BELOW, ALIKE = "#b5532b", "#6d9ab5", "#a9b6bd"
 
 
@@ -154,3 +157,10 @@ def percent(share: float | None, digits: int = 1) -> str:
 def fact(value: Any) -> str:
     """Write a whole number with separators, or a dash."""
     return "–" if value is None else f"{int(value):,}"
+
+
+def counted(count: int, public: bool, lang: Lang) -> str:
+    """Write a count; for the public a small one only as such."""
+    if public and 0 < count < SMALL:
+        return pick(lang, f"少于{SMALL}", f"under {SMALL}")
+    return fact(count)

@@ -13,8 +13,8 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap._version import __version__
-from gridmap.maps import themes, vendored, views
-from gridmap.maps.brief import parts, sentences
+from gridmap.maps import hot, rates, themes, vendored
+from gridmap.maps.brief import parts, sentences, tables
 from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
@@ -152,14 +152,14 @@ def _scene(
 ) -> Scene:
     counts = spots["incidents"].reindex(grid.cells.index, fill_value=0)
     shown = [
-        views.rate_theme(counts, grid, lang),
-        themes.hotspot(spots, grid, lang),
+        rates.rate_theme(counts, grid, lang),
+        hot.hotspot(spots, grid, lang),
         themes.households(grid, lang),
     ]
-    columns = [] if public else [views.count_column(counts, lang)]
+    columns = [] if public else [rates.count_column(counts, lang)]
     if posted is not None:
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
-        columns += views.staff_columns(posted.cells, grid, lang)
+        columns += rates.staff_columns(posted.cells, grid, lang)
     heat = heat_image(now, grid, lang)
     extras: dict[str, Any] = {"show": {"heat": False}}
     if heat is not None:
@@ -188,10 +188,10 @@ def _page(
             "按事件率；须线为 95% 区间，虚线为全域",
             "by rate; whiskers 95% interval, dashes all",
         ),
-        "ranking": parts.ranking(found, lang, level, public),
+        "ranking": tables.ranking(found, lang, level, public),
         "hot_title": pick(lang, "重点热点网格", "Strongest hotspots"),
         "hot_hint": pick(lang, "Gi* 最强，点击定位", "by Gi*; click to see"),
-        "hot": parts.hotspots(found, lang, HOTSPOT_THEME, public),
+        "hot": tables.hotspots(found, lang, HOTSPOT_THEME, public),
         **_lower(found, lang, public),
         "definitions_title": pick(lang, "口径", "Definitions"),
         "definitions": "".join(f"<li>{_esc(t)}</li>" for t in sentences.definitions(found, lang)),
