@@ -7,7 +7,6 @@ The generated city and, where GRIDMAP_SHARED has it, real Taipei by villages, st
 districts. Peers are those of the dependency group `bench`.
 """
 
-
 from __future__ import annotations
 
 import argparse
@@ -345,7 +344,7 @@ def optimum(quick: bool) -> str:
     reached, proven, clock, reference = 0, 0, 0.0, 0.0
     sizes = []
     pool = [t for t in components(city(True)[0]) if len(t) >= 30]
-    while proven < (8 if quick else 40):
+    while proven < (4 if quick else 20):
         town = _neighbourhood(pool[int(rng.integers(len(pool)))], rng)
         if town is None:
             continue
@@ -369,7 +368,7 @@ def optimum(quick: bool) -> str:
 
 def _neighbourhood(town: Community, rng: np.random.Generator) -> Community | None:
     """Return a connected bit of a community with a few cells' worth of households."""
-    size = int(rng.integers(16, 25))
+    size = int(rng.integers(14, 21))
     chosen = [int(rng.integers(len(town)))]
     ties = town.bonds()
     near = {(int(a), int(b)) for a, b in zip(town.i[ties], town.j[ties], strict=True)}
