@@ -8,7 +8,9 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from gridmap.coverage import matched_boundary
 from gridmap.errors import InputError
+from gridmap.grid.door import one_geometry
 from gridmap.grid.grid import Grid
 
 
@@ -28,7 +30,8 @@ def adopt(
     cells : GeoDataFrame
         One row a cell.
     boundary : Polygon, MultiPolygon or GeoSeries
-        The outline that the cells must fill.
+        The outline that the cells must fill. Vertices that cells have exactly on its sides are
+        added to it, which changes no area.
     code, count : str, optional
         Columns of the code and of the households; without `code` the index is the code.
     levels : sequence of str
@@ -75,9 +78,10 @@ def adopt(
         frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
         jurisdictions = _unions(frame, list(levels))
     low, high = households
+    outline = one_geometry(boundary, frame)
     return Grid(
         frame,
-        boundary,
+        matched_boundary(outline, frame.geometry),
         levels,
         jurisdictions=jurisdictions,
         parameters={"min": low, "max": high, "adopted": True},

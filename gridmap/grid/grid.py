@@ -64,7 +64,7 @@ class Grid:
     >>> squares = gpd.GeoDataFrame(
     ...     {"code": ["A1", "A2"], "households": [310, 420]},
     ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
-    >>> Grid(squares, shapely.box(0, 0, 10, 5))
+    >>> Grid(squares, squares.union_all("coverage"))
     <Grid of 2 cells in 1 jurisdiction, 310-420 households each, EPSG:4547>
     """
 
