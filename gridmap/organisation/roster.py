@@ -139,14 +139,15 @@ def _check_known(codes: pd.Series, grid: Grid) -> None:
 
 def _shared_out(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Replace codes of jurisdictions by those of their cells, in turns."""
-    cells = grid.cells.assign(later=grid.cells["kind"] != "residential")
-    cells = cells.sort_values("later", kind="stable")
+    cells = grid.cells
+    cells = cells.assign(later=cells["kind"] != "residential").sort_values("later", kind="stable")
     of_parent = {parent: list(rows.index) for parent, rows in cells.groupby("parent")}
+    known = set(cells.index)
     turn: dict[tuple[str, str], int] = {}
     codes = []
     for row in table.itertuples():
         code = str(row.code)
-        if code not in grid.cells.index:
+        if code not in known:
             own, key = of_parent[code], (code, str(row.role))
             code, turn[key] = own[turn.get(key, 0) % len(own)], turn.get(key, 0) + 1
         codes.append(code)
