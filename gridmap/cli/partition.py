@@ -137,8 +137,8 @@ class Clock:
 def read_units(shell: _shell.Shell, clock: Clock, options: dict[str, Any]) -> gpd.GeoDataFrame:
     """Read the inputs, say how they were understood, and make units of them."""
     from gridmap.io import inputs
-    from gridmap.partition.attach import attach
-    from gridmap.partition.subdivide import subdivide
+    from gridmap.partition.units.attach import attach
+    from gridmap.partition.units.subdivide import subdivide
 
     crs = options["crs"]
     levels = list(options["levels"]) or None

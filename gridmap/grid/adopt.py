@@ -58,7 +58,7 @@ def adopt(
     >>> len(adopt(cells, shapely.box(0, 0, 10, 5), code="id"))
     2
     """
-    frame = cells.copy()
+    frame = cells.drop(columns="parent", errors="ignore")
     for name, column in (("code", code), ("count", count)):
         if column is not None and column not in frame:
             raise InputError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 # bound at once: a function and its module share a name, and the function must win
-from gridmap.partition.attach import attach
 from gridmap.partition.feasibility import feasibility, what_if
 from gridmap.partition.partition import partition
-from gridmap.partition.subdivide import subdivide
+from gridmap.partition.units import attach, subdivide
 
 __all__ = ["attach", "feasibility", "partition", "subdivide", "what_if"]

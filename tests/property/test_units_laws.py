@@ -12,10 +12,10 @@ from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, contacts
 from gridmap.coverage import prove
-from gridmap.partition.attach import attach
-from gridmap.partition.slivers import absorb
-from gridmap.partition.subdivide import subdivide
-from gridmap.partition.tiling import tile
+from gridmap.partition.units.attach import attach
+from gridmap.partition.units.slivers import absorb
+from gridmap.partition.units.subdivide import subdivide
+from gridmap.partition.units.tiling import tile
 
 SIDE = 300.0
 CRS = 4547

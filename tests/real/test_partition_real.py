@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gridmap as gm
-from gridmap.partition.attach import attach
+from gridmap.partition.units.attach import attach
 
 pytestmark = pytest.mark.real
 

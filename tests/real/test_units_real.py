@@ -12,8 +12,8 @@ import shapely
 from gridmap.contiguity import shared_edges
 from gridmap.coverage import prove
 from gridmap.errors import InputError
-from gridmap.partition.attach import attach
-from gridmap.partition.subdivide import subdivide
+from gridmap.partition.units.attach import attach
+from gridmap.partition.units.subdivide import subdivide
 
 pytestmark = pytest.mark.real
 

@@ -7,8 +7,8 @@ import pytest
 import shapely
 
 from gridmap.contiguity import Contacts, contacts
-from gridmap.partition.cuts import Items
-from gridmap.partition.noding import (
+from gridmap.partition.units.cuts import Items
+from gridmap.partition.units.noding import (
     LATTICE,
     faces_of,
     first_containing,
@@ -18,10 +18,10 @@ from gridmap.partition.noding import (
     outlines,
     widths,
 )
-from gridmap.partition.slivers import absorb
-from gridmap.partition.split import Pieces, split
-from gridmap.partition.tiling import overlap_shares, tile
-from gridmap.partition.tree import settle
+from gridmap.partition.units.slivers import absorb
+from gridmap.partition.units.split import Pieces, split
+from gridmap.partition.units.tiling import overlap_shares, tile
+from gridmap.partition.units.tree import settle
 
 SQUARE = shapely.box(0, 0, 100, 100)
 

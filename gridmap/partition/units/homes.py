@@ -10,8 +10,8 @@ import numpy as np
 import shapely
 
 from gridmap.errors import InputError
-from gridmap.partition.noding import Floats, Geometries, Ints, first_containing
-from gridmap.partition.reading import (
+from gridmap.partition.units.noding import Floats, Geometries, Ints, first_containing
+from gridmap.partition.units.reading import (
     Bools,
     Note,
     check_frame,

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from gridmap.contiguity import contacts
-from gridmap.partition.noding import (
+from gridmap.partition.units.noding import (
     Geometries,
     Ints,
     containing,

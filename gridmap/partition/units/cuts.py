@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap.partition.noding import Floats, Geometries, Ints
-from gridmap.partition.reading import Bools
+from gridmap.partition.units.noding import Floats, Geometries, Ints
+from gridmap.partition.units.reading import Bools
 
 GAP = 0.1
 """Metres that a cut needs between two places it separates."""

@@ -9,9 +9,9 @@ import shapely
 
 from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
 from gridmap.coverage.index import CoverageIndex
-from gridmap.partition.blocks import DEDICATED, LAND, Blocks, inside
-from gridmap.partition.homes import Homes
-from gridmap.partition.noding import (
+from gridmap.partition.units.blocks import DEDICATED, LAND, Blocks, inside
+from gridmap.partition.units.homes import Homes
+from gridmap.partition.units.noding import (
     Floats,
     Geometries,
     Ints,
@@ -22,9 +22,9 @@ from gridmap.partition.noding import (
     nearest_or_containing,
     outlines,
 )
-from gridmap.partition.slivers import AREA, WIDTH, absorb
-from gridmap.partition.split import Pieces
-from gridmap.partition.tree import Paths, settle
+from gridmap.partition.units.slivers import AREA, WIDTH, absorb
+from gridmap.partition.units.split import Pieces
+from gridmap.partition.units.tree import Paths, settle
 
 
 @dataclass(frozen=True)

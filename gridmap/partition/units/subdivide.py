@@ -10,13 +10,13 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
-from gridmap.partition.areas import Areas, read_areas
-from gridmap.partition.attach import attach
-from gridmap.partition.barriers import read_barriers
-from gridmap.partition.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
-from gridmap.partition.cuts import Items
-from gridmap.partition.fit import check_tiling, outline_shifts
-from gridmap.partition.frame import (
+from gridmap.partition.units.areas import Areas, read_areas
+from gridmap.partition.units.attach import attach
+from gridmap.partition.units.barriers import read_barriers
+from gridmap.partition.units.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
+from gridmap.partition.units.cuts import Items
+from gridmap.partition.units.fit import check_tiling, outline_shifts
+from gridmap.partition.units.frame import (
     about_crossing,
     about_dedicated,
     about_shift,
@@ -24,12 +24,12 @@ from gridmap.partition.frame import (
     facts,
     unit_frame,
 )
-from gridmap.partition.homes import Homes, filling, read_homes
-from gridmap.partition.jurisdictions import Jurisdictions, read_jurisdictions
-from gridmap.partition.noding import Ints
-from gridmap.partition.sides import inhabited
-from gridmap.partition.split import split
-from gridmap.partition.weave import Woven, homes_in, weave
+from gridmap.partition.units.homes import Homes, filling, read_homes
+from gridmap.partition.units.jurisdictions import Jurisdictions, read_jurisdictions
+from gridmap.partition.units.noding import Ints
+from gridmap.partition.units.sides import inhabited
+from gridmap.partition.units.split import split
+from gridmap.partition.units.weave import Woven, homes_in, weave
 from gridmap.progress import Progress, silent
 
 if TYPE_CHECKING:

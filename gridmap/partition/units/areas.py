@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gridmap.partition.noding import Geometries
-from gridmap.partition.reading import Note, check_frame, check_polygons, moved, valid_polygons
+from gridmap.partition.units.noding import Geometries
+from gridmap.partition.units.reading import Note, check_frame, check_polygons, moved, valid_polygons
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -12,8 +12,16 @@ import pandas as pd
 import shapely
 
 from gridmap.errors import InputError
-from gridmap.partition.noding import LATTICE, Floats, Geometries, outlines
-from gridmap.partition.reading import Bools, Note, check_frame, moved, note, usable, valid_polygons
+from gridmap.partition.units.noding import LATTICE, Floats, Geometries, outlines
+from gridmap.partition.units.reading import (
+    Bools,
+    Note,
+    check_frame,
+    moved,
+    note,
+    usable,
+    valid_polygons,
+)
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -10,7 +10,7 @@ import shapely
 
 from gridmap.coverage import prove
 from gridmap.errors import CoverageError
-from gridmap.partition.noding import Floats, Geometries, Ints
+from gridmap.partition.units.noding import Floats, Geometries, Ints
 
 
 def tiled_outlines(polygons: Geometries, owner: Ints, n: int) -> Geometries:

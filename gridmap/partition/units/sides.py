@@ -8,9 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import SHORTEST, Contacts, SharedEdges, pair_up
-from gridmap.partition.barriers import along, pieces_of
-from gridmap.partition.noding import Geometries, Ints
-from gridmap.partition.reading import Bools
+from gridmap.partition.units.barriers import along, pieces_of
+from gridmap.partition.units.noding import Geometries, Ints
+from gridmap.partition.units.reading import Bools
 
 
 def sides(n: int, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometries) -> Ints:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gridmap.partition.areas import Areas
-from gridmap.partition.fit import as_plain
-from gridmap.partition.homes import Homes
-from gridmap.partition.jurisdictions import Jurisdictions
-from gridmap.partition.noding import Ints
-from gridmap.partition.reading import Note, note
-from gridmap.partition.slivers import AREA, WIDTH
+from gridmap.partition.units.areas import Areas
+from gridmap.partition.units.fit import as_plain
+from gridmap.partition.units.homes import Homes
+from gridmap.partition.units.jurisdictions import Jurisdictions
+from gridmap.partition.units.noding import Ints
+from gridmap.partition.units.reading import Note, note
+from gridmap.partition.units.slivers import AREA, WIDTH
 
 if TYPE_CHECKING:
     import geopandas as gpd

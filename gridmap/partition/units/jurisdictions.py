@@ -12,8 +12,8 @@ import pandas as pd
 import shapely
 
 from gridmap.errors import CoverageError, InputError
-from gridmap.partition.noding import Geometries, Ints
-from gridmap.partition.reading import (
+from gridmap.partition.units.noding import Geometries, Ints
+from gridmap.partition.units.reading import (
     Note,
     as_text,
     check_frame,
@@ -24,7 +24,7 @@ from gridmap.partition.reading import (
     valid_polygons,
     working_crs,
 )
-from gridmap.partition.tiling import Mend, overlap_shares, tile
+from gridmap.partition.units.tiling import Mend, overlap_shares, tile
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -10,23 +10,23 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
-from gridmap.partition.areas import Areas, read_areas
-from gridmap.partition.barriers import Barriers, read_barriers
-from gridmap.partition.fit import (
+from gridmap.partition.units.areas import Areas, read_areas
+from gridmap.partition.units.barriers import Barriers, read_barriers
+from gridmap.partition.units.fit import (
     as_plain,
     check_tiling,
     difference_shares,
     outline_shifts,
     tiled_outlines,
 )
-from gridmap.partition.frame import about_dedicated, about_shift, unit_frame
-from gridmap.partition.given import Given, read_units
-from gridmap.partition.jurisdictions import (
+from gridmap.partition.units.frame import about_dedicated, about_shift, unit_frame
+from gridmap.partition.units.given import Given, read_units
+from gridmap.partition.units.jurisdictions import (
     Jurisdictions,
     described,
     read_jurisdictions,
 )
-from gridmap.partition.noding import (
+from gridmap.partition.units.noding import (
     Geometries,
     Ints,
     faces_of,
@@ -35,12 +35,12 @@ from gridmap.partition.noding import (
     merge,
     outlines,
 )
-from gridmap.partition.reading import (
+from gridmap.partition.units.reading import (
     Note,
     note,
 )
-from gridmap.partition.sides import inhabited, regions
-from gridmap.partition.weave import homes_in
+from gridmap.partition.units.sides import inhabited, regions
+from gridmap.partition.units.weave import homes_in
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap.partition.cuts import Cuts, Items, choose_cuts
-from gridmap.partition.noding import LATTICE, Floats, Geometries, Ints, containing
-from gridmap.partition.reading import Bools
+from gridmap.partition.units.cuts import Cuts, Items, choose_cuts
+from gridmap.partition.units.noding import LATTICE, Floats, Geometries, Ints, containing
+from gridmap.partition.units.reading import Bools
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -12,7 +12,7 @@ import shapely
 from gridmap._checks import check_crs, label
 from gridmap.crs import metric_crs, reproject
 from gridmap.errors import InputError
-from gridmap.partition.noding import Geometries, Ints
+from gridmap.partition.units.noding import Geometries, Ints
 
 if TYPE_CHECKING:
     import geopandas as gpd

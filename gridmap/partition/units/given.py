@@ -9,10 +9,10 @@ import numpy as np
 import shapely
 
 from gridmap.errors import CoverageError, InputError
-from gridmap.partition.homes import counts_of
-from gridmap.partition.jurisdictions import defects
-from gridmap.partition.noding import Geometries, Ints
-from gridmap.partition.reading import (
+from gridmap.partition.units.homes import counts_of
+from gridmap.partition.units.jurisdictions import defects
+from gridmap.partition.units.noding import Geometries, Ints
+from gridmap.partition.units.reading import (
     Note,
     check_frame,
     check_polygons,
@@ -20,7 +20,7 @@ from gridmap.partition.reading import (
     note,
     valid_polygons,
 )
-from gridmap.partition.tiling import Mend, tile, tiles
+from gridmap.partition.units.tiling import Mend, tile, tiles
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -13,10 +13,10 @@ import numpy as np
 import shapely
 
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges
-from gridmap.partition.areas import Areas
-from gridmap.partition.barriers import Barriers, along, pieces_of
-from gridmap.partition.jurisdictions import Jurisdictions
-from gridmap.partition.noding import (
+from gridmap.partition.units.areas import Areas
+from gridmap.partition.units.barriers import Barriers, along, pieces_of
+from gridmap.partition.units.jurisdictions import Jurisdictions
+from gridmap.partition.units.noding import (
     Floats,
     Geometries,
     Ints,
@@ -28,9 +28,9 @@ from gridmap.partition.noding import (
     outlines,
     widths,
 )
-from gridmap.partition.reading import Bools
-from gridmap.partition.sides import sides
-from gridmap.partition.slivers import AREA, WIDTH, absorb
+from gridmap.partition.units.reading import Bools
+from gridmap.partition.units.sides import sides
+from gridmap.partition.units.slivers import AREA, WIDTH, absorb
 
 LAND, WATER, DEDICATED, COMPOUND = range(4)
 STRIP = 20.0
