@@ -9,9 +9,9 @@ import geopandas as gpd
 import pandas as pd
 
 from gridmap.errors import InputError
+from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.solve import Outcome
 from gridmap.partition.task import Wishes
-from gridmap.partition.units.holes import enclosing_cells
 from gridmap.partition.workers import Job
 
 

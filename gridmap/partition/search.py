@@ -8,10 +8,10 @@ import numpy as np
 
 from gridmap.partition.certificates import Finding, certify, settle
 from gridmap.partition.community import Community, Flags, in_order, whole_below
+from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Ints
 from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
 from gridmap.partition.task import Task, Wishes
-from gridmap.partition.units.holes import enclosing_cells
 
 HOT, COLD = 0.3, 0.02
 WARM, COOL = 0.06, 0.01  # to straighten borders
