@@ -18,7 +18,7 @@ HOW_TO = [
 ]
 FENCE = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
-OUTSIDE = ("git clone", "scripts/demo", "scripts/test", "pip install", "eval ")
+OUTSIDE = ("git clone", ".venv/bin/", "scripts/demo", "scripts/test", "pip install", "eval ")
 """What a page says to a shell outside the project; test_fresh_clone runs it."""
 
 
