@@ -11,6 +11,7 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.maps.words import Lang, level_title, pick
+from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,6 +248,7 @@ def column(grid: Grid, name: str, lang: Lang) -> Theme:
     if name not in grid.cells or name == "geometry":
         columns = ", ".join(c for c in grid.cells if c != "geometry")
         raise InputError(f"`color` is {name!r}, but the cells have {columns}.")
+    refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to="a map")
     values = grid.cells[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         digits = 0 if pd.api.types.is_integer_dtype(values) else 2
