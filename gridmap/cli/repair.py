@@ -43,7 +43,7 @@ Lang = Literal["zh", "en"]
               help="Every changed cell, with area and households before and after.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")
 @click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
-              help="The defects over the cells as they were.")  # fmt: skip
+              help="Before and after: the defects, and the cells that change.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option
@@ -100,7 +100,7 @@ def command(
         shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), lang))
         return 1
     if page is not None:
-        _draw(drawn, outline, excluded, code, lang, page, overwrite)
+        _draw(drawn, mended, outline, excluded, code, lang, page, overwrite)
     if log_file is not None:
         write_table(log, log_file, overwrite=overwrite)
     if output is not None and not dry_run:
@@ -111,6 +111,7 @@ def command(
 
 def _draw(
     cells: gpd.GeoDataFrame,
+    mended: gpd.GeoDataFrame,
     outline: Any,
     excluded: Any,
     code: str | None,
@@ -123,7 +124,8 @@ def _draw(
     from gridmap.maps import defect_map
 
     found = validate(cells, outline, exclude=excluded, code=code, lang=lang)
-    drawn = defect_map(cells, found, None if isinstance(outline, str) else outline, lang=lang)
+    edge = None if isinstance(outline, str) else outline
+    drawn = defect_map(cells, found, edge, lang=lang, mended=mended)
     with replacing(page, overwrite=overwrite) as temporary:
         drawn.save(os.fspath(temporary))
 

@@ -36,9 +36,10 @@ def defect_map(
     boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | None = None,
     lang: Lang = "zh",
     *,
+    mended: gpd.GeoDataFrame | None = None,
     title: str | None = None,
 ) -> OfflineMap:
-    """Map the defects of a coverage over its cells.
+    """Map the defects of a coverage over its cells, before a repair or with what it changes.
 
     What is too small to be seen has a ring around it; a click on a kind in the legend leads from
     one defect to the next.
@@ -53,6 +54,9 @@ def defect_map(
         The outline they should fill, drawn dashed.
     lang
         "zh" or "en".
+    mended
+        The cells after the repair: they are drawn instead, coloured by whether they changed, with
+        the cells of before as dashed lines and the defects that were found there.
     title
         What stands over the map.
 
@@ -65,20 +69,16 @@ def defect_map(
 
     check_choice("lang", lang, ("zh", "en"))
     check_crs("cells", cells)
-    codes = cells["code"] if "code" in cells else cells.index.to_series()
-    codes = codes.astype(str).tolist()
-    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
-    plain = themes.Theme(
-        pick(lang, "网格", "Cells"),
-        [themes.Class(pick(lang, "网格", "cells"), PALE)],
-        np.zeros(len(cells), np.int64),
-    )
+    drawn = cells if mended is None else mended
+    codes = _codes(drawn)
+    shapes = web_mercator(_polygonal(drawn.geometry.to_numpy()), cells.crs)
+    theme = _plain(len(cells), lang) if mended is None else _repaired(cells, mended, lang)
     count = len(defects)
     scene = Scene(
         shapes,
         codes,
         codes,
-        [plain],
+        [theme],
         lang=lang,
         title=title or pick(lang, "覆盖缺陷图", "Defects of the coverage"),
         subtitle=pick(
@@ -89,10 +89,37 @@ def defect_map(
         credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
         extras={
             "marks": defect_marks(defects, cells.crs, lang),
-            **_outline(boundary, cells, lang),
+            **(_outline(boundary, cells, lang) if mended is None else _before(cells, lang)),
         },
     )
     return show(scene)
+
+
+def _codes(cells: gpd.GeoDataFrame) -> list[str]:
+    codes = cells["code"] if "code" in cells else cells.index.to_series()
+    return [str(code) for code in codes]
+
+
+def _plain(count: int, lang: Lang) -> themes.Theme:
+    only = themes.Class(pick(lang, "网格", "cells"), PALE)
+    return themes.Theme(pick(lang, "网格", "Cells"), [only], np.zeros(count, np.int64))
+
+
+def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> themes.Theme:
+    """Tell the cells that a repair left alone, changed or made, by their exact coordinates."""
+    before = dict(zip(_codes(cells), shapely.to_wkb(cells.geometry.to_numpy()), strict=True))
+    after = zip(_codes(mended), shapely.to_wkb(mended.geometry.to_numpy()), strict=True)
+    kinds = [2 if code not in before else int(before[code] != shape) for code, shape in after]
+    classes = [
+        themes.Class(pick(lang, *CHANGES[change][:2]), CHANGES[change][2])
+        for change in ("unchanged", "changed", "born")
+    ]
+    return themes.Theme(pick(lang, "修复", "Repair"), classes, np.array(kinds, np.int64))
+
+
+def _before(cells: gpd.GeoDataFrame, lang: Lang) -> dict[str, Any]:
+    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
+    return {"old": {**payload(shapes), "label": pick(lang, "修复前的网格", "cells before")}}
 
 
 def _polygonal(shapes: Any) -> Any:
