@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gridmap.coverage.defects import findings as findings
 from gridmap.coverage.mending import matched_boundary as matched_boundary
 from gridmap.coverage.mending import repair as repair
+from gridmap.coverage.outline import outline_of as outline_of
 from gridmap.coverage.proof import ParentProof as ParentProof
 from gridmap.coverage.proof import Proof as Proof
 from gridmap.coverage.proof import prove as prove
@@ -12,6 +14,4 @@ from gridmap.coverage.report import document as document
 from gridmap.coverage.report import exportable as exportable
 from gridmap.coverage.report import junit as junit
 from gridmap.coverage.report import sentence as sentence
-from gridmap.coverage.validation import findings as findings
-from gridmap.coverage.validation import outline_of as outline_of
 from gridmap.coverage.validation import validate as validate

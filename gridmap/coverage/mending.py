@@ -15,6 +15,8 @@ from gridmap._checks import check_choice
 from gridmap.coverage.chain import Geometries, Index, directed_edges, rings_of
 from gridmap.coverage.fingerprint import ring_sums
 from gridmap.coverage.junctions import Split, split
+from gridmap.coverage.nodes import with_vertices
+from gridmap.coverage.outline import outline_of
 from gridmap.coverage.overlay import MISSING_CELL
 from gridmap.coverage.patches import areal_parts, find_patches, made_valid
 from gridmap.coverage.proof import (
@@ -25,9 +27,11 @@ from gridmap.coverage.proof import (
     prove,
     remainder,
 )
-from gridmap.coverage.rebuild import Rules, rebuild, with_vertices
+from gridmap.coverage.rebuild import rebuild
 from gridmap.coverage.report import sentence
-from gridmap.coverage.validation import _column, outline_of, validate
+from gridmap.coverage.sharing import Rules
+from gridmap.coverage.subject import column_of
+from gridmap.coverage.validation import validate
 from gridmap.coverage.wording import Lang, pick, square_metres
 from gridmap.errors import CoverageError, InputError
 
@@ -179,7 +183,7 @@ def _outline(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> shapely.Ge
 def _homes(cells: gpd.GeoDataFrame, count: str | None) -> NDArray[np.float64] | None:
     if count is None and "households" not in cells:
         return None
-    numbers = pd.to_numeric(_column(cells, count or "households", "count"), errors="coerce")
+    numbers = pd.to_numeric(column_of(cells, count or "households", "count"), errors="coerce")
     return np.asarray(np.nan_to_num(numbers.to_numpy(dtype=float, na_value=np.nan)))
 
 
@@ -195,7 +199,7 @@ def _rank(
     if policy == "priority":
         if priority is None:
             raise InputError("`policy` is 'priority' but `priority` names no column; name one.")
-        column = pd.to_numeric(_column(cells, priority, "priority"), errors="coerce")
+        column = pd.to_numeric(column_of(cells, priority, "priority"), errors="coerce")
         values = column.to_numpy(dtype=float, na_value=np.nan)
         return np.asarray(np.nan_to_num(values, nan=-np.inf))
     if homes is None:
@@ -362,7 +366,7 @@ def _result(
     frame = frame.set_geometry(gpd.GeoSeries(work.polygons, index=cells.index, crs=cells.crs))
     if column and after is not None and homes is not None and (after != homes).any():
         frame[column] = after.astype(frame[column].dtype, copy=False)
-    names = list(cells.index if code is None else _column(cells, code, "code"))
+    names = list(cells.index if code is None else column_of(cells, code, "code"))
     areas = np.nan_to_num(shapely.area(before)), shapely.area(work.polygons)
     for k in sorted(work.changes):
         old, new = (None, None) if homes is None or after is None else (homes[k], after[k])

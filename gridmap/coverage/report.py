@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from gridmap.coverage.validation import findings
+from gridmap.coverage.defects import findings
 from gridmap.coverage.wording import Lang, name_of, pick, qualified, square_metres
 
 if TYPE_CHECKING:
