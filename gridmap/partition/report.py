@@ -99,7 +99,10 @@ class Report:
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,
-            "notes": self.grid.units.attrs.get("notes", []),
+            **{
+                name: self.grid.units.attrs.get(name, [])
+                for name in ("repaired", "outside", "notes")
+            },
         }
         if self.timings:
             document["timings"] = self.timings

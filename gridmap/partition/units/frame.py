@@ -44,6 +44,8 @@ def facts(
     lost = list(zip(labels, homes.count[outside].tolist(), strict=True))
     if lost:
         notes = [*notes, _about_outside(lost)]
+    if place.repaired:
+        notes = [*notes, _about_repairs(place.repaired)]
     return {
         "levels": list(place.levels),
         "households_in": int(homes.count[~outside].sum()),
@@ -53,6 +55,14 @@ def facts(
         "notes": notes,
         "deviation_m": deviation,
     }
+
+
+def _about_repairs(repaired: list[dict[str, Any]]) -> Note:
+    count, area = len(repaired), sum(place.get("area_m2", 0.0) for place in repaired)
+    return note(
+        f"Jurisdictions mended in {count:,} places ({area:,.1f} m² in all); the report lists each.",
+        f"社区边界已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
+    )
 
 
 def _about_outside(lost: list[tuple[Any, int]]) -> Note:
