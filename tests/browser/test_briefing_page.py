@@ -163,6 +163,28 @@ def test_nothing_overlaps_or_is_cut(
     assert cut == []
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_desk_sees_trend_and_data_quality_without_scrolling(
+    opened: Callable[..., Any], briefing_files: dict[str, Path], lang: str
+) -> None:
+    for width, height in ((1600, 1000), (1920, 1080)):
+        seen = opened(briefing_files[lang], {"width": width, "height": height})
+        frame = seen.page.locator(".map").bounding_box()
+        lower = seen.page.locator(".below").bounding_box()
+        assert lower["y"] + lower["height"] <= height
+        assert frame["height"] >= 420
+        assert frame["y"] + frame["height"] < lower["y"]
+        assert seen.run(f"{ROOM}.map.getSize().y") == round(frame["height"])
+
+
+def test_a_tall_window_does_not_stretch_the_map(
+    opened: Callable[..., Any], briefing_file: Path
+) -> None:
+    seen = opened(briefing_file, {"width": 1600, "height": 2100})
+    frame = seen.page.locator(".map").bounding_box()
+    assert frame["width"] * 0.6 < frame["height"] < frame["width"] * 1.05
+
+
 CONTRAST = """() => {
     const light = (c) => c.map((v) => v / 255).map((v) =>
         v <= .03928 ? v / 12.92 : Math.pow((v + .055) / 1.055, 2.4));
