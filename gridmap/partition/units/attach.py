@@ -19,7 +19,7 @@ from gridmap.partition.units.fit import (
     outline_shifts,
     tiled_outlines,
 )
-from gridmap.partition.units.frame import about_dedicated, about_shift, unit_frame
+from gridmap.partition.units.frame import about_dedicated, about_repairs, about_shift, unit_frame
 from gridmap.partition.units.given import Given, read_units
 from gridmap.partition.units.jurisdictions import (
     Jurisdictions,
@@ -200,6 +200,7 @@ def _facts(
     shifts, shares = outline_shifts(place.given, tiled), difference_shares(place.given, tiled)
     outside = np.unique(given.row[lost & (given.households > 0)]).tolist()
     notes = [*notes, _about_match(), *about_shift(shifts, place), *_about_shares(shares, place)]
+    notes += about_repairs(place.repaired)
     if lost.any():
         notes.append(_about_lost(int(lost.sum()), int(given.households[lost].sum())))
     return {

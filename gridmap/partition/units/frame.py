@@ -44,8 +44,7 @@ def facts(
     lost = list(zip(labels, homes.count[outside].tolist(), strict=True))
     if lost:
         notes = [*notes, _about_outside(lost)]
-    if place.repaired:
-        notes = [*notes, _about_repairs(place.repaired)]
+    notes = [*notes, *about_repairs(place.repaired)]
     return {
         "levels": list(place.levels),
         "households_in": int(homes.count[~outside].sum()),
@@ -57,12 +56,18 @@ def facts(
     }
 
 
-def _about_repairs(repaired: list[dict[str, Any]]) -> Note:
+def about_repairs(repaired: list[dict[str, Any]]) -> list[Note]:
+    """Say in how many places the jurisdictions were mended."""
+    if not repaired:
+        return []
     count, area = len(repaired), sum(place.get("area_m2", 0.0) for place in repaired)
-    return note(
-        f"Jurisdictions mended in {count:,} places ({area:,.1f} m² in all); the report lists each.",
-        f"社区边界已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
-    )
+    return [
+        note(
+            f"Jurisdictions mended in {count:,} places ({area:,.1f} m² in all); "
+            "the report lists each.",
+            f"社区边界已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
+        )
+    ]
 
 
 def _about_outside(lost: list[tuple[Any, int]]) -> Note:
@@ -78,11 +83,12 @@ def _about_outside(lost: list[tuple[Any, int]]) -> Note:
 def about_shift(shifts: Any, place: Jurisdictions) -> list[Note]:
     """Say how far the outlines of the units lie from those given."""
     worst = int(np.argmax(shifts))
+    far = f"{shifts[worst]:,.1f}" if shifts[worst] >= 1 else f"{shifts[worst]:.2g}"
     return [
         note(
-            f"Outlines lie within {shifts[worst]:.2g} m of the jurisdictions as given "
+            f"Outlines lie within {far} m of the jurisdictions as given "
             f"(most in {place.codes[worst]}).",
-            f"单元外廓与给定社区界线最大相差 {shifts[worst]:.2g} 米（{place.codes[worst]}）。",
+            f"单元外廓与给定社区界线最大相差 {far} 米（{place.codes[worst]}）。",
         )
     ]
 
