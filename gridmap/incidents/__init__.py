@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gridmap.incidents.assign import STATUSES, assign
+from gridmap.incidents.assign import assign
 from gridmap.incidents.duplicates import duplicates
 from gridmap.incidents.indicators import indicators, ranking, rates
 from gridmap.incidents.ledger import funnel
 from gridmap.incidents.near_repeat import near_repeat
+from gridmap.incidents.placing import STATUSES
 from gridmap.incidents.recurrence import recheck, recurrence
 from gridmap.incidents.tally import tally
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from gridmap.errors import InputError
 from gridmap.incidents.accounts import Accounts
-from gridmap.incidents.assign import assign_with
 from gridmap.incidents.nearest import Locator, locator
+from gridmap.incidents.placing import assign_with
 from gridmap.incidents.sources import ParquetFile, geometry_of
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from gridmap._checks import label
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.incidents.accounts import NAMED, Accounts
-from gridmap.incidents.assign import RESULT_COLUMNS, STATUSES, alarm_of, renamed
+from gridmap.incidents.assign import alarm_of
 from gridmap.incidents.batches import Batch, FileOfPoints
 from gridmap.incidents.nearest import INVALID, Locator, Placement, locator
+from gridmap.incidents.placing import RESULT_COLUMNS, STATUSES, renamed
 from gridmap.incidents.points import DATUM_OF, numbers, of_shapes
 from gridmap.incidents.sinks import WRITERS
 from gridmap.incidents.sources import ParquetFile, geometry_of, marked
