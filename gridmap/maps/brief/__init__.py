@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gridmap.maps.brief.document import Briefing
 from gridmap.maps.brief.figures import figures
-from gridmap.maps.brief.page import Briefing, briefing
+from gridmap.maps.brief.page import briefing
 
 __all__ = ["Briefing", "briefing", "figures"]

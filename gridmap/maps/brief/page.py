@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html as markup
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,12 +11,15 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap._version import __version__
+from gridmap.errors import InputError
 from gridmap.maps import hot, rates, themes, vendored
+from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.brief import parts, sentences, tables
+from gridmap.maps.brief.document import Briefing
 from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
-from gridmap.maps.offline import with_policy, write_page
+from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, as_json, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
 
@@ -31,39 +32,6 @@ if TYPE_CHECKING:
 Audience = Literal["internal", "public"]
 HOTSPOT_THEME = 1  # place of the hotspots among the tabs
 STEPS = {"day": ("每日", "Daily"), "week": ("每周", "Weekly"), "month": ("每月", "Monthly")}
-
-
-@dataclass(frozen=True)
-class Briefing:
-    """A finished page.
-
-    Attributes
-    ----------
-    html : str
-        The whole page.
-    figures : dict
-        Every number on it.
-    conclusion : str
-        Its first sentences.
-    """
-
-    html: str
-    figures: dict[str, Any]
-    conclusion: str
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the page as one file that loads nothing.
-
-        Raises
-        ------
-        InputError
-            When the file exists and may not be replaced, or cannot be written.
-        """
-        return write_page(self.html, path, overwrite=overwrite)
-
-    def _repr_html_(self) -> str:
-        page = markup.escape(self.html, quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:860px;border:0"></iframe>'
 
 
 def briefing(
@@ -81,6 +49,9 @@ def briefing(
     buildings: gpd.GeoDataFrame | None = None,
     level: str | None = None,
     source: str = "",
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
     lang: Lang = "zh",
 ) -> Briefing:
     """Make the briefing of a grid and its incidents, or the sheet of one cell.
@@ -111,6 +82,8 @@ def briefing(
         Level that is ranked; by default the streets.
     source
         Where the data come from.
+    basemap, basemap_bounds, basemap_datum
+        An image under the cells, as for `coverage_map`.
     lang
         "zh" or "en".
 
@@ -136,7 +109,14 @@ def briefing(
         )  # fmt: skip
     found, spots, now, posted = computed(grid, incidents, staff, since, until, by, level, lang)
     public = audience == "public"
-    scene = _scene(grid, spots, now, posted, lang, public)
+    scene, tiles = laid(
+        _scene(grid, spots, now, posted, lang, public), basemap, basemap_bounds, basemap_datum
+    )
+    if tiles:
+        raise InputError(
+            f"A briefing loads nothing, so not {tiles} either. Hand in an image as `basemap`, "
+            "with `basemap_bounds`."
+        )
     page = _page(found, scene, title, source, lang, public)
     said = "".join(text for text, _ in sentences.conclusion(found, lang))
     return Briefing(page, found, said)

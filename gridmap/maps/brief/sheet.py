@@ -16,6 +16,7 @@ from gridmap.maps.brief.accounts import poisson, posted_of
 from gridmap.maps.brief.bounds import SIDES, Bound, as_dict, four_bounds
 from gridmap.maps.brief.charts import change_text, fact, percent
 from gridmap.maps.brief.course import change, shares, trend
+from gridmap.maps.brief.document import Briefing
 from gridmap.maps.brief.figures import period_of, spots_of
 from gridmap.maps.brief.parts import esc
 from gridmap.maps.brief.portrait import portrait
@@ -24,7 +25,6 @@ from gridmap.maps.words import Lang, level_title, pick
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
-    from gridmap.maps.brief.page import Briefing
 
 TO = {
     "east": ("东至", "East to"),
@@ -51,8 +51,6 @@ def cell_sheet(
     lang: Lang = "zh",
 ) -> Briefing:
     """Make the sheet of one cell; `briefing(cell=...)` calls this."""
-    from gridmap.maps.brief.page import Briefing
-
     if code not in grid.cells.index:
         raise InputError(f"No cell has the code {code!r}.")
     found = sheet_figures(
