@@ -16,7 +16,8 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.io.atomic import replacing
-from gridmap.io.tables import plain_table, write_table, write_workbook
+from gridmap.io.plain import plain_table
+from gridmap.io.tables import write_table, write_workbook
 from gridmap.privacy import (
     Audience,
     hashed,

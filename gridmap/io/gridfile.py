@@ -15,7 +15,7 @@ from gridmap.io.gdal import GDAL_FAILURES, quiet, write_gdal
 from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
 from gridmap.io.layers import list_layers
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import Source, find_source, names_database, unreadable
 
 
 def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -40,7 +40,7 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     InputError
         When the file exists, cannot be written, or is no .gpkg.
     """
-    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+    if names_database(path):
         from gridmap.io.postgis import write_grid_tables
 
         write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)

@@ -96,11 +96,7 @@ def read_households(
         When there is no column of households, one is no count, or a place is no number.
     """
     frame, known = _placed(spec, "building", crs, {"households": count, "x": x, "y": y}, datum)
-    if "households" not in frame:
-        raise InputError(
-            f"`{spec}` has no column of households among {', '.join(map(str, frame.columns))}. "
-            "Name it: `--count COLUMN`."
-        )
+    _need_households(frame, frame.columns, spec)
     return frame, known
 
 
@@ -125,11 +121,7 @@ def read_units(
     """
     frame = _polygons(read_layer(spec, crs=crs), "units")
     named, known = understand(frame, "building", choose={"households": count})
-    if "households" not in named:
-        raise InputError(
-            f"`{spec}` has no column of households among {', '.join(map(str, frame.columns))}. "
-            "Name it: `--count COLUMN`."
-        )
+    _need_households(named, frame.columns, spec)
     frame = frame.assign(households=named["households"].to_numpy())
     frame.attrs = {}
     return frame, known
@@ -344,6 +336,14 @@ def _refuse_rows(bad: Any, name: str, what: str) -> None:
         raise InputError(
             f"`{name}` has {what} in {len(rows):,} of {len(bad):,} rows: {listed}. "
             "Mend or remove them."
+        )
+
+
+def _need_households(named: pd.DataFrame, columns: pd.Index, spec: Spec) -> None:
+    if "households" not in named:
+        raise InputError(
+            f"`{spec}` has no column of households among {', '.join(map(str, columns))}. "
+            "Name it: `--count COLUMN`."
         )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 
-from gridmap.errors import InputError
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import write_gdal
+from gridmap.io.plain import as_text
 from gridmap.io.shapefile import short_names
+from gridmap.io.source import known_suffix, names_database
 
 _DRIVERS = {
     ".gpkg": "GPKG",
@@ -51,15 +51,13 @@ def write_layer(
     InputError
         When the format is unknown, the file exists, or it cannot be written.
     """
-    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+    if names_database(path):
         from gridmap.io.postgis import write_postgis
 
         write_postgis(frame, os.fspath(path), overwrite=overwrite)
         return
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in WRITABLE:
-        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(WRITABLE)}.")
+    suffix = known_suffix(path, WRITABLE)
     frame = _plain(frame)
     if suffix == ".shp":
         _write_shapefile(frame, path, overwrite)
@@ -82,14 +80,8 @@ def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     frame.attrs = {}
     for column in frame.columns.drop(frame.geometry.name):
         if frame[column].dtype == object:
-            frame[column] = [_as_text(value) for value in frame[column]]
+            frame[column] = [as_text(value) for value in frame[column]]
     return frame
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(map(str, value))
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:

@@ -15,8 +15,8 @@ import shapely
 from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.io.gridparts import LAYERS, TABLES
+from gridmap.io.plain import plain_table
 from gridmap.io.source import Source, find_source, without_password
-from gridmap.io.tables import plain_table
 
 _ROW = "gridmap_row"  # keeps the order of the rows
 _WAIT = 10  # seconds for a connection

@@ -6,6 +6,7 @@ import difflib
 import os
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -161,6 +162,25 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"`{path}` is empty (0 bytes). Ask for the file again.")
     return Source(text, kind, path, layer)
+
+
+def names_database(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a place to write to is a database URL."""
+    return os.fspath(path).startswith(tuple(f"{scheme}://" for scheme in _DATABASES))
+
+
+def known_suffix(path: Path, writable: Collection[str]) -> str:
+    """Return the extension of a file to write, which tells its format.
+
+    Raises
+    ------
+    InputError
+        When it is none that can be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in writable:
+        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(writable)}.")
+    return suffix
 
 
 def unreadable(name: str, error: BaseException) -> InputError:

@@ -16,8 +16,16 @@ from gridmap.errors import InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.csvfile import read_csv
 from gridmap.io.integrity import check_text
+from gridmap.io.plain import plain_table
 from gridmap.io.sheets import read_sheet
-from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
+from gridmap.io.source import (
+    BROKEN_PARQUET,
+    Source,
+    find_source,
+    known_suffix,
+    names_database,
+    unreadable,
+)
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _SHEET_ROWS = 1_048_575
@@ -92,15 +100,13 @@ def write_table(
     InputError
         When the format is unknown, the file exists, or it cannot be written.
     """
-    if os.fspath(path).startswith(("postgresql://", "postgres://")):
+    if names_database(path):
         from gridmap.io.postgis import write_database_table
 
         write_database_table(frame, os.fspath(path), overwrite=overwrite)
         return
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in WRITABLE:
-        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(WRITABLE)}.")
+    suffix = known_suffix(path, WRITABLE)
     table = plain_table(frame)
     if headings:
         table = table.rename(columns={k: v for k, v in headings.items() if k in table})
@@ -113,19 +119,6 @@ def write_table(
             table.to_parquet(temporary, compression="zstd", index=False)
         else:
             table.to_json(temporary, orient="records", force_ascii=False, date_format="iso")
-
-
-def plain_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without geometry, its named index as columns, collections as text."""
-    shaped = [c for c in frame.columns if str(frame[c].dtype) == "geometry"]
-    table = pd.DataFrame(frame.drop(columns=shaped))
-    if any(name is not None for name in table.index.names):
-        table = table.reset_index(drop=all(n in table.columns for n in table.index.names))
-    for column in table.columns:
-        if table[column].dtype == object or isinstance(table[column].dtype, pd.PeriodDtype):
-            table[column] = [_as_text(value) for value in table[column]]
-    table.attrs = {}
-    return table
 
 
 def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
@@ -242,11 +235,3 @@ def _read_parquet(source: Source) -> pd.DataFrame:
         raise InputError(f"`{source.name}` has no records. Check the file.")
     check_text(frame, source.name)
     return frame
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(map(str, value))
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    return str(value)
