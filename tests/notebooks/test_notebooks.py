@@ -36,10 +36,13 @@ def test_notebook_runs(book, tmp_path, shared, monkeypatch):
     ]
 
 
-def _said(cell) -> list[str]:
-    """Return the text of a cell's output; pictures and pages may differ in their bytes."""
-    return [
+def _said(cell) -> str:
+    """Return the text of a cell's output; pictures and pages may differ in their bytes.
+
+    A kernel may send one print in two pieces, so the pieces are joined.
+    """
+    return "".join(
         output.get("text") or output.get("data", {}).get("text/plain", "")
         for output in cell.outputs
         if "image/png" not in output.get("data", {}) and output.get("name") != "stderr"
-    ]
+    )
