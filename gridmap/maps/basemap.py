@@ -1,8 +1,11 @@
-"""Basemaps in a notebook: tiles in a declared datum, under cells that follow them."""
+"""Basemaps: tiles in a notebook, an image in a file, under cells that follow their datum."""
 
 from __future__ import annotations
 
+import base64
+import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +20,119 @@ from gridmap.maps.words import pick
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 DATUMS = ("wgs84", "gcj02", "bd09")
+Bounds = tuple[float, float, float, float]
 SEEN_THROUGH = 0.62  # opacity of cells over tiles
+OVER_IMAGE = 0.7  # and over an image
+LARGEST = 12_000_000  # bytes of an image
+KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+
+
+def laid(
+    scene: Scene, basemap: str | Path | None, bounds: Bounds | None, datum: Datum
+) -> tuple[Scene, str | None]:
+    """Lay a scene over its basemap; return it with the address of tiles, if tiles they are.
+
+    Raises
+    ------
+    InputError
+        When an image has no bounds, tiles have some, or either cannot be used.
+    """
+    if basemap is None:
+        if bounds is not None:
+            raise InputError("`basemap_bounds` needs `basemap`. Name the image, or leave both out.")
+        return scene, None
+    if not is_address(basemap):
+        return over_image(scene, Path(basemap), bounds, datum), None
+    if bounds is not None:
+        raise InputError(
+            "`basemap` is an address, which has no `basemap_bounds`. Leave them out, or hand in "
+            "an image file."
+        )
+    return over_basemap(scene, datum), str(basemap)
+
+
+def is_address(basemap: str | Path) -> bool:
+    """Tell the address of tiles from the path of an image."""
+    return "//" in str(basemap) and isinstance(basemap, str) and not Path(basemap).exists()
+
+
+def over_image(scene: Scene, path: Path, bounds: Bounds | None, datum: Datum) -> Scene:
+    """Return a scene with an image under its cells, embedded, so that it can be saved.
+
+    Parameters
+    ----------
+    scene
+        What lies over the image.
+    path
+        A PNG or JPEG file drawn in Web Mercator, as exports of web maps are.
+    bounds
+        Its west, south, east and north in degrees.
+    datum
+        Datum of the image; the cells are moved to lie over it.
+
+    Raises
+    ------
+    InputError
+        When the file is no such image, or the bounds are not those of these cells.
+    """
+    scene = over_basemap(scene, datum)
+    west, south, east, north = _corners(bounds)
+    if not shapely.box(west, south, east, north).intersects(shapely.box(*_extent(scene))):
+        raise InputError(
+            f"`basemap_bounds` {bounds} do not touch the cells. Give west, south, east, north in "
+            "degrees."
+        )
+    ground = {
+        "src": _data_uri(path),
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "opacity": OVER_IMAGE,
+    }
+    extras = {key: value for key, value in scene.extras.items() if key != "opacity"}
+    return replace(scene, extras={**extras, "ground": ground})
+
+
+def _corners(bounds: Bounds | None) -> Bounds:
+    """Return bounds in EPSG:3857."""
+    if bounds is None:
+        raise InputError(
+            "`basemap` is an image, and `basemap_bounds` is missing. Give its west, south, east "
+            "and north in degrees."
+        )
+    sane = len(bounds) == 4 and all(map(math.isfinite, bounds))
+    if not sane or not (
+        -180 <= bounds[0] < bounds[2] <= 180 and -85 <= bounds[1] < bounds[3] <= 85
+    ):
+        raise InputError(
+            f"`basemap_bounds` is {bounds}. Give west, south, east, north in degrees, in order."
+        )
+    x, y = positions_from(np.array(bounds[::2]), np.array(bounds[1::2]), "EPSG:4326", crs=3857)
+    return float(x[0]), float(y[0]), float(x[1]), float(y[1])
+
+
+def _extent(scene: Scene) -> npt.NDArray[np.float64]:
+    extent: npt.NDArray[np.float64] = shapely.total_bounds(scene.shapes)
+    return extent
+
+
+def _data_uri(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"`basemap` {path} cannot be read ({error.strerror}). Check its name."
+        ) from error
+    kind = next((kind for sign, kind in KINDS.items() if content.startswith(sign)), None)
+    if kind is None:
+        raise InputError(f"`basemap` {path} is neither PNG nor JPEG. Save it as one of these.")
+    if len(content) > LARGEST:
+        raise InputError(
+            f"`basemap` {path} has {len(content) / 1e6:.0f} MB, more than a page should carry. "
+            f"Make it smaller than {LARGEST / 1e6:.0f} MB."
+        )
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def over_basemap(scene: Scene, datum: Datum) -> Scene:
@@ -49,7 +164,7 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
     note = pick(
         scene.lang,
         f"底图为 {datum.upper()}，网格随之平移显示",
-        f"cells moved to {datum.upper()} tiles",
+        f"cells moved to the {datum.upper()} basemap",
     )
     return replace(
         scene,

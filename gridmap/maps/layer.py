@@ -19,7 +19,7 @@ from folium.template import Template
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
 from gridmap.maps import themes, vendored
-from gridmap.maps.basemap import Datum, over_basemap
+from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.offline import offline, write_page
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Scene, as_json
@@ -182,6 +182,11 @@ class OfflineMap(folium.Map):
 
     def page(self, *, live: bool = False) -> str:
         """Return the whole page; `live` allows the basemap's tiles."""
+        if self.tiles_origin and not live:
+            raise InputError(
+                f"A saved map cannot load tiles from {self.tiles_origin}. Hand in an image: "
+                "basemap=FILE, basemap_bounds=(west, south, east, north)."
+            )
         html = self.get_root().render()
         if self.lean:
             html = _without_unused(html)
@@ -216,11 +221,16 @@ def bounds_of(scene: Scene) -> list[list[float | None]]:
     return [[float(lat[0]), float(lng[0])], [float(lat[1]), float(lng[1])]]
 
 
-def show(scene: Scene, *, basemap: str | None = None, basemap_datum: Datum = "wgs84") -> OfflineMap:
+def show(
+    scene: Scene,
+    *,
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
+) -> OfflineMap:
     """Make the map of a scene, fitted to it, over a basemap if there is one."""
-    shown = OfflineMap(basemap=basemap)
-    if basemap:
-        scene = over_basemap(scene, basemap_datum)
+    scene, tiles = laid(scene, basemap, basemap_bounds, basemap_datum)
+    shown = OfflineMap(basemap=tiles)
     shown.add_child(Room(scene))
     shown.get_root().title = scene.title or None
     return shown

@@ -22,10 +22,12 @@ from gridmap.maps.scene import Scene, credit_line, grid_scene
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import geopandas as gpd
 
     from gridmap.grid import Grid
-    from gridmap.maps.basemap import Datum
+    from gridmap.maps.basemap import Bounds, Datum
     from gridmap.maps.layer import OfflineMap
 
 
@@ -40,7 +42,8 @@ def coverage_map(
     title: str | None = None,
     source: str = "",
     lang: Lang = "zh",
-    basemap: str | None = None,
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
     basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map a grid: households against the band, kinds, areas of each level.
@@ -64,9 +67,12 @@ def coverage_map(
     lang
         "zh" or "en".
     basemap
-        Address of XYZ tiles for a notebook; a map with one cannot be saved.
+        A PNG or JPEG file, which is put into the page; or the address of XYZ tiles, for a
+        notebook only: a map with tiles cannot be saved.
+    basemap_bounds
+        West, south, east and north of that image in degrees.
     basemap_datum
-        Datum of these tiles: "wgs84", "gcj02" or "bd09". The cells are moved to lie over them.
+        Datum of image or tiles: "wgs84", "gcj02" or "bd09". The cells are moved to lie over it.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def coverage_map(
         grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
         title=title, source=source, lang=lang,
     )  # fmt: skip
-    return show(scene, basemap=basemap, basemap_datum=basemap_datum)
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
 def coverage_scene(
@@ -152,7 +158,8 @@ def hotspot_map(
     title: str | None = None,
     source: str = "",
     lang: Lang = "zh",
-    basemap: str | None = None,
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
     basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map hotspots: Gi* classes, rates, smoothed rates, counts, and time as a slider.
@@ -167,7 +174,7 @@ def hotspot_map(
         Points; adds their density as an image, never the points themselves.
     heat
         Whether the density is shown at once.
-    title, source, lang, basemap, basemap_datum
+    title, source, lang, basemap, basemap_bounds, basemap_datum
         As for `coverage_map`.
 
     Raises
@@ -181,7 +188,7 @@ def hotspot_map(
     scene = hotspot_scene(
         grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
     )
-    return show(scene, basemap=basemap, basemap_datum=basemap_datum)
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
 def hotspot_scene(

@@ -138,6 +138,54 @@ def test_a_map_prints_one_page(opened: Callable[..., Any], grid: gm.Grid, tmp_pa
     assert seen.run(f"{ROOM}.printed.naturalWidth") == 2200
 
 
+@pytest.mark.parametrize("kind", ["map", "briefing"])
+def test_an_embedded_image_shines_through_the_cells(
+    kind: str, opened: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), (0, 0, 255)).save(tmp_path / "ground.png")
+    west, south, east, north = grid.cells.to_crs(4326).total_bounds
+    under = {
+        "basemap": tmp_path / "ground.png",
+        "basemap_bounds": (west - 0.01, south - 0.01, east + 0.01, north + 0.01),
+    }
+    inside = grid.cells.representative_point().to_crs(4326).iloc[9]
+    path = tmp_path / f"{kind}.html"
+    if kind == "map":
+        gm.coverage_map(grid, **under).save(path)
+    else:
+        gm.briefing(grid, town.incidents, **under).save(path)
+    seen = opened(path)
+    seen.page.wait_for_timeout(300)
+    assert seen.requests == [] and seen.complaints == []
+    colors = seen.run(
+        f"""(at) => {{
+            const room = {ROOM}, layer = room.layer, pen = layer._cells.getContext('2d');
+            layer.show = {{ borders: false }};
+            layer.theme = {{ classes: [{{ color: '#ff0000' }}],
+                of: new Uint8Array(room.data.shape.cells) }};
+            layer.draw();
+            return at.map((one) => {{
+                const place = L.CRS.EPSG3857.project(L.latLng(one));
+                const x = place.x * layer.view.scale + layer.view.dx;
+                const y = layer.view.dy - place.y * layer.view.scale;
+                return Array.from(pen.getImageData(x, y, 1, 1).data);
+            }});
+        }}""",
+        [[inside.y, inside.x], [south - 0.0005, west - 0.0005]],
+    )
+    assert colors[1] == [0, 0, 255, 255]
+    red, green, blue, solid = colors[0]
+    assert green == 0 and solid == 255 and 150 < red < 210 and 45 < blue < 105
+    corner = seen.run(
+        f"""() => {{ const still = {ROOM}.still(
+            80, 80, 1, {{left: 10, right: 10, top: 10, bottom: 10}});
+            return Array.from(still.pen.getImageData(3, 3, 1, 1).data); }}"""
+    )
+    assert corner == [0, 0, 255, 255]
+
+
 def test_anybodys_folium_map_works_offline(
     opened: Callable[..., Any], grid: gm.Grid, placed: Any, tmp_path: Path
 ) -> None:

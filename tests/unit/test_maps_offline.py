@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gridmap as gm
@@ -17,6 +19,14 @@ from gridmap.maps.offline import offline, save_offline
 
 def page(body: str = "", head: str = "") -> str:
     return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    Image.new("RGB", (40, 40), (20, 60, 200)).save(tmp_path / "ground.png")
+    return tmp_path / "ground.png"
 
 
 @pytest.mark.parametrize(
@@ -152,3 +162,60 @@ def test_names_cannot_end_the_script_that_holds_them(grid: gm.Grid, tmp_path: Pa
     evil: Any = gm.Grid(cells, grid.boundary, grid.levels, jurisdictions=grid.jurisdictions)
     html = gm.coverage_map(evil).page()
     assert "alert(1)" in html and "<script>alert(1)" not in html
+
+
+def test_an_image_lies_under_the_cells_of_a_saved_map(grid: gm.Grid, picture: Path) -> None:
+    west, south, east, north = grid.cells.to_crs(4326).total_bounds
+    html = gm.coverage_map(grid, basemap=picture, basemap_bounds=(west, south, east, north)).page()
+    assert base64.b64encode(picture.read_bytes()).decode() in html
+    data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html, re.DOTALL)
+    assert data is not None
+    ground = json.loads(data.group(1))["ground"]
+    there = grid.cells.to_crs(3857).total_bounds
+    corners = [ground[side] for side in ("west", "south", "east", "north")]
+    assert np.allclose(corners, there, atol=1.0)
+    assert 0.3 < ground["opacity"] < 1
+
+
+def test_cells_follow_an_image_in_a_shifted_datum(grid: gm.Grid, picture: Path) -> None:
+    around = (113.5, 30.5, 113.7, 30.7)
+    html = gm.coverage_map(
+        grid, basemap=picture, basemap_bounds=around, basemap_datum="gcj02", lang="en"
+    ).page()
+    assert "cells moved to the GCJ02 basemap" in html
+
+
+@pytest.mark.parametrize(
+    ("bounds", "complaint"),
+    [
+        (None, "`basemap_bounds` is missing"),
+        ((30.5, 113.5, 30.7, 113.7), "in degrees, in order"),
+        ((113.5, 30.7, 113.7, 30.5), "in degrees, in order"),
+        ((113.5, 30.5, np.nan, 30.7), "in degrees, in order"),
+        ((1.0, 30.0, 2.0, 31.0), "do not touch the cells"),
+    ],
+)
+def test_an_image_needs_its_bounds(
+    grid: gm.Grid, picture: Path, bounds: Any, complaint: str
+) -> None:
+    with pytest.raises(gm.InputError, match=complaint):
+        gm.coverage_map(grid, basemap=picture, basemap_bounds=bounds)
+
+
+def test_a_basemap_that_cannot_be_embedded_is_refused(
+    grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    around = (113.5, 30.5, 113.7, 30.7)
+    text = tmp_path / "map.svg"
+    text.write_text("<svg/>")
+    with pytest.raises(gm.InputError, match="neither PNG nor JPEG"):
+        gm.coverage_map(grid, basemap=text, basemap_bounds=around)
+    with pytest.raises(gm.InputError, match="cannot be read"):
+        gm.coverage_map(grid, basemap=tmp_path / "none.png", basemap_bounds=around)
+    with pytest.raises(gm.InputError, match="needs `basemap`"):
+        gm.coverage_map(grid, basemap_bounds=around)
+    tiles = "https://tile.example.org/{z}/{x}/{y}.png"
+    with pytest.raises(gm.InputError, match="has no `basemap_bounds`"):
+        gm.coverage_map(grid, basemap=tiles, basemap_bounds=around)
+    with pytest.raises(gm.InputError, match="A briefing loads nothing"):
+        gm.briefing(grid, town.incidents, basemap=tiles)

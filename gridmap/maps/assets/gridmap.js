@@ -161,8 +161,9 @@
     const pixels = project(this.shape, view);
     const visible = this.visible(view);
     const heat = show.heat && this.data.heat;
-    this.fill(pen, view, heat ? this.plain : theme, pixels, visible);
-    if (heat) paintImage(pen, view, this.data.heat);
+    const fill = (ink) => this.fill(ink, view, heat ? this.plain : theme, pixels, visible);
+    if (this.data.ground) overGround(pen, view, this.data.ground, fill); else fill(pen);
+    if (heat) paintImage(pen, view, this.data.heat, 0.85);
     pen.lineJoin = 'round';
     if (show.borders !== false) this.cellBorders(pen, view, pixels, visible);
     if (show.levels) this.levelBorders(pen, view, pixels);
@@ -175,6 +176,22 @@
     if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
     if (show.labels) paintLabels(pen, view, this.data, this.size);
   };
+
+  /** Paint cells beside the picture first, then over it as one: their colours never add up. */
+  function overGround(pen, view, ground, fill) {
+    const sheet = document.createElement('canvas');
+    sheet.width = pen.canvas.width;
+    sheet.height = pen.canvas.height;
+    const ink = sheet.getContext('2d');
+    ink.setTransform(pen.getTransform());
+    fill(ink);
+    paintImage(pen, view, ground, 1);
+    pen.save();
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.globalAlpha = ground.opacity;
+    pen.drawImage(sheet, 0, 0);
+    pen.restore();
+  }
 
   function everyArc(shape) {
     return Array.from({ length: shape.arcs }, (_, arc) => arc);
@@ -352,11 +369,11 @@
     return level.spacing * view.scale > 1.45 * pen.measureText(sample).width;
   }
 
-  function paintImage(pen, view, image) {
-    if (!image.element.complete) return;
+  function paintImage(pen, view, image, alpha) {
+    if (!image.element.complete || !image.element.naturalWidth) return;
     const x = image.west * view.scale + view.dx;
     const y = view.dy - image.north * view.scale;
-    pen.globalAlpha = 0.85;
+    pen.globalAlpha = alpha;
     pen.drawImage(image.element, x, y, (image.east - image.west) * view.scale,
       (image.north - image.south) * view.scale);
     pen.globalAlpha = 1;
@@ -461,10 +478,11 @@
     data.old = sent.old ? Object.assign(unpack(sent.old), { label: sent.old.label }) : null;
     data.marks = sent.marks ? Object.assign({}, sent.marks, { shape: unpack(sent.marks.geometry) }) : null;
     data.tail = (i) => data.code[i].slice(-Math.max(3, data.tailLength || 3));
-    if (sent.heat) {
+    for (const key of ['heat', 'ground']) {
+      if (!sent[key]) continue;
       const image = new Image();
-      image.src = sent.heat.png;
-      data.heat = Object.assign({ element: image }, sent.heat);
+      image.src = sent[key].png || sent[key].src;
+      data[key] = Object.assign({ element: image }, sent[key]);
     }
     return data;
   }
@@ -510,7 +528,9 @@
       this._cells = make('gm-cells');
       this._marks = make('gm-marks');
       if (this.data.opacity) this._cells.style.opacity = this.data.opacity;
-      if (this.data.heat) this.data.heat.element.onload = () => this.draw();
+      for (const image of [this.data.heat, this.data.ground]) {
+        if (image) image.element.onload = () => this.draw();
+      }
       map.on('mouseout', this._leave, this);
       this.draw();
       return this;

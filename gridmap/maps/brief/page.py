@@ -24,6 +24,8 @@ from gridmap.maps.scene import Scene, as_json, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import geopandas as gpd
 
     from gridmap.grid import Grid

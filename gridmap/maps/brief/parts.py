@@ -124,7 +124,7 @@ def quality(found: Figures, lang: Lang) -> str:
             fact(proof["leftover"]),
             "good" if good else "bad",
             pick(lang, "条未相消的边（空白或重叠）", "edges that do not cancel (gaps, overlaps)"),
-            pick(lang, f"证明 {proof['verdict']}", f"proof {proof['verdict']}"),
+            pick(lang, "证明恰好" if good else "证明未成立", f"proof {proof['verdict']}"),
         ),
         (
             fact(cells["above"]),
