@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
-
-import pandas as pd
-
-if TYPE_CHECKING:
-    from gridmap.partition.report import Report
+from typing import Any, Literal
 
 STYLE = """
 body{font:15px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;
@@ -53,20 +48,19 @@ FACTS = (
 )
 
 
-def page(report: Report, lang: Literal["zh", "en"] = "zh") -> str:
-    """Return a report as one HTML page."""
+def page(document: dict[str, Any], sentence: str, lang: Literal["zh", "en"] = "zh") -> str:
+    """Return the document of a report as one HTML page, under its sentence."""
     side = 0 if lang == "zh" else 1
 
     def word(key: str) -> str:
         return html.escape(WORDS[key][side])
 
-    document = report.as_dict()
     facts = "".join(_row(word(key), _figure(document[key])) for key in FACTS)
     change = document["parameters"].get("change")
     parts = [
-        f"<h1>{word('title')}</h1><p>{html.escape(report.sentence(lang))}</p>",
+        f"<h1>{word('title')}</h1><p>{html.escape(sentence)}</p>",
         f"<h2>{word('facts')}</h2><table>{facts}</table>",
-        f"<h2>{word('histogram')}</h2>{_bars(report.histogram())}",
+        f"<h2>{word('histogram')}</h2>{_bars(document['histogram'])}",
         f"<h2>{word('exceptions')}</h2>{_exceptions(document['infeasible'], word)}",
     ]
     if change:
@@ -93,9 +87,9 @@ def _row(head: str, figure: str) -> str:
     return f"<tr><th>{head}</th><td class='n'>{figure}</td></tr>"
 
 
-def _bars(counts: pd.Series) -> str:
+def _bars(counts: dict[str, int]) -> str:
     """Draw a histogram with one bar a class."""
-    most = max(int(counts.max()), 1) if len(counts) else 1
+    most = max(counts.values(), default=0) or 1
     rows = "".join(
         f"<tr><th>{html.escape(str(label))}</th><td class='n'>{count:,}</td>"
         f"<td style='width:70%'><span class='bar' style='width:{100 * count / most:.1f}%'></span>"

@@ -112,7 +112,7 @@ class Report:
         """Return the report as one page that needs no network."""
         from gridmap.partition.page import page
 
-        return page(self, lang)
+        return page(self.as_dict(), self.sentence(lang), lang)
 
 
 def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
