@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gridmap.cli import _shell
-from gridmap.cli.map import placed_incidents
+from gridmap.cli.map import placed_incidents, read_bounds
 from gridmap.maps.words import Lang
 
 
@@ -36,6 +36,8 @@ from gridmap.maps.words import Lang
 @click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
 @click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
 @click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
+@click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -53,6 +55,7 @@ def command(
     x: str | None,
     y: str | None,
     datum: str | None,
+    bounds: str | None,
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -76,8 +79,9 @@ def command(
     houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
     lang: Lang = "zh" if shell.lang == "zh" else "en"
     made = briefing(
-        proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang, **options
-    )
+        proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang,
+        basemap_bounds=read_bounds(bounds), **options,
+    )  # fmt: skip
     made.save(output, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.briefing/1", "output": str(output), **made.figures})

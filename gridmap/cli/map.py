@@ -25,6 +25,8 @@ from gridmap.cli import _shell
 @click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
 @click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
 @click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
+@click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
 @_shell.overwrite_option
 @click.pass_obj
 def command(
@@ -42,6 +44,8 @@ def command(
     x: str | None,
     y: str | None,
     datum: str | None,
+    basemap: str | None,
+    bounds: str | None,
     overwrite: bool,
 ) -> None:
     """Draw a grid: households against the band, kinds, levels; with incidents also rates.
@@ -56,6 +60,9 @@ def command(
 
     if heat and incidents is None:
         raise click.UsageError("--heat needs --incidents FILE.")
+    if basemap is not None and output.suffix.lower() in (".qml", ".png", ".pdf", ".svg"):
+        raise click.UsageError("--basemap is for pages. Name the output .html.")
+    ground: dict[str, Any] = {"basemap": basemap, "basemap_bounds": read_bounds(bounds)}
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
     placed = None
@@ -69,16 +76,30 @@ def command(
         drawn = figure(proved, color=color, incidents=placed, spots=table, **common)
         save_figure(drawn, output, overwrite=overwrite)
     elif table is not None:
-        page = hotspot_map(proved, table, incidents=placed, heat=heat, **common)
+        page = hotspot_map(proved, table, incidents=placed, heat=heat, **common, **ground)
         page.save(output, overwrite=overwrite)
     else:
         roster = None if staff is None else read_staff(staff)[0]
         found = None if defects is None else read_layer(defects)
         page = coverage_map(
-            proved, color=color, incidents=placed, heat=heat, staff=roster, defects=found, **common
-        )
+            proved, color=color, incidents=placed, heat=heat, staff=roster, defects=found,
+            **common, **ground,
+        )  # fmt: skip
         page.save(output, overwrite=overwrite)
     shell.answer(shell.pick(f"地图已写入 {output}", f"Map written to {output}"))
+
+
+def read_bounds(text: str | None) -> tuple[float, float, float, float] | None:
+    """Read the four bounds of an image."""
+    if text is None:
+        return None
+    try:
+        west, south, east, north = map(float, text.split(","))
+    except ValueError:
+        raise click.UsageError(
+            f"--basemap-bounds is '{text}'. Give four numbers: W,S,E,N in degrees."
+        ) from None
+    return west, south, east, north
 
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
