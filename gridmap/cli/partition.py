@@ -13,6 +13,7 @@ from gridmap.cli import _shell
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
 
     from gridmap.partition.report import Report
 
@@ -79,14 +80,14 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
     for path in filter(None, (output, report_path)):
         check_writable(path, overwrite=overwrite)
     clock = Clock()
-    units = read_units(shell, clock, options)
+    units, wanted = read_units(shell, clock, options)
     lang = cast(Literal["zh", "en"], shell.lang)
     grid = partition(
         units,
         (options["low"], options["high"]),
         seed=options["seed"],
         target=options["target"],
-        cells=options["cells"],
+        cells=wanted,
         weight=options["weight"],
         quality=options["quality"],
         road_preference=options["road_preference"],
@@ -134,8 +135,13 @@ class Clock:
         self._last = now
 
 
-def read_units(shell: _shell.Shell, clock: Clock, options: dict[str, Any]) -> gpd.GeoDataFrame:
-    """Read the inputs, say how they were understood, and make units of them."""
+def read_units(
+    shell: _shell.Shell, clock: Clock, options: dict[str, Any]
+) -> tuple[gpd.GeoDataFrame, pd.Series | None]:
+    """Read the inputs, say how they were understood, and make units of them.
+
+    Beside the units stands the number of cells wanted in each jurisdiction, if one was named.
+    """
     from gridmap.io import inputs
     from gridmap.partition.units.attach import attach
     from gridmap.partition.units.subdivide import subdivide
@@ -154,6 +160,7 @@ def read_units(shell: _shell.Shell, clock: Clock, options: dict[str, Any]) -> gp
         )
     )
     code = options["code"] or ("code" if "code" in areas else None)
+    wanted = wanted_in(areas, options["cells"], levels, code)
     barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
     shared: dict[str, Any] = {
         "barriers": barriers or None,
@@ -187,7 +194,22 @@ def read_units(shell: _shell.Shell, clock: Clock, options: dict[str, Any]) -> gp
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
         shell.say(note[shell.lang])
-    return units
+    return units, wanted
+
+
+def wanted_in(
+    areas: gpd.GeoDataFrame, column: str | None, levels: list[str] | None, code: str | None
+) -> pd.Series | None:
+    """Return the number of cells that a column of the jurisdictions wants, by their code."""
+    from gridmap.errors import InputError
+    from gridmap.partition.units.jurisdictions import hierarchy
+
+    if column is None:
+        return None
+    if column not in areas:
+        has = ", ".join(map(str, areas.columns.drop(areas.geometry.name)))
+        raise InputError(f"`--cells` names {column!r}, which the jurisdictions lack; name: {has}.")
+    return areas[column].set_axis(hierarchy(areas, levels, code)[0])
 
 
 def say(shell: _shell.Shell, made: Report) -> None:

@@ -23,7 +23,11 @@ def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict
         if cells not in units:
             raise InputError(f"`cells` names the column {cells!r}, which the units lack.")
         cells = units.groupby("parent")[cells].first()
-    numbers = pd.to_numeric(cells, errors="coerce").dropna()
+    wishes = pd.Series(cells)
+    numbers = pd.to_numeric(wishes, errors="coerce").dropna()
+    rest = wishes[~wishes.index.isin(numbers.index)].dropna()
+    if unread := [str(v) for v in rest if str(v).strip()]:
+        raise InputError(f"`cells` holds {unread[0]!r}; give whole numbers from 1, or nothing.")
     if (numbers < 1).any() or (numbers % 1 != 0).any():
         raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
     return {str(key): int(number) for key, number in numbers.items()}

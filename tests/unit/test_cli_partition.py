@@ -48,6 +48,39 @@ def partition(folder: Path, *more: Any, units: bool = True) -> Any:
     return run(folder, *start, "--code", "code", "-o", folder / "grid.gpkg", *more)
 
 
+@pytest.mark.parametrize(("column", "wanted"), [("k", [3, None]), ("cells", [3, 2])])
+def test_communities_get_the_cells_that_they_want(
+    files: Path, column: str, wanted: list[int | None]
+) -> None:
+    areas = gpd.read_file(files / "areas.gpkg")
+    areas.assign(**{column: wanted}).to_file(files / "areas.gpkg")
+    result = partition(files, "--cells", column, "--min", 100)
+    assert result.exit_code == 0, result.output
+    parents = gm.read_grid(files / "grid.gpkg").cells["parent"].tolist()
+    assert parents.count("001") == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([3, 2.5], "whole numbers from 1"), (["3", "two"], "'two'"), (None, "community")],
+)
+def test_wants_that_are_no_numbers_of_cells_are_named(files: Path, values: Any, said: str) -> None:
+    areas = gpd.read_file(files / "areas.gpkg")
+    (areas if values is None else areas.assign(k=values)).to_file(files / "areas.gpkg")
+    result = partition(files, "--cells", "k")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (files / "grid.gpkg").exists()
+
+
+def test_blanks_around_a_code_do_not_make_another(files: Path) -> None:
+    areas = gpd.read_file(files / "areas.gpkg")
+    areas.assign(code=["A", " A"]).to_file(files / "areas.gpkg")
+    result = partition(files)
+    assert result.exit_code == 2
+    assert "repeats 'A'" in result.stderr
+
+
 def test_a_grid_file_and_a_report_are_written(files: Path) -> None:
     result = partition(files, "--report", files / "r.json")
     assert result.exit_code == 0, result.output

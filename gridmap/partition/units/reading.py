@@ -138,7 +138,7 @@ def named(labels: Sequence[Any], chosen: Bools) -> str:
 
 
 def as_text(values: pd.Series) -> list[str]:
-    """Return codes as text; whole numbers lose their decimal point."""
+    """Return codes as text without blanks at the ends; whole numbers lose their decimal point."""
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
-    return ["" if pd.isna(v) else str(v) for v in values]
+    return ["" if pd.isna(v) else str(v).strip() for v in values]
