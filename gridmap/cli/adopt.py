@@ -51,7 +51,7 @@ def command(
 
     Exit code 1 when they do not tile the boundary: `gridmap validate` shows every defect.
     """
-    from gridmap.coverage import outline_of, sentence, validate
+    from gridmap.coverage import outline_to_fill, sentence, validate
     from gridmap.errors import CoverageError
     from gridmap.grid import adopt
     from gridmap.io import read_layer, write_grid
@@ -63,9 +63,8 @@ def command(
     for line in known.sentences(cast(Lang, shell.lang)):
         shell.say(line)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
-    outline: Any = (
-        outline_of(drawn, excluded) if boundary == "outline" else read_layer(boundary, crs=crs)
-    )
+    given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
+    outline = outline_to_fill(drawn, given, excluded)
     if mend:
         drawn = _mended(shell, drawn, outline)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gridmap.coverage.defects import findings as findings
 from gridmap.coverage.mending import matched_boundary as matched_boundary
+from gridmap.coverage.mending import outline_to_fill as outline_to_fill
 from gridmap.coverage.mending import repair as repair
 from gridmap.coverage.outline import outline_of as outline_of
 from gridmap.coverage.proof import ParentProof as ParentProof

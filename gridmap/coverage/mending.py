@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def repair(
     new_cell : float, default 0.25
         Gaps of at least this share of the median cell become a new cell, marked in the log.
     code, count : str, optional
-        Columns of code and households ("households" if there is one).
+        Columns of code and households ("code" and "households" if there are such).
     lang : "zh" or "en", default "zh"
         Language of error messages about defects.
 
@@ -119,7 +120,8 @@ def repair(
     """
     check_choice("policy", policy, ("longest-border", "fewest-households", "priority"))
     check_choice("nested", nested, ("punch", "absorb", "refuse"))
-    outline = _outline(cells, boundary, exclude)
+    outline = outline_to_fill(cells, boundary, exclude)
+    code = "code" if code is None and "code" in cells else code
     homes = _homes(cells, count)
     rank = _rank(cells, policy, priority, homes)
     if nested == "refuse":
@@ -163,7 +165,8 @@ def matched_boundary(boundary: shapely.Geometry, cells: Any) -> shapely.Geometry
     return with_vertices(boundary, extra) if extra else boundary
 
 
-def _outline(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> shapely.Geometry:
+def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> shapely.Geometry:
+    """Return what cells should fill: the boundary, or their own outline, less some areas."""
     _same_crs(cells, boundary)
     if isinstance(boundary, str):
         check_choice("boundary", boundary, ("outline",))
@@ -242,10 +245,12 @@ def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
         "neighbours": [()] * len(lost),
         "note": where,
     }
+    defects = gpd.GeoDataFrame(table, geometry=[None] * len(lost))
+    defects.attrs = {"verdict": "failed", "notes": [], "cells": len(log), "parents": 0}
     raise CoverageError(
         f"Cell {name} has {homes:,.0f} households but no geometry inside the boundary; dropping "
         "it would lose them. Draw it, or take the row out.",
-        gpd.GeoDataFrame(table, geometry=[None] * len(lost)),
+        defects,
     )
 
 
@@ -396,12 +401,12 @@ def _new_rows(
 ) -> gpd.GeoDataFrame:
     """Return rows for the new cells, with labels of their own."""
     taken = set(map(str, frame.index)) | (set(map(str, frame[code])) if code else set())
-    labels: list[str] = []
-    number = 0
-    while len(labels) < len(created):
-        number += 1
-        if f"new-{number}" not in taken:
-            labels.append(f"new-{number}")
+    fresh = (f"new-{number}" for number in itertools.count(1) if f"new-{number}" not in taken)
+    labels: list[Any] = list(itertools.islice(fresh, len(created)))
+    codes = labels
+    if code and pd.api.types.is_numeric_dtype(frame[code]):
+        first = int(np.nan_to_num(frame[code].max())) + 1
+        codes = list(range(first, first + len(created)))
     whole = pd.api.types.is_integer_dtype(frame.index)
     start = int(frame.index.max()) + 1 if whole and len(frame) else 0
     index = range(start, start + len(created)) if whole else labels
@@ -409,7 +414,7 @@ def _new_rows(
     more = gpd.GeoDataFrame({shape: created}, geometry=shape, index=index, crs=frame.crs)
     for name in frame.columns.drop(shape):
         if name == code:
-            more[name] = labels
+            more[name] = codes
         elif name == "households" or pd.api.types.is_integer_dtype(frame[name]):
             more[name] = 0
         elif name == "kind":

@@ -10,6 +10,7 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_same_crs
+from gridmap.coverage.proof import boundary_of
 from gridmap.errors import CoverageError, InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def one_geometry(
 ) -> shapely.Geometry:
     if isinstance(boundary, gpd.GeoDataFrame | gpd.GeoSeries):
         check_same_crs("cells", cells, "boundary", boundary)
-        boundary = shapely.coverage_union_all(boundary.geometry.to_numpy())
+        boundary = boundary_of(boundary)
     if boundary is None or boundary.is_empty:
         raise InputError(
             "`boundary` is empty; without one nothing can be proved. Hand in the outline."
@@ -78,7 +79,13 @@ def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         frame = frame.rename_geometry("geometry")
     if "code" in frame:
         frame = frame.set_index("code")
-    frame.index = pd.Index(frame.index.astype(str), name="code")
+    bare = frame.index.isna() | (frame.index.astype(str).str.strip() == "")
+    if bare.any():
+        raise InputError(
+            f"{bare.sum():,} of {len(frame):,} cells have no code, the first at position "
+            f"{bare.argmax()}. Give each a code of its own."
+        )
+    frame.index = pd.Index(frame.index.astype(str).str.strip(), name="code")
     if not frame.index.is_unique:
         raise InputError(f"The code {_repeated(frame.index)} stands twice; codes must be unique.")
     return frame

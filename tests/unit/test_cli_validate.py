@@ -183,3 +183,30 @@ def test_what_cannot_be_mended_is_a_finding(files: Path):
     assert done.exit_code == 1
     assert "1 overlap" in done.stdout
     assert not out.exists()
+
+
+def test_households_without_a_place_are_a_finding_too(files: Path):
+    cells = gpd.GeoDataFrame({"households": [300] * 5}, geometry=[*QUARTERS, None], crs=4547)
+    cells.to_file(files / "lost.gpkg")
+    out = files / "out.gpkg"
+    done = run("repair", files / "lost.gpkg", "--boundary", files / "boundary.gpkg", "-o", out,
+               "--lang", "en")  # fmt: skip
+    assert done.exit_code == 1
+    assert "1 empty geometry" in done.stdout
+    assert not out.exists()
+
+
+def test_cells_are_adopted_with_a_code_for_the_new_one_and_round_a_lake(files: Path):
+    grid = files / "adopted.gpkg"
+    given = ("adopt", files / "deleted.gpkg", "--boundary", files / "boundary.gpkg", "-o", grid)
+    assert run(*given, "--repair").exit_code == 0
+    assert "new-1" in gpd.read_file(grid, layer="cells")["code"].tolist()
+    gone = next(q for q in QUARTERS if not q.within(_united(files / "deleted.gpkg")))
+    gpd.GeoDataFrame(geometry=[gone], crs=4547).to_file(files / "lake.gpkg")
+    done = run(*given, "--exclude", files / "lake.gpkg", "--overwrite")
+    assert done.exit_code == 0, done.output
+    assert len(gpd.read_file(grid, layer="cells")) == 3
+
+
+def _united(path: Path) -> shapely.Geometry:
+    return gpd.read_file(path).union_all()

@@ -143,6 +143,8 @@ def test_one_moved_millimetre_is_refused(squares):
     ("change", "message"),
     [
         (lambda f: f.assign(code=["A1", "A1", "B1", "B2"]), "code 'A1' stands twice"),
+        (lambda f: f.assign(code=["A1", None, " ", "B2"]), "2 of 4 cells have no code"),
+        (lambda f: f.assign(code=["A1", "A1 ", "B1", "B2"]), "code 'A1' stands twice"),
         (lambda f: f.assign(households=[310, 420, -1, 300]), "B1 has -1 households"),
         (lambda f: f.assign(households=["310", "x", "1", "2"]), "A2 has x households"),
         (lambda f: f.assign(households=[310, 420, 10.5, 300]), "B1 has 10.5 households"),
@@ -193,6 +195,11 @@ def test_somebody_elses_cells_are_adopted(squares, communities):
     assert grid.jurisdictions.index.tolist() == ["A", "B"]
     with pytest.raises(gm.InputError, match="column 'nope'"):
         adopt(theirs, shapely.box(0, 0, 10, 10), code="nope")
+
+
+def test_the_parts_of_a_boundary_may_overlap(squares):
+    parts = gpd.GeoSeries(shapely.box(0, 0, [5, 10], 10), crs=squares.crs)
+    assert adopt(squares, parts).boundary.area == 100
 
 
 def test_cells_without_units_are_their_own_units(small):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import prove, repair
+from gridmap.coverage import describe, prove, repair
 from gridmap.errors import CoverageError, CRSError, InputError
 from tests.damage import damaged, jittered, quilt
 
@@ -122,6 +122,15 @@ def test_a_big_gap_becomes_a_new_cell_and_a_small_one_does_not():
     assert sorted(small.area) == [25, 25, 50]
 
 
+@pytest.mark.parametrize(
+    ("codes", "fresh"), [(["a", "b", "new-1"], "new-2"), ([7, 8, 12], 13), ([1.0, 2.0, 9.0], 10.0)]
+)
+def test_new_cells_get_codes_in_the_manner_of_the_others(codes, fresh):
+    mended, log = repair(frame(QUARTERS[:3], code=codes), FILLED)
+    assert mended["code"].tolist() == [*codes, fresh]
+    assert len(log) == 1
+
+
 def test_rings_are_repaired_and_vertices_are_added():
     bow = shapely.Polygon([(0, 0), (5, 0), (5, 5), (4, 4), (4, 4.5), (4.5, 4), (0, 5)])
     mended, log = repair(frame([bow, *QUARTERS[1:]]), FILLED)
@@ -145,6 +154,7 @@ def test_households_without_a_place_are_not_lost():
     with pytest.raises(CoverageError, match="Cell 4 has 350 households but no geometry") as caught:
         repair(frame([*QUARTERS, None], households=[300] * 4 + [350]), FILLED)
     assert caught.value.defects["cells"].tolist() == [(4,)]
+    assert "1 empty geometry" in describe(caught.value.defects, "en")
 
 
 def test_lakes_stay_open():
