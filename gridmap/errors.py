@@ -50,4 +50,8 @@ class PartitionError(GridmapError):
 
 
 class UnassignedWarning(UserWarning):
-    """Some points lie in no cell."""
+    """Some points lie in no cell; ``zh`` tells it in Chinese."""
+
+    def __init__(self, message: str, zh: str = "") -> None:
+        super().__init__(message)
+        self.zh = zh or message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -35,6 +36,10 @@ class Shell:
         if not self.quiet:
             self._finish()
             click.echo(text, err=True)
+
+    def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        """Print a warning as a line of news, without the place in the code that raised it."""
+        self.say(" ".join(self.pick(getattr(message, "zh", str(message)), str(message)).split()))
 
     def emit_json(self, document: dict[str, Any]) -> None:
         """Print one JSON document, to stdout."""
@@ -78,7 +83,9 @@ class Commands(click.Group):
         if not alone:
             return run(*args, **kwargs)
         try:
-            code = run(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = shell.warn
+                code = run(*args, **kwargs)
         except GridmapError as error:
             fail(shell, str(error))
         except click.ClickException as error:

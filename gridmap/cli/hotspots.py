@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +61,7 @@ _HEADINGS = {
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
 @click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -81,9 +79,7 @@ def command(
     p: Any,
     seed: int,
     emerging: Path | None,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -94,7 +90,6 @@ def command(
     """
     from gridmap.hotspots import emerging as histories
     from gridmap.hotspots import hotspots
-    from gridmap.incidents import tally
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
 
@@ -103,18 +98,18 @@ def command(
     for path in filter(None, (output, emerging)):
         check_writable(path, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {"x": x, "y": y, "datum": datum, "time": time, "category": category}
+    where = {**where, "time": time, "category": category}
     placed, accounts = _placed(shell, proved, incidents, since, until, where)
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
-    table = tally(placed, proved, by=columns)
+    table = _counted(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure
-    found = hotspots(table, proved, exposure=denominator, p=p, seed=seed)
-    _write(shell, found, proved, output, overwrite)
-    methods = {"hotspots": found.attrs["method"]}
+    results = {"hotspots": hotspots(table, proved, exposure=denominator, p=p, seed=seed)}
     if emerging is not None:
-        history = histories(table, proved, exposure=denominator)
-        _write(shell, history, proved, emerging, overwrite)
-        methods["emerging"] = history.attrs["method"]
+        results["emerging"] = histories(table, proved, exposure=denominator)
+    for name, place in (("hotspots", output), ("emerging", emerging)):
+        if place is not None:
+            _write(shell, results[name], proved, place, overwrite)
+    methods = {name: found.attrs["method"] for name, found in results.items()}
     if as_json:
         document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
         shell.emit_json(document)
@@ -123,6 +118,32 @@ def command(
             shell.answer(method["sentence"][shell.lang])
         for caveat in method["caveats"][shell.lang]:
             shell.say(caveat)
+
+
+def _counted(shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str]) -> pd.DataFrame:
+    """Count by cell; tell how many have no time, and refuse when none has."""
+    import warnings
+
+    from gridmap.errors import InputError, UnassignedWarning
+    from gridmap.incidents import tally
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnassignedWarning)
+        table = tally(placed, grid, by=by)
+    undated = table.attrs["undated"]
+    if undated and not table.attrs["counted"]:
+        raise InputError(
+            f"None of the {undated:,} incidents in cells has a readable time. Mend the column, "
+            "name another with --time, or leave out --by."
+        )
+    if undated:
+        shell.say(
+            shell.pick(
+                f"{undated:,} 件无可读时间，不计入任何一期。",
+                f"{undated:,} incidents have no readable time and are counted in no period.",
+            )
+        )
+    return table
 
 
 def _placed(
@@ -136,11 +157,8 @@ def _placed(
     """Read and assign the incidents of the days asked for, and print the accounts."""
     from gridmap.incidents import STATUSES, assign
     from gridmap.incidents.ground import during
-    from gridmap.io.inputs import read_incidents
 
-    frame, known = read_incidents(incidents, **where)
-    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
-        shell.say(line)
+    frame = _places.read_cases(shell, incidents, **where)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
     status = placed["status"].value_counts()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +41,7 @@ _HEADINGS = {
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -57,9 +55,7 @@ def command(
     rank: bool,
     since: str | None,
     until: str | None,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +72,7 @@ def command(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    cases = _cases(shell, proved, incidents, level, since, until, {"x": x, "y": y, "datum": datum})
+    cases = _cases(shell, proved, incidents, level, since, until, where)
     by = [name for name in (level, "month" if month else None) if name]
     found = indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
     if rank:
@@ -107,13 +103,11 @@ def _cases(
     from gridmap.errors import InputError
     from gridmap.incidents import assign
     from gridmap.incidents.ground import during
-    from gridmap.io.inputs import read_incidents
 
     if level is not None and level not in grid.levels:
         raise InputError(f"The grid has no level {level!r}; it has {', '.join(grid.levels)}.")
-    frame, known = read_incidents(incidents, **where, to=grid.crs, need_places=level is not None)
-    for line in known.sentences(shell.lang):  # type: ignore[arg-type]
-        shell.say(line)
+    placed = {"to": grid.crs, "need_places": level is not None}
+    frame = _places.read_cases(shell, incidents, **where, **placed)
     cases = during(frame, since, until)
     if level is None:
         return cases
@@ -147,11 +141,12 @@ def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
     """Tell the ranking; who reports too little is listed without a rank."""
     lines = []
     for area, row in table.iterrows():
-        rank = "–" if row["silent"] else str(row["rank"])
+        rated = row["rate"] == row["rate"]
+        rank = str(row["rank"]) if rated and not row["silent"] else "–"
         note = shell.pick("上报偏少，不排名", "reports too little, not ranked")
-        rate = "—" if row["rate"] != row["rate"] else f"{row['rate']:.2%}"
+        rate = f"{row['rate']:.2%} ≥ {row['low']:.2%}" if rated else "—"
         lines.append(
-            f"{rank}  {area}  {rate} ≥ {row['low']:.2%}  "
+            f"{rank}  {area}  {rate}  "
             f"{row['numerator']:,}/{row['denominator']:,}" + (f"  {note}" if row["silent"] else "")
         )
     return lines

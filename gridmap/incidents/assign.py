@@ -127,6 +127,4 @@ def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)
     if doubt is not None:
-        warnings.warn(
-            UnassignedWarning(doubt.sentence("en"), doubt.sentence("zh")), stacklevel=3
-        )
+        warnings.warn(UnassignedWarning(doubt.sentence("en"), doubt.sentence("zh")), stacklevel=3)

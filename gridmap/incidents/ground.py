@@ -14,6 +14,7 @@ from gridmap._checks import check_crs, label
 from gridmap.errors import CRSError, InputError
 
 DAY = 86_400.0
+_MOST_PERIODS = 3_000  # eight years of days; beyond it an empty stretch is a typing error
 
 
 def in_metres(
@@ -144,6 +145,26 @@ def during(
     return incidents[(seconds >= first) & (seconds < end)]
 
 
+def check_span(periods: pd.Series, unit: str) -> None:
+    """Refuse times that run over thousands of periods, nearly all empty: a year is mistyped.
+
+    Examples
+    --------
+    >>> check_span(pd.Series(pd.PeriodIndex(["2026-01", "9999-12"], freq="M")), "month")
+    Traceback (most recent call last):
+    gridmap.errors.InputError: `time` runs from 2026-01 to 9999-12: 95,688 periods by month, of \
+which 2 hold anything. Mend the years, or keep the days that are meant (`--since`, `--until`).
+    """
+    first, last = periods.min(), periods.max()
+    many = last.ordinal - first.ordinal + 1
+    filled = periods.nunique()
+    if many > _MOST_PERIODS and filled < many / 10:
+        raise InputError(
+            f"`time` runs from {first} to {last}: {many:,} periods by {unit}, of which {filled:,} "
+            "hold anything. Mend the years, or keep the days that are meant (`--since`, `--until`)."
+        )
+
+
 def check_above_zero(name: str, value: float) -> float:
     """Refuse a length or span that is not above 0."""
     if not (np.isfinite(value) and value > 0):
@@ -153,9 +174,12 @@ def check_above_zero(name: str, value: float) -> float:
 
 def _day(name: str, day: str) -> float:
     try:
-        return float(pd.Timestamp(day).normalize().timestamp())
-    except ValueError as error:
-        raise InputError(f"`{name}` is {day!r}; give a day as 2026-03-01.") from error
+        moment = pd.Timestamp(day)
+    except ValueError:
+        moment = pd.NaT
+    if moment is pd.NaT:
+        raise InputError(f"`{name}` is {day!r}; give a day as 2026-03-01.")
+    return float(moment.normalize().timestamp())
 
 
 def _refuse_degrees(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:

@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
+_THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
 
 
 class Positions(NamedTuple):
@@ -91,12 +92,13 @@ def positions(
 def numbers(values: pd.Series) -> Floats:
     """Return a column of coordinates as numbers; what is none becomes NaN.
 
-    Text is read as numbers, with full-width digits and blanks around them forgiven.
+    Text is read as numbers, with full-width digits, thousands separators and blanks around them
+    forgiven.
 
     Examples
     --------
-    >>> numbers(pd.Series([" 12.5", "１２", "不详"])).tolist()
-    [12.5, 12.0, nan]
+    >>> numbers(pd.Series([" 12.5", "１２", "3,384,765", "不详"])).tolist()
+    [12.5, 12.0, 3384765.0, nan]
     """
     if values.dtype == np.float64:
         return np.asarray(values)
@@ -106,6 +108,7 @@ def numbers(values: pd.Series) -> Floats:
     missed = (read.isna() & values.notna()).to_numpy()
     if missed.any():
         text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
+        text = text.str.replace(_THOUSANDS, "", regex=True)
         read = read.astype(np.float64)
         read[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
     return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -133,7 +136,7 @@ def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
     if len(odd):
         raise InputError(
             f"`points` has {len(odd):,} geometries that are no points, the first a "
-            f"{shapes[odd[0]].geom_type} at {names[odd[0]]!r}. Use "
+            f"{shapes[odd[0]].geom_type} at {pd.Index(names).tolist()[odd[0]]!r}. Use "
             "`points.representative_point()`."
         )
     found = shapely.get_coordinates(shapes)

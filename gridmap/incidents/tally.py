@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError, UnassignedWarning
+from gridmap.incidents.ground import check_span
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -49,7 +50,8 @@ def tally(
     Raises
     ------
     InputError
-        When a column or level is missing, or the table would be too large.
+        When a column or level is missing, when the times run over thousands of periods that are
+        nearly all empty, or when the table would be too large.
 
     Warns
     -----
@@ -148,6 +150,7 @@ def _axis(
         if pd.isna(first):
             values: pd.Index = pd.PeriodIndex([], freq=_PERIODS[column], name=column)
         else:
+            check_span(periods, column)
             values = pd.period_range(first, last, name=column)
         return values.get_indexer(pd.PeriodIndex(periods)).astype(np.int64), values
     series = placed[column]

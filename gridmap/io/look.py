@@ -176,7 +176,7 @@ def _look_layer(source: Source, name: str) -> Layer:
         rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]
         count = len(layer)
         wkt = layer.crs_wkt if shaped else ""
-        extent = tuple(map(float, layer.bounds)) if shaped and count else None
+        extent = _finite(layer.bounds) if shaped and count else None
         kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
     sample = pd.DataFrame(rows, columns=list(kinds))
     crs = parse_crs(wkt) if wkt else None
@@ -225,7 +225,7 @@ def _look_whole(source: Source, spec: Spec) -> list[Layer]:
         reads_as, columns = _columns(frame, _kinds(frame))
         return [Layer(name, "", len(frame), "", None, "", reads_as, columns)]
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
-    extent = tuple(map(float, frame.total_bounds))
+    extent = _finite(frame.total_bounds)
     reads_as, columns = _columns(table, _kinds(table))
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     crs = label(frame.crs) if frame.crs is not None else ""
@@ -252,11 +252,18 @@ def _columns(sample: pd.DataFrame, kinds: dict[str, str]) -> tuple[str, list[Col
     return best, listed
 
 
+def _finite(bounds: Any) -> tuple[float, ...] | None:
+    """Return an extent; None when no feature has a place."""
+    extent = tuple(map(float, bounds))
+    return extent if np.isfinite(extent).all() else None
+
+
 def _places(frame: pd.DataFrame, columns: list[Column]) -> Any:
     named = {column.field: column.name for column in columns}
     for pair in (("lng", "lat"), ("x", "y")):
         if set(pair) <= set(named):
             values = [pd.to_numeric(frame[named[p]], errors="coerce") for p in pair]
             places = np.column_stack(values).astype(float)
+            places[~np.isfinite(places)] = np.nan
             return places if np.isfinite(places).any(axis=0).all() else None
     return None

@@ -190,7 +190,7 @@ def _literal(sheet: Any, value: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    if value is None or value is pd.NaT or value != value:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, pd.Timestamp):
         return value.tz_localize(None).to_pydatetime() if value.tzinfo else value.to_pydatetime()

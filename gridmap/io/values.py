@@ -168,6 +168,8 @@ def _moment(value: Any) -> Any:
 
 
 def _other(text: str) -> Any:
+    if re.fullmatch(r"(?:19|20)\d{12}", text):
+        return pd.to_datetime(text, format="%Y%m%d%H%M%S", errors="coerce")
     number = parse_number(text)
     if number is not None:
         return _from_numbers(pd.Series([number])).iloc[0]

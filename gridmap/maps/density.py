@@ -38,12 +38,15 @@ RAMP = [
 def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Return what `assign` says of incidents, with their places as ``x``, ``y`` in the grid's CRS.
 
-    A frame that has been assigned already is returned as it is.
+    A frame that has been assigned to this grid already is returned as it is; columns of the same
+    names that hold anything else are the incidents' own.
     """
-    from gridmap.incidents import assign
+    from gridmap.incidents import STATUSES, assign
 
     if {"code", "status", "distance_m"} <= set(incidents):
-        return incidents
+        known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
+        if known.all() and incidents["status"].isin(STATUSES).all():
+            return incidents
     placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
     x, y = _places(incidents, grid)
     return placed.assign(x=x, y=y)

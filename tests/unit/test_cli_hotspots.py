@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+import gridmap as gm
 from gridmap.cli import main
 from gridmap.io import write_grid
 from tests.lattice import lattice
@@ -86,6 +87,7 @@ def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> Non
         (["--exposure", "shops"], "no such column"),
         (["--since", "2026-03-01", "--until", "2026-02-01"], "Swap them"),
         (["--since", "soon"], "give a day"),
+        (["--until", ""], "give a day"),
         (["--emerging", "x.csv"], "needs --by"),
         (["--time", "nix", "--by", "month"], "nix"),
     ],
@@ -96,3 +98,41 @@ def test_what_cannot_be_done_says_why(
     found = run(folder, "-o", str(tmp_path / "spots.csv"), *options)
     assert found.exit_code == 2 and message in found.stderr
     assert not (tmp_path / "spots.csv").exists()
+
+
+def test_times_that_nobody_can_read_are_told_or_refused(folder: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(folder / "incidents.csv").astype({"上报时间": object})
+    table.loc[table.index[:7], "上报时间"] = "不详"
+    table.to_csv(tmp_path / "some.csv", index=False)
+    where = [str(folder / "grid.gpkg"), str(tmp_path / "some.csv"), "--datum", "EPSG:4547"]
+    asked = ["--by", "month", "-o", str(tmp_path / "spots.csv")]
+    some = CliRunner().invoke(main, ["hotspots", *where, *asked])
+    assert some.exit_code == 0 and "7 件无可读时间，不计入任何一期。" in some.stderr
+    assert "UnassignedWarning" not in some.stderr
+    table.assign(上报时间="不详").to_csv(tmp_path / "some.csv", index=False)
+    none = CliRunner().invoke(main, ["hotspots", *where, *asked, "--overwrite"])
+    assert none.exit_code == 2 and "has a readable time" in none.stderr
+
+
+def test_histories_that_fail_leave_no_half_output(folder: Path, tmp_path: Path) -> None:
+    options = ["-o", str(tmp_path / "a.csv"), "--emerging", str(tmp_path / "b.csv")]
+    found = run(folder, *options, "--by", "month", "--until", "2026-01-31")
+    assert found.exit_code == 2 and "no history" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("always::gridmap.errors.UnassignedWarning")
+@pytest.mark.parametrize(("lang", "said"), [("zh", "坐标"), ("en", "outside the jurisdiction")])
+def test_a_warning_is_a_line_of_news(folder: Path, tmp_path: Path, lang: str, said: str) -> None:
+    swapped = ["--x", "Y坐标", "--y", "X坐标", "-o", str(tmp_path / "a.csv"), "--lang", lang]
+    table = pd.read_csv(folder / "incidents.csv").assign(Y坐标=lambda t: t["Y坐标"] + 2000)
+    table.to_csv(tmp_path / "moved.csv", index=False)
+    grid = gpd.read_file(folder / "grid.gpkg", layer="cells").translate(0, 2000)
+    cells = gpd.GeoDataFrame({"code": range(len(grid))}, geometry=grid)
+    cells["code"] = cells["code"].astype(str)
+    write_grid(gm.adopt(cells, cells.union_all("coverage"), code="code"), tmp_path / "grid.gpkg")
+    where = [str(tmp_path / "grid.gpkg"), str(tmp_path / "moved.csv"), "--datum", "EPSG:4547"]
+    found = CliRunner().invoke(main, ["hotspots", *where, *swapped, "--exposure", "none"])
+    assert found.exit_code == 0, found.output
+    assert said in found.stderr
+    assert "UnassignedWarning" not in found.stderr and ".py:" not in found.stderr

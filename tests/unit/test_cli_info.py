@@ -183,3 +183,14 @@ def test_export_and_account(grid: Grid, town: Any, tmp_path: Path) -> None:
     result = run("--lang", "en", "account", tmp_path / "g.gpkg", tmp_path / "far.gpkg")
     assert result.exit_code == 1
     assert "3 (6 households) lie in no cell" in result.stdout
+
+
+def test_places_without_end_are_no_extent(tmp_path: Path) -> None:
+    rows = [["x", "y"], ["inf", "3"], ["1", "4"], ["2", "-inf"]]
+    write_text(rows, tmp_path / "a.csv", encoding="utf-8")
+    document = json.loads(run("info", tmp_path / "a.csv", "--json").stdout)
+    assert document["layers"][0]["extent"] == [1.0, 3.0, 2.0, 4.0]
+    nowhere = gpd.GeoDataFrame({"a": [1, 2]}, geometry=[None, None], crs=4547)
+    nowhere.to_parquet(tmp_path / "b.parquet")
+    document = json.loads(run("info", tmp_path / "b.parquet", "--json").stdout)
+    assert document["layers"][0]["extent"] is None

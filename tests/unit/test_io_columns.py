@@ -222,6 +222,7 @@ def test_mended_counts_are_told() -> None:
         "2024-03-05T14:20:30",
         "2024-03-05 14:20:30+08:00",
         "45356.597569444",
+        "20240305142030",
     ],
 )
 def test_times_that_people_type(text: str) -> None:

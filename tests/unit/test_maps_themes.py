@@ -198,3 +198,11 @@ def test_a_grid_without_levels_or_households_can_be_mapped() -> None:
 def test_compare_map_tells_what_became_of_each_cell(grid: gm.Grid) -> None:
     html = gm.compare_map(grid, grid, lang="en").page()
     assert f"{len(grid)} cells unchanged" in html
+
+
+def test_own_columns_named_like_ours_are_no_assignment(grid: gm.Grid, town: Any) -> None:
+    own = town.incidents.head(20).assign(code="zzz", distance_m="d")
+    placed = with_places(own, grid)
+    assert placed["code"].dropna().isin(grid.cells.index).all()
+    assert placed["incident_code"].eq("zzz").all()
+    assert with_places(placed, grid) is placed

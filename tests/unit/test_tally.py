@@ -123,3 +123,9 @@ def test_own_columns_are_not_mistaken_for_periods(row: gm.Grid) -> None:
     """A column called `day` is taken as it is."""
     table = tally(placed(day=["Mo", "Tu", "Mo", "Mo", "We"]), row, by="day")
     assert table.index.get_level_values("day").unique().tolist() == ["Mo", "Tu", "We"]
+
+
+def test_a_mistyped_year_is_named(row: gm.Grid) -> None:
+    times = pd.to_datetime(pd.Series(["2026-03-01", "2026-03-02", "9999-12-31", None, None]))
+    with pytest.raises(InputError, match=r"from 2026-03 to 9999-12: .* Mend the years"):
+        tally(placed(time=times), row, by="month")

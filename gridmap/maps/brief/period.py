@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from gridmap.errors import InputError
+from gridmap.incidents.ground import check_span
 
 By = Literal["day", "week", "month"]
 FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M"}
@@ -57,8 +58,11 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
 
 def series(time: pd.Series, shown: Window, by: By) -> pd.Series:
     """Count times by day, week or month over the window, empty periods included."""
+    told = time[shown.holds(time)].dt.to_period(FREQUENCY[by])
+    if len(told):
+        check_span(told, by)
     periods = pd.period_range(shown.since, shown.until, freq=FREQUENCY[by])
-    counts = time[shown.holds(time)].dt.to_period(FREQUENCY[by]).value_counts()
+    counts = told.value_counts()
     return counts.reindex(periods, fill_value=0).astype(int)
 
 
@@ -81,6 +85,9 @@ def _between(time: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Ser
 
 def _day(value: Any, name: str) -> pd.Timestamp:
     try:
-        return pd.Timestamp(value).normalize()
-    except ValueError as error:
-        raise InputError(f"`{name}` is {value!r}; give a day, as 2026-03-01.") from error
+        day = pd.Timestamp(value)
+    except ValueError:
+        day = pd.NaT
+    if day is pd.NaT:
+        raise InputError(f"`{name}` is {value!r}; give a day, as 2026-03-01.")
+    return day.normalize()
