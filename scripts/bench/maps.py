@@ -2,6 +2,8 @@
 
 Both pages show the same cells and open without a network (explore's with gridmap's shipped
 assets, as it is blank otherwise). CPU is that of the page's main thread until it is ready.
+False gaps are pixels inside the boundary, a pixel away from it, through which a magenta page
+shines when all cells have one colour and no borders.
 
     python scripts/bench/maps.py [--quick] [-o FILE]
 """
@@ -9,6 +11,7 @@ assets, as it is blank otherwise). CPU is that of the page's main thread until i
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import sys
 import tempfile
@@ -22,6 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import shapely
 
 import gridmap as gm
@@ -33,6 +37,26 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]
 # fmt: on
+ZOOMS = (0.0, 0.7, 2.0, 3.3)  # steps in from the whole
+BARE = """() => {
+    const room = gridmap.rooms[0];
+    for (const part of [document.documentElement, document.body, room.map.getContainer()])
+        part.style.background = '#ff00ff';
+    room.root.style.display = 'none';
+    document.querySelectorAll('.leaflet-control-container').forEach((part) => part.remove());
+    room.layer.show = { borders: false };
+    room.layer.theme = { classes: [{ color: '#20a040' }],
+        of: new Uint8Array(room.data.shape.cells) };
+    room.layer.draw();
+    window.base = room.map.getZoom();
+}"""
+VIEW = """([at, step]) => {
+    const room = gridmap.rooms[0];
+    room.map.setView(at, window.base + step, {animate: false});
+    const corner = room.layer._cells.getBoundingClientRect();
+    return [room.layer.view.scale, room.layer.view.dx + corner.left,
+        room.layer.view.dy + corner.top];
+}"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -54,7 +78,8 @@ def main() -> int:
     incidents = reports(grid, 10_000 if arguments.quick else 100_000)
     with tempfile.TemporaryDirectory() as name:
         rows = measure(grid, incidents, Path(name), 2 if arguments.quick else 5)
-    text = table(grid, rows)
+        gaps = false_gaps(grid, Path(name) / "gridmap coverage_map.html")
+    text = "\n".join([table(grid, rows), "", gap_table(gaps)])
     print(text)
     if arguments.output:
         arguments.output.write_text(text + "\n", encoding="utf-8")
@@ -175,6 +200,51 @@ def visit(browser: Any, file: Path) -> tuple[float, int, int]:
     context.close()
     outside = sum(not url.startswith(("data:", "blob:", "file:")) for url in asked)
     return metrics["TaskDuration"], outside, len(complaints)
+
+
+def false_gaps(grid: gm.Grid, file: Path) -> list[tuple[float, int, int]]:
+    """Return for several zooms how many pixels lie inside the boundary, and how many shine."""
+    from playwright.sync_api import sync_playwright
+
+    corner = shapely.get_coordinates(grid.cells.geometry.iloc[len(grid) // 2])[0]
+    lng, lat = pyproj.Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*corner)
+    found = []
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, BROWSERS)), None)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1366, "height": 768}, offline=True)
+        page.goto(file.as_uri())
+        page.evaluate(BARE)
+        for step in ZOOMS:
+            view = page.evaluate(VIEW, [[lat, lng], step])
+            page.wait_for_timeout(300)
+            found.append((step, *shining(grid.boundary, grid.crs, view, page.screenshot())))
+        browser.close()
+    return found
+
+
+def shining(boundary: Any, crs: Any, view: list[float], shot: bytes) -> tuple[int, int]:
+    """Count the pixels inside a boundary, and those of them that are not of the cells' colour."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    picture = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+    mask = Image.new("L", (picture.shape[1], picture.shape[0]), 0)
+    pen = ImageDraw.Draw(mask)
+    move = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform
+    for part in shapely.get_parts(boundary):
+        for k, ring in enumerate([part.exterior, *part.interiors]):
+            x, y = move(*shapely.get_coordinates(ring).T)
+            pixels = np.column_stack([x * view[0] + view[1], view[2] - y * view[0]])
+            pen.polygon(list(map(tuple, pixels)), fill=0 if k else 255)
+    inside = np.asarray(mask.filter(ImageFilter.MinFilter(3))) > 0
+    green = picture[..., 1] - (picture[..., 0] + picture[..., 2]) / 2
+    return int(inside.sum()), int((inside & (green < 20)).sum())
+
+
+def gap_table(gaps: list[tuple[float, int, int]]) -> str:
+    """Write what shone through at each zoom."""
+    lines = ["| zoomed in by | pixels inside | false gap pixels |", "| ---: | ---: | ---: |"]
+    return "\n".join(lines + [f"| {step} | {inside:,} | {gap} |" for step, inside, gap in gaps])
 
 
 def table(grid: gm.Grid, rows: list[Row]) -> str:
