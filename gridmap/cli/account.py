@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 
 if TYPE_CHECKING:
     from gridmap.organisation.households import Account
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.argument("grid", metavar="GRID")
 @click.argument("buildings", metavar="BUILDINGS")
 @click.option("--count", metavar="COLUMN", help="Column of the households.")
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help="The cells recounted: .csv, .xlsx or .parquet.")  # fmt: skip
 @_shell.crs_option
@@ -31,9 +29,7 @@ def command(
     grid: str,
     buildings: str,
     count: str | None,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     output: Path | None,
     crs: str | None,
     overwrite: bool,
@@ -51,9 +47,8 @@ def command(
 
     if output is not None:
         check_writable(output, overwrite=overwrite)
-    frame, known = read_households(buildings, crs=crs, count=count, x=x, y=y, datum=datum)
-    for line in known.sentences(shell.lang):  # type: ignore[arg-type]
-        shell.say(line)
+    frame, known = read_households(buildings, crs=crs, count=count, **where)
+    _places.tell(shell, known)
     found = account(frame, read_grid(grid))
     if output is not None:
         table = found.cells.reset_index()

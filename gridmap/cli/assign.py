@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 
 if TYPE_CHECKING:
     from gridmap.incidents.accounts import Accounts
@@ -27,9 +27,7 @@ _HEADINGS = {
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
               help=".csv, .parquet, .gpkg or .xlsx.")  # fmt: skip
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
 @click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
@@ -44,9 +42,7 @@ def command(
     grid: str,
     incidents: str,
     output: Path,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     max_distance: float | None,
     counts: bool,
     encoding: str | None,
@@ -67,7 +63,7 @@ def command(
     check_writable(output, overwrite=overwrite)
     if dask is not None and counts:
         raise click.UsageError("--counts does not go with --dask.")
-    opened = open_incidents(incidents, x=x, y=y, datum=datum, encoding=encoding)
+    opened = open_incidents(incidents, encoding=encoding, **where)
     if opened.assumed:
         shell.say(
             shell.pick(

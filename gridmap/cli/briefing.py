@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 from gridmap.cli.map import placed_incidents, read_bounds
 from gridmap.maps.words import Lang
 
@@ -33,9 +33,7 @@ from gridmap.maps.words import Lang
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
 @click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
 @_shell.overwrite_option
@@ -52,9 +50,7 @@ def command(
     buildings: str | None,
     time: str | None,
     category: str | None,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     bounds: str | None,
     overwrite: bool,
     as_json: bool,
@@ -72,7 +68,7 @@ def command(
 
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {"x": x, "y": y, "datum": datum, "time": time, "category": category}
+    where = {**where, "time": time, "category": category}
     placed = placed_incidents(shell, proved, incidents, **where)
     roster = None if staff is None else read_staff(staff)[0]
     lines = read_lines(barriers, proved.crs)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _places, _shell
 
 
 @_shell.command(name="map")
@@ -22,9 +22,7 @@ from gridmap.cli import _shell
 @click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
-@click.option("--x", "x", metavar="COL", help="Column of easting or longitude.")
-@click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
-@click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n.")
+@_places.place_options
 @click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
 @click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
 @_shell.overwrite_option
@@ -41,9 +39,7 @@ def command(
     defects: str | None,
     title: str | None,
     source: str,
-    x: str | None,
-    y: str | None,
-    datum: str | None,
+    where: dict[str, Any],
     basemap: str | None,
     bounds: str | None,
     overwrite: bool,
@@ -67,7 +63,7 @@ def command(
     proved = read_grid(grid)
     placed = None
     if incidents is not None:
-        placed = placed_incidents(shell, proved, incidents, x=x, y=y, datum=datum)
+        placed = placed_incidents(shell, proved, incidents, **where)
     common: dict[str, Any] = {"title": title, "source": source, "lang": shell.lang}
     table = None if spots is None else read_spots(spots, proved)
     if output.suffix.lower() == ".qml":
@@ -104,12 +100,9 @@ def read_bounds(text: str | None) -> tuple[float, float, float, float] | None:
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
     """Read incidents, say how they were understood, and give each its cell."""
-    from gridmap.io.inputs import read_incidents
     from gridmap.maps.density import with_places
 
-    frame, known = read_incidents(incidents, to=grid.crs, **where)
-    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
-        shell.say(line)
+    frame = _places.read_cases(shell, incidents, to=grid.crs, **where)
     return with_places(frame, grid)
 
 

@@ -1,0 +1,49 @@
+"""What the commands that read points share: the options of where they lie, and the reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gridmap.cli._shell import Shell
+    from gridmap.io.columns import Understanding
+
+_PLACES = (
+    click.option("--x", "x", metavar="COL", help="Column of easting or longitude."),
+    click.option("--y", "y", metavar="COL", help="Column of northing or latitude."),
+    click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n."),
+)
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --x, --y and --datum, which reach the command as one dict, `where`."""
+
+    @wraps(command)
+    def run(*args: Any, x: str | None, y: str | None, datum: str | None, **options: Any) -> Any:
+        return command(*args, where={"x": x, "y": y, "datum": datum}, **options)
+
+    declared: Callable[..., Any] = run
+    for option in reversed(_PLACES):
+        declared = option(declared)
+    return declared
+
+
+def read_cases(shell: Shell, incidents: str, **options: Any) -> pd.DataFrame:
+    """Read incidents, and say how they were understood."""
+    from gridmap.io.inputs import read_incidents
+
+    frame, known = read_incidents(incidents, **options)
+    tell(shell, known)
+    return frame
+
+
+def tell(shell: Shell, known: Understanding) -> None:
+    """Say how a table was understood."""
+    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
+        shell.say(line)
