@@ -186,7 +186,7 @@ def quantity(
     known = known[np.isfinite(known)]
     edges = upper_edges(known, scheme, k, breaks)
     ramp = [colors[round(c)] for c in np.linspace(0, len(colors) - 1, len(edges))]
-    single = breaks is None and len(np.unique(known)) == len(edges)
+    single = not len(known) or (breaks is None and len(np.unique(known)) == len(edges))
     low = edges if single else [known.min(), *edges[:-1]]
     classes = [
         Class(f"{b:,.{digits}f}" if a == b else f"{a:,.{digits}f} – {b:,.{digits}f}", color)
@@ -218,7 +218,7 @@ def upper_edges(
 ) -> npt.NDArray[np.float64]:
     """Return the upper edges of the classes, each once."""
     if not len(known):
-        return np.zeros(1)
+        return known
     if breaks is not None:
         edges = np.unique(np.asarray(breaks, dtype=float))
         return np.append(edges[edges < known.max()], known.max())

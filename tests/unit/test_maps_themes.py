@@ -206,3 +206,20 @@ def test_own_columns_named_like_ours_are_no_assignment(grid: gm.Grid, town: Any)
     assert placed["code"].dropna().isin(grid.cells.index).all()
     assert placed["incident_code"].eq("zzz").all()
     assert with_places(placed, grid) is placed
+
+
+@pytest.mark.parametrize("breaks", [None, [1, 2]])
+def test_numbers_of_nothing_are_one_class_without_base(breaks: Any) -> None:
+    theme = themes.quantity([np.nan, np.nan], "Rate", lang="en", breaks=breaks)
+    assert [c.label for c in theme.classes] == ["no base"]
+    assert list(theme.of) == [0, 0]
+
+
+def test_a_grid_without_households_is_mapped_with_its_incidents() -> None:
+    cells = gpd.GeoDataFrame(
+        {"code": ["a", "b"]}, geometry=shapely.box([0, 50], 0, [50, 100], 50), crs=4547
+    )
+    bare = gm.adopt(cells, cells.union_all("coverage"), code="code")
+    points = pd.DataFrame({"x": [5.0, 60.0], "y": [5.0, 5.0]})
+    page = gm.coverage_map(bare, incidents=points, lang="en").get_root().render()
+    assert "no base" in page
