@@ -62,6 +62,7 @@ def main() -> None:
         "small": small,
         "certificates": certificates,
         "optimum": optimum,
+        "large": large,
         "stability": stability,
     }
     chosen = options.only.split(",") if options.only else list(parts)
@@ -247,12 +248,34 @@ def _against_metis(name: str, towns: list[Community]) -> list[dict[str, object]]
 
 
 def small(quick: bool) -> str:
-    """Compare with all peers on twenty components of 40 to 145 units."""
-    towns = [t for t in components(city(True)[0]) if 40 <= len(t) <= 145][: 6 if quick else 20]
+    """Compare with all peers on twenty components, and on a large one."""
+    least, most, count = (40, 145, 6) if quick else (64, 145, 20)
+    towns = [t for t in components(city(True)[0]) if least <= len(t) <= most][:count]
+    one = round_the_middle(city(True)[0], 600 if quick else 2_123)
+    many = f"{len(towns)} communities of {min(map(len, towns))}-{max(map(len, towns))} units"
+    return table(
+        _against_all(many, towns, list(PEERS))
+        + _against_all(f"1 of {len(one):,} units", [one], ["METIS", "ReCom annealed"])
+    )
+
+
+def round_the_middle(units: gpd.GeoDataFrame, count: int) -> Community:
+    """Return about so many units next to the middle of a city as one community."""
+    homes = units[units["kind"] == "residential"].reset_index(drop=True)
+    (town,) = communities(check_units(plain(homes.assign(parent="one"))))
+    far = np.hypot(town.x - town.x.mean(), town.y - town.y.mean())
+    near = town.subset(np.sort(np.argsort(far, kind="stable")[:count]))
+    part = near.parts(near.bonds())
+    return near.subset(np.flatnonzero(part == np.bincount(part).argmax()))
+
+
+def _against_all(case: str, towns: list[Community], peers: list[str]) -> list[dict[str, object]]:
+    """Solve communities with ours and peers that are given our number of cells."""
     clock = time.process_time()
     labels = {"gridmap": [solve(town, WISHES).label for town in towns]}
     cost = {"gridmap": time.process_time() - clock}
-    for name, (peer, module, most) in PEERS.items():
+    for name in peers:
+        peer, module, most = PEERS[name]
         if importlib.util.find_spec(module) is None:
             continue
         clock, found = time.process_time(), []
@@ -262,14 +285,16 @@ def small(quick: bool) -> str:
             except (RuntimeError, ValueError):  # how GerryChain says that it found no cut
                 found.append(np.zeros(len(town), np.int64))
         labels[name], cost[name] = found, time.process_time() - clock
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, found in labels.items():
         got = measured(towns[: len(found)], found)
         each = cost[name] / len(found)
         rows.append(
             {
+                "case": case,
                 "who": name,
                 "valid communities": f"{got['valid']} / {len(found)}",
+                "cells valid": f"{100 * np.mean(in_band(towns, found)):.1f} %",
                 "cells": got["cells"],
                 "PP": f"{got['PP']:.3f}",
                 "border a cell, m": f"{got['m a cell']:.1f}",
@@ -277,7 +302,19 @@ def small(quick: bool) -> str:
                 "x gridmap": f"{each / (cost['gridmap'] / len(towns)):.1f}",
             }
         )
-    return table(rows)
+    return rows
+
+
+def in_band(towns: list[Community], labels: list[np.ndarray]) -> list[bool]:
+    """Tell of every cell whether it is in the band and connected."""
+    good = []
+    for town, label in zip(towns, labels, strict=False):
+        ties = town.bonds()
+        total = np.bincount(label, town.households)
+        whole = town.parts(ties & (label[town.i] == label[town.j]))
+        pieces = np.bincount(label[np.unique(whole, return_index=True)[1]])
+        good += ((total >= LOW) & (total <= HIGH) & (pieces == 1)).tolist()
+    return good
 
 
 def random_town(rng: np.random.Generator, most: int = 13) -> Community:
@@ -343,8 +380,8 @@ def optimum(quick: bool) -> str:
     rng = np.random.default_rng(5)
     reached, proven, clock, reference = 0, 0, 0.0, 0.0
     sizes = []
-    pool = [t for t in components(city(True)[0]) if len(t) >= 30]
-    while proven < (4 if quick else 20):
+    pool = [t for t in components(city(True)[0]) if len(t) >= 40]
+    while proven < (4 if quick else 40):
         town = _neighbourhood(pool[int(rng.integers(len(pool)))], rng)
         if town is None:
             continue
@@ -368,7 +405,7 @@ def optimum(quick: bool) -> str:
 
 def _neighbourhood(town: Community, rng: np.random.Generator) -> Community | None:
     """Return a connected bit of a community with a few cells' worth of households."""
-    size = int(rng.integers(14, 21))
+    size = int(rng.integers(12, 21))
     chosen = [int(rng.integers(len(town)))]
     ties = town.bonds()
     near = {(int(a), int(b)) for a, b in zip(town.i[ties], town.j[ties], strict=True)}
@@ -405,6 +442,30 @@ def _least_cut(town: Community, cells: int) -> float:
         if ((total >= LOW) & (total <= HIGH)).all():
             best = min(best, float(town.length[label[town.i] != label[town.j]].sum()))
     return best
+
+
+def large(quick: bool) -> str:
+    """Cut one community that is a lattice of 100,000 units, with the fast preset."""
+    wide, high = (100, 100) if quick else (316, 317)
+    x, y = (30.0 * side.ravel() for side in np.meshgrid(np.arange(wide), np.arange(high)))
+    units = gpd.GeoDataFrame(
+        {
+            "parent": "one",
+            "households": np.random.default_rng(0).integers(0, 60, len(x)),
+        },
+        geometry=shapely.box(x, y, x + 30, y + 30),
+        crs=4547,
+    )
+    clock = time.process_time()
+    cells = gm.partition(units, quality="fast", lang="en").cells
+    spent = time.process_time() - clock
+    compact = 4 * np.pi * cells.geometry.area / cells.geometry.length**2
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (
+        f"One community of {len(units):,} units: {len(cells):,} cells, "
+        f"{int(cells['households'].between(LOW, HIGH).sum()):,} of them in the band, "
+        f"mean PP {compact.mean():.3f}, {spent:.0f} s of CPU, peak {peak:,.0f} MB."
+    )
 
 
 def stability(quick: bool) -> str:

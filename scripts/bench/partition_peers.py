@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import random
+import time
 import warnings
+from typing import Any
 
+import networkx as nx
 import numpy as np
 import shapely
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from gridmap.partition import energy
 from gridmap.partition.community import Community, in_order
 from gridmap.partition.exhaust import Fuel, Masks, bits, whole_masks
+from gridmap.partition.task import Effort, Task, Wishes
 
 
 def metis(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:
@@ -35,24 +42,122 @@ def metis(town: Community, cells: int, low: int, high: int, seed: int) -> np.nda
 
 def recursive_trees(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:
     """Cut with GerryChain's recursive trees."""
-    import networkx as nx
     from gerrychain import Graph
-    from gerrychain.tree import recursive_tree_part
 
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    return _tree_parts(town, Graph.from_networkx(_nodes(town)), cells, low, high, seed)
+
+
+def _nodes(town: Community) -> nx.Graph:
+    """Return the units and the contacts that connect them as a graph."""
     graph = nx.Graph()
     graph.add_nodes_from((u, {"households": int(h)}) for u, h in enumerate(town.households))
     ties = town.bonds()
     graph.add_edges_from(zip(town.i[ties].tolist(), town.j[ties].tolist(), strict=True))
+    return graph
+
+
+def _room(town: Community, cells: int, low: int, high: int) -> float:
+    """Return how far a cell may be from the mean, as GerryChain asks for the band."""
     target = town.total / cells
-    room = min(target - low, high - target) / target
+    return max(min(target - low, high - target) / target, 0.01)
+
+
+def _tree_parts(
+    town: Community, graph: object, cells: int, low: int, high: int, seed: int
+) -> np.ndarray:
+    """Cut a graph of GerryChain with recursive trees."""
+    from gerrychain.tree import recursive_tree_part
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         parts = recursive_tree_part(
-            Graph.from_networkx(graph), range(cells), target, "households", max(room, 0.01)
+            graph,
+            range(cells),
+            town.total / cells,
+            "households",
+            _room(town, cells, low, high),
+            rng=random.Random(seed),
         )
     return in_order(np.array([parts[u] for u in range(len(town))]))
+
+
+NO_EFFORT = Effort(sweeps=0, starts=0, trees=0, tries=0)
+MOST_STEPS = 1_000_000  # the clock ends the chain
+SECONDS_A_UNIT = 0.01  # CPU time of ReCom, at least a second: some forty times ours
+ATTEMPTS = 200  # trees for two merged cells, before another pair is tried
+HOT, COLD = 0.3, 0.02
+
+
+class Cooling:
+    """Accept a step of a chain by its energy and by a heat that falls with the CPU time."""
+
+    def __init__(self, town: Community, cells: int, wishes: Wishes, seed: int) -> None:
+        """Prepare the energy of a community's division into cells."""
+        self.task = Task.of(town, town.bonds(), wishes, cells)
+        self.home = np.full(len(town), -1, np.int64)
+        self.dice = random.Random(seed)
+        self.seconds = max(1.0, SECONDS_A_UNIT * len(town))
+        self.start = time.process_time()
+        self.cells = cells
+        self.now = self.least = math.inf
+        self.best = np.zeros(len(town), np.int64)
+
+    def over(self) -> bool:
+        """Tell whether the time is up."""
+        return time.process_time() - self.start > self.seconds
+
+    def __call__(self, partition: Any) -> bool:
+        """Accept a better division always, a worse one by chance, and remember the best."""
+        label = np.empty(len(self.home), np.int64)
+        for cell, units in partition.parts.items():
+            label[list(units)] = cell
+        total = energy.sums(self.task.net, label, self.cells)
+        own = np.empty(self.cells)
+        cost = energy.total_energy(self.task.net, label, total, self.task.rules, self.home, own)
+        spent = min(1.0, (time.process_time() - self.start) / self.seconds)
+        heat = HOT * (COLD / HOT) ** spent
+        if cost > self.now and self.dice.random() >= math.exp((self.now - cost) / heat):
+            return False
+        self.now = cost
+        if cost < self.least:
+            self.least, self.best = cost, label
+        return True
+
+
+def annealed_recom(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:
+    """Anneal GerryChain's ReCom on the energy that ours lowers, in at least as much time."""
+    from gerrychain import Graph, MarkovChain, Partition
+    from gerrychain.constraints import within_percent_of_ideal_population
+    from gerrychain.proposals import recom
+    from gerrychain.proposals.tree_proposals import MetagraphError
+    from gerrychain.tree import bipartition_tree
+    from gerrychain.tree.bipartition_tree import PopulationBalanceError
+    from gerrychain.updaters import Tally, cut_edges
+
+    graph = Graph.from_networkx(_nodes(town))
+    start = _tree_parts(town, graph, cells, low, high, seed)
+    updaters = {"households": Tally("households"), "cut_edges": cut_edges}
+    first = Partition(graph, dict(enumerate(start.tolist())), updaters)
+    room = _room(town, cells, low, high)
+    target = town.total / cells
+    accept = Cooling(town, cells, Wishes(low, high, target, seed, NO_EFFORT), seed)
+    dice = random.Random(seed)
+    cut = functools.partial(bipartition_tree, max_attempts=ATTEMPTS, allow_pair_reselection=True)
+
+    def step(now: Partition) -> Partition:
+        """Merge two cells and cut them anew; stay where no tree could be cut."""
+        try:
+            return recom(now, "households", target, room, bipartition_tree_fn=cut, rng=dice)
+        except (RuntimeError, PopulationBalanceError, MetagraphError):
+            return now
+
+    keep = [within_percent_of_ideal_population(first, room, pop_key="households")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in MarkovChain(step, keep, accept, first, MOST_STEPS):
+            if accept.over():
+                break
+    return in_order(accept.best)
 
 
 def geoda_max_p(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:
@@ -121,6 +226,7 @@ def spopt_max_p(town: Community, cells: int, low: int, high: int, seed: int) -> 
 PEERS = {
     "METIS": (metis, "pymetis", 1000),
     "GerryChain trees": (recursive_trees, "gerrychain", 1000),
+    "ReCom annealed": (annealed_recom, "gerrychain", 1000),
     "GeoDa max-p": (geoda_max_p, "pygeoda", 1000),
     "spopt max-p": (spopt_max_p, "spopt", 2),  # half a minute each
 }
