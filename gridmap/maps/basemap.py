@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,8 @@ def over_image(scene: Scene, path: Path, bounds: Bounds | None, datum: Datum) ->
     scene
         What lies over the image.
     path
-        A PNG or JPEG file drawn in Web Mercator, as exports of web maps are.
+        A PNG or JPEG file drawn in Web Mercator, as exports of web maps are. It is shown in
+        grey, as its colours would pass for those of a class.
     bounds
         Its west, south, east and north in degrees.
     datum
@@ -132,7 +134,22 @@ def _data_uri(path: Path) -> str:
             f"`basemap` {path} has {len(content) / 1e6:.0f} MB, more than a page should carry. "
             f"Make it smaller than {LARGEST / 1e6:.0f} MB."
         )
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return f"data:image/{kind};base64,{base64.b64encode(_grey(path, content, kind)).decode()}"
+
+
+def _grey(path: Path, content: bytes, kind: str) -> bytes:
+    """Take the colours out, which would tint the classes, and all that is not the picture."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            clear = kind == "png" and picture.has_transparency_data
+            grey = picture.convert("RGBA").convert("LA") if clear else picture.convert("L")
+        grey.save(buffer, kind)
+    except OSError as error:
+        raise InputError(f"`basemap` {path} is damaged ({error}). Save it again.") from error
+    return buffer.getvalue()
 
 
 def over_basemap(scene: Scene, datum: Datum) -> Scene:

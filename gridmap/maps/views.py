@@ -67,7 +67,7 @@ def coverage_map(
     lang
         "zh" or "en".
     basemap
-        A PNG or JPEG file, which is put into the page; or the address of XYZ tiles, for a
+        A PNG or JPEG file, which is put into the page in grey; or the address of XYZ tiles, for a
         notebook only: a map with tiles cannot be saved.
     basemap_bounds
         West, south, east and north of that image in degrees.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 from pathlib import Path
@@ -165,9 +166,10 @@ def test_names_cannot_end_the_script_that_holds_them(grid: gm.Grid, tmp_path: Pa
 
 
 def test_an_image_lies_under_the_cells_of_a_saved_map(grid: gm.Grid, picture: Path) -> None:
+    from PIL import Image
+
     west, south, east, north = grid.cells.to_crs(4326).total_bounds
     html = gm.coverage_map(grid, basemap=picture, basemap_bounds=(west, south, east, north)).page()
-    assert base64.b64encode(picture.read_bytes()).decode() in html
     data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html, re.DOTALL)
     assert data is not None
     ground = json.loads(data.group(1))["ground"]
@@ -175,6 +177,10 @@ def test_an_image_lies_under_the_cells_of_a_saved_map(grid: gm.Grid, picture: Pa
     corners = [ground[side] for side in ("west", "south", "east", "north")]
     assert np.allclose(corners, there, atol=1.0)
     assert 0.3 < ground["opacity"] < 1
+    kind, content = ground["src"].split(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as embedded:
+        assert (embedded.mode, embedded.size) == ("L", (40, 40))
 
 
 def test_cells_follow_an_image_in_a_shifted_datum(grid: gm.Grid, picture: Path) -> None:
@@ -210,6 +216,10 @@ def test_a_basemap_that_cannot_be_embedded_is_refused(
     text.write_text("<svg/>")
     with pytest.raises(gm.InputError, match="neither PNG nor JPEG"):
         gm.coverage_map(grid, basemap=text, basemap_bounds=around)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+    with pytest.raises(gm.InputError, match="is damaged"):
+        gm.coverage_map(grid, basemap=broken, basemap_bounds=around)
     with pytest.raises(gm.InputError, match="cannot be read"):
         gm.coverage_map(grid, basemap=tmp_path / "none.png", basemap_bounds=around)
     with pytest.raises(gm.InputError, match="needs `basemap`"):
