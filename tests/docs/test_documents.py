@@ -1,0 +1,72 @@
+"""What every command prints with --json keeps the schema that the pages publish."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from gridmap.cli import main
+from gridmap.io import write_grid
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCHEMA = json.loads((ROOT / "docs/pages/schemas/documents.schema.json").read_text(encoding="utf-8"))
+TINY = ROOT / "data/tiny"
+LEVELS = "--level district --level street --level community --code code"
+COMMANDS = {
+    "info": "info {city}/buildings.gpkg",
+    "partition": "partition {city}/jurisdictions.gpkg --households {city}/buildings.gpkg"
+    f" --barriers {{city}}/barriers.gpkg {LEVELS} --quality fast -o {{out}}/new.gpkg",
+    "validate": "validate {out}/grid.gpkg",
+    "repair": "repair {out}/grid.gpkg:cells --boundary {out}/grid.gpkg:boundary"
+    " -o {out}/mended.gpkg",
+    "adopt": "adopt {out}/grid.gpkg:cells --boundary {out}/grid.gpkg:boundary --code code"
+    " --count households -o {out}/adopted.gpkg",
+    "assign": "assign {out}/grid.gpkg {city}/incidents.csv -o {out}/assigned.csv",
+    "hotspots": "hotspots {out}/grid.gpkg {city}/incidents.csv -o {out}/hotspots.csv",
+    "indicators": "indicators {out}/grid.gpkg {city}/incidents.csv --level street",
+    "briefing": "briefing {out}/grid.gpkg {city}/incidents.csv -o {out}/briefing.html",
+    "account": "account {out}/grid.gpkg {city}/buildings.gpkg",
+    "compare": "compare {out}/grid.gpkg {out}/grid.gpkg",
+    "staff": "staff {out}/grid.gpkg {city}/staff.xlsx",
+    "patrol": "patrol {out}/grid.gpkg {city}/barriers.gpkg -o {out}/rounds.csv",
+    "error": "validate {out}/nothing.gpkg",
+}
+
+
+@pytest.fixture(scope="module")
+def out(grid, tmp_path_factory):
+    """Return a folder that holds the grid of the tiny town."""
+    folder = tmp_path_factory.mktemp("documents")
+    write_grid(grid, folder / "grid.gpkg")
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_keeps_its_schema(name, out):
+    line = COMMANDS[name].format(city=TINY, out=out)
+    result = CliRunner().invoke(main, ["--quiet", *line.split(), "--json"])
+    document = json.loads(result.stdout)
+    assert document["schema"] == f"gridmap.{name}/1"
+    jsonschema.validate(document, SCHEMA)
+
+
+def test_every_document_that_the_code_prints_is_described():
+    source = "".join(path.read_text("utf-8") for path in ROOT.glob("gridmap/**/*.py"))
+    printed = set(re.findall(r'"gridmap\.([a-z]+)/1"', source)) - {"grid"}
+    assert printed == set(COMMANDS) == set(SCHEMA["$defs"]) - {"proof", "verdict"}
+
+
+def test_every_kind_of_defect_is_explained():
+    from gridmap.coverage.wording import KINDS, NOTES, QUALIFIERS
+
+    page = (ROOT / "docs/pages/defects.md").read_text(encoding="utf-8")
+    for kind, (zh, *_) in KINDS.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{kind}` | {zh} |"))
+        assert row.endswith("| note |" if kind in NOTES else "| finding |")
+    for qualifier in QUALIFIERS:
+        assert f"`{qualifier}`" in page
