@@ -18,7 +18,7 @@ from gridmap.io.columns import understand
 from gridmap.io.heading import Headings, find_headings
 from gridmap.io.layers import choose_layer
 from gridmap.io.source import Source, find_source, unreadable
-from gridmap.io.text import fold, guess_encoding, guess_separator
+from gridmap.io.text import check_encoding, fold, guess_encoding, guess_separator
 
 _HEAD = 1 << 16
 _ROWS = 60  # among which headings are looked for
@@ -130,7 +130,7 @@ def _open_file(source: Source, encoding: str | None) -> FileOfPoints:
 def _delimited(source: Source, encoding: str | None) -> Delimited:
     with source.path.open("rb") as file:
         head = file.read(_HEAD)
-    encoding = encoding or _encoding(source)
+    encoding = check_encoding(encoding) if encoding else _encoding(source)
     text = head.decode(encoding, errors="ignore")
     separator = guess_separator(text)
     rows: list[list[str]] = []

@@ -63,6 +63,23 @@ def guess_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> str
     )
 
 
+def check_encoding(name: str) -> str:
+    """Return the name of an encoding of texts; refuse one that is not known.
+
+    Examples
+    --------
+    >>> check_encoding("GBK")
+    'GBK'
+    """
+    try:
+        "".encode(name)
+    except LookupError as error:
+        raise InputError(
+            f"`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5."
+        ) from error
+    return name
+
+
 def guess_separator(text: str) -> str:
     """Return the separator that cuts the first lines most evenly; a comma when none does.
 

@@ -107,6 +107,11 @@ def _posts(roster: pd.DataFrame) -> pd.Series:
 def _roles(given: pd.Series) -> pd.Series:
     words = {word: role for role, row in roles().items() for word in row["words"]}
     text = given.astype("string").str.strip().str.lower()
+    blank = int((text.isna() | text.eq("")).sum())
+    if blank:
+        raise InputError(
+            f"`roster` has {blank:,} rows without a role. Fill the column, or drop the rows."
+        )
     found = text.map(words)
     if found.isna().any():
         unknown = given[found.isna()]

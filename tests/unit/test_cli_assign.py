@@ -165,6 +165,7 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
         ((grid_file, table, "--x", "lng", "--y", "lat"), "no column 'lng'"),
         ((grid_file, table, "--x", "X坐标"), "both --x and --y"),
         ((grid_file, table, "--datum", "mars"), "`datum` is 'mars'"),
+        ((grid_file, table, "--encoding", "klingon"), "`encoding` is 'klingon'"),
     ]
     for arguments, message in cases:
         result = run("assign", *arguments, "-o", out)

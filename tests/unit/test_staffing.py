@@ -122,6 +122,7 @@ def test_bad_rosters_are_named() -> None:
         (roster(*[("a", "leader", f"9{k}") for k in range(5)]), "and 2 more"),
         (roster(("a", "leader", "")), "leader 'a' in `roster` has no cell"),
         (roster(("a", "船长", "101000")), "role '船长'"),
+        (roster(("a", None, "101000"), ("b", " ", "101000")), "2 rows without a role"),
         (roster(("a", "leader", "101000"), ("a", "leader", "101000")), "twice"),
         (roster(("a", "leader", "101000")).drop(columns="role"), "no column `role`"),
     ]
