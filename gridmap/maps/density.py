@@ -53,8 +53,10 @@ def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
 
 
 def _places(incidents: pd.DataFrame | gpd.GeoSeries, grid: Grid) -> tuple[Floats, Floats]:
+    import geopandas as gpd
+
     datum = incidents.attrs.get("datum")
-    if hasattr(incidents, "geometry"):
+    if isinstance(getattr(incidents, "geometry", None), gpd.GeoSeries):
         shapes = incidents.geometry.to_numpy()
         x, y, crs = shapely.get_x(shapes), shapely.get_y(shapes), incidents.crs
         if datum is None and crs is not None and pyproj.CRS(crs) != pyproj.CRS(grid.crs):

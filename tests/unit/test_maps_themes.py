@@ -201,7 +201,8 @@ def test_compare_map_tells_what_became_of_each_cell(grid: gm.Grid) -> None:
 
 
 def test_own_columns_named_like_ours_are_no_assignment(grid: gm.Grid, town: Any) -> None:
-    own = town.incidents.head(20).assign(code="zzz", distance_m="d")
+    own = pd.DataFrame(town.incidents.dropna(subset=["x"]).head(20).drop(columns="geometry"))
+    own = own.assign(code="zzz", distance_m="d", geometry="POINT")
     placed = with_places(own, grid)
     assert placed["code"].dropna().isin(grid.cells.index).all()
     assert placed["incident_code"].eq("zzz").all()
