@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOW_TO = [
     ROOT / f"docs/pages/how-to/{name}.md"
-    for name in ("partition", "prove", "assign", "hotspots", "brief", "change")
+    for name in ("partition", "prove", "assign", "hotspots", "brief", "change", "run", "files")
 ]
 FENCE = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
