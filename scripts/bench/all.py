@@ -25,9 +25,10 @@ ROOMS = {
 }
 PREFACE = """# Measurements
 
-Written by `python scripts/bench/all.py`; nothing here is typed in by hand. Machine: {machine}.
-Times are CPU seconds; read them as ratios against the peer beside them, measured in the same run.
-One room alone: `python scripts/bench/coverage.py`, and so on.
+The tables are the output of the scripts in `scripts/bench`, put together room by room; a room that
+was not run again keeps its section as it stands. Machine: {machine}. Times are CPU seconds; read
+them as ratios against the peer beside them, measured in the same run. One room alone:
+`python scripts/bench/coverage.py`.
 """
 
 

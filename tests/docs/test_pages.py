@@ -1,4 +1,4 @@
-"""Every command and every line of code that the pages show is run as it stands there."""
+"""Commands and code that the pages show are run as they stand there, but for those in OUTSIDE."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOW_TO = [
 FENCE = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
 OUTSIDE = ("git clone", ".venv/bin/", "scripts/demo", "scripts/test", "pip install", "eval ")
-"""What a page says to a shell outside the project; test_fresh_clone runs it."""
+"""Not run here: test_fresh_clone runs the clone and the demo; nothing runs the benchmarks."""
 
 
 def _run(page: Path, folder: Path, names: dict[str, object]) -> None:
