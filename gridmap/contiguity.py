@@ -1,8 +1,9 @@
 """Who shares a line with whom in a coverage, and how long it is.
 
 Two polygons touch where they hold the same segment, vertex for vertex: nothing is measured with
-a tolerance. Contacts shorter than half a metre do not make neighbours, but their length is kept,
-or the perimeters of merged polygons would be wrong.
+a tolerance. Contacts shorter than half a metre, or than a fifth of the mean width of polygons
+that are themselves so small, do not make neighbours; their length is kept, or the perimeters of
+merged polygons would be wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 SHORTEST = 0.5
-"""Metres of common border from which two polygons are neighbours."""
+"""Metres of common border from which two polygons of usual size are neighbours."""
+SHARE = 0.2
+"""Share of the mean width of polygons from which a common border makes neighbours anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,14 @@ class Contacts:
         Positions of the two polygons, ``i < j``.
     length : ndarray of float64
         Length of their common border.
+    shortest : float
+        Length from which a contact makes two polygons neighbours.
     """
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]
     length: NDArray[np.float64]
+    shortest: float = SHORTEST
 
     def __len__(self) -> int:
         return len(self.i)
@@ -73,7 +79,29 @@ class Contacts:
     @property
     def neighbours(self) -> NDArray[np.bool_]:
         """Which contacts are long enough to make two polygons neighbours."""
-        return self.length >= SHORTEST
+        return self.length >= self.shortest
+
+
+def shortest_contact(area: NDArray[np.float64], perimeter: NDArray[np.float64]) -> float:
+    """Return the length from which a common border makes neighbours among some polygons.
+
+    It is half a metre, or a fifth of their mean width 2A/P where they are so small that a border
+    of half a metre would be a long one.
+
+    Parameters
+    ----------
+    area, perimeter : ndarray of float64
+        Of the polygons: all of a coverage, or all of one jurisdiction.
+
+    Examples
+    --------
+    >>> shortest_contact(np.full(9, 3600.0), np.full(9, 240.0))
+    0.5
+    >>> shortest_contact(np.ones(9), np.full(9, 4.0))
+    0.1
+    """
+    border = float(np.sum(perimeter))
+    return min(SHORTEST, SHARE * 2 * float(np.sum(area)) / border) if border > 0 else SHORTEST
 
 
 def shared_edges(polygons: Any) -> SharedEdges:
@@ -124,18 +152,23 @@ def contacts(polygons: Any) -> Contacts:
     """
     polygons = np.asarray(polygons, dtype=object)
     edges = shared_edges(polygons)
-    return pair_up(edges.i, edges.j, edges.length, len(polygons))
+    shortest = shortest_contact(shapely.area(polygons), shapely.length(polygons))
+    return pair_up(edges.i, edges.j, edges.length, len(polygons), shortest)
 
 
 def pair_up(
-    i: NDArray[np.int64], j: NDArray[np.int64], length: NDArray[np.float64], n: int
+    i: NDArray[np.int64],
+    j: NDArray[np.int64],
+    length: NDArray[np.float64],
+    n: int,
+    shortest: float = SHORTEST,
 ) -> Contacts:
     """Sum lengths over equal pairs of `n` polygons, whichever of the two comes first."""
     low, high = np.minimum(i, j), np.maximum(i, j)
     pairs, group = np.unique(low * np.int64(n) + high, return_inverse=True)
     total = np.zeros(len(pairs), dtype=np.float64)
     np.add.at(total, group, length)
-    return Contacts(pairs // max(n, 1), pairs % max(n, 1), total)
+    return Contacts(pairs // max(n, 1), pairs % max(n, 1), total, shortest)
 
 
 def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph:
@@ -152,7 +185,7 @@ def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph:
     -------
     networkx.Graph
         A node a polygon, with ``short``, the length of its contacts that are too short to make
-        neighbours; an edge where two share at least half a metre of border, with ``length``.
+        neighbours; an edge where two are neighbours (see `shortest_contact`), with ``length``.
 
     Examples
     --------

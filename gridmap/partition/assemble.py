@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
-from gridmap.contiguity import SHORTEST, contacts
+from gridmap.contiguity import contacts
 from gridmap.grid import Grid
 from gridmap.partition.kernels import Ints
 
@@ -28,7 +28,7 @@ def dedicate(units: gpd.GeoDataFrame, label: Ints) -> Ints:
     part = units.iloc[rows]
     found = contacts(part.geometry.to_numpy())
     names, parents = part["name"].to_numpy(), part["parent"].to_numpy()
-    same = (found.length >= SHORTEST) & (parents[found.i] == parents[found.j])
+    same = found.neighbours & (parents[found.i] == parents[found.j])
     same &= (names[found.i] == names[found.j]) & (names[found.i] != "")
     matrix = csr_array((same[same], (found.i[same], found.j[same])), shape=(len(rows),) * 2)
     whole = label.copy()

@@ -22,8 +22,9 @@ class Community:
     """Units of one jurisdiction, or of a part of it, with the contacts between them.
 
     `place` is where each unit stands in the table it came from. Contacts `i`, `j` have a `length`,
-    of which `road` lies on a barrier; `hard` ones cross a river, a railway or a motorway. `block`
-    and `path` are the place of a unit in the split trees of its blocks.
+    of which `road` lies on a barrier; `hard` ones cross a river, a railway or a motorway; those
+    under `shortest` connect nothing. `block` and `path` are the place of a unit in the split trees
+    of its blocks.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Community:
     length: Floats
     road: Floats
     hard: Flags
+    shortest: float = SHORTEST
 
     def __len__(self) -> int:
         """Return the number of units."""
@@ -53,7 +55,7 @@ class Community:
 
     def bonds(self, *, hard: bool = False) -> Flags:
         """Tell which contacts connect; with `hard` also those across hard barriers."""
-        long = self.length >= SHORTEST
+        long = self.length >= self.shortest
         return long if hard else long & ~self.hard
 
     def parts(self, bonds: Flags) -> Ints:
@@ -77,6 +79,7 @@ class Community:
             length=self.length[inner],
             road=self.road[inner],
             hard=self.hard[inner],
+            shortest=self.shortest,
         )
 
     def contract(self, group: Ints) -> Community:
@@ -108,6 +111,7 @@ class Community:
             length=summed(back, self.length[across], len(pair)),
             road=summed(back, self.road[across], len(pair)),
             hard=(pair % 2).astype(bool),
+            shortest=self.shortest,
         )
 
     def network(self, bonds: Flags, scale: float, discount: float) -> Network:

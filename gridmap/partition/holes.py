@@ -5,7 +5,6 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 
-from gridmap.contiguity import SHORTEST
 from gridmap.partition.community import Community, Flags
 from gridmap.partition.kernels import Ints
 from gridmap.partition.mend import neighbouring_cells
@@ -18,7 +17,7 @@ def outer_units(community: Community) -> Flags:
     n = len(community)
     inner = np.bincount(community.i, community.length, n)
     inner += np.bincount(community.j, community.length, n)
-    return np.asarray(community.perimeter - inner > SHORTEST)
+    return np.asarray(community.perimeter - inner > community.shortest)
 
 
 def enclosing_cells(community: Community, label: Ints) -> dict[int, set[int]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_crs
-from gridmap.contiguity import SharedEdges, pair_up, shared_edges
+from gridmap.contiguity import SharedEdges, pair_up, shared_edges, shortest_contact
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import Floats, Ints
@@ -157,6 +157,7 @@ def _by_parent(
             length=whole.length[cut],
             road=whole.road[cut],
             hard=whole.hard[cut],
+            shortest=shortest_contact(whole.area[mine], whole.perimeter[mine]),
         )
 
 

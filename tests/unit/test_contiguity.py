@@ -45,14 +45,22 @@ def test_negative_zero_is_zero() -> None:
 
 
 def test_short_contacts_make_no_edge_but_keep_their_length() -> None:
-    low = shapely.Polygon([(0, 0), (1, 0), (1, 0.4), (1, 1), (0, 1)])
-    high = shapely.Polygon([(1, 0), (2, 0), (2, 0.4), (1, 0.4)])
+    low = shapely.Polygon([(-90, 0), (1, 0), (1, 0.4), (1, 90), (-90, 90)])
+    high = shapely.Polygon([(1, 0), (90, -90), (90, 90), (1, 0.4)])
     found = contacts([low, high])
     assert found.length.tolist() == [0.4]
     assert not found.neighbours.any()
     network = graph([low, high], ["a", "b"])
     assert network.number_of_edges() == 0
     assert network.nodes["a"]["short"] == network.nodes["b"]["short"] == 0.4
+
+
+@pytest.mark.parametrize("side", [0.001, 0.4, 3.0])
+def test_neighbours_of_any_size_are_neighbours(side: float) -> None:
+    """A board in degrees or of squares under half a metre is as connected as one of blocks."""
+    small = shapely.transform(board(4), lambda xy: xy * side)
+    network = graph(small)
+    assert network.number_of_edges() == 2 * 4 * 3
 
 
 def test_shared_edges_sum_to_contacts() -> None:

@@ -55,6 +55,17 @@ def test_the_same_seed_gives_the_same_grid_on_any_number_of_workers() -> None:
     assert gm.partition(units, seed=4).content_hash != first.content_hash
 
 
+@pytest.mark.parametrize("scale", [0.04, 0.004, 0.001])
+def test_a_small_town_is_as_connected_as_a_large_one(scale: float) -> None:
+    """Units 4 m, 40 cm and 10 cm wide: what is a neighbour depends on how wide units are."""
+    units = town(most=90)
+    units.geometry = shapely.transform(units.geometry.to_numpy(), lambda xy: xy * scale)
+    grid = gm.partition(units, seed=0, quality="fast", no_holes=True)
+    assert grid.cells["households"].between(300, 600).all()
+    assert grid.exceptions.empty
+    assert gm.feasibility(units)["possible"].eq("yes").all()
+
+
 def test_a_community_alone_is_cut_as_in_the_batch() -> None:
     units = town(10, 2)
     both = gm.partition(units).cells

@@ -87,7 +87,7 @@ def make_blocks(
     polygons, keep = merge(polygons, _without_ponds(len(polygons), use, edges))
     owner, use, area = owner[keep], use[keep], area[keep]
     edges = inside(shared_edges(polygons), owner)
-    side = sides(len(polygons), use == WATER, owner, edges, hard)
+    side = sides(polygons, use == WATER, owner, edges, hard)
     return Blocks(polygons, owner, use, area, side, slivers)
 
 

@@ -7,13 +7,15 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap.contiguity import SHORTEST, Contacts, SharedEdges, pair_up
+from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
 from gridmap.partition.units.barriers import along, pieces_of
 from gridmap.partition.units.noding import Geometries, Ints
 from gridmap.partition.units.reading import Bools
 
 
-def sides(n: int, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometries) -> Ints:
+def sides(
+    polygons: Geometries, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometries
+) -> Ints:
     """Number the regions that hard barriers leave inside each jurisdiction.
 
     Two polygons are on one side if they touch along a border that is mostly not hard. Water
@@ -21,8 +23,8 @@ def sides(n: int, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometrie
 
     Parameters
     ----------
-    n : int
-        Number of polygons.
+    polygons : array of Polygon
+        A coverage.
     water : ndarray of bool
         Which polygons are water.
     owner : ndarray of int
@@ -34,9 +36,11 @@ def sides(n: int, water: Bools, owner: Ints, edges: SharedEdges, hard: Geometrie
     """
     length = edges.length
     blocked = along(shapely.points(edges.midpoints), pieces_of(hard))
-    touch = pair_up(edges.i, edges.j, length, n)
+    n = len(polygons)
+    shortest = shortest_contact(shapely.area(polygons), shapely.length(polygons))
+    touch = pair_up(edges.i, edges.j, length, n, shortest)
     across = pair_up(edges.i, edges.j, np.where(blocked, length, 0.0), n)
-    soft = (touch.length >= SHORTEST) & (across.length < touch.length / 2)
+    soft = touch.neighbours & (across.length < touch.length / 2)
     return regions(water, owner, touch, soft)
 
 
