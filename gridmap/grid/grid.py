@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from gridmap.coverage import Proof
+    from gridmap.coverage.direct import PolygonTree
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
 RETIRED_COLUMNS = ["code", "since", "reason"]
@@ -170,10 +171,11 @@ class Grid:
         return digest.hexdigest()
 
     @cached_property
-    def _index(self) -> Any:
-        from gridmap.coverage.cache import cached_index
+    def _tree(self) -> PolygonTree:
+        """Answer for a point at a time; many are placed by `assign`, which builds an index."""
+        from gridmap.coverage.direct import PolygonTree
 
-        return cached_index(
+        return PolygonTree(
             self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)
         )
 
@@ -184,9 +186,9 @@ class Grid:
         ----------
         x, y : float
             Coordinates in the grid's CRS. A point on a shared edge goes east, on a horizontal
-            one north.
+            one north. Many points are placed much faster by `assign`.
         """
-        number = int(self._index.locate(np.array([x], float), np.array([y], float))[0])
+        number = int(self._tree.relate(np.array([x], float), np.array([y], float))[0][0])
         return str(self._cells.index[number - 1]) if number else None
 
     def at(self, level: str) -> gpd.GeoDataFrame:

@@ -99,6 +99,15 @@ def test_locate_follows_the_rule_east_and_north(small):
     assert small.locate(11, 5) is None
 
 
+def test_locating_agrees_with_assigning_and_builds_no_index_of_its_own(small, monkeypatch):
+    x, y = (v.ravel() for v in np.meshgrid(np.arange(-1, 12, 0.5), np.arange(-1, 12, 0.5)))
+    placed = gm.assign(gpd.GeoDataFrame(geometry=gpd.points_from_xy(x, y), crs=4547), small)
+    monkeypatch.setattr("gridmap.coverage.index.CoverageIndex.__init__", None)
+    found = [small.locate(a, b) for a, b in zip(x, y, strict=True)]
+    assert found == [code if isinstance(code, str) else None for code in placed["code"]]
+    assert small.locate(np.nan, 1) is None
+
+
 def test_contiguity_is_rook(small):
     assert sorted(small.contiguity.edges) == [
         ("A1", "A2"),
