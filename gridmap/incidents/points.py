@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float64]
 DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
 _THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
+_ONE_COMMA = r"[-+]?\d+,\d+"
+_ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
+_GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
 
 
 class Positions(NamedTuple):
@@ -92,13 +95,15 @@ def positions(
 def numbers(values: pd.Series) -> Floats:
     """Return a column of coordinates as numbers; what is none becomes NaN.
 
-    Text is read as numbers, with full-width digits, thousands separators and blanks around them
-    forgiven.
+    Text is read as numbers, with full-width digits, thousands separators, decimal commas and
+    blanks around them forgiven.
 
     Examples
     --------
     >>> numbers(pd.Series([" 12.5", "１２", "3,384,765", "不详"])).tolist()
     [12.5, 12.0, 3384765.0, nan]
+    >>> numbers(pd.Series(["48,0096925", "48,125"])).tolist()
+    [48.0096925, 48.125]
     """
     if values.dtype == np.float64:
         return np.asarray(values)
@@ -108,10 +113,30 @@ def numbers(values: pd.Series) -> Floats:
     missed = (read.isna() & values.notna()).to_numpy()
     if missed.any():
         text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
-        text = text.str.replace(_THOUSANDS, "", regex=True)
+        text = decimal_points(text).str.replace(_THOUSANDS, "", regex=True)
         read = read.astype(np.float64)
         read[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
     return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def decimal_points(text: pd.Series) -> pd.Series:
+    """Write decimal commas as points, where one of the numbers can mean nothing else.
+
+    A comma before other than three digits is no thousands separator, and then none of them is.
+
+    Examples
+    --------
+    >>> decimal_points(pd.Series(["48,01", "48,125"])).tolist()
+    ['48.01', '48.125']
+    >>> decimal_points(pd.Series(["48,125", "3,384,765"])).tolist()
+    ['48,125', '3,384,765']
+    """
+    comma = text.str.fullmatch(_ONE_COMMA, na=False)
+    if not (comma & ~text.str.fullmatch(_ONE_GROUP, na=False)).any():
+        return text
+    if text.str.fullmatch(_GROUPS, na=False).any():
+        return text
+    return text.mask(comma, text.str.replace(",", ".", regex=False))
 
 
 def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:

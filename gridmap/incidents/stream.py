@@ -152,6 +152,7 @@ class _Run:
         self._accounts = Accounts()
         self._sample: list[Floats] = []
         self._given = 0
+        self._strange: str | None = None
         self._names = _position_columns(source.schema, x, y)
         self._datum, self._move = _mover(source, self._names, datum, grid.crs)
         self._locator.prepare(source.rows)
@@ -172,6 +173,12 @@ class _Run:
     def finish(self) -> Accounts:
         """Return the accounts, with an alarm when the datum is doubtful."""
         counts = self._accounts.counts
+        if self._strange is not None and counts["invalid"] == counts["read"]:
+            raise InputError(
+                f"None of the {counts['read']:,} incidents has a position: {self._names[0]!r} and "
+                f"{self._names[1]!r} hold text such as {self._strange!r}. Name the columns of the "
+                "coordinates with --x and --y."
+            )
         if self._sample:
             x, y = np.concatenate(self._sample, axis=1)
             lost = self._given - sum(counts[name] for name in ("inside", "boundary", "rim"))
@@ -187,6 +194,8 @@ class _Run:
             x, y = of_shapes(shapes, np.arange(len(shapes)))
             return x.copy(), y.copy()
         x, y = (_floats(column) for column in columns)
+        if self._strange is None and not (np.isfinite(x) & np.isfinite(y)).any():
+            self._strange = _strange(columns)
         return x, y
 
     def _account(self, batch: Batch, placement: Placement) -> None:
@@ -251,6 +260,16 @@ def _floats(column: pa.Array) -> Floats:
         values = compute.cast(column, pa.float64(), safe=False).fill_null(np.nan)
         return np.array(values.to_numpy(zero_copy_only=False))
     return np.array(numbers(column.to_pandas()))
+
+
+def _strange(columns: list[pa.Array]) -> str | None:
+    """Return a text that stands where a coordinate was expected."""
+    for column in columns:
+        texts = column.cast(pa.string()).to_pandas().dropna()
+        odd = texts[(texts.str.strip() != "") & ~np.isfinite(numbers(texts))]
+        if len(odd):
+            return str(odd.iloc[0])
+    return None
 
 
 def _target_schema(

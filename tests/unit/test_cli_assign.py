@@ -81,6 +81,28 @@ def test_the_accounts_are_printed(grid_file: Path, table: Path, tmp_path: Path) 
     assert (rows[3]["最近网格"], rows[3]["距离（米）"]) == ("a1", "1000")
 
 
+def test_decimal_commas_are_read(grid_file: Path, tmp_path: Path) -> None:
+    """A European table: semicolons between the fields, commas in the numbers."""
+    table = tmp_path / "europe.csv"
+    table.write_text("id;x;y\n1;500500,25;3400500,5\n2;k,A.;3400500\n3;501500,125;3400500\n", encoding="utf-8")
+    result = run("assign", grid_file, table, "-o", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    rows = read(tmp_path / "out.csv")
+    assert [row["归属状态"] for row in rows] == ["inside", "invalid", "inside"]
+    assert [row["x"] for row in rows] == ["500500,25", "k,A.", "501500,125"]
+
+
+def test_a_column_without_a_number_is_refused(grid_file: Path, tmp_path: Path) -> None:
+    """Nothing is written when the columns of the coordinates are others."""
+    table = tmp_path / "wrong.csv"
+    table.write_text("id,x,y\n1,High Street,here\n2,,\n", encoding="utf-8")
+    result = run("--lang", "en", "assign", grid_file, table, "-o", tmp_path / "out.csv")
+    assert result.exit_code == 2
+    assert "None of the 2 incidents has a position" in result.stderr
+    assert "'High Street'" in result.stderr
+    assert list(tmp_path.glob("out*")) == []
+
+
 def test_english_and_json(grid_file: Path, table: Path, tmp_path: Path) -> None:
     """The same facts in the other language, and as one document."""
     result = run("assign", grid_file, table, "-o", tmp_path / "a.csv", "--lang", "en")
