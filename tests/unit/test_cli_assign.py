@@ -84,7 +84,9 @@ def test_the_accounts_are_printed(grid_file: Path, table: Path, tmp_path: Path) 
 def test_decimal_commas_are_read(grid_file: Path, tmp_path: Path) -> None:
     """A European table: semicolons between the fields, commas in the numbers."""
     table = tmp_path / "europe.csv"
-    table.write_text("id;x;y\n1;500500,25;3400500,5\n2;k,A.;3400500\n3;501500,125;3400500\n", encoding="utf-8")
+    table.write_text(
+        "id;x;y\n1;500500,25;3400500,5\n2;k,A.;3400500\n3;501500,125;3400500\n", encoding="utf-8"
+    )
     result = run("assign", grid_file, table, "-o", tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
     rows = read(tmp_path / "out.csv")
