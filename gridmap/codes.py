@@ -7,8 +7,12 @@ given is never given to another cell.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +20,71 @@ import numpy.typing as npt
 from gridmap.errors import InputError
 
 DEFAULT_SCHEME = "{parent}{sequence:03d}"
-_SEQUENCE = re.compile(r"\{sequence(?::0?(\d+)d?)?\}")
+FIELD = re.compile(r"\{(\w+)(?::0?(\d+)d?)?\}")
 _DIGITS = "零一二三四五六七八九"
+
+
+@cache
+def code_schemes() -> dict[str, dict[str, Any]]:
+    """Return the shipped schemes: name → zh, en, pattern, parent (a regular expression), example.
+
+    Examples
+    --------
+    >>> code_schemes()["cell15"]["pattern"]
+    '{parent}{sequence:03d}'
+    """
+    text = files("gridmap").joinpath("tables/code_schemes.csv").read_text("utf-8")
+    return {row["name"]: row for row in csv.DictReader(text.splitlines())}
+
+
+def code_pattern(scheme: str, **fixed: int | str) -> str:
+    """Return the pattern of a scheme by its name, or of the user's own.
+
+    Parameters
+    ----------
+    scheme : str
+        A name of `code_schemes`, or a pattern with ``{parent}`` and ``{sequence:03d}``.
+    **fixed : int or str
+        Digits that are the same in every code, as ``object=10101`` for the 20-digit layout.
+
+    Returns
+    -------
+    str
+        A pattern, with ``{parent}`` and ``{sequence}`` left to be filled in.
+
+    Raises
+    ------
+    InputError
+        When the scheme is neither, or digits are missing or too many.
+
+    Examples
+    --------
+    >>> code_pattern("object20", object=10101)
+    '010101{parent}{sequence:02d}'
+    """
+    pattern = code_schemes()[scheme]["pattern"] if scheme in code_schemes() else scheme
+    names = [match[1] for match in FIELD.finditer(pattern)]
+    if "sequence" not in names:
+        raise InputError(
+            f"The code scheme {scheme!r} is none of {', '.join(code_schemes())}, and as a pattern "
+            f"it has no {{sequence}}; try {DEFAULT_SCHEME!r}."
+        )
+    for name in names:
+        if name not in ("parent", "sequence", *fixed):
+            raise InputError(
+                f"The code scheme {scheme!r} needs `{name}`, digits that all codes have in common: "
+                f"code_pattern({scheme!r}, {name}=…)."
+            )
+
+    def filled(match: re.Match[str]) -> str:
+        if match[1] in ("parent", "sequence"):
+            return match[0]
+        digits = str(fixed[match[1]]).zfill(int(match[2] or 0))
+        if not digits.isdigit() or (match[2] and len(digits) > int(match[2])):
+            raise InputError(f"`{match[1]}` is {fixed[match[1]]!r}; give {match[2]} digits.")
+        return digits
+
+    return FIELD.sub(filled, pattern)
 
 
 def reading_order(
@@ -69,7 +136,7 @@ def number_cells(
     x, y, areas : float arrays, shape (n,)
         As in `reading_order`.
     scheme : str
-        A pattern with ``{parent}`` and ``{sequence:03d}``.
+        A name of `code_schemes`, or a pattern with ``{parent}`` and ``{sequence:03d}``.
     kept : mapping of position to code, optional
         Cells that keep the code they have.
     used : iterable of str
@@ -83,7 +150,7 @@ def number_cells(
     Raises
     ------
     InputError
-        When the scheme has no ``{sequence}``, or two cells want to keep one code.
+        When the scheme is neither name nor pattern, or two cells want to keep one code.
 
     Examples
     --------
@@ -91,7 +158,7 @@ def number_cells(
     >>> number_cells(["110105001"] * 2, np.array([5.0, 1.0]), np.zeros(2), np.ones(2))
     ['110105001002', '110105001001']
     """
-    kept = dict(kept or {})
+    scheme, kept = code_pattern(scheme), dict(kept or {})
     if len(set(kept.values())) < len(kept):
         raise InputError("Two cells keep the same code; a code stands for one cell.")
     given = set(used) | set(kept.values())
@@ -120,10 +187,9 @@ def write_code(parent: str, sequence: int, scheme: str = DEFAULT_SCHEME, width: 
     >>> write_code("Riverside", 7)
     'Riverside-007'
     """
-    match = _SEQUENCE.search(scheme)
-    if match is None:
-        raise InputError(f"The code scheme {scheme!r} has no {{sequence}}; try {DEFAULT_SCHEME!r}.")
-    digits = f"{sequence:0{max(width, int(match[1] or 0))}d}"
+    scheme = code_pattern(scheme)
+    match = _sequence_in(scheme)
+    digits = f"{sequence:0{max(width, int(match[2] or 0))}d}"
     return _stem(parent, scheme) + digits + scheme[match.end() :].replace("{parent}", parent)
 
 
@@ -173,9 +239,13 @@ def sequence_of(code: str, parent: str) -> int:
 
 def _width(scheme: str, parents: npt.NDArray[np.object_]) -> int:
     """Return one width for all sequences, or codes of different parents could meet."""
-    match = _SEQUENCE.search(scheme)
     _, counts = np.unique(parents.astype(str), return_counts=True)
-    return max(int(match[1] or 0) if match else 0, len(str(counts.max(initial=0))))
+    return max(int(_sequence_in(scheme)[2] or 0), len(str(counts.max(initial=0))))
+
+
+def _sequence_in(pattern: str) -> re.Match[str]:
+    """Return where a pattern has its sequence, which `code_pattern` has made sure of."""
+    return next(match for match in FIELD.finditer(pattern) if match[1] == "sequence")
 
 
 def _last_sequences(parents: list[str], given: set[str], scheme: str) -> dict[str, int]:
@@ -192,5 +262,9 @@ def _last_sequences(parents: list[str], given: set[str], scheme: str) -> dict[st
 
 def _stem(parent: str, scheme: str) -> str:
     """Return what stands before the sequence in every code of a parent."""
-    joint = "-" if scheme == DEFAULT_SCHEME and parent and not parent[-1].isdigit() else ""
-    return scheme.split("{sequence")[0].replace("{parent}", parent) + joint
+    return scheme.split("{sequence")[0].replace("{parent}", parent) + joint(parent, scheme)
+
+
+def joint(parent: str, scheme: str) -> str:
+    """Return what parts a parent that ends in no digit from the sequence, as in A-001."""
+    return "-" if scheme == DEFAULT_SCHEME and parent and not parent[-1].isdigit() else ""

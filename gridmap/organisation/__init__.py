@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gridmap.codes import code_pattern, code_schemes
 from gridmap.organisation.change import merge, move, split
-from gridmap.organisation.coding import check_codes, code_pattern, code_schemes
+from gridmap.organisation.coding import check_codes
 from gridmap.organisation.levels import rollout, units_within
 from gridmap.organisation.numbers import with_numbers
 from gridmap.organisation.patrol import patrol, patrol_hours, street_posts

@@ -1,82 +1,17 @@
-"""Code schemes as data, and the check of codes that somebody else gave."""
+"""The check of codes that somebody else gave."""
 
 from __future__ import annotations
 
-import csv
 import re
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 import shapely
 
-from gridmap.codes import DEFAULT_SCHEME, reading_order
+from gridmap.codes import DEFAULT_SCHEME, FIELD, code_pattern, joint, reading_order
 from gridmap.errors import InputError
 
-_FIELD = re.compile(r"\{(\w+)(?::0?(\d+)d?)?\}")
 _PROBLEMS = ["code", "problem", "expected"]
-
-
-@cache
-def code_schemes() -> dict[str, dict[str, Any]]:
-    """Return the shipped schemes: name → zh, en, pattern, parent (a regular expression), example.
-
-    Examples
-    --------
-    >>> code_schemes()["cell15"]["pattern"]
-    '{parent}{sequence:03d}'
-    """
-    text = files("gridmap").joinpath("tables/code_schemes.csv").read_text("utf-8")
-    return {row["name"]: row for row in csv.DictReader(text.splitlines())}
-
-
-def code_pattern(scheme: str, **fixed: int | str) -> str:
-    """Return the pattern of a scheme by its name, or of the user's own.
-
-    Parameters
-    ----------
-    scheme : str
-        A name of `code_schemes`, or a pattern with ``{parent}`` and ``{sequence:03d}``.
-    **fixed : int or str
-        Digits that are the same in every code, as ``object=10101`` for the 20-digit layout.
-
-    Returns
-    -------
-    str
-        A pattern for ``partition(scheme=…)``.
-
-    Raises
-    ------
-    InputError
-        When the scheme is neither, or digits are missing or too many.
-
-    Examples
-    --------
-    >>> code_pattern("object20", object=10101)
-    '010101{parent}{sequence:02d}'
-    """
-    pattern = code_schemes()[scheme]["pattern"] if scheme in code_schemes() else scheme
-    names = [match[1] for match in _FIELD.finditer(pattern)]
-    if "sequence" not in names:
-        raise InputError(
-            f"The code scheme {scheme!r} is none of {', '.join(code_schemes())}, and as a pattern "
-            f"it has no {{sequence}}; try {DEFAULT_SCHEME!r}."
-        )
-    for name in names:
-        if name not in ("parent", "sequence", *fixed):
-            raise InputError(f"The code scheme {scheme!r} needs `{name}`: its digits.")
-
-    def filled(match: re.Match[str]) -> str:
-        if match[1] in ("parent", "sequence"):
-            return match[0]
-        digits = str(fixed[match[1]]).zfill(int(match[2] or 0))
-        if not digits.isdigit() or (match[2] and len(digits) > int(match[2])):
-            raise InputError(f"`{match[1]}` is {fixed[match[1]]!r}; give {match[2]} digits.")
-        return digits
-
-    return _FIELD.sub(filled, pattern)
 
 
 def check_codes(
@@ -89,7 +24,7 @@ def check_codes(
     cells : GeoDataFrame
         Cells with ``parent`` and ``code`` (or the code as index).
     scheme : str
-        A pattern, as from `code_pattern`.
+        A name of `code_schemes`, or a pattern, as from `code_pattern`.
     order : bool
         Whether the sequence must run in reading order within each parent.
 
@@ -102,7 +37,7 @@ def check_codes(
     Raises
     ------
     InputError
-        When the cells have no parents.
+        When the cells have no parents, or the scheme is neither name nor pattern.
 
     Examples
     --------
@@ -111,20 +46,21 @@ def check_codes(
     >>> check_codes(cells)[["code", "problem"]].values.tolist()
     [['A2001', 'parent']]
     """
+    scheme = code_pattern(scheme)
     frame = cells.reset_index() if "code" not in cells else cells
     if "parent" not in frame or "code" not in frame:
         raise InputError("`cells` needs the columns `code` and `parent` to check codes against.")
     codes, parents = frame["code"].astype(str), frame["parent"].astype(str)
-    form = _expression(scheme, r"(?P<parent>.+?)")
+    form = _expression(scheme, r"(?P<parent>.+?)-?")
     rows = [(code, "repeated", "") for code in codes[codes.duplicated()].unique()]
     sequence: dict[int, int] = {}
     for position, (code, parent) in enumerate(zip(codes, parents, strict=True)):
-        own = re.fullmatch(_expression(scheme, re.escape(parent)), code)
+        own = re.fullmatch(_expression(scheme, re.escape(parent + joint(parent, scheme))), code)
         if own:
             sequence[position] = int(own["sequence"])
         else:
             problem = "parent" if re.fullmatch(form, code) else "form"
-            rows.append((code, problem, scheme.replace("{parent}", parent)))
+            rows.append((code, problem, scheme.replace("{parent}", parent + joint(parent, scheme))))
     if order:
         rows += _out_of_order(frame, codes, parents, pd.Series(sequence, dtype="int64"))
     return pd.DataFrame(rows, columns=_PROBLEMS)
@@ -133,7 +69,7 @@ def check_codes(
 def _expression(scheme: str, parent: str) -> str:
     """Turn a pattern into a regular expression."""
     parts, at = [], 0
-    for match in _FIELD.finditer(scheme):
+    for match in FIELD.finditer(scheme):
         parts.append(re.escape(scheme[at : match.start()]))
         width = match[2] or "1"
         parts.append(parent if match[1] == "parent" else rf"(?P<sequence>\d{{{width},}})")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_band, check_choice
-from gridmap.codes import DEFAULT_SCHEME
+from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.grid import Grid
 from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.exceptions import exceptions_of
@@ -41,7 +41,7 @@ def partition(
     limit: float | None = None,
     locked: Collection[str] = (),
     approved: Collection[str] = (),
-    scheme: str = DEFAULT_SCHEME,
+    scheme: str | None = None,
     workers: int = 1,
     dask: Any = None,
     lang: Literal["zh", "en"] = "zh",
@@ -89,8 +89,9 @@ def partition(
         Codes of old cells that must not change.
     approved : collection of str
         Jurisdictions whose exceptions are approved.
-    scheme : str
-        Pattern of the codes, as in `gridmap.codes.number_cells`.
+    scheme : str, optional
+        Pattern of the codes or its name, as in `gridmap.codes.code_pattern`; by default that of
+        the grid that is kept, else the jurisdiction's code and three digits.
     workers : int
         Processes; the grid is the same whatever their number.
     dask : distributed.Client, optional
@@ -119,6 +120,7 @@ def partition(
     """
     low, high = check_band(households)
     check_choice("quality", quality, EFFORTS)
+    pattern = code_pattern(scheme or _scheme_of(keep))
     progress = progress or silent
     frame = check_units(units)
     wishes = Wishes(
@@ -151,6 +153,7 @@ def partition(
         "road_preference": road_preference,
         "weight": weight,
         "no_holes": no_holes,
+        "scheme": pattern,
         **unmet(jobs, outcomes, wishes),
     }
     codes: dict[int, str] = {}
@@ -159,7 +162,12 @@ def partition(
         codes = kept_codes(kept, frame, label)
         parameters["change"] = ledger(kept, frame, label, codes)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
-    return assemble(frame, label, rows, parameters, scheme=scheme, kept=codes, old=keep, lang=lang)
+    return assemble(frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, lang=lang)
+
+
+def _scheme_of(grid: Grid | None) -> str:
+    """Return the scheme of the codes of an old grid, or the usual one."""
+    return DEFAULT_SCHEME if grid is None else str(grid.parameters.get("scheme", DEFAULT_SCHEME))
 
 
 def _approved_before(grid: Grid) -> list[str]:

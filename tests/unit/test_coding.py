@@ -9,9 +9,9 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.codes import write_code
+from gridmap.codes import code_pattern, code_schemes, write_code
 from gridmap.errors import InputError
-from gridmap.organisation.coding import check_codes, code_pattern, code_schemes
+from gridmap.organisation.coding import check_codes
 
 PARENT = "110105001001"
 
@@ -47,6 +47,26 @@ def test_codes_of_a_partition_follow_their_scheme(grid: gm.Grid) -> None:
     assert check_codes(grid.cells).empty
 
 
+@pytest.mark.parametrize("name", ["cell14", "micro"])
+def test_a_scheme_goes_by_its_name_everywhere(name: str) -> None:
+    units = gpd.GeoDataFrame(
+        {"parent": PARENT, "households": [300] * 4}, geometry=row(*"abcd").geometry, crs=4547
+    )
+    grid = gm.partition(units, scheme=name)
+    assert grid.cells.index.str.len().unique().tolist() == [14]
+    assert check_codes(grid.cells, name).empty
+    assert not check_codes(grid.cells, "cell15").empty
+    assert write_code(PARENT, 1, name) == grid.cells.index.min()
+    more = units.assign(households=600)
+    assert gm.partition(more, keep=grid).cells.index.str.len().unique().tolist() == [14]
+
+
+def test_codes_of_parents_without_a_number_follow_the_usual_scheme() -> None:
+    assert check_codes(row("Town-001", "Town-002", parent="Town")).empty
+    assert check_codes(row("Other-001", parent="Town"))["problem"].tolist() == ["parent"]
+    assert check_codes(row("Town-001"))["expected"].tolist() == [f"{PARENT}{{sequence:03d}}"]
+
+
 def test_each_problem_is_named() -> None:
     codes = (f"{PARENT}001", f"{PARENT}003", f"{PARENT}002", f"{PARENT}x", "990101001001004")
     found = check_codes(row(*codes))
@@ -72,5 +92,13 @@ def test_unusable_schemes_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             code_pattern(scheme, **options)  # type: ignore[arg-type]
+    units = gpd.GeoDataFrame({"households": [300]}, geometry=row("a").geometry, crs=4547)
+    for call in (
+        lambda name: check_codes(row("1"), name),
+        lambda name: gm.partition(units.assign(parent="A"), scheme=name),
+        lambda name: write_code("A", 1, name),
+    ):
+        with pytest.raises(InputError, match="none of extend, cell15, cell14, object20, micro"):
+            call("cell16")
     with pytest.raises(InputError, match="`code` and `parent`"):
         check_codes(row("1").drop(columns="parent"))
