@@ -72,6 +72,12 @@ def test_headings_cut_by_a_shapefile(cut: str) -> None:
     assert understand(pd.DataFrame({cut: [3]}), "building")[1].columns == {"households": cut}
 
 
+def test_a_hotline_names_its_columns_so() -> None:
+    table = pd.DataFrame({"诉求类型": ["噪音扰民"], "诉求来源": ["随手拍"]})
+    known = understand(table, "incident")[1]
+    assert known.columns == {"category": "诉求类型", "source": "诉求来源"}
+
+
 def test_a_cut_that_fits_two_fields_is_left_alone() -> None:
     assert understand(pd.DataFrame({"处置结": ["x"]}), "incident")[1].columns == {
         "closed": "处置结"

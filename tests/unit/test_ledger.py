@@ -33,6 +33,9 @@ def test_no_word_stands_for_two_stages() -> None:
 def test_statuses_are_understood_as_cities_write_them() -> None:
     given = pd.Series(["已结案", " 办结 ", "Closed", "处置中", "挂账"])
     assert stages(given).tolist() == ["closed", "closed", "closed", "handled", "deferred"]
+    hotline = pd.Series(["已登记", "待派单", "已转办", "办理中", "待回访", "已归档", "已撤单"])
+    order = ["reported", "accepted", "dispatched", "handled", "checked", "closed", "rejected"]
+    assert stages(hotline).tolist() == order
 
 
 def test_an_unknown_status_is_named_with_its_rows() -> None:
