@@ -368,7 +368,7 @@ def test_attach_repairs_lists_and_refuses() -> None:
 
 def test_attach_keeps_coordinates_that_tile_already() -> None:
     atoms = frame(shapely.box([0, 1 / 3], 0, [1 / 3, 199.9], 200), households=[5, 6])
-    units = attach(atoms, TOWN)
+    units = attach(atoms, TOWN[:1])
     assert shapely.equals_exact(units.geometry, atoms.geometry, normalize=True).all()
 
 
@@ -378,7 +378,7 @@ def test_attach_says_what_lies_outside_and_what_is_in_parts() -> None:
         [parts, shapely.box(10, 0, 100, 200), shapely.box(900, 0, 950, 50)],
         households=[5, 6, 7],
     )
-    units = attach(atoms, TOWN)
+    units = attach(atoms, TOWN[:1])
     assert sorted(units["households"]) == [0, 5, 6]
     assert units.attrs["outside"] == [2] and units.attrs["households_outside"] == 7
 
@@ -399,6 +399,39 @@ def test_attach_refuses_units_elsewhere_and_units_within_units() -> None:
     away = frame(shapely.box([900], 0, [950], 50), households=[3])
     with pytest.raises(InputError, match="outside every jurisdiction"):
         attach(away, TOWN)
-    twice = frame(shapely.box([0, 0], 0, [200, 200], 200), households=[3, 4])
-    with pytest.raises(InputError, match="wholly inside other units"):
-        attach(twice, TOWN)
+    with pytest.raises(CoverageError, match=r"in 1 pair .*\(0 and 1 100%; 40,000 m² in all\)"):
+        attach(frame(shapely.box([0, 0], 0, [200, 200], 200), households=[3, 4]), TOWN[:1])
+
+
+def test_units_that_overlap_in_earnest_are_refused_by_name() -> None:
+    boxes = shapely.box([0, 172, 200, 300], 0, [200, 380, 330, 400], 200)
+    atoms = frame(boxes, households=[5, 6, 7, 8]).set_axis(["b1", "b2", "b3", "b4"])
+    for call in (attach, lambda units, town: subdivide(town, units)):
+        with pytest.raises(CoverageError, match=r"`units` overlap in 4 pairs") as caught:
+            call(atoms, TOWN)
+        assert "'b2' and 'b3' 100%" in str(caught.value) and "gridmap repair" in str(caught.value)
+        assert caught.value.defects.area.sum() == pytest.approx(208 * 200)
+
+
+def test_overlapping_footprints_that_only_add_up_to_the_town_are_buildings() -> None:
+    """Two storeys drawn one above the other fill no more ground than one."""
+    shapes = shapely.box([0, 0, 210, 210], 0, [190, 190, 400, 400], 110)
+    units = subdivide(TOWN, frame(shapes, households=[5, 6, 7, 8]))
+    assert areas(units) == [40_000.0] * 2
+    assert units["households"].tolist() == [11, 15]
+
+
+def test_jurisdictions_without_units_are_refused_or_listed() -> None:
+    west = frame(shapely.box([0, 100], 0, [100, 210], 200), households=[5, 6])
+    with pytest.raises(InputError, match=r"leave jurisdictions bare.* 1 of 2 rows \(B\)"):
+        attach(west, TOWN)
+    strips = frame(
+        shapely.box([0, 90, 110], 0, [90, 110, 200], 200), community=["A", "middle", "C"]
+    )
+    halves = frame(shapely.box([0, 99], 0, [99, 200], 200), households=[5, 6])
+    units = attach(halves, strips)
+    assert units["parent"].tolist() == ["A", "C"]
+    assert units.attrs["without_units"] == ["middle"]
+    assert any(
+        "(middle)" in note["en"] and "no cell" in note["en"] for note in units.attrs["notes"]
+    )

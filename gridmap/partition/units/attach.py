@@ -35,10 +35,7 @@ from gridmap.partition.units.noding import (
     merge,
     outlines,
 )
-from gridmap.partition.units.reading import (
-    Note,
-    note,
-)
+from gridmap.partition.units.reading import Note, named, note
 from gridmap.partition.units.sides import inhabited, regions
 from gridmap.partition.units.weave import homes_in
 
@@ -87,9 +84,9 @@ def attach(
     Raises
     ------
     InputError
-        When counts, codes or geometries are not what is needed.
+        When counts, codes or geometries are not what is needed, or no unit lies in a jurisdiction.
     CoverageError
-        When the units leave gaps or overlap, and `repair` is off.
+        When the units overlap in earnest, or leave slivers and `repair` is off.
 
     Examples
     --------
@@ -110,13 +107,14 @@ def attach(
         raise InputError(
             "`units` lie outside every jurisdiction. Check the CRS of both, and `.total_bounds`."
         )
+    without = _without_units(given, owner, place)
     result = _gather(given, owner, place, lines, reserved, compounds)
     positions = {code: k for k, code in enumerate(place.codes)}
     of = np.array([positions[parent] for parent in result["parent"]], dtype=np.int64)
     tiled = check_tiling(result.geometry.to_numpy(), of, place.codes)
     said = [*place.notes, *given.notes, *lines.notes, *reserved.notes, *compounds.notes]
-    said += about_dedicated(result)
-    result.attrs.update(_facts(given, owner, place, tiled, said))
+    said += about_dedicated(result) + _about_without(without)
+    result.attrs.update(_facts(given, owner, place, tiled, said) | {"without_units": without})
     return result
 
 
@@ -136,6 +134,26 @@ def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
     order = order[total[order] > 0]
     owner[rest[pair[order] // n]] = pair[order] % n  # the largest is written last
     return owner
+
+
+def _without_units(given: Given, owner: Ints, place: Jurisdictions) -> list[str]:
+    """Return the jurisdictions whose ground belongs to units of others; refuse bare ones."""
+    empty = np.setdiff1d(np.arange(len(place.codes)), owner)
+    pieces = np.flatnonzero(np.isin(place.owner, empty))
+    unit, piece = shapely.STRtree(given.polygons).query(
+        place.pieces[pieces], predicate="intersects"
+    )[::-1]
+    shared = shapely.area(shapely.intersection(given.polygons[unit], place.pieces[pieces[piece]]))
+    n = len(place.codes)
+    covered = np.bincount(place.owner[pieces[piece]], weights=shared, minlength=n)
+    size = np.bincount(place.owner, weights=shapely.area(place.pieces), minlength=n)
+    bare = np.isin(np.arange(n), empty) & (covered < size / 2)
+    if bare.any():
+        raise InputError(
+            f"`units` leave jurisdictions bare, which would be a gap: {named(place.codes, bare)}. "
+            f"Add the units that are missing there, or leave these jurisdictions out."
+        )
+    return [place.codes[k] for k in empty.tolist()]
 
 
 def _gather(
@@ -237,6 +255,21 @@ def _about_shares(shares: Any, place: Jurisdictions) -> list[Note]:
             f"the median, at most {shares[worst]:.1%} ({place.codes[worst]}).",
             f"社区的单元与其给定界线之间的面积差中位数为 {median:.1%}，最大 {shares[worst]:.1%}"
             f"（{place.codes[worst]}）。",
+        )
+    ]
+
+
+def _about_without(codes: list[str]) -> list[Note]:
+    """Say which jurisdictions have no unit of their own."""
+    if not codes:
+        return []
+    called = ", ".join(codes[:5]) + (", …" if len(codes) > 5 else "")
+    return [
+        note(
+            f"Jurisdictions without a unit of their own, whose ground belongs to units of their "
+            f"neighbours and which get no cell: {len(codes)} ({called}).",
+            f"有 {len(codes)} 个社区没有自己的单元（{called}），其地面归入相邻社区的单元，"
+            f"不另设网格。",
         )
     ]
 

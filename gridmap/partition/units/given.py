@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import shapely
 
 from gridmap.errors import CoverageError, InputError
 from gridmap.partition.units.homes import counts_of
-from gridmap.partition.units.jurisdictions import defects
+from gridmap.partition.units.jurisdictions import TOO_MUCH, defects
 from gridmap.partition.units.noding import Geometries, Ints
 from gridmap.partition.units.reading import (
     Note,
@@ -20,7 +21,7 @@ from gridmap.partition.units.reading import (
     note,
     valid_polygons,
 )
-from gridmap.partition.units.tiling import Mend, tile, tiles
+from gridmap.partition.units.tiling import Mend, Tiling, overlap_shares, tile, tiles
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -67,6 +68,7 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
         mends: list[Mend] = []
     else:
         tiling = tile(valid)
+        _refuse_overlaps(tiling, valid, labels, crs)
         polygons, row, mends = tiling.polygons, tiling.owner, tiling.mends
     slivers = [mend for mend in mends if mend.given_to >= 0]
     if slivers and not repair:
@@ -87,6 +89,23 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
     households[largest[largest >= 0]] = counts[largest >= 0]
     notes = [*notes, *said, *_about_parts(len(polygons) - len(np.unique(row)))]
     return Given(np.asarray(polygons, dtype=object), row, households, labels, mends, notes)
+
+
+def _refuse_overlaps(tiling: Tiling, given: Geometries, labels: list[Any], crs: Any) -> None:
+    """Refuse units that share more ground than slivers: households are counted there twice."""
+    shares = overlap_shares(tiling, given)
+    pairs = sorted((p for p in shares if shares[p] > TOO_MUCH), key=lambda p: (-shares[p], p))
+    if not pairs:
+        return
+    where = ", ".join(f"{labels[a]!r} and {labels[b]!r} {shares[a, b]:.0%}" for a, b in pairs[:3])
+    deep = [m for m in tiling.mends if not set(pairs).isdisjoint(combinations(m.members, 2))]
+    raise CoverageError(
+        f"`units` overlap in {len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} by more than "
+        f"{TOO_MUCH:.0%} of the smaller one ({where}{', …' if len(pairs) > 3 else ''}; "
+        f"{sum(mend.area for mend in deep):,.0f} m² in all). Merge those that repeat, or mend them "
+        f"with `gridmap repair`; give buildings as households: `subdivide`, `--households`.",
+        defects(deep, [str(label) for label in labels], crs),
+    )
 
 
 def _largest_parts(polygons: Geometries, row: Ints, n: int) -> Ints:

@@ -180,9 +180,12 @@ def _compounds(frame: gpd.GeoDataFrame, column: str | None) -> Ints:
     return np.where((names == "").to_numpy(), -1, number).astype(np.int64)
 
 
-def filling(homes: Homes, pieces: Geometries) -> float:
-    """Return the share of polygons that the shapes of homes inside them fill, overlaps and all."""
+def fill(homes: Homes, pieces: Geometries, share: float) -> bool:
+    """Tell whether the shapes of homes cover so large a share of some polygons."""
     if homes.shapes is None:
-        return 0.0
-    inside = first_containing(shapely.points(homes.xy), pieces) >= 0
-    return float(shapely.area(homes.shapes[inside]).sum() / shapely.area(pieces).sum())
+        return False
+    shapes = homes.shapes[first_containing(shapely.points(homes.xy), pieces) >= 0]
+    needed = share * float(shapely.area(pieces).sum())
+    if float(shapely.area(shapes).sum()) < needed:
+        return False
+    return float(shapely.area(shapely.union_all(shapes))) >= needed  # overlaps count once

@@ -24,7 +24,7 @@ from gridmap.partition.units.frame import (
     facts,
     unit_frame,
 )
-from gridmap.partition.units.homes import Homes, filling, read_homes
+from gridmap.partition.units.homes import Homes, fill, read_homes
 from gridmap.partition.units.jurisdictions import Jurisdictions, read_jurisdictions
 from gridmap.partition.units.noding import Ints
 from gridmap.partition.units.sides import inhabited
@@ -103,7 +103,7 @@ def subdivide(
     InputError
         When counts, codes or geometries are not what is needed; the message names the cure.
     CoverageError
-        When jurisdictions overlap in earnest, or leave slivers and `repair` is off.
+        When jurisdictions or units overlap in earnest, or leave slivers and `repair` is off.
 
     Examples
     --------
@@ -170,9 +170,9 @@ def subdivide(
 
 def _are_units(homes: Homes, place: Jurisdictions, cap: int, barriers: bool) -> bool:
     """Tell units that tile already from buildings and parcels."""
-    if filling(homes, place.pieces) < FILLED:
+    if barriers and float(homes.count.mean()) <= cap:
         return False
-    return not barriers or float(homes.count.mean()) > cap
+    return fill(homes, place.pieces, FILLED)
 
 
 def _items(homes: Homes, block: Ints) -> tuple[Items, Ints]:
