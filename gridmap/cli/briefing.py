@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _places, _shell
-from gridmap.cli.map import placed_incidents, read_bounds
+from gridmap.cli import _basemap, _places, _shell
+from gridmap.cli.map import placed_incidents
 from gridmap.maps.words import Lang
 
 
@@ -34,8 +34,7 @@ from gridmap.maps.words import Lang
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
 @_places.place_options
-@click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
-@click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
+@_basemap.basemap_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -51,7 +50,7 @@ def command(
     time: str | None,
     category: str | None,
     where: dict[str, Any],
-    bounds: str | None,
+    ground: dict[str, Any],
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -65,7 +64,9 @@ def command(
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households, read_staff
     from gridmap.maps import briefing
+    from gridmap.maps.offline import check_page
 
+    check_page(output)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
     where = {**where, "time": time, "category": category}
@@ -76,7 +77,7 @@ def command(
     lang: Lang = "zh" if shell.lang == "zh" else "en"
     made = briefing(
         proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang,
-        basemap_bounds=read_bounds(bounds), **options,
+        **ground, **options,
     )  # fmt: skip
     made.save(output, overwrite=overwrite)
     if as_json:

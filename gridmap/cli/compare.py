@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _basemap, _shell
 
 if TYPE_CHECKING:
     from gridmap.compare import Comparison
+    from gridmap.maps.words import Lang
 
 _HEADINGS = {
     "code": "网格编码",
@@ -42,6 +43,7 @@ _SHOWN = 20
 @click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
               help="A map that opens offline.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Count buildings one by one.")
+@_basemap.basemap_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -52,6 +54,7 @@ def command(
     output: Path | None,
     page: Path | None,
     buildings: str | None,
+    ground: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -60,9 +63,14 @@ def command(
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
+    from gridmap.maps.offline import check_page
 
     for path in filter(None, (output, page)):
         check_writable(path, overwrite=overwrite)
+    if page is not None:
+        check_page(page)
+    elif ground["basemap"] is not None:
+        raise click.UsageError("--basemap is for the page of --map OUT.html. Add that.")
     before, after = read_grid(old), read_grid(new)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(after.crs)
     found = compare(before, after, buildings=houses)
@@ -71,7 +79,8 @@ def command(
     if page is not None:
         from gridmap.maps import compare_map
 
-        drawn = compare_map(before, after, buildings=houses, lang=shell.lang)  # type: ignore[arg-type]
+        lang: Lang = "zh" if shell.lang == "zh" else "en"
+        drawn = compare_map(before, after, buildings=houses, lang=lang, **ground)
         drawn.save(page, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
@@ -85,7 +94,7 @@ def _moves(shell: _shell.Shell, found: Comparison) -> list[str]:
     """Tell the largest moves, a line each."""
     moves = found.moves[found.moves["before"] != found.moves["after"]]
     moves = moves[moves["households"] > 0].sort_values("households", ascending=False, kind="stable")
-    outside, unit = shell.pick("格外", "outside"), shell.pick("户", "households")
+    outside, unit = shell.pick("辖区外", "outside"), shell.pick("户", "households")
     lines = [
         f"{row.before or outside} → {row.after or outside}  {row.households:,.0f} {unit}"
         for row in moves.head(_SHOWN).itertuples()

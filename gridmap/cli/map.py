@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _places, _shell
+from gridmap.cli import _basemap, _places, _shell
+
+STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
 
 @_shell.command(name="map")
@@ -23,8 +25,7 @@ from gridmap.cli import _places, _shell
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @_places.place_options
-@click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells, put into the page.")
-@click.option("--basemap-bounds", "bounds", metavar="W,S,E,N", help="Its bounds in degrees.")
+@_basemap.basemap_options
 @_shell.overwrite_option
 @click.pass_obj
 def command(
@@ -40,8 +41,7 @@ def command(
     title: str | None,
     source: str,
     where: dict[str, Any],
-    basemap: str | None,
-    bounds: str | None,
+    ground: dict[str, Any],
     overwrite: bool,
 ) -> None:
     """Draw a grid: households against the band, kinds, levels; with incidents also rates.
@@ -53,12 +53,15 @@ def command(
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_staff
     from gridmap.maps import coverage_map, figure, hotspot_map, save_figure, save_qgis_style
+    from gridmap.maps.offline import check_page
 
     if heat and incidents is None:
         raise click.UsageError("--heat needs --incidents FILE.")
-    if basemap is not None and output.suffix.lower() in (".qml", ".png", ".pdf", ".svg"):
+    kind = output.suffix.lower()
+    if ground["basemap"] is not None and kind in (STYLE, *PICTURES):
         raise click.UsageError("--basemap is for pages. Name the output .html.")
-    ground: dict[str, Any] = {"basemap": basemap, "basemap_bounds": read_bounds(bounds)}
+    if kind not in (STYLE, *PICTURES):
+        check_page(output)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
     placed = None
@@ -66,9 +69,9 @@ def command(
         placed = placed_incidents(shell, proved, incidents, **where)
     common: dict[str, Any] = {"title": title, "source": source, "lang": shell.lang}
     table = None if spots is None else read_spots(spots, proved)
-    if output.suffix.lower() == ".qml":
+    if kind == STYLE:
         save_qgis_style(proved, output, overwrite=overwrite, lang=common["lang"])
-    elif output.suffix.lower() in (".png", ".pdf", ".svg"):
+    elif kind in PICTURES:
         drawn = figure(proved, color=color, incidents=placed, spots=table, **common)
         save_figure(drawn, output, overwrite=overwrite)
     elif table is not None:
@@ -83,19 +86,6 @@ def command(
         )  # fmt: skip
         page.save(output, overwrite=overwrite)
     shell.answer(shell.pick(f"地图已写入 {output}", f"Map written to {output}"))
-
-
-def read_bounds(text: str | None) -> tuple[float, float, float, float] | None:
-    """Read the four bounds of an image."""
-    if text is None:
-        return None
-    try:
-        west, south, east, north = map(float, text.split(","))
-    except ValueError:
-        raise click.UsageError(
-            f"--basemap-bounds is '{text}'. Give four numbers: W,S,E,N in degrees."
-        ) from None
-    return west, south, east, north
 
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,13 @@ from gridmap._checks import check_choice
 from gridmap.crs import positions_from, positions_to
 from gridmap.errors import InputError
 from gridmap.maps.scene import Scene
+from gridmap.maps.tiles import Tiles, tiles_at
 from gridmap.maps.words import pick
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
-DATUMS = ("wgs84", "gcj02", "bd09")
+DATUMS = {"wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}
 Bounds = tuple[float, float, float, float]
+Moving = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 SEEN_THROUGH = 0.62  # opacity of cells over tiles
 OVER_IMAGE = 0.7  # and over an image
 LARGEST = 12_000_000  # bytes of an image
@@ -30,8 +33,8 @@ KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 
 def laid(
     scene: Scene, basemap: str | Path | None, bounds: Bounds | None, datum: Datum
-) -> tuple[Scene, str | None]:
-    """Lay a scene over its basemap; return it with the address of tiles, if tiles they are.
+) -> tuple[Scene, Tiles | None]:
+    """Lay a scene over its basemap; return it with the tiles, if tiles they are.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def laid(
             "`basemap` is an address, which has no `basemap_bounds`. Leave them out, or hand in "
             "an image file."
         )
-    return over_basemap(scene, datum), str(basemap)
+    return over_basemap(scene, datum), tiles_at(str(basemap), datum)
 
 
 def is_address(basemap: str | Path) -> bool:
@@ -161,14 +164,12 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
     Raises
     ------
     InputError
-        When the datum is unknown, or defects are to be shown over moved tiles.
+        When the datum is unknown.
     """
     check_choice("basemap_datum", datum, DATUMS)
     extras = {**scene.extras, "opacity": SEEN_THROUGH}
     if datum == "wgs84":
         return replace(scene, extras=extras)
-    if "marks" in extras or "old" in extras:
-        raise InputError("`defects` cannot be shown over moved tiles. Leave out the basemap.")
 
     def moved(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         lng, lat = positions_from(xy[:, 0], xy[:, 1], "EPSG:3857")
@@ -180,22 +181,34 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
         extras["heat"] = _moved_image(extras["heat"], moved)
     note = pick(
         scene.lang,
-        f"底图为 {datum.upper()}，网格随之平移显示",
-        f"cells moved to the {datum.upper()} basemap",
+        f"底图为 {DATUMS[datum]}，网格随之平移显示",
+        f"cells moved to the {DATUMS[datum]} basemap",
     )
     return replace(
         scene,
         shapes=shapely.transform(scene.shapes, moved),
-        levels=[
-            {**level, "xy": moved(np.array(level["xy"], float)).round(1).tolist()}
-            for level in scene.levels
-        ],
+        levels=[{**level, "xy": _moved_places(level["xy"], moved)} for level in scene.levels],
+        old=scene.old and replace(scene.old, shapes=shapely.transform(scene.old.shapes, moved)),
+        marks=scene.marks
+        and replace(
+            scene.marks,
+            shapes=shapely.transform(scene.marks.shapes, moved),
+            xy=_moved_places(scene.marks.xy, moved),
+        ),
         extras=extras,
         credit=" ｜ ".join(filter(None, [scene.credit, note])),
     )
 
 
-def _moved_image(image: dict[str, Any], moved: Any) -> dict[str, Any]:
+def _moved_places(places: list[list[float]], moved: Moving) -> list[list[float]]:
+    """Move the first two numbers of each place."""
+    if not places:
+        return []
+    there = moved(np.array([place[:2] for place in places], float)).round(1).tolist()
+    return [[*xy, *place[2:]] for xy, place in zip(there, places, strict=True)]
+
+
+def _moved_image(image: dict[str, Any], moved: Moving) -> dict[str, Any]:
     corners = np.array([[image["west"], image["south"]], [image["east"], image["north"]]])
     (west, south), (east, north) = moved(corners)
     return {**image, "west": west, "south": south, "east": east, "north": north}

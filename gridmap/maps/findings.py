@@ -11,14 +11,17 @@ import shapely
 from gridmap._checks import check_choice, check_crs, check_same_crs, label
 from gridmap.maps import themes
 from gridmap.maps.marks import defect_marks
-from gridmap.maps.payload import payload, web_mercator
-from gridmap.maps.scene import Scene, credit_line, grid_scene, today
+from gridmap.maps.payload import web_mercator
+from gridmap.maps.scene import Old, Scene, credit_line, grid_scene, today
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import geopandas as gpd
 
     from gridmap.grid import Grid
+    from gridmap.maps.basemap import Bounds, Datum
     from gridmap.maps.layer import OfflineMap
 
 PALE = "#dde5e9"
@@ -38,6 +41,9 @@ def defect_map(
     *,
     mended: gpd.GeoDataFrame | None = None,
     title: str | None = None,
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map the defects of a coverage over its cells, before a repair or with what it changes.
 
@@ -59,11 +65,15 @@ def defect_map(
         the cells of before as dashed lines and the defects that were found there.
     title
         What stands over the map.
+    basemap, basemap_bounds, basemap_datum
+        As for `coverage_map`.
 
     Raises
     ------
     CRSError
         When the cells have no CRS.
+    InputError
+        When the basemap cannot be used.
     """
     from gridmap.maps.layer import show
 
@@ -87,12 +97,10 @@ def defect_map(
             f"{len(cells):,} cells, {count:,} findings; click the legend to see each",
         ),
         credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
-        extras={
-            "marks": defect_marks(defects, cells.crs, lang),
-            **(_outline(boundary, cells, lang) if mended is None else _before(cells, lang)),
-        },
+        marks=defect_marks(defects, cells.crs, lang),
+        old=_outline(boundary, cells, lang) if mended is None else _before(cells, lang),
     )
-    return show(scene)
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
 def _codes(cells: gpd.GeoDataFrame) -> list[str]:
@@ -117,9 +125,9 @@ def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> 
     return themes.Theme(pick(lang, "修复", "Repair"), classes, np.array(kinds, np.int64))
 
 
-def _before(cells: gpd.GeoDataFrame, lang: Lang) -> dict[str, Any]:
+def _before(cells: gpd.GeoDataFrame, lang: Lang) -> Old:
     shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
-    return {"old": {**payload(shapes), "label": pick(lang, "修复前的网格", "cells before")}}
+    return Old(shapes, pick(lang, "修复前的网格", "cells before"))
 
 
 def _polygonal(shapes: Any) -> Any:
@@ -128,16 +136,16 @@ def _polygonal(shapes: Any) -> Any:
     return np.where(np.isin(kinds, (3, 6)), shapes, shapely.Polygon())
 
 
-def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> dict[str, Any]:
+def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> Old | None:
     if boundary is None:
-        return {}
+        return None
     if hasattr(boundary, "geometry"):
         check_same_crs("cells", cells, "boundary", boundary)
         shapes = boundary.geometry.to_numpy()
     else:
         shapes = np.array([boundary], dtype=object)
-    drawn = payload(_polygonal(web_mercator(shapes, cells.crs)))
-    return {"old": {**drawn, "label": pick(lang, "应铺满的边界", "boundary to fill")}}
+    drawn = _polygonal(web_mercator(shapes, cells.crs))
+    return Old(drawn, pick(lang, "应铺满的边界", "boundary to fill"))
 
 
 def compare_map(
@@ -148,6 +156,9 @@ def compare_map(
     title: str | None = None,
     source: str = "",
     lang: Lang = "zh",
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
     """Map what moved between two grids: new cells by what became of them, old borders dashed.
 
@@ -157,13 +168,15 @@ def compare_map(
         Two grids in one CRS.
     buildings
         Points with households, to count them; else the units are spread over the old cells.
-    title, source, lang
+    title, source, lang, basemap, basemap_bounds, basemap_datum
         As for `coverage_map`.
 
     Raises
     ------
     CRSError
         When the grids are in different CRSs.
+    InputError
+        When the basemap cannot be used.
     """
     from gridmap.compare import compare
     from gridmap.maps.layer import show
@@ -180,14 +193,12 @@ def compare_map(
         title=title or pick(lang, "网格调整对照图", "What moved"),
         subtitle=found.sentence(lang),
         credit=credit_line(new.crs, new.content_hash, lang, source),
-        extras={
-            "old": {
-                **payload(web_mercator(old.cells.geometry.to_numpy(), old.crs)),
-                "label": pick(lang, "原网格界", "old cells"),
-            }
-        },
+        old=Old(
+            web_mercator(old.cells.geometry.to_numpy(), old.crs),
+            pick(lang, "原网格界", "old cells"),
+        ),
     )
-    return show(scene)
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:

@@ -6,7 +6,6 @@ import html as markup
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import folium
 import geopandas as gpd
@@ -23,6 +22,7 @@ from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.offline import offline, write_page
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Scene, as_json
+from gridmap.maps.tiles import Tiles
 from gridmap.maps.words import Lang
 
 EARTH = 6378137.0
@@ -160,12 +160,12 @@ class OfflineMap(folium.Map):
     Parameters
     ----------
     basemap
-        Address of XYZ tiles to show in a notebook; refused when the map is saved.
+        Tiles to show in a notebook; refused when the map is saved.
     lean
         Leave out what only folium's own icons and popups need.
     """
 
-    def __init__(self, *, basemap: str | None = None, lean: bool = True, **options: Any) -> None:
+    def __init__(self, *, basemap: Tiles | None = None, lean: bool = True, **options: Any) -> None:
         options.setdefault("zoom_control", False)
         options.setdefault("zoom_snap", 0.1)
         options.setdefault("zoom_delta", 0.5)
@@ -174,23 +174,27 @@ class OfflineMap(folium.Map):
         self._name = "Map"
         self.options["max_zoom"] = 20
         self.lean = lean
-        self.tiles_origin = ""
+        self.tiles = basemap
         if basemap:
-            folium.TileLayer(basemap, attr=urlsplit(basemap).netloc, max_zoom=20).add_to(self)
-            parts = urlsplit(basemap.replace("{s}", "*"))
-            self.tiles_origin = f"{parts.scheme}://{parts.netloc}"
+            folium.TileLayer(
+                basemap.url,
+                attr=basemap.host,
+                subdomains=basemap.servers,
+                max_zoom=20,
+                max_native_zoom=18,
+            ).add_to(self)
 
     def page(self, *, live: bool = False) -> str:
         """Return the whole page; `live` allows the basemap's tiles."""
-        if self.tiles_origin and not live:
+        if self.tiles and not live:
             raise InputError(
-                f"A saved map cannot load tiles from {self.tiles_origin}. Hand in an image: "
+                f"A saved map cannot load tiles from {self.tiles.origin}. Hand in an image: "
                 "basemap=FILE, basemap_bounds=(west, south, east, north)."
             )
         html = self.get_root().render()
         if self.lean:
             html = _without_unused(html)
-        return offline(html, tiles=self.tiles_origin if live else "")
+        return offline(html, tiles=self.tiles)
 
     def save(self, outfile: str | Path, *, overwrite: bool = True) -> Path:
         """Save one file that opens without a network.

@@ -9,7 +9,8 @@ import pandas as pd
 import shapely
 
 from gridmap.coverage.wording import name_of
-from gridmap.maps.payload import payload, web_mercator
+from gridmap.maps.payload import web_mercator
+from gridmap.maps.scene import Marks
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ COLORS = {
 OTHER = "#283593"
 
 
-def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> dict[str, Any]:
+def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
     """Return defects as the browser marks them: kinds with colours and counts, shapes, places."""
     crs = defects.crs if defects.crs is not None else crs
     placed = defects[~(defects.geometry.isna() | defects.geometry.is_empty)]
@@ -41,8 +42,11 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> dict[str, A
     size = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]) if len(shapes) else box[:, 0]
     polygons = np.where(np.isin(shapely.get_type_id(shapes), (3, 6)), shapes, shapely.Polygon())
     xy = np.column_stack([shapely.get_x(middle), shapely.get_y(middle), size])
-    return {
-        "kinds": [
+    return Marks(
+        shapes=polygons,
+        xy=np.round(xy, 1).tolist(),
+        of=kinds.get_indexer(placed["kind"]).tolist(),
+        kinds=[
             {
                 "label": name_of(kind, lang, int(counts[kind])),
                 "color": COLORS.get(kind, OTHER),
@@ -50,11 +54,8 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> dict[str, A
             }
             for kind in kinds
         ],
-        "of": kinds.get_indexer(placed["kind"]).tolist(),
-        "xy": np.round(xy, 1).tolist(),
-        "texts": [_text(row, lang) for row in placed.itertuples()],
-        "geometry": payload(polygons, quantum=0.01 if len(polygons) < 500 else 0.25),
-    }
+        texts=[_text(row, lang) for row in placed.itertuples()],
+    )
 
 
 def _text(row: Any, lang: Lang) -> str:

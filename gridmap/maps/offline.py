@@ -12,6 +12,7 @@ from typing import Any
 
 from gridmap.errors import InputError
 from gridmap.maps import vendored
+from gridmap.maps.tiles import Tiles
 
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 LINK = re.compile(r"<link\b([^>]*?)/?>", re.IGNORECASE)
@@ -54,8 +55,22 @@ def save_offline(map: Any, path: str | Path, *, overwrite: bool = False) -> Path
     return write_page(offline(map.get_root().render()), path, overwrite=overwrite)
 
 
+def check_page(path: str | Path) -> None:
+    """Refuse a name that no browser would open as a page."""
+    suffix = Path(path).suffix
+    if suffix.lower() not in (".html", ".htm"):
+        found = f"ends in `{suffix}`" if suffix else "has no ending"
+        raise InputError(f"`{path}` {found}, but a page is written here. Name it .html.")
+
+
 def write_page(html: str, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a page whole or not at all."""
+    check_page(path)
+    return write_text(html, path, overwrite=overwrite)
+
+
+def write_text(text: str, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a text whole or not at all."""
     path = Path(path)
     if path.exists() and not overwrite:
         raise InputError(f"`{path}` exists already. Add overwrite=True (--overwrite) or rename.")
@@ -64,7 +79,7 @@ def write_page(html: str, path: str | Path, *, overwrite: bool = False) -> Path:
     try:
         handle, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(html)
+            file.write(text)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
@@ -74,7 +89,7 @@ def write_page(html: str, path: str | Path, *, overwrite: bool = False) -> Path:
     return path
 
 
-def offline(html: str, *, tiles: str = "") -> str:
+def offline(html: str, *, tiles: Tiles | None = None) -> str:
     """Put every asset of a page inside it and forbid the rest.
 
     Parameters
@@ -82,7 +97,7 @@ def offline(html: str, *, tiles: str = "") -> str:
     html
         A page, as folium renders it.
     tiles
-        Origin of map tiles that may be shown all the same, for a notebook with a network.
+        Map tiles that may be shown all the same, for a notebook with a network.
 
     Raises
     ------
@@ -96,15 +111,15 @@ def offline(html: str, *, tiles: str = "") -> str:
     return with_policy(html, tiles)
 
 
-def with_policy(html: str, tiles: str = "") -> str:
-    """Add a Content Security Policy that allows the scripts inside, by hash, and nothing else."""
+def with_policy(html: str, tiles: Tiles | None = None) -> str:
+    """Add a Content Security Policy that allows the scripts inside, by hash, and the tiles."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'"
         for attributes, body in SCRIPT.findall(html)
         if "application/json" not in attributes
     )
     scripts = hashes or "'none'"
-    images = f"data: blob: {tiles}".rstrip()
+    images = " ".join(["data:", "blob:", *(tiles.origins if tiles else ())])
     policy = (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
         f"img-src {images}; font-src data:; frame-src data:; base-uri 'none'; form-action 'none'"
@@ -124,7 +139,7 @@ def _link(found: re.Match[str]) -> str:
     return f"<style>{vendored.style(name)}</style>" if name else ""
 
 
-def _script(found: re.Match[str], tiles: str) -> str:
+def _script(found: re.Match[str], tiles: Tiles | None) -> str:
     attributes, body = found.groups()
     target = _attribute(attributes, "src")
     if target:
@@ -137,12 +152,13 @@ def _script(found: re.Match[str], tiles: str) -> str:
     return found.group(0)
 
 
-def _refuse_addresses(body: str, tiles: str) -> None:
+def _refuse_addresses(body: str, tiles: Tiles | None) -> None:
     """Refuse a script of the map that names an address, other than to click on."""
     for found in ADDRESS.finditer(ANCHOR.sub("", _attributions(_comments(body)))):
         address = found.group(0)
         named = address.startswith("http") or re.match(r"//[\w-]+(\.[\w-]+)+/", address)
-        if named and not HARMLESS.match(address) and not (tiles and tiles in address):
+        allowed = tiles is not None and address.startswith(tiles.origin + "/")
+        if named and not allowed and not HARMLESS.match(address):
             raise _unknown(address)
 
 

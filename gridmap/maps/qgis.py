@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
 from gridmap.maps import themes
-from gridmap.maps.offline import write_page
+from gridmap.maps.offline import write_text
 from gridmap.maps.words import Lang
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def save_qgis_style(
         Language of the legend.
     """
     check_choice("lang", lang, ("zh", "en"))
-    return write_page(qgis_style(grid, lang), path, overwrite=overwrite)
+    return write_text(qgis_style(grid, lang), path, overwrite=overwrite)
 
 
 def qgis_style(grid: Grid, lang: Lang = "zh") -> str:

@@ -27,6 +27,40 @@ COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
 
 
 @dataclass(frozen=True)
+class Old:
+    """Cells or an outline drawn dashed over the others."""
+
+    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    label: str
+
+    def sent(self) -> dict[str, Any]:
+        """Return what the browser reads."""
+        return {**payload(self.shapes), "label": self.label}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Things found here and there: their kinds, shapes, places and words."""
+
+    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    xy: list[list[float]]  # place and size of each
+    of: list[int]
+    kinds: list[dict[str, Any]]
+    texts: list[str]
+
+    def sent(self) -> dict[str, Any]:
+        """Return what the browser reads."""
+        quantum = 0.01 if len(self.shapes) < 500 else 0.25
+        return {
+            "kinds": self.kinds,
+            "of": self.of,
+            "xy": self.xy,
+            "texts": self.texts,
+            "geometry": payload(self.shapes, quantum=quantum),
+        }
+
+
+@dataclass(frozen=True)
 class Scene:
     """A map before it is drawn: cells, names, levels, themes and what lies above them."""
 
@@ -40,6 +74,8 @@ class Scene:
     title: str = ""
     subtitle: str = ""
     credit: str = ""
+    old: Old | None = None
+    marks: Marks | None = None
     extras: dict[str, Any] = field(default_factory=dict)
 
     def sent(self) -> dict[str, Any]:
@@ -56,6 +92,8 @@ class Scene:
             "title": self.title,
             "subtitle": self.subtitle,
             "credit": self.credit,
+            **({"old": self.old.sent()} if self.old else {}),
+            **({"marks": self.marks.sent()} if self.marks else {}),
             **self.extras,
         }
 

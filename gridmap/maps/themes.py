@@ -146,8 +146,9 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     """Name the area each cell lies in, by the path of names from the coarsest level."""
     if not grid.levels:
         return grid.cells["parent"].astype(str)
-    path = list(grid.levels[: grid.levels.index(level) + 1])
-    return grid.cells[path].astype(str).agg("\x1f".join, axis=1)
+    cells = grid.cells
+    path = [cells[name].astype(str) for name in grid.levels[: grid.levels.index(level) + 1]]
+    return path[0].str.cat(path[1:], sep="\x1f")
 
 
 def _colouring(grid: Grid, area: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:

@@ -127,8 +127,6 @@ def coverage_scene(
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
         columns += staff_columns(posted.cells, grid, lang)
     shown += [themes.areas(grid, level, lang) for level in grid.levels]
-    if defects is not None:
-        extras["marks"] = defect_marks(defects, grid.crs, lang)
     low, high = grid.band
     subtitle = pick(
         lang,
@@ -145,6 +143,7 @@ def coverage_scene(
         title=title or pick(lang, "网格划分图", "Coverage of the grid"),
         subtitle=subtitle,
         credit=credit_line(grid.crs, grid.content_hash, lang, source),
+        marks=None if defects is None else defect_marks(defects, grid.crs, lang),
         extras={key: value for key, value in extras.items() if value is not None},
     )
 

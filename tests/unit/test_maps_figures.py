@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,21 @@ def test_a_period_before_must_be_whole() -> None:
     assert window(time, "2026-02-01").before is None  # December is not in the data
     shown = window(time, "2026-01-15")
     assert whole_periods(series(time, shown, "month").index, shown) == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("last", "until"), [("9999-12-31", None), ("2026-03-31", "9999-12-31")], ids=["time", "until"]
+)
+def test_a_mistyped_year_is_told_before_anything_is_counted(
+    grid: gm.Grid, town: Any, monkeypatch: pytest.MonkeyPatch, last: str, until: str | None
+) -> None:
+    monkeypatch.delattr(sys.modules[figures.__module__], "spots_of")
+    late = town.incidents.head(50).copy()
+    late["time"] = late["time"].where(late.index != late.index[-1], pd.Timestamp(last))
+    with pytest.raises(
+        gm.InputError, match=r"to 9999-12-31, over a hundred years\. Mend the years"
+    ):
+        figures(grid, late, until=until)
 
 
 @pytest.mark.parametrize("value", [0, 1, 7, 39, 41, 99, 101, 2740, 123456])

@@ -188,7 +188,7 @@ def test_cells_follow_an_image_in_a_shifted_datum(grid: gm.Grid, picture: Path) 
     html = gm.coverage_map(
         grid, basemap=picture, basemap_bounds=around, basemap_datum="gcj02", lang="en"
     ).page()
-    assert "cells moved to the GCJ02 basemap" in html
+    assert "cells moved to the GCJ-02 basemap" in html
 
 
 @pytest.mark.parametrize(

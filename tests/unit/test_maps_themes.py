@@ -163,7 +163,7 @@ def test_cells_lie_over_tiles_in_a_shifted_datum(grid: gm.Grid) -> None:
     scene = grid_scene(grid, [themes.kinds(grid, "en")], "en")
     shifted = over_basemap(scene, "gcj02")
     assert shapely.coverage_is_valid(shifted.shapes)
-    assert "GCJ02" in shifted.credit and shifted.extras["opacity"] < 1
+    assert "GCJ-02" in shifted.credit and shifted.extras["opacity"] < 1
     at = gpd.GeoSeries([scene.shapes[0], shifted.shapes[0]], crs=3857).to_crs(4326)
     plain, there = (shapely.get_coordinates(shape)[3] for shape in at)
     assert np.allclose(there, np.ravel(wgs84_to_gcj02(*plain)), atol=1e-9)
@@ -185,9 +185,9 @@ def test_marks_tell_kind_size_and_place() -> None:
         crs=4547,
     )
     marks = defect_marks(defects, 4547, "en")
-    assert [kind["count"] for kind in marks["kinds"]] == [1, 1]
-    assert marks["texts"][0] == "gap · 25.0 m² · 2.5 m · A, B"
-    assert marks["geometry"]["cells"] == 2 and len(marks["xy"]) == 2
+    assert [kind["count"] for kind in marks.kinds] == [1, 1]
+    assert marks.texts[0] == "gap · 25.0 m² · 2.5 m · A, B"
+    assert len(marks.shapes) == 2 and len(marks.xy) == 2
 
 
 def test_a_grid_without_levels_or_households_can_be_mapped() -> None:

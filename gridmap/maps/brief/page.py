@@ -116,8 +116,8 @@ def briefing(
     )
     if tiles:
         raise InputError(
-            f"A briefing loads nothing, so not {tiles} either. Hand in an image as `basemap`, "
-            "with `basemap_bounds`."
+            f"A briefing loads nothing, so not {tiles.origin} either. Hand in an image as "
+            "`basemap`, with `basemap_bounds`."
         )
     page = _page(found, scene, title, source, lang, public)
     said = "".join(text for text, _ in sentences.conclusion(found, lang))

@@ -12,6 +12,7 @@ from gridmap.incidents.ground import check_span
 
 By = Literal["day", "week", "month"]
 FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M"}
+CENTURY = pd.Timedelta(days=36_525)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     """Make a window of days; without `since` and `until` it is all the time there is.
 
     A change is told only against a period before that the data cover whole.
+
+    Raises
+    ------
+    InputError
+        When no time can be read, or a year is mistyped: in the times, or in the days asked for.
     """
     known = time.dropna()
     if known.empty:
@@ -51,6 +57,11 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     end = _day(until, "until") if until is not None else last
     if end < start:
         raise InputError(f"`until` {end.date()} lies before `since` {start.date()}. Swap them.")
+    if end - start > CENTURY:
+        raise InputError(
+            f"The period runs from {start.date()} to {end.date()}, over a hundred years. Mend the "
+            "years in `time`, or give the days that are meant (`since`, `until`)."
+        )
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
     return Window(start, end, earlier if earlier[0] >= first else None)
