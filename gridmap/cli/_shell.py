@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
-from gridmap.errors import GridmapError
+from gridmap.cli._chinese import chinese
+from gridmap.errors import GridmapError, UnassignedWarning
 from gridmap.progress import Progress, silent
 
 BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
@@ -39,7 +40,9 @@ class Shell:
 
     def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
         """Print a warning as a line of news, without the place in the code that raised it."""
-        self.say(" ".join(self.pick(getattr(message, "zh", str(message)), str(message)).split()))
+        line = str(message)
+        zh = message.zh if isinstance(message, UnassignedWarning) else chinese(line)
+        self.say(" ".join(self.pick(zh, line).split()))
 
     def emit_json(self, document: dict[str, Any]) -> None:
         """Print one JSON document, to stdout."""
@@ -91,36 +94,37 @@ class Commands(click.Group):
         except click.ClickException as error:
             _usage(shell, error)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("gridmap: interrupted; nothing was half-written.", err=True)
-            sys.exit(INTERRUPTED)
+            fail(shell, "Interrupted; nothing was half-written.", INTERRUPTED)
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
         except MemoryError:
             fail(shell, "Out of memory. Use a machine with more, or a smaller extent.")
         except OSError as error:
-            fail(shell, f"{error.filename or 'A file'}: {error.strerror or error}.")
+            name, reason = error.filename or "a file", error.strerror or error
+            fail(shell, f"`{name}` cannot be used ({reason}). Check it.")
         except Exception:
             traceback.print_exc()
-            click.echo("gridmap: this is a bug; please report the lines above.", err=True)
-            sys.exit(BUG)
+            fail(shell, "This is a bug; please report the lines above.", BUG)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def fail(shell: Shell, message: str) -> NoReturn:
-    """Print one line with its cure, and end with exit code 2."""
+def fail(shell: Shell, message: str, code: int = UNUSABLE) -> NoReturn:
+    """Print one line with its cure, and end with an exit code."""
     line = " ".join(message.split())
-    if shell.json:
+    line = shell.pick(chinese(line), line)
+    if shell.json and code == UNUSABLE:
         shell.emit_json({"schema": "gridmap.error/1", "error": line})
     click.echo(f"gridmap: {line}", err=True)
-    sys.exit(UNUSABLE)
+    sys.exit(code)
 
 
 def _usage(shell: Shell, error: click.ClickException) -> NoReturn:
-    if shell.json or not isinstance(error, click.UsageError):
-        fail(shell, error.format_message())
-    error.show()
-    sys.exit(UNUSABLE)
+    if not shell.json and isinstance(error, click.UsageError) and error.ctx is not None:
+        usage, name = error.ctx.get_usage().removeprefix("Usage: "), error.ctx.command_path
+        zh, en = f"用法：{usage}\n说明：{name} --help", f"Usage: {usage}\nHelp: {name} --help"
+        click.echo(shell.pick(zh, en), err=True)
+    fail(shell, error.format_message())
 
 
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

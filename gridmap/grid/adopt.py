@@ -8,6 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from gridmap._checks import check_band
 from gridmap.coverage import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.door import one_geometry
@@ -49,7 +50,7 @@ def adopt(
     CoverageError
         When the cells do not tile the boundary exactly; ``.defects`` shows where.
     InputError
-        When a column is missing or codes repeat.
+        When a column is missing, codes repeat, or the band is none.
 
     Examples
     --------
@@ -58,6 +59,7 @@ def adopt(
     >>> len(adopt(cells, shapely.box(0, 0, 10, 5), code="id"))
     2
     """
+    low, high = check_band(households)
     frame = cells.drop(columns="parent", errors="ignore")
     for name, column in (("code", code), ("count", count)):
         if column is not None and column not in frame:
@@ -77,7 +79,6 @@ def adopt(
     if levels:
         frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
         jurisdictions = _unions(frame, list(levels))
-    low, high = households
     outline = one_geometry(boundary, frame)
     return Grid(
         frame,

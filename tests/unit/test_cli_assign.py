@@ -182,14 +182,14 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
     headed = tmp_path / "headed.csv"
     headed.write_text("x,y\n")
     cases = [
-        ((grid_file, bare), "no columns of coordinates"),
-        ((grid_file, empty), "is empty"),
-        ((grid_file, headed), "no records"),
+        ((grid_file, bare), "没有认得出的坐标列"),
+        ((grid_file, empty), "是空文件"),
+        ((grid_file, headed), "没有记录"),
         ((grid_file, tmp_path / "gone.csv"), "gone.csv"),
-        ((grid_file, table, "--x", "lng", "--y", "lat"), "no column 'lng'"),
-        ((grid_file, table, "--x", "X坐标"), "both --x and --y"),
-        ((grid_file, table, "--datum", "mars"), "`datum` is 'mars'"),
-        ((grid_file, table, "--encoding", "klingon"), "`encoding` is 'klingon'"),
+        ((grid_file, table, "--x", "lng", "--y", "lat"), "没有 'lng' 这一列"),
+        ((grid_file, table, "--x", "X坐标"), "要么都给"),
+        ((grid_file, table, "--datum", "mars"), "--datum 为 'mars'"),
+        ((grid_file, table, "--encoding", "klingon"), "不认识编码 'klingon'"),
     ]
     for arguments, message in cases:
         result = run("assign", *arguments, "-o", out)

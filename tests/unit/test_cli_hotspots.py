@@ -84,11 +84,11 @@ def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--exposure", "shops"], "no such column"),
-        (["--since", "2026-03-01", "--until", "2026-02-01"], "Swap them"),
-        (["--since", "soon"], "give a day"),
-        (["--until", ""], "give a day"),
-        (["--emerging", "x.csv"], "needs --by"),
+        (["--exposure", "shops"], "网格没有这一列"),
+        (["--since", "2026-03-01", "--until", "2026-02-01"], "请对调"),
+        (["--since", "soon"], "请写日期"),
+        (["--until", ""], "请写日期"),
+        (["--emerging", "x.csv"], "需要 --by"),
         (["--time", "nix", "--by", "month"], "nix"),
     ],
 )
@@ -111,13 +111,13 @@ def test_times_that_nobody_can_read_are_told_or_refused(folder: Path, tmp_path: 
     assert "UnassignedWarning" not in some.stderr
     table.assign(上报时间="不详").to_csv(tmp_path / "some.csv", index=False)
     none = CliRunner().invoke(main, ["hotspots", *where, *asked, "--overwrite"])
-    assert none.exit_code == 2 and "has a readable time" in none.stderr
+    assert none.exit_code == 2 and "都没有可读的时间" in none.stderr
 
 
 def test_histories_that_fail_leave_no_half_output(folder: Path, tmp_path: Path) -> None:
     options = ["-o", str(tmp_path / "a.csv"), "--emerging", str(tmp_path / "b.csv")]
     found = run(folder, *options, "--by", "month", "--until", "2026-01-31")
-    assert found.exit_code == 2 and "no history" in found.stderr
+    assert found.exit_code == 2 and "看不出变化" in found.stderr
     assert list(tmp_path.iterdir()) == []
 
 

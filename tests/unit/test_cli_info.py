@@ -158,7 +158,7 @@ def test_a_mistaken_datum_is_named_against_the_jurisdictions(tmp_path: Path, dat
 def test_what_is_not_there_is_exit_2(tmp_path: Path) -> None:
     result = run("info", tmp_path / "none.gpkg")
     assert result.exit_code == 2
-    assert "not there" in result.stderr
+    assert "找不到" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     (tmp_path / "a.gpkg").write_bytes(b"nonsense")
     assert run("info", tmp_path / "a.gpkg").exit_code == 2

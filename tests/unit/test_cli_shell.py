@@ -38,11 +38,15 @@ def _raise(error):
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (InputError("`cells`\nis empty."), 2, "gridmap: `cells` is empty."),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (PermissionError(13, "Permission denied", "x.gpkg"), 2, "x.gpkg: Permission denied."),
-        (ZeroDivisionError("oops"), 70, "this is a bug"),
-        (MemoryError(), 2, "Out of memory"),
+        (
+            InputError("The grid has no cell\nC1; see `grid.cells`."),
+            2,
+            "gridmap: 没有编码为 C1 的网格。",
+        ),
+        (KeyboardInterrupt(), 130, "已中断"),
+        (PermissionError(13, "Permission denied", "x.gpkg"), 2, "无法使用 `x.gpkg`（没有权限）"),
+        (ZeroDivisionError("oops"), 70, "程序出错"),
+        (MemoryError(), 2, "内存不足"),
     ],
 )
 def test_errors_end_with_their_code(error, code, said):

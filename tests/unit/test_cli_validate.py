@@ -84,9 +84,9 @@ def test_the_exit_code_table(files: Path, cells, options, code, verdict):
         (["missing.gpkg", "--boundary", "outline"], "missing.gpkg"),
         (["whole.gpkg", "--boundary", "missing.gpkg"], "missing.gpkg"),
         (["whole.gpkg", "--boundary", "outline", "--code", "nix"], "nix"),
-        (["whole.gpkg", "--boundary", "outline", "--fail-on", "nix"], "kinds are gap"),
+        (["whole.gpkg", "--boundary", "outline", "--fail-on", "nix"], "不是缺陷类型"),
         (["whole.gpkg", "--boundary", "outline", "--defects", "whole.gpkg"], "--overwrite"),
-        (["whole.gpkg", "--boundary", "outline", "--min", "700", "--max", "600"], "min 700"),
+        (["whole.gpkg", "--boundary", "outline", "--min", "700", "--max", "600"], "户数下限 700"),
     ],
 )
 def test_unusable_input_is_one_line_and_exit_code_two(files: Path, arguments, expected):

@@ -174,9 +174,9 @@ def _check_codes(codes: list[str], column: str) -> None:
         )
     twice = [c for c, times in Counter(codes).items() if times > 1]
     if twice:
+        listed = ", ".join(map(repr, twice[:3])) + (", …" if len(twice) > 3 else "")
         raise InputError(
-            f"`jurisdictions` repeats {', '.join(map(repr, twice[:3]))} in column {column!r}"
-            f"{' and others' if len(twice) > 3 else ''}. Unite the rows with "
+            f"`jurisdictions` repeats {listed} in column {column!r}. Unite the rows with "
             f"`jurisdictions.dissolve({column!r})`, or name a unique column: `code=`, `--code`."
         )
 
