@@ -34,6 +34,21 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return declared
 
 
+def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of places, and --date-order, to a command that reads times too."""
+
+    @wraps(command)
+    def run(*args: Any, where: dict[str, Any], date_order: str | None, **options: Any) -> Any:
+        return command(*args, where=where | {"date_order": date_order}, **options)
+
+    order = click.option(
+        "--date-order",
+        type=click.Choice(["dmy", "mdy", "ymd"]),
+        help="Order of dates whose year is last or short, when they do not tell.",
+    )
+    return place_options(order(run))
+
+
 def read_cases(shell: Shell, incidents: str, **options: Any) -> pd.DataFrame:
     """Read incidents, and say how they were understood."""
     from gridmap.io.inputs import read_incidents

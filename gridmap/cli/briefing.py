@@ -33,7 +33,7 @@ from gridmap.maps.words import Lang
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
-@_places.place_options
+@_places.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
 @_shell.json_option

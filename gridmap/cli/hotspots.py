@@ -61,7 +61,7 @@ _HEADINGS = {
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
 @click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
-@_places.place_options
+@_places.case_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj

@@ -41,7 +41,7 @@ _HEADINGS = {
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
-@_places.place_options
+@_places.case_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj

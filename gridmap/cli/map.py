@@ -24,7 +24,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
-@_places.place_options
+@_places.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
 @click.pass_obj

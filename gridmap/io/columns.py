@@ -12,7 +12,8 @@ import pandas as pd
 from gridmap.errors import InputError
 from gridmap.io.aliases import Alias, aliases
 from gridmap.io.text import fold
-from gridmap.io.values import counts, moments, numbers, texts
+from gridmap.io.times import DateOrder, moments
+from gridmap.io.values import counts, numbers, texts
 from gridmap.privacy import personal_columns
 
 Lang = Literal["zh", "en"]
@@ -88,6 +89,7 @@ def understand(
     choose: Mapping[str, str | None] | None = None,
     own: str | os.PathLike[str] | None = None,
     convert: bool = True,
+    date_order: DateOrder | None = None,
 ) -> tuple[Frame, Understanding]:
     """Give columns their canonical names and types.
 
@@ -107,6 +109,8 @@ def understand(
         More aliases; see `gridmap.io.aliases.aliases`.
     convert : bool
         Whether counts, times, numbers and codes are converted too.
+    date_order : str, optional
+        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell; see `gridmap.io.times.moments`.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def understand(
     columns = dict(sorted(columns.items(), key=lambda pair: names.index(pair[1])))
     result = _renamed(frame, columns, table)
     if convert:
-        result = _converted(result, columns, notes)
+        result = _converted(result, columns, notes, date_order)
     used = set(columns.values())
     personal = personal_columns(frame)
     result.attrs = {k: v for k, v in frame.attrs.items() if k != "notes"}
@@ -230,14 +234,16 @@ def _renamed(frame: Frame, columns: Mapping[str, str], table: str) -> Frame:
     return renamed
 
 
-def _converted(frame: Frame, columns: Mapping[str, str], notes: list[Note]) -> Frame:
+def _converted(
+    frame: Frame, columns: Mapping[str, str], notes: list[Note], date_order: DateOrder | None
+) -> Frame:
     fresh: dict[str, Any] = {}
     for name, heading in columns.items():
         values = frame[name]
         if name in _COUNTS:
             fresh[name] = counts(values, heading, notes)
         elif name in _TIMES:
-            fresh[name] = moments(values, heading, notes)
+            fresh[name] = moments(values, heading, notes, order=date_order)
         elif name in _NUMBERS:
             fresh[name] = numbers(values, heading, notes)
         elif name in _TEXTS:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,7 @@ from gridmap.io.source import Source, unreadable
 from gridmap.io.text import guess_encoding, guess_separator
 
 _SAMPLE = 1 << 16
+_PIECE = 1 << 18
 _FOOT = 30  # rows at the end among which totals are looked for
 _MANY = 200_000  # rows above which subtotals are looked for at the foot only
 _BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
@@ -138,8 +140,8 @@ def _in_bulk(data: bytes, start: int, separator: str, headings: Headings) -> pa.
     body = pa.py_buffer(data).slice(start)
     text: dict[str, pa.DataType] = dict.fromkeys(names, pa.string())
     decimals = _decimals(data, start, separator, names)
-    quoted = b'"' in data  # without, every line is a record, blank ones aside
-    lines = data.count(b"\n", start) + (not data.endswith(b"\n")) if quoted else 0
+    quoted = data.find(b'"', start) >= 0  # without, every line is a record, blank ones aside
+    lines = _lines(data, start) if quoted else 0
     for types in [text | dict.fromkeys(decimals, pa.float64()), text] if decimals else [text]:
         try:
             table = pacsv.read_csv(
@@ -156,6 +158,16 @@ def _in_bulk(data: bytes, start: int, separator: str, headings: Headings) -> pa.
             return None
         return table.rename_columns(headings.names)
     return None
+
+
+def _lines(data: bytes, start: int) -> int:
+    """Count lines, in pieces that stay in the cache."""
+    text = np.frombuffer(data, np.uint8)
+    ends = sum(
+        int(np.count_nonzero(text[at : at + _PIECE] == 10))
+        for at in range(start, len(text), _PIECE)
+    )
+    return ends + (not data.endswith(b"\n"))
 
 
 def _decimals(data: bytes, start: int, separator: str, names: list[str]) -> list[str]:
@@ -227,7 +239,8 @@ def _without_totals(table: pa.Table) -> tuple[pa.Table, list[list[str | None]]]:
     if not suspects:
         return table, []
     rows = sorted(suspects)
-    columns = [column.to_pylist() for column in table.take(rows).itercolumns()]
+    some = table.slice(rows[0]).take([row - rows[0] for row in rows])  # mostly near the end
+    columns = [column.to_pylist() for column in some.itercolumns()]
     values = list(zip(*columns, strict=True))
     out = {n: list(v) for n, v in zip(rows, values, strict=True) if _no_record(v)}
     if not out:

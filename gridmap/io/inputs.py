@@ -23,6 +23,7 @@ from gridmap.io.layers import read_layer
 from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 from gridmap.io.tables import read_table
+from gridmap.io.times import DateOrder
 
 Spec = str | os.PathLike[str]
 
@@ -182,6 +183,7 @@ def read_incidents(
     y: str | None = None,
     time: str | None = None,
     category: str | None = None,
+    date_order: DateOrder | None = None,
     need_places: bool = True,
     to: Any = None,
 ) -> tuple[pd.DataFrame, Understanding]:
@@ -197,6 +199,8 @@ def read_incidents(
         Of the coordinates; degrees without one are taken as WGS 84, and a note says so.
     x, y, time, category : str, optional
         Columns; found by their headings when not given.
+    date_order : str, optional
+        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell.
     need_places : bool
         Whether a table without coordinates is refused.
     to : CRS, optional
@@ -212,7 +216,7 @@ def read_incidents(
     """
     choose = {"x": x, "y": y, "time": time, "category": category}
     frame = _layer_or_table(spec, crs)
-    frame, known = understand(frame, "incident", choose=choose)
+    frame, known = understand(frame, "incident", choose=choose, date_order=date_order)
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
         frame.attrs["datum"] = None if datum is None else check_datum(datum)
         return frame, known

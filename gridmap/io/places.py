@@ -25,6 +25,7 @@ class Pair(NamedTuple):
     datum: str | None = None
 
 
+_SAMPLE = 50_000  # places by which degrees are known
 _PLAIN = (Pair("lng", "lat"), Pair("x", "y"))
 _NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", "bd09"))
 
@@ -76,7 +77,8 @@ def declared_datum(
         return check_datum(datum)
     if crs is not None:
         return label(parse_crs(crs))
-    places = frame[["x", "y"]].to_numpy(float)
+    some = frame.iloc[:: max(1, len(frame) // _SAMPLE)]
+    places = some[["x", "y"]].to_numpy(float)
     places = places[np.isfinite(places).all(axis=1)]
     if not len(places):
         return None

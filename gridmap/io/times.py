@@ -1,0 +1,237 @@
+"""Dates and times as people and programs write them; one order of day and month for a column."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.io.values import is_nothing, named_rows
+from gridmap.io.written import (
+    NEVER,
+    Bools,
+    Ints,
+    Written,
+    calendar_date,
+    respelt,
+    take_apart,
+    with_century,
+)
+
+Note = tuple[str, str]
+DateOrder = Literal["dmy", "mdy", "ymd"]
+Times = npt.NDArray[np.datetime64]
+
+_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0))  # seconds to microseconds
+_DAY_ZERO = np.datetime64("1899-12-30", "us")
+_MEANING = {"dmy": ("日/月/年", "day/month/year"), "mdy": ("月/日/年", "month/day/year"),
+            "ymd": ("年/月/日", "year/month/day")}  # fmt: skip
+
+
+def moments(
+    values: pd.Series, heading: str, notes: list[Note], *, order: DateOrder | None = None
+) -> pd.Series:
+    """Read times as written on the clock; what is none becomes NaT and is named in the notes.
+
+    Year first needs no guess. Where the year stands last, or has two digits, one order holds for
+    the whole column: the one under which every value is a date. When several are and the values
+    differ, month first goes with AM and PM; else the column is refused. Numbers are days of a
+    spreadsheet, written dates (20260131, 20260131150203) or seconds and milliseconds since 1970.
+
+    Parameters
+    ----------
+    values : Series
+        As they came.
+    heading : str
+        What to call the column.
+    notes : list
+        Gets a line for what was assumed, and for rows that are no times.
+    order : str, optional
+        ``dmy``, ``mdy`` or ``ymd``, when the values do not tell.
+
+    Returns
+    -------
+    Series of datetime64
+        On the same index, without a zone.
+
+    Raises
+    ------
+    InputError
+        When days and months could be exchanged, are mixed, or clocks of two zones are.
+
+    Examples
+    --------
+    >>> notes = []
+    >>> moments(pd.Series(["01/31/2026 03:02 PM", "02/01/2026 11:00 AM"]), "time", notes).tolist()
+    [Timestamp('2026-01-31 15:02:00'), Timestamp('2026-02-01 11:00:00')]
+    """
+    if order is not None:
+        check_choice("date_order", order, get_args(DateOrder))
+    if values.dtype.kind == "M":
+        return values if values.dt.tz is None else values.dt.tz_localize(None)
+    if values.dtype.kind in "iuf":
+        read = _of_numbers(values.to_numpy(np.float64, na_value=np.nan), heading, notes)
+    else:
+        read = _of_texts(values, heading, notes, order)
+    times = pd.Series(read, index=values.index)
+    unread = times.isna() & ~values.isna()
+    if unread.any():
+        unread &= ~values.map(is_nothing).astype(bool)
+    if unread.any():
+        count, bad = f"{int(unread.sum()):,}", values[unread]
+        zh = f"“{heading}”有 {count} 行不是时间：{named_rows(bad, lang='zh')}。"
+        notes.append((zh, f"{count} rows of {heading} are no times: {named_rows(bad)}."))
+    return times
+
+
+def _of_texts(values: pd.Series, heading: str, notes: list[Note], order: DateOrder | None) -> Times:
+    if values.dtype == object:  # a mixture; a spreadsheet's own times print as ISO 8601
+        values = values.map(lambda value: None if is_nothing(value) else str(value))
+    text = pa.chunked_array(pa.array(values.astype("str").array, pa.large_string()))
+    with suppress(pa.ArrowInvalid):
+        return np.array(pc.cast(text, pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
+    with suppress(pa.ArrowInvalid):
+        return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), heading, notes)
+    text = pc.utf8_trim_whitespace(pc.utf8_normalize(text, "NFKC")).combine_chunks()
+    text = respelt(text)
+    parts, found = take_apart(text)
+    read = _of_numbers(_as_floats(text, ~found), heading, notes)
+    if found.any():
+        written, rows = parts.at(found), values[found]
+        _check_zones(written.world, rows, heading, notes)
+        read[found] = _days(written, rows, heading, notes, order) + written.clock
+    return read
+
+
+def _check_zones(world: Bools, rows: pd.Series, heading: str, notes: list[Note]) -> None:
+    """Keep the clocks as they are written, unless some are of Greenwich and others are not."""
+    if not world.any():
+        return
+    if not world.all():
+        raise InputError(
+            f"Column {heading!r} mixes clocks in UTC ({named_rows(rows[world], 1)}) with local "
+            f"ones ({named_rows(rows[~world], 1)}). Bring them to one zone in the file."
+        )
+    notes.append(_utc(heading))
+
+
+def _utc(heading: str) -> Note:
+    return (
+        f"“{heading}”是世界时（UTC），照原样读取；按时按日统计前请换算（北京时间加 8 小时）。",
+        f"{heading} is in UTC and kept so; add the hours of your zone before counting by hour or "
+        "day.",
+    )
+
+
+def _days(
+    written: Written, rows: pd.Series, heading: str, notes: list[Note], order: DateOrder | None
+) -> Times:
+    """Return the dates; where the year is not plainly first, in the one order of the column."""
+    a, b, c = written.a, written.b, written.c
+    first = (a >= 1000) | written.named
+    days = calendar_date(with_century(a), b, c)
+    days[(a >= 1000) & (c >= 1000)] = NEVER
+    if first.all():
+        return days
+    rest = ~first
+    readings = _readings(a[rest], b[rest], c[rest])
+    rows = rows[rest]
+    chosen = order or _order(readings, rows, heading, bool(written.latin.any()))
+    zh, en = _MEANING[chosen]
+    days[rest] = readings[chosen]
+    sure = rows[~np.isnat(readings[chosen])]
+    if len(sure):
+        told = f"“{heading}”按{zh}读取，如{named_rows(sure, 1, lang='zh')}。"
+        notes.append((told, f"{heading} read as {en}, as {named_rows(sure, 1)}."))
+    return days
+
+
+def _readings(a: Ints, b: Ints, c: Ints) -> dict[DateOrder, Times]:
+    """Return the dates under each order, NaT where there is no such date."""
+    year = with_century(c)
+    as_first = calendar_date(with_century(a), b, np.where(c >= 1000, 0, c))
+    return {"dmy": calendar_date(year, b, a), "mdy": calendar_date(year, a, b), "ymd": as_first}
+
+
+def _order(
+    readings: dict[DateOrder, Times], rows: pd.Series, heading: str, latin: bool
+) -> DateOrder:
+    """Return the order under which every value that is a date at all is one."""
+    known = {name: ~np.isnat(dates) for name, dates in readings.items()}
+    readable = np.logical_or.reduce(list(known.values()))
+    fitting = [name for name, dates in known.items() if dates[readable].all()]
+    if not fitting:
+        only = {name: known[name] & (sum(known.values()) == 1) for name in readings}
+        shown = [
+            f"{_MEANING[name][1]} ({named_rows(rows[at], 1)})"
+            for name, at in only.items()
+            if at.any()
+        ]
+        raise InputError(
+            f"Column {heading!r} mixes dates in different orders: {', '.join(shown)}. "
+            "Write them one way in the file, the year first."
+        )
+    dates = [readings[name][readable] for name in fitting]
+    differ = np.logical_or.reduce([dates[0] != other for other in dates])
+    if not differ.any():
+        return fitting[0]
+    if latin and "mdy" in fitting:
+        return "mdy"
+    could = " or ".join(_MEANING[name][1] for name in fitting)
+    raise InputError(
+        f"Column {heading!r} has dates that could be {could}, and no value tells which: "
+        f"{named_rows(rows[readable][differ], 1)}. Say it: `--date-order {fitting[0]}`, "
+        "or write the year first, with four digits."
+    )
+
+
+def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
+    """Return the numbers among some of the texts, NaN elsewhere."""
+    values = np.full(len(text), np.nan)
+    at = np.flatnonzero(wanted)
+    if len(at):
+        rest = text.take(pa.array(at)).to_pandas()
+        values[at] = pd.to_numeric(rest, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return values
+
+
+def _of_numbers(number: npt.NDArray[np.float64], heading: str, notes: list[Note]) -> Times:
+    """Read spreadsheet days, dates written in digits, and time since 1970."""
+    read = np.full(len(number), NEVER)
+    days = (number >= _EXCEL_DAYS[0]) & (number <= _EXCEL_DAYS[1])
+    seconds = np.round(number[days] * 86400).astype(np.int64)
+    read[days] = _DAY_ZERO + seconds.astype("m8[s]")
+    for size in (1, 10**4, 10**6):  # date, with hour and minute, with seconds
+        at = (
+            (number >= 19_000_101 * size)
+            & (number < 30_000_000 * size)
+            & (np.floor(number) == number)
+        )
+        read[at] = _in_figures(number[at].astype(np.int64), size)
+    epoch = np.zeros(len(number), bool)
+    for low, high, unit in _EPOCHS:
+        at = (number >= low) & (number < high)
+        read[at] = np.round(number[at] * unit).astype(np.int64).astype("M8[us]")
+        epoch |= at
+    if epoch.any():
+        notes.append(_utc(heading))
+    return read
+
+
+def _in_figures(number: Ints, size: int) -> Times:
+    """Read 20260131, 202601311502 and 20260131150203."""
+    day, clock = np.divmod(number, size)
+    clock = clock * 100 if size == 10**4 else clock
+    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
+    ok = (hour < 24) & (minute < 60) & (second < 60)
+    micros = ((hour * 60 + minute) * 60 + second) * 1_000_000
+    days = calendar_date(day // 10_000, day // 100 % 100, day % 100)
+    return np.where(ok, days + micros.astype("m8[us]"), NEVER)

@@ -1,0 +1,190 @@
+"""Times in every form, and one order of day and month for a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import hypothesis.strategies as st
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+
+from gridmap.cli import main
+from gridmap.errors import InputError
+from gridmap.io import write_grid
+from gridmap.io.times import moments
+
+
+def read(*values: Any, order: Any = None) -> tuple[list[Any], list[str]]:
+    notes: list[tuple[str, str]] = []
+    times = moments(pd.Series(list(values)), "上报时间", notes, order=order)
+    return [None if time is pd.NaT else str(time) for time in times], [en for _, en in notes]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31 15:02",
+        "2026/1/31 15:02",
+        "2026.1.31 15:02:00",
+        "2026年1月31日 15时02分",
+        "2026年1月31日15时2分0秒",
+        "2026年1月31日 星期六 下午3:02",
+        "2026-01-31（周六）15:02",
+        "26年1月31日 15:02",
+        "20260131 15:02:00",
+        "20260131T150200",
+        "202601311502",
+        "20260131150200",
+        "2026-01-31T15:02:00.000+08:00",
+        "2026-01-31 15:02:00-0500",
+        "31 Jan 2026 15:02",
+        "31-Jan-26 3:02 PM",
+        "January 31, 2026 3:02 p.m.",
+        "Sat, 31 Jan 2026 15:02:00",
+        "Sat Jan 31 15:02:00 CST 2026",
+        "２０２６／１／３１　１５：０２",
+    ],
+)
+def test_forms_that_need_no_guess(text: str) -> None:
+    assert read(text) == (["2026-01-31 15:02:00"], [])
+    assert read(text, "昨天")[0] == ["2026-01-31 15:02:00", None]
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        (46053.626389, "2026-01-31 15:02:00"),
+        ("46053", "2026-01-31 00:00:00"),
+        (20260131, "2026-01-31 00:00:00"),
+        (20260131150203, "2026-01-31 15:02:03"),
+        ("20260131", "2026-01-31 00:00:00"),
+    ],
+)
+def test_times_in_figures(value: Any, time: str) -> None:
+    assert read(value) == ([time], [])
+
+
+@pytest.mark.parametrize("value", [1769871723, 1769871723000, "1769871723000", 1769871723000000])
+def test_seconds_since_1970_are_utc_and_told(value: Any) -> None:
+    times, notes = read(value)
+    assert times == ["2026-01-31 15:02:03"]
+    assert "in UTC" in notes[0]
+
+
+def test_day_first_when_one_day_is_above_12() -> None:
+    times, notes = read("03/02/2026", "31/01/2026 09:05")
+    assert times == ["2026-02-03 00:00:00", "2026-01-31 09:05:00"]
+    assert notes == ["上报时间 read as day/month/year, as row 1 '03/02/2026'."]
+
+
+def test_month_first_when_one_second_part_is_above_12() -> None:
+    assert read("03/02/2026", "01/31/2026")[0] == ["2026-03-02 00:00:00", "2026-01-31 00:00:00"]
+
+
+def test_month_first_with_am_and_pm() -> None:
+    times, _ = read("03/02/2026 03:02 PM", "04/05/2026 12:02 AM")
+    assert times == ["2026-03-02 15:02:00", "2026-04-05 00:02:00"]
+    assert read("03/02/2026 3:02 PM", "31/01/2026 1:00 AM")[0][0] == "2026-02-03 15:02:00"
+
+
+def test_both_orders_are_an_error_with_rows() -> None:
+    with pytest.raises(InputError, match=r"row 1 '31/01/2026'.*row 3 '01/31/2026'"):
+        read("31/01/2026", "02/02/2026", "01/31/2026")
+
+
+def test_days_and_months_that_could_be_exchanged_are_refused_with_the_cure() -> None:
+    with pytest.raises(InputError, match=r"row 2 '03/04/2026'.*--date-order dmy"):
+        read("03/03/2026", "03/04/2026")
+    assert read("03/04/2026", order="dmy")[0] == ["2026-04-03 00:00:00"]
+    assert read("03/04/2026", order="mdy")[0] == ["2026-03-04 00:00:00"]
+    assert read("03/03/2026", "5/5/2026")[0] == ["2026-03-03 00:00:00", "2026-05-05 00:00:00"]
+    with pytest.raises(InputError, match="date_order"):
+        read("03/04/2026", order="ydm")
+
+
+def test_years_of_two_digits() -> None:
+    assert read("1/31/26")[0] == ["2026-01-31 00:00:00"]
+    assert read("31/12/99", "30/11/68", order="dmy")[0] == [
+        "1999-12-31 00:00:00",
+        "2068-11-30 00:00:00",
+    ]
+    assert read("26-1-5", order="ymd")[0] == ["2026-01-05 00:00:00"]
+    with pytest.raises(InputError, match="year/month/day"):
+        read("26-1-31")
+
+
+def test_a_date_that_is_none_does_not_decide() -> None:
+    times, notes = read("45/45/2026", "31/01/2026", "2026-02-30", "2026-01-31 25:00")
+    assert times == [None, "2026-01-31 00:00:00", None, None]
+    assert "3 rows of 上报时间 are no times: row 1 '45/45/2026', row 3 '2026-02-30'" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("clock", "time"),
+    [
+        ("24:00", "2026-02-01 00:00:00"),
+        ("晚上12点", "2026-02-01 00:00:00"),
+        ("晚上8:30", "2026-01-31 20:30:00"),
+        ("中午12:30", "2026-01-31 12:30:00"),
+        ("上午12:30", "2026-01-31 00:30:00"),
+        ("下午12:30", "2026-01-31 12:30:00"),
+        ("12:30 AM", "2026-01-31 00:30:00"),
+        ("24:01", None),
+        ("10:61", None),
+        ("上午 10:00 PM", None),
+    ],
+)
+def test_clocks(clock: str, time: str | None) -> None:
+    assert read(f"2026-01-31 {clock}")[0] == [time]
+
+
+def test_clocks_in_utc_are_told_and_never_mixed() -> None:
+    times, notes = read("2026-01-31T15:02:03Z")
+    assert times == ["2026-01-31 15:02:03"]
+    assert "in UTC" in notes[0]
+    with pytest.raises(InputError, match=r"row 1 .*Z'.*row 2 .*\+08:00'"):
+        read("2026-01-31T15:02:03Z", "2026-01-31T15:02:03+08:00")
+
+
+FORMS: dict[str, Callable[[datetime], str]] = {
+    "slashes": lambda t: f"{t.year}/{t.month}/{t.day} {t.hour}:{t.minute:02}:{t.second:02}",
+    "chinese": lambda t: f"{t.year}年{t.month}月{t.day}日{t.hour}时{t.minute}分{t.second}秒",
+    "american": lambda t: t.strftime("%m/%d/%Y %I:%M:%S %p"),
+    "british": lambda t: t.strftime("%d/%m/%Y %H:%M:%S"),
+    "figures": lambda t: t.strftime("%Y%m%d%H%M%S"),
+    "named": lambda t: t.strftime("%d %b %Y %H:%M:%S"),
+    "offset": lambda t: t.strftime("%Y-%m-%dT%H:%M:%S+08:00"),
+}
+TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)).map(
+    lambda time: time.replace(microsecond=0)
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=40, deadline=None)
+@given(times=st.lists(TIMES, min_size=1, max_size=6))
+def test_every_form_is_read_back_or_refused(form: str, times: list[datetime]) -> None:
+    try:
+        found, _ = read(*map(FORMS[form], times))
+    except InputError:
+        assert form == "british" and all(time.day <= 12 for time in times)
+        return
+    same = all(time.day <= 12 for time in times) and form == "british"
+    assert same or found == [str(time) for time in times]
+
+
+def test_the_order_is_told_at_the_command_line(grid: Any, tmp_path: Any) -> None:
+    write_grid(grid, tmp_path / "g.gpkg")
+    x, y = (float(v) for v in grid.cells.geometry.iloc[0].representative_point().coords[0])
+    lines = ["X坐标,Y坐标,上报时间,处置状态", f"{x},{y},03/04/2026,结案"]
+    (tmp_path / "c.csv").write_text("\n".join(lines) + "\n")
+    command = ["indicators", str(tmp_path / "g.gpkg"), str(tmp_path / "c.csv"), "--json"]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert "--date-order" in refused.stderr
+    told = CliRunner().invoke(main, [*command, "--date-order", "dmy"])
+    assert told.exit_code == 0, told.output
