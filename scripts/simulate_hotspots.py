@@ -18,7 +18,8 @@ from scipy import sparse
 import gridmap as gm
 from gridmap.hotspots import fdr, significance
 from gridmap.hotspots.getis_ord import gi_star
-from gridmap.hotspots.spots import LEAST_EXPECTED, score
+from gridmap.hotspots.score import score
+from gridmap.hotspots.spots import LEAST_EXPECTED
 from gridmap.hotspots.windows import Windows, matrix_of, windows
 
 Counts = NDArray[np.int64]

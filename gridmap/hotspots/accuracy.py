@@ -15,7 +15,8 @@ from gridmap.errors import InputError
 from gridmap.hotspots import fdr, wording
 from gridmap.hotspots.base import base_of
 from gridmap.hotspots.rates import smoothed
-from gridmap.hotspots.spots import LEAST_EXPECTED, score
+from gridmap.hotspots.score import score
+from gridmap.hotspots.spots import LEAST_EXPECTED
 from gridmap.hotspots.stack import by_period, exposure_of, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
 

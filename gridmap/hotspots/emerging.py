@@ -14,11 +14,12 @@ from scipy import sparse
 from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.base import GATES, TOO_FEW, Base, base_of
+from gridmap.hotspots.curb import relieved
 from gridmap.hotspots.getis_ord import Moments, moments
-from gridmap.hotspots.rates import curbed, overall_rate, standardised
+from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.spots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
 from gridmap.hotspots.stack import Stack, by_period, stack
-from gridmap.hotspots.trend import mann_kendall
+from gridmap.hotspots.trend import mann_kendall, sen_slope
 from gridmap.hotspots.windows import Windows, weights_between, windows
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def cube(
     back
         How many earlier steps are looked at together with each.
     """
-    own = moments(curbed(standardised(counts, exposure)), within)
+    own = moments(relieved(standardised(counts, exposure), within), within)
     expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
     joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
     window_expected = _with_earlier(expected, back)
@@ -157,7 +158,8 @@ def emerging(
         consecutive, intensifying, persistent, diminishing, sporadic, oscillating, historical or
         none), ``incidents``, ``periods``, ``tested`` (periods with enough expected incidents),
         ``hot`` and ``cold`` (periods), ``z`` (last period), ``trend`` (Mann–Kendall score),
-        ``tau`` and ``gate``. ``attrs["method"]`` bears the facts and the sentences.
+        ``tau``, ``slope`` (Sen's: what the ratio to the expected grows by in a period) and
+        ``gate``. ``attrs["method"]`` bears the facts and the sentences.
 
     Raises
     ------
@@ -271,6 +273,7 @@ def _frame(
             "z": whole(found.z[:, -1]),
             "trend": whole(trend.z),
             "tau": whole(trend.tau),
+            "slope": whole(sen_slope(found.ratio)),
             "gate": pd.Categorical.from_codes(whole(gate, base.gate), GATES),
         },
         index=codes,

@@ -31,7 +31,7 @@ def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64
     # equal values differ from their mean by rounding only
     deviation = np.where(deviation <= 1e-13 * np.abs(mean), 0.0, deviation)
     surplus = windows.matrix @ columns - windows.first * mean
-    spread = np.sqrt(weight_moment(windows, 2) * (n / max(n - 1, 1)))
+    spread = np.sqrt(windows.spread * (n / max(n - 1, 1)))
     return quotient(surplus, deviation * spread).reshape(values.shape)
 
 
@@ -72,8 +72,8 @@ def moments(values: NDArray[np.float64], windows: Windows) -> Moments:
     second, third = np.square(away).sum(axis=0), np.power(away, 3).sum(axis=0)
     return Moments(
         windows.matrix @ away,
-        weight_moment(windows, 2) * (second / max(n - 1, 1)),
-        weight_moment(windows, 3) * (third * (n / max((n - 1.0) * (n - 2.0), 1.0))),
+        windows.spread * (second / max(n - 1, 1)),
+        windows.third_moment * (third * (n / max((n - 1.0) * (n - 2.0), 1.0))),
     )
 
 
@@ -118,31 +118,11 @@ def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float6
     if n < 3:
         return np.zeros(values.shape)
     away = columns - columns.mean(axis=0)
-    cubed = quotient(np.power(away, 3).mean(axis=0), np.power(columns.std(axis=0), 3))
-    lean = quotient(weight_moment(windows, 3), np.power(weight_moment(windows, 2), 1.5))
-    skew: NDArray[np.float64] = cubed * lean * (np.sqrt(n * (n - 1.0)) / (n - 2.0))
+    square = away * away
+    spread = np.sqrt(square.mean(axis=0))
+    cubed = quotient((square * away).mean(axis=0), spread**3) * (np.sqrt(n * (n - 1.0)) / (n - 2.0))
+    skew: NDArray[np.float64] = cubed * windows.lean
     return skew.reshape(values.shape)
-
-
-def weight_moment(windows: Windows, order: int) -> NDArray[np.float64]:
-    """Sum the squared or cubed deviations of each window's weights from their mean over all cells.
-
-    Parameters
-    ----------
-    windows
-        Windows over n cells; a cell outside a window weighs 0 in it.
-    order
-        2 or 3.
-    """
-    n, first, second, third = len(windows), windows.first, windows.second, windows.third
-    if order == 2:
-        moment = second - first * first / n
-        scale = second
-    else:
-        moment = third - 3.0 * first * second / n + 2.0 * first**3 / n**2
-        scale = third
-    # a window of all cells has no deviation; rounding must not give it one
-    return np.where(np.abs(moment) <= 1e-12 * scale, 0.0, moment)
 
 
 def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

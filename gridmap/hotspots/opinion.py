@@ -12,8 +12,9 @@ from scipy import sparse
 
 from gridmap.hotspots import fdr, significance, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, base_of
+from gridmap.hotspots.curb import relieved
 from gridmap.hotspots.moran import QUADRANTS, local_moran
-from gridmap.hotspots.rates import curbed, overall_rate, standardised
+from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.spots import LEAST_EXPECTED
 from gridmap.hotspots.stack import stack
 from gridmap.hotspots.windows import weights_between, windows
@@ -78,7 +79,7 @@ def second_opinion(
     counts, behind = maps.counts[keep], base.values[keep]
     values = counts.astype(float)
     if base.name is not None and len(keep):
-        values = curbed(standardised(counts, behind))
+        values = relieved(standardised(counts, behind), within)
     found = local_moran(values, neighbours)
     p = significance.skewed_p(found.conditional, found.skew)
     expected = (within.members @ behind[:, None]) * overall_rate(counts, behind)

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from gridmap.grid import Grid
 
 
-CURB = 4.0
-_ROUNDS = 30
-
-
 def overall_rate(
     counts: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -61,37 +57,6 @@ def standardised(
     variance = np.where(variance < 0, chance, variance)
     deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
     return np.asarray((spread / deviation).reshape(counts.shape))
-
-
-def curbed(values: NDArray[np.float64], at: float = CURB) -> NDArray[np.float64]:
-    """Pull in what lies more than a few standard deviations out, so that it cannot hide the rest.
-
-    A few flats above a market give rates far beyond all others; left alone, one such cell
-    stretches the spread until no window stands out. Values are cut at mean ± `at` standard
-    deviations, again and again until nothing is left to cut. All cells are treated alike, so a
-    test by random placing stays one.
-
-    Parameters
-    ----------
-    values
-        A row a cell, a column a map.
-    at
-        Standard deviations.
-
-    Examples
-    --------
-    >>> curbed(np.array([0.0] * 50 + [1.0] * 49 + [900.0])).max().round(2)
-    np.float64(2.69)
-    """
-    cut = values
-    for _ in range(_ROUNDS):
-        mean, reach = cut.mean(axis=0), at * cut.std(axis=0)
-        # a value may stay a hair beyond the bound that moved when it was cut
-        out = np.abs(cut - mean) > reach * (1.0 + 1e-3)
-        if not out.any():
-            break
-        cut = np.where(out, np.clip(cut, mean - reach, mean + reach), cut)
-    return cut
 
 
 def smoothed(
@@ -175,6 +140,27 @@ def poisson_interval(
     return low[back].reshape(counts.shape), high[back].reshape(counts.shape)
 
 
+def poisson_chance(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the chance of a count at least as far from the expected one, on its own side.
+
+    Choynowski's (1959) probability map. Where nothing is expected it is 1.
+
+    Parameters
+    ----------
+    counts, expected
+        Of one shape.
+
+    Examples
+    --------
+    >>> poisson_chance(np.array([9, 1]), np.array([4.0, 4.0])).round(3).tolist()
+    [0.021, 0.092]
+    """
+    more = special.gammainc(np.maximum(counts, 1), expected)
+    fewer = special.gammaincc(counts + 1.0, expected)
+    chance = np.where(counts > expected, more, fewer)
+    return np.where(expected > 0, chance, 1.0)
+
+
 def rates(
     table: pd.DataFrame,
     grid: Grid,
@@ -208,7 +194,9 @@ def rates(
     DataFrame
         On the index of `table`: ``incidents``, ``exposure``, ``expected``, ``ratio`` with
         ``ratio_low`` and ``ratio_high``, ``rate`` (per 1,000 of the exposure, per km² of area)
-        with ``rate_low`` and ``rate_high``, ``smoothed`` (empirical Bayes, for display) and
+        with ``rate_low`` and ``rate_high``, ``smoothed`` (empirical Bayes, for display),
+        ``chance`` (of a count as far out on its side, were there no more to it than what is
+        expected: Choynowski 1959; each cell alone, not corrected for the number of cells) and
         ``gate``: "no base" where there is no exposure, so that rates are missing, "no incidents"
         where the whole map has none, so that ratios are missing; else "".
 
@@ -259,6 +247,7 @@ def rates(
     for column, bound in (("rate", flat_counts), ("rate_low", low), ("rate_high", high)):
         result[column] = _over(bound, flat_base) * per
     result["smoothed"] = maps.flat(steadied)
+    result["chance"] = poisson_chance(flat_counts, flat_expected)
     gates = np.where(result["exposure"] > 0, np.where(flat_expected > 0, 0, 2), 1).astype(np.int8)
     result["gate"] = pd.Categorical.from_codes(gates, ["", "no base", "no incidents"])
     result.attrs["method"] = wording.rates_method(

@@ -39,18 +39,38 @@ def upper_tail(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.
     [0.0013, 0.0103]
     """
     z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
-    shape, variate = _gamma(np.where(skew < 0, -z, z), np.abs(skew))
-    tail = np.where(skew < 0, special.gammainc(shape, variate), special.gammaincc(shape, variate))
-    upper: NDArray[np.float64] = np.where(np.abs(skew) < _STRAIGHT, special.ndtr(-z), tail)
+    upper: NDArray[np.float64] = np.array(special.ndtr(-z))
+    right, left = skew >= _STRAIGHT, skew <= -_STRAIGHT
+    upper[right] = special.gammaincc(*_gamma(z[right], skew[right]))
+    upper[left] = special.gammainc(*_gamma(-z[left], -skew[left]))
     return upper
 
 
-def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the two-sided p of a score, corrected for skew where that asks for more evidence.
+def pearson_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give twice the smaller tail of a score under Pearson III with its skew.
 
-    On the side that the skew stretches, p is twice the Pearson III tail, or the normal p if that
-    is larger. On the other side it is the normal p: there Pearson III ends at −2/skew, and one
-    strong hotspot, which skews everything, would make its whole surroundings cold for sure.
+    Parameters
+    ----------
+    z, skew
+        Scores and the skewness of each under the null, of one shape.
+
+    Examples
+    --------
+    >>> pearson_p(np.array([3.0, -3.0]), np.array([1.0, 1.0])).round(4).tolist()
+    [0.0207, 0.0]
+    """
+    z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
+    tail = upper_tail(np.abs(z), np.where(z < 0, -skew, skew))
+    p: NDArray[np.float64] = 2.0 * np.minimum(tail, 1.0 - tail)
+    return p
+
+
+def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the two-sided p of a score, corrected for skew on the side that the skew stretches.
+
+    There it is twice the Pearson III tail. On the other side it is the normal p: Pearson III ends
+    there at −2/skew, beyond which nothing may lie, and one strong hotspot, which skews
+    everything, would make its whole surroundings cold for sure.
 
     Parameters
     ----------
@@ -64,10 +84,9 @@ def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.fl
     """
     z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
     p = normal_p(z)
-    stretched = (z * skew > 0) & (np.abs(skew) >= _STRAIGHT)
-    shape, variate = _gamma(np.abs(z[stretched]), np.abs(skew[stretched]))
-    p[stretched] = np.maximum(p[stretched], 2.0 * special.gammaincc(shape, variate))
-    return np.minimum(p, 1.0)
+    stretched = z * skew > 0
+    p[stretched] = pearson_p(z[stretched], skew[stretched])
+    return p
 
 
 def permuted_p(
@@ -117,5 +136,5 @@ def _gamma(
     towards: NDArray[np.float64], size: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give shape and value of the gamma variate with this skewness, from a score towards it."""
-    shape = 4.0 / np.square(np.maximum(size, _STRAIGHT))
+    shape = 4.0 / np.square(size)
     return shape, np.maximum(shape + towards * np.sqrt(shape), 0.0)

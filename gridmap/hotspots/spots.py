@@ -13,11 +13,12 @@ from scipy import sparse
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots import fdr, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
-from gridmap.hotspots.getis_ord import gi_star, skewness
+from gridmap.hotspots.curb import CURB, relieved
 from gridmap.hotspots.overall import overall
-from gridmap.hotspots.rates import CURB, curbed, overall_rate, standardised
+from gridmap.hotspots.rates import standardised
+from gridmap.hotspots.score import Chance, Scores, in_batches
 from gridmap.hotspots.stack import Stack, stack
 from gridmap.hotspots.windows import Windows, weights_between, windows
 from gridmap.hotspots.words import P_VALUES
@@ -29,72 +30,6 @@ LEAST_EXPECTED = 5.0
 LEAST_EXPECTED_COLD = 30.0
 MOST_CELLS_PERMUTED = 500
 CAVEATS = ["", "island", "cold untestable"]
-# a batch of maps is scored at a time, so that a long series does not fill the memory
-_BATCH = 4_000_000
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Hold scores of cells (rows) on maps (columns), as arrays."""
-
-    z: NDArray[np.float64]
-    p: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    window_expected: NDArray[np.float64]
-    constant: NDArray[np.bool_]
-    curbed: NDArray[np.int64]
-
-
-def score(
-    counts: NDArray[np.int64],
-    exposure: NDArray[np.float64] | None,
-    within: Windows,
-    *,
-    p: Literal["skew", "normal", "permutation"] = "skew",
-    permutations: int = 9999,
-    rng: np.random.Generator | None = None,
-) -> Scores:
-    """Score cells by Gi* of their standardised rates, every map in one call.
-
-    Parameters
-    ----------
-    counts
-        A row a cell, a column a map.
-    exposure
-        One number above 0 a cell; None scores the counts as they are.
-    within
-        Windows of the same cells.
-    p
-        How the two-sided p is found.
-    permutations, rng
-        For ``p="permutation"``.
-    """
-    if not len(counts):
-        nothing = np.zeros(counts.shape)
-        maps = counts.shape[1]
-        constant, curbs = np.ones(maps, bool), np.zeros(maps, np.int64)
-        return Scores(nothing, nothing, nothing, nothing, constant, curbs)
-    base = np.ones(len(counts)) if exposure is None else exposure
-    raw = counts.astype(float) if exposure is None else standardised(counts, base)
-    values = raw if exposure is None else curbed(raw)
-    z = gi_star(values, within)
-    if p == "normal":
-        chance = significance.normal_p(z)
-    elif p == "skew":
-        chance = significance.skewed_p(z, skewness(values, within))
-    else:
-        chance = significance.permuted_p(
-            within.matrix @ values,
-            values,
-            within.sizes,
-            permutations=permutations,
-            rng=np.random.default_rng() if rng is None else rng,
-        )
-    rate = overall_rate(counts, base)
-    around = within.members @ base[:, None]
-    constant = np.ptp(values, axis=0) == 0
-    curbs = (values != raw).sum(axis=0)
-    return Scores(z, chance, base[:, None] * rate, around * rate, constant, curbs)
 
 
 def hotspots(
@@ -102,25 +37,29 @@ def hotspots(
     grid: Grid,
     *,
     exposure: str | pd.Series | None = "households",
-    p: Literal["skew", "normal", "permutation"] = "skew",
+    p: Chance = "skew",
+    correction: fdr.Correction = "bh",
     weights: nx.Graph | sparse.sparray | None = None,
     family: Literal["map", "table"] = "map",
+    curb: float | None = CURB,
     permutations: int = 9999,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Find the cells with more incidents than chance explains, and those with fewer.
 
     Each cell is scored by Gi* together with the cells it shares a line with, on rates that are
-    standardised for how many households stand behind them (Assunção and Reis 1999) and cut at
-    four standard deviations, so that one odd cell does not hide the others; p-values are
+    standardised for how many households stand behind them (Assunção and Reis 1999); p-values are
     two-sided and corrected for skew; the false discovery rate is held over all cells of a map
     (Benjamini and Hochberg 1995). A **map** is one category in one period, or whatever `table`
     was split by; all maps are scored in one call.
 
-    Gates keep it from crying wolf. A cell without exposure has "no base", one with less than a
-    twentieth of the median has a "small base"; neither takes part. A window with fewer than 5
-    expected incidents has "too few" and is not tested. On a map where all cells are alike
-    ("constant") nothing is found. A cold spot needs 30 expected incidents.
+    Gates keep it from crying wolf. A cell without exposure has "no base" and takes no part. A
+    window with fewer than 5 expected incidents has "too few" and is not tested. On a map where
+    all cells are alike ("constant") nothing is found. A cold spot needs 30 expected incidents.
+
+    Pearson III gives the p on the side that the skew stretches, which is the hot one nearly
+    always. On the other side it ends too early and would call the whole surroundings of a strong
+    hotspot cold, so there the sums of random draws are worked out themselves.
 
     Parameters
     ----------
@@ -131,11 +70,18 @@ def hotspots(
     exposure
         Denominator: a column of `grid.cells`, a Series by code, or None for raw counts.
     p
-        "skew" (Pearson III), "normal" (what ArcGIS does) or "permutation" (at most 500 cells).
+        "skew", "pearson" (Pearson III on both sides), "normal" (what ArcGIS does) or
+        "permutation" (at most 500 cells).
+    correction
+        For many tests: "bh" and "by" (Benjamini–Yekutieli) hold the false discovery rate, "holm"
+        and "bonferroni" the chance of any false call.
     weights
         Graph on codes or matrix in the order of the cells, in place of contiguity.
     family
-        Whether the false discovery rate is held over each "map" or over the whole "table".
+        Whether the tests of each "map" are a family, or those of the whole "table".
+    curb
+        On a map whose rates are so skewed by a few odd cells that nothing else could be seen,
+        they are cut at so many standard deviations; None never cuts. The method counts them.
     permutations, seed
         For ``p="permutation"``.
 
@@ -170,6 +116,9 @@ def hotspots(
     """
     check_choice("p", p, P_VALUES)
     check_choice("family", family, ("map", "table"))
+    check_choice("correction", correction, fdr.CORRECTIONS)
+    if curb is not None and not curb > 0:
+        raise InputError(f"`curb` is {curb}; give standard deviations above 0, as 4, or None.")
     maps = stack(table, grid)
     base = base_of(grid, exposure)
     keep = base.keep
@@ -179,21 +128,24 @@ def hotspots(
     within = windows(between[keep][:, keep])
     if p == "permutation" and (within.matrix.data != 1.0).any():
         raise InputError("`p` is 'permutation', which needs weights of 0 and 1. Use 'skew'.")
-    options = {"p": p, "permutations": permutations, "rng": np.random.default_rng(seed)}
+    rng = np.random.default_rng(seed)
+    options = {"p": p, "curb": curb, "permutations": permutations, "rng": rng}
     behind = None if base.name is None else base.values[keep]
-    scores = _in_batches(maps.counts[keep], behind, within, options)
-    judged = _judge(scores, family)
+    scores = in_batches(maps.counts[keep], behind, within, options)
+    judged = _judge(scores, family, correction)
     pattern = None
     if maps.counts.shape[1] == 1 and len(keep):
-        standard = curbed(standardised(maps.counts[keep, 0], base.values[keep]))
-        pattern = overall(standard, between[keep][:, keep])
+        standard = relieved(standardised(maps.counts[keep], base.values[keep]), within, curb)
+        pattern = overall(standard[:, 0], between[keep][:, keep])
     facts = {
         "exposure": base.name,
         "moran": None if pattern is None else pattern.moran,
         "moran_z": None if pattern is None else pattern.moran_z,
         "weights": "contiguity" if weights is None else "given",
         "p": p,
+        "correction": correction,
         "family": family,
+        "curb": curb,
         "permutations": permutations if p == "permutation" else None,
     }
     return _result(table.index, maps, base, within, scores, judged, facts)
@@ -209,36 +161,16 @@ class Judged:
     cold_untestable: NDArray[np.bool_]
 
 
-def _judge(scores: Scores, family: str) -> Judged:
+def _judge(scores: Scores, family: str, correction: str) -> Judged:
     too_few = scores.window_expected < LEAST_EXPECTED
     gate = np.where(too_few, TOO_FEW, np.where(scores.constant, CONSTANT, 0)).astype(np.int8)
     shape = (-1, 1) if family == "table" else gate.shape
-    q = fdr.benjamini_hochberg(scores.p.reshape(shape), (gate == 0).reshape(shape))
+    q = fdr.CORRECTIONS[correction](scores.p.reshape(shape), (gate == 0).reshape(shape))
     q = q.reshape(gate.shape)
     found = fdr.bins(scores.z, q)
     few_for_cold = scores.window_expected < LEAST_EXPECTED_COLD
     found[few_for_cold & (found < 0)] = 0
     return Judged(gate, q, found, (gate == 0) & few_for_cold)
-
-
-def _in_batches(
-    counts: NDArray[np.int64],
-    exposure: NDArray[np.float64] | None,
-    within: Windows,
-    options: dict[str, Any],
-) -> Scores:
-    width = max(1, _BATCH // max(1, len(counts)))
-    parts = [
-        score(counts[:, start : start + width], exposure, within, **options)
-        for start in range(0, counts.shape[1], width)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    joined = (
-        np.concatenate([getattr(part, name) for part in parts], axis=-1)
-        for name in Scores.__dataclass_fields__
-    )
-    return Scores(*joined)
 
 
 def _result(
@@ -292,7 +224,6 @@ def _result(
         least_expected_cold=LEAST_EXPECTED_COLD,
         constant=int((judged.gate == CONSTANT).all(axis=0).sum()) if len(keep) else 0,
         curbed=int(scores.curbed.sum()),
-        curb=CURB,
         islands=int((within.sizes == 1).sum()),
         hot=[int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
         cold=[int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gridmap.hotspots.getis_ord import quotient
 
+_BATCH = 256
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -50,6 +52,34 @@ def mann_kendall(series: NDArray[np.float64]) -> Trend:
     z = quotient((s - np.sign(s)).astype(float), np.sqrt(np.maximum(variance, 0.0)))
     tau = quotient(s.astype(float), np.sqrt(pairs * np.maximum(pairs - tied_pairs, 0.0)))
     return Trend(s, variance, z, tau)
+
+
+def sen_slope(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the median of the slopes between all pairs of steps of each series (Sen 1968).
+
+    Parameters
+    ----------
+    series
+        A row a series, a column a step.
+
+    Examples
+    --------
+    >>> sen_slope(np.array([[1.0, 2.0, 3.0, 4.0, 9.0], [2.0, 2.0, 2.0, 2.0, 2.0]])).tolist()
+    [1.0, 0.0]
+    """
+    rows, count = series.shape
+    slopes = np.zeros(rows)
+    if count < 2:
+        return slopes
+    pairs = count * (count - 1) // 2
+    for start in range(0, rows, _BATCH):
+        part = series[start : start + _BATCH]
+        each, at = np.empty((len(part), pairs)), 0
+        for gap in range(1, count):
+            each[:, at : at + count - gap] = (part[:, gap:] - part[:, :-gap]) / gap
+            at += count - gap
+        slopes[start : start + _BATCH] = np.median(each, axis=1, overwrite_input=True)
+    return slopes
 
 
 def _ties(steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import networkx as nx
 import numpy as np
@@ -39,6 +40,25 @@ class Windows:
         """Count the cells in each window."""
         sizes: NDArray[np.int64] = np.diff(self.matrix.indptr).astype(np.int64)
         return sizes
+
+    @cached_property
+    def spread(self) -> NDArray[np.float64]:
+        """Sum the squared deviations of each window's weights from their mean over all cells."""
+        return _cleared(self.second - self.first**2 / len(self), self.second)
+
+    @cached_property
+    def third_moment(self) -> NDArray[np.float64]:
+        """Sum the cubed deviations of each window's weights from their mean over all cells."""
+        n = len(self)
+        moment = self.third - 3.0 * self.first * self.second / n + 2.0 * self.first**3 / n**2
+        return _cleared(moment, self.third)
+
+    @cached_property
+    def lean(self) -> NDArray[np.float64]:
+        """Give the skewness of each window's weights; 0 for a window of all cells."""
+        scale = np.power(self.spread, 1.5)
+        lean: NDArray[np.float64] = np.zeros_like(scale)
+        return np.divide(self.third_moment, scale, out=lean, where=scale > 0)
 
     @property
     def members(self) -> sparse.csr_array:
@@ -139,6 +159,11 @@ def weights_between(
             "`weights` holds negative or infinite weights. Give finite weights of 0 or more."
         )
     return matrix
+
+
+def _cleared(moment: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Clear what is rounding: a window of all cells has no deviation and must not be given one."""
+    return np.where(np.abs(moment) <= 1e-12 * scale, 0.0, moment)
 
 
 def _matrix(graph: nx.Graph, order: tuple[Hashable, ...]) -> sparse.csr_array:

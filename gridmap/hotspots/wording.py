@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridmap.hotspots.words import METHODS, P_VALUES, PATTERNS, QUADRANTS, exposure_words, many
+from gridmap.hotspots.words import (
+    CORRECTIONS,
+    METHODS,
+    P_VALUES,
+    PATTERNS,
+    QUADRANTS,
+    exposure_words,
+    many,
+)
 
 Method = dict[str, Any]
 
@@ -56,10 +64,11 @@ def hotspots_method(**facts: Any) -> Method:
     _add(
         caveats,
         facts["curbed"],
-        "{n:,} {unit}的率超出 {curb:g} 个标准差，按 {curb:g} 个计，以免掩盖其他网格。",
-        "{cells} with a rate beyond {curb:g} standard deviations counted as {curb:g}, so as not to "
-        "hide the others.",
-        curb=facts["curb"],
+        "{n:,} {unit}的事件率偏离超过 {curb:g} 个标准差，"
+        "按 {curb:g} 个标准差计，以免掩盖其他网格。",
+        "{cells} with a rate more than {curb:g} standard deviations out counted as {curb:g}, so as "
+        "not to hide the others.",
+        curb=facts["curb"] or 0,
         **_units(facts, facts["curbed"]),
     )
     _add(
@@ -86,7 +95,7 @@ def opinion_method(**facts: Any) -> Method:
     found_en = ", ".join(f"{n:,} {name}" for name, n in facts["found"].items())
     sentence = {
         "zh": f"{_span_zh(facts)}{facts['cells']:,} 个网格的局部 Moran 指数：{found_zh}；"
-        f"分母：{zh}；p 值偏度校正，错误发现率（BH）10% 以内。",
+        f"分母：{zh}；p 值经偏度校正，错误发现率（BH）控制在 10% 以内。",
         "en": f"{_span_en(facts)}local Moran's I of {many(facts['cells'], 'cell')}: {found_en}; "
         f"denominator: {en}; p corrected for skew, false discovery rate within 10%.",
     }
@@ -121,8 +130,8 @@ def emerging_method(**facts: Any) -> Method:
     sentence = {
         "zh": f"{_span_zh(facts)}{facts['periods']} 期、{facts['cells']:,} 个网格："
         f"热点 {hot:,} 个{f'（{kinds_zh}）' if hot else ''}，冷点 {cold:,} 个；分母：{zh}；"
-        f"各期以当期水平为准，连同相邻网格与前 {facts['back']} 期，"
-        "错误发现率（BH，全部网格与各期）10% 以内。",
+        f"各期与当期总体水平相比，连同相邻网格与前 {facts['back']} 期，"
+        "错误发现率（BH，全部网格与各期）控制在 10% 以内。",
         "en": f"{_span_en(facts)}{many(facts['cells'], 'cell')} over {facts['periods']} periods: "
         f"{hot:,} hot{f' ({kinds_en})' if hot else ''}, {cold:,} cold; denominator: {en}; each "
         f"period against its own level, with neighbours and {facts['back']} earlier, false "
@@ -187,34 +196,35 @@ def _best_words(key: str, found: Method, language: int) -> str:
     figures = f"PAI {found['pai']:.2f}, PEI {found['pei']:.2f}"
     what = "" if key == "None" else f"{key} "
     if language == 0:
-        return f"{what}前 {share} 以{method}为最好（{figures.replace(', ', '，')}）"
+        return f"{what}前 {share} 以{method}为最佳（{figures.replace(', ', '，')}）"
     return f"{what}at {share} the {method} does best ({figures})"
 
 
 def _hotspots_zh(facts: Method) -> str:
     base, _ = exposure_words(facts["exposure"])
+    held, _ = CORRECTIONS[facts["correction"]]
     where, unit = f"{facts['cells']:,} 个网格", "个"
     if facts["maps"] > 1:
         where, unit = f"{where}、{facts['maps']:,} 张图", "个格次"
     return (
         f"{_span_zh(facts)}{where}、{facts['incidents']:,} 件中，"
-        f"热点 {facts['hot'][0]:,} {unit}（其中错误发现率 1% 以内 {facts['hot'][2]:,} 个），"
-        f"冷点 {facts['cold'][0]:,} 个；分母：{base}；Gi* 连同相邻网格，"
-        f"p 值{P_VALUES[facts['p']][0]}，错误发现率（BH）10% 以内。"
+        f"热点 {facts['hot'][0]:,} {unit}（其中 1% 水平 {facts['hot'][2]:,} 个），"
+        f"冷点 {facts['cold'][0]:,} 个；分母：{base}；Gi*（含相邻网格），"
+        f"p 值{P_VALUES[facts['p']][0]}，{held}控制在 10% 以内。"
     )
 
 
 def _hotspots_en(facts: Method) -> str:
     _, base = exposure_words(facts["exposure"])
+    _, held = CORRECTIONS[facts["correction"]]
     where = many(facts["cells"], "cell")
     if facts["maps"] > 1:
         where += f" on {facts['maps']:,} maps"
     return (
         f"{_span_en(facts)}{many(facts['incidents'], 'incident')} in {where}: "
-        f"{facts['hot'][0]:,} hot ({facts['hot'][2]:,} at a false discovery rate of 1%) "
+        f"{facts['hot'][0]:,} hot ({facts['hot'][2]:,} at the 1% level) "
         f"and {facts['cold'][0]:,} cold; denominator: {base}; Gi* of each cell with its "
-        f"neighbours, p {P_VALUES[facts['p']][1]}, "
-        "false discovery rate (Benjamini–Hochberg) within 10%."
+        f"neighbours, p {P_VALUES[facts['p']][1]}, {held} within 10%."
     )
 
 
@@ -230,17 +240,6 @@ def _base_caveats(facts: Method) -> dict[str, list[str]]:
         base_en=base_en,
         lost=facts["incidents_no_base"],
         lost_en=many(facts["incidents_no_base"], "incident"),
-    )
-    _add(
-        caveats,
-        facts.get("small_base", 0),
-        "{n:,} 个网格的{base_zh}不足中位数的 {small}，其 {lost:,} 件不参与比较。",
-        "{cells} with less than {small} of the median {base_en} took no part, with {lost_en}.",
-        base_zh=base_zh,
-        base_en=base_en,
-        small=f"{facts.get('small', 0):.0%}",
-        lost=facts.get("incidents_small_base", 0),
-        lost_en=many(facts.get("incidents_small_base", 0), "incident"),
     )
     _add(
         caveats,

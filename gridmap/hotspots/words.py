@@ -11,7 +11,6 @@ EXPOSURES = {
 GATES = {
     "": ("", ""),
     "no base": ("无基数", "no base"),
-    "small base": ("基数过小", "small base"),
     "no incidents": ("无案件", "no incidents"),
     "too few": ("期望件数不足", "too few expected"),
     "constant": ("各格相同", "all cells alike"),
@@ -24,9 +23,17 @@ CAVEATS = {
 }
 
 P_VALUES = {
-    "skew": ("偏度校正", "corrected for skew"),
-    "normal": ("正态近似", "normal approximation"),
-    "permutation": ("置换检验", "by permutation"),
+    "skew": ("经偏度校正", "corrected for skew"),
+    "pearson": ("双侧按皮尔逊 III 型分布", "by Pearson III on both sides"),
+    "normal": ("按正态近似", "by normal approximation"),
+    "permutation": ("由置换检验得出", "by permutation"),
+}
+
+CORRECTIONS = {
+    "bh": ("错误发现率（BH）", "false discovery rate (Benjamini–Hochberg)"),
+    "by": ("错误发现率（BY）", "false discovery rate (Benjamini–Yekutieli)"),
+    "holm": ("总体误报概率（Holm）", "chance of any false call (Holm)"),
+    "bonferroni": ("总体误报概率（Bonferroni）", "chance of any false call (Bonferroni)"),
 }
 
 PATTERNS = {

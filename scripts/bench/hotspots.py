@@ -23,10 +23,11 @@ from scipy import sparse
 
 from gridmap.hotspots import fdr, significance
 from gridmap.hotspots.emerging import classify, cube
-from gridmap.hotspots.getis_ord import gi_star, skewness
+from gridmap.hotspots.getis_ord import gi_star
 from gridmap.hotspots.kernel import bin_points, smooth
-from gridmap.hotspots.rates import curbed, standardised
-from gridmap.hotspots.trend import mann_kendall
+from gridmap.hotspots.score import score
+from gridmap.hotspots.spots import LEAST_EXPECTED
+from gridmap.hotspots.trend import mann_kendall, sen_slope
 from gridmap.hotspots.windows import Windows, windows
 
 Row = tuple[str, float, str]
@@ -102,10 +103,9 @@ def _scores(
         return significance.normal_p(gi_star(values, within))
 
     def default() -> Any:
-        rates = curbed(standardised(counts, households))
-        z = gi_star(rates, within)
-        q = fdr.benjamini_hochberg(significance.skewed_p(z, skewness(rates, within)))
-        return fdr.bins(z, q)
+        found = score(counts[:, None], households, within)
+        q = fdr.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
+        return fdr.bins(found.z, q)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -136,9 +136,12 @@ def _histories(
         found = cube(counts, households, within)
         hit = found.tested & (found.q <= 0.1)
         trend = mann_kendall(found.ratio)
+        sen_slope(found.ratio)
         return classify(hit & (found.z > 0), hit & (found.z < 0), trend.z)
 
-    return [(f"emerging classes, {len(households):,} cells × {steps} periods", cpu(run), "")]
+    return [
+        (f"emerging classes and slopes, {len(households):,} cells × {steps} periods", cpu(run), "")
+    ]
 
 
 def _densities(rng: np.random.Generator, count: int, side: int) -> list[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +13,12 @@ from scipy import sparse, stats
 
 from gridmap.hotspots import fdr, significance
 from gridmap.hotspots.accuracy import captured
+from gridmap.hotspots.draws import drawn_tails
 from gridmap.hotspots.emerging import classify, cube
 from gridmap.hotspots.getis_ord import gi_star, moments, skewness
 from gridmap.hotspots.kernel import bin_points, smooth
 from gridmap.hotspots.rates import smoothed, standardised
-from gridmap.hotspots.spots import score
+from gridmap.hotspots.score import score
 from gridmap.hotspots.trend import mann_kendall
 from gridmap.hotspots.windows import Windows, windows
 
@@ -35,15 +38,12 @@ def stacks(draw: st.DrawFn) -> tuple[NDArray[np.int64], Floats, Windows]:
 @given(stacks())
 def test_scores_are_always_numbers_and_p_a_chance(drawn: object) -> None:
     counts, exposure, within = drawn  # type: ignore[misc]
-    for p in ("skew", "normal"):
+    for p in ("skew", "pearson", "normal"):
         found = score(counts, exposure, within, p=p)
         for part in (found.z, found.p, found.expected, found.window_expected):
             assert np.isfinite(part).all() and part.shape == counts.shape
         assert ((found.p >= 0) & (found.p <= 1)).all()
         np.testing.assert_allclose(found.expected.sum(axis=0), counts.sum(axis=0), atol=1e-9)
-    assert (
-        score(counts, exposure, within).p >= score(counts, exposure, within, p="normal").p
-    ).all()
 
 
 @given(stacks(), st.randoms(use_true_random=False))
@@ -118,12 +118,35 @@ def test_what_is_not_tested_is_in_no_family(p: Floats, data: st.DataObject) -> N
     hnp.arrays(np.float64, 8, elements=st.floats(-30, 30)),
     hnp.arrays(np.float64, 8, elements=st.floats(-6, 6)),
 )
-def test_skew_only_asks_for_more_evidence(z: Floats, skew: Floats) -> None:
-    p = significance.skewed_p(z, skew)
-    assert (p >= significance.normal_p(z) - 1e-15).all() and (p <= 1).all()
+def test_skew_asks_for_more_evidence_where_it_stretches(z: Floats, skew: Floats) -> None:
+    p, normal = significance.skewed_p(z, skew), significance.normal_p(z)
+    assert ((p >= 0) & (p <= 1)).all()
     np.testing.assert_allclose(p, significance.skewed_p(-z, -skew), atol=1e-15)
     up = significance.upper_tail(z, skew)
     np.testing.assert_allclose(up + significance.upper_tail(-z, -skew), 1.0, atol=1e-9)
+    stretched = z * skew > 0
+    both = 2 * np.minimum(up, significance.upper_tail(-z, -skew))
+    np.testing.assert_allclose(p[stretched], both[stretched], atol=1e-9)
+    np.testing.assert_allclose(significance.pearson_p(z, skew), both, atol=1e-9)
+    assert (p[stretched & (np.abs(z) > 2)] >= normal[stretched & (np.abs(z) > 2)] - 1e-12).all()
+    np.testing.assert_array_equal(p[~stretched], normal[~stretched])
+
+
+@given(
+    hnp.arrays(np.float64, 5, elements=st.integers(0, 9).map(float)).filter(
+        lambda x: np.ptp(x) > 0
+    ),
+    st.integers(1, 2),
+)
+def test_tails_of_drawn_sums_are_those_of_all_draws(values: Floats, count: int) -> None:
+    sums = np.array([sum(draw) for draw in itertools.product(values, repeat=count)])
+    z = (np.unique(sums) - sums.mean()) / sums.std()
+    own = drawn_tails(z, np.full(len(z), count), values)
+    sides = [
+        (sums <= s) if score < 0 else (sums >= s)
+        for s, score in zip(np.unique(sums), z, strict=True)
+    ]
+    np.testing.assert_allclose(own, np.mean(sides, axis=1), atol=1e-6)
 
 
 @given(

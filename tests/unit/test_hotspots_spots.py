@@ -130,18 +130,55 @@ def test_cells_without_base_leave_the_windows_of_others() -> None:
     assert found["n"].iloc[0] == 99
 
 
-def test_a_cell_with_hardly_any_base_takes_no_part_and_hides_nothing() -> None:
+def test_a_cell_with_hardly_any_base_hides_nothing() -> None:
     households = np.full(100, 400)
     households[9] = 1  # a market with one flat
     counts = planted()
     counts["r00c09"] = 60
     grid = lattice(10, 10, households)
     found = hotspots(table_of(grid, counts), grid)
-    assert found.loc["r00c09", "gate"] == "small base"
-    assert set(found.index[found["bin"] >= 2]) == set(SQUARE)
+    assert set(SQUARE) <= set(found.index[found["bin"] >= 2])
     facts = found.attrs["method"]
-    assert (facts["small_base"], facts["incidents_small_base"]) == (1, 60)
-    assert any("不足中位数的 5%" in line for line in facts["caveats"]["zh"])
+    assert facts["curbed"] >= 1
+    assert any("偏离超过 4 个标准差" in line for line in facts["caveats"]["zh"])
+    hidden = hotspots(table_of(grid, counts), grid, curb=None)
+    assert not (hidden.loc[SQUARE, "bin"] > 0).any()
+    assert hidden.attrs["method"]["curbed"] == 0
+
+
+def test_ordinary_maps_are_not_curbed() -> None:
+    grid = lattice(20, 20)
+    counts = np.random.default_rng(5).poisson(20, 400)
+    counts[[210, 211, 212, 230, 231, 232]] += 25
+    own, plain = (hotspots(table_of(grid, counts), grid, curb=at) for at in (4.0, None))
+    assert own.attrs["method"]["curbed"] == 0 and own["z"].equals(plain["z"])
+
+
+def test_cold_spots_are_those_of_permutations_where_hot_ones_skew_the_map() -> None:
+    grid = lattice(20, 20)
+    rng = np.random.default_rng(4)
+    risk = np.full((20, 20), 1.0)
+    risk[2:6, 2:6], risk[10:16, 10:16] = 6.0, 0.2
+    table = table_of(grid, rng.poisson(30 * risk.ravel()))
+    found = hotspots(table, grid)
+    drawn = hotspots(table, grid, p="permutation", permutations=49_999)
+    cold = found["bin"] < 0
+    assert 20 <= cold.sum() <= 40
+    assert abs(int(cold.sum()) - int((drawn["bin"] < 0).sum())) <= 2
+    low = found["z"] < -1
+    np.testing.assert_allclose(found.loc[low, "p"], drawn.loc[low, "p"], rtol=0.35, atol=0.004)
+
+
+@pytest.mark.parametrize("correction", ["bh", "by", "holm", "bonferroni"])
+def test_corrections_are_stricter_one_after_the_other(correction: str) -> None:
+    grid = lattice(10, 10)
+    table = table_of(grid, planted())
+    found = hotspots(table, grid, correction=correction)  # type: ignore[arg-type]
+    first = hotspots(table, grid)
+    assert (found["q"] >= first["q"] - 1e-15).all() and (found["p"] == first["p"]).all()
+    assert found.attrs["method"]["correction"] == correction
+    name = {"bh": "BH", "by": "BY"}.get(correction, correction.title())
+    assert f"（{name}）控制在 10% 以内" in found.attrs["method"]["sentence"]["zh"]
 
 
 def test_islands_are_judged_alone_and_marked() -> None:
@@ -244,6 +281,10 @@ def test_unknown_options_are_refused() -> None:
         hotspots(table, grid, p="exact")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="`family`"):
         hotspots(table, grid, family="all")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`correction`"):
+        hotspots(table, grid, correction="none")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`curb` is 0"):
+        hotspots(table, grid, curb=0)
     with pytest.raises(InputError, match="99 or more"):
         hotspots(table, grid, p="permutation", permutations=9)
     large = lattice(23, 23)
@@ -272,7 +313,7 @@ def test_many_maps_are_scored_in_batches(monkeypatch: pytest.MonkeyPatch) -> Non
     grid = lattice(5, 5)
     table = table_of(grid, np.random.default_rng(0).poisson(9, (25, 7)), category=list("abcdefg"))
     whole = hotspots(table, grid)
-    monkeypatch.setattr(importlib.import_module("gridmap.hotspots.spots"), "_BATCH", 50)
+    monkeypatch.setattr(importlib.import_module("gridmap.hotspots.score"), "_BATCH", 50)
     pd.testing.assert_frame_equal(hotspots(table, grid), whole)
 
 
