@@ -8,13 +8,12 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from gridmap._checks import check_same_crs
-from gridmap.compare.overlay import overlaps, twins
 from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.moves import STATUSES, codes_at, moved, moves_of_units, statuses
 
 Basis = Literal["buildings", "units"]
 
@@ -48,14 +47,13 @@ class Comparison:
     @property
     def households_moved(self) -> int:
         """Households whose cell has another code now."""
-        moved = self.moves["before"] != self.moves["after"]
-        return round(float(self.moves.loc[moved, "households"].sum()))
+        return moved(self.moves)
 
     @property
     def buildings_moved(self) -> int:
         """Buildings whose cell has another code now; 0 when no buildings were given."""
-        moved = self.moves["before"] != self.moves["after"]
-        return int(self.moves.loc[moved, "buildings"].sum())
+        elsewhere = self.moves["before"] != self.moves["after"]
+        return int(self.moves.loc[elsewhere, "buildings"].sum())
 
     @property
     def kept_share(self) -> float:
@@ -95,9 +93,6 @@ class Comparison:
         }
 
 
-STATUSES = ("unchanged", "recoded", "changed", "born", "retired")
-
-
 def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) -> Comparison:
     """Tell which cells, households and buildings changed between two grids.
 
@@ -107,7 +102,8 @@ def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) 
         Two grids in one CRS.
     buildings : GeoDataFrame, optional
         Points with ``households``: then each is counted. Without them the new grid's units are
-        spread over the old cells by area, which is exact as long as no unit was cut.
+        spread over the old cells by area, which is exact as long as no unit was cut, and what
+        ``parameters["change"]`` of a grid made with ``keep`` says too.
 
     Returns
     -------
@@ -133,7 +129,11 @@ code, 90.0% stay in their cell
     """
     before, after = old.cells, new.cells
     check_same_crs("old", before, "new", after)
-    moves = _moves_of_units(old, new) if buildings is None else _moves_of(buildings, before, after)
+    moves = (
+        moves_of_units(before, new.units).assign(buildings=0)
+        if buildings is None
+        else _moves_of(buildings, before, after)
+    )
     basis: Basis = "units" if buildings is None else "buildings"
     return Comparison(_changes(before, after, moves), moves, basis)
 
@@ -150,36 +150,11 @@ def _moves_of(
     households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
     indexes = [CoverageIndex(cells.geometry.to_numpy(), cells.index) for cells in (before, after)]
     codes = [
-        _codes(cells, index.locate(x, y).astype(np.int64) - 1)
+        codes_at(cells, index.locate(x, y).astype(np.int64) - 1)
         for cells, index in zip((before, after), indexes, strict=True)
     ]
-    return _summed(codes[0], codes[1], households, np.ones(len(x), dtype=np.int64))
-
-
-def _moves_of_units(old: Grid, new: Grid) -> pd.DataFrame:
-    """Spread the new grid's units over the old cells by area."""
-    units, before = new.units, old.cells
-    pairs = overlaps(units.geometry.to_numpy(), before.geometry.to_numpy())
-    whole = units.geometry.area.to_numpy()
-    met = np.bincount(pairs.i, weights=pairs.area, minlength=len(units))
-    outside = np.flatnonzero(met < whole * (1 - 1e-6))
-    unit = np.r_[pairs.i, outside]
-    cell = np.r_[pairs.j, np.full(len(outside), -1)]
-    area = np.r_[pairs.area, (whole - met)[outside]]
-    total = np.bincount(unit, weights=area, minlength=len(units))[unit]
-    households = units["households"].to_numpy(dtype=float)[unit] * area / total
-    after = units["code"].to_numpy(dtype=object)[unit]
-    return _summed(_codes(before, cell), after, households, np.zeros(len(unit), dtype=np.int64))
-
-
-def _codes(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Name cells by position; -1 is outside, which has the empty name."""
-    return np.append(frame.index.to_numpy(dtype=object), "")[position]
-
-
-def _summed(before: Any, after: Any, households: Any, buildings: Any) -> pd.DataFrame:
     table = pd.DataFrame(
-        {"before": before, "after": after, "households": households, "buildings": buildings}
+        {"before": codes[0], "after": codes[1], "households": households, "buildings": 1}
     )
     table = table[(table["before"] != "") | (table["after"] != "")]
     return table.groupby(["before", "after"], as_index=False, sort=True).sum()
@@ -189,17 +164,9 @@ def _changes(
     before: gpd.GeoDataFrame, after: gpd.GeoDataFrame, moves: pd.DataFrame
 ) -> gpd.GeoDataFrame:
     """Give each code of either grid its status and its counterpart."""
-    retired = before.index.difference(after.index)
-    codes = after.index.append(retired)
+    status = statuses(before, after)
+    codes, retired = status.index, status.index[status == "retired"]
     match = _matched(moves)
-    twin = twins(after.geometry.to_numpy(), before.geometry.to_numpy())
-    forebear = pd.Series(_codes(before, twin), index=after.index)
-    known = after.index.isin(before.index)
-    status = np.select(
-        [forebear == after.index, forebear != "", known],
-        ["unchanged", "recoded", "changed"],
-        "born",
-    )
     kept = match.set_index("after")["households"]
     counterpart = pd.concat(
         [match.set_index("after")["before"], match.set_index("before")["after"].reindex(retired)]
@@ -208,7 +175,7 @@ def _changes(
     came = moves.groupby("after")["households"].sum()
     return gpd.GeoDataFrame(
         {
-            "status": [*status, *["retired"] * len(retired)],
+            "status": status.to_numpy(),
             "counterpart": counterpart.reindex(codes).fillna("").to_numpy(),
             "households_before": left.reindex(codes).fillna(0.0).to_numpy(),
             "households_after": came.reindex(codes).fillna(0.0).to_numpy(),

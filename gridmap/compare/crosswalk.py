@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridmap._checks import check_same_crs
-from gridmap.compare.overlay import holders, overlaps
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.overlay import holders, overlaps
 
 COLUMNS = ["left", "right", "area_m2", "households", "incidents"]
 

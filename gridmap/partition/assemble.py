@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import contacts
 from gridmap.grid import Grid
+from gridmap.grid.moves import change
 from gridmap.partition.kernels import Ints
 
 DEDICATED = "dedicated"
@@ -63,7 +64,8 @@ def assemble(
     """Dissolve units into cells, give codes and names, and prove the whole.
 
     `exceptions` has a column ``cell``, the number of the cell it speaks of. `kept` are the codes
-    of cells that continue one of the `old` grid; its other codes are retired.
+    of cells that continue one of the `old` grid; its other codes are retired, and the parameters
+    tell what changed.
     """
     levels = [level for level in units.attrs.get("levels", []) if level in units]
     cells = _cells(units, label, levels)
@@ -86,10 +88,13 @@ def assemble(
     cells["name"] = cells["name"].where(named, names)
     made = units.copy(deep=False)
     made["code"] = np.asarray(codes, dtype=object)[label]
+    cells = cells.set_index("code").sort_index()
+    if old is not None:
+        parameters = {**parameters, "change": change(old.cells, cells, made)}
     exceptions = exceptions.copy()
     exceptions["code"] = [codes[number] for number in exceptions.pop("cell")]
     return Grid(
-        cells.set_index("code").sort_index(),
+        cells,
         shapely.coverage_union_all(jurisdictions.geometry.to_numpy()),
         levels,
         jurisdictions=jurisdictions,

@@ -1,10 +1,9 @@
-"""Keep an old grid: which old cell each unit was in, which codes live on, what changed."""
+"""Keep an old grid: which old cell each unit was in, and which codes live on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -142,29 +141,3 @@ def kept_codes(kept: Kept, units: gpd.GeoDataFrame, label: Ints) -> dict[int, st
         pairs = match(label[rows], home[rows], households[rows])
         found |= {new: str(codes[old]) for new, old in pairs.items()}
     return found
-
-
-def ledger(
-    kept: Kept, units: gpd.GeoDataFrame, label: Ints, codes: Mapping[int, str]
-) -> dict[str, Any]:
-    """Return how many cells are unchanged, redrawn, new and retired, and who moved."""
-    position = {code: at for at, code in enumerate(kept.grid.cells.index)}
-    heir = np.array(
-        [position[codes[cell]] if cell in codes else -2 for cell in range(label.max() + 1)]
-    )
-    stays = heir[label] == kept.home
-    households = units["households"].to_numpy()
-    touched_new = set(label[~stays].tolist())
-    touched_old = set(kept.home[~stays].tolist())
-    same = [
-        c for c, at in enumerate(heir) if at >= 0 and c not in touched_new and at not in touched_old
-    ]
-    moved = int(households[~stays].sum())
-    return {
-        "unchanged": len(same),
-        "redrawn": len(codes) - len(same),
-        "new": int(label.max()) + 1 - len(codes),
-        "retired": len(position) - len(codes),
-        "households_moved": moved,
-        "share_moved": round(moved / max(int(households.sum()), 1), 6),
-    }

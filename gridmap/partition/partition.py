@@ -14,7 +14,7 @@ from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.grid import Grid
 from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.exceptions import exceptions_of
-from gridmap.partition.keep import beyond_limit, kept_codes, ledger, read_old
+from gridmap.partition.keep import beyond_limit, kept_codes, read_old
 from gridmap.partition.kernels import Ints, warm
 from gridmap.partition.options import discount_of, unmet, wanted_cells, wanted_target
 from gridmap.partition.solve import Outcome
@@ -160,7 +160,6 @@ def partition(
     if kept is not None:
         approved = {*approved, *_approved_before(kept.grid)}
         codes = kept_codes(kept, frame, label)
-        parameters["change"] = ledger(kept, frame, label, codes)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
     return assemble(frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, lang=lang)
 

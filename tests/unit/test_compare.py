@@ -6,9 +6,10 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gridmap as gm
 from gridmap import Grid
 from gridmap.compare import compare, crosswalk
 from gridmap.errors import CRSError, InputError
@@ -78,6 +79,7 @@ def test_ground_that_joins_or_leaves_is_named() -> None:
     assert joined["after"].tolist() == ["C"]
 
 
+@settings(deadline=None)
 @given(
     cut=st.lists(st.integers(1, 19), min_size=1, max_size=5, unique=True), seed=st.integers(0, 9)
 )
@@ -94,6 +96,51 @@ def test_households_are_neither_lost_nor_made(cut: list[int], seed: int) -> None
     )
     assert found.kept_share <= 1 + 1e-9
     assert found.cells["households_after"].sum() == pytest.approx(2000)
+
+
+def quarters(side: float = 800.0) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Return six square jurisdictions and buildings all over them."""
+    x, y = (side * v.ravel() for v in np.meshgrid(np.arange(3), np.arange(2)))
+    areas = gpd.GeoDataFrame(
+        {"code": [f"{k:03d}" for k in range(6)]},
+        geometry=shapely.box(x, y, x + side, y + side),
+        crs=CRS,
+    )
+    rng = np.random.default_rng(1)
+    xy = rng.random((400, 2)) * (3 * side, 2 * side)
+    homes = rng.integers(1, 30, 400)
+    return areas, gpd.GeoDataFrame({"households": homes}, geometry=shapely.points(xy), crs=CRS)
+
+
+@pytest.mark.parametrize("change", ["merged", "grown", "merged and grown", "fewer"])
+def test_keeping_and_comparing_tell_the_same_change(change: str) -> None:
+    areas, homes = quarters()
+    old = gm.partition(gm.subdivide(areas, homes), quality="fast")
+    if "merged" in change:
+        areas = areas.assign(code=["000", "000", "002", "003", "004", "004"])
+        areas = areas.dissolve("code").reset_index()
+    if "grown" in change:
+        homes = homes.assign(households=homes["households"] * np.where(homes.index % 5, 1, 3))
+    if change == "fewer":
+        areas = areas[:5]
+    new = gm.partition(gm.subdivide(areas, homes), keep=old, quality="fast")
+    told, found = new.parameters["change"], compare(old, new)
+    cells = found.counts()
+    assert told["households_moved"] == found.households_moved
+    assert told["unchanged"] == cells["unchanged"]
+    assert told["redrawn"] == cells["changed"]
+    assert told["new"] == cells["born"] + cells["recoded"]
+    assert told["retired"] == cells["retired"]
+    assert (found.households_moved > 0) == (change != "fewer")
+    assert told["unchanged"] + told["redrawn"] + told["retired"] == len(old)
+
+
+def test_ground_is_the_same_with_more_vertices_on_its_border() -> None:
+    old = strips([0, 3, 6], ["A", "B"])
+    cells = old.cells.reset_index()
+    cells.geometry = shapely.segmentize(cells.geometry.to_numpy(), 1.0)
+    new = Grid(cells, shapely.coverage_union_all(cells.geometry.values))
+    assert compare(old, new).counts()["unchanged"] == 2
 
 
 def test_both_languages_tell_the_same_figures() -> None:
