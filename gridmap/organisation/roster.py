@@ -38,7 +38,9 @@ def postings(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     ----------
     roster : DataFrame
         Columns ``code`` (of a cell or jurisdiction; several are parted by ; or 、) and ``role``,
-        and ``post`` or ``person_id`` to tell posts apart. Other columns are not looked at.
+        and ``post`` or ``person_id`` to tell posts apart. Without ``code`` the names in
+        ``cell_name``, or in a column of the finest level, are looked up; without ``role`` a
+        ``post`` that holds roles serves. Other columns are not looked at.
     grid : Grid
         The cells.
 
@@ -64,6 +66,7 @@ def postings(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     >>> postings(roster, grid).values.tolist()
     [['p1', 'leader', '1', 'A1'], ['p1', 'leader', '1', 'A2'], ['p2', 'volunteer', 'Y', 'A2']]
     """
+    roster = _completed(roster, grid)
     for column in ("code", "role"):
         if column not in roster:
             raise InputError(
@@ -91,6 +94,36 @@ def postings(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     order = {code: place for place, code in enumerate(grid.cells.index)}
     table = table.sort_values("code", key=lambda codes: codes.map(order), kind="stable")
     return table[["post", "role", "group", "code"]].reset_index(drop=True)
+
+
+def _completed(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Find codes by the names of cells or jurisdictions, and roles where posts hold them."""
+    if "role" not in roster and "post" in roster:
+        words = {word for row in roles().values() for word in row["words"]}
+        if roster["post"].astype("string").str.strip().str.lower().isin(words).all():
+            roster = roster.rename(columns={"post": "role"})
+    if "code" in roster:
+        return roster
+    cells, places = grid.cells, grid.jurisdictions
+    named = {"cell_name": pd.Series(cells.index, index=cells["name"])}
+    for level in grid.levels[-1:]:
+        named |= dict.fromkeys((level, "community"), pd.Series(places.index, index=places[level]))
+    for column, codes in named.items():
+        if column in roster:
+            return roster.assign(code=_looked_up(roster[column], codes, column))
+    return roster
+
+
+def _looked_up(names: pd.Series, codes: pd.Series, column: str) -> pd.Series:
+    """Return the codes of names; refuse a name that no place has, or several."""
+    given = names.astype("string").str.strip()
+    known = given.isna() | given.isin(codes.index[~codes.index.duplicated(keep=False)])
+    if not known.all():
+        raise InputError(
+            f"`roster` names {given[~known].iloc[0]!r} in `{column}`, which is not the name of "
+            f"just one place of the grid ({int((~known).sum())} rows). Give a column `code`."
+        )
+    return given.map(codes[~codes.index.duplicated()].to_dict())
 
 
 def _posts(roster: pd.DataFrame) -> pd.Series:

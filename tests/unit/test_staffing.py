@@ -115,6 +115,17 @@ def test_a_role_in_the_post_column_is_no_name() -> None:
     assert postings(table, grid)["post"].tolist() == ["#1", "#2"]
 
 
+def test_rosters_name_places_as_street_offices_do() -> None:
+    """Without codes the names are looked up; a column of posts may hold the roles."""
+    grid = row_of_cells(4)
+    named = pd.DataFrame({"cell_name": [grid.cells["name"].iloc[2]], "post": ["网格长"]})
+    assert postings(named, grid)[["role", "code"]].values.tolist() == [["leader", "102002"]]
+    by_place = pd.DataFrame({"community": ["东福社区"] * 2, "post": ["a", "b"], "role": "网格长"})
+    assert postings(by_place, grid)["code"].tolist() == ["101000", "101001"]
+    with pytest.raises(InputError, match=r"names '南福社区' in `community`.*\(1 rows\)"):
+        postings(by_place.assign(community=["东福社区", "南福社区"]), grid)
+
+
 def test_bad_rosters_are_named() -> None:
     grid = row_of_cells(2)
     bad = [
