@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_same_crs
-from gridmap.errors import InputError
+from gridmap._checks import label
+from gridmap.errors import CRSError, InputError
 from gridmap.grid import Grid
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import Ints
@@ -58,7 +58,12 @@ def read_old(
     InputError
         When the grid is in another CRS, a locked code is none of its, or the price is negative.
     """
-    check_same_crs("units", units, "keep", grid.cells)
+    if units.crs != grid.crs:
+        raise CRSError(
+            f"`units` are in {label(units.crs)} but the grid to `keep` in {label(grid.crs)}; "
+            f"moving either would move every border. Make the units in the grid's CRS: "
+            f"`subdivide(…, crs=keep.crs)`, as `gridmap partition --keep` does."
+        )
     price = PRICE if price is None else float(price)
     if not price >= 0:
         raise InputError(f"`move_price` is {price}; give a number from 0.")
@@ -111,7 +116,7 @@ def beyond_limit(
     order = sorted(range(len(jobs)), key=lambda at: (moved[at], jobs[at].community.key))
     spent = np.cumsum([moved[number] for number in order])
     return {
-        number: job._replace(old=replace(job.old, unchanged=True))
+        number: job._replace(old=replace(job.old, unchanged=True), cells=0)
         for number, total in zip(order, spent, strict=True)
         if total > most and (job := jobs[number]).old is not None
     }

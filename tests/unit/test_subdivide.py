@@ -12,6 +12,7 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, CRSError, InputError
+from gridmap.partition import partition
 from gridmap.partition.units.attach import attach
 from gridmap.partition.units.barriers import kinds_of, read_barriers
 from gridmap.partition.units.subdivide import subdivide
@@ -74,6 +75,19 @@ def test_geographic_jurisdictions_come_out_in_metres() -> None:
     assert units.crs.to_epsg() == CRS
     assert units["households"].sum() == 80
     assert "vertex by vertex" in units.attrs["notes"][0]["en"]
+
+
+def test_units_come_in_the_crs_of_the_grid_that_is_kept() -> None:
+    old = partition(subdivide(TOWN, FOUR), (20, 60))
+    elsewhere = TOWN.to_crs(4548)
+    units = subdivide(elsewhere, FOUR, crs=old.crs)
+    assert units.crs == old.crs and units.area.sum() == pytest.approx(80_000)
+    assert any("was transformed" in note["en"] for note in units.attrs["notes"])
+    assert partition(units, (20, 60), keep=old).parameters["change"]["households_moved"] == 0
+    again = subdivide(TOWN.to_crs(4326), FOUR, crs=old.crs)
+    assert partition(again, (20, 60), keep=old).parameters["change"]["unchanged"] == 2
+    with pytest.raises(CRSError, match=r"`crs` is EPSG:4326, .*ogr2ogr"):
+        subdivide(TOWN, FOUR, crs=4326)
 
 
 def test_a_railway_divides_sides_and_a_street_does_not() -> None:

@@ -54,6 +54,7 @@ def attach(
     code: str | None = None,
     count: str | None = None,
     repair: bool = True,
+    crs: Any = None,
 ) -> gpd.GeoDataFrame:
     """Use given polygons as units, each in the jurisdiction that holds most of it.
 
@@ -73,7 +74,7 @@ def attach(
         Compounds; units inside one are united.
     dedicated : GeoDataFrame, optional
         Areas whose units are of kind "dedicated".
-    levels, code, count, repair
+    levels, code, count, repair, crs
         As in `subdivide`.
 
     Returns
@@ -97,7 +98,7 @@ def attach(
     >>> attach(atoms, town, levels=["town"])["households"].tolist()
     [70, 80]
     """
-    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair)
+    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
     given = read_units(units, place.crs, count, repair)
     lines = read_barriers(barriers, place.crs, shapely.total_bounds(given.polygons))
     reserved = read_areas("dedicated", dedicated, place.crs)

@@ -80,6 +80,7 @@ def read_jurisdictions(
     levels: Sequence[str] | None = None,
     code: str | None = None,
     repair: bool = True,
+    crs: Any = None,
 ) -> Jurisdictions:
     """Check jurisdictions and make them tile exactly.
 
@@ -93,7 +94,7 @@ def read_jurisdictions(
     """
     check_frame("jurisdictions", frame)
     codes, table = hierarchy(frame, levels, code)
-    crs, notes = working_crs("jurisdictions", frame)
+    crs, notes = working_crs("jurisdictions", frame, crs)
     geometry, _ = moved("jurisdictions", frame, crs)
     check_polygons("jurisdictions", geometry, codes)
     given, mended = valid_polygons(geometry)

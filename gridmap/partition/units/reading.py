@@ -10,8 +10,8 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_crs, label
-from gridmap.crs import metric_crs, reproject
-from gridmap.errors import InputError
+from gridmap.crs import metric_crs, parse_crs, reproject
+from gridmap.errors import CRSError, InputError
 from gridmap.partition.units.noding import Geometries, Ints
 
 if TYPE_CHECKING:
@@ -40,12 +40,18 @@ def check_frame(name: str, frame: Any) -> None:
         raise InputError(f"`{name}` is empty; give at least one row.")
 
 
-def working_crs(name: str, frame: gpd.GeoDataFrame) -> tuple[Any, list[Note]]:
-    """Choose the metric CRS to work in: that of the frame, if it measures in metres."""
+def working_crs(name: str, frame: gpd.GeoDataFrame, wanted: Any = None) -> tuple[Any, list[Note]]:
+    """Choose the metric CRS to work in: the one wanted, or that of the frame if it is metric."""
     crs = frame.crs
-    if crs.is_projected and all(axis.unit_conversion_factor == 1.0 for axis in crs.axis_info[:2]):
+    if wanted is not None and not _in_metres(wanted := parse_crs(wanted)):
+        raise CRSError(
+            f"`crs` is {label(wanted)}, which does not measure in metres, as units do. Give a "
+            f"projected one; a grid to keep is adopted from cells in one: "
+            f"`cells.to_crs(gm.metric_crs(cells))`, `ogr2ogr -t_srs EPSG:n`."
+        )
+    metric = wanted or (crs if _in_metres(crs) else metric_crs(frame.geometry))
+    if metric == crs:
         return crs, []
-    metric = metric_crs(frame.geometry)
     return metric, [
         note(
             f"`{name}` came in {label(crs)} and was transformed vertex by vertex to "
@@ -53,6 +59,13 @@ def working_crs(name: str, frame: gpd.GeoDataFrame) -> tuple[Any, list[Note]]:
             f"`{name}` 原为 {label(crs)}，已逐点转换到 {label(metric)}。",
         )
     ]
+
+
+def _in_metres(crs: Any) -> bool:
+    """Tell whether coordinates of a CRS are metres."""
+    return bool(
+        crs.is_projected and all(axis.unit_conversion_factor == 1.0 for axis in crs.axis_info[:2])
+    )
 
 
 def moved(name: str, frame: gpd.GeoDataFrame, crs: Any) -> tuple[Geometries, list[Note]]:

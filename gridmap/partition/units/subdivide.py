@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -50,6 +50,7 @@ def subdivide(
     code: str | None = None,
     count: str | None = None,
     repair: bool = True,
+    crs: Any = None,
     cap: int = 30,
     progress: Progress | None = None,
 ) -> gpd.GeoDataFrame:
@@ -86,6 +87,9 @@ def subdivide(
         Column with the number of households; by default `households`, else one a row.
     repair : bool
         Mend slivers, overlaps and rings of the jurisdictions; otherwise refuse them.
+    crs : CRS, optional
+        Metric CRS of the units, such as that of a grid that is kept; by default the
+        jurisdictions' own, or the one of `metric_crs` where theirs is not in metres.
     cap : int
         Households above which a block is split.
     progress : callable, optional
@@ -120,7 +124,7 @@ def subdivide(
     if int(cap) != cap or cap < 1:
         raise InputError(f"`cap` is {cap!r}; give a whole number of households from 1, as 30.")
     report("read", 0, 5)
-    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair)
+    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
     column = whole if isinstance(whole, str) else None
     homes = read_homes(households, place.crs, count=count, compound=column)
     if _are_units(homes, place, cap, barriers is not None):
@@ -134,6 +138,7 @@ def subdivide(
             code=code,
             count=count,
             repair=repair,
+            crs=crs,
         )
     extent = shapely.total_bounds(place.pieces)
     lines = read_barriers(barriers, place.crs, extent)
