@@ -6,7 +6,8 @@ import json
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -173,6 +174,32 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--json", "as_json", is_flag=True, is_eager=True, callback=_set("json"),
         help="One JSON document on stdout.",
     )(function)  # fmt: skip
+
+
+class Output(click.ParamType):  # type: ignore[type-arg]
+    """A file to write, or a table of a database."""
+
+    name = "output"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """Keep the URL of a database as it is."""
+        from gridmap.io.source import names_database
+
+        return str(value) if names_database(value) else Path(value)
+
+
+def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] = ("",)) -> None:
+    """Refuse an output that exists or cannot be written, before any work is done."""
+    from gridmap.io.atomic import check_writable
+
+    if isinstance(output, Path):
+        check_writable(output, overwrite=overwrite)
+        return
+    from gridmap.io.postgis_out import check_free
+
+    check_free(output, overwrite=overwrite, endings=endings)
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")

@@ -25,8 +25,8 @@ _HEADINGS = {
 @_shell.command(name="assign")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
-              help=".csv, .parquet, .gpkg or .xlsx.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
+              help=".csv, .parquet, .gpkg, .xlsx or postgresql://…?table=NAME.")  # fmt: skip
 @_places.place_options
 @click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
@@ -41,7 +41,7 @@ def command(
     shell: _shell.Shell,
     grid: str,
     incidents: str,
-    output: Path,
+    output: Path | str,
     where: dict[str, Any],
     max_distance: float | None,
     counts: bool,
@@ -56,13 +56,15 @@ def command(
     invalid), and for points outside the nearest cell and its distance. The accounts are printed:
     read = inside + boundary + rim + outside + invalid.
     """
-    from gridmap.io.atomic import check_writable
+    from gridmap.io.source import without_password
     from gridmap.io.streams import open_incidents
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    check_writable(output, overwrite=overwrite)
     if dask is not None and counts:
         raise click.UsageError("--counts does not go with --dask.")
+    if dask is not None and isinstance(output, str):
+        raise click.UsageError("--dask writes a folder of Parquet, not to a database.")
+    _shell.check_output(output, overwrite=overwrite)
     opened = open_incidents(incidents, encoding=encoding, **where)
     if opened.assumed:
         shell.say(
@@ -73,14 +75,18 @@ def command(
         )
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
     if dask is not None:
-        accounts = _on_cluster(opened, grid, incidents, output, dask, options)
+        accounts = _on_cluster(opened, grid, incidents, Path(output), dask, options)
     elif counts:
         accounts = _count(shell, opened, grid, output, overwrite)
     else:
         accounts = _stream(shell, opened, grid, output, **options)
     lines = accounts.sentences(cast(Literal["zh", "en"], shell.lang))
     if as_json:
-        document = {"schema": "gridmap.assign/1", "output": str(output), **accounts.as_dict()}
+        document = {
+            "schema": "gridmap.assign/1",
+            "output": without_password(str(output)),
+            **accounts.as_dict(),
+        }
         shell.emit_json(document)
     else:
         shell.answer(lines[0])
@@ -103,7 +109,7 @@ def _on_cluster(
 
 
 def _count(
-    shell: _shell.Shell, opened: Opened, grid: str, output: Path, overwrite: bool
+    shell: _shell.Shell, opened: Opened, grid: str, output: Path | str, overwrite: bool
 ) -> Accounts:
     from gridmap.incidents.stream import count_file
     from gridmap.io import read_grid, write_table
@@ -119,7 +125,7 @@ def _stream(
     shell: _shell.Shell,
     opened: Opened,
     grid: str,
-    output: Path,
+    output: Path | str,
     *,
     max_distance: float | None,
     overwrite: bool,
@@ -129,6 +135,18 @@ def _stream(
     from gridmap.io.atomic import replacing
 
     proved = read_grid(grid)
+    if isinstance(output, str):
+        from gridmap.io.postgis_out import incident_writer
+
+        return assign_file(
+            opened.file,
+            Path(),
+            proved,
+            max_distance=max_distance,
+            write=incident_writer(output, overwrite=overwrite),
+            progress=shell.progress(),
+            **_where(opened),
+        )
     translated = shell.lang == "zh" and output.suffix.lower() in {".csv", ".xlsx"}
     with replacing(output, overwrite=overwrite) as temporary:
         return assign_file(

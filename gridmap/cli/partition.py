@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @_shell.command(name="partition")
 @click.argument("jurisdictions", metavar="JURISDICTIONS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg",
-              help="Grid file to write.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="GRID.gpkg",
+              help="Grid file to write, or postgresql://…?table=NAME.")  # fmt: skip
 @click.option("--households", metavar="FILE", help="Buildings or addresses with their households.")
 @click.option("--units", metavar="FILE", help="Indivisible polygons with their households.")
 @click.option("--count", metavar="COLUMN", help="Column of households.")
@@ -62,7 +62,9 @@ if TYPE_CHECKING:
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
-def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **options: Any) -> int:
+def command(
+    shell: _shell.Shell, /, output: Path | str, report_path: Path | None, **options: Any
+) -> int:
     """Cut jurisdictions into connected cells within the band of households, proved gapless.
 
     Ends with 0 when every cell is in the band or certified impossible, with 1 when a shortfall is
@@ -70,6 +72,8 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
     """
     from gridmap.io import read_grid, write_grid
     from gridmap.io.atomic import check_writable, replacing
+    from gridmap.io.gridparts import PARTS
+    from gridmap.io.source import without_password
     from gridmap.partition import partition
     from gridmap.partition.report import report
 
@@ -77,8 +81,9 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
     as_json = options.pop("as_json")
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError("Give --households or --units, one of them.")
-    for path in filter(None, (output, report_path)):
-        check_writable(path, overwrite=overwrite)
+    _shell.check_output(output, overwrite=overwrite, endings=[f"_{name}" for name in PARTS])
+    if report_path is not None:
+        check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     units, wanted = read_units(shell, clock, options)
     lang = cast(Literal["zh", "en"], shell.lang)
@@ -115,7 +120,7 @@ def command(shell: _shell.Shell, /, output: Path, report_path: Path | None, **op
             )
             path.write_text(text, encoding="utf-8")
     if as_json:
-        shell.emit_json(made.as_dict() | {"output": str(output)})
+        shell.emit_json(made.as_dict() | {"output": without_password(str(output))})
     else:
         say(shell, made)
     return int(bool(len(made.grid.exceptions if strict else made.unexplained)))

@@ -22,7 +22,7 @@ from gridmap.incidents.batches import Batch, FileOfPoints
 from gridmap.incidents.nearest import INVALID, Locator, Placement, locator
 from gridmap.incidents.placing import RESULT_COLUMNS, STATUSES, renamed
 from gridmap.incidents.points import DATUM_OF, numbers, of_shapes
-from gridmap.incidents.sinks import WRITERS
+from gridmap.incidents.sinks import WRITERS, Writer
 from gridmap.incidents.sources import ParquetFile, geometry_of, marked
 from gridmap.progress import Progress, silent
 
@@ -46,6 +46,7 @@ def assign_file(
     max_distance: float | None = None,
     headings: Mapping[str, str] | None = None,
     own_prefix: str = "incident_",
+    write: Writer | None = None,
     progress: Progress = silent,
 ) -> Accounts:
     """Write a file of incidents again, with four more columns that place them.
@@ -67,6 +68,8 @@ def assign_file(
         Other names for the four columns.
     own_prefix : str
         What an own column of the same name gets in front of it.
+    write : callable, optional
+        Another way out than the one `target`'s extension names; it gets the points too.
     progress : callable
         Told of the rows or bytes read.
 
@@ -79,13 +82,14 @@ def assign_file(
     InputError
         When a column is missing, or the format is unknown.
     """
-    writer = WRITERS.get(target.suffix.lower())
+    writer = write or WRITERS.get(target.suffix.lower())
     if writer is None:
         raise InputError(f"`{target.name}` has no known extension. Use {', '.join(WRITERS)}.")
     run = _Run(source, grid, x, y, datum, max_distance, progress)
     names = [(headings or {}).get(name, name) for name in RESULT_COLUMNS]
     own = renamed(source.schema.names, names, own_prefix)
-    with_points = target.suffix.lower() == ".gpkg" and geometry_of(source.schema) is None
+    pointed = write is not None or target.suffix.lower() == ".gpkg"
+    with_points = pointed and geometry_of(source.schema) is None
     schema = _target_schema(source.schema, own, names, with_points)
     crs = grid.crs if with_points else source.crs
 

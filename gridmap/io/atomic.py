@@ -54,12 +54,16 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
-    """Refuse an output that exists or lies in no folder, before any work is done."""
+    """Refuse an output that exists or has no folder to lie in, before any work is done."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"`{path}` is a folder. Name a file in it.")
     if path.exists() and not overwrite:
         raise InputError(f"`{path}` exists already. Add --overwrite, or choose another name.")
     if not path.parent.is_dir():
         raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"`{path.parent}` may not be written to. Choose another folder.")
 
 
 def _flush(path: Path) -> None:

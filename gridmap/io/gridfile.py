@@ -41,7 +41,7 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
         When the file exists, cannot be written, or is no .gpkg.
     """
     if names_database(path):
-        from gridmap.io.postgis import write_grid_tables
+        from gridmap.io.postgis_out import write_grid_tables
 
         write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)
         return

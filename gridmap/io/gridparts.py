@@ -18,6 +18,7 @@ from gridmap.grid import Grid
 SCHEMA = "gridmap.grid/1"
 LAYERS = ("cells", "jurisdictions", "boundary", "units")
 TABLES = ("exceptions", "retired", "gridmap_metadata")
+PARTS = (*LAYERS, *TABLES)
 METADATA = "gridmap_metadata"
 
 
@@ -83,14 +84,14 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
     CoverageError
         When the cells do not tile the boundary any more.
     """
-    missing = [part for part in (*LAYERS, *TABLES) if part not in parts]
+    missing = [part for part in PARTS if part not in parts]
     if missing:
         raise InputError(
             f"`{name}` is no grid file: it lacks {', '.join(missing)}. Make one of plain cells "
             "with `gridmap adopt`."
         )
     facts = _facts(parts[METADATA], name)
-    frames = {part: _unpacked(parts[part], part, facts, name) for part in (*LAYERS, *TABLES)}
+    frames = {part: _unpacked(parts[part], part, facts, name) for part in PARTS}
     _check_columns(frames, facts, name)
     return Grid(
         frames["cells"].set_index("code"),

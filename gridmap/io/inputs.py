@@ -215,7 +215,7 @@ def read_incidents(
         ``assign(frame, grid, datum=frame.attrs["datum"])``.
     """
     choose = {"x": x, "y": y, "time": time, "category": category}
-    frame = _layer_or_table(spec, crs)
+    frame = layer_or_table(spec, crs)
     frame, known = understand(frame, "incident", choose=choose, date_order=date_order)
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
         frame.attrs["datum"] = None if datum is None else check_datum(datum)
@@ -286,7 +286,7 @@ def _placed(
     strict: bool = True,
 ) -> tuple[gpd.GeoDataFrame, Understanding]:
     """Read a layer, or a table whose coordinates become points."""
-    frame, known = understand(_layer_or_table(spec, crs), table, choose=choose)
+    frame, known = understand(layer_or_table(spec, crs), table, choose=choose)
     if isinstance(frame, gpd.GeoDataFrame):
         if datum is not None:
             frame = from_datum(frame, datum, crs=true_crs(datum, crs))
@@ -309,17 +309,20 @@ def _placed(
     return gpd.GeoDataFrame(frame, geometry=points), known
 
 
-def _layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
+def layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
+    """Read a table, or a layer where there are geometries."""
     source = find_source(spec)
-    if source.kind in ("csv", "sheet"):
-        return read_table(spec)
-    if source.kind == "parquet" and not has_geometry(source):
-        return read_table(spec)
-    return read_layer(spec, crs=crs)
+    return read_layer(spec, crs=crs) if has_geometry(source) else read_table(spec)
 
 
 def has_geometry(source: Source) -> bool:
-    """Tell whether a Parquet file is a GeoParquet."""
+    """Tell whether a source is more than a plain table."""
+    if source.kind == "database":
+        from gridmap.io.postgis import is_shaped
+
+        return is_shaped(source)
+    if source.kind != "parquet":
+        return source.kind == "vector"
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     try:
         return b"geo" in (pq.read_schema(place).metadata or {})

@@ -52,7 +52,7 @@ def write_layer(
         When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
-        from gridmap.io.postgis import write_postgis
+        from gridmap.io.postgis_out import write_postgis
 
         write_postgis(frame, os.fspath(path), overwrite=overwrite)
         return

@@ -218,7 +218,7 @@ def _look_whole(source: Source, spec: Spec) -> list[Layer]:
     from gridmap.io.inputs import has_geometry
     from gridmap.io.layers import read_layer
 
-    shaped = source.kind == "database" or has_geometry(source)
+    shaped = has_geometry(source)
     frame: pd.DataFrame = read_layer(spec, need_crs=False) if shaped else read_table(spec)
     name = source.layer or source.path.stem
     if not isinstance(frame, gpd.GeoDataFrame):

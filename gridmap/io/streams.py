@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import shapely
 
 from gridmap.errors import InputError
-from gridmap.incidents.batches import FileOfPoints
+from gridmap.incidents.batches import ROWS, Batch, FileOfPoints
 from gridmap.incidents.delimited import Delimited
-from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of
+from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of, marked
 from gridmap.io.aliases import aliases
 from gridmap.io.columns import understand
 from gridmap.io.heading import Headings, find_headings
+from gridmap.io.inputs import layer_or_table
 from gridmap.io.layers import choose_layer
+from gridmap.io.plain import plain_table
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.text import check_encoding, fold, guess_encoding, guess_separator
 
@@ -38,6 +45,49 @@ class Opened(NamedTuple):
     y: str | None
     datum: str | None
     assumed: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """Incidents that come whole: from a database, an archive or an old workbook."""
+
+    table: pa.RecordBatch
+    crs: Any
+
+    @classmethod
+    def of(cls, source: Source) -> Held:
+        """Read a source whole."""
+        frame = layer_or_table(source.text, None)
+        geometry = getattr(frame, "_geometry_column_name", None)
+        table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
+        if geometry is not None:
+            shapes = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
+            table = table.append_column(geometry, shapes)
+        schema = marked(table.schema.remove_metadata(), geometry)
+        columns = [column.combine_chunks() for column in table.columns]
+        batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        return cls(batch, getattr(frame, "crs", None))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, and which of them holds the points."""
+        return self.table.schema
+
+    @property
+    def size(self) -> int:
+        """Rows."""
+        return int(self.table.num_rows)
+
+    @property
+    def rows(self) -> int:
+        """As many records as `size`."""
+        return self.size
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the records in order."""
+        for start in range(0, self.size, ROWS):
+            batch = self.table.slice(start, ROWS)
+            yield Batch(batch, [], start + batch.num_rows)
 
 
 def open_incidents(
@@ -116,10 +166,8 @@ def _open_file(source: Source, encoding: str | None) -> FileOfPoints:
     if source.kind == "vector":
         layer = choose_layer(source)
         return Layer(source.gdal_path, layer)
-    if source.member is not None or source.kind == "database":
-        raise InputError(
-            f"`{source.name}` cannot be streamed. Unpack it, or export it to CSV or Parquet."
-        )
+    if source.member is not None or source.kind == "database" or source.suffix == ".xls":
+        return Held.of(source)
     if source.kind == "parquet":
         return ParquetFile(source.path)
     if source.kind == "sheet":
@@ -173,8 +221,6 @@ def _sheet(source: Source) -> Sheet:
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
-    if source.suffix == ".xls":
-        raise InputError(f"`{source.name}` is an old .xls. Save it as .xlsx or .csv.")
     try:
         book = load_workbook(source.path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:

@@ -101,7 +101,7 @@ def write_table(
         When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
-        from gridmap.io.postgis import write_database_table
+        from gridmap.io.postgis_out import write_database_table
 
         write_database_table(frame, os.fspath(path), overwrite=overwrite)
         return

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import gridmap
 from gridmap.cli import main
 from gridmap.errors import InputError
-from gridmap.io import postgis as room
+from gridmap.io import postgis_out as room
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.inputs import read_households, read_incidents
 
@@ -174,9 +174,116 @@ def test_a_table_without_geometry_is_no_layer(postgis_url: str) -> None:
     write_table(pd.DataFrame({"a": [1]}), f"{postgis_url}?table=flat")
     with pytest.raises(InputError, match="one column of geometries"):
         read_layer(f"{postgis_url}?table=flat")
+    assert "无几何" in CliRunner().invoke(main, ["info", f"{postgis_url}?table=flat"]).stdout
+
+
+def test_incidents_with_coordinates_in_columns_are_read(postgis_url: str) -> None:
+    place = f"{postgis_url}?table=plain_cases"
+    write_table(pd.DataFrame({"经度": [114.1], "纬度": [30.5], "问题大类": ["市容"]}), place)
+    frame, known = read_incidents(place)
+    assert frame[["x", "y"]].to_numpy().tolist() == [[114.1, 30.5]]
+    assert known.columns["category"] == "问题大类"
 
 
 def test_a_crs_without_code_is_refused(postgis_url: str, boxes: gpd.GeoDataFrame) -> None:
     odd = boxes.set_crs("+proj=tmerc +lon_0=114 +k=0.9 +type=crs", allow_override=True)
     with pytest.raises(InputError, match="EPSG code"):
         write_layer(odd, f"{postgis_url}?table=odd")
+
+
+@pytest.fixture(scope="module")
+def delivered(town: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write what the commands start from."""
+    folder = tmp_path_factory.mktemp("delivered")
+    write_layer(town.jurisdictions, folder / "areas.gpkg")
+    write_layer(town.buildings, folder / "homes.gpkg")
+    cases = pd.DataFrame(town.incidents.drop(columns="geometry")).head(200)
+    write_table(cases, folder / "cases.csv")
+    return folder
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(main, ["--lang", "en", *map(str, arguments)])
+
+
+def test_partition_writes_to_the_database(
+    postgis_url: str, delivered: Path, tmp_path: Path
+) -> None:
+    command = ["partition", delivered / "areas.gpkg", "--households", delivered / "homes.gpkg",
+               "--level", "community", "--code", "code", "--quality", "fast"]  # fmt: skip
+    place = f"{postgis_url}?table=drawn"
+    assert run(*command, "-o", tmp_path / "a.gpkg").exit_code == 0
+    done = run(*command, "-o", place, "--json")
+    assert done.exit_code == 0, done.output
+    write_grid(read_grid(place), tmp_path / "b.gpkg")
+    assert (tmp_path / "a.gpkg").read_bytes() == (tmp_path / "b.gpkg").read_bytes()
+    again = run(*command, "-o", place)
+    assert again.exit_code == 2
+    assert again.stderr == (
+        "gridmap: Table public.drawn_cells exists already. Add --overwrite, or choose another "
+        "name.\n"
+    )
+    assert run(*command, "-o", place, "--overwrite").exit_code == 0
+
+
+def test_assign_writes_to_the_database(
+    postgis_url: str, delivered: Path, grid: Any, tmp_path: Path
+) -> None:
+    write_grid(grid, f"{postgis_url}?table=plan2")
+    command = ["assign", f"{postgis_url}?table=plan2", delivered / "cases.csv"]
+    place = f"{postgis_url}?table=placed2"
+    assert run(*command, "-o", place).exit_code == 0
+    assert run(*command, "-o", tmp_path / "placed.parquet").exit_code == 0
+    stored, filed = read_layer(place), read_table(tmp_path / "placed.parquet")
+    assert stored.crs == grid.crs
+    pd.testing.assert_series_equal(stored["code"], filed["code"], check_dtype=False)
+    assert stored["status"].tolist() == filed["status"].tolist()
+    assert stored.columns.drop("geometry").tolist() == filed.columns.tolist()
+    refused = run(*command, "-o", place)
+    assert (refused.exit_code, "exists already" in refused.stderr) == (2, True)
+    again = run("assign", f"{postgis_url}?table=plan2", place, "-o", tmp_path / "again.parquet")
+    assert again.exit_code == 0, again.stderr
+    placed = read_table(tmp_path / "again.parquet")["code"]
+    pd.testing.assert_series_equal(placed, filed["code"])
+
+
+def test_a_connection_killed_while_assigning_leaves_the_old_table_whole(
+    postgis_url: str, delivered: Path, grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    write_grid(grid, tmp_path / "g.gpkg")
+    command = ["assign", tmp_path / "g.gpkg", delivered / "cases.csv", "-o"]
+    place = f"{postgis_url}?table=victim2"
+    write_table(pd.DataFrame({"old": [1, 2]}), place)
+    rows = room._rows
+
+    def kill_in_the_middle(*arguments: Any) -> Any:
+        for number, row in enumerate(rows(*arguments)):
+            if number == 50:
+                with psycopg.connect(postgis_url, autocommit=True) as other:
+                    other.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                        "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                    )
+            yield row
+
+    monkeypatch.setattr(room, "_rows", kill_in_the_middle)
+    result = run(*command, place, "--overwrite")
+    assert result.exit_code == 2, result.output
+    assert "nothing was changed" in result.stderr
+    assert read_table(place)["old"].tolist() == [1, 2]
+
+
+def test_names_that_a_database_would_cut_are_refused(postgis_url: str) -> None:
+    long = "处置部门意见" * 4
+    with pytest.raises(InputError, match="would be cut"):
+        write_table(pd.DataFrame({long: [1]}), f"{postgis_url}?table=long")
+
+
+def test_a_password_is_never_in_a_document(tmp_path: Path) -> None:
+    result = run(
+        "assign", "g.gpkg", "c.csv", "-o", "postgresql://me:topsecret@127.0.0.1:9/d?table=t"
+    )
+    assert result.exit_code == 2
+    assert "topsecret" not in result.output
