@@ -81,17 +81,20 @@ def _document(found: Account) -> dict[str, Any]:
 
 def _lines(shell: _shell.Shell, found: Account) -> list[str]:
     """List the first buildings left out and the first cells that differ."""
+    problems = {"nowhere": "没有位置", "outside": "在所有网格之外"}
+    rows = enumerate(found.buildings.itertuples(), start=1)
     lines = [
         shell.pick(
-            f"  第 {label} 行：{row['households']} 户，{row['problem']}",
-            f"  row {label}: {row['households']} households, {row['problem']}",
+            f"  第 {number} 行：{row.households:,} 户，{problems[str(row.problem)]}",
+            f"  row {number}: {row.households:,} households, {row.problem}",
         )
-        for label, row in found.left_out.head(10).iterrows()
-    ]
+        for number, row in rows
+        if row.problem
+    ][:10]
     uneven = found.cells[found.cells["difference"] != 0].head(10)
     return lines + [
         shell.pick(
-            f"  {code}：网格 {row['households']} 户，楼栋合计 {row['households_buildings']} 户",
+            f"  {code}：网格 {row['households']:,} 户，楼栋合计 {row['households_buildings']:,} 户",
             f"  {code}: {row['households']} households, buildings {row['households_buildings']}",
         )
         for code, row in uneven.iterrows()

@@ -27,7 +27,7 @@ _HEADINGS = {
 }
 _STATUSES = {
     "unchanged": "未变",
-    "recoded": "改码",
+    "recoded": "仅改编码",
     "changed": "调整",
     "born": "新设",
     "retired": "撤销",

@@ -66,7 +66,7 @@ def command(
     shell.answer(
         shell.pick(
             f"{len(routes):,} 个网格的巡查路线：道路 {streets_m:,.1f} 公里，"
-            f"路线 {walked:,.1f} 公里，每圈中位 {routes['minutes'].median():.0f} 分钟；"
+            f"路线 {walked:,.1f} 公里，每圈用时中位数 {routes['minutes'].median():.0f} 分钟；"
             f"{bare:,} 个网格内没有道路",
             f"Rounds of {len(routes):,} cells: {streets_m:,.1f} km of streets walked in "
             f"{walked:,.1f} km, {routes['minutes'].median():.0f} minutes in the median; "

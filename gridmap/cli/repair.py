@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Lang = Literal["zh", "en"]
+_CHANGES = {
+    "rebuilt": "重建",
+    "ring-repaired": "修正自相交",
+    "vertex-added": "补顶点",
+    "absorbed": "并入",
+    "dropped": "删除",
+    "new": "新增",
+}
 
 
 @_shell.command(name="repair")
@@ -146,20 +154,17 @@ def _report(
             }
         )
         return
-    would = shell.pick("将会改动" if dry_run else "已修复", "would change" if dry_run else "mended")
-    detail = ", ".join(f"{_change(shell, change)} {n}" for change, n in counts.items())
-    en = f"{would} {len(log):,} of {cells:,} cells"
-    text = shell.pick(f"{would}：{cells:,} 个网格中的 {len(log):,} 个", en)
-    shell.answer(f"{text} ({detail})" if detail else text)
-
-
-def _change(shell: _shell.Shell, change: str) -> str:
-    zh = {
-        "rebuilt": "重建",
-        "ring-repaired": "修环",
-        "vertex-added": "补顶点",
-        "absorbed": "并入",
-        "dropped": "删除",
-        "new": "新增",
-    }[change]
-    return shell.pick(zh, change)
+    if not counts:
+        shell.answer(
+            shell.pick(f"{cells:,} 个网格均无需修复", f"none of {cells:,} cells needs mending")
+        )
+        return
+    zh = "、".join(f"{_CHANGES[change]} {n:,}" for change, n in counts.items())
+    en = ", ".join(f"{change} {n:,}" for change, n in counts.items())
+    done_zh, done_en = ("将改动", "would change") if dry_run else ("修复", "mended")
+    shell.answer(
+        shell.pick(
+            f"{cells:,} 个网格中{done_zh} {len(log):,} 个（{zh}）",
+            f"{done_en} {len(log):,} of {cells:,} cells ({en})",
+        )
+    )

@@ -24,9 +24,9 @@ _HEADINGS = {
 }
 _STATUSES = {
     "staffed": "已配齐",
-    "no leader": "缺网格长",
-    "several leaders": "网格长重复",
-    "unstaffed": "无人",
+    "no leader": "未配网格长",
+    "several leaders": "多名网格长",
+    "unstaffed": "无人员",
 }
 
 
@@ -85,10 +85,12 @@ def command(
             shell.answer(
                 shell.pick(
                     f"{row.Index}  {row.cells:,} 格  每格 {row.workers_per_cell:.2f} 人  "
-                    f"缺网格长 {row.without_leader:,}",
+                    f"未配网格长 {row.without_leader:,}",
                     f"{row.Index}  {row.cells:,} cells  {row.workers_per_cell:.2f} workers a cell  "
                     f"{row.without_leader:,} without leader",
                 )
             )
     elif without:
-        shell.answer(shell.pick("缺网格长：", "Without leader: ") + ", ".join(without))
+        shell.answer(
+            shell.pick("未配网格长：" + "、".join(without), "Without leader: " + ", ".join(without))
+        )

@@ -11,6 +11,19 @@ import shapely
 from gridmap.coverage.chain import Geometries, Index
 from gridmap.coverage.wording import Lang, pick
 
+REASONS = {
+    "Self-intersection": "自相交",
+    "Ring Self-intersection": "环自相交",
+    "Hole lies outside shell": "洞在外环之外",
+    "Holes are nested": "洞相互嵌套",
+    "Interior is disconnected": "内部不连通",
+    "Nested shells": "外环相互嵌套",
+    "Duplicate Rings": "环重复",
+    "Too few points in geometry component": "顶点不足",
+    "Invalid Coordinate": "坐标无效",
+}
+"""What GEOS says of a ring, in Chinese."""
+
 
 class Remark(NamedTuple):
     """One defect of attributes or of a single geometry."""
@@ -32,7 +45,8 @@ def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[R
             remarks.append(Remark("geom-empty", "", (k,), text, None))
         else:
             reason = shapely.is_valid_reason(shape)
-            remarks.append(Remark("ring-invalid", "", (k,), reason, _place(reason, shape)))
+            text = pick(lang, _in_chinese(reason), reason)
+            remarks.append(Remark("ring-invalid", "", (k,), text, _place(reason, shape)))
     many = np.flatnonzero(shapely.get_num_geometries(polygons) > 1)
     for k in map(int, many):
         count = int(shapely.get_num_geometries(polygons[k]))
@@ -88,32 +102,43 @@ def parent_remarks(
 def household_remarks(
     counts: pd.Series[Any],
     kinds: pd.Series[Any] | None,
-    band: tuple[int, int],
+    band: tuple[int, int] | None,
     recorded: np.ndarray[tuple[int], np.dtype[np.bool_]],
     polygons: Geometries,
     lang: Lang,
 ) -> list[Remark]:
-    """Find residential cells outside the household band; recorded exceptions are marked so."""
-    low, high = band
+    """Find counts that are none, and residential cells outside the band unless on record.
+
+    A column without any count is none to judge; a dedicated cell may lack its count.
+    """
+    bare = counts.isna().to_numpy(dtype=bool)
+    if band is None and bare.all():
+        return []
     numbers = pd.to_numeric(counts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     held = np.ones(len(numbers), dtype=bool)
     if kinds is not None:
         held = (kinds.astype("string").fillna("residential") != "dedicated").to_numpy(dtype=bool)
-    wrong = held & ~((numbers >= low) & (numbers <= high))
+    whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))
+    low, high = (0, np.inf) if band is None else band
+    inside = whole & (numbers >= low) & (numbers <= high)
     remarks = []
-    for k in map(int, np.flatnonzero(wrong)):
-        if np.isnan(numbers[k]):
-            note = pick(
-                lang, f"户数 {counts.iloc[k]!r} 不是数字", f"{counts.iloc[k]!r} is no number"
-            )
-        else:
-            homes = f"{numbers[k]:,.0f}"
-            note = pick(
-                lang, f"{homes} 户，不在 {low}–{high} 之间", f"{homes} households, not {low}–{high}"
-            )
-        qualifier = "recorded" if recorded[k] else ""
+    for k in map(int, np.flatnonzero(np.where(held, ~inside, ~whole & ~bare))):
+        homes = f"{numbers[k]:,.0f}"
+        zh, en = f"{homes} 户，不在 {low}–{high} 之间", f"{homes} households, not {low}–{high}"
+        if bare[k]:
+            zh, en = "没有户数", "has no count"
+        elif not whole[k]:
+            given = repr(counts.iloc[k]) if np.isnan(numbers[k]) else f"{numbers[k]:.12g}"
+            zh, en = f"户数 {given} 不是非负整数", f"{given} is no count"
+        qualifier = "recorded" if recorded[k] and whole[k] else ""
+        note = pick(lang, zh, en)
         remarks.append(Remark("households-out-of-range", qualifier, (k,), note, polygons[k]))
     return remarks
+
+
+def _in_chinese(reason: str) -> str:
+    words, bracket, place = reason.partition("[")
+    return REASONS.get(words, words) + bracket + place
 
 
 def _place(reason: str, shape: shapely.Geometry) -> shapely.Geometry:

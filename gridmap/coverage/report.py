@@ -172,15 +172,14 @@ def _line(row: Any, lang: Lang) -> str:
         parts.append(f"[{qualified(row.qualifier, lang)}]")
     if np.isfinite(row.area_m2):
         parts.append(square_metres(row.area_m2))
-        parts.append(pick(lang, f"宽 {row.width_m:.3g} m", f"{row.width_m:.3g} m wide"))
+        parts.append(pick(lang, f"宽 {row.width_m:.3g} 米", f"{row.width_m:.3g} m wide"))
     names = row.cells or row.neighbours
     if names:
         word = pick(lang, "网格", "cell" if len(names) == 1 else "cells")
         if not row.cells:
             word = pick(lang, "相邻", "beside")
-        parts.append(
-            f"{word} {', '.join(map(str, names[:6]))}" + (" ..." if len(names) > 6 else "")
-        )
+        listed = pick(lang, "、", ", ").join(map(str, names[:6]))
+        parts.append(f"{word} {listed}" + pick(lang, " 等", " ...") * (len(names) > 6))
     if row.note:
         parts.append(row.note)
     if row.geometry is not None and not row.geometry.is_empty:

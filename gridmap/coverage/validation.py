@@ -63,7 +63,8 @@ def validate(
     tolerance : float, default 0
         Width in metres up to which gaps and overlaps are slivers.
     households : (int, int), optional
-        Least and most households of a residential cell.
+        Least and most households of a residential cell. Counts that are none (text, missing in
+        some rows, negative, fractional) are found without it.
     code, count : str, optional
         Columns of the cell's code and households ("households" by default).
     accepted : iterable of str
@@ -130,16 +131,16 @@ def _table_remarks(
     if code is not None or hasattr(cells, "index"):
         codes = pd.Series(subject.names, dtype=object)
         remarks += attributes.code_remarks(codes, polygons, lang)
-    if count is not None or households is not None:
-        counts = column_of(cells, count or "households", "count")
-        if households is None:
-            return remarks
-        known = {str(e) for e in exceptions}
-        recorded = np.array([str(name) in known for name in subject.names], dtype=bool)
-        kinds = cells.get("kind")
-        band = check_band(households)
-        remarks += attributes.household_remarks(counts, kinds, band, recorded, polygons, lang)
-    return remarks
+    if count is None and "households" in getattr(cells, "columns", ()):
+        count = "households"
+    if count is None and households is None:
+        return remarks
+    counts = column_of(cells, count or "households", "count")
+    known = {str(e) for e in exceptions}
+    recorded = np.array([str(name) in known for name in subject.names], dtype=bool)
+    band = None if households is None else check_band(households)
+    kinds = cells.get("kind")
+    return remarks + attributes.household_remarks(counts, kinds, band, recorded, polygons, lang)
 
 
 def _geometry_faults(

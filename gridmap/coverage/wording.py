@@ -11,7 +11,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "overlap": ("重叠", "overlap", "overlaps"),
     "outside": ("超出边界", "area outside the boundary", "areas outside the boundary"),
     "t-junction": ("顶点未对齐", "unmatched vertex", "unmatched vertices"),
-    "ring-invalid": ("边界自相交", "invalid ring", "invalid rings"),
+    "ring-invalid": ("图形自相交", "invalid ring", "invalid rings"),
     "geom-empty": ("图形为空", "empty geometry", "empty geometries"),
     "multipart": ("多块网格", "cell in several parts", "cells in several parts"),
     "duplicate-vertex": ("重复顶点", "cell with repeated vertices", "cells with repeated vertices"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 
@@ -149,8 +150,33 @@ def test_the_table_is_checked():
         "code-duplicate": 1,
     }
     assert "700 households, not 300–600" in found["note"].tolist()
-    assert "'many' is no number" in found["note"].tolist()
+    assert "'many' is no count" in found["note"].tolist()
     assert len(findings(found)) == 4  # the 700 are on record
+
+
+@pytest.mark.parametrize(
+    ("given", "notes"),
+    [
+        (["350", "many", "1", "1"], ["'many' is no count"]),
+        ([350, -5, 2.5, 1], ["-5 is no count", "2.5 is no count"]),
+        ([350, np.inf, 1, 1], ["inf is no count"]),
+        ([350, None, 1, None], ["has no count"]),
+        ([None, None, None, None], []),
+        ([0, 1, 9000, 2], []),
+    ],
+)
+def test_counts_that_are_none_are_found_without_a_band(given, notes):
+    kinds = ["residential"] * 3 + ["dedicated"]
+    cells = frame(QUARTERS, households=pd.Series(given, dtype=object), kind=kinds)
+    found = validate(cells, FILLED, lang="en")
+    assert sorted(found["note"]) == sorted(notes)
+    assert found.attrs["verdict"] == ("failed" if notes else "exact")
+
+
+def test_crossing_rings_are_told_in_chinese():
+    bow = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
+    found = validate(frame([bow]), FILLED)
+    assert found["note"][found["kind"] == "ring-invalid"].iloc[0].startswith("自相交[")
 
 
 def test_parents_are_checked():
