@@ -14,8 +14,16 @@ from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid import Grid
 from gridmap.grid.moves import STATUSES, codes_at, moved, moves_of_units, statuses
+from gridmap.grid.sketch import card
 
 Basis = Literal["buildings", "units"]
+FILLS = {
+    "unchanged": "#dfe7ec",
+    "recoded": "#bebada",
+    "changed": "#fdb863",
+    "born": "#80b1d3",
+    "retired": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,26 @@ class Comparison:
             f"recoded, {n['born']:,} born, {n['retired']:,} retired; {moved:,} of "
             f"{self.households:,} households have another code, {share:.1%} stay in their cell"
         )
+
+    def __repr__(self) -> str:
+        """Say how many cells changed, and how many households moved."""
+        counts = ", ".join(f"{n:,} {status}" for status, n in self.counts().items() if n)
+        return (
+            f"<Comparison: {counts or 'no'} cells; {self.households_moved:,} of "
+            f"{self.households:,} households moved>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the new cells by what became of them, beside the facts, for Jupyter."""
+        now = self.cells[self.cells["status"] != "retired"]
+        counts = {status: f"{n:,}" for status, n in self.counts().items()}
+        facts = {
+            "households": f"{self.households:,}",
+            "with another code": f"{self.households_moved:,}",
+            "stay in their cell": f"{self.kept_share:.1%}",
+            "counted by": self.basis,
+        }
+        return card(now, now["status"].map(FILLS).tolist(), counts | facts, legend=FILLS)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures, ready for JSON."""

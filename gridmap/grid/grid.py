@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import shapely
 from gridmap._checks import check_crs, label
 from gridmap.errors import InputError
 from gridmap.grid.door import jurisdictions_of, labelled, one_geometry, proved, table_of
-from gridmap.grid.sketch import thumbnail
+from gridmap.grid.sketch import FILLS, card
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -277,12 +276,4 @@ class Grid:
             "proof": f"{self._proof.verdict}, {self._proof.coverage_hash[:12]}",
             "CRS": label(self.crs),
         }
-        facts = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(key)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for key, value in rows.items()
-        )
-        return (
-            "<div style='display:flex;gap:24px;align-items:center'>"
-            f"{thumbnail(self._cells)}<table>{facts}</table></div>"
-        )
+        return card(self._cells, self._cells["kind"].map(FILLS).tolist(), rows)

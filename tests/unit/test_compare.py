@@ -143,6 +143,21 @@ def test_ground_is_the_same_with_more_vertices_on_its_border() -> None:
     assert compare(old, new).counts()["unchanged"] == 2
 
 
+def test_a_comparison_shows_itself_in_a_line_and_in_a_drawing() -> None:
+    old = strips([0, 3, 6, 9, 12], ["A", "B", "C", "D"])
+    found = compare(old, strips([0, 3, 7, 9, 10.5, 12], ["A", "B", "C", "E", "F"]))
+    assert repr(found) == (
+        "<Comparison: 1 unchanged, 2 changed, 2 born, 1 retired cells; "
+        "400 of 1,200 households moved>"
+    )
+    page = found._repr_html_()
+    assert page.count("<path") == 5
+    for fill, drawn in (("#fdb863", 2), ("#80b1d3", 2), ("#dfe7ec", 1)):
+        assert page.count(f"fill='{fill}'") == drawn
+        assert f"background:{fill}" in page
+    assert "with another code</th><td style='text-align:left'>400<" in page
+
+
 def test_both_languages_tell_the_same_figures() -> None:
     found = compare(strips([0, 4, 8], ["A", "B"]), strips([0, 5, 8], ["A", "B"]))
     for text in (found.sentence("zh"), found.sentence("en")):
