@@ -8,6 +8,8 @@ Lang = Literal["zh", "en"]
 
 ROOM = {
     "zh": {
+        "map": "地图",
+        "themes": "专题",
         "borders": "辖区界",
         "labels": "标注",
         "density": "密度热力",
@@ -28,6 +30,8 @@ ROOM = {
         "code": "网格编码",
     },
     "en": {
+        "map": "Map",
+        "themes": "Themes",
         "borders": "Borders",
         "labels": "Names",
         "density": "Density",
@@ -43,7 +47,7 @@ ROOM = {
         "time": "Period",
         "wholeTime": "Whole time",
         "play": "Play",
-        "search": "Search code, name or area",
+        "search": "Code, name or area",
         "nothing": "Nothing found",
         "code": "Code",
     },

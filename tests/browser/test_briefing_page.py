@@ -164,17 +164,71 @@ def test_nothing_overlaps_or_is_cut(
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_a_desk_sees_trend_and_data_quality_without_scrolling(
-    opened: Callable[..., Any], briefing_files: dict[str, Path], lang: str
+@pytest.mark.parametrize("size", [(1366, 768), (1600, 1000), (1920, 1080)], ids=str)
+def test_a_desk_sees_all_that_matters_without_scrolling(
+    opened: Callable[..., Any], briefing_files: dict[str, Path], size: tuple[int, int], lang: str
 ) -> None:
-    for width, height in ((1600, 1000), (1920, 1080)):
-        seen = opened(briefing_files[lang], {"width": width, "height": height})
-        frame = seen.page.locator(".map").bounding_box()
-        lower = seen.page.locator(".below").bounding_box()
-        assert lower["y"] + lower["height"] <= height
-        assert frame["height"] >= 420
-        assert frame["y"] + frame["height"] < lower["y"]
-        assert seen.run(f"{ROOM}.map.getSize().y") == round(frame["height"])
+    seen = opened(briefing_files[lang], {"width": size[0], "height": size[1]})
+    boxes = {
+        name: seen.page.locator(name).bounding_box()
+        for name in (".map", ".ranking", ".hot", ".course", ".quality", ".brief")
+    }
+    for box in boxes.values():
+        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+    frame = boxes[".map"]
+    assert frame["height"] >= (330 if size[1] < 900 else 420)
+    assert frame["y"] + frame["height"] < boxes[".course"]["y"]
+    assert seen.run(f"{ROOM}.map.getSize().y") == round(frame["height"])
+    assert seen.run(f"({ROWS})()") == []
+
+
+ROWS = """() => Array.from(document.querySelectorAll('.scroll')).flatMap((box) => {
+    const at = box.getBoundingClientRect();
+    return Array.from(box.querySelectorAll('tbody tr')).map((row) => row.getBoundingClientRect())
+        .filter((row) => row.top < at.bottom - 1 && row.bottom > at.bottom + 1)
+        .map((row) => [row.top, row.bottom, at.bottom]);
+})"""
+
+
+def test_all_can_be_reached_and_told_by_keyboard(
+    opened: Callable[..., Any], briefing_file: Path, grid: gm.Grid
+) -> None:
+    seen = opened(briefing_file)
+    tabs = seen.page.locator(".gm-tabs button")
+    tabs.first.focus()
+    seen.page.keyboard.press("ArrowRight")
+    assert seen.run("document.activeElement.getAttribute('aria-selected')") == "true"
+    assert seen.run(f"{ROOM}.themeIndex") == 1
+    reached = set()
+    for _ in range(60):
+        seen.page.keyboard.press("Tab")
+        reached.add(
+            seen.run(
+                """() => {
+                    const on = document.activeElement, look = getComputedStyle(on);
+                    const drawn = look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) > 0;
+                    const part = on.closest('tbody,.gm-search,.gm-buttons,.gm-toggles,.brief');
+                    return [part?.className, drawn].join(' ');
+                }"""
+            )
+        )
+    for part in ("places", "cells", "gm-search", "gm-buttons", "gm-toggles", "brief"):
+        assert f"{part} true" in reached, (part, reached)
+        assert f"{part} false" not in reached
+    seen.page.fill(".gm-search input", grid.cells.index[3])
+    assert seen.page.get_by_role("combobox", expanded=True).count() == 1
+    assert seen.page.get_by_role("option", selected=True).count() == 1
+    seen.page.keyboard.press("Enter")
+    assert seen.page.get_by_role("combobox", expanded=False).count() == 1
+    assert grid.cells.index[3] in seen.page.get_by_role("status").inner_text()
+
+
+def test_who_wants_no_motion_gets_none(opened: Callable[..., Any], briefing_file: Path) -> None:
+    moving = "[gridmap.rooms[0].map._zoomAnimated, getComputedStyle(document.documentElement)" + (
+        ".scrollBehavior]"
+    )
+    assert opened(briefing_file, reduced_motion="reduce").run(moving) == [False, "auto"]
+    assert opened(briefing_file, reduced_motion="no-preference").run(moving) == [True, "smooth"]
 
 
 def test_a_tall_window_does_not_stretch_the_map(

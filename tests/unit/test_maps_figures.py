@@ -16,6 +16,7 @@ from gridmap.maps.brief import figures
 from gridmap.maps.brief.charts import percent, short_dates, trend_chart
 from gridmap.maps.brief.period import series, whole_periods, window
 from gridmap.maps.brief.sentences import cards, conclusion
+from gridmap.maps.words import pick
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"
 
@@ -153,19 +154,41 @@ def test_staffing_is_that_of_its_room(found: dict[str, Any], grid: gm.Grid, town
     assert leaderless == found["staffing"]["without_leader"]
 
 
-def test_every_number_of_the_sentence_is_a_figure(found: dict[str, Any]) -> None:
-    said = "".join(text for text, _ in conclusion(found, "zh"))
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_number_of_the_sentence_is_a_figure(found: dict[str, Any], lang: Any) -> None:
+    some = {**found, "hotspots": {**found["hotspots"], "hot": 7, "share": 0.123}}
+    said = "".join(text for text, _ in conclusion(some, lang))
     for number in (
         found["cells"]["cells"],
         found["cells"]["jurisdictions"],
         found["cells"]["in_band"],
         found["incidents"]["count"],
-        found["hotspots"]["hot"],
+        7,
         found["staffing"]["without_leader"],
     ):
         assert f"{number:,}" in said
-    assert percent(found["hotspots"]["share"]) in said
-    assert [c["value"] for c in cards(found, "en")][:2] == [f"{found['cells']['cells']:,}", "exact"]
+    assert "12.3%" in said and percent(7 / found["cells"]["cells"]) in said
+
+
+@pytest.mark.parametrize(
+    ("lang", "none", "unknown"),
+    [
+        ("zh", "没有超出偶然的热点网格", "没有户数，未检验热点"),
+        ("en", "no hotspot above chance", "hotspots not tested"),
+    ],
+)
+def test_no_hotspot_and_no_test_are_two_things(
+    found: dict[str, Any], lang: Any, none: str, unknown: str
+) -> None:
+    cold = {**found, "hotspots": {**found["hotspots"], "hot": 0, "share": 0.0}}
+    bare = {**cold, "cells": {**found["cells"], "households": 0}}
+    quiet = {**cold, "incidents": {**found["incidents"], "count": 0}}
+    said = ["".join(text for text, _ in conclusion(one, lang)) for one in (cold, bare, quiet)]
+    assert [none in text for text in said] == [True, False, False]
+    assert [unknown in text for text in said] == [False, True, False]
+    assert "0.0%" not in "".join(said)
+    below = {one["label"]: one["below"] for one in cards(bare, lang)}
+    assert below[pick(lang, "户数达标", "In the band")] in ("数据没有户数", "households unknown")
 
 
 def test_a_briefing_names_no_person_and_holds_no_point(grid: gm.Grid, town: Any) -> None:

@@ -12,8 +12,12 @@
 
   /** Show what a row speaks of: a place of a level, or a cell. */
   function follow(row) {
-    document.querySelectorAll('.gm-followed').forEach((other) => other.classList.remove('gm-followed'));
+    document.querySelectorAll('.gm-followed').forEach((other) => {
+      other.classList.remove('gm-followed');
+      other.removeAttribute('aria-current');
+    });
     row.classList.add('gm-followed');
+    row.setAttribute('aria-current', 'true');
     const cells = row.dataset.cell !== undefined
       ? [Number(row.dataset.cell)]
       : room.cellsOf(data.levels[Number(row.dataset.level)], Number(row.dataset.place));
@@ -35,4 +39,20 @@
       }
     });
   });
+
+  /** Cut lists at a whole row. */
+  function wholeRows() {
+    document.querySelectorAll('.scroll').forEach((box) => {
+      box.style.maxHeight = '';
+      const row = box.querySelector('tbody tr');
+      if (!row || box.scrollHeight <= box.clientHeight + 1) return;
+      const head = box.querySelector('thead').offsetHeight;
+      const rows = Math.floor((box.clientHeight - head) / row.getBoundingClientRect().height);
+      box.style.maxHeight = head + Math.max(1, rows) * row.getBoundingClientRect().height + 'px';
+      box.tabIndex = 0;
+    });
+  }
+
+  wholeRows();
+  window.addEventListener('resize', wholeRows);
 })();

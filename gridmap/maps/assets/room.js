@@ -35,6 +35,7 @@
     this.options = options || {};
     this.layer = new G.Layer(data, { show: data.show }).addTo(map);
     this.period = -1;
+    if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) map._zoomAnimated = false;
     this.build();
     this.setTheme(data.theme || 0);
     this.fit();
@@ -57,12 +58,15 @@
     this.legendBox = make('div', 'gm-legend');
     this.cardBox = make('div', 'gm-card');
     this.cardBox.hidden = true;
+    this.cardBox.setAttribute('role', 'status');
     this.sliderBox = make('div', 'gm-slider');
     root.append(left, right, this.legendBox, this.cardBox, this.sliderBox);
     if (this.data.title && this.data.credit) root.append(make('div', 'gm-credit', this.data.credit));
     this.printed = make('img', 'gm-printed');
     this.printed.alt = '';
     const container = this.map.getContainer();
+    container.setAttribute('role', 'region');
+    container.setAttribute('aria-label', this.words.map);
     container.append(root);
     container.parentNode.insertBefore(this.printed, container.nextSibling);
     L.DomEvent.disableClickPropagation(root);
@@ -88,6 +92,8 @@
   Room.prototype.tabs = function () {
     const bar = make('div', 'gm-tabs');
     bar.setAttribute('role', 'tablist');
+    bar.setAttribute('aria-label', this.words.themes);
+    bar.addEventListener('keydown', (event) => this.turn(event));
     this.tabButtons = this.data.themes.map((theme, i) => {
       const tab = button('', theme.tab || theme.title, theme.title, () => {
         this.setHeat(false);
@@ -98,6 +104,19 @@
       return tab;
     });
     return bar;
+  };
+
+  /** Walk along the tabs by arrow keys, as readers of screens expect. */
+  Room.prototype.turn = function (event) {
+    const count = this.tabButtons.length;
+    const to = {
+      ArrowRight: (this.themeIndex + 1) % count, ArrowLeft: (this.themeIndex + count - 1) % count,
+      Home: 0, End: count - 1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.tabButtons[to].click();
+    this.tabButtons[to].focus();
   };
 
   Room.prototype.toggles = function () {
@@ -180,6 +199,7 @@
     (this.tabButtons || []).forEach((tab, i) => {
       tab.classList.toggle('gm-on', i === index);
       tab.setAttribute('aria-selected', String(i === index));
+      tab.tabIndex = i === index ? 0 : -1;
     });
     this.slider(theme);
     this.legend(this.current());
@@ -375,19 +395,36 @@
     input.setAttribute('aria-label', this.words.search);
     const list = make('div', 'gm-found');
     list.hidden = true;
+    list.id = 'gm-found-' + G.rooms.length;
+    list.setAttribute('role', 'listbox');
+    list.setAttribute('aria-label', this.words.search);
+    input.setAttribute('role', 'combobox');
+    input.setAttribute('aria-autocomplete', 'list');
+    input.setAttribute('aria-controls', list.id);
+    input.setAttribute('aria-expanded', 'false');
     let found = [];
     let at = 0;
     const go = (k) => {
       if (!found[k]) return;
       this.choose(found[k].cells, true);
       input.value = found[k].name;
+      fold();
+    };
+    const fold = () => {
       list.hidden = true;
+      input.setAttribute('aria-expanded', 'false');
     };
     const show = () => {
       list.textContent = '';
       list.hidden = !input.value.trim();
+      input.setAttribute('aria-expanded', String(!list.hidden));
+      input.setAttribute('aria-activedescendant', found.length ? list.id + '-' + at : '');
       found.forEach((one, k) => {
-        const line = button(k === at ? 'gm-at' : '', '', one.name, () => go(k));
+        const line = button(k === at ? 'gm-at' : '', '', [one.name, one.hint].filter(Boolean).join(' '), () => go(k));
+        line.id = list.id + '-' + k;
+        line.tabIndex = -1;
+        line.setAttribute('role', 'option');
+        line.setAttribute('aria-selected', String(k === at));
         line.append(make('span', '', one.name), make('small', '', one.hint));
         list.append(line);
       });
@@ -400,7 +437,7 @@
     });
     input.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') go(at);
-      else if (event.key === 'Escape') list.hidden = true;
+      else if (event.key === 'Escape') fold();
       else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
         at = (at + (event.key === 'ArrowDown' ? 1 : found.length - 1)) % Math.max(1, found.length);
         show();
@@ -647,6 +684,7 @@
     const size = this.options.printSize;
     const still = size ? this.sheet(size[0], size[1], size[2], false) : this.sheet(2200, 1500, 1.75, true);
     this.printed.src = still.toDataURL('image/png');
+    this.printed.alt = this.heading();
   };
 
   /** Give a bare layer, on anybody's map, a tooltip and a legend that come and go with it. */

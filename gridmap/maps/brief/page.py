@@ -133,8 +133,9 @@ def _scene(
     public: bool,
 ) -> Scene:
     counts = spots["incidents"].reindex(grid.cells.index, fill_value=0)
+    plain = not public and not grid.cells["households"].any()
     shown = [
-        rates.rate_theme(counts, grid, lang),
+        rates.count_theme(counts, grid, lang) if plain else rates.rate_theme(counts, grid, lang),
         hot.hotspot(spots, grid, lang),
         themes.households(grid, lang),
     ]
@@ -157,6 +158,7 @@ def _page(
     place = level_title(ranked, lang)
     values = {
         "html_lang": pick(lang, "zh-CN", "en"),
+        "page_class": "page handled" if found["handling"] else "page",
         "title": _esc(title or pick(lang, "城市网格化管理简报", "Urban grid briefing")),
         "subtitle": _esc(_period_text(found, lang)),
         "facts": "<br>".join(_esc(line) for line in _facts(found, source, lang, public)),
@@ -165,22 +167,31 @@ def _page(
         "cards": "".join(map(parts.card, sentences.cards(found, lang))),
         "map_label": pick(lang, "地图", "Map"),
         "ranking_title": _esc(pick(lang, f"{place}排名", f"{place} ranking")),
-        "ranking_hint": pick(
-            lang,
-            "按事件率；须线为 95% 区间，虚线为全域",
-            "by rate; whiskers 95% interval, dashes all",
-        ),
+        "ranking_hint": _ranking_hint(found, lang),
         "ranking": tables.ranking(found, lang, level, public),
         "hot_title": pick(lang, "重点热点网格", "Strongest hotspots"),
-        "hot_hint": pick(lang, "Gi* 最强，点击定位", "by Gi*; click to see"),
+        "hot_hint": pick(lang, "按 Gi* 由强到弱", "by Gi*"),
+        "hot_click": pick(lang, "，点击定位", "; click to see"),
         "hot": tables.hotspots(found, lang, HOTSPOT_THEME, public),
         **_lower(found, lang, public),
         "definitions_title": pick(lang, "口径", "Definitions"),
+        "definitions_link": pick(lang, "全部口径 ↓", "All of them ↓"),
+        "brief": _esc(sentences.brief(lang)),
         "definitions": "".join(f"<li>{_esc(t)}</li>" for t in sentences.definitions(found, lang)),
         "data": as_json(scene.sent()),
         **_assets(),
     }
     return with_policy(Template(vendored.asset("briefing.html")).substitute(values))
+
+
+def _ranking_hint(found: dict[str, Any], lang: Lang) -> str:
+    if not found["cells"]["households"]:
+        return pick(lang, "按事件数；没有户数，不能算率", "by count, as households are unknown")
+    return pick(
+        lang,
+        "按事件率；须线为 95% 区间，虚线为全域",
+        "by rate; whiskers 95% interval, dashes all",
+    )
 
 
 def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
@@ -193,35 +204,39 @@ def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
         "trend_hint": pick(
             lang,
             f"线：{span} {steps[0]}均值；浅色为不足一{steps[0]}",
-            f"line: mean of {span} {steps[1]}s; pale: not a whole {steps[1]}",
+            f"line: {span}-{steps[1]} mean; pale: part of a {steps[1]}",
         ),
         "trend": parts.trend(found, lang),
-        "handling_title": pick(lang, "处置层级", "Handled at"),
-        "handling_hint": pick(lang, "由下而上", "from the cell up"),
-        "handling": parts.handling(found, lang),
         "quality_title": pick(lang, "数据质量", "Data quality"),
-        "quality_hint": "gridmap validate",
+        "quality_hint": pick(lang, "覆盖证明与入格核对", "coverage proved, records accounted for"),
         "quality": parts.quality(found, lang),
         "more": "".join(_more(found, lang, public)),
     }
 
 
 def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
-    """Return the panels that only some data fill: categories, sources, indicators, staffing."""
+    """Return the panels that only some data fill: handling, words, indicators, staffing."""
     made = []
+    if found["handling"]:
+        made.append(
+            ("handling", pick(lang, "处置层级", "Handled at"), parts.stages(found["handling"]))
+        )
     for key, zh, en in (
         ("categories", "事件类别", "Categories"),
         ("sources", "问题来源", "Sources"),
     ):
         if found[key]:
-            made.append((pick(lang, zh, en), parts.words(found[key], lang, public)))
+            made.append(("", pick(lang, zh, en), parts.words(found[key], lang, public)))
     if found["progress"]:
-        made.append((pick(lang, "办理进度", "Progress"), parts.stages(found["progress"])))
+        made.append(("", pick(lang, "办理进度", "Progress"), parts.stages(found["progress"])))
     if found["indicators"]:
-        made.append((pick(lang, "指标", "Indicators"), parts.indicators(found, lang)))
+        made.append(("", pick(lang, "指标", "Indicators"), parts.indicators(found, lang)))
     if found["staffing"]:
-        made.append((pick(lang, "人员配置", "Staffing"), parts.staffing(found, lang)))
-    return [f'<section class="panel"><h2>{title}</h2>{body}</section>' for title, body in made]
+        made.append(("", pick(lang, "人员配置", "Staffing"), parts.staffing(found, lang)))
+    return [
+        f'<section class="panel {name}"><h2>{title}</h2>{body}</section>'
+        for name, title, body in made
+    ]
 
 
 def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:

@@ -63,14 +63,6 @@ def share_table(rows: list[tuple[str, int, float, str]]) -> str:
     )
 
 
-def handling(found: Figures, lang: Lang) -> str:
-    """Write at which level cases were handled."""
-    if found["handling"]:
-        return stages(found["handling"])
-    text = pick(lang, "数据没有处置层级。", "The data have no handling levels.")
-    return f'<p class="empty">{esc(text)}</p>'
-
-
 def stages(rows: list[dict[str, Any]]) -> str:
     """Write steps in their order, each with its share of all."""
     return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
@@ -109,34 +101,43 @@ def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> str:
 
 def quality(found: Figures, lang: Lang) -> str:
     """Write the verdict of the proof, the cells off the band and what became of each record."""
-    cells, proof, account = found["cells"], found["proof"], found["account"]
+    return fact_list([_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)])
+
+
+def _proved(found: Figures, lang: Lang) -> tuple[str, str, str, str]:
+    proof = found["proof"]
     good = proof["verdict"] == "exact"
-    largest, smallest = cells["largest"], cells["smallest"]
-    unusable = account["invalid"] + account["outside"]
+    return (
+        fact(proof["leftover"]),
+        "good" if good else "bad",
+        pick(lang, "条未相消的边（空白或重叠）", "edges left over (gaps, overlaps)"),
+        pick(lang, "证明恰好" if good else "证明未成立", f"proof {proof['verdict']}"),
+    )
+
+
+def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
+    cells = found["cells"]
+    if not cells["households"]:
+        return [("–", "", pick(lang, "数据没有户数", "households unknown"), "")]
 
     def homes(extreme: dict[str, Any] | None, zh: str, en: str) -> str:
         if extreme is None:
             return ""
-        return pick(lang, f"{zh} {extreme['households']} 户", f"{en} {extreme['households']}")
+        many = fact(extreme["households"])
+        return pick(lang, f"{zh} {many} 户", f"{en} {many}")
 
-    rows = [
-        (
-            fact(proof["leftover"]),
-            "good" if good else "bad",
-            pick(lang, "条未相消的边（空白或重叠）", "edges that do not cancel (gaps, overlaps)"),
-            pick(lang, "证明恰好" if good else "证明未成立", f"proof {proof['verdict']}"),
-        ),
+    return [
         (
             fact(cells["above"]),
-            "bad" if cells["above"] else "good",
+            _tone(cells["above"]),
             pick(lang, f"个网格多于 {cells['high']} 户", f"cells above {cells['high']} households"),
-            homes(largest, "最大", "largest"),
+            homes(cells["largest"], "最大", "largest"),
         ),
         (
             fact(cells["below"]),
-            "bad" if cells["below"] else "good",
+            _tone(cells["below"]),
             pick(lang, f"个网格少于 {cells['low']} 户", f"cells below {cells['low']} households"),
-            homes(smallest, "最小", "smallest"),
+            homes(cells["smallest"], "最小", "smallest"),
         ),
         (
             fact(cells["certified"]),
@@ -144,28 +145,31 @@ def quality(found: Figures, lang: Lang) -> str:
             pick(lang, "个带外网格已登记原因", "of these with a recorded reason"),
             "",
         ),
+    ]
+
+
+def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
+    told = found["account"]
+    outside, invalid = fact(told["outside"]), fact(told["invalid"])
+    unusable = told["invalid"] + told["outside"]
+    return [
         (
-            fact(account["read"]),
+            fact(told["read"]),
             "",
             pick(lang, "条事件读入", "incidents read"),
-            pick(
-                lang,
-                f"入格 {fact(account['assigned'])}",
-                f"{fact(account['assigned'])} in cells",
-            ),
+            pick(lang, f"入格 {fact(told['assigned'])}", f"{fact(told['assigned'])} in cells"),
         ),
         (
             fact(unusable),
-            "bad" if unusable else "good",
+            _tone(unusable),
             pick(lang, "条未入格", "not in a cell"),
             pick(
                 lang,
-                f"界外 {fact(account['outside'])}，坐标无效 {fact(account['invalid'])}",
-                f"{fact(account['outside'])} outside, {fact(account['invalid'])} unusable",
+                f"辖区外 {outside}，坐标无效 {invalid}",
+                f"{outside} outside, {invalid} unusable",
             ),
         ),
     ]
-    return fact_list(rows)
 
 
 def indicators(found: Figures, lang: Lang) -> str:

@@ -94,8 +94,14 @@ def ranking(
             }
         )
     _close_rates(rows, now, pd.Series(place, cells.index), shown)
-    rows.sort(key=lambda row: (row["rate"] is None, -(row["rate"] or 0), row["name"]))
+    rows.sort(key=_order)
     return {"level": level, "rows": rows}
+
+
+def _order(row: dict[str, Any]) -> tuple[bool, float, int, str]:
+    """Put the highest rates first, and places without a rate last, the busiest of them first."""
+    known = row["rate"] is not None
+    return not known, -row["rate"] if known else 0.0, 0 if known else -row["incidents"], row["name"]
 
 
 def place_series(

@@ -17,32 +17,51 @@ def conclusion(found: Figures, lang: Lang) -> list[tuple[str, str]]:
 
 
 def _chinese(found: Figures) -> list[tuple[str, str]]:
-    cells, spots, all_of = found["cells"], found["hotspots"], found["incidents"]
-    missed = cells["residential"] - cells["in_band"]
-    pieces = [
+    cells, all_of = found["cells"], found["incidents"]
+    return [
         ("全域 ", ""),
         (fact(cells["cells"]), "strong"),
         (f" 个网格恰好铺满 {fact(cells['jurisdictions'])} 个辖区，", ""),
         ("无空白、无交叉", "good"),
-        ("；居民网格户数达标 ", ""),
-        (f"{fact(cells['in_band'])}/{fact(cells['residential'])}", "strong"),
-        (f"，另 {fact(missed)} 个在带外（已登记原因 {fact(cells['certified'])} 个）。", "")
-        if missed
-        else ("。", ""),
-        ("本期 ", ""),
+        *_band_chinese(cells),
+        ("。本期 ", ""),
         (fact(all_of["count"]), "strong"),
         (" 件", ""),
         (
             f"，较上期 {change_text(all_of['change'])}" if all_of["change"] is not None else "",
             "",
         ),
+        *_spots_chinese(found),
+        *_place_chinese(found),
+        *_staff_chinese(found),
+    ]
+
+
+def _band_chinese(cells: Figures) -> list[tuple[str, str]]:
+    if not cells["households"]:
+        return []
+    missed = cells["residential"] - cells["in_band"]
+    rest = f"，另 {fact(missed)} 个在带外（已登记原因 {fact(cells['certified'])} 个）"
+    return [
+        ("；居民网格户数达标 ", ""),
+        (f"{fact(cells['in_band'])}/{fact(cells['residential'])}", "strong"),
+        (rest if missed else "", ""),
+    ]
+
+
+def _spots_chinese(found: Figures) -> list[tuple[str, str]]:
+    spots = found["hotspots"]
+    if not found["cells"]["households"]:
+        return [("；没有户数，未检验热点。", "")]
+    if not spots["hot"]:
+        return [("，没有超出偶然的热点网格。" if found["incidents"]["count"] else "。", "")]
+    return [
         ("；", ""),
         (fact(spots["hot"]), "strong"),
-        (f" 个热点网格（占 {percent(spots['hot'] / cells['cells'])}）承载 ", ""),
+        (f" 个热点网格（占 {percent(spots['hot'] / found['cells']['cells'])}）承载 ", ""),
         (percent(spots["share"]), "strong"),
         (" 的事件。", ""),
     ]
-    return [*pieces, *_place_chinese(found), *_staff_chinese(found)]
 
 
 def _place_chinese(found: Figures) -> list[tuple[str, str]]:
@@ -68,46 +87,71 @@ def _staff_chinese(found: Figures) -> list[tuple[str, str]]:
 
 
 def _english(found: Figures) -> list[tuple[str, str]]:
-    cells, spots, all_of = found["cells"], found["hotspots"], found["incidents"]
-    missed = cells["residential"] - cells["in_band"]
+    cells, all_of = found["cells"], found["incidents"]
     change = all_of["change"]
-    pieces = [
+    return [
         (fact(cells["cells"]), "strong"),
         (f" cells tile {fact(cells['jurisdictions'])} jurisdictions exactly: ", ""),
         ("no gaps, no overlaps", "good"),
-        ("; ", ""),
-        (f"{fact(cells['in_band'])} of {fact(cells['residential'])}", "strong"),
-        (" residential cells keep the band", ""),
-        (
-            f", {fact(missed)} do not ({fact(cells['certified'])} with a recorded reason). "
-            if missed
-            else ". ",
-            "",
-        ),
+        *_band_english(cells),
+        (". ", ""),
         (fact(all_of["count"]), "strong"),
         (" incidents", ""),
         (f", {change_text(change)} on the period before" if change is not None else "", ""),
+        *_spots_english(found),
+        *_place_english(found),
+        *_staff_english(found),
+    ]
+
+
+def _band_english(cells: Figures) -> list[tuple[str, str]]:
+    if not cells["households"]:
+        return []
+    missed = cells["residential"] - cells["in_band"]
+    rest = f", {fact(missed)} do not ({fact(cells['certified'])} with a recorded reason)"
+    return [
+        ("; ", ""),
+        (f"{fact(cells['in_band'])} of {fact(cells['residential'])}", "strong"),
+        (" residential cells keep the band", ""),
+        (rest if missed else "", ""),
+    ]
+
+
+def _spots_english(found: Figures) -> list[tuple[str, str]]:
+    spots = found["hotspots"]
+    if not found["cells"]["households"]:
+        return [("; hotspots not tested, as households are unknown. ", "")]
+    if not spots["hot"]:
+        return [("; no hotspot above chance. " if found["incidents"]["count"] else ". ", "")]
+    return [
         ("; ", ""),
         (fact(spots["hot"]), "strong"),
-        (f" hotspot cells ({percent(spots['hot'] / cells['cells'])} of all) bear ", ""),
+        (f" hotspot cells ({percent(spots['hot'] / found['cells']['cells'])} of all) bear ", ""),
         (percent(spots["share"]), "strong"),
         (" of them. ", ""),
     ]
+
+
+def _place_english(found: Figures) -> list[tuple[str, str]]:
     first = _leading(found)
-    if first is not None:
-        pieces += [
-            (first["name"], "strong"),
-            (
-                f" has the highest rate: {first['rate']:.2f} per 100 households "
-                f"(95% interval {first['low']:.2f}–{first['high']:.2f}; "
-                f"all {found['incidents']['rate']:.2f}). ",
-                "",
-            ),
-        ]
+    if first is None:
+        return []
+    return [
+        (first["name"], "strong"),
+        (
+            f" has the highest rate: {first['rate']:.2f} per 100 households "
+            f"(95% interval {first['low']:.2f}–{first['high']:.2f}; "
+            f"all {found['incidents']['rate']:.2f}). ",
+            "",
+        ),
+    ]
+
+
+def _staff_english(found: Figures) -> list[tuple[str, str]]:
     staffing = found["staffing"]
-    if staffing and staffing["without_leader"]:
-        pieces += [(fact(staffing["without_leader"]), "bad"), (" cells lack a leader.", "")]
-    return pieces
+    if not staffing or not staffing["without_leader"]:
+        return []
+    return [(fact(staffing["without_leader"]), "bad"), (" cells lack a leader.", "")]
 
 
 def _leading(found: Figures) -> dict[str, Any] | None:
@@ -121,8 +165,7 @@ def _leading(found: Figures) -> dict[str, Any] | None:
 
 def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
     """Return the key figures: label, value, unit, line below, tone of that line."""
-    cells, all_of, spots = found["cells"], found["incidents"], found["hotspots"]
-    missed = cells["residential"] - cells["in_band"]
+    cells, all_of = found["cells"], found["incidents"]
     leftover = found["proof"]["leftover"]
     made = [
         _card(
@@ -146,34 +189,39 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
             ),
             "good" if found["proof"]["verdict"] == "exact" else "bad",
         ),
-        _card(
-            pick(lang, "户数达标", "In the band"),
-            percent(cells["in_band"] / cells["residential"] if cells["residential"] else None),
-            "",
-            pick(
-                lang,
-                f"带外 {fact(missed)} 个，已登记 {fact(cells['certified'])}",
-                f"{fact(missed)} outside, {fact(cells['certified'])} recorded",
-            ),
-        ),
+        _band_card(found, lang),
         _card(
             pick(lang, "本期事件", "Incidents"),
             fact(all_of["count"]),
             pick(lang, "件", ""),
             _change_line(found, lang),
         ),
-        _card(
-            pick(lang, "热点网格", "Hotspot cells"),
-            fact(spots["hot"]),
-            pick(lang, "个", ""),
-            pick(
-                lang,
-                f"承载 {percent(spots['share'])} 的事件",
-                f"bear {percent(spots['share'])} of incidents",
-            ),
-        ),
+        _hot_card(found, lang),
     ]
     return made + _closure_card(found, lang) + _staff_card(found, lang)
+
+
+def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
+    spots, label = found["hotspots"], pick(lang, "热点网格", "Hotspot cells")
+    if not found["cells"]["households"]:
+        return _card(label, "–", "", pick(lang, "没有户数，未检验", "not tested, no households"))
+    share = percent(spots["share"])
+    below = pick(lang, f"承载 {share} 的事件", f"bear {share} of incidents")
+    if not spots["hot"]:
+        below = pick(lang, "没有超出偶然的聚集", "nothing above chance")
+    return _card(label, fact(spots["hot"]), pick(lang, "个", ""), below)
+
+
+def _band_card(found: Figures, lang: Lang) -> dict[str, str]:
+    cells, label = found["cells"], pick(lang, "户数达标", "In the band")
+    if not cells["households"]:
+        return _card(label, "–", "", pick(lang, "数据没有户数", "households unknown"))
+    missed, recorded = fact(cells["residential"] - cells["in_band"]), fact(cells["certified"])
+    kept = cells["in_band"] / cells["residential"] if cells["residential"] else None
+    below = pick(
+        lang, f"带外 {missed} 个，已登记 {recorded}", f"{missed} outside, {recorded} recorded"
+    )
+    return _card(label, percent(kept), "", below)
 
 
 def _card(label: str, value: str, unit: str, below: str, tone: str = "") -> dict[str, str]:
@@ -228,6 +276,17 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     missing = staffing["without_leader"]
     label = pick(lang, "缺网格长", "No leader")
     return [_card(label, fact(missing), pick(lang, "格", "cells"), below)]
+
+
+def brief(lang: Lang) -> str:
+    """Say in one line what the first screen cannot be read without."""
+    return pick(
+        lang,
+        "事件率 = 本期事件数 ÷ 户数 × 100，排名附 95% 泊松区间；"
+        "热点 = Getis–Ord Gi*，经错误发现率校正，q ≤ 0.10；密度仅作示意。",
+        "Rate: incidents / households x 100, ranked with 95% Poisson intervals. "
+        "Hotspot: Getis-Ord Gi*, false discovery rate q ≤ 0.10. Density is for orientation.",
+    )
 
 
 def definitions(found: Figures, lang: Lang) -> list[str]:

@@ -12,6 +12,8 @@ from gridmap.privacy import SMALL
 
 Figures = dict[str, Any]
 esc = html.escape
+SCREEN = ' class="screen"'
+PAPER_PLACES, PAPER_ROWS = 12, 17  # rows of the ranking, and of both tables, that a sheet holds
 
 
 def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
@@ -38,7 +40,10 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
         _place(row, k + 1, found, lang, most, level, public, changes, closures, posts)
         for k, row in enumerate(rows)
     )
-    return f'<table><thead><tr>{head}</tr></thead><tbody class="places">{body}</tbody></table>'
+    return (
+        f'<table style="--rows:{len(rows)}"><thead><tr>{head}</tr></thead>'
+        f'<tbody class="places">{body}</tbody></table>'
+    )
 
 
 def _place(
@@ -55,6 +60,7 @@ def _place(
 ) -> str:
     link = "" if level is None else f' data-level="{level}" data-place="{row["place"]}"'
     small = public and 0 < row["incidents"] < SMALL
+    name = row["name"] or pick(lang, "全域", "Whole area")
     rate = "–"
     hint = ""
     if row["rate"] is not None and not small:
@@ -65,7 +71,7 @@ def _place(
         hint = f"95%: {row['low']:.2f} – {row['high']:.2f}"
     cells = [
         (str(rank), "quiet", ""),
-        (esc(row["name"]), "left name", row["name"]),
+        (esc(name), "left name", name),
         (rate, "rate", hint),
         (counted(row["incidents"], public, lang), "", ""),
         *([(change_text(row["change"]), "", "")] if changes else []),
@@ -79,7 +85,8 @@ def _place(
         f'<td class="{name}"' + (f' title="{esc(title)}"' if title else "") + f">{text}</td>"
         for text, name, title in cells
     )
-    return f"<tr{link}>{inner}</tr>"
+    where = "" if rank <= PAPER_PLACES else SCREEN
+    return f"<tr{where}{link}>{inner}</tr>"
 
 
 def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -94,10 +101,12 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> str:
     top = found["hotspots"]["top"]
     if not top:
         text = pick(
-            lang,
-            "本期没有超出偶然的热点。",
-            "No cell stands out above chance in this period.",
+            lang, "本期没有超出偶然的热点。", "No cell stands out above chance in this period."
         )
+        if not found["cells"]["households"]:
+            text = pick(
+                lang, "数据没有户数，未检验热点。", "Not tested, as households are unknown."
+            )
         return f'<p class="empty">{esc(text)}</p>'
     head = "".join(
         f'<th class="{name}">{esc(text)}</th>'
@@ -112,13 +121,15 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> str:
         ]
     )
     go = pick(lang, "定位", "Show")
+    printed = PAPER_ROWS - min(len(found["ranking"]["rows"]), PAPER_PLACES)
     body = "".join(
-        f'<tr data-cell="{one["index"]}" data-theme="{theme}"><td><b>{one["z"]:.1f}</b></td>'
+        f'<tr{"" if k < printed else SCREEN} data-cell="{one["index"]}" data-theme="{theme}">'
+        f"<td><b>{one['z']:.1f}</b></td>"
         f'<td class="left name" title="{esc(one["code"])}">{esc(one["name"])}</td>'
         f"<td>{counted(one['incidents'], public, lang)}</td><td>{one['expected']:.1f}</td>"
         f'<td class="optional">{fact(one["households"])}</td><td>{_small(one["q"])}</td>'
         f'<td class="go">{esc(go)}</td></tr>'
-        for one in top
+        for k, one in enumerate(top)
     )
     return f'<table><thead><tr>{head}</tr></thead><tbody class="cells">{body}</tbody></table>'
 
