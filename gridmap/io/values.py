@@ -67,12 +67,15 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
 
 def numbers(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     """Read numbers; what is none becomes NaN and is counted in the notes."""
+    from gridmap.incidents.points import decimal_points
+
     if values.dtype.kind in "iuf":
         return values.astype(float)
     read = pd.to_numeric(values, errors="coerce").astype(float)
     rest = read.isna() & ~values.isna()
     if rest.any():
-        read = read.mask(rest, values[rest].map(parse_number).astype(float))
+        text = decimal_points(values[rest].astype("str").str.strip())
+        read = read.mask(rest, text.map(parse_number).astype(float))
         rest = read.isna() & ~values.map(is_nothing).astype(bool)
     if rest.any():
         count, bad = f"{int(rest.sum()):,}", values[rest]

@@ -207,6 +207,15 @@ def test_numbers_that_are_no_counts_are_refused(value: float) -> None:
         understand(pd.DataFrame({"户数": [1.0, value]}), "building")
 
 
+def test_coordinates_with_decimal_commas() -> None:
+    """Three decimals are no thousands where another row has seven."""
+    table = pd.DataFrame({"longitude": ["8,1602403", "8,160"], "latitude": ["48,0096925", "k.A."]})
+    frame, known = understand(table, "incident")
+    assert frame["lng"].tolist() == [8.1602403, 8.16]
+    assert frame["lat"].iloc[0] == 48.0096925
+    assert [en for _, en in known.notes] == ["1 rows of latitude are no numbers: row 2 'k.A.'."]
+
+
 def test_mended_counts_are_told() -> None:
     _, known = understand(pd.DataFrame({"户数": ["3 60户", "12", "-"]}), "building")
     text = " ".join(known.sentences("en"))
