@@ -41,6 +41,7 @@ _HEADINGS = {
     "cold": "冷点期数",
     "trend": "趋势得分（Mann–Kendall）",
     "tau": "趋势（Kendall τ）",
+    "slope": "每期变化（Sen 斜率）",
 }
 
 
@@ -56,8 +57,11 @@ _HEADINGS = {
 @click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--exposure", metavar="COL", default="households",
               help="Denominator: a column of the cells, or none for raw counts.")  # fmt: skip
-@click.option("--p", "p", type=click.Choice(["skew", "normal", "permutation"]), default="skew",
+@click.option("--p", "p", type=click.Choice(["skew", "pearson", "normal", "permutation"]),
+              default="skew",
               help="How p is found; permutation needs at most 500 cells.")  # fmt: skip
+@click.option("--correction", type=click.Choice(["bh", "by", "holm", "bonferroni"]), default="bh",
+              help="For many tests; bh and by hold the false discovery rate.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
 @click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
@@ -77,6 +81,7 @@ def command(
     until: str | None,
     exposure: str,
     p: Any,
+    correction: Any,
     seed: int,
     emerging: Path | None,
     where: dict[str, Any],
@@ -103,7 +108,8 @@ def command(
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = _counted(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure
-    results = {"hotspots": hotspots(table, proved, exposure=denominator, p=p, seed=seed)}
+    options = {"p": p, "correction": correction, "seed": seed}
+    results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
     if emerging is not None:
         results["emerging"] = histories(table, proved, exposure=denominator)
     for name, place in (("hotspots", output), ("emerging", emerging)):
@@ -166,8 +172,8 @@ def _placed(
     counted = counts["inside"] + counts["boundary"] + counts["rim"]
     shell.say(
         shell.pick(
-            f"读取 {len(frame):,} 件，期间内 {counts['read']:,} 件 = 归格 {counted:,} + 格外 "
-            f"{counts['outside']:,} + 无效坐标 {counts['invalid']:,}。",
+            f"读取 {len(frame):,} 件，期间内 {counts['read']:,} 件 = 归格 {counted:,} + 辖区外 "
+            f"{counts['outside']:,} + 坐标无效 {counts['invalid']:,}。",
             f"{len(frame):,} read, {counts['read']:,} in the period = {counted:,} in cells + "
             f"{counts['outside']:,} outside + {counts['invalid']:,} without position.",
         )

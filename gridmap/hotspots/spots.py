@@ -213,6 +213,7 @@ def _result(
         **facts,
         **base.left_out(maps.counts),
         cells=len(base.values),
+        compared=len(keep),
         tested=int((judged.gate == 0).sum()),
         incidents=int(maps.counts.sum()),
         maps=maps.counts.shape[1],

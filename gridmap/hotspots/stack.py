@@ -134,10 +134,13 @@ def exposure_of(
             f"`exposure` is {exposure!r}, but `grid.cells` has no such column. Use 'households', "
             "'area_m2', another column of `grid.cells`, or a Series by code."
         )
-    try:
-        numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`exposure` {name!r} does not hold numbers: {error}.") from error
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        # a code of digits only is a name, not an amount
+        raise InputError(
+            f"`exposure` {name!r} holds text, not numbers. Name a column of amounts, as "
+            "'households', or turn it into numbers: `pd.to_numeric`."
+        )
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if (numbers < 0).any():
         code = cells.index[int(np.argmax(numbers < 0))]
         raise InputError(f"`exposure` {name!r} is negative in cell {code}. Give 0 or more.")

@@ -15,6 +15,8 @@ from gridmap.hotspots.words import (
 )
 
 Method = dict[str, Any]
+# below it chance leaves little room for a hotspot to stand out in
+FEW_CELLS = 100
 
 
 def rates_method(**facts: Any) -> Method:
@@ -42,8 +44,9 @@ def hotspots_method(**facts: Any) -> Method:
     _add(
         caveats,
         facts["too_few"],
-        "{n:,} {unit}窗口内期望件数不足 {least:g}，未作判断。",
-        "{cells} with fewer than {least:g} expected incidents in the window not judged.",
+        "{n:,} {unit}窗口内期望件数不足 {least:g}，未作判断；可合并类别或延长期间。",
+        "{cells} with fewer than {least:g} expected incidents in the window not judged; join "
+        "categories or take a longer period.",
         least=facts["least_expected"],
         **_units(facts, facts["too_few"]),
     )
@@ -54,6 +57,13 @@ def hotspots_method(**facts: Any) -> Method:
         "{cells} with fewer than {least:g} expected incidents in the window: too few to call cold.",
         least=facts["least_expected_cold"],
         **_units(facts, facts["cold_untestable"]),
+    )
+    few = facts["compared"] if facts["compared"] < FEW_CELLS else 0
+    _add(
+        caveats,
+        few,
+        "仅 {n:,} 个网格参与比较，较弱的热点可能查不出。",
+        "Only {cells} compared: weaker hotspots may go unseen.",
     )
     _add(
         caveats,

@@ -127,7 +127,7 @@ def during(
     Raises
     ------
     InputError
-        If a day cannot be read, or nothing has a time.
+        If a day cannot be read, nothing has a time, or none of the reports is of these days.
 
     Examples
     --------
@@ -142,7 +142,10 @@ def during(
     end = np.inf if until is None else _day("until", until) + DAY
     if first >= end:
         raise InputError(f"`since` {since} lies after `until` {until}. Swap them.")
-    return incidents[(seconds >= first) & (seconds < end)]
+    shown = incidents[(seconds >= first) & (seconds < end)]
+    if len(incidents) and not len(shown):
+        _refuse_empty_days(seconds)
+    return shown
 
 
 def check_span(periods: pd.Series, unit: str) -> None:
@@ -180,6 +183,18 @@ def _day(name: str, day: str) -> float:
     if moment is pd.NaT:
         raise InputError(f"`{name}` is {day!r}; give a day as 2026-03-01.")
     return float(moment.normalize().timestamp())
+
+
+def _refuse_empty_days(seconds: NDArray[np.float64]) -> None:
+    """Tell which days there are, where none was asked for."""
+    known = seconds[np.isfinite(seconds)]
+    if not len(known):
+        raise InputError("`incidents` have no readable time. Check the column `time`.")
+    first, last = (pd.Timestamp(moment, unit="s").date() for moment in (known.min(), known.max()))
+    raise InputError(
+        f"No incident is of the days asked for; they run from {first} to {last}. Change `since` "
+        "or `until`."
+    )
 
 
 def _refuse_degrees(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:

@@ -107,7 +107,7 @@ def indicators(
     ----------
     incidents : DataFrame
         A row a case, with ``status`` and, as far as known, ``closed``, ``due``, ``source``,
-        ``handling_level`` and ``reworked``.
+        ``handling_level`` and ``reworked``; what `assign` returned will do.
     by : str or sequence of str
         Columns to compute by, as a level or ``month`` (of ``time``).
     until : date, optional

@@ -38,7 +38,8 @@ def count_cases(
     Parameters
     ----------
     incidents : DataFrame
-        A row a case, with ``status``.
+        A row a case, with ``status``; behind `assign`, whose own ``status`` tells the place, it
+        is ``incident_status``.
     until : date, optional
         What was due after it need not be closed yet.
     public : sequence of str
@@ -49,9 +50,7 @@ def count_cases(
     DataFrame
         A column a count of `COUNTS`.
     """
-    if "status" not in incidents:
-        raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
-    stage = stages(incidents["status"])
+    stage = stages(_status_of(incidents))
     order = stage.map({name: row["order"] for name, row in statuses().items()}).astype(int)
     accepted = order >= 2
     closed = stage == "closed"
@@ -86,7 +85,7 @@ def funnel(
     Parameters
     ----------
     incidents : DataFrame
-        A row a case.
+        A row a case; what `assign` returned will do.
     of : {"status", "handling_level"}
         Stages that were reached (each includes the later ones), or levels that settled.
     lang : {"zh", "en"}
@@ -104,14 +103,14 @@ def funnel(
     >>> found.loc[found["cases"] > 0, ["name", "cases", "share"]].round(4).values.tolist()
     [['cell', 24588, 0.9945], ['district', 135, 0.0055]]
     """
-    if of not in incidents:
-        raise InputError(f"`incidents` has no column `{of}`.")
     if of == "status":
         rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
         places = {name: row["order"] for name, row in statuses().items()}
-        reached = stages(incidents["status"]).map(places).astype(int)
+        reached = stages(_status_of(incidents)).map(places).astype(int)
         cases = [int((reached >= row["order"]).sum()) for row in rows.values()]
     else:
+        if of not in incidents:
+            raise InputError(f"`incidents` has no column `{of}`.")
         rows = {str(row["order"]): row for row in levels().values()}
         settled = levels_of(incidents["handling_level"])
         cases = [int((settled == row["order"]).sum()) for row in rows.values()]
@@ -183,6 +182,20 @@ def levels_of(level: pd.Series) -> pd.Series:
     """Translate handling levels as delivered into their order, from 1."""
     words = {word: int(row["order"]) for row in levels().values() for word in row["words"]}
     return _translated(level, words, "handling_level", "levels.csv")
+
+
+def _status_of(incidents: pd.DataFrame) -> pd.Series:
+    """Take the stage of each case; `assign` needs ``status`` for itself and moves it aside."""
+    if "incident_status" in incidents:
+        return incidents["incident_status"]
+    if "status" not in incidents:
+        raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
+    if "nearest_code" in incidents and isinstance(incidents["status"].dtype, pd.CategoricalDtype):
+        raise InputError(
+            "`incidents` comes from `assign`, whose `status` tells where a case lies, and had none "
+            "of its own. Name the column that tells the stage `status`, and assign again."
+        )
+    return incidents["status"]
 
 
 def _translated(given: pd.Series, words: dict[str, Any], column: str, table: str) -> pd.Series:

@@ -45,7 +45,7 @@ def test_a_table_with_chinese_headings(folder: Path, tmp_path: Path) -> None:
     found = run(folder, "-o", str(out))
     assert found.exit_code == 0, found.output
     assert "100 个网格、1,995 件中，热点" in found.stdout
-    assert "归格 1,995 + 格外 5" in found.stderr
+    assert "归格 1,995 + 辖区外 5" in found.stderr
     table = pd.read_csv(out)
     assert set(table.loc[table["冷热等级"] >= 2, "网格编码"]) == set(SQUARE)
     again = run(folder, "-o", str(out))
@@ -71,6 +71,15 @@ def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Pa
     assert len(histories) == 200 and "hot" in set(histories["side"])
 
 
+def test_corrections_may_be_stricter(folder: Path, tmp_path: Path) -> None:
+    said = {}
+    for correction in ("bh", "holm"):
+        options = ["-o", str(tmp_path / f"{correction}.csv"), "--correction", correction, "--json"]
+        said[correction] = json.loads(run(folder, *options).stdout)["hotspots"]
+    assert sum(said["holm"]["hot"]) <= sum(said["bh"]["hot"])
+    assert "总体误报概率（Holm）" in said["holm"]["sentence"]["zh"]
+
+
 def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "spots.parquet"
     options = ["-o", str(out), "--since", "2026-02-01", "--until", "2026-02-28", "--json"]
@@ -87,6 +96,12 @@ def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> Non
         (["--exposure", "shops"], "网格没有这一列"),
         (["--since", "2026-03-01", "--until", "2026-02-01"], "请对调"),
         (["--since", "soon"], "请写日期"),
+        (
+            ["--since", "2031-01-01"],
+            "所选日期内没有案件；全部案件的日期为 2026-01-01 至 2026-03-30",
+        ),
+        (["--exposure", "parent"], "是文本，不是数量"),
+        (["--exposure", "name"], "是文本，不是数量"),
         (["--until", ""], "请写日期"),
         (["--emerging", "x.csv"], "需要 --by"),
         (["--time", "nix", "--by", "month"], "nix"),

@@ -60,6 +60,25 @@ def test_most_are_found_in_all_incidents_and_the_rest_is_quiet(city: Any) -> Non
     assert np.mean(found) >= 0.8
 
 
+def test_what_began_late_is_found_in_its_own_weeks(city: Any) -> None:
+    town, grid, placed = city
+    late = town.truth[town.truth["since"] > town.incidents["time"].min() + pd.Timedelta(days=60)]
+    recent = placed[placed["time"] >= late["since"].min()]
+    spots = gm.hotspots(gm.tally(recent, grid), grid)
+    for area in late.geometry:
+        assert (spots.loc[touched(grid, area), "bin"] > 0).any()
+    decoys = town.truth.loc[town.truth["kind"] == "decoy", "geometry"]
+    assert all((spots.loc[touched(grid, area), "bin"] <= 0).all() for area in decoys)
+
+
+def test_a_town_too_small_for_its_hotspots_says_so(town: Any, grid: Any) -> None:
+    placed = gm.assign(town.incidents, grid)
+    whole = gm.hotspots(gm.tally(placed, grid), grid).attrs["method"]
+    assert "weaker hotspots may go unseen" in " ".join(whole["caveats"]["en"])
+    kinds = gm.hotspots(gm.tally(placed, grid, by="subcategory"), grid).attrs["method"]
+    assert "可合并类别或延长期间" in " ".join(kinds["caveats"]["zh"])
+
+
 def test_what_began_lately_is_not_persistent(city: Any) -> None:
     town, grid, placed = city
     late = town.truth[town.truth["since"] > town.incidents["time"].min() + pd.Timedelta(days=60)]

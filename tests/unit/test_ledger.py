@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+import gridmap as gm
 from gridmap.errors import InputError
 from gridmap.incidents.ledger import (
     count_cases,
@@ -92,3 +93,16 @@ def test_the_funnel_narrows(town: object) -> None:
     assert settled["share"].sum() == pytest.approx(1)
     with pytest.raises(InputError, match="no column `handling_level`"):
         funnel(incidents.drop(columns="handling_level"), of="handling_level")
+
+
+def test_what_assign_returns_is_understood(town: object, grid: object) -> None:
+    placed = gm.assign(town.incidents, grid)  # type: ignore[attr-defined]
+    own = town.incidents  # type: ignore[attr-defined]
+    assert funnel(placed).equals(funnel(own))
+    assert gm.indicators(placed).equals(gm.indicators(own))
+    bare = gm.assign(own[["geometry"]], grid)
+    for question in (funnel, gm.indicators):
+        with pytest.raises(InputError, match="comes from `assign`"):
+            question(bare)
+        with pytest.raises(InputError, match="no column `status`"):
+            question(own[["geometry"]])
