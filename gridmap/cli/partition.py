@@ -85,7 +85,8 @@ def command(
     if report_path is not None:
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
-    units, wanted = read_units(shell, clock, options)
+    old = None if options["keep"] is None else read_grid(options["keep"])
+    units, wanted = read_units(shell, clock, options, None if old is None else old.crs)
     lang = cast(Literal["zh", "en"], shell.lang)
     grid = partition(
         units,
@@ -97,7 +98,7 @@ def command(
         quality=options["quality"],
         road_preference=options["road_preference"],
         no_holes=options["no_holes"],
-        keep=None if options["keep"] is None else read_grid(options["keep"]),
+        keep=old,
         move_price=options["move_price"],
         limit=options["limit"],
         locked=options["locked"],
@@ -141,11 +142,12 @@ class Clock:
 
 
 def read_units(
-    shell: _shell.Shell, clock: Clock, options: dict[str, Any]
+    shell: _shell.Shell, clock: Clock, options: dict[str, Any], metric: Any = None
 ) -> tuple[gpd.GeoDataFrame, pd.Series | None]:
     """Read the inputs, say how they were understood, and make units of them.
 
     Beside the units stands the number of cells wanted in each jurisdiction, if one was named.
+    `metric` is the CRS of a grid to keep, which the units are made in.
     """
     from gridmap.io import inputs
     from gridmap.partition.units.attach import attach
@@ -178,6 +180,7 @@ def read_units(
         "levels": levels,
         "code": code,
         "count": "households",
+        "crs": metric,
     }
     if options["units"] is not None:
         given = understood(inputs.read_units(options["units"], crs=crs, count=options["count"]))

@@ -132,6 +132,25 @@ def test_keep_tells_what_moved(files: Path) -> None:
     assert old.content_hash == new.content_hash
 
 
+def test_keep_works_in_the_crs_of_the_old_grid(files: Path) -> None:
+    assert partition(files).exit_code == 0
+    for name in ("areas", "units"):
+        gpd.read_file(files / f"{name}.gpkg").to_crs(4548).to_file(files / f"{name}.gpkg")
+    again = partition(files, "--keep", files / "grid.gpkg", "--overwrite", "--seed", 5)
+    assert again.exit_code == 0, again.output
+    assert "transformed vertex by vertex to EPSG:4547" in again.stderr
+    assert "4 unchanged, 0 redrawn, 0 new, 0 retired; 0 households moved" in again.stdout
+    assert gm.read_grid(files / "grid.gpkg").crs == 4547
+
+
+def test_a_grid_in_degrees_is_not_kept_and_the_cure_is_told(files: Path) -> None:
+    cells = gpd.read_file(files / "units.gpkg").to_crs(4326)
+    gm.write_grid(gm.adopt(cells, cells.union_all("coverage")), files / "old.gpkg")
+    result = partition(files, "--keep", files / "old.gpkg")
+    assert result.exit_code == 2 and "ogr2ogr -t_srs" in result.stderr
+    assert not (files / "grid.gpkg").exists()
+
+
 def test_the_same_files_give_the_same_bytes(files: Path) -> None:
     partition(files)
     first = (files / "grid.gpkg").read_bytes()
