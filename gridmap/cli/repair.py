@@ -159,12 +159,13 @@ def _report(
             shell.pick(f"{cells:,} 个网格均无需修复", f"none of {cells:,} cells needs mending")
         )
         return
+    every = cells + counts.get("absorbed", 0) + counts.get("dropped", 0)
     zh = "、".join(f"{_CHANGES[change]} {n:,}" for change, n in counts.items())
     en = ", ".join(f"{change} {n:,}" for change, n in counts.items())
     done_zh, done_en = ("将改动", "would change") if dry_run else ("修复", "mended")
     shell.answer(
         shell.pick(
-            f"{cells:,} 个网格中{done_zh} {len(log):,} 个（{zh}）",
-            f"{done_en} {len(log):,} of {cells:,} cells ({en})",
+            f"{every:,} 个网格中{done_zh} {len(log):,} 个（{zh}）",
+            f"{done_en} {len(log):,} of {every:,} cells ({en})",
         )
     )

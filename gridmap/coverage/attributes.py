@@ -9,20 +9,7 @@ import pandas as pd
 import shapely
 
 from gridmap.coverage.chain import Geometries, Index
-from gridmap.coverage.wording import Lang, pick
-
-REASONS = {
-    "Self-intersection": "自相交",
-    "Ring Self-intersection": "环自相交",
-    "Hole lies outside shell": "洞在外环之外",
-    "Holes are nested": "洞相互嵌套",
-    "Interior is disconnected": "内部不连通",
-    "Nested shells": "外环相互嵌套",
-    "Duplicate Rings": "环重复",
-    "Too few points in geometry component": "顶点不足",
-    "Invalid Coordinate": "坐标无效",
-}
-"""What GEOS says of a ring, in Chinese."""
+from gridmap.coverage.wording import Lang, pick, reason_in
 
 
 class Remark(NamedTuple):
@@ -45,7 +32,7 @@ def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[R
             remarks.append(Remark("geom-empty", "", (k,), text, None))
         else:
             reason = shapely.is_valid_reason(shape)
-            text = pick(lang, _in_chinese(reason), reason)
+            text = reason_in(lang, reason)
             remarks.append(Remark("ring-invalid", "", (k,), text, _place(reason, shape)))
     many = np.flatnonzero(shapely.get_num_geometries(polygons) > 1)
     for k in map(int, many):
@@ -134,11 +121,6 @@ def household_remarks(
         note = pick(lang, zh, en)
         remarks.append(Remark("households-out-of-range", qualifier, (k,), note, polygons[k]))
     return remarks
-
-
-def _in_chinese(reason: str) -> str:
-    words, bracket, place = reason.partition("[")
-    return REASONS.get(words, words) + bracket + place
 
 
 def _place(reason: str, shape: shapely.Geometry) -> shapely.Geometry:

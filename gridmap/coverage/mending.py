@@ -177,6 +177,11 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
             "`boundary` is missing, so nothing says what the cells should fill. "
             "Hand in the outline, or `outline` to derive it from the cells."
         )
+    if not shapely.is_valid(outline):
+        raise InputError(
+            f"`boundary` is no area ({shapely.is_valid_reason(outline)}), so nothing can be proved "
+            "of what fills it. Mend it first."
+        )
     if exclude is not None:
         areas = polygons_of("exclude", exclude)
         outline = shapely.difference(outline, shapely.union_all(made_valid(areas)))
@@ -277,7 +282,8 @@ def _mended(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> _W
         _take(work, everything, built.polygons, patches.cells)
         work.created += built.created
         work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
-    rows = np.array(sorted(work.changes), dtype=np.int64)
+    unsound = set(invalid_among(before).tolist())
+    rows = np.array(sorted(work.changes.keys() - unsound), dtype=np.int64)
     for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
         work.polygons[k] = before[k]  # a vertex came and went
         del work.changes[k]

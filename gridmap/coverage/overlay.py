@@ -321,8 +321,9 @@ def _unseen(rest: Leftover, owner: Index, found: Faults) -> Faults:
 
 def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
     """Return one leftover cluster as a fault whose sign of area tells gap from overlap."""
-    local = edges - np.tile(edges[0, :2], 2)
-    signed = float(((local[:, 0] * local[:, 3] - local[:, 2] * local[:, 1]) / 2 * count).sum())
+    # in fractions: doubles cancel to nothing, and the sign is the answer
+    crosses = (n * _cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))
+    signed = float(sum(crosses) / 2)
     lines = shapely.multilinestrings([list(edges.reshape(-1, 2, 2))])
     fault = faults_of("overlap" if signed > 0 else "gap", lines)
     culprits = np.full((1, 2), -1, dtype=np.int64)

@@ -56,6 +56,8 @@ def summary(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
         texts.append(pick(lang, f"{count:,} 处{noun}{zh_size}", f"{count:,} {noun}{size}"))
     if not texts:
         edges = defects.attrs["proof"]["leftover"]
+        if edges == 0:
+            return pick(lang, "未能证明", "not proved")
         return pick(lang, f"{edges:,} 条边未能抵消", f"{edges:,} edges do not cancel")
     return pick(lang, "、", ", ").join(texts)
 

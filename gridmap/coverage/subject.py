@@ -16,7 +16,7 @@ from gridmap.coverage.attributes import Remark
 from gridmap.coverage.chain import Geometries, Rings, rings_of
 from gridmap.coverage.outline import outline_of
 from gridmap.coverage.proof import boundary_of, polygons_of
-from gridmap.coverage.wording import Lang, pick
+from gridmap.coverage.wording import Lang, pick, reason_in
 from gridmap.errors import InputError
 
 
@@ -75,6 +75,15 @@ def _outline(
                 lang,
                 "边界图层各部分互不吻合，已合并",
                 "the parts of the boundary layer do not match each other; they were dissolved",
+            )
+        )
+    if outline is not None and not shapely.is_valid(outline):
+        reason = reason_in(lang, shapely.is_valid_reason(outline))
+        notes.append(
+            pick(
+                lang,
+                f"边界本身无效（{reason}），什么也证明不了：请先修正边界",
+                f"the boundary is no area ({reason}), so nothing can be proved: mend it first",
             )
         )
     return outline

@@ -49,10 +49,35 @@ QUALIFIERS = {
     "recorded": ("已登记例外", "recorded exception"),
 }
 
+REASONS = {
+    "Self-intersection": "自相交",
+    "Ring Self-intersection": "环自相交",
+    "Hole lies outside shell": "洞在外环之外",
+    "Holes are nested": "洞相互嵌套",
+    "Interior is disconnected": "内部不连通",
+    "Nested shells": "外环相互嵌套",
+    "Duplicate Rings": "环重复",
+    "Too few points in geometry component": "顶点不足",
+    "Invalid Coordinate": "坐标无效",
+}
+"""What GEOS says of a ring, in Chinese."""
+
 
 def pick(lang: Lang, zh: str, en: str) -> str:
     """Return the text in one of the two languages."""
     return zh if lang == "zh" else en
+
+
+def reason_in(lang: Lang, reason: str) -> str:
+    """Return what GEOS says of an invalid ring.
+
+    Examples
+    --------
+    >>> reason_in("zh", "Self-intersection[2 3]")
+    '自相交[2 3]'
+    """
+    words, bracket, place = reason.partition("[")
+    return pick(lang, REASONS.get(words, words), words) + bracket + place
 
 
 def name_of(kind: str, lang: Lang, count: int = 1) -> str:

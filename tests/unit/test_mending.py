@@ -179,7 +179,19 @@ def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPa
     assert caught.value.defects["kind"].tolist() == ["gap"]
 
 
+def test_a_ring_that_touches_itself_becomes_parts_and_stays_so():
+    hourglass = shapely.Polygon([(0, 0), (4, 0), (2, 2), (4, 4), (0, 4), (2, 2)])
+    sides = [shapely.Polygon([(0, 0), (2, 2), (0, 4)]), shapely.Polygon([(4, 0), (4, 4), (2, 2)])]
+    mended, log = repair(frame([hourglass, *sides]), shapely.box(0, 0, 4, 4))
+    assert mended.geometry.is_valid.all()
+    assert log["change"].tolist() == ["ring-repaired"]
+    assert prove(mended, shapely.box(0, 0, 4, 4)).verdict == "exact"
+
+
 def test_input_is_checked_at_the_door():
+    bow = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
+    with pytest.raises(InputError, match="`boundary` is no area"):
+        repair(frame(QUARTERS), bow)
     with pytest.raises(InputError, match="nothing says what the cells should fill"):
         repair(frame(QUARTERS), None)
     with pytest.raises(CRSError, match="Transform one"):

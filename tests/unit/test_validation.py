@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import geopandas as gpd
@@ -177,6 +178,26 @@ def test_crossing_rings_are_told_in_chinese():
     bow = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
     found = validate(frame([bow]), FILLED)
     assert found["note"][found["kind"] == "ring-invalid"].iloc[0].startswith("自相交[")
+
+
+def test_a_boundary_that_is_no_area_is_told():
+    bow = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
+    found = validate(frame([shapely.box(0, 0, 5, 5)]), bow, lang="zh")
+    assert found.attrs["verdict"] == "failed"
+    assert any("边界本身无效（自相交[" in note for note in found.attrs["notes"])
+
+
+def test_what_no_double_can_measure_is_told_by_its_exact_sign():
+    """The double nearest to 1/3 lies below the side from (0, 0) to (3, 1): an overlap."""
+    point = (1.0, 1 / 3)
+    cells = [
+        shapely.Polygon([(0, 0), (3, 1), (3, 0)]),
+        shapely.Polygon([(0, 0), point, (0, 2)]),
+        shapely.Polygon([point, (3, 1), (0, 2)]),
+    ]
+    found = validate(frame(cells), shapely.Polygon([(0, 0), (3, 0), (3, 1), (0, 2)]))
+    assert found["kind"].tolist() == ["overlap"]
+    assert found["area_m2"].tolist() == [float((Fraction(1) - 3 * Fraction(1 / 3)) / 2)]
 
 
 def test_parents_are_checked():
