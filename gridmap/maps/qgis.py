@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 from gridmap._checks import check_choice
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
-from gridmap.maps.words import Lang
+from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def save_qgis_style(
     grid: Grid, path: str | Path, *, overwrite: bool = False, lang: Lang = "zh"
 ) -> Path:
-    """Write the .qml file that QGIS applies to a layer of the same name.
+    """Write the .qml file that QGIS applies to a grid file of the same name.
 
-    Cells are coloured by their households against the band, dedicated cells apart.
+    Cells are coloured by their households against the band, dedicated cells apart. QGIS gives the
+    style to every layer of the file; the others show their outlines.
 
     Parameters
     ----------
@@ -47,7 +48,10 @@ def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
             f'<rule key="rule{k}" filter={quoteattr(condition)} label={quoteattr(row.label)} '
             f'symbol="{k}"/>'
         )
-        symbols.append(_symbol(k, row))
+        symbols.append(_symbol(str(k), _looks(row)))
+    other = pick(lang, "其他图层（轮廓）", "other layers (outline)")
+    rules.append(f'<rule key="other" filter="ELSE" label={quoteattr(other)} symbol="other"/>')
+    symbols.append(_symbol("other", [{**_fill("#ffffff", "no"), **_line("96,112,120,255", "0.3")}]))
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         '<qgis version="3.28.0" styleCategories="Symbology">\n'
@@ -62,31 +66,36 @@ def _conditions(grid: Grid) -> list[str]:
     low, high = grid.band
     third = (high - low) / 3
     edges = [low, round(low + third), round(low + 2 * third), high + 1]
-    home = "\"kind\" <> 'dedicated'"
+    cell = '"area_m2" > 0'  # the layer of units has the other columns too
+    home = f"{cell} AND \"kind\" <> 'dedicated'"
     return [
         f'{home} AND "households" < {edges[0]}',
         *(f'{home} AND "households" >= {a} AND "households" < {b}' for a, b in pairwise(edges)),
         f'{home} AND "households" >= {edges[-1]}',
-        "\"kind\" = 'dedicated'",
+        f"{cell} AND \"kind\" = 'dedicated'",
     ]
 
 
-def _symbol(k: int, row: themes.Class) -> str:
-    layers = _layer("SimpleFill", {**_fill(row.color, "solid"), **_line("255,255,255,255", "0.2")})
+def _looks(row: themes.Class) -> list[dict[str, str]]:
+    """Fill with the colour of a class, and with its hatch over that."""
+    line = _line("255,255,255,255", "0.2")
+    looks = [{**_fill(row.color, "solid"), **line}]
     if row.hatch:
-        layers += _layer(
-            "SimpleFill",
-            {**_fill("#6b7a83", "f_diagonal"), **_line("255,255,255,255", "0.2")},
-        )
-    return f'<symbol type="fill" name="{k}" alpha="1" clip_to_extent="1">{layers}</symbol>'
+        looks.append({**_fill("#6b7a83", "b_diagonal"), **line})
+    return looks
 
 
-def _layer(kind: str, options: dict[str, str]) -> str:
+def _symbol(name: str, looks: list[dict[str, str]]) -> str:
+    layers = "".join(map(_layer, looks))
+    return f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1">{layers}</symbol>'
+
+
+def _layer(options: dict[str, str]) -> str:
     inner = "".join(
         f'<Option type="QString" name="{name}" value="{value}"/>' for name, value in options.items()
     )
     return (
-        f'<layer class="{kind}" enabled="1" locked="0" pass="0">'
+        f'<layer class="SimpleFill" enabled="1" locked="0" pass="0">'
         f'<Option type="Map">{inner}</Option></layer>'
     )
 

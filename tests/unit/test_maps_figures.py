@@ -237,6 +237,8 @@ def test_incidents_without_times_statuses_or_hits(grid: gm.Grid, town: Any) -> N
         ({"audience": "all"}, "`audience` is 'all'"),
         ({"level": "province"}, "`level` is 'province'"),
         ({"cell": "nope"}, "No cell has the code 'nope'"),
+        ({"cell": "nope", "audience": "public"}, "The sheet of a cell is internal"),
+        ({"cell": "nope", "basemap": "x.png"}, "a map of its own"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(

@@ -103,6 +103,11 @@ def briefing(
     check_choice("by", by, FREQUENCY)
     check_choice("audience", audience, ("internal", "public"))
     if cell is not None:
+        if audience == "public" or basemap is not None:
+            raise InputError(
+                "The sheet of a cell is internal and has a map of its own. Leave out "
+                "audience='public' and `basemap`."
+            )
         from gridmap.maps.brief.sheet import cell_sheet
 
         return cell_sheet(

@@ -225,7 +225,8 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
                 f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}",
             )
         )
-    rows.append((pick(lang, "热点", "Hotspot"), _spot_text(found, lang), f"z {found['z']:.1f}"))
+    spot = "" if found["gate"] else f"z {found['z']:.1f}"
+    rows.append((pick(lang, "热点", "Hotspot"), _spot_text(found, lang), spot))
     for one in found["categories"] or ():
         name = one["name"] or pick(lang, "其他", "others")
         rows.append((name, fact(one["count"]), percent(one["share"])))
@@ -246,7 +247,7 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
     posts = found["posts"]
     if posts is not None:
         load = "" if posts["load"] is None else f"{posts['load']:.0f}"
-        each = pick(lang, f"每名专职 {load} 户", f"{load} households a worker") if load else ""
+        each = pick(lang, f"人均 {load} 户", f"{load} households a worker") if load else ""
         rows += [
             (pick(lang, "网格长", "Leaders"), fact(posts["leaders"]), each),
             (pick(lang, "专职", "Staff"), fact(posts["x"]), ""),
