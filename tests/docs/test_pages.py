@@ -1,7 +1,9 @@
-"""Commands and code that the pages show are run as they stand there, but for those in OUTSIDE."""
+"""Commands and code that the pages show are run as they stand there, none left out."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -11,51 +13,102 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-HOW_TO = [
-    ROOT / f"docs/pages/how-to/{name}.md"
-    for name in ("partition", "prove", "assign", "hotspots", "brief", "change", "run", "files")
+from tests.docs.blocks import ROOT, blocks, commands, prints
+
+TOUR = [
+    ROOT / f"docs/pages/{name}.md"
+    for name in (
+        *(f"how-to/{n}" for n in ("partition", "prove", "assign", "hotspots", "brief", "change")),
+        *(f"how-to/{n}" for n in ("run", "files")),
+        "why",
+    )
 ]
-FENCE = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""Pages that are read one after the other, in one folder."""
+READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
+REAL = ROOT / "docs/pages/coverage-real.md"
+DATA = ROOT / "data/README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")]
+FRESH = ("git clone", "scripts/demo", ".venv/bin/")
+"""Commands of the README that test_fresh_clone runs; the rest is run here and there."""
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
-OUTSIDE = ("git clone", ".venv/bin/", "scripts/demo", "scripts/test", "pip install", "eval ")
-"""Not run here: test_fresh_clone runs the clone and the demo; nothing runs the benchmarks."""
 
 
 def _run(page: Path, folder: Path, names: dict[str, object]) -> None:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for kind, text in FENCE.findall(page.read_text(encoding="utf-8")):
+    """Run every block of a page; a text block is what the code before it prints."""
+    said = ""
+    for kind, text in blocks(page):
         if kind == "python":
-            exec(compile(text, str(page), "exec"), names)
-            continue
-        for line in text.splitlines():
-            if line.startswith("$ ") and not line[2:].startswith(OUTSIDE):
-                command = shlex.split(line[2:].replace("scripts/verify", f"{ROOT}/scripts/verify"))
-                result = subprocess.run(
-                    command,
-                    cwd=folder,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(text, str(page), "exec"), names)
+            said = out.getvalue()
+        elif kind == "console":
+            for line, printed in commands(text):
+                if not line.startswith(FRESH):
+                    said = _shell(line, folder)
+                    assert prints(printed, said), f"{page.name}: {line}\n{said}"
+        else:
+            assert prints(text, said), f"{page.name}: {text}\n{said}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
-def test_readme_runs_word_by_word(name, tmp_path, monkeypatch):
+def _shell(line: str, folder: Path) -> str:
+    """Run one command as the reader would, and return what it answers."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = shlex.split(line.replace("scripts/verify", f"{ROOT}/scripts/verify"), comments=True)
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    expected = 1 if line.endswith("# ends with 1") else 0
+    assert result.returncode == expected, f"{line}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_readme_runs_word_by_word(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _run(ROOT / name, tmp_path, {})
+    _run(page, tmp_path, {})
 
 
-def test_how_tos_run_one_after_the_other(tmp_path, monkeypatch):
+def test_the_tour_runs_from_page_to_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for page in HOW_TO:
+    for page in TOUR:
         _run(page, tmp_path, names)
 
 
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")]
+def test_the_tiny_data_are_used_as_their_page_says(tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    _run(DATA, tmp_path, {})
+
+
+@pytest.mark.real
+def test_official_layers_are_mended_as_the_page_says(shared, tmp_path, monkeypatch):
+    import geopandas as gpd
+
+    from tests.real.test_coverage_real import enclaves
+
+    cells = gpd.read_parquet(shared / "denver_precincts_2020.parquet")
+    cells.to_file(tmp_path / "denver.gpkg")
+    enclaves(cells, 100.0).to_frame("geometry").to_file(tmp_path / "enclaves.gpkg")
+    _run(REAL, tmp_path, {})
+
+
+def test_no_block_is_left_out():
+    run = {*READMES, *TOUR, DATA, REAL}
+    assert {page for page in PAGES if blocks(page)} == {*run, CONTRIBUTING}
+    for page in run:
+        assert {kind for kind, _ in blocks(page)} <= {"console", "python", "text"}, page
+    ((_, checks),) = blocks(CONTRIBUTING)
+    assert all(line.startswith("scripts/check") for line, _ in commands(checks))
+    assert "scripts/check" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_both_readmes_show_the_same_commands():
+    def shown(page):
+        return [re.sub(r"\s+#.*|<.*?>", "", line) for kind, text in blocks(page)
+                if kind == "console" for line, _ in commands(text)]  # fmt: skip
+
+    assert shown(READMES[0]) == shown(READMES[1])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

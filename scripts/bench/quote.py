@@ -1,0 +1,273 @@
+"""Write the measured figures that the pages quote, as the tables have them now.
+
+A quotation is a phrase with `{}` where its figures stand. It must be on its page; the figures in
+it are replaced. A test compares, so that no page says what was not measured.
+
+    python scripts/bench/quote.py
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MEASURED, SIMULATED = "docs/pages/measurements.md", "docs/pages/hotspots-simulation.md"
+NUMBER = r"[\d.,]+"
+Table = list[dict[str, str]]
+
+
+def main() -> None:
+    """Rewrite the pages whose figures have changed."""
+    for name, text in pages().items():
+        path = ROOT / name
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"{name}: new figures")
+
+
+def pages() -> dict[str, str]:
+    """Return the pages that quote, with the figures as measured."""
+    figures = measured()
+    return {name: _page(name, phrases, figures) for name, phrases in QUOTATIONS.items()}
+
+
+def _page(name: str, phrases: dict[str, tuple[str, ...]], figures: dict[str, str]) -> str:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for phrase, keys in phrases.items():
+        pattern = NUMBER.join(map(re.escape, phrase.split("{}")))
+        said = phrase.format(*(figures[key] for key in keys))
+        text, found = re.subn(pattern, said, text)
+        if not found:
+            raise ValueError(f"{name} does not say “{phrase}”: mend the page or QUOTATIONS.")
+    return text
+
+
+def tables(page: str) -> dict[str, list[Table]]:
+    """Return the tables of a page by section, a dictionary a row; a repeated heading gets a 2."""
+    found: dict[str, list[Table]] = {}
+    section, lines = "", []
+    for line in [*(ROOT / page).read_text(encoding="utf-8").splitlines(), ""]:
+        if line.startswith("|"):
+            lines.append([cell.strip(" *`") for cell in line.strip().strip("|").split("|")])
+            continue
+        if len(lines) > 2:
+            heads = [h + " 2" * (h in lines[0][:k]) for k, h in enumerate(lines[0])]
+            rows = [dict(zip(heads, row, strict=False)) for row in lines[2:]]
+            found.setdefault(section, []).append(rows)
+        lines = []
+        if line.startswith("#"):
+            section = line.strip("# ").split(":")[0]
+    return found
+
+
+def one(rows: list[Table], **wanted: str) -> dict[str, str]:
+    """Return the row that has these beginnings in these columns."""
+    for row in (row for table in rows for row in table):
+        if all(head in row and row[head].startswith(start) for head, start in wanted.items()):
+            return row
+    raise ValueError(f"No table has a row with {wanted}.")
+
+
+def number(text: str) -> float:
+    """Return the first number of a text."""
+    return float(re.search(r"[\d.]+", text.replace(",", ""))[0])  # type: ignore[index]
+
+
+def measured() -> dict[str, str]:
+    """Return every figure that is quoted, as it is quoted."""
+    page = tables(MEASURED)
+    return {
+        **_coverage(page["Coverage"]),
+        **_partition(page["Peers"], page["Stability"], page["Small"]),
+        **_incidents(page["Incidents"]),
+        **_hotspots(page["Hotspots"], tables(SIMULATED)["4 incidents a cell"]),
+        **_maps(page["Maps"]),
+        **_start(page["Start"], page["Files"]),
+    }
+
+
+def _coverage(rows: list[Table]) -> dict[str, str]:
+    clean, recall = one(rows, cells="9,997"), one(rows, recall="")["recall"].split(" of ")
+    return {
+        "proof x valid": f"{number(clean['ratio']):.1f}",
+        "proof x overlay": f"{number(clean['ratio 2']):.0f}",
+        "defects found": recall[0],
+        "defects": recall[1],
+    }
+
+
+def _partition(peers: list[Table], kept: list[Table], small: list[Table]) -> dict[str, str]:
+    ours = one(peers, case="Taipei by villages", who="gridmap")
+    metis = one(peers, case="Taipei by villages", who="METIS")
+    city = one(peers, case="generated city", who="gridmap")
+    moved = one(kept, case="Taipei by villages")
+    return {
+        "Taipei components": ours["components"],
+        "Taipei valid": ours["valid"],
+        "Taipei METIS": metis["valid"],
+        "Taipei PP": ours["PP where both"].lstrip("0"),
+        "Taipei METIS PP": metis["PP where both"].lstrip("0"),
+        "city components": f"{number(city['components']):,.0f}",
+        "city valid": f"{number(city['valid']):,.0f}",
+        "city METIS": f"{number(one(peers, case='generated city', who='METIS')['valid']):,.0f}",
+        "small ReCom": f"{number(one(small, who='ReCom annealed')['x gridmap']):.0f}",
+        "small max-p": one(small, who="GeoDa max-p")["cells"],
+        "small ours": one(small, who="gridmap")["cells"],
+        "kept moved": f"{number(moved['households moved']):.1f}",
+        "kept cells": f"{number(moved['cells unchanged']):.0f}",
+    }
+
+
+def _incidents(rows: list[Table]) -> dict[str, str]:
+    ours = one(rows, points="1,000,000", method="gridmap assign, index ready")
+    sedona = one(rows, points="1,000,000", method="SedonaDB")
+    tried = one(rows, points="random"), one(rows, points="adversarial")
+    return {
+        "assign x geopandas": f"{number(ours['geopandas / it']):.0f}",
+        "assign x SedonaDB": f"{number(sedona['CPU s']) / number(ours['CPU s']):.0f}",
+        "assign mistakes": f"{sum(number(row['mistakes']) for row in tried):.0f}",
+        "assign tried": f"{sum(number(row['number']) for row in tried) / 1e6:.0f}",
+    }
+
+
+def _hotspots(rows: list[Table], simulated: list[Table]) -> dict[str, str]:
+    spots = one(rows, what="rates, Gi*")["against"]
+    ours = one(simulated, **{"": "default"})
+    alarm = "identical risk: maps with a false alarm"
+    return {
+        "spots x esda": f"{number(spots):.0f}",
+        "false alarms": f"{number(ours[alarm]):.1f}",
+        "false alarms of heat": f"{number(one(simulated, **{'': 'heatmap'})[alarm]):.0f}",
+        "false alarms alone": f"{number(one(simulated, **{'': 'raw counts, z'})[alarm]):.0f}",
+        "false alarms of counts": f"{number(one(simulated, **{'': 'raw counts, BH'})[alarm]):.0f}",
+        "twice found": f"{number(ours['risk × 2: areas found']):.0f}",
+        "thrice found": f"{number(ours['risk × 3: areas found']):.0f}",
+    }
+
+
+def _maps(rows: list[Table]) -> dict[str, str]:
+    page = one(rows, page="gridmap briefing")
+    return {
+        "briefing MB": f"{number(page['MB']):.1f}",
+        "briefing smaller": f"{number(page['smaller']):.0f}",
+        "briefing less": f"{number(page['less']):.0f}",
+    }
+
+
+def _start(rows: list[Table], files: list[Table]) -> dict[str, str]:
+    return {
+        "import": f"{number(one(rows, what='import gridmap')['of the peer']):.2f}",
+        "help": f"{max(0.0, number(one(rows, what='gridmap --help')['beyond the peer'])):.2f}",
+        "read x pyarrow": f"{number(one(files, job='read_incidents')['CPU ratio']):.0f}",
+    }
+
+
+QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "README.md": {
+        "{}× faster than `coverage_is_valid` and {}× faster than an overlay": (
+            "proof x valid",
+            "proof x overlay",
+        ),
+        "{} of {} injected defects found": ("defects found", "defects"),
+        "Taipei, {} components to cut: {} valid (METIS {}), mean compactness {} (METIS {})": (
+            "Taipei components",
+            "Taipei valid",
+            "Taipei METIS",
+            "Taipei PP",
+            "Taipei METIS PP",
+        ),
+        "generated city: {} of {}, the other certified (METIS {})": (
+            "city valid",
+            "city components",
+            "city METIS",
+        ),
+        "{} % of Taipei's households move and {} % of cells stay": ("kept moved", "kept cells"),
+        "{}× `geopandas.sjoin` and {}× SedonaDB": ("assign x geopandas", "assign x SedonaDB"),
+        "{} mistakes against exact arithmetic in {}M points": ("assign mistakes", "assign tried"),
+        "{} % of them show red areas": ("false alarms of heat",),
+        "{} % of maps with a false alarm; {}× esda's": ("false alarms", "spots x esda"),
+        "takes {}× the time of `import geopandas`; `gridmap --help` {} s more": ("import", "help"),
+        "100,000 incidents in {} MB: {}× smaller and {}× less CPU": (
+            "briefing MB",
+            "briefing smaller",
+            "briefing less",
+        ),
+        "costs about {} times a bare pyarrow read": ("read x pyarrow",),
+    },
+    "docs/pages/why.md": {
+        "{}× faster than `coverage_is_valid` and {}× faster than an overlay": (
+            "proof x valid",
+            "proof x overlay",
+        ),
+        "it finds {} of {} injected": ("defects found", "defects"),
+        "{}× less CPU than `geopandas.sjoin` and {}× less than SedonaDB, with {} mistakes in {}M": (
+            "assign x geopandas",
+            "assign x SedonaDB",
+            "assign mistakes",
+            "assign tried",
+        ),
+        "standard deviations) | {} % |": ("false alarms of heat",),
+        "(z > 1.96) | {} % |": ("false alarms alone",),
+        "false discovery rate | {} % |": ("false alarms of counts",),
+        "`gm.hotspots` | {} % |": ("false alarms",),
+        "four incidents a cell it finds {} %, with three times the risk {} %": (
+            "twice found",
+            "thrice found",
+        ),
+        "villages, {} components": ("Taipei components",),
+        "| gridmap | {} | {} |": ("Taipei valid", "Taipei PP"),
+        "| METIS, best of ten cuts | {} | {} |": ("Taipei METIS", "Taipei METIS PP"),
+        "takes {} times the CPU; max-p (GeoDa) cuts {} cells where {} do": (
+            "small ReCom",
+            "small max-p",
+            "small ours",
+        ),
+        "in {} MB, {}× smaller than `geopandas.explore` and with {}× less CPU": (
+            "briefing MB",
+            "briefing smaller",
+            "briefing less",
+        ),
+    },
+    "README.zh.md": {
+        "比 `coverage_is_valid` 快 {} 倍，比叠加分析快 {} 倍": (
+            "proof x valid",
+            "proof x overlay",
+        ),
+        "注入的 {} 处缺陷找出 {} 处": ("defects", "defects found"),
+        "台北 {} 个待划片区：{} 个全部合格（METIS {} 个），平均紧凑度 {}（METIS {}）": (
+            "Taipei components",
+            "Taipei valid",
+            "Taipei METIS",
+            "Taipei PP",
+            "Taipei METIS PP",
+        ),
+        "虚构大城市 {} 个中 {} 个合格，余下的已证明不可能（METIS {} 个）": (
+            "city components",
+            "city valid",
+            "city METIS",
+        ),
+        "台北 {}% 的户换格，{}% 的网格原样不动": ("kept moved", "kept cells"),
+        "比 `geopandas.sjoin` 快 {} 倍，比 SedonaDB 快 {} 倍": (
+            "assign x geopandas",
+            "assign x SedonaDB",
+        ),
+        "{}00 万个点（半数为刁难点）错 {} 个": ("assign tried", "assign mistakes"),
+        "{}% 的图仍有红区": ("false alarms of heat",),
+        "误报的图占 {}%；比 esda 的解析法快 {} 倍": ("false alarms", "spots x esda"),
+        "`import geopandas` 的 {} 倍；`gridmap --help` 只比 `import click` 多 {} 秒": (
+            "import",
+            "help",
+        ),
+        "10 万起事件共 {} MB：比 `geopandas.explore` 小 {} 倍，CPU 少 {} 倍": (
+            "briefing MB",
+            "briefing smaller",
+            "briefing less",
+        ),
+        "直接用 pyarrow 读取的 {} 倍": ("read x pyarrow",),
+    },
+}
+
+
+if __name__ == "__main__":
+    main()
