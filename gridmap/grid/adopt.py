@@ -60,6 +60,7 @@ def adopt(
     2
     """
     low, high = check_band(households)
+    levels = [levels] if isinstance(levels, str) else levels
     frame = cells.drop(columns="parent", errors="ignore")
     for name, column in (("code", code), ("count", count)):
         if column is not None and column not in frame:

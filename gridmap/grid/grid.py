@@ -81,7 +81,7 @@ class Grid:
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         check_crs("cells", cells)
-        self._levels = tuple(levels)
+        self._levels = (levels,) if isinstance(levels, str) else tuple(levels)
         self._boundary = one_geometry(boundary, cells)
         self._jurisdictions = jurisdictions_of(jurisdictions, self._boundary, cells, self._levels)
         self._cells = labelled(cells, self._jurisdictions, self._levels)
@@ -257,10 +257,14 @@ class Grid:
     def __repr__(self) -> str:
         """Say how many cells there are, of what size, and where."""
         homes = self._cells.loc[self._cells["kind"] == "residential", "households"]
-        span = f"{homes.min()}-{homes.max()} households each" if len(homes) else "no households"
-        places = len(self._jurisdictions)
-        noun = "jurisdiction" if places == 1 else "jurisdictions"
-        return f"<Grid of {len(self):,} cells in {places:,} {noun}, {span}, {label(self.crs)}>"
+        low, high = (homes.min(), homes.max()) if len(homes) else (0, 0)
+        each = f"{low}" if low == high else f"{low}-{high}"
+        span = f"{each} households each" if len(homes) else "no households"
+        cells, places = (
+            _counted(len(self), "cell"),
+            _counted(len(self._jurisdictions), "jurisdiction"),
+        )
+        return f"<Grid of {cells} in {places}, {span}, {label(self.crs)}>"
 
     def _repr_html_(self) -> str:
         """Draw the cells beside the facts, for Jupyter."""
@@ -277,3 +281,8 @@ class Grid:
             "CRS": label(self.crs),
         }
         return card(self._cells, self._cells["kind"].map(FILLS).tolist(), rows)
+
+
+def _counted(number: int, noun: str) -> str:
+    """Return how many there are of a noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -58,6 +58,14 @@ def test_it_says_what_it_is(small):
     assert "<svg" in small._repr_html_() and "EPSG:4547" in small._repr_html_()
 
 
+def test_one_is_one(squares):
+    one = squares[:1].drop(columns="parent").assign(town="T")
+    grid = Grid(one, one.geometry.iloc[0], "town")
+    assert repr(grid) == "<Grid of 1 cell in 1 jurisdiction, 310 households each, EPSG:4547>"
+    assert grid.levels == ("town",)
+    assert adopt(one, one.geometry.iloc[0], code="code", levels="town").levels == ("town",)
+
+
 def test_cells_carry_what_is_promised(small):
     cells = small.cells
     assert list(cells.columns) == [

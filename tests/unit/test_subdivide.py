@@ -115,6 +115,22 @@ def test_water_belongs_to_one_bank_and_divides_the_others() -> None:
     assert west["side"].nunique() == 2 and set(water["side"]) <= set(west["side"])
 
 
+def test_polygons_of_ways_are_land_and_bound_blocks() -> None:
+    street = frame([shapely.box(-9, 95, 409, 105)], kind=["街道"])
+    units = subdivide(TOWN, FOUR, barriers=street)
+    assert areas(units) == [19_000.0] * 2 + [21_000.0] * 2
+    assert units["side"].nunique() == 2
+    motorway = subdivide(TOWN, FOUR, barriers=street.assign(kind="motorway"))
+    assert motorway["side"].nunique() == 4
+
+
+def test_water_where_people_live_is_split_as_land_and_said() -> None:
+    units = subdivide(TOWN, FOUR, barriers=TOWN)
+    assert units["households"].tolist() == [20] * 4
+    assert any("taken for water: 80" in note["en"] for note in units.attrs["notes"])
+    assert not any("water" in note["en"] for note in subdivide(TOWN, FOUR).attrs["notes"])
+
+
 def test_a_pond_joins_its_block() -> None:
     pond = frame([shapely.Point(60, 140).buffer(25)], kind=["water"])
     assert areas(subdivide(TOWN, FOUR[2:3], barriers=pond)) == [40_000.0] * 2
@@ -141,6 +157,13 @@ def test_dedicated_and_whole_areas() -> None:
     assert named.loc["花园", "kind"] == "residential" and named.loc["花园", "households"] == 180
     assert named.loc["花园"].geometry.area == pytest.approx(180 * 180, abs=1)
     assert any("no band binds: 3." in note["en"] for note in units.attrs["notes"])
+
+
+def test_dedicated_areas_that_overlap_are_said() -> None:
+    market = frame(shapely.box([10, 40], 10, [60, 90], 40), name=["早市", "夜市"])
+    units = subdivide(TOWN, FOUR, dedicated=market)
+    assert units.loc[units["name"] == "早市"].area.tolist() == [1500.0]
+    assert any("1 pairs (first: 早市, 夜市)" in note["en"] for note in units.attrs["notes"])
 
 
 def test_compounds_across_a_border_are_parted_and_named() -> None:
@@ -228,6 +251,13 @@ def test_slivers_between_jurisdictions_are_listed_or_refused() -> None:
     assert set(caught.value.defects["kind"]) == kinds
 
 
+def test_an_open_slit_between_jurisdictions_is_said() -> None:
+    slit = frame(shapely.box([0, 200.4], 0, [200, 400], 200), community=["A", "B"])
+    notes = [note["en"] for note in subdivide(slit, FOUR).attrs["notes"]]
+    assert any("do not touch: 1 pairs (first: A, B)" in text for text in notes)
+    assert not any("touch" in note["en"] for note in subdivide(TOWN, FOUR).attrs["notes"])
+
+
 def test_slivers_finer_than_a_millimetre_are_listed_too() -> None:
     torn = frame(
         [shapely.box(0, 0, 200, 200), shapely.Polygon(
@@ -272,6 +302,10 @@ def test_levels_and_codes() -> None:
     assert set(units["parent"]) == {"D/s/X", "D/t/X"}
     coded = subdivide(nested.assign(code=[7.0, 8.0]), FOUR, levels=["street"])
     assert set(coded["parent"]) == {"7", "8"} and coded.attrs["levels"] == ["street"]
+
+
+def test_one_level_may_be_named_plainly() -> None:
+    assert subdivide(TOWN, FOUR, levels="community").attrs["levels"] == ["community"]
 
 
 def test_progress_is_reported() -> None:
@@ -332,6 +366,8 @@ BAD = [
     ({"dedicated": FOUR}, "`dedicated` has geometries that are no polygons"),
     ({"households": homes([[900, 900]], [5])}, "outside every jurisdiction, all of them"),
     ({"cap": 0}, "`cap` is 0"),
+    ({"cap": "30"}, "`cap` is '30'"),
+    ({"cap": float("nan")}, "`cap` is nan"),
 ]  # fmt: skip
 
 

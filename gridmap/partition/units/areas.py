@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 
 from gridmap.partition.units.noding import Geometries
-from gridmap.partition.units.reading import Note, check_frame, check_polygons, moved, valid_polygons
+from gridmap.partition.units.reading import (
+    Note,
+    check_frame,
+    check_polygons,
+    moved,
+    note,
+    valid_polygons,
+)
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
+SLIVER = 1.0
+"""Square metres up to which an overlap of two areas is not worth a word."""
 NAMES = ("name", "名称", "use", "用途")
 """Columns that may name an area, in this order."""
 
@@ -50,6 +60,25 @@ def read_areas(name: str, frame: gpd.GeoDataFrame | None, crs: Any) -> Areas:
     geometry, notes = moved(name, frame, crs)
     check_polygons(name, geometry, list(frame.index))
     column = next((c for c in NAMES if c in frame.columns), None)
+    polygons = valid_polygons(geometry)[0]
     values = frame[column] if column else [""] * len(frame)
     names = ["" if value is None or value != value else str(value) for value in values]
-    return Areas(valid_polygons(geometry)[0], names, notes)
+    return Areas(polygons, names, [*notes, *_about_overlaps(name, polygons, names)])
+
+
+def _about_overlaps(name: str, polygons: Geometries, names: list[str]) -> list[Note]:
+    """Say which areas overlap; the first of them has the common ground."""
+    a, b = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    a, b = a[a < b], b[a < b]
+    deep = shapely.area(shapely.intersection(polygons[a], polygons[b])) > SLIVER
+    if not deep.any():
+        return []
+    first, second = int(a[deep][0]), int(b[deep][0])
+    called = f"{names[first] or first}, {names[second] or second}"
+    return [
+        note(
+            f"Areas of `{name}` that overlap: {int(deep.sum()):,} pairs (first: {called}); common "
+            f"ground belongs to the one that comes first.",
+            f"`{name}` 有 {int(deep.sum()):,} 对区域相互重叠（如 {called}），重叠部分归在前者。",
+        )
+    ]

@@ -37,6 +37,11 @@ HARD = (
 """Words in a kind that make a barrier hard: nobody walks across it."""
 SOFT = ("abandon", "disused", "razed", "proposed", "tram", "light_rail", "停用", "废弃")
 """Words that make it soft all the same."""
+WAYS = (
+    "street", "road", "arterial", "highway", "motorway", "expressway", "freeway", "rail",
+    "pedestrian", "footway", "path", "街", "路", "道", "高速",
+)  # fmt: skip
+"""Words that tell a polygon is the ground of a way, and no water."""
 TRACKS = ("rail", "铁路", "铁道", "motorway", "高速")
 """Kinds drawn as parallel lines: the strips between them are one barrier."""
 
@@ -52,7 +57,7 @@ class Barriers:
     hard : ndarray of bool
         Which of the lines are hard to cross.
     tracks : ndarray of bool
-        Which of the lines are drawn as parallel tracks.
+        Which of the lines are drawn as parallel tracks, or are the two sides of a way.
     water : ndarray of Polygon or MultiPolygon
         Water areas.
     notes : list
@@ -74,7 +79,7 @@ def read_barriers(
     Parameters
     ----------
     barriers : GeoDataFrame or list of GeoDataFrame
-        Lines, or polygons of water. A column `kind` (or `class`, `fclass`, `type`, or the columns
+        Lines, or polygons of water or of the ground of ways. A column `kind` (or `class`, `fclass`, `type`, or the columns
         of OpenStreetMap) says what they are.
     crs : CRS
         Of the jurisdictions, in metres.
@@ -82,7 +87,9 @@ def read_barriers(
         Bounds of the jurisdictions; barriers that lie elsewhere are left out.
     """
     layers = _layers(barriers)
-    lines, water, kinds, notes = [], [], [], []
+    lines: list[Geometries] = []
+    water: list[Geometries] = []
+    kinds, tracks, notes = [], [], []
     for number, layer in enumerate(layers):
         name = "barriers" if len(layers) == 1 else f"barriers[{number}]"
         check_frame(name, layer)
@@ -92,15 +99,17 @@ def read_barriers(
         areal = near & (shapely.get_dimensions(geometry) == 2)
         linear = near & (shapely.get_dimensions(geometry) == 1)
         kind = kinds_of(layer)
-        lines.append(geometry[linear])
-        kinds.append(kind[linear])
-        water.append(valid_polygons(geometry[areal])[0])
+        way = areal & _has(kind, WAYS)
+        lines += [geometry[linear], shapely.boundary(valid_polygons(geometry[way])[0])]
+        kinds += [kind[linear], kind[way]]
+        tracks += [_has(kind[linear], TRACKS), np.ones(int(way.sum()), dtype=bool)]
+        water.append(valid_polygons(geometry[areal & ~way])[0])
     streams, shore = np.concatenate([*lines, []]), outlines(np.concatenate([*water, []]))
     kind = np.concatenate([*kinds, []]).astype(object)
     return Barriers(
         np.concatenate([streams, shore]),
         np.concatenate([_has(kind, HARD) & ~_has(kind, SOFT), np.ones(len(shore), dtype=bool)]),
-        np.concatenate([_has(kind, TRACKS), np.zeros(len(shore), dtype=bool)]),
+        np.concatenate([*tracks, np.zeros(len(shore), dtype=bool)]),
         np.concatenate([*water, []]).astype(object),
         notes,
     )

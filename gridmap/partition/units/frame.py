@@ -136,6 +136,20 @@ def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Not
     ]
 
 
+def about_water(households: Ints) -> list[Note]:
+    """Say how many households live on what the barriers call water."""
+    if not households.any():
+        return []
+    count = int(households.sum())
+    return [
+        note(
+            f"Households in polygons of `barriers`, which are taken for water: {count:,}. Check "
+            f"these polygons, or tell by a column `kind` what they are.",
+            f"`barriers` 的面（视为水域）内有 {count:,} 户；请核对这些面，或以 `kind` 列注明类别。",
+        )
+    ]
+
+
 def about_slivers(slivers: int) -> list[Note]:
     """Say how many pieces were too small to be blocks."""
     if not slivers:

@@ -13,7 +13,7 @@ from gridmap.errors import InputError
 from gridmap.partition.units.areas import Areas, read_areas
 from gridmap.partition.units.attach import attach
 from gridmap.partition.units.barriers import read_barriers
-from gridmap.partition.units.blocks import COMPOUND, DEDICATED, LAND, Blocks, make_blocks
+from gridmap.partition.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
 from gridmap.partition.units.cuts import Items
 from gridmap.partition.units.fit import check_tiling, outline_shifts
 from gridmap.partition.units.frame import (
@@ -21,6 +21,7 @@ from gridmap.partition.units.frame import (
     about_dedicated,
     about_shift,
     about_slivers,
+    about_water,
     facts,
     unit_frame,
 )
@@ -72,7 +73,8 @@ def subdivide(
         average, are units already: they are used as they are, see `attach`.
     barriers : GeoDataFrame or list of GeoDataFrame, optional
         Streets, railways, rivers as lines, or water as polygons. A column `kind` tells which;
-        rivers, railways and motorways are hard to cross.
+        rivers, railways and motorways are hard to cross. Polygons whose kind is a way are its
+        ground, which is land.
     whole : GeoDataFrame or str, optional
         Compounds that stay in one piece: polygons, or the column of `households` that names
         the compound of a building (which is then kept together inside its block).
@@ -121,7 +123,7 @@ def subdivide(
     [('A', 20, '0'), ('A', 25, '1')]
     """
     report = progress or silent
-    if int(cap) != cap or cap < 1:
+    if not isinstance(cap, (int, np.integer)) or cap < 1:
         raise InputError(f"`cap` is {cap!r}; give a whole number of households from 1, as 30.")
     report("read", 0, 5)
     place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
@@ -155,7 +157,9 @@ def subdivide(
             "datum of both: `.crs`, `.total_bounds`."
         )
     items, item_of = _items(homes, block)
-    pieces = split(blocks.polygons, items, int(cap), blocks.use == LAND)
+    # water where people live is none, whatever the layer calls it
+    may = (blocks.use == LAND) | (blocks.use == WATER)
+    pieces = split(blocks.polygons, items, int(cap), may)
     report("weave", 3, 5)
     home_piece = np.where(item_of >= 0, pieces.of_item[item_of], -1)
     woven = weave(blocks, pieces, homes, home_piece)
@@ -167,6 +171,7 @@ def subdivide(
     for name, areas, use in (("dedicated", reserved, DEDICATED), ("whole", compounds, COMPOUND)):
         mine = blocks.use == use
         notes += about_crossing(name, areas, blocks.area[mine], blocks.owner[mine])
+    notes += about_water(homes.count[(block >= 0) & (blocks.use[block] == WATER)])
     notes += about_slivers(blocks.slivers) + about_dedicated(units) + about_shift(shifts, place)
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
     report("prove", 5, 5)
