@@ -17,11 +17,14 @@ from gridmap.partition.dice import below, uniform
 from gridmap.partition.energy import Change, change, settle, sums, total_energy, weigh
 from gridmap.partition.kernels import Dice, Floats, Ints, Network, Rules, compiled
 from gridmap.partition.pockets import stranded, walk
+from gridmap.progress import Progress, silent
 
 POCKET = 8  # most units that move together
 SWAP = 0.5  # how often a move that the band blocks is tried as a swap
 FOLLOW = 0.9  # above this draw a rejected unit is tried with its pocket
 STEPS_OF_HEAT = 200
+CHUNK = 500_000  # steps after which Python is heard where there are many
+AT_ONCE = 8 * CHUNK  # steps that take a second or so
 
 
 class State(NamedTuple):
@@ -110,11 +113,25 @@ def _swap(
     return 0.0, 0, 0
 
 
+class Course(NamedTuple):
+    """An annealing under way: its state, the best labels met, and the moves made since.
+
+    `energies` are those of now and of the best, and the heat; `journal` has how many moves are
+    written, and whether it was filled, so that `best` holds the best labels themselves.
+    """
+
+    state: State
+    best: Ints
+    moves: Ints
+    energies: Floats
+    journal: Ints
+
+
 @compiled
-def _fresh_state(net: Network, label: Ints, home: Ints, cells: int) -> State:
-    """Return the state of a start."""
+def begin(net: Network, label: Ints, home: Ints, cells: int, rules: Rules, hot: float) -> Course:
+    """Return an annealing that has not taken a step; it changes the labels in place."""
     n = len(label)
-    return State(
+    state = State(
         label,
         home,
         sums(net, label, cells),
@@ -126,47 +143,31 @@ def _fresh_state(net: Network, label: Ints, home: Ints, cells: int) -> State:
         np.empty(POCKET + 1, np.int64),
         np.empty(POCKET + 1, np.int64),
     )
+    now = total_energy(net, label, state.total, rules, home, state.own)
+    moves = np.empty((2, 4 * n + 2 * POCKET), np.int64)
+    return Course(state, label.copy(), moves, np.array([now, now, hot]), np.zeros(2, np.int64))
 
 
 @compiled
-def anneal(
+def run(
     net: Network,
-    label: Ints,
-    cells: int,
     rules: Rules,
-    home: Ints,
+    course: Course,
     dice: Dice,
     hot: float,
     cold: float,
     steps: int,
-) -> float:
-    """Anneal labels in place and leave the best met; return its energy.
-
-    Every cell must be connected at the start, and is at the end; their number stays. `home` is the
-    old cell of each unit, -1 for none. Moves since the best state are kept in a journal, so that
-    keeping it costs nothing; a journal that is full is turned into a copy of that state.
-    """
-    n = len(label)
-    state = _fresh_state(net, label, home, cells)
-    total, own, moved, marked, stamp = (
-        state.total,
-        state.own,
-        state.moved,
-        state.marked,
-        state.stamp,
-    )
-    now = total_energy(net, label, total, rules, home, own)
-    least = now
-    if cells < 2:
-        return least
-    best = label.copy()
-    journal = np.empty((2, 4 * n + 2 * POCKET), np.int64)
-    written = 0
-    full = False
-    heat = hot
+    first: int,
+    last: int,
+) -> None:
+    """Take the steps from `first` up to `last` of all `steps`."""
+    state, n = course.state, len(course.best)
+    label, total, own, moved, stamp = state.label, state.total, state.own, state.moved, state.stamp
+    now, least, heat = course.energies[0], course.energies[1], course.energies[2]
+    written, full = course.journal[0], course.journal[1] > 0
     fall = math.log(cold / hot)
     every = max(1, steps // STEPS_OF_HEAT)
-    for step in range(steps):
+    for step in range(first, last):
         if step % every == 0:
             heat = hot * math.exp(fall * step / steps)
         u = below(dice, n)
@@ -180,7 +181,7 @@ def anneal(
             continue
         moved[0] = u
         stamp[0] += 1
-        d = change(net, label, home, moved, 1, here, there, marked, stamp[0])
+        d = change(net, label, state.home, moved, 1, here, there, state.marked, stamp[0])
         allowed = -heat * math.log(uniform(dice) + 1e-300)
         _, _, gain = weigh(total, own, here, there, d, rules)
         chance = uniform(dice) if gain > allowed else 1.0
@@ -195,21 +196,77 @@ def anneal(
             continue
         now += gain
         if not full:
-            written = _note(journal, written, state.moved, count, here)
-            written = _note(journal, written, state.back, returned, there)
+            written = _note(course.moves, written, moved, count, here)
+            written = _note(course.moves, written, state.back, returned, there)
         if now < least - 1e-9:
             least = now
             written = 0
             full = False
         elif not full and written > 4 * n:
-            best[:] = label
-            _undo(best, journal, written)
+            course.best[:] = label
+            _undo(course.best, course.moves, written)
             full = True
-    if full:
-        label[:] = best
+    course.energies[0], course.energies[1], course.energies[2] = now, least, heat
+    course.journal[0], course.journal[1] = written, int(full)
+
+
+@compiled
+def finish(course: Course) -> float:
+    """Go back to the best labels met; return their energy."""
+    if course.journal[1] > 0:
+        course.state.label[:] = course.best
     else:
-        _undo(label, journal, written)
-    return least
+        _undo(course.state.label, course.moves, course.journal[0])
+    return float(course.energies[1])
+
+
+@compiled
+def _at_once(
+    net: Network,
+    label: Ints,
+    cells: int,
+    rules: Rules,
+    home: Ints,
+    dice: Dice,
+    hot: float,
+    cold: float,
+    steps: int,
+) -> float:
+    """Take all steps in one kernel, which is faster where the arrays are small."""
+    course = begin(net, label, home, cells, rules, hot)
+    if cells > 1:
+        run(net, rules, course, dice, hot, cold, steps, 0, steps)
+    return finish(course)
+
+
+def anneal(
+    net: Network,
+    label: Ints,
+    cells: int,
+    rules: Rules,
+    home: Ints,
+    dice: Dice,
+    hot: float,
+    cold: float,
+    steps: int,
+    progress: Progress = silent,
+) -> float:
+    """Anneal labels in place and leave the best met; return its energy.
+
+    Every cell must be connected at the start, and is at the end; their number stays. `home` is the
+    old cell of each unit, -1 for none. Moves since the best state are kept in a journal, so that
+    keeping it costs nothing; a journal that is full is turned into a copy of that state. Where
+    there are many steps they are taken in chunks, between which progress is told and Ctrl-C is
+    heard; the labels do not depend on the chunks.
+    """
+    if steps <= AT_ONCE or cells < 2:
+        return _at_once(net, label, cells, rules, home, dice, hot, cold, steps)
+    course = begin(net, label, home, cells, rules, hot)
+    for first in range(0, steps, CHUNK):
+        last = min(first + CHUNK, steps)
+        run(net, rules, course, dice, hot, cold, steps, first, last)
+        progress("anneal", last, steps)
+    return finish(course)
 
 
 @compiled

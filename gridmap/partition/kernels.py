@@ -65,9 +65,9 @@ def compiled(function: Kernel) -> Kernel:
 
 def warm(progress: Progress = silent) -> None:
     """Compile the kernels, or load them from disk, before workers start."""
-    from gridmap.partition import anneal, trees
+    from gridmap.partition import anneal, optimum, trees
 
-    fresh = not any(Path(anneal.anneal.stats.cache_path).glob("anneal.anneal-*.nbc"))  # type: ignore[attr-defined]
+    fresh = not any(Path(optimum.least.stats.cache_path).glob("optimum.least-*.nbc"))  # type: ignore[attr-defined]
     if fresh:
         progress("compile", 0, 1)
     dice = np.array([1], dtype=np.uint64)
@@ -78,16 +78,16 @@ def warm(progress: Progress = silent) -> None:
     )
     rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
     anneal.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
+    optimum.least(net, rules, 2)
     if fresh:
         progress("compile", 1, 1)
 
 
 def _pair() -> Network:
     """Return two units that touch, the smallest network with something to do."""
-    one, both = np.ones(2), np.array([1, 0])
-    return Network(
-        np.array([0, 1, 2]), np.array([1, 2]), both, one, one, both * 0 + 1, one, one, one, one, one
-    )
+    one, both, homes = np.ones(2), np.array([1, 0]), np.array([1, 1])
+    return Network(np.array([0, 1, 2]), np.array([1, 2]), both, one, one, homes, one, one, 4 * one,
+                   one, one)  # fmt: skip
 
 
 def _cache_can_be_written() -> bool:

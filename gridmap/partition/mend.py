@@ -46,3 +46,13 @@ def replace(label: Ints, members: Ints, part: Ints) -> Ints:
     fresh = label.copy()
     fresh[members] = int(label.max()) + 1 + part
     return in_order(fresh)
+
+
+def set_in(label: Ints, members: Ints, part: Ints) -> Ints:
+    """Return labels with those of a region given anew; its cells keep the names they had."""
+    start = in_order(label[members])
+    names = label[members][np.unique(start, return_index=True)[1]]
+    spare = int(label.max()) + 1 + np.arange(int(part.max()) + 1)
+    fresh = label.copy()
+    fresh[members] = np.concatenate([names, spare])[part]
+    return fresh

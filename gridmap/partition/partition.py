@@ -65,7 +65,9 @@ def partition(
     target : float, optional
         Households wanted in a cell; by default the middle of the band.
     cells : Series or str, optional
-        Cells wanted in each jurisdiction: a Series by its code, or a column of the units.
+        Cells wanted in each jurisdiction: a Series by its code, or a column of the units. Where
+        the band allows no such division, or none is found, the number is as near as can be, and
+        ``parameters["cells_missed"]`` holds the number wanted and made.
     weight : str, optional
         Column of workload that is balanced between cells, in place of households.
     quality : {"default", "fast", "best"}
@@ -99,7 +101,7 @@ def partition(
     lang : {"zh", "en"}
         Language of the reasons, the options and the names of cells.
     progress : callable, optional
-        Told the stage, the jurisdictions done and all.
+        Told the stage, the jurisdictions done and all; in a huge one the steps of annealing.
 
     Returns
     -------
@@ -132,6 +134,7 @@ def partition(
         discount_of(road_preference),
         BALANCE if weight is None else WORKLOAD,
         no_holes,
+        progress,
     )
     wanted = wanted_cells(cells, frame)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)

@@ -114,14 +114,11 @@ def bonds_of(community: Community, wishes: Wishes) -> Flags:
 
 
 def share(pieces: list[Piece], wishes: Wishes, cells: int) -> list[int]:
-    """Share a wanted number of cells among pieces by their households; 0 where any will do."""
-    open_ = np.array([piece.giant < 0 for piece in pieces])
+    """Share a wanted number of cells among pieces by their households, as their bands allow."""
     total = np.array([piece.community.total for piece in pieces], dtype=np.float64)
-    if not cells:
-        return [0] * len(pieces)
-    given = np.where(open_, [wishes.cells(int(h)) for h in total], 1)
-    while given.sum() < cells and open_.any():
-        given[int(np.where(open_, total / (given + 1), -np.inf).argmax())] += 1
-    while given.sum() > cells and (open_ & (given > 1)).any():
-        given[int(np.where(open_ & (given > 1), total / given, np.inf).argmin())] -= 1
+    giant = np.array([piece.giant >= 0 for piece in pieces])
+    given = np.where(giant, 1, np.maximum(1, np.ceil(total / wishes.high))).astype(np.int64)
+    most = np.where(giant, 1, np.maximum(given, total // wishes.low))
+    while given.sum() < cells and (given < most).any():
+        given[int(np.where(given < most, total / (given + 1), -np.inf).argmax())] += 1
     return [int(k) for k in given]

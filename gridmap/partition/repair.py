@@ -15,8 +15,9 @@ import numpy as np
 from gridmap.partition.certificates import HELD, UNKNOWN, Finding
 from gridmap.partition.community import Community, Flags, in_order
 from gridmap.partition.kernels import Ints, Rules
-from gridmap.partition.mend import bad_cells, neighbouring_cells, rings
-from gridmap.partition.pieces import Piece, bonds_of, pieces_of
+from gridmap.partition.mend import bad_cells, neighbouring_cells, rings, set_in
+from gridmap.partition.pieces import Piece, bonds_of, pieces_of, share
+from gridmap.partition.recount import RINGS, counted
 from gridmap.partition.solve import Outcome, crosses, solve_piece
 from gridmap.partition.task import Task, Wishes
 
@@ -24,7 +25,6 @@ PRICE = 3.0  # what moving a cell's worth of households costs, in the energy of 
 WARM, COOL = 0.3, 0.01
 SWEEPS = 400
 ATTEMPTS = 3
-RINGS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Old:
     unchanged: bool = False
 
 
-def keep(community: Community, wishes: Wishes, old: Old) -> Outcome:
+def keep(community: Community, wishes: Wishes, old: Old, cells: int = 0) -> Outcome:
     """Return the old division of a community, changed as little as the band demands.
 
+    With a number of `cells` wanted, cells are then split or merged until there are so many.
     Where nothing changed in the data, nothing changes in the cells. Labels are numbered afresh;
     which old cell each continues is for the caller to match.
     """
@@ -47,14 +48,15 @@ def keep(community: Community, wishes: Wishes, old: Old) -> Outcome:
     within = (old.home[community.i] == old.home[community.j]) & (old.home[community.i] >= 0)
     bonds = bonds_of(community, wishes) | (every & within)
     outcome = Outcome(np.full(len(community), -1, np.int64))
-    for piece in pieces_of(community, bonds, wishes):
+    pieces = pieces_of(community, bonds, wishes)
+    for piece, count in zip(pieces, share(pieces, wishes, cells), strict=True):
         home = old.home[piece.members]
-        outcome.append(piece.members, _keep_piece(piece, wishes, old, home))
+        outcome.append(piece.members, _keep_piece(piece, wishes, old, home, cells and count))
     outcome.crossed = crosses(community, bonds, outcome.label)
     return outcome
 
 
-def _keep_piece(piece: Piece, wishes: Wishes, old: Old, home: Ints) -> Outcome:
+def _keep_piece(piece: Piece, wishes: Wishes, old: Old, home: Ints, cells: int) -> Outcome:
     """Repair one piece, and solve it anew only where that leaves fewer cells outside the band."""
     if piece.giant >= 0:
         return solve_piece(piece, wishes)
@@ -64,7 +66,7 @@ def _keep_piece(piece: Piece, wishes: Wishes, old: Old, home: Ints) -> Outcome:
         label = region.repaired(label)
     bad = region.bad(label)
     if len(bad) == 0:
-        return Outcome(in_order(label))
+        return Outcome(in_order(counted(region, label, cells) if cells else label))
     fresh = solve_piece(piece, wishes)
     if len(fresh.reasons) < len(bad) and not old.unchanged and not region.locked.any():
         return Outcome(region.settled(fresh.label), fresh.reasons)
@@ -131,7 +133,7 @@ class Region:
             while True:
                 pairs = neighbouring_cells(self.piece.community, self.piece.bonds, label)
                 for cell in self.bad(label):
-                    cells = self._free(label, rings(pairs, int(cell), ring))
+                    cells = self.free(label, rings(pairs, int(cell), ring))
                     members = np.flatnonzero(np.isin(label, cells))
                     key = members.tobytes() + label[members].tobytes()
                     if key in tried:
@@ -145,7 +147,7 @@ class Region:
                     break
         return label
 
-    def _free(self, label: Ints, cells: Ints) -> Ints:
+    def free(self, label: Ints, cells: Ints) -> Ints:
         """Return the cells that may change."""
         return np.setdiff1d(cells, label[self.locked])
 
@@ -153,25 +155,34 @@ class Region:
         """Cut a region anew near its old cells; None when no fewer cells are outside the band."""
         if len(members) == 0:
             return None
-        part = self._part(members)
+        part = self.part(members)
         start = in_order(label[members])
-        before = len(part.bad(start))
-        names = label[members][np.unique(start, return_index=True)[1]]
+        found = part.best(part.trials(start), len(part.bad(start)))
+        return None if found is None else set_in(label, members, found)
+
+    def best(self, trials: Iterator[tuple[Ints, Ints]], before: int) -> Ints | None:
+        """Anneal starts; return the one with fewest cells outside the band, then least moved."""
         best: tuple[int, float, Ints] | None = None
-        for attempt, (trial, home) in enumerate(part.trials(start)):
-            found = part.annealed(trial, home, attempt)
-            score = len(part.bad(found)), part.moved(found, home)
+        for attempt, (trial, home) in enumerate(trials):
+            found = self.annealed(trial, home, attempt)
+            score = len(self.bad(found)), self.moved(found, home)
             if score[0] < before and (best is None or score < best[:2]):
                 best = (*score, found)
-        if best is None:
-            return None
-        fresh = label.copy()
-        spare = int(label.max()) + 1 + np.arange(int(best[2].max()) + 1)
-        known = np.concatenate([names, spare])[: int(best[2].max()) + 1]
-        fresh[members] = known[best[2]]
-        return fresh
+        return None if best is None else best[2]
 
-    def _part(self, members: Ints) -> Region:
+    def splits(self, start: Ints, cell: int) -> Iterator[tuple[Ints, Ints]]:
+        """Yield a start with a cell split, as often as it is tried."""
+        split = self.split(start, cell)
+        if split is not None:
+            yield from [(split, start)] * ATTEMPTS
+
+    def merges(self, start: Ints, cell: int) -> Iterator[tuple[Ints, Ints]]:
+        """Yield starts with a cell merged with each neighbour, and the old cells."""
+        for host in self.hosts(start, cell):
+            merged = np.where(start == cell, host, start)
+            yield in_order(merged), _renamed(start, merged)
+
+    def part(self, members: Ints) -> Region:
         """Return the region of some units."""
         town = self.piece.community
         inside = np.zeros(len(town), bool)
@@ -188,17 +199,12 @@ class Region:
         total = np.bincount(start, self.piece.community.households)
         over = int(total.argmax())
         if total[over] > self.wishes.high:
-            split = self._split(start, over)
-            if split is not None:
-                for _ in range(ATTEMPTS):
-                    yield split, start
+            yield from self.splits(start, over)
         under = int(total.argmin())
         if total[under] < self.wishes.low:
-            for host in self._hosts(start, under):
-                merged = np.where(start == under, host, start)
-                yield in_order(merged), _renamed(start, merged)
+            yield from self.merges(start, under)
 
-    def _hosts(self, start: Ints, cell: int) -> list[int]:
+    def hosts(self, start: Ints, cell: int) -> list[int]:
         """Return the neighbours of a cell, the longest contact first."""
         town = self.piece.community
         touch = self.piece.bonds & ((start[town.i] == cell) ^ (start[town.j] == cell))
@@ -206,14 +212,14 @@ class Region:
         shared = np.bincount(other, town.length[touch])
         return [int(c) for c in np.argsort(-shared, kind="stable") if shared[c] > 0]
 
-    def _split(self, start: Ints, cell: int) -> Ints | None:
+    def split(self, start: Ints, cell: int) -> Ints | None:
         """Cut a cell in two along a tree; the larger part keeps its number."""
         from gridmap.partition import trees
 
         members = np.flatnonzero(start == cell)
         if len(members) < 2:
             return None
-        part = self._part(members)
+        part = self.part(members)
         town = part.piece.community
         task = Task.of(town, part.piece.bonds, self.wishes, 2, part.piece.name, "split")
         best, cut = trees.NEVER, None

@@ -8,29 +8,21 @@ import numpy as np
 
 from gridmap.partition.certificates import Finding, certify, settle
 from gridmap.partition.community import Community, Flags, in_order, whole_below
+from gridmap.partition.cutting import FIRST_TRIES, annealed, cut_and_anneal, soft_start, start
 from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Ints
 from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
 from gridmap.partition.task import Task, Wishes
+from gridmap.partition.wanted import counted
 
-HOT, COLD = 0.3, 0.02
 WARM, COOL = 0.06, 0.01  # to straighten borders
 STRAIGHT = 0.9  # discount of borders on barriers while they are straightened
 MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
-FIRST_TRIES = 60  # trees before certificates are asked
-SOFT_TRIES = 3
 OPENINGS = 20  # attempts to open cells that enclose others
-USUAL = 200  # units up to which a part gets all its tries
-LARGE = 4_000  # units above which no single tree can be cut, so cells are mended one by one
 
 
 def search(
-    piece: Community,
-    bonds: Flags,
-    wishes: Wishes,
-    name: str,
-    cells: int,
-    known: Finding | None = None,
+    piece: Community, bonds: Flags, wishes: Wishes, name: str, known: Finding | None = None
 ) -> tuple[Ints, Finding | None]:
     """Cut a connected part without giants; return labels, and why they are not all in the band.
 
@@ -40,13 +32,38 @@ def search(
     for rung, group in enumerate(_coarse(piece, wishes) if known is None else []):
         coarse = piece.contract(group)
         ties = _tied(piece, bonds, group, coarse)
-        task = Task.of(coarse, ties, wishes, cells, name, rung)
-        label = _cut_and_anneal(task, FIRST_TRIES)
+        task = Task.of(coarse, ties, wishes, 0, name, rung)
+        label = cut_and_anneal(task, FIRST_TRIES)
         if wishes.fits(label, coarse.households):
             label = _opened(task, ties, label)
             if not (wishes.no_holes and enclosing_cells(coarse, label)):
                 return _straightened(piece, bonds, wishes, name, in_order(label[group])), None
-    return _finest(piece, bonds, wishes, name, cells, known)
+    return _finest(piece, bonds, wishes, name, known)
+
+
+def search_into(
+    cells: int, piece: Community, bonds: Flags, wishes: Wishes, name: str
+) -> Ints | None:
+    """Cut a connected part into a number of cells, all within the band; None if that is not found.
+
+    The number narrows the band: the other cells must have room for what one leaves.
+    """
+    wishes = wishes.narrowed(piece.total, cells)
+    best = None
+    for rung, group in enumerate([*_coarse(piece, wishes), np.arange(len(piece))]):
+        coarse = piece.contract(group)
+        ties = _tied(piece, bonds, group, coarse)
+        task = Task.of(coarse, ties, wishes, cells, name, "into", rung)
+        found = counted(task, ties, cut_and_anneal(task, FIRST_TRIES))
+        if found is None:
+            continue
+        found = _opened(task, ties, found)
+        whole = len(coarse) < len(piece)
+        best = in_order(found[group])
+        best = _straightened(piece, bonds, wishes, name, best) if whole else best
+        if not (wishes.no_holes and enclosing_cells(piece, best)):
+            break
+    return best
 
 
 def _straightened(piece: Community, bonds: Flags, wishes: Wishes, name: str, label: Ints) -> Ints:
@@ -83,7 +100,8 @@ def _opened(task: Task, bonds: Flags, label: Ints) -> Ints:
             pairs = neighbouring_cells(piece, bonds, label)
             cells = rings(pairs, cell, 1) if attempt % 2 else np.array([cell])
             members = np.flatnonzero(np.isin(label, [*cells, *inside]))
-            part = _cut_region(task, bonds, members, attempt)
+            count = len(np.unique(label[members])) if task.cells else 0
+            part = _cut_region(task, bonds, members, attempt, count)
             if part is None:
                 continue
             fresh = replace(label, members, part)
@@ -94,11 +112,11 @@ def _opened(task: Task, bonds: Flags, label: Ints) -> Ints:
 
 
 def _finest(
-    piece: Community, bonds: Flags, wishes: Wishes, name: str, cells: int, known: Finding | None
+    piece: Community, bonds: Flags, wishes: Wishes, name: str, known: Finding | None
 ) -> tuple[Ints, Finding | None]:
     """Search with single units: trees, mending, certificates, every partition, more trees."""
-    task = Task.of(piece, bonds, wishes, cells, name, "units")
-    label = _cut_and_anneal(task, FIRST_TRIES)
+    task = Task.of(piece, bonds, wishes, 0, name, "units")
+    label = cut_and_anneal(task, FIRST_TRIES)
     if known is not None:
         return in_order(label), known
     label = _mend(task, bonds, label)
@@ -110,9 +128,9 @@ def _finest(
     if known is None:
         known, found = settle(piece.households, i, j, wishes.low, wishes.high)
         if found is not None:
-            return in_order(_opened(task, bonds, _anneal(task, found))), None
+            return in_order(_opened(task, bonds, annealed(task, found))), None
     if known is None:
-        found = _cut_and_anneal(task, wishes.effort.tries)
+        found = cut_and_anneal(task, wishes.effort.tries)
         if wishes.fits(found, piece.households):
             return in_order(_opened(task, bonds, found)), None
     return in_order(label), known
@@ -139,7 +157,9 @@ def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
     return label
 
 
-def _cut_region(task: Task, bonds: Flags, members: Ints, attempt: int = 0) -> Ints | None:
+def _cut_region(
+    task: Task, bonds: Flags, members: Ints, attempt: int = 0, cells: int = 0
+) -> Ints | None:
     """Cut some units anew, all within the band; None when no tree could be cut so."""
     inside = np.zeros(len(task.piece), bool)
     inside[members] = True
@@ -147,11 +167,11 @@ def _cut_region(task: Task, bonds: Flags, members: Ints, attempt: int = 0) -> In
     region = task.piece.subset(members)
     if not task.wishes.possible(region.total):
         return None
-    part = Task.of(region, inner, task.wishes, 0, "region", attempt, *members)
-    label, parts = _start(part, FIRST_TRIES)
+    part = Task.of(region, inner, task.wishes, cells, "region", attempt, *members)
+    label, parts = start(part, FIRST_TRIES)
     if parts == 0:
         return None
-    label = _anneal(part, label)
+    label = annealed(part, label)
     return label if task.wishes.fits(label, region.households) else None
 
 
@@ -178,77 +198,10 @@ def _tied(piece: Community, bonds: Flags, group: Ints, coarse: Community) -> Fla
     return np.isin(coarse.i * n + coarse.j, tied)
 
 
-def _cut_and_anneal(task: Task, tries: int) -> Ints:
-    """Cut spanning trees and anneal the best cut, within the band wherever one was found."""
-    from gridmap.partition import energy
-
-    best: tuple[bool, float, Ints] | None = None
-    for _ in range(task.wishes.effort.starts):
-        label, parts = _start(task, tries)
-        if parts == 0:
-            label, parts = _soft_start(task)
-        label = _anneal(task, label)
-        total = energy.sums(task.net, label, parts)
-        home = np.full(len(label), -1, np.int64)
-        cost = energy.total_energy(task.net, label, total, task.rules, home, np.empty(parts))
-        misfit = not task.wishes.fits(label, task.piece.households)
-        if best is None or (misfit, cost / parts) < best[:2]:
-            best = misfit, cost / parts, label
-    assert best is not None  # there is at least one start
-    return best[2]
-
-
-def _start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int]:
-    """Draw trees until enough were cut, or until one can be; return the best cut.
-
-    A large part is tried with fewer trees: the chance that a tree of it can be cut is small.
-    """
-    from gridmap.partition import trees
-
-    best, label, parts = trees.NEVER, np.empty(0, np.int64), 0
-    if len(task.piece) > LARGE:
-        return label, parts
-    wanted = task.wishes.effort.trees if enough is None else enough
-    tries = max(wanted, min(tries, tries * USUAL // len(task.piece)))
-    tree = 0
-    while tree < wanted or (parts == 0 and tree < tries):
-        contact, order = trees.draw(task.net, task.dice, tree % 3)
-        cut, count, cost = trees.cut(task.net, contact, order, task.rules, task.cells, False)
-        if count and cost < best:
-            best, label, parts = cost, cut, count
-        tree += 1
-    return label, parts
-
-
-def _soft_start(task: Task) -> tuple[Ints, int]:
-    """Cut a tree as near to the band as it allows; the whole part where it allows nothing."""
-    from gridmap.partition import trees
-
-    best, label, parts = trees.NEVER, np.zeros(len(task.piece), np.int64), 1
-    for tree in range(SOFT_TRIES if len(task.piece) <= LARGE else 1):
-        contact, order = trees.draw(task.net, task.dice, tree % 3)
-        cut, count, cost = trees.cut(task.net, contact, order, task.rules, 0, True)
-        if count and cost < best:
-            best, label, parts = cost, cut, count
-    return label, parts
-
-
-def _anneal(task: Task, label: Ints) -> Ints:
-    """Anneal a copy of labels."""
-    from gridmap.partition import anneal
-
-    label = label.copy()
-    home = np.full(len(label), -1, np.int64)
-    steps = task.wishes.effort.sweeps * len(label)
-    cells = int(label.max()) + 1
-    anneal.anneal(task.net, label, cells, task.rules, home, task.dice, HOT, COLD, steps)
-    return label
-
-
 def can_be_cut(piece: Community, bonds: Flags, wishes: Wishes, name: str) -> bool:
     """Tell whether a partition of a piece is found by cutting trees, or by a short annealing."""
     task = Task.of(piece, bonds, wishes, 0, name, "units")
-    if _start(task, FIRST_TRIES, 1)[1] > 0:
+    if start(task, FIRST_TRIES, 1)[1] > 0:
         return True
-    label = _mend(task, bonds, _anneal(task, _soft_start(task)[0]))
+    label = _mend(task, bonds, annealed(task, soft_start(task)[0]))
     return wishes.fits(label, piece.households)

@@ -10,8 +10,10 @@ from gridmap.partition.certificates import TOO_FEW, UNIT_OVER_MAX, UNKNOWN, Find
 from gridmap.partition.community import Community, Flags
 from gridmap.partition.kernels import Ints
 from gridmap.partition.pieces import Piece, bonds_of, pieces_of, share
-from gridmap.partition.search import search
+from gridmap.partition.search import search, search_into
 from gridmap.partition.task import Wishes
+
+STEPS = 4  # numbers of cells that are tried before the usual one
 
 
 @dataclass
@@ -62,7 +64,10 @@ def _solve(community: Community, bonds: Flags, wishes: Wishes, cells: int) -> Ou
     """Solve each piece alone."""
     outcome = Outcome(np.full(len(community), -1, np.int64))
     pieces = pieces_of(community, bonds, wishes)
-    for piece, count in zip(pieces, share(pieces, wishes, cells), strict=True):
+    if cells:  # the largest come last: they can best make up for the others
+        pieces.sort(key=lambda piece: piece.community.total)
+    for at, piece in enumerate(pieces):
+        count = share(pieces[at:], wishes, cells - outcome.cells)[0] if cells else 0
         outcome.append(piece.members, solve_piece(piece, wishes, count))
     outcome.crossed = crosses(community, bonds, outcome.label)
     return outcome
@@ -85,12 +90,30 @@ def solve_piece(piece: Piece, wishes: Wishes, cells: int = 0) -> Outcome:
     known = by_households(total, wishes.low, wishes.high)
     if known is not None and (known.kind == TOO_FEW or wishes.cells(total) == 1):
         return Outcome(whole, {0: known})
-    if cells and not cells * wishes.low <= total <= cells * wishes.high:
-        cells = 0
-    if (cells or wishes.cells(total)) == 1:
+    usual = wishes.cells(total)
+    if known is None:
+        for count in _counts(cells, usual):
+            found = search_into(count, piece.community, piece.bonds, wishes, piece.name)
+            if found is not None:
+                return Outcome(found)
+    if usual == 1:
         return Outcome(whole)
-    label, finding = search(piece.community, piece.bonds, wishes, piece.name, cells, known)
+    label, finding = search(piece.community, piece.bonds, wishes, piece.name, known)
     households = np.bincount(label, piece.community.households)
     bad = np.flatnonzero((households < wishes.low) | (households > wishes.high))
     finding = finding or Finding(UNKNOWN, {"households": total})
     return Outcome(label, {int(cell): finding for cell in bad})
+
+
+def _counts(cells: int, usual: int) -> list[int]:
+    """Return the numbers of cells to try: the one wanted, and some on the way to the usual one.
+
+    Examples
+    --------
+    >>> _counts(5, 3), _counts(2, 3), _counts(3, 3), _counts(0, 3), _counts(90, 10)
+    ([5, 4], [2], [3], [], [90, 70, 50, 30])
+    """
+    if not cells or cells == usual:
+        return [cells] if cells else []
+    steps = min(abs(cells - usual), STEPS)
+    return [usual + (cells - usual) * (steps - step) // steps for step in range(steps)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from gridmap.partition.community import Community, Flags, dice_of
 from gridmap.partition.kernels import Dice, Ints, Network, Rules
+from gridmap.progress import Progress, silent
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
@@ -17,18 +18,32 @@ WORKLOAD = 1.0  # the weight of balance where a workload is given
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard the search tries: annealing sweeps, starts, trees drawn, trees at most."""
+    """How hard the search tries: annealing sweeps, starts, trees drawn, trees at most.
+
+    In a small part more starts share the sweeps and the trees.
+    """
 
     sweeps: int
     starts: int
     trees: int
     tries: int
+    shares: int = 1
+
+    def shared(self) -> Effort:
+        """Return the effort for a small part, in which a start is soon as good as it gets."""
+        return Effort(
+            self.sweeps // self.shares,
+            self.starts * self.shares,
+            max(FEW, self.trees // self.shares),
+            self.tries,
+        )
 
 
+FEW = 2  # trees that a start draws at least
 EFFORTS: dict[Quality, Effort] = {
     "fast": Effort(sweeps=400, starts=1, trees=6, tries=600),
-    "default": Effort(sweeps=1600, starts=1, trees=6, tries=1200),
-    "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000),
+    "default": Effort(sweeps=1600, starts=1, trees=6, tries=1200, shares=4),
+    "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000, shares=4),
 }
 
 
@@ -44,6 +59,7 @@ class Wishes:
     discount: float = 0.0
     balance: float = BALANCE
     no_holes: bool = False
+    progress: Progress = silent
 
     def possible(self, households: int) -> bool:
         """Tell whether some number of cells within the band holds so many households."""
@@ -54,6 +70,15 @@ class Wishes:
         most = max(1, households // self.low)
         least = max(1, -(-households // self.high))
         return int(min(max(round(households / self.target), least), max(most, least)))
+
+    def narrowed(self, households: int, cells: int) -> Wishes:
+        """Return the band that is left when so many households fall into a number of cells."""
+        others = cells - 1
+        return replace(
+            self,
+            low=max(self.low, households - others * self.high),
+            high=min(self.high, households - others * self.low),
+        )
 
     def fits(self, label: Ints, households: Ints) -> bool:
         """Tell whether every cell lies within the band."""

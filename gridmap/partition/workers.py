@@ -10,6 +10,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gridmap.partition.community import Community
@@ -17,6 +18,7 @@ from gridmap.partition.kernels import warm
 from gridmap.partition.repair import Old, keep
 from gridmap.partition.solve import Outcome, solve
 from gridmap.partition.task import Wishes
+from gridmap.progress import silent
 
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 
@@ -31,7 +33,7 @@ class Job(NamedTuple):
     def done(self, wishes: Wishes) -> Outcome:
         """Solve the community, or keep as much of it as can be."""
         if self.old is not None and (self.old.home >= 0).any():
-            return keep(self.community, wishes, self.old)
+            return keep(self.community, wishes, self.old, self.cells)
         return solve(self.community, wishes, self.cells)
 
 
@@ -51,10 +53,11 @@ def solve_all(
     dask : distributed.Client, optional
         Solves on a cluster instead.
     """
+    quiet = replace(wishes, progress=silent)  # nobody listens in another process
     if dask is not None:
-        yield from _on_dask(jobs, wishes, dask)
+        yield from _on_dask(jobs, quiet, dask)
     elif workers > 1 and len(jobs) > 1:
-        yield from _in_processes(jobs, wishes, workers)
+        yield from _in_processes(jobs, quiet, workers)
     else:
         for number, job in enumerate(jobs):
             yield number, job.done(wishes)

@@ -92,6 +92,28 @@ def test_annealing_keeps_cells_connected_and_tells_its_energy(seed: int, side: i
     assert set(label) == set(range(parts))
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1000, 10**9])
+def test_annealing_in_chunks_gives_the_same_labels(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = lattice(12, 1)
+    start = solve(town, WISHES).label
+    found, told = [], []
+    for at_once in (10**9, 0):
+        monkeypatch.setattr(anneal, "AT_ONCE", at_once)
+        monkeypatch.setattr(anneal, "CHUNK", chunk)
+        task = Task.of(town, town.bonds(), WISHES, 0, "chunks")
+        label, home = start.copy(), np.full(len(town), -1, np.int64)
+        least = anneal.anneal(
+            task.net, label, int(label.max()) + 1, task.rules, home, task.dice, 0.3, 0.02, 3_000,
+            lambda stage, done, total: told.append((stage, done, total)),
+        )  # fmt: skip
+        found.append((least, label.tolist(), task.dice.tolist()))
+    assert found[0] == found[1]
+    assert told[-1] == ("anneal", 3_000, 3_000)
+    assert len(told) == -(-3_000 // chunk)
+
+
 @MANY
 @given(st.integers(0, 10**6), st.floats(0.0, 50.0))
 def test_a_price_keeps_households_where_they_were(seed: int, price: float) -> None:

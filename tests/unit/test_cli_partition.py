@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pytest
 import shapely
 from click.testing import CliRunner
 
 import gridmap as gm
 from gridmap.cli import main
+from gridmap.cli._shell import Shell
 
 
 @pytest.fixture
@@ -71,6 +76,34 @@ def test_wants_that_are_no_numbers_of_cells_are_named(files: Path, values: Any, 
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (files / "grid.gpkg").exists()
+
+
+def test_ctrl_c_inside_one_huge_community_ends_soon_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = (100.0 * side.ravel() for side in np.meshgrid(np.arange(90), np.arange(90)))
+    units = gpd.GeoDataFrame({"households": 20}, geometry=shapely.box(x, y, x + 100, y + 100),
+                             index=range(len(x)), crs=4547)  # fmt: skip
+    units.to_file(tmp_path / "units.gpkg")
+    area = gpd.GeoDataFrame(
+        {"code": ["001"], "community": ["East"]}, geometry=[shapely.box(0, 0, 9000, 9000)], crs=4547
+    )
+    area.to_file(tmp_path / "areas.gpkg")
+    told: list[tuple[str, int, int]] = []
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "anneal" and all(before != "anneal" for before, _, _ in told):
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        told.append((stage, done, total))
+
+    monkeypatch.setattr(Shell, "progress", lambda _: interrupt)
+    result = partition(tmp_path, "--quality", "best")
+    assert result.exit_code == 130, result.stderr
+    assert "nothing was half-written" in result.stderr
+    stage, done, total = told[-1]
+    assert stage == "anneal"
+    assert done < total // 10
+    assert {path.name for path in tmp_path.iterdir()} == {"units.gpkg", "areas.gpkg"}
 
 
 def test_blanks_around_a_code_do_not_make_another(files: Path) -> None:

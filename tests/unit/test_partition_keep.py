@@ -109,6 +109,24 @@ def test_an_adopted_grid_is_brought_into_the_band() -> None:
     assert set(new.retired["code"]) == {"z"}
 
 
+@pytest.mark.parametrize("step", [1, -1, 2, -2])
+def test_a_kept_grid_gets_the_number_of_cells_wanted_and_changes_little(step: int) -> None:
+    units = town(20, 2, most=110)
+    old = gm.partition(units)
+    count = old.cells.groupby("parent").size()
+    wanted = pd.Series({"001": int(count["001"]) + step})
+    new = gm.partition(units, keep=old, cells=wanted)
+    made = new.cells.groupby("parent").size()
+    assert made["001"] == wanted["001"]
+    assert made["002"] == count["002"]
+    assert "cells_missed" not in new.parameters
+    assert new.cells["households"].between(300, 600).all()
+    assert new.parameters["change"]["unchanged"] >= len(old) - 5 * abs(step)
+    held = gm.partition(units, keep=old, cells=wanted, limit=0.0)
+    assert held.parameters["change"]["unchanged"] == len(old)
+    assert held.parameters["cells_missed"] == {"001": [wanted["001"], count["001"]]}
+
+
 def test_new_land_joins_a_cell_or_becomes_one() -> None:
     old = gm.partition(row(200, 250))
     new = gm.partition(row(200, 250, 60, 500), keep=old)

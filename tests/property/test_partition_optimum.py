@@ -1,0 +1,177 @@
+"""Small parts are cut as well as can be, and into every number of cells that there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from gridmap.partition import cutting, energy, optimum
+from gridmap.partition.community import Community
+from gridmap.partition.exhaust import connected
+from gridmap.partition.pieces import pieces_of, share
+from gridmap.partition.solve import solve
+from gridmap.partition.task import EFFORTS, Task, Wishes
+from tests.partition_graphs import HIGH, LOW, community_of, lattice, small_communities
+
+WISHES = Wishes(LOW, HIGH, 450.0, 0, EFFORTS["default"])
+
+
+def cost_of(task: Task, label: np.ndarray) -> float:
+    """Return the energy of a division."""
+    count = int(label.max()) + 1
+    total = energy.sums(task.net, label, count)
+    home = np.full(len(label), -1, np.int64)
+    return energy.total_energy(task.net, label, total, task.rules, home, np.empty(count))
+
+
+def every_division(town: Community) -> list[np.ndarray]:
+    """Return all divisions into connected cells within the band."""
+
+    @cache
+    def parts(left: int) -> list[list[int]]:
+        if left == 0:
+            return [[]]
+        lowest = left & -left
+        others, found = left ^ lowest, []
+        part = others
+        while True:
+            if valid(part | lowest):
+                found += [[part | lowest, *rest] for rest in parts(others ^ part)]
+            if part == 0:
+                return found
+            part = (part - 1) & others
+
+    @cache
+    def valid(cell: int) -> bool:
+        label = np.array([cell >> u & 1 for u in range(len(town))])
+        inner = (label[town.i] & label[town.j]).astype(bool)
+        whole = connected(np.where(label == 1, 0, np.arange(1, len(town) + 1)), town.i[inner],
+                          town.j[inner])  # fmt: skip
+        return whole and LOW <= int(town.households @ label) <= HIGH
+
+    made = []
+    for cells in parts((1 << len(town)) - 1):
+        label = np.zeros(len(town), np.int64)
+        for number, cell in enumerate(cells):
+            label[[u for u in range(len(town)) if cell >> u & 1]] = number
+        made.append(label)
+    return made
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(small_communities(most=7))
+def test_the_least_cost_of_every_number_of_cells_is_found(town: Community) -> None:
+    task = Task.of(town, town.bonds(), WISHES, 0, "x")
+    most = len(town)
+    sure, cost, label = optimum.least(task.net, task.rules, most)
+    assert sure
+    best = np.full(most + 1, optimum.NEVER)
+    for division in every_division(town):
+        count = int(division.max()) + 1
+        best[count] = min(best[count], cost_of(task, division))
+    np.testing.assert_allclose(cost, best)
+    for count in np.flatnonzero(cost < optimum.NEVER):
+        assert set(label[count]) == set(range(count))
+        assert cost_of(task, label[count]) == pytest.approx(cost[count])
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(small_communities(most=8))
+def test_every_number_of_cells_that_is_possible_is_made(town: Community) -> None:
+    possible = {int(label.max()) + 1 for label in every_division(town)}
+    for wanted in range(1, len(town) + 1):
+        outcome = solve(town, WISHES, wanted)
+        assert (outcome.cells == wanted and not outcome.reasons) == (wanted in possible)
+
+
+def least_border(town: Community, cells: int) -> float | None:
+    """Return the least border of a division into cells within the band, by integer programming."""
+    near = [0] * len(town)
+    for a, b in zip(town.i.tolist(), town.j.tolist(), strict=True):
+        near[a] |= 1 << b
+        near[b] |= 1 << a
+    wave = {1 << u for u in range(len(town))}
+    columns: set[int] = set()
+    while wave:
+        columns |= wave
+        wave = {c | 1 << v for c in wave for v in range(len(town))
+                if not c >> v & 1 and near[v] & c} - columns  # fmt: skip
+    inside = np.array([[c >> u & 1 for u in range(len(town))] for c in sorted(columns)])
+    weight = inside @ town.households
+    inside = inside[(weight >= LOW) & (weight <= HIGH)]
+    if len(inside) == 0:
+        return None
+    border = np.abs(inside[:, town.i] - inside[:, town.j]) @ town.length / 2
+    solved = milp(
+        border,
+        constraints=[
+            LinearConstraint(inside.T, 1, 1),
+            LinearConstraint(np.ones(len(inside)), cells, cells),
+        ],
+        bounds=Bounds(0, 1),
+        integrality=np.ones(len(inside)),
+    )
+    return float(solved.fun) if solved.status == 0 else None
+
+
+@pytest.mark.parametrize(("units", "share"), [(optimum.UNITS, 1.0), (0, 0.9)])
+def test_the_proven_least_border_is_reached(
+    units: int, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimum, "UNITS", units)  # with 0, what annealing reaches alone
+    rng = np.random.default_rng(0)
+    proven = reached = 0
+    for seed in range(30):
+        wide = lattice(4, seed, most=200)
+        town = wide.subset(np.sort(rng.permutation(16)[: 13 + seed % 3]))
+        town = town.subset(np.flatnonzero(town.parts(town.bonds()) == 0))
+        town.length[:] = rng.uniform(5, 15, len(town.length))
+        cells = WISHES.cells(town.total)
+        least = least_border(town, cells)
+        if least is None:
+            continue
+        task = Task.of(town, town.bonds(), WISHES, cells, "border")
+        rules = task.rules._replace(shape=0.0, balance=0.0)
+        label = cutting.cut_and_anneal(replace(task, rules=rules), cutting.FIRST_TRIES)
+        proven += 1
+        reached += town.length[label[town.i] != label[town.j]].sum() <= least + 1e-6
+    assert proven >= 20
+    assert reached >= share * proven
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6))
+def test_larger_parts_are_cut_into_the_number_wanted(seed: int) -> None:
+    town = lattice(8, seed, most=80)
+    least, most = -(-town.total // HIGH), town.total // LOW
+    for wanted in range(least + 1, most):
+        outcome = solve(town, WISHES, wanted)
+        assert outcome.cells == wanted
+        assert not outcome.reasons
+        assert connected(outcome.label, town.i, town.j)
+
+
+def test_a_number_that_no_band_allows_is_come_near_to() -> None:
+    town = lattice(8, 1, most=80)
+    most = town.total // LOW
+    assert solve(town, WISHES, 10 * most).cells >= most - 1
+    assert not solve(town, WISHES, 10 * most).reasons
+
+
+def test_wanted_cells_are_shared_as_the_bands_of_the_parts_allow() -> None:
+    town = community_of([300, 350, 250, 200, 900], [(0, 1), (2, 3)])
+    pieces = pieces_of(town, town.bonds(), WISHES)
+    assert share(pieces, WISHES, 0) == [2, 1, 1]
+    town = community_of([300, 300, 300, 500], [(0, 1), (1, 2)])
+    pieces = pieces_of(town, town.bonds(), WISHES)
+    assert share(pieces, WISHES, 4) == [3, 1]
+    assert share(pieces, WISHES, 9) == [3, 1]
+    outcome = solve(town, WISHES, 4)
+    assert outcome.cells == 4
+    assert not outcome.reasons
