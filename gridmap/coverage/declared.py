@@ -10,9 +10,10 @@ import shapely
 
 from gridmap.coverage.chain import Geometries, Index, directed_edges, residual
 from gridmap.coverage.defects import ids_of
+from gridmap.coverage.faults import Faults, faults_of, joined, resolution
 from gridmap.coverage.junctions import split
 from gridmap.coverage.outline import inside
-from gridmap.coverage.overlay import MISSING_CELL, Faults, faults_of, joined, resolution
+from gridmap.coverage.overlay import MISSING_CELL
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.proof import Proof, Verdict
 from gridmap.coverage.subject import Subject

@@ -15,8 +15,8 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap.coverage.attributes import Remark
+from gridmap.coverage.faults import Faults, resolution
 from gridmap.coverage.measure import in_metres
-from gridmap.coverage.overlay import Faults, resolution
 from gridmap.coverage.proof import Proof, Verdict
 from gridmap.coverage.subject import Subject
 from gridmap.coverage.wording import KINDS, NOTES

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from gridmap.coverage.chain import Geometries, Index, edges_of, residual, reverse, rings_of
-from gridmap.coverage.overlay import Faults, faults_of, joined, resolution
+from gridmap.coverage.faults import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import shapely
 
 from gridmap.coverage.chain import Geometries
-from gridmap.coverage.overlay import faults_of, resolution
+from gridmap.coverage.faults import faults_of, resolution
+from gridmap.coverage.given import polygons_of
 from gridmap.coverage.patches import areal_parts, made_valid
-from gridmap.coverage.proof import polygons_of
 from gridmap.errors import InputError
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import shapely
@@ -17,9 +16,9 @@ from gridmap.coverage.chain import (
     Index,
     Leftover,
     Rings,
-    directed_edges,
     rings_of,
 )
+from gridmap.coverage.faults import Faults, cross, faults_of, joined, resolution
 from gridmap.coverage.junctions import Split, as_points, split
 from gridmap.coverage.patches import (
     Patches,
@@ -47,38 +46,6 @@ SPREAD = 0.1
 MANY = 500
 """Cells in one patch from which their union is made block by block."""
 
-THIN = 1e-6
-"""Share of the squared perimeter below which an area is computed in fractions."""
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Defects of geometry, one row each, in units of the coordinates.
-
-    Attributes
-    ----------
-    kind, qualifier : ndarray of str
-    cells : ndarray of int, shape (n, 2)
-        The cells that overlap or stick out, -1 where there is none.
-    geometry : ndarray of geometries
-    area, width : ndarray of float
-        Width is 2 · area / perimeter, which is the width of something long.
-    """
-
-    kind: NDArray[np.object_]
-    qualifier: NDArray[np.object_]
-    cells: Index
-    geometry: Geometries
-    area: NDArray[np.float64]
-    width: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    def take(self, rows: NDArray[np.bool_] | Index) -> Faults:
-        """Return some of the rows."""
-        return Faults(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -97,33 +64,6 @@ class Explanation:
     faults: Faults
     rest: Leftover
     local: bool
-
-
-def faults_of(
-    kind: str, geometry: Geometries, cells: Index | None = None, qualifier: str = ""
-) -> Faults:
-    """Return one fault a geometry."""
-    count = len(geometry)
-    area = precise_areas(geometry)
-    perimeter = shapely.length(geometry)
-    width = np.divide(2 * area, perimeter, out=np.zeros(count), where=perimeter > 0)
-    cells = np.full((count, 2), -1) if cells is None else cells.reshape(count, 2)
-    return Faults(
-        np.full(count, kind, dtype=object),
-        np.full(count, qualifier, dtype=object),
-        cells.astype(np.int64),
-        geometry,
-        area,
-        width,
-    )
-
-
-def joined(faults: list[Faults]) -> Faults:
-    """Return all rows of several tables."""
-    if not faults:
-        return faults_of("gap", np.empty(0, dtype=object))
-    names = Faults.__dataclass_fields__
-    return Faults(*(np.concatenate([getattr(f, name) for f in faults]) for name in names))
 
 
 def explain(
@@ -158,12 +98,6 @@ def explain(
     unseen = _unseen(parts.left, piece_owner, found)
     junctions = _unexplained(_junctions(parts, left, owner), found)
     return Explanation(joined([found, unseen, junctions]), parts.left, True)
-
-
-def resolution(*bounds: NDArray[np.float64]) -> float:
-    """Return the width below which doubles of this size cannot tell a shape from a line."""
-    finite = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for b in bounds]
-    return 4.0 * float(np.spacing(max(finite)))
 
 
 def _overlay(polygons: Geometries, outline: shapely.Geometry, patches: Patches) -> Faults:
@@ -322,7 +256,7 @@ def _unseen(rest: Leftover, owner: Index, found: Faults) -> Faults:
 def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
     """Return one leftover cluster as a fault whose sign of area tells gap from overlap."""
     # in fractions: doubles cancel to nothing, and the sign is the answer
-    crosses = (n * _cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))
+    crosses = (n * cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))
     signed = float(sum(crosses) / 2)
     lines = shapely.multilinestrings([list(edges.reshape(-1, 2, 2))])
     fault = faults_of("overlap" if signed > 0 else "gap", lines)
@@ -332,17 +266,3 @@ def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
     area = np.array([abs(signed)])
     width = 2 * area / shapely.length(lines)
     return Faults(fault.kind, fault.qualifier, culprits, fault.geometry, area, width)
-
-
-def precise_areas(polygons: Geometries) -> NDArray[np.float64]:
-    """Return areas, those of very thin polygons in rational arithmetic, where doubles cancel."""
-    area, perimeter = shapely.area(polygons), shapely.length(polygons)
-    for k in np.flatnonzero((area > 0) & (area < THIN * perimeter**2)):
-        edges, _ = directed_edges(polygons[k : k + 1])
-        area[k] = float(sum(_cross(edge) for edge in edges.tolist()) / 2)
-    return np.asarray(area, dtype=np.float64)
-
-
-def _cross(edge: list[float]) -> Fraction:
-    a, b, c, d = map(Fraction, edge)
-    return a * d - c * b

@@ -14,8 +14,8 @@ import shapely
 from gridmap._checks import check_choice, label
 from gridmap.coverage.attributes import Remark
 from gridmap.coverage.chain import Geometries, Rings, rings_of
+from gridmap.coverage.given import boundary_of, polygons_of
 from gridmap.coverage.outline import outline_of
-from gridmap.coverage.proof import boundary_of, polygons_of
 from gridmap.coverage.wording import Lang, pick, reason_in
 from gridmap.errors import InputError
 

@@ -16,10 +16,12 @@ from gridmap.coverage.attributes import Remark
 from gridmap.coverage.chain import Geometries, Index
 from gridmap.coverage.declared import after_declared, qualified
 from gridmap.coverage.defects import as_frame
+from gridmap.coverage.faults import Faults, faults_of, joined
+from gridmap.coverage.given import match_parents, polygons_of
 from gridmap.coverage.nesting import nesting_faults
 from gridmap.coverage.outline import outline_of
-from gridmap.coverage.overlay import Explanation, Faults, explain, faults_of, joined
-from gridmap.coverage.proof import Proof, invalid_among, match_parents, polygons_of, prove
+from gridmap.coverage.overlay import Explanation, explain
+from gridmap.coverage.proof import Proof, invalid_among, prove
 from gridmap.coverage.subject import Subject, column_of, crs_remarks, named, parents_of, subject_of
 from gridmap.coverage.wording import Lang, pick
 from gridmap.errors import InputError

@@ -171,9 +171,9 @@ def test_outlines_can_be_derived():
 
 
 def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPatch):
-    from gridmap.coverage import mending
+    from gridmap.coverage import bench
 
-    monkeypatch.setattr(mending, "ROUNDS", 0)
+    monkeypatch.setattr(bench, "ROUNDS", 0)
     with pytest.raises(CoverageError, match="could not be mended exactly") as caught:
         repair(frame(QUARTERS[1:]), FILLED)
     assert caught.value.defects["kind"].tolist() == ["gap"]
