@@ -79,8 +79,8 @@ def read_barriers(
     Parameters
     ----------
     barriers : GeoDataFrame or list of GeoDataFrame
-        Lines, or polygons of water or of the ground of ways. A column `kind` (or `class`, `fclass`, `type`, or the columns
-        of OpenStreetMap) says what they are.
+        Lines, or polygons of water or of the ground of ways. A column `kind` (or `class`,
+        `fclass`, `type`, or the columns of OpenStreetMap) says what they are.
     crs : CRS
         Of the jurisdictions, in metres.
     extent : ndarray of float
