@@ -127,10 +127,10 @@ def accuracy(
     """
     maps = stack(table, grid)
     cubes, periods, undated = by_period(maps)
-    if not 1 <= hold_out < len(periods):
+    if not isinstance(hold_out, int | np.integer) or not 1 <= hold_out < len(periods):
         raise InputError(
-            f"`hold_out` is {hold_out} of {len(periods)} periods. Hold out at least one and leave "
-            "at least one."
+            f"`hold_out` is {hold_out!r} of {len(periods)} periods. Hold out at least one and "
+            "leave at least one."
         )
     asked = np.asarray(shares, dtype=float)
     if asked.size == 0 or not ((asked > 0) & (asked <= 1)).all():

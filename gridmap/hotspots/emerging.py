@@ -13,7 +13,7 @@ from scipy import sparse
 
 from gridmap.errors import InputError
 from gridmap.hotspots import fdr, significance, wording
-from gridmap.hotspots.base import GATES, TOO_FEW, Base, base_of
+from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.curb import relieved
 from gridmap.hotspots.getis_ord import Moments, moments
 from gridmap.hotspots.rates import overall_rate, standardised
@@ -77,6 +77,9 @@ def cube(
     back
         How many earlier steps are looked at together with each.
     """
+    if not len(counts):
+        nothing = np.zeros(counts.shape)
+        return Cube(nothing, nothing, nothing > 0, nothing, nothing)
     own = moments(relieved(standardised(counts, exposure), within), within)
     expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
     joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
@@ -183,8 +186,8 @@ def emerging(
     """
     maps = stack(table, grid)
     cubes, periods, undated = by_period(maps)
-    if back < 0 or back != int(back):
-        raise InputError(f"`back` is {back}; give a whole number of periods, 0 or more.")
+    if not isinstance(back, int | np.integer) or back < 0:
+        raise InputError(f"`back` is {back!r}; give a whole number of periods, 0 or more.")
     base = base_of(grid, exposure)
     keep = base.keep
     between = weights_between(weights, grid.contiguity, grid.cells.index)
@@ -253,7 +256,9 @@ def _frame(
     cold = hit & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
     trend = mann_kendall(found.ratio)
     side, pattern = classify(hot, cold, trend.z)
-    gate = np.where(found.tested.any(axis=1), 0, TOO_FEW).astype(np.int8)
+    enough = (found.window_expected >= LEAST_EXPECTED).any(axis=1)
+    untested = np.where(enough, CONSTANT, TOO_FEW)
+    gate = np.where(found.tested.any(axis=1), 0, untested).astype(np.int8)
 
     def whole(values: NDArray[Any], missing: Any = 0) -> NDArray[Any]:
         laid = np.empty(len(codes), values.dtype)

@@ -275,7 +275,7 @@ def _moments(
     spread = columns / base - rate
     # equal rates differ by rounding only; they must not be standardised into a pattern
     spread = np.where(np.abs(spread) <= 1e-12 * rate, 0.0, spread)
-    total = exposure.sum()
+    total = exposure.sum() if len(exposure) else 1.0
     variance = (base * np.square(spread)).sum(axis=0) / total
     prior = variance - rate * (len(exposure) / total)
     return rate, spread, prior

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gridmap.grid import Grid
 
 PERIODS = ("day", "week", "month", "quarter", "year")
+_WIDEST = 1e12  # between the smallest and the largest exposure
+_MOST = 2.0**53  # beyond it a count is no longer exact
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,10 @@ def exposure_of(
         name = str(exposure.name or "exposure")
         if not exposure.index.is_unique:
             raise InputError("`exposure` lists a code twice. Give each cell one number.")
+        if not exposure.index.isin(cells.index).any():
+            raise InputError("`exposure` knows none of the codes of `grid`. Index it by code.")
         values = exposure.reindex(cells.index)
-    elif exposure in cells.columns:
+    elif isinstance(exposure, str) and exposure in cells.columns:
         name, values = exposure, cells[exposure]
     else:
         raise InputError(
@@ -137,14 +141,20 @@ def exposure_of(
     if not pd.api.types.is_numeric_dtype(values.dtype):
         # a code of digits only is a name, not an amount
         raise InputError(
-            f"`exposure` {name!r} holds text, not numbers. Name a column of amounts, as "
-            "'households', or turn it into numbers: `pd.to_numeric`."
+            f"`exposure` {name!r} holds no amounts. Name a numeric column, as 'households', or "
+            "turn it into numbers: `pd.to_numeric`."
         )
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if (numbers < 0).any():
         code = cells.index[int(np.argmax(numbers < 0))]
         raise InputError(f"`exposure` {name!r} is negative in cell {code}. Give 0 or more.")
-    return np.where(np.isfinite(numbers), numbers, 0.0), name
+    numbers = np.where(np.isfinite(numbers), numbers, 0.0)
+    some = numbers[numbers > 0]
+    if len(some) and some.max() > _WIDEST * some.min():
+        raise InputError(
+            f"`exposure` {name!r} runs from {some.min():g} to {some.max():g}. Bring it to one unit."
+        )
+    return numbers, name
 
 
 def by_period(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]:
@@ -210,6 +220,8 @@ def _counts(column: pd.Series) -> NDArray[np.int64]:
         raise InputError(
             f"`table` counts {numbers.min():g} incidents in a cell. Counts are 0 or more."
         )
+    if len(numbers) and numbers.max() > _MOST:
+        raise InputError(f"`table` counts {numbers.max():g} incidents in a cell. Mend the count.")
     whole: NDArray[np.int64] = numbers.astype(np.int64)
     if (whole != numbers).any():
         raise InputError(

@@ -6,6 +6,7 @@ EXPOSURES = {
     None: ("无分母（原始件数）", "no denominator (raw counts)"),
     "households": ("户数", "households"),
     "area_m2": ("面积", "area"),
+    "exposure": ("分母", "denominator"),
 }
 
 GATES = {

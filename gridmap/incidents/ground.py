@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import geopandas as gpd
@@ -75,13 +76,42 @@ def in_seconds(incidents: pd.DataFrame, column: str) -> NDArray[np.float64]:
     """
     if column not in incidents:
         raise InputError(f"`incidents` has no column `{column}`. Rename the one that has the time.")
-    times = incidents[column]
-    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
-        times = pd.to_datetime(times, errors="coerce", format="mixed")
-    if times.dt.tz is not None:
-        times = times.dt.tz_localize(None)
+    times = wall_times(incidents[column])
     seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
     return np.where(times.isna().to_numpy(), np.nan, seconds)
+
+
+def wall_times(times: pd.Series) -> pd.Series:
+    """Take times as the clock on the wall showed them; what cannot be read is missing.
+
+    Parameters
+    ----------
+    times
+        Times, or text that tells them.
+
+    Raises
+    ------
+    InputError
+        If they are of several time zones: their clocks did not show the same.
+
+    Examples
+    --------
+    >>> told = wall_times(pd.Series(["2026-03-01T08:00:00+08:00", "soon"]))
+    >>> str(told[0]), told.isna().tolist()
+    ('2026-03-01 08:00:00', [False, True])
+    """
+    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
+        zones = {time.tzinfo for time in times if isinstance(time, dt.datetime) and time == time}
+        try:
+            times = pd.to_datetime(times, errors="coerce", format="mixed")
+        except ValueError:  # only zones that differ cannot be coerced
+            zones = {dt.UTC, None}
+        if len(zones) > 1:
+            raise InputError(
+                f"`{times.name}` mixes time zones. Bring all times to one, as by "
+                "`pd.to_datetime(times, utc=True).dt.tz_convert('Asia/Shanghai')`."
+            )
+    return times.dt.tz_localize(None) if times.dt.tz is not None else times
 
 
 def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:

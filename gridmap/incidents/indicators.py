@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, pdtr
 
 from gridmap.errors import InputError
+from gridmap.incidents.ground import wall_times
 from gridmap.incidents.ledger import COUNTS, PUBLIC, Lang, count_cases
 
 
@@ -255,7 +256,7 @@ def ranking(
 
 def _group(incidents: pd.DataFrame, column: str) -> pd.Series:
     if column == "month" and column not in incidents and "time" in incidents:
-        return pd.to_datetime(incidents["time"]).dt.to_period("M").rename("month")
+        return wall_times(incidents["time"]).dt.to_period("M").rename("month")
     if column not in incidents:
         raise InputError(f"`by` names the column {column!r}, which `incidents` lacks.")
     return incidents[column]

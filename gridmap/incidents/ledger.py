@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError
+from gridmap.incidents.ground import wall_times
 
 Lang = Literal["zh", "en"]
 PUBLIC = ("随手拍", "12345热线", "12345", "公众举报", "市民投诉", "热线", "citizen", "hotline")
@@ -226,4 +227,4 @@ def _shipped(name: str) -> list[dict[str, Any]]:
 def _times(incidents: pd.DataFrame, column: str) -> pd.Series:
     if column not in incidents:
         return pd.Series(pd.NaT, incidents.index, dtype="datetime64[us]")
-    return pd.to_datetime(incidents[column])
+    return wall_times(incidents[column])

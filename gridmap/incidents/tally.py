@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.incidents.ground import check_span
+from gridmap.incidents.ground import check_span, wall_times
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
 
 _MOST_ROWS = 100_000_000
-_PERIODS = {"day": "D", "week": "W", "month": "M"}
+_PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
 
 def tally(
@@ -36,8 +36,9 @@ def tally(
     grid : Grid
         The cells.
     by : str or sequence of str
-        Columns to count by as well. ``day``, ``week`` and ``month`` are periods of the column
-        ``time``, without holes from the first to the last. Missing text counts as "".
+        Columns to count by as well. ``day``, ``week``, ``month``, ``quarter`` and ``year`` are
+        periods of the column ``time``, without holes from the first to the last. Missing text
+        counts as "".
     level : str, optional
         A level of the grid to roll up to; by cell when not given.
 
@@ -73,7 +74,7 @@ def tally(
     2    b     road          1
     3    b    waste          1
     """
-    by = [by] if isinstance(by, str) else list(by)
+    by = [by] if isinstance(by, str) else list(by or ())
     for column in ("code", *by):
         source = "time" if column in _PERIODS and column not in placed else column
         if source not in placed:
@@ -145,7 +146,7 @@ def _axis(
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], pd.Index]:
     """Return the number of each incident's value in a column, and the values in order."""
     if column in _PERIODS and column not in placed:
-        periods = _times(placed["time"]).dt.to_period(_PERIODS[column])
+        periods = wall_times(placed["time"]).dt.to_period(_PERIODS[column])
         first, last = periods.min(), periods.max()
         if pd.isna(first):
             values: pd.Index = pd.PeriodIndex([], freq=_PERIODS[column], name=column)
@@ -158,10 +159,3 @@ def _axis(
         series = series.astype(object).where(series.notna(), "")
     number, values = pd.factorize(series, sort=True)
     return number.astype(np.int64), pd.Index(values, name=column)
-
-
-def _times(series: pd.Series) -> pd.Series:
-    """Return times as local wall time; what cannot be read is missing."""
-    if not pd.api.types.is_datetime64_any_dtype(series.dtype):
-        series = pd.to_datetime(series, errors="coerce", format="mixed")
-    return series.dt.tz_localize(None) if series.dt.tz is not None else series

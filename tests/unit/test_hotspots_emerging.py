@@ -153,3 +153,31 @@ def test_mann_kendall_counts_pairs() -> None:
     assert mann_kendall(series).s.tolist() == np.sign(series[:, j] - series[:, i]).sum(1).tolist()
     assert mann_kendall(series[:, :1]).z.tolist() == [0.0] * 20
     assert mann_kendall(series[:0]).z.tolist() == []
+
+
+def test_histories_without_households_or_differences_have_answers() -> None:
+    months = pd.period_range("2026-01", periods=4, freq="M")
+    for households, level, gate in ((0, 9, "no base"), (400, 20, "constant"), (400, 0, "too few")):
+        grid = lattice(4, 4, households)
+        found = emerging(table_of(grid, np.full((16, 4), level), month=months), grid)
+        assert (found["gate"] == gate).all() and (found["side"] == "").all()
+        assert found.notna().all(axis=None)
+
+
+def test_the_slope_is_what_the_ratio_gains_a_period() -> None:
+    months = pd.period_range("2026-01", periods=8, freq="M")
+    grid = lattice(6, 6)
+    counts = np.full((36, 8), 100)
+    counts[:18] += 10 * np.arange(8)
+    counts[18:] -= 10 * np.arange(8)
+    found = emerging(table_of(grid, counts, month=months), grid)
+    assert found["slope"].iloc[0] == pytest.approx(0.1)
+    assert found["slope"].iloc[-1] == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("back", [-1, 1.5, "all"])
+def test_back_is_a_whole_number(back: object) -> None:
+    months = pd.period_range("2026-01", periods=2, freq="M")
+    grid = lattice(2, 2)
+    with pytest.raises(InputError, match="`back`"):
+        emerging(table_of(grid, np.ones(8), month=months), grid, back=back)  # type: ignore[arg-type]

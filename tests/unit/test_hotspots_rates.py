@@ -95,7 +95,7 @@ def test_tables_that_do_not_fit_are_refused() -> None:
         rates(pd.concat([table, table.iloc[:1]]), grid)
     with pytest.raises(InputError, match="no such column"):
         rates(table, grid, exposure="shops")
-    with pytest.raises(InputError, match="holds text, not numbers"):
+    with pytest.raises(InputError, match="holds no amounts"):
         rates(table, grid, exposure="name")
     with pytest.raises(InputError, match="negative in cell r00c00"):
         rates(table, grid, exposure=pd.Series([-1.0, 1, 1, 1], index=grid.cells.index))

@@ -339,3 +339,46 @@ def test_skewness_matches_a_simulation() -> None:
     assert skewness(values, star)[0] == pytest.approx((z**3).mean(), abs=0.05)
     exact = (values @ star.matrix.toarray()[0] - sums.mean()) / sums.std()
     assert gi_star(values, star)[0] == pytest.approx(exact, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.nan, "has gaps"), (np.inf, "has gaps"), (1e300, "Mend the count"), (-1, "0 or more"),
+        ("many", "does not hold numbers"), (0.5, "fractions"),
+    ],
+)  # fmt: skip
+def test_counts_that_are_none_are_refused(values: object, message: str) -> None:
+    grid = lattice(2, 2)
+    with pytest.raises(InputError, match=message):
+        hotspots(table_of(grid, [values, 1, 2, 3]), grid)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "message"),
+    [
+        (pd.Series(["1"] * 4, ["r00c00", "r00c01", "r01c00", "r01c01"]), "holds no amounts"),
+        (pd.Series([1.0] * 4), "knows none of the codes"),
+        (pd.Series([1e-300, 1.0], ["r00c00", "r00c01"]), "one unit"),
+        ([1, 1, 1, 1], "no such column"),
+        ("parent", "holds no amounts"),
+    ],
+)
+def test_exposures_that_are_none_are_refused(exposure: object, message: str) -> None:
+    grid = lattice(2, 2)
+    with pytest.raises(InputError, match=message):
+        hotspots(table_of(grid, [1, 2, 3, 4]), grid, exposure=exposure)  # type: ignore[arg-type]
+
+
+def test_all_incidents_at_one_point_and_all_households_in_one_cell() -> None:
+    grid = lattice(6, 6)
+    counts = np.zeros(36)
+    counts[14] = 300
+    for p in ("skew", "pearson", "normal", "permutation"):
+        found = hotspots(table_of(grid, counts), grid, p=p)  # type: ignore[arg-type]
+        assert found.notna().all(axis=None) and (found["bin"] >= 0).all()
+    alone = lattice(6, 6, np.where(np.arange(36) == 14, 400, 0))
+    found = hotspots(table_of(alone, np.full(36, 9)), alone)
+    assert (
+        found["gate"].value_counts()["no base"] == 35 and found.loc["r02c02", "gate"] != "no base"
+    )

@@ -129,3 +129,27 @@ def test_a_mistyped_year_is_named(row: gm.Grid) -> None:
     times = pd.to_datetime(pd.Series(["2026-03-01", "2026-03-02", "9999-12-31", None, None]))
     with pytest.raises(InputError, match=r"from 2026-03 to 9999-12: .* Mend the years"):
         tally(placed(time=times), row, by="month")
+
+
+def test_times_of_several_zones_are_refused(row: gm.Grid) -> None:
+    text = ["2026-03-01 08:00", "2026-03-01T08:00:00+08:00", "2026-03-02 08:00", None, "soon"]
+    mixed = [
+        pd.Timestamp("2026-03-01", tz="UTC"),
+        *[pd.Timestamp("2026-03-01", tz="Asia/Shanghai")] * 4,
+    ]
+    for time in (text, pd.Series(mixed, dtype=object)):
+        with pytest.raises(InputError, match="`time` mixes time zones"):
+            tally(placed(time=time), row, by="day")
+    one = pd.Series(mixed[1:2] * 5, dtype=object)
+    assert tally(placed(time=one), row, by="day").attrs["counted"] == 3
+
+
+def test_quarters_and_years_are_periods_too(row: gm.Grid) -> None:
+    time = pd.to_datetime(["2024-12-31", "2026-01-01", "2026-06-30", "2026-01-01", "2026-01-01"])
+    assert len(tally(placed(time=time), row, by="quarter")) == 3 * 7
+    assert tally(placed(time=time), row, by="year")["incidents"].groupby("year").sum().tolist() == [
+        1,
+        0,
+        2,
+    ]
+    assert len(tally(placed(), row, by=None)) == 3  # type: ignore[arg-type]
