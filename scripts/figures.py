@@ -20,7 +20,8 @@ def main() -> None:
     """Write every figure as SVG, the same bytes each time."""
     plt.rcParams.update({"svg.hashsalt": "gridmap", "svg.fonttype": "path", "font.size": 9})
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name, draw in (("units-and-cells", units_and_cells), ("proof", proof)):
+    for draw in (units_and_cells, coverage, proof, band, point):
+        name = draw.__name__.replace("_", "-")
         figure = draw()
         figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
         plt.close(figure)
@@ -50,6 +51,82 @@ def units_and_cells() -> plt.Figure:
         grid.jurisdictions.boundary.plot(ax=axis, color=ACCENT, lw=1.4)
         axis.set_axis_off()
         axis.set_anchor("N")
+    return figure
+
+
+def coverage() -> plt.Figure:
+    """Show what keeps cells from being a coverage of their boundary."""
+    left, right = [(0, 0), (2, 0), (2, 4), (0, 4)], [(2, 0), (4, 0), (4, 4), (2, 4)]
+    town = shapely.box(0, 0, 4, 4)
+    cases = {
+        "a coverage": (left, right),
+        "gap": ([*left[:2], (1.75, 2), *left[2:]], right),
+        "gap at the rim\n(missing cell)": (left,),
+        "overlap": ([*left[:2], (2.4, 2), *left[2:]], right),
+        "outside": (left, [*right[:2], (4.5, 2), *right[2:]]),
+        "t-junction": ([*left[:2], (2, 2), *left[2:]], right),
+    }
+    figure, axes = plt.subplots(1, len(cases), figsize=(12, 2.7))
+    for axis, (title, rings) in zip(axes, cases.items(), strict=True):
+        cells = shapely.polygons([shapely.linearrings(ring) for ring in rings])
+        gpd.GeoSeries(cells).plot(ax=axis, color=SOFT)
+        every = shapely.union_all(cells)
+        both = shapely.intersection(*cells) if len(cells) == 2 else shapely.Polygon()
+        for wrong in (town - every, every - town, both):
+            if wrong.area > 0:
+                gpd.GeoSeries([wrong]).plot(ax=axis, color="#d98880")
+        gpd.GeoSeries(cells).boundary.plot(ax=axis, color=LINE, lw=1.2)
+        gpd.GeoSeries([town]).boundary.plot(ax=axis, color=INK, lw=1.6, ls="--")
+        for ring in rings:
+            axis.scatter(*np.transpose(ring), s=12, color=INK, zorder=3)
+        if title == "t-junction":
+            axis.scatter(2, 2, s=110, facecolor="none", edgecolor=ACCENT, lw=1.6, zorder=4)
+        axis.set_title(title, color=INK)
+        axis.set_axis_off()
+        axis.set_xlim(-0.3, 4.7)
+        axis.set_ylim(-0.3, 4.3)
+    return figure
+
+
+def band() -> plt.Figure:
+    """Show which totals of households can be cut into whole cells under two bands."""
+    figure, axes = plt.subplots(2, 1, figsize=(9, 2.9), sharex=True)
+    most = 2_000
+    for axis, (low, high) in zip(axes, ((300, 600), (300, 500)), strict=True):
+        axis.axvspan(0, low, color="#f2d6d6")
+        cells = range(1, most // low + 1)
+        for count in cells:
+            axis.barh(-count, count * (high - low), left=count * low, height=0.7, color=LINE)
+            if count * low < most - 150:
+                plural = "s" if count > 1 else ""
+                axis.text(count * low + 8, -count, f"{count} cell{plural}", color="white",
+                          va="center", fontsize=7)  # fmt: skip
+        for count in cells:
+            if count * high + 1 < (count + 1) * low:
+                axis.axvspan(count * high + 1, (count + 1) * low - 1, color="#f2d6d6")
+        axis.set_title(f"band {low}–{high}: totals in red cannot be cut", loc="left", color=INK)
+        axis.set_xlim(0, most)
+        axis.set_yticks([])
+        for side in ("top", "right", "left"):
+            axis.spines[side].set_visible(False)
+    axes[1].set_xlabel("households of a community")
+    figure.tight_layout()
+    return figure
+
+
+def point() -> plt.Figure:
+    """Show which cell a point on an edge or a corner belongs to."""
+    figure, axis = plt.subplots(figsize=(4.6, 3.4))
+    boxes = [(0, 0, 2, 1.5), (2, 0, 4, 1.5), (0, 1.5, 2, 3), (2, 1.5, 4, 3)]
+    tones = ["#dfe7ec", "#c9d6de", "#b3c5d1", "#eef2f4"]
+    gpd.GeoSeries(shapely.box(*np.array(boxes).T)).plot(ax=axis, color=tones, edgecolor=LINE)
+    for x, y, why in ((2, 0.7, "east"), (0.9, 1.5, "north"), (2, 1.5, "east, then north")):
+        step = (x + 0.55, y + (0.14 if why != "north" else 0.02))
+        step = (x + 0.14, y + 0.5) if why == "north" else step
+        _arrows(axis, [((x, y), step)], ACCENT)
+        axis.scatter(x, y, s=32, color=ACCENT, zorder=3)
+        axis.text(step[0] + 0.05, step[1] + 0.04, why, color=ACCENT, fontsize=9)
+    axis.set_axis_off()
     return figure
 
 
