@@ -50,11 +50,12 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Give every incident exactly one cell; every row and column comes out, in order.
+    """Give every incident exactly one cell; every record and column comes out, in order.
 
     Four columns are added: the code, how the point lies (inside, boundary, rim, outside,
     invalid), and for points outside the nearest cell and its distance. The accounts are printed:
-    read = inside + boundary + rim + outside + invalid.
+    read = inside + boundary + rim + outside + invalid. Totals and signatures at the foot of a
+    table are no records; they are left out and told.
     """
     from gridmap.io.source import without_password
     from gridmap.io.streams import open_incidents
@@ -90,7 +91,7 @@ def command(
         shell.emit_json(document)
     else:
         shell.answer(lines[0])
-    for line in lines[1:]:
+    for line in [*(shell.pick(*note) for note in opened.notes), *lines[1:]]:
         shell.say(line)
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 from gridmap.errors import InputError
 from gridmap.io.aliases import Alias, aliases
 from gridmap.io.text import fold
-from gridmap.io.times import DateOrder, moments
 from gridmap.io.values import counts, numbers, texts
 from gridmap.privacy import personal_columns
+from gridmap.times import DateOrder, moments
 
 Lang = Literal["zh", "en"]
 Note = tuple[str, str]
@@ -32,10 +32,10 @@ _OPTIONS = {
     "cells": "--cells",
 }
 _COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
-_COUNTS = ("households", "population", "cells")
+_COUNTS = ("households", "population")
 _TIMES = ("time", "closed", "due")
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
-_NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors")
+_NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
 _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
 _CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 
@@ -110,7 +110,7 @@ def understand(
     convert : bool
         Whether counts, times, numbers and codes are converted too.
     date_order : str, optional
-        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell; see `gridmap.io.times.moments`.
+        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell; see `gridmap.times.moments`.
 
     Returns
     -------

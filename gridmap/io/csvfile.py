@@ -16,19 +16,17 @@ import pyarrow.compute as pc
 from pyarrow import csv as pacsv
 
 from gridmap.errors import InputError
-from gridmap.io.heading import Headings, find_headings, is_blank, is_total
+from gridmap.io.foot import FOOT, MANY
+from gridmap.io.heading import MENTIONS_TOTAL, Headings, find_headings, is_blank, is_total
 from gridmap.io.records import note_left_out
 from gridmap.io.source import Source, unreadable
 from gridmap.io.text import guess_encoding, guess_separator
 
 _SAMPLE = 1 << 16
 _PIECE = 1 << 18
-_FOOT = 30  # rows at the end among which totals are looked for
-_MANY = 200_000  # rows above which subtotals are looked for at the foot only
 _BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
-_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{16,}$"  # would not survive as a number
+_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}$"  # no quantity, or would not survive as one
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_MENTIONS_TOTAL = r"(?i)合\s*计|总\s*计|共\s*计|小\s*计|汇总|total"
 
 csv.field_size_limit(1 << 24)
 
@@ -38,7 +36,7 @@ def read_csv(
 ) -> pd.DataFrame:
     """Read a delimited file; columns of plain numbers become numbers, all else stays text.
 
-    Codes with leading zeros or more than 15 digits stay text. Notes above the headings and totals
+    Codes with leading zeros or 12 digits and more stay text. Notes above the headings and totals
     at the foot are left out and told in ``attrs["notes"]``.
 
     Parameters
@@ -228,12 +226,12 @@ def _swallowed(text: str, separator: str, width: int) -> bool:
 def _without_totals(table: pa.Table) -> tuple[pa.Table, list[list[str | None]]]:
     """Leave out blank records, subtotals and what stands at the foot."""
     count = table.num_rows
-    suspects = set(range(max(0, count - _FOOT), count))
-    if count <= _MANY:
+    suspects = set(range(max(0, count - FOOT), count))
+    if count <= MANY:
         for column in islice(table.itercolumns(), 2):
             if not pa.types.is_string(column.type):
                 continue
-            found = pc.match_substring_regex(column, _MENTIONS_TOTAL).fill_null(False)
+            found = pc.match_substring_regex(column, MENTIONS_TOTAL).fill_null(False)
             suspects.update(pc.indices_nonzero(found).to_pylist())
     suspects.update(_blank(table))
     if not suspects:

@@ -17,6 +17,7 @@ _DEEP = 40  # rows among which headings are looked for
 _TOTAL = re.compile(
     r"^(合计|总计|共计|总和|汇总|小计|总数|全部合计|total|totals|grandtotal|sum|subtotal)$"
 )
+MENTIONS_TOTAL = r"(?i)合\s*计|总\s*计|共\s*计|小\s*计|汇总|total"
 _FOOTNOTE = re.compile(
     r"^(注|备注|说明|填表|制表|填报|审核|统计|联系|单位|日期|note|notes|source|prepared)"
 )
@@ -90,6 +91,11 @@ def is_total(row: Row) -> bool:
     return len(texts) <= 2 and bool(_FOOTNOTE.match(fold(texts[0]))) and not _is_number(texts[-1])
 
 
+def known_headings(names: Row) -> int:
+    """Count the headings that mean something in some kind of table."""
+    return sum(1 for value in names if isinstance(value, str) and fold(value) in _known())
+
+
 def is_blank(value: Any) -> bool:
     """Tell whether a value of a table cell is nothing."""
     if value is None or value != value:
@@ -102,12 +108,8 @@ def _known() -> frozenset[str]:
     return frozenset(name for table in TABLES for name in aliases(table))
 
 
-def _hits(row: Row) -> int:
-    return sum(1 for value in row if isinstance(value, str) and fold(value) in _known())
-
-
 def _best_row(rows: list[Row], width: int) -> int:
-    hits = [_hits(row) for row in rows]
+    hits = [known_headings(row) for row in rows]
     if max(hits, default=0) >= 2:
         return hits.index(max(hits))
     for number, row in enumerate(rows):
@@ -130,7 +132,7 @@ def _is_second(upper: Row, lower: Row, width: int) -> bool:
         return False
     repeated = any(a == b and a for a, b in zip(above, below, strict=True))
     gaps = any(not a and b for a, b in zip(above, below, strict=True)) or _repeats(above)
-    return (gaps or repeated) and _hits(lower) >= 1
+    return (gaps or repeated) and known_headings(lower) >= 1
 
 
 def _repeats(names: list[str]) -> bool:

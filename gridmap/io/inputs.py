@@ -23,7 +23,7 @@ from gridmap.io.layers import read_layer
 from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 from gridmap.io.tables import read_table
-from gridmap.io.times import DateOrder
+from gridmap.times import DateOrder
 
 Spec = str | os.PathLike[str]
 

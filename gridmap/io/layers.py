@@ -16,7 +16,7 @@ from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
-from gridmap.io.shapefile import dbf_encoding
+from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import Source, find_source, unreadable
 
 METADATA_TABLE = "gridmap_metadata"
@@ -116,11 +116,11 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     check_table(source, layer)
     found = encoding or (dbf_encoding(source) if source.suffix == ".shp" else None)
     try:
-        with quiet() as heard:
+        with quiet() as heard, whole_names(source, found) as whole:
             expected = pyogrio.read_info(
-                source.gdal_path, layer=layer, encoding=found, force_feature_count=True
+                whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
             )["features"]
-            frame = _read_whole(source, layer, found)
+            frame = _read_whole(whole, layer, found)
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     if source.suffix in (".kml", ".kmz"):
@@ -225,9 +225,9 @@ def read_attributes(source: Source) -> pd.DataFrame:
         raise InputError(f"`{source.path}` has no layer {layer!r}; it has {', '.join(layers)}.")
     found = dbf_encoding(source) if source.suffix == ".shp" else None
     try:
-        with quiet():
+        with quiet(), whole_names(source, found) as whole:
             frame = pyogrio.read_dataframe(
-                source.gdal_path, layer=layer, read_geometry=False, encoding=found
+                whole.gdal_path, layer=layer, read_geometry=False, encoding=found
             )
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error

@@ -16,7 +16,7 @@ from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
 from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
-from gridmap.io.shapefile import dbf_encoding
+from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.sheets import read_sheet, sheet_names
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
@@ -168,9 +168,12 @@ def _look_layer(source: Source, name: str) -> Layer:
     import fiona
 
     encoding = dbf_encoding(source) if source.suffix == ".shp" else None
-    with fiona.open(
-        source.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
-    ) as layer:
+    with (
+        whole_names(source, encoding) as whole,
+        fiona.open(
+            whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
+        ) as layer,
+    ):
         shape = str(layer.schema["geometry"])
         shaped = shape != "None"
         rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]

@@ -54,8 +54,9 @@ def coordinate_pair(
                 f"`--x {known.columns[first.x]} --y {known.columns[first.y]}`."
             )
     if needed:
+        own = [known.columns.get(str(column), str(column)) for column in frame.columns]
         raise InputError(
-            f"`{spec}` has no coordinates among {', '.join(map(str, frame.columns))}. "
+            f"`{spec}` has no coordinates among {', '.join(own)}. "
             "Name the columns: `--x COLUMN --y COLUMN`."
         )
     return None

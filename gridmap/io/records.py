@@ -12,6 +12,7 @@ import pandas as pd
 from gridmap.io.heading import Headings, is_blank, is_total
 from gridmap.io.text import fold, parse_number
 
+_CODE = 10**11  # whole numbers from here on are codes
 _SUBTOTAL = ("小计", "subtotal")
 
 
@@ -96,12 +97,12 @@ def _column(values: list[Any]) -> Any:
     present = [value for value in values if value is not None]
     if present and all(_is_int(value) for value in present):
         whole = [None if value is None else int(value) for value in values]
-        small = all(abs(int(value)) < 2**53 for value in present)
+        small = all(abs(int(value)) < _CODE for value in present)
         if small and len(present) == len(values):
             return np.array(whole, dtype=np.int64)
         if small:
             return np.array([np.nan if v is None else v for v in whole], dtype=np.float64)
-    if present and all(_is_number(value) for value in present):
+    if present and all(map(_is_number, present)) and not all(map(_is_int, present)):
         return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
     if present and all(isinstance(value, datetime.datetime) for value in present):
         return pd.Series(values, dtype=object).map(_moment)

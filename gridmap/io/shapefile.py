@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gridmap.io.source import Source
@@ -41,6 +44,33 @@ def dbf_encoding(source: Source) -> str | None:
     return guess_encoding(text, cut=True)
 
 
+@contextmanager
+def whole_names(source: Source, encoding: str | None) -> Iterator[Source]:
+    """Yield a Shapefile that GDAL can read: column names cut within a character are mended.
+
+    Programs cut names at ten bytes, which may fall within a character; then a copy of the table,
+    beside links to the other parts, stands in for the file.
+
+    Parameters
+    ----------
+    source : Source
+        Any source; one that is no such Shapefile is yielded as it is.
+    encoding : str or None
+        Of the attributes; None for plain ASCII.
+    """
+    table = _sibling(source, ".dbf") if source.suffix == ".shp" and encoding else None
+    if table is None or not _cut_names(table, encoding or ""):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="gridmap-") as folder:
+        stem = Path(source.member or source.path).stem
+        for suffix, data in _parts(source):
+            if suffix == ".dbf":
+                data = _with_names(data, _cut_names(data, encoding or ""))
+            Path(folder, stem + suffix).write_bytes(data)
+        yield replace(source, path=Path(folder, f"{stem}.shp"), member=None)
+
+
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Return a unique name of at most ten bytes for each column.
 
@@ -73,6 +103,32 @@ def _decodes(text: bytes, encoding: str) -> bool:
     return True
 
 
+def _cut_names(table: bytes, encoding: str) -> dict[int, bytes]:
+    """Return the names of columns that end within a character: their place, and what is whole."""
+    cut = {}
+    for start in range(_HEADER, int.from_bytes(table[8:10], "little") - 1, 32):
+        name = table[start : start + 11].split(b"\0")[0]
+        whole = name.decode(encoding, errors="ignore").encode(encoding)
+        if whole != name and name.startswith(whole):
+            cut[start] = whole
+    return cut
+
+
+def _with_names(table: bytes, names: dict[int, bytes]) -> bytes:
+    mended = bytearray(table)
+    for start, name in names.items():
+        mended[start : start + 11] = name.ljust(11, b"\0")
+    return bytes(mended)
+
+
+def _parts(source: Source) -> Iterator[tuple[str, bytes]]:
+    """Yield the extension and content of each part of a Shapefile."""
+    for suffix in (".shp", ".shx", ".dbf", ".prj", ".cpg"):
+        data = _sibling(source, suffix, size=-1)
+        if data is not None:
+            yield suffix, data
+
+
 def _codepage(content: bytes | None) -> str | None:
     """Return the codec that a .cpg file names, None when it names none."""
     if content is None:
@@ -96,23 +152,23 @@ def _text_bytes(table: bytes) -> bytes:
     return names + table[int.from_bytes(table[8:10], "little") :]
 
 
-def _sibling(source: Source, suffix: str) -> bytes | None:
+def _sibling(source: Source, suffix: str, size: int = _SAMPLE) -> bytes | None:
     """Return the first bytes of the file of the same name with another extension."""
     if source.member is not None:
-        return _member(source, suffix)
+        return _member(source, suffix, size)
     for candidate in (suffix, suffix.upper()):
         path = source.path.with_suffix(candidate)
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(_SAMPLE)
+                return file.read(size)
     return None
 
 
-def _member(source: Source, suffix: str) -> bytes | None:
+def _member(source: Source, suffix: str, size: int) -> bytes | None:
     wanted = str(Path(source.member or "").with_suffix(suffix)).lower()
     with zipfile.ZipFile(source.path) as archive:
         for name in archive.namelist():
             if name.lower() == wanted:
                 with archive.open(name) as file:
-                    return file.read(_SAMPLE)
+                    return file.read(size)
     return None

@@ -15,13 +15,14 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.io.heading import find_headings, is_blank
+from gridmap.io.heading import find_headings, is_blank, known_headings
 from gridmap.io.records import frame_of
 from gridmap.io.source import Source, unreadable
 
 Rows = list[list[Any]]
 Merge = tuple[int, int, int, int]  # first row, last row, first column, last column
 
+_KNOWN = 2  # headings by which a table is told from a cover sheet
 _HEADER_ROWS = 40  # merged cells matter among the headings only
 _MOST_CELLS = 50_000_000
 _BROKEN = (
@@ -49,8 +50,9 @@ _BROKEN = (
 def read_sheet(source: Source) -> pd.DataFrame:
     """Read one table from a workbook.
 
-    Sheets with the same headings, as one for each community, are put below each other with a
-    column ``sheet``; of sheets that differ, one must be named.
+    A cover sheet, without known headings, is left out. Sheets with the same headings, as one for
+    each community, are put below each other with a column ``sheet``; of sheets that differ, one
+    must be named.
 
     Parameters
     ----------
@@ -78,9 +80,15 @@ def read_sheet(source: Source) -> pd.DataFrame:
     frames = {name: frame for name, frame in frames.items() if len(frame)}
     if not frames:
         raise InputError(f"`{source.name}` has no records. Check the sheet.")
-    if len(frames) == 1:
-        return next(iter(frames.values()))
-    return _together(frames, source)
+    known = {name: f for name, f in frames.items() if known_headings(list(f)) >= _KNOWN}
+    tables = known or frames
+    whole = next(iter(tables.values())) if len(tables) == 1 else _together(tables, source)
+    aside = [name for name in frames if name not in tables]
+    if aside:
+        zh, en = "、".join(aside), ", ".join(aside)
+        note = (f"未读取的工作表：{zh}。", f"Sheets left out, without known headings: {en}.")
+        whole.attrs["notes"] = [*whole.attrs.get("notes", []), note]
+    return whole
 
 
 def sheet_names(source: Source) -> list[str]:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import shapely
-
 from gridmap.errors import InputError
-from gridmap.incidents.batches import ROWS, Batch, FileOfPoints
+from gridmap.incidents.batches import FileOfPoints
 from gridmap.incidents.delimited import Delimited
-from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of, marked
+from gridmap.incidents.sources import Layer, ParquetFile, Sheet, geometry_of
 from gridmap.io.aliases import aliases
 from gridmap.io.columns import understand
-from gridmap.io.heading import Headings, find_headings
-from gridmap.io.inputs import layer_or_table
+from gridmap.io.foot import WithoutTotals
+from gridmap.io.heading import Headings, find_headings, is_blank
+from gridmap.io.held import Held
 from gridmap.io.layers import choose_layer
-from gridmap.io.plain import plain_table
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.text import check_encoding, fold, guess_encoding, guess_separator
 
@@ -33,11 +28,16 @@ _POSITIONS = ("x", "y", "lng", "lat")
 _SAMPLE = 200  # records by which columns are understood
 
 
+Note = tuple[str, str]
+Pair = tuple[str | None, str | None]
+
+
 class Opened(NamedTuple):
     """A file ready to stream, and what its columns mean.
 
     ``x`` and ``y`` are None where points come as geometry; ``datum`` is ``wgs84`` where longitude
-    and latitude were found and nobody declared a datum.
+    and latitude were found and nobody declared a datum. ``notes`` tells what was left out, and is
+    whole when the file has been read to its end.
     """
 
     file: FileOfPoints
@@ -45,49 +45,7 @@ class Opened(NamedTuple):
     y: str | None
     datum: str | None
     assumed: bool
-
-
-@dataclass(frozen=True)
-class Held:
-    """Incidents that come whole: from a database, an archive or an old workbook."""
-
-    table: pa.RecordBatch
-    crs: Any
-
-    @classmethod
-    def of(cls, source: Source) -> Held:
-        """Read a source whole."""
-        frame = layer_or_table(source.text, None)
-        geometry = getattr(frame, "_geometry_column_name", None)
-        table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
-        if geometry is not None:
-            shapes = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
-            table = table.append_column(geometry, shapes)
-        schema = marked(table.schema.remove_metadata(), geometry)
-        columns = [column.combine_chunks() for column in table.columns]
-        batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-        return cls(batch, getattr(frame, "crs", None))
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns, and which of them holds the points."""
-        return self.table.schema
-
-    @property
-    def size(self) -> int:
-        """Rows."""
-        return int(self.table.num_rows)
-
-    @property
-    def rows(self) -> int:
-        """As many records as `size`."""
-        return self.size
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the records in order."""
-        for start in range(0, self.size, ROWS):
-            batch = self.table.slice(start, ROWS)
-            yield Batch(batch, [], start + batch.num_rows)
+    notes: list[Note]
 
 
 def open_incidents(
@@ -121,11 +79,11 @@ def open_incidents(
     InputError
         When the file cannot be read, or has no positions.
     """
-    file, name = _open(spec, encoding)
+    file, name, notes = _open(spec, encoding, (x, y))
     if (x is None) != (y is None):
         raise InputError("Give both --x and --y, or neither.")
     if geometry_of(file.schema) is not None and x is None:
-        return Opened(file, None, None, datum, False)
+        return Opened(file, None, None, datum, False, notes)
     first = next(iter(file.batches()), None)
     if first is None:
         raise InputError(f"`{name}` has no records. Check the file.")
@@ -136,7 +94,7 @@ def open_incidents(
                 raise InputError(
                     f"`{name}` has no column {column!r}; it has {', '.join(file.schema.names)}."
                 )
-        return Opened(file, x, y, datum, False)
+        return Opened(file, x, y, datum, False, notes)
     known = aliases("incident")
     named = [n for n in sample if (a := known.get(fold(n))) and a.field in _POSITIONS]
     found = understand(sample[named], "incident", convert=False)[1].columns
@@ -144,35 +102,35 @@ def open_incidents(
     metres = "x" in found and "y" in found
     if degrees and (not metres or (datum is not None and not datum.lower().startswith("epsg"))):
         assumed = datum is None
-        return Opened(file, found["lng"], found["lat"], datum or "wgs84", assumed)
+        return Opened(file, found["lng"], found["lat"], datum or "wgs84", assumed, notes)
     if metres:
-        return Opened(file, found["x"], found["y"], datum, False)
+        return Opened(file, found["x"], found["y"], datum, False, notes)
     raise InputError(
         f"`{name}` has no columns of coordinates that are known by their heading; it has "
         f"{', '.join(file.schema.names)}. Name them with --x and --y."
     )
 
 
-def _open(spec: str | os.PathLike[str], encoding: str | None) -> tuple[FileOfPoints, str]:
-    """Open a file, or a folder of Parquet, and return it with its name."""
+def _open(
+    spec: str | os.PathLike[str], encoding: str | None, named: Pair
+) -> tuple[FileOfPoints, str, list[Note]]:
+    """Open a file, or a folder of Parquet; return it with its name and what is to be told."""
     path = Path(spec)
     if path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
-        return ParquetFile(path), str(path)
+        return ParquetFile(path), str(path), []
     source = find_source(spec)
-    return _open_file(source, encoding), source.name
-
-
-def _open_file(source: Source, encoding: str | None) -> FileOfPoints:
-    if source.kind == "vector":
-        layer = choose_layer(source)
-        return Layer(source.gdal_path, layer)
-    if source.member is not None or source.kind == "database" or source.suffix == ".xls":
-        return Held.of(source)
-    if source.kind == "parquet":
-        return ParquetFile(source.path)
-    if source.kind == "sheet":
-        return _sheet(source)
-    return _delimited(source, encoding)
+    if source.kind == "vector" and source.member is None:
+        return Layer(source.gdal_path, choose_layer(source)), source.name, []
+    if source.kind == "parquet" and source.member is None:
+        return ParquetFile(source.path), source.name, []
+    file = None
+    if source.kind in ("csv", "sheet") and source.member is None and source.suffix != ".xls":
+        file = _delimited(source, encoding) if source.kind == "csv" else _sheet(source, named)
+    if file is None:
+        held = Held.of(source)
+        return held, source.name, held.notes
+    records = WithoutTotals(file)
+    return records, source.name, records.notes
 
 
 def _delimited(source: Source, encoding: str | None) -> Delimited:
@@ -215,7 +173,34 @@ def _encoding(source: Source) -> str:
     return guess
 
 
-def _sheet(source: Source) -> Sheet:
+def _sheet(source: Source, named: Pair) -> Sheet | None:
+    """Return the one sheet with places; None when several of one form are to be joined."""
+    sheets = _heads(source)
+    if source.layer is not None:
+        if source.layer not in sheets:
+            raise InputError(
+                f"`{source.path}` has no sheet {source.layer!r}; it has {', '.join(sheets)}."
+            )
+        sheets = {source.layer: sheets[source.layer]}
+    heads = {name: (_headings(source, [row for _, row in rows]), rows)
+             for name, rows in sheets.items() if rows}  # fmt: skip
+    placed = {name: head for name, head in heads.items() if _has_places(head[0].names, named)}
+    found = placed or heads
+    if not found:
+        raise InputError(f"`{source.name}` is blank. Ask for the file again.")
+    if len({tuple(headings.names) for headings, _ in found.values()}) > 1:
+        raise InputError(
+            f"`{source.name}` has several tables: sheets {', '.join(found)}. "
+            f"Name one: `{source.path}:{next(iter(found))}`."
+        )
+    if len(found) > 1:
+        return None
+    name, (headings, rows) = next(iter(found.items()))
+    return Sheet(source.path, tuple(headings.names), rows[headings.body - 1][0] + 1, name)
+
+
+def _heads(source: Source) -> dict[str, list[tuple[int, list[Any]]]]:
+    """Return the first rows of each visible sheet that are not blank, with their number."""
     import zipfile
 
     from openpyxl import load_workbook
@@ -226,19 +211,26 @@ def _sheet(source: Source) -> Sheet:
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise unreadable(source.name, error) from error
     try:
-        if source.layer is not None and source.layer not in book.sheetnames:
-            raise InputError(
-                f"`{source.path}` has no sheet {source.layer!r}; it has "
-                f"{', '.join(book.sheetnames)}."
-            )
-        sheet = book[source.layer] if source.layer else book.worksheets[0]
-        rows = [list(row) for row in sheet.iter_rows(max_row=_ROWS, values_only=True)]
+        return {
+            str(sheet.title): [
+                (at, list(row))
+                for at, row in enumerate(sheet.iter_rows(max_row=_ROWS, values_only=True))
+                if not all(map(is_blank, row))
+            ]
+            for sheet in book.worksheets
+            if sheet.sheet_state == "visible"
+        }
     finally:
         book.close()
-    filled = [at for at, row in enumerate(rows) if any(v not in (None, "") for v in row)]
-    headings = _headings(source, [rows[at] for at in filled])
-    skip = filled[headings.body - 1] + 1
-    return Sheet(source.path, tuple(headings.names), skip, source.layer)
+
+
+def _has_places(names: list[str], named: Pair) -> bool:
+    """Tell whether columns of coordinates are among some headings."""
+    if named[0] is not None:
+        return set(named) <= set(names)
+    known = aliases("incident")
+    fields = {known[fold(name)].field for name in names if fold(name) in known}
+    return {"x", "y"} <= fields or {"lng", "lat"} <= fields
 
 
 def _headings(source: Source, rows: list[list[str]]) -> Headings:

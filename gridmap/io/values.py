@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import numpy as np
 import pandas as pd
 
+from gridmap._rows import DASHES, is_nothing, named_rows
 from gridmap.errors import InputError
 from gridmap.io.text import parse_number
 
-Lang = Literal["zh", "en"]
 Note = tuple[str, str]
-
-_SHOWN = 5
-_LONG = 60  # characters of a value in a message
-_NOTHING = {"", "none", "null", "nan", "n/a", "nat"}
-_NOBODY = {"-", "--", "/", "\\", "无", "没有", "—", "——"}
 
 
 def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
@@ -43,7 +36,7 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     plain = values.dtype.kind in "iuf"
     dash = pd.Series(False, index=values.index)
     if not plain:
-        dash = values.map(lambda value: str(value).strip() in _NOBODY).astype(bool)
+        dash = values.map(lambda value: str(value).strip() in DASHES).astype(bool)
     numbers_read = values if plain else values.map(parse_number)
     read = pd.to_numeric(numbers_read, errors="coerce").astype(float).mask(dash, 0.0)
     bad = ~(np.isfinite(read) & (read >= 0) & (np.floor(read) == read) & (read < 2**53))
@@ -53,7 +46,7 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
             f"{named_rows(values[bad])}. Mend them in the file; write 0 where nobody lives."
         )
     if dash.any():
-        rows = ", ".join(str(p + 1) for p in np.flatnonzero(dash)[:_SHOWN])
+        rows = ", ".join(str(p + 1) for p in np.flatnonzero(dash)[:5])
         notes.append(
             (
                 f"“{heading}”有 {int(dash.sum()):,} 行为“-”或“无”，按 0 计（第 {rows} 行等）。",
@@ -96,28 +89,6 @@ def texts(values: pd.Series) -> pd.Series:
         return stripped
     decimals = stripped.str.fullmatch(r"\d+\.0+", na=False)
     return stripped.mask(decimals, stripped.str.replace(r"\.0+$", "", regex=True))
-
-
-def is_nothing(value: Any) -> bool:
-    """Tell whether a value, or a dash in its place, says that there is none."""
-    return value is None or value != value or str(value).strip().lower() in _NOTHING | _NOBODY
-
-
-def named_rows(values: pd.Series, most: int = _SHOWN, *, lang: Lang = "en") -> str:
-    """Name the first of some rows, counted from 1, with what stands there."""
-    row = "第 {} 行 {}" if lang == "zh" else "row {} {}"
-    shown = [row.format(_place(at), _brief(value)) for at, value in values.head(most).items()]
-    joined = "、".join(shown) if lang == "zh" else ", ".join(shown)
-    return joined + (" …" if len(values) > most > 1 else "")
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
-
-
-def _place(label: Any) -> Any:
-    return label + 1 if isinstance(label, int) else label
 
 
 def _note_mended(

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 import gridmap as gm
 from gridmap.cli import main
 from gridmap.io.streams import open_incidents
+from tests.dirt import write_text, write_xls, write_xlsx
 
 
 @pytest.fixture(scope="module")
@@ -209,10 +210,10 @@ def test_the_encoding_is_told_by_the_whole_text(tmp_path: Path) -> None:
     plain = "id,x,y\n" + "1,500001,3400001\n" * 20_000
     late = tmp_path / "late.csv"
     late.write_bytes((plain + "2街,1,1\n").encode("gb18030"))
-    assert open_incidents(late).file.encoding == "gb18030"
+    assert open_incidents(late).file.file.encoding == "gb18030"
     bad = tmp_path / "bad.csv"
     bad.write_bytes("编号,x,y\n".encode() + b"1,1,1\n" * 20_000 + b"\xff,1,1\n")
-    assert open_incidents(bad).file.encoding == "utf-8"
+    assert open_incidents(bad).file.file.encoding == "utf-8"
 
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -290,3 +291,70 @@ def test_a_folder_of_parquet_is_opened(grid_file: Path, tmp_path: Path) -> None:
     assert result.stdout.startswith("read 15 = inside 15 ")
     (tmp_path / "bare").mkdir()
     assert run("assign", grid_file, tmp_path / "bare", "-o", tmp_path / "p.csv").exit_code == 2
+
+
+OFFICE = [
+    ["2026年一季度案件台账", None, None],
+    ["任务号", "X坐标", "Y坐标"],
+    ["0001", 500_500, 3_400_500],
+    ["0002", 501_500, 3_400_500],
+    ["合计", 2, None],
+    ["填表人：某某", None, None],
+]
+COVER = [["福民街道"], ["案件上报材料"], ["2026年4月"]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".xls"])
+def test_totals_are_no_invalid_incidents(grid_file: Path, tmp_path: Path, suffix: str) -> None:
+    path, out = tmp_path / f"案件{suffix}", tmp_path / "out.csv"
+    if suffix == ".csv":
+        write_text(OFFICE, path, encoding="gb18030")
+    elif suffix == ".xls":
+        write_xls(OFFICE, path)
+    else:
+        write_xlsx({"台账": OFFICE}, path)
+    result = run("--lang", "en", "assign", grid_file, path, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("read 2 = inside 2 ")
+    assert "Left out, being no record: 合计 2" in result.stderr
+    assert "Left out, being no record: 填表人：某某" in result.stderr
+    assert len(pd.read_csv(out)) == 2
+
+
+def test_the_sheet_with_places_is_taken(grid_file: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "案件.xlsx", tmp_path / "out.csv"
+    write_xlsx({"封面": COVER, "明细": OFFICE}, path)
+    assert run("assign", grid_file, path, "-o", out).exit_code == 0
+    assert len(pd.read_csv(out)) == 2
+
+
+def test_sheets_of_one_form_are_all_assigned(grid_file: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "案件.xlsx", tmp_path / "out.csv"
+    write_xlsx({"封面": COVER, "一社区": OFFICE, "二社区": OFFICE}, path)
+    assert run("assign", grid_file, path, "-o", out).exit_code == 0
+    assert pd.read_csv(out)["sheet"].tolist() == ["一社区", "一社区", "二社区", "二社区"]
+
+
+def test_sheets_of_two_forms_must_be_named(grid_file: Path, tmp_path: Path) -> None:
+    other = [["工单编号", "经度", "纬度"], ["1", 114.0, 30.7]]
+    path, out = tmp_path / "案件.xlsx", tmp_path / "out.csv"
+    write_xlsx({"封面": COVER, "明细": OFFICE, "热线": other}, path)
+    result = run("--lang", "en", "assign", grid_file, path, "-o", out)
+    assert result.exit_code == 2
+    assert "sheets 明细, 热线" in result.stderr
+    assert run("assign", grid_file, f"{path}:明细", "-o", out).exit_code == 0
+
+
+def test_an_output_that_cannot_be_is_refused_before_any_work(
+    grid_file: Path, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for out, message in (
+        (tmp_path / "folder", "is a folder"),
+        (tmp_path / "none" / "out.csv", "does not exist"),
+        (table, "exists already"),
+    ):
+        result = run("--lang", "en", "assign", grid_file, table, "-o", out)
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1

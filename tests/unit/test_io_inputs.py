@@ -99,7 +99,7 @@ def test_households_without_count_or_place_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no column of households.*--count COLUMN"):
         read_households(tmp_path / "a.csv")
     write_table(pd.DataFrame({"户数": [1]}), tmp_path / "b.csv")
-    with pytest.raises(InputError, match=r"no coordinates among households.*--x COLUMN"):
+    with pytest.raises(InputError, match=r"no coordinates among 户数.*--x COLUMN"):
         read_households(tmp_path / "b.csv")
     table = pd.DataFrame({"户数": [1, 2], "经度": [114.0, None], "纬度": [34.0, 34.0]})
     write_table(table, tmp_path / "c.csv")
@@ -231,3 +231,11 @@ def test_staff_with_persons_named(tmp_path: Path) -> None:
     frame, known = read_staff(tmp_path / "a.xlsx")
     assert frame[["code", "role"]].to_numpy().tolist() == [["a", "网格长"]]
     assert set(known.personal) == {"姓名", "手机"}
+
+
+def test_a_community_may_have_no_wish_for_cells(tmp_path: Path) -> None:
+    shapes = shapely.box([0, 1], 0, [1, 2], 1)
+    areas = gpd.GeoDataFrame({"网格数": [3.0, np.nan]}, geometry=shapes, crs=4547)
+    write_layer(areas, tmp_path / "a.gpkg")
+    frame, _ = read_jurisdictions(tmp_path / "a.gpkg")
+    assert frame["cells"].isna().tolist() == [False, True]

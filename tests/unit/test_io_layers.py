@@ -14,6 +14,7 @@ import shapely
 
 from gridmap.errors import CRSError, InputError
 from gridmap.io import read_layer, read_table, write_layer
+from gridmap.io.look import look
 from tests.dirt import write_bare_shapefile, zipped
 
 
@@ -221,3 +222,20 @@ def test_nothing_is_half_written(areas: gpd.GeoDataFrame, tmp_path: Path) -> Non
     with pytest.raises(InputError, match="does not exist"):
         write_layer(areas, tmp_path / "no" / "a.gpkg")
     assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_cut_within_a_character_are_mended(tmp_path: Path, packed: bool) -> None:
+    """Programs cut 网格编号, twelve bytes of UTF-8, at ten."""
+    path = tmp_path / "格.shp"
+    frame = gpd.GeoDataFrame({"网格A编": ["一号", "二号"], "户数": [3, 4]},
+                             geometry=shapely.box([0, 1], 0, [1, 2], 1), crs=4547)  # fmt: skip
+    frame.to_file(path, engine="pyogrio", encoding="UTF-8")
+    table = bytearray(path.with_suffix(".dbf").read_bytes())
+    table[32:43] = "网格编号".encode()[:10] + b"\0"
+    path.with_suffix(".dbf").write_bytes(table)
+    place = zipped(path, tmp_path / "a.zip") if packed else path
+    back = read_layer(place)
+    assert back.columns.tolist() == ["网格编", "户数", "geometry"]
+    assert back["网格编"].tolist() == ["一号", "二号"]
+    assert [column.name for column in look(place)[0].columns] == ["网格编", "户数"]

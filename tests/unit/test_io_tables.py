@@ -139,6 +139,14 @@ def test_sheets_of_one_form_are_joined(tmp_path: Path) -> None:
     assert read_table(f"{tmp_path}/a.xlsx:二社区")["户数"].tolist() == [3]
 
 
+def test_a_cover_sheet_is_left_out_and_told(tmp_path: Path) -> None:
+    sheets = {"封面": [["福民街道"], ["楼栋台账"]], "明细": [["小区名称", "户数"], ["福苑", 3]]}
+    write_xlsx(sheets, tmp_path / "a.xlsx")
+    frame = read_table(tmp_path / "a.xlsx")
+    assert frame["户数"].tolist() == [3]
+    assert "without known headings: 封面" in frame.attrs["notes"][-1][1]
+
+
 def test_sheets_that_differ_must_be_named(tmp_path: Path) -> None:
     sheets = {"楼栋": [["小区名称", "户数"], ["a", 3]], "人员": [["姓名", "岗位"], ["b", "c"]]}
     write_xlsx(sheets, tmp_path / "a.xlsx")

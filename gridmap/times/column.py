@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gridmap._checks import check_choice
+from gridmap._rows import is_nothing, named_rows
 from gridmap.errors import InputError
-from gridmap.io.values import is_nothing, named_rows
-from gridmap.io.written import (
+from gridmap.times.forms import (
     NEVER,
     Bools,
     Ints,
@@ -43,8 +43,9 @@ def moments(
 
     Year first needs no guess. Where the year stands last, or has two digits, one order holds for
     the whole column: the one under which every value is a date. When several are and the values
-    differ, month first goes with AM and PM; else the column is refused. Numbers are days of a
-    spreadsheet, written dates (20260131, 20260131150203) or seconds and milliseconds since 1970.
+    differ, month first goes with AM and PM, day first with dots; else the column is refused.
+    Numbers are days of a spreadsheet, written dates (20260131, 20260131150203) or seconds and
+    milliseconds since 1970.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def _days(
     rest = ~first
     readings = _readings(a[rest], b[rest], c[rest])
     rows = rows[rest]
-    chosen = order or _order(readings, rows, heading, bool(written.latin.any()))
+    chosen = order or _order(readings, rows, heading, _custom(written.at(rest)))
     zh, en = _MEANING[chosen]
     days[rest] = readings[chosen]
     sure = rows[~np.isnat(readings[chosen])]
@@ -152,6 +153,13 @@ def _days(
         told = f"“{heading}”按{zh}读取，如{named_rows(sure, 1, lang='zh')}。"
         notes.append((told, f"{heading} read as {en}, as {named_rows(sure, 1)}."))
     return days
+
+
+def _custom(written: Written) -> DateOrder | None:
+    """Return the order that a way of writing brings: dots and a full year, or AM and PM."""
+    if bool((written.dotted & (written.c >= 1000)).all()):
+        return "dmy"
+    return "mdy" if written.latin.any() else None
 
 
 def _readings(a: Ints, b: Ints, c: Ints) -> dict[DateOrder, Times]:
@@ -162,7 +170,7 @@ def _readings(a: Ints, b: Ints, c: Ints) -> dict[DateOrder, Times]:
 
 
 def _order(
-    readings: dict[DateOrder, Times], rows: pd.Series, heading: str, latin: bool
+    readings: dict[DateOrder, Times], rows: pd.Series, heading: str, custom: DateOrder | None
 ) -> DateOrder:
     """Return the order under which every value that is a date at all is one."""
     known = {name: ~np.isnat(dates) for name, dates in readings.items()}
@@ -183,8 +191,8 @@ def _order(
     differ = np.logical_or.reduce([dates[0] != other for other in dates])
     if not differ.any():
         return fitting[0]
-    if latin and "mdy" in fitting:
-        return "mdy"
+    if custom in fitting:
+        return custom
     could = " or ".join(_MEANING[name][1] for name in fitting)
     raise InputError(
         f"Column {heading!r} has dates that could be {could}, and no value tells which: "

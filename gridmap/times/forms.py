@@ -53,6 +53,7 @@ class Written(NamedTuple):
     b: Ints
     c: Ints
     named: Bools  # the year, by 年
+    dotted: Bools
     clock: npt.NDArray[np.timedelta64]
     latin: Bools  # AM or PM
     world: Bools  # Z, UTC or GMT
@@ -124,9 +125,10 @@ def _in_digits(text: str) -> str:
     return text
 
 
-def _days(form: pa.StructArray) -> tuple[Ints, Ints, Ints, Bools]:
+def _days(form: pa.StructArray) -> tuple[Ints, Ints, Ints, Bools, Bools]:
     a, b, c = (_whole(form, name) for name in "abc")
-    return a, b, c, _words(form, "mark") == "年"
+    mark = _words(form, "mark")
+    return a, b, c, mark == "年", mark == "."
 
 
 def _times(form: pa.StructArray) -> tuple[tuple[npt.NDArray[Any], Bools, Bools], Bools]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.io import write_grid
-from gridmap.io.times import moments
+from gridmap.times import moments
 
 
 def read(*values: Any, order: Any = None) -> tuple[list[Any], list[str]]:
@@ -89,6 +89,13 @@ def test_month_first_with_am_and_pm() -> None:
     times, _ = read("03/02/2026 03:02 PM", "04/05/2026 12:02 AM")
     assert times == ["2026-03-02 15:02:00", "2026-04-05 00:02:00"]
     assert read("03/02/2026 3:02 PM", "31/01/2026 1:00 AM")[0][0] == "2026-02-03 15:02:00"
+
+
+def test_day_first_with_dots() -> None:
+    assert read("07.02.2026 8:00", "08.02.2026")[0] == [
+        "2026-02-07 08:00:00",
+        "2026-02-08 00:00:00",
+    ]
 
 
 def test_both_orders_are_an_error_with_rows() -> None:
