@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,22 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
 
 def check_band(band: tuple[int, int]) -> tuple[int, int]:
     """Return the household band as two integers, 0 < min <= max."""
-    low, high = int(band[0]), int(band[1])
-    if low != band[0] or high != band[1] or low < 1:
-        raise InputError(f"`households` is {band}; give two whole numbers from 1, as (300, 600).")
+    try:
+        low, high = (_whole(bound) for bound in band)
+    except (TypeError, ValueError):
+        low = high = 0
+    if low < 1:
+        raise InputError(f"`households` is {band!r}; give two whole numbers from 1, as (300, 600).")
     if low > high:
         raise InputError(f"`households` has min {low} over max {high}; give (min, max).")
     return low, high
+
+
+def _whole(number: Any) -> int:
+    """Return a whole number as an integer, anything else as 0."""
+    if not isinstance(number, numbers.Real) or not math.isfinite(number):
+        return 0
+    return int(float(number)) if float(number).is_integer() else 0
 
 
 def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> Any:

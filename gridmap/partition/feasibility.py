@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_band
+from gridmap.errors import InputError
 from gridmap.partition import sentences
 from gridmap.partition.certificates import (
     UNIT_OVER_MAX,
@@ -185,7 +186,7 @@ def what_if(
     >>> what_if(blocks, [(300, 500), (300, 600)])["impossible"].tolist()
     [1, 0]
     """
-    checked = [check_band(band) for band in bands]
+    checked = [check_band(band) for band in _bands(bands)]
     jobs = list(communities(check_units(units)))
     rows = []
     for low, high in checked:
@@ -207,3 +208,11 @@ def what_if(
             }
         )
     return pd.DataFrame(rows).set_index(["min", "max"])
+
+
+def _bands(bands: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return bands as a list of one or more; what one of them is, `check_band` tells."""
+    found = list(bands) if isinstance(bands, Iterable) and not isinstance(bands, str) else []
+    if not found:
+        raise InputError(f"`bands` is {bands!r}; give one or more, as [(300, 500), (300, 600)].")
+    return found

@@ -272,3 +272,21 @@ def test_borders_follow_given_barriers() -> None:
         inner = shapely.union_all(grid.cells.geometry.boundary).difference(grid.boundary.boundary)
         along.append(streets.geometry.intersection(inner).length.sum())
     assert along[1] > along[0]
+
+
+@pytest.mark.parametrize(
+    "band", [("a", "b"), (300,), "ab", None, 5, (np.nan, 600), (300, np.inf), (0, 5), (300.5, 600)]
+)
+def test_a_band_that_is_none_is_refused(band: object) -> None:
+    units = row(300, 400)
+    with pytest.raises(InputError, match="give two whole numbers from 1"):
+        gm.partition(units, band)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give two whole numbers from 1"):
+        gm.what_if(units, [band])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("bands", [[], None, 5, "300-600"])
+def test_bands_to_compare_are_one_or_more(bands: object) -> None:
+    with pytest.raises(InputError, match="`bands` is .*; give one or more"):
+        gm.what_if(row(300, 400), bands)  # type: ignore[arg-type]
+    assert len(gm.what_if(row(300, 400), [np.array([300, 600]), (300.0, 500.0)])) == 2
