@@ -26,7 +26,7 @@ def check_band(band: tuple[int, int]) -> tuple[int, int]:
         low, high = (_whole(bound) for bound in band)
     except (TypeError, ValueError):
         low = high = 0
-    if low < 1:
+    if min(low, high) < 1:
         raise InputError(f"`households` is {band!r}; give two whole numbers from 1, as (300, 600).")
     if low > high:
         raise InputError(f"`households` has min {low} over max {high}; give (min, max).")

@@ -287,6 +287,6 @@ def test_a_band_that_is_none_is_refused(band: object) -> None:
 
 @pytest.mark.parametrize("bands", [[], None, 5, "300-600"])
 def test_bands_to_compare_are_one_or_more(bands: object) -> None:
-    with pytest.raises(InputError, match="`bands` is .*; give one or more"):
+    with pytest.raises(InputError, match=r"`bands` is .*; give one or more"):
         gm.what_if(row(300, 400), bands)  # type: ignore[arg-type]
     assert len(gm.what_if(row(300, 400), [np.array([300, 600]), (300.0, 500.0)])) == 2
