@@ -10,9 +10,11 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from gridmap.errors import PartitionError
 from gridmap.partition.community import Community
 from gridmap.partition.kernels import warm
 from gridmap.partition.repair import Old, keep
@@ -92,6 +94,11 @@ def _in_processes(
             ]
             for done in as_completed(waiting):
                 yield from done.result()
+        except BrokenProcessPool as error:
+            raise PartitionError(
+                "A worker process was killed, most likely for want of memory. Ask for fewer "
+                "workers (--workers 1)."
+            ) from error
         except BaseException:
             _stop(pool)
             raise
