@@ -52,7 +52,22 @@ def save_offline(map: Any, path: str | Path, *, overwrite: bool = False) -> Path
     InputError
         When the map would load something that is not shipped, tiles for instance.
     """
+    _refuse_plugins(map.get_root())
     return write_page(offline(map.get_root().render()), path, overwrite=overwrite)
+
+
+def _refuse_plugins(element: Any) -> None:
+    """Refuse by name a part of the map whose scripts are not shipped."""
+    for kind in ("default_js", "default_css"):
+        for _, url in getattr(element, kind, ()):
+            if vendored.answer(url) is None:
+                name = type(element).__name__
+                raise InputError(
+                    f"The map has a {name}, whose {url} is not shipped with gridmap, so the page "
+                    f"would not open offline. Leave the {name} out."
+                )
+    for child in element._children.values():
+        _refuse_plugins(child)
 
 
 def check_page(path: str | Path) -> None:

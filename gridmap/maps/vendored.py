@@ -34,7 +34,40 @@ ANSWERS = {
     r"Control\.FullScreen\.css": "fullscreen/Control.FullScreen.css",
     r"d3/3\.5\.\d+/d3\.min\.js": "d3/d3.min.js",
     r"topojson/1\.6\.\d+/topojson\.min\.js": "topojson/topojson.min.js",
+    # the plugins of folium
+    r"Control\.MiniMap(\.min)?\.js": "minimap/Control.MiniMap.min.js",
+    r"Control\.MiniMap(\.min)?\.css": "minimap/Control.MiniMap.min.css",
+    r"leaflet\.draw(-src)?\.js": "draw/leaflet.draw.js",
+    r"leaflet\.draw(-src)?\.css": "draw/leaflet.draw.css",
+    r"leaflet-search(\.min)?\.js": "search/dist/leaflet-search.min.js",
+    r"leaflet-search(\.min)?\.css": "search/dist/leaflet-search.min.css",
+    r"L\.Control\.MousePosition(\.min)?\.js": "mouseposition/L.Control.MousePosition.js",
+    r"L\.Control\.MousePosition(\.min)?\.css": "mouseposition/L.Control.MousePosition.css",
+    r"L\.Control\.Locate(\.min)?\.js": "locate/L.Control.Locate.min.js",
+    r"L\.Control\.Locate(\.min)?\.css": "locate/L.Control.Locate.min.css",
+    r"leaflet-ant-path(\.min)?\.js": "antpath/leaflet-ant-path.js",
+    r"leaflet-beautify-marker-icon(\.min)?\.js": "beautify/leaflet-beautify-marker-icon.js",
+    r"leaflet-beautify-marker-icon(\.min)?\.css": "beautify/leaflet-beautify-marker-icon.css",
+    r"L\.Map\.Sync(\.min)?\.js": "sync/L.Map.Sync.js",
+    r"leaflet\.timedimension(\.min)?\.js": "timedimension/leaflet.timedimension.min.js",
+    r"leaflet\.timedimension\.control(\.min)?\.css": (
+        "timedimension/leaflet.timedimension.control.min.css"
+    ),
+    r"iso8601(\.min)?\.js": "iso8601/iso8601.js",
+    r"moment\.js/2\.\d+\.\d+/moment(\.min)?\.js": "moment/moment.min.js",
+    r"jqueryui/[\d.]+/jquery-ui(\.min)?\.js": "",  # named by TimestampedGeoJson, used by nothing
+    r"highlight\.js/[\d.]+/styles/\w+(\.min)?\.css": "",
+    r"leaflet\.featuregroup\.subgroup(\.min)?\.js": "subgroup/leaflet.featuregroup.subgroup.js",
+    r"leaflet\.groupedlayercontrol(\.min)?\.js": (
+        "groupedlayers/leaflet.groupedlayercontrol.min.js"
+    ),
+    r"leaflet\.groupedlayercontrol(\.min)?\.css": (
+        "groupedlayers/leaflet.groupedlayercontrol.min.css"
+    ),
 }
+
+
+GLYPHS = "glyphicons/fonts/glyphicons-halflings-regular.woff2"
 
 
 class DamagedAsset(GridmapError):
@@ -110,6 +143,10 @@ def style(name: str) -> str:
         target = found.group(1).strip("'\"")
         if target.startswith(("data:", "#")):
             return found.group(0)
+        if (
+            "glyphicons-halflings-regular" in target and "//" in target
+        ):  # one form of five is enough
+            return f"url({_data_uri(GLYPHS) if target.endswith('.woff') else 'data:,'})"
         return f"url({_data_uri(_joined(folder, re.split('[?#]', target)[0]))})"
 
     return re.sub(r"url\(([^)]+)\)", inside, text).replace("</", "<\\/")

@@ -63,7 +63,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
         result.page.on("pageerror", lambda error: result.complaints.append(str(error)))
         result.page.on("request", lambda asked: _asked(result, asked.url))
         result.page.goto(path.as_uri())
-        result.page.wait_for_function("window.gridmap && (gridmap.rooms.length || window.L)")
+        result.page.wait_for_function("() => window.L")
         return result
 
     yield open_file

@@ -17,6 +17,12 @@ import gridmap as gm
 from gridmap.maps import vendored
 from gridmap.maps.offline import offline, save_offline
 
+SHIPPED_PLUGINS = [
+    "AntPath", "BeautifyIcon", "Draw", "DualMap", "FeatureGroupSubGroup", "Fullscreen",
+    "GroupedLayerControl", "HeatMap", "LocateControl", "MarkerCluster", "MiniMap", "MousePosition",
+    "Search", "TimestampedGeoJson",
+]  # fmt: skip
+
 
 def page(body: str = "", head: str = "") -> str:
     return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>"
@@ -75,13 +81,14 @@ def test_the_policy_names_each_script_by_its_hash_and_allows_no_network() -> Non
 
 def test_all_that_folium_asks_for_is_shipped() -> None:
     import folium
-    from folium.plugins import Fullscreen, HeatMap, MarkerCluster
+    from folium import plugins
 
     shown = folium.Map(tiles=None)
     asked = [url for _, url in [*shown.default_js, *shown.default_css]]
-    for plugin in (Fullscreen, HeatMap, MarkerCluster):
+    for name in SHIPPED_PLUGINS:
+        plugin = getattr(plugins, name)
         asked += [url for _, url in [*plugin.default_js, *getattr(plugin, "default_css", [])]]
-    assert len(asked) > 12
+    assert len(asked) > 35
     for url in asked:
         name = vendored.answer(url)
         assert name is not None, url
@@ -89,6 +96,20 @@ def test_all_that_folium_asks_for_is_shipped() -> None:
             text = vendored.script(name) if name.endswith(".js") else vendored.style(name)
             assert len(text) > 100
             assert "</script" not in text.lower() and "<!--" not in text
+
+
+@pytest.mark.parametrize("name", ["MeasureControl", "Geocoder"])
+def test_a_plugin_that_is_not_shipped_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    import folium
+    from folium import plugins
+
+    shown = folium.Map(tiles=None)
+    getattr(plugins, name)().add_to(shown)
+    with pytest.raises(
+        gm.InputError, match=rf"The map has a {name}, whose .* Leave the {name} out"
+    ):
+        save_offline(shown, tmp_path / "map.html")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_shipped_file_is_listed_with_its_hash_and_has_a_licence() -> None:
