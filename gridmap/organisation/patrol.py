@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import geopandas as gpd
@@ -9,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from gridmap._checks import check_same_crs
 from gridmap.coverage.index import CoverageIndex
@@ -70,11 +72,13 @@ def patrol(
     pieces = segments(streets, grid)
     network = street_graph(pieces)
     ways = Ways(network)
-    by_cell = dict(list(pieces.groupby("code", sort=False)))
+    streets_of = {key: (u, v, key, data) for u, v, key, data in network.edges(keys=True, data=True)}
+    by_cell = pieces.groupby("code")["segment"].agg(list).to_dict()
     rows = []
     for done, code in enumerate(grid.cells.index, start=1):
-        own = by_cell.get(code)
-        rows.append(_round(own, network, ways) if own is not None else _nothing())
+        own = nx.MultiGraph()
+        own.add_edges_from(streets_of[key] for key in by_cell.get(code, ()))
+        rows.append(_round(own, network, ways) if own.size() else _nothing())
         tell("patrol", done, len(grid))
     table = gpd.GeoDataFrame(rows, index=grid.cells.index, geometry="geometry", crs=grid.crs)
     table.insert(5, "minutes", table["length_m"] / (speed_kmh * 1000 / 60))
@@ -86,22 +90,21 @@ def _nothing() -> dict[str, Any]:
     return {**dict.fromkeys(names, 0.0), "geometry": shapely.LineString()}
 
 
-def _round(pieces: gpd.GeoDataFrame, network: nx.MultiGraph, ways: Ways) -> dict[str, Any]:
-    """Route the round of one cell and measure it."""
-    own = street_graph(pieces)
+def _round(own: nx.MultiGraph, network: nx.MultiGraph, ways: Ways) -> dict[str, Any]:
+    """Route the round of one cell along its own streets, and measure it."""
     walk = closed_walk(own, None if nx.is_connected(own) else ways)
     lines, inside, outside, off = [], 0.0, 0.0, 0.0
     for u, v, key in walk:
         if key is None:
-            line = shapely.LineString([u, v])
-            off += line.length
+            line = np.array([u, v])
+            off += math.dist(u, v)
         else:
             data = network.edges[u, v, key]
             line = _directed(data["line"], u)
             inside += data["length"] if own.has_edge(u, v, key) else 0.0
             outside += 0.0 if own.has_edge(u, v, key) else data["length"]
-        lines.append(shapely.get_coordinates(line))
-    streets = float(pieces["length_m"].sum())
+        lines.append(line)
+    streets = own.size(weight="length")
     return {
         "streets_m": streets,
         "length_m": inside + outside + off,
@@ -112,11 +115,10 @@ def _round(pieces: gpd.GeoDataFrame, network: nx.MultiGraph, ways: Ways) -> dict
     }
 
 
-def _directed(line: shapely.LineString, start: tuple[float, float]) -> shapely.LineString:
-    """Turn a line so that it begins at a node."""
-    ends = shapely.get_coordinates(line)[[0, -1]]
-    away = np.hypot(*(ends - start).T)
-    return line if away[0] <= away[1] else shapely.reverse(line)
+def _directed(line: shapely.LineString, start: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the vertices of a line, turned so that it begins at a node."""
+    xy: NDArray[np.float64] = shapely.get_coordinates(line)
+    return xy if math.dist(xy[0], start) <= math.dist(xy[-1], start) else xy[::-1]
 
 
 def patrol_hours(log: gpd.GeoDataFrame, grid: Grid) -> pd.DataFrame:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Iterable
+from heapq import heappop, heappush
 from itertools import combinations, pairwise
 from typing import Any
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 EXACT = 80
 """Odd nodes up to which the repeated edges are chosen by an exact matching."""
@@ -26,49 +24,51 @@ class Ways:
     """
 
     def __init__(self, graph: nx.MultiGraph) -> None:
-        self.nodes = list(graph.nodes)
-        self.number = {node: k for k, node in enumerate(self.nodes)}
-        self.key: dict[tuple[Any, Any], Any] = {}
-        best: dict[tuple[int, int], float] = {}
+        best: dict[Any, dict[Any, tuple[float, Any]]] = {node: {} for node in graph.nodes}
         for u, v, key, length in graph.edges(keys=True, data="length"):
-            pair = (self.number[u], self.number[v])
-            if length < best.get(pair, np.inf):
-                best[pair] = best[pair[::-1]] = float(length)
-                self.key[u, v] = self.key[v, u] = key
-        rows, columns = np.array([*best], dtype=np.int64).reshape(-1, 2).T
-        shape = (len(self.nodes), len(self.nodes))
-        self._matrix = csr_array((np.array([*best.values()]), (rows, columns)), shape=shape)
+            if length < best[u].get(v, (np.inf, None))[0]:
+                best[u][v] = best[v][u] = (float(length), key)
+        self._near = best
+        parts = enumerate(nx.connected_components(graph))
+        self._part = {node: number for number, part in parts for node in part}
 
-    def numbers(self, nodes: list[Any]) -> NDArray[np.int64]:
-        """Number nodes; those that the streets lack are left out."""
-        known = [self.number[node] for node in nodes if node in self.number]
-        return np.array(known, dtype=np.int64)
+    def reach(
+        self, starts: Iterable[Any], ends: Iterable[Any], *, one: bool = False
+    ) -> tuple[dict[Any, float], dict[Any, Any]]:
+        """Grow the shortest ways from any start until they have met all ends, or one.
 
-    def from_each(self, nodes: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Return lengths to all nodes and the node before, a row for each of `nodes`."""
-        length, before = dijkstra(
-            self._matrix, directed=False, indices=self.numbers(nodes), return_predecessors=True
-        )
+        Returns
+        -------
+        length, before : dict
+            By node that was met: the length of its way, and the node before it (None at a start).
+            An end that is missing cannot be reached.
+        """
+        starts = [node for node in starts if node in self._part]
+        parts = {self._part[node] for node in starts}
+        wanted = {node for node in ends if self._part.get(node) in parts}
+        length: dict[Any, float] = {}
+        best: dict[Any, float] = dict.fromkeys(starts, 0.0)
+        before: dict[Any, Any] = dict.fromkeys(starts)
+        heap = [(0.0, node) for node in sorted(best)]
+        while heap and wanted:
+            away, node = heappop(heap)
+            if node in length:
+                continue
+            length[node] = away
+            if node in wanted:
+                wanted = set() if one else wanted - {node}
+            for other, (step, _) in self._near[node].items():
+                if away + step < best.get(other, np.inf):
+                    best[other], before[other] = away + step, node
+                    heappush(heap, (away + step, other))
         return length, before
 
-    def from_any(self, nodes: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Return lengths from the nearest of `nodes` to all nodes, and the node before."""
-        length, before, _ = dijkstra(
-            self._matrix,
-            directed=False,
-            indices=self.numbers(nodes),
-            return_predecessors=True,
-            min_only=True,
-        )
-        return length, before
-
-    def steps(self, before: NDArray[np.int32], end: Any) -> list[tuple[Any, Any, Any]]:
+    def steps(self, before: dict[Any, Any], end: Any) -> list[tuple[Any, Any, Any]]:
         """Return the edges of a way to its end, as (u, v, key)."""
-        way = [self.number[end]]
-        while before[way[-1]] >= 0:
-            way.append(int(before[way[-1]]))
-        names = [self.nodes[k] for k in reversed(way)]
-        return [(u, v, self.key[u, v]) for u, v in pairwise(names)]
+        way = [end]
+        while before[way[-1]] is not None:
+            way.append(before[way[-1]])
+        return [(u, v, self._near[u][v][1]) for u, v in pairwise(reversed(way))]
 
 
 def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
@@ -105,21 +105,16 @@ def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
         return []
     ways = Ways(streets) if ways is None else ways
     for u, v, key in _links(streets, ways):
-        _add(walk, u, v, key)
+        walk.add_edge(u, v, of=key)  # one more pass over an edge of the network
     odd = [node for node, degree in walk.degree() if degree % 2]
     distance, way = _between(ways, odd)
     for u, v in _matching(odd, distance):
-        steps = [(u, v, None)] if way[u, v] is None else ways.steps(way[u, v], v)
+        steps = [(u, v, None)] if way[u, v] is None else ways.steps(*way[u, v])
         for a, b, key in steps:
-            _add(walk, a, b, key)
+            walk.add_edge(a, b, of=key)
     start = min(walk.nodes)
     circuit = nx.eulerian_circuit(walk, source=start, keys=True)
     return [(u, v, walk.edges[u, v, key].get("of", key)) for u, v, key in circuit]
-
-
-def _add(walk: nx.MultiGraph, u: Hashable, v: Hashable, key: Any) -> None:
-    """Add one more pass over an edge of the network."""
-    walk.add_edge(u, v, key=("again", walk.number_of_edges()), of=key)
 
 
 def _links(streets: nx.MultiGraph, ways: Ways) -> list[tuple[Any, Any, Any]]:
@@ -130,10 +125,10 @@ def _links(streets: nx.MultiGraph, ways: Ways) -> list[tuple[Any, Any, Any]]:
     joined = set(largest)
     rest = [part for part in parts if not part <= joined]
     while rest:
-        length, before = ways.from_any(sorted(joined))
-        near = min((float(length[ways.number[n]]), n) for part in rest for n in part)
-        if np.isfinite(near[0]):
-            node = near[1]
+        length, before = ways.reach(joined, set().union(*rest), one=True)
+        met = [node for part in rest for node in part if node in length]
+        if met:
+            node = met[0]
             steps = ways.steps(before, node)
         else:
             _, start, node = min(
@@ -157,15 +152,12 @@ def _between(
     """Return the lengths between odd nodes, and for each pair how to find its way."""
     length: dict[tuple[Any, Any], float] = {}
     way: dict[tuple[Any, Any], Any] = {}
-    if not odd:
-        return length, way
-    found, before = ways.from_each(odd)
-    places = ways.numbers(odd)
     for row, u in enumerate(odd):
-        for v, away in zip(odd, found[row, places].tolist(), strict=True):
-            reached = np.isfinite(away)
-            length[u, v] = away if reached else _apart(u, v)
-            way[u, v] = before[row] if reached else None
+        others = odd[row + 1 :]
+        found, before = ways.reach([u], others)
+        for v in others:
+            length[u, v] = length[v, u] = found[v] if v in found else _apart(u, v)
+            way[u, v] = way[v, u] = (before, v) if v in found else None
     return length, way
 
 

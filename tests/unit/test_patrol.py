@@ -112,6 +112,29 @@ def test_parts_are_joined_by_the_shortest_way() -> None:
     assert sum(key is None for *_, key in apart) == 2
 
 
+@given(graph=street_graphs())
+def test_shortest_ways_are_those_of_networkx(graph: nx.MultiGraph) -> None:
+    nodes = sorted(graph)
+    ways = Ways(graph)
+    for start in nodes[:3]:
+        length, before = ways.reach([start], nodes)
+        least = nx.single_source_dijkstra_path_length(graph, start, weight="length")
+        assert length == pytest.approx(least)
+        for end in length:
+            steps = ways.steps(before, end)
+            assert sum(graph.edges[step]["length"] for step in steps) == pytest.approx(length[end])
+
+
+def test_a_search_ends_where_its_ends_are() -> None:
+    street = nx.MultiGraph()
+    for k in range(1000):
+        street.add_edge((k, 0), (k + 1, 0), key=k, length=1.0)
+    street.add_edge((0, 9), (1, 9), key=1000, length=1.0)
+    ways = Ways(street)
+    assert len(ways.reach([(500, 0)], [(503, 0), (0, 9)])[0]) <= 8
+    assert ways.reach([(500, 0)], [(503, 0), (499, 0)], one=True)[0] == {(500, 0): 0, (499, 0): 1}
+
+
 def test_no_street_no_walk() -> None:
     assert closed_walk(nx.MultiGraph()) == []
 
