@@ -21,6 +21,8 @@ _HEADINGS = {
     "day": "日期",
     "week": "周",
     "month": "月份",
+    "quarter": "季度",
+    "year": "年份",
     "incidents": "案件数",
     "exposure": "分母",
     "expected": "期望件数",
@@ -43,6 +45,7 @@ _HEADINGS = {
     "tau": "趋势（Kendall τ）",
     "slope": "每期变化（Sen 斜率）",
 }
+_PERIODS = ["day", "week", "month", "quarter", "year"]
 
 
 @_shell.command(name="hotspots")
@@ -52,7 +55,7 @@ _HEADINGS = {
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
 @click.option("--category", metavar="COL", help="One map for each value of this column.")
 @click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--by", type=click.Choice(["day", "week", "month"]), help="One map a period.")
+@click.option("--by", type=click.Choice(_PERIODS), help="One map a period.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--exposure", metavar="COL", default="households",
@@ -195,7 +198,7 @@ def _write(
     for name in table.columns.intersection(list(words)):
         said = {key: shell.pick(*word) for key, word in words[name].items()}
         table[name] = table[name].astype(str).map(said)
-    for name in table.columns.intersection(["day", "week", "month"]):
+    for name in table.columns.intersection(_PERIODS):
         table[name] = table[name].astype(str)
     table.attrs = {}
     if path.suffix.lower() not in {".gpkg", ".geojson", ".fgb", ".shp"}:

@@ -13,6 +13,12 @@ import shapely
 
 import gridmap as gm
 from gridmap.coverage import matched_boundary
+from gridmap.hotspots.curb import relieved
+from gridmap.hotspots.fdr import benjamini_hochberg, bins
+from gridmap.hotspots.getis_ord import gi_star
+from gridmap.hotspots.rates import standardised
+from gridmap.hotspots.significance import permuted_p
+from gridmap.hotspots.windows import matrix_of, windows
 
 pytestmark = pytest.mark.real
 
@@ -62,6 +68,30 @@ def test_ten_years_show_hotspots_that_last(chicago: Any) -> None:
         for part in (_years(table) < 2015, _years(table) >= 2015)
     ]
     assert np.corrcoef(*halves)[0, 1] > 0.9
+
+
+def test_hot_and_cold_spots_are_those_of_random_draws(chicago: Any) -> None:
+    """Pearson III on both sides would call sixty per cent of the city cold, normal p none."""
+    grid, _, table = chicago
+    whole = table.groupby(level="code").sum().reindex(grid.cells.index)
+    counts, households = whole.to_numpy(), grid.cells["households"].to_numpy(float)
+    within = windows(matrix_of(grid.contiguity, grid.cells.index))
+    values = relieved(standardised(counts, households), within)
+    drawn = permuted_p(
+        within.matrix @ values, values, within.sizes, permutations=4_999,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    z = gi_star(values, within)
+    depth = bins(z, benjamini_hochberg(drawn))
+    own = gm.hotspots(whole, grid)["bin"]
+    assert (own > 0).sum() == pytest.approx((depth > 0).sum(), rel=0.1)
+    assert (own < 0).sum() == pytest.approx((depth < 0).sum(), rel=0.1)
+    plain = gm.hotspots(whole, grid, p="pearson", curb=None)["bin"]
+    assert (
+        (plain < 0).sum()
+        > 2 * (own < 0).sum()
+        > 20 * (gm.hotspots(whole, grid, p="normal")["bin"] < 0).sum()
+    )
 
 
 def test_months_are_held_to_the_same_rate_of_errors(chicago: Any) -> None:

@@ -71,6 +71,14 @@ def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Pa
     assert len(histories) == 200 and "hot" in set(histories["side"])
 
 
+def test_quarters_are_periods(folder: Path, tmp_path: Path) -> None:
+    found = run(folder, "-o", str(tmp_path / "spots.csv"), "--by", "quarter")
+    assert found.exit_code == 0, found.output
+    assert set(pd.read_csv(tmp_path / "spots.csv")["季度"]) == {"2026Q1"}
+    odd = run(folder, "-o", str(tmp_path / "b.csv"), "--by", "fortnight")
+    assert odd.exit_code == 2 and "fortnight" in odd.stderr
+
+
 def test_corrections_may_be_stricter(folder: Path, tmp_path: Path) -> None:
     said = {}
     for correction in ("bh", "holm"):
