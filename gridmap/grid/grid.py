@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gridmap.coverage.direct import PolygonTree
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
-RETIRED_COLUMNS = ["code", "since", "reason"]
+RETIRED_COLUMNS = ["code", "valid_from", "valid_to", "reason"]
 
 
 class Grid:
@@ -48,7 +48,7 @@ class Grid:
     exceptions : DataFrame, optional
         Cells outside the band that are certified or approved, with the reason.
     retired : DataFrame, optional
-        Codes that are never given again.
+        Codes that are never given again, with the days ``valid_from`` and ``valid_to``.
     parameters : mapping, optional
         What the grid was made with: ``min``, ``max``, ``seed`` and so on.
 
@@ -120,7 +120,7 @@ class Grid:
 
     @property
     def retired(self) -> pd.DataFrame:
-        """Codes that are never given again."""
+        """Codes that are never given again, and the days between which they were valid."""
         return self._retired.copy(deep=False)
 
     @property

@@ -27,8 +27,8 @@ def move(
     approve : str
         Why a cell outside the band is accepted; without a reason it is refused.
     on : str
-        Day from which the change holds, as 2026-07-01: retired codes bear it, and new cells in the
-        column ``valid_from``.
+        Day from which the change holds, as 2026-07-01: new cells bear it in the column
+        ``valid_from``, retired codes in ``valid_to``.
     lang : {"zh", "en"}
         Language of new names.
 

@@ -14,6 +14,7 @@ from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.retire import with_retired
 
 NEW = "\0"
 """Begins the names of cells that have no code yet."""
@@ -64,7 +65,6 @@ def rebuilt(
         made.loc[list(codes.values()), "valid_from"] = on
     exceptions = _exceptions(grid, made, [*touched, *codes.values()], approve)
     cells = pd.concat([old.drop(index=[c for c in touched if c in old.index]), made]).sort_index()
-    retired = pd.DataFrame({"code": gone, "since": on, "reason": retire})
     return Grid(
         cells,
         grid.boundary,
@@ -72,7 +72,7 @@ def rebuilt(
         jurisdictions=grid.jurisdictions,
         units=units.assign(code=label),
         exceptions=exceptions,
-        retired=pd.concat([grid.retired, retired], ignore_index=True) if gone else grid.retired,
+        retired=with_retired(grid, gone, on, retire),
         parameters=grid.parameters,
     )
 

@@ -16,6 +16,7 @@ from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import contacts
 from gridmap.grid import Grid
 from gridmap.grid.moves import change
+from gridmap.grid.retire import with_retired
 from gridmap.partition.kernels import Ints
 
 DEDICATED = "dedicated"
@@ -108,8 +109,7 @@ def assemble(
 def _retired(old: Grid, living: set[str]) -> pd.DataFrame:
     """Return the codes that are never given again, those of the old grid's past included."""
     gone = [code for code in old.cells.index if code not in living]
-    fresh = pd.DataFrame({"code": gone, "since": "", "reason": "partition keep"}, dtype=object)
-    return pd.concat([old.retired, fresh], ignore_index=True) if gone else old.retired
+    return with_retired(old, gone, "", "partition keep")
 
 
 def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.GeoDataFrame:

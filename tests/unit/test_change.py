@@ -105,11 +105,15 @@ def test_leaving_the_band_needs_a_reason(plan: Grid) -> None:
 
 def test_a_merged_code_is_retired_and_never_comes_back(plan: Grid) -> None:
     merged = merge(plan, ["101001", "101002"], approve="试点", on="2026-07-01")
-    assert merged.retired[["code", "since"]].values.tolist() == [["101001", "2026-07-01"]]
+    assert merged.retired[["code", "valid_to"]].values.tolist() == [["101001", "2026-07-01"]]
     upper = [unit_at(plan, x, y) for x in range(3) for y in (4, 5)]
     again = split(merged, "101002", [upper], on="2026-08-01")
     assert again.cells["valid_from"].value_counts().to_dict() == {"": 5, "2026-08-01": 1}
     assert set(again.cells.index) == {"101002", "101003", "101004", "102001", "102002", "102003"}
+    third = merge(again, ["101002", "101004"], approve="试点", on="2026-09-01")
+    ends = third.retired.set_index("code")["valid_to"].to_dict()
+    assert ends == {"101001": "2026-07-01", "101002": "2026-09-01"}
+    assert set(third.retired["valid_from"]) == {""}, "they stood from the beginning"
     assert again.exceptions.empty, "both are in the band again"
     assert again.cells.loc["101004", "name"] == "东福社区第四网格"
 

@@ -70,7 +70,7 @@ def rich() -> Grid:
             "approved": [True],
         }
     )
-    retired = pd.DataFrame({"code": ["a09"], "since": ["2024-01-01"], "reason": ["merged"]})
+    retired = pd.DataFrame({"code": ["a09"], "valid_to": ["2024-01-01"], "reason": ["merged"]})
     return Grid(
         cells,
         shapely.coverage_union_all(geometry),
