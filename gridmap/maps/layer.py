@@ -118,7 +118,7 @@ def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any)
     if values.dtype.kind not in "biuf":
         import pandas as pd
 
-        return themes.words_theme(pd.Series(values).astype(str), title, options["lang"])
+        return themes.words_theme(pd.Series(values), title, options["lang"])
     whole = values.dtype.kind in "biu"
     return themes.quantity(values, title, digits=0 if whole else 2, **options)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gridmap.grid import Grid
 
 
-def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, note: str = "") -> themes.Theme:
+def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> themes.Theme:
     """Class incidents per 100 households; cells without households have no base."""
     base = grid.cells["households"].to_numpy().astype(float)
     rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
@@ -23,7 +23,7 @@ def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, note: str = "") -> the
         pick(lang, "事件率", "Incident rate"),
         unit=pick(lang, "件/百户", "per 100 households"),
         tab=pick(lang, "事件率", "Rate"),
-        note=note or pick(lang, "五分位分级", "five classes by quantiles"),
+        absent=themes.NO_BASE,
         lang=lang,
     )
 
@@ -44,6 +44,7 @@ def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> themes.Theme:
             "经验贝叶斯（Marshall）：小网格向均值收缩，仅供显示",
             "empirical Bayes (Marshall): small cells drawn to the mean, for display",
         ),
+        absent=themes.NO_BASE,
         lang=lang,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,8 +94,6 @@ def figure(
         drawn = Figure(figsize=size, facecolor="white")
         _draw_cells(drawn.add_axes((0.26, 0.06, 0.71, 0.82)), grid, theme)
         _draw_words(drawn, grid, theme, title, source, lang)
-        # text is laid out now, while the font is set
-        drawn.canvas.draw()
     return drawn
 
 
@@ -211,7 +210,10 @@ def _scale_bar(axes: Axes, grid: Grid) -> None:
         y = south - (north - south) * 0.03
         axes.plot([east - length / unit, east], [y, y], color=INK, linewidth=2.2)
         words = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-        axes.text(east - length / unit / 2, y, words, ha="center", va="bottom", fontsize=8.5)
+        axes.annotate(
+            words, (east - length / unit / 2, y), xytext=(0, 3), textcoords="offset points",
+            ha="center", va="bottom", fontsize=8.5,
+        )  # fmt: skip
     axes.annotate(
         "N", xy=(0.985, 0.99), xytext=(0.985, 0.93), xycoords="axes fraction",
         ha="center", va="center", fontsize=10, fontweight="bold",
@@ -225,14 +227,27 @@ def _draw_words(
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    head = title or pick(lang, "网格图", "Grid")
-    drawn.text(0.03, 0.935, head, fontsize=18, fontweight="bold", color=INK)
+    wide = drawn.get_figwidth()
+    head, points = title or pick(lang, "网格图", "Grid"), 18
+    if len(broken(head, points, 0.94 * wide)) > 1:
+        points = 12
+    head = "\n".join(broken(head, points, 0.94 * wide, most=2))
+    drawn.text(
+        0.03,
+        0.925,
+        head,
+        fontsize=points,
+        fontweight="bold",
+        color=INK,
+        va="bottom",
+        linespacing=1.4,
+    )
     drawn.add_artist(Line2D([0.03, 0.97], [0.915, 0.915], color=ACCENT, linewidth=2))
     counts = np.bincount(theme.of, minlength=len(theme.classes))
     rows = [
         Patch(
             facecolor=row.color, edgecolor="#7d8b93", linewidth=0.6,
-            hatch="////" if row.hatch else None, label=f"{row.label}   {count:,}",
+            hatch="////" if row.hatch else None, label=_labelled(row.label, count, 0.18 * wide),
         )
         for row, count in zip(theme.classes, counts, strict=True)
     ]  # fmt: skip
@@ -243,5 +258,34 @@ def _draw_words(
         handlelength=1.8, handleheight=1.1, labelspacing=0.7,
     )  # fmt: skip
     legend.get_title().set_fontweight("bold")
-    credit = credit_line(grid.crs, grid.content_hash, lang, source)
-    drawn.text(0.03, 0.025, credit, fontsize=8, color=SOFT)
+    for text in legend.get_texts():
+        text.set_linespacing(1.4)
+    credit = broken(credit_line(grid.crs, grid.content_hash, lang, source), 8, 0.94 * wide, most=3)
+    drawn.text(0.03, 0.015, "\n".join(credit), fontsize=8, color=SOFT, va="bottom", linespacing=1.4)
+
+
+def _labelled(label: str, count: int, inches: float) -> str:
+    """Write a class with its count, over as many lines as the column of the legend needs."""
+    return "\n".join(broken(f"{label} · {count:,}", 9.5, inches, most=3))
+
+
+def broken(text: str, points: float, inches: float, *, most: int = 99) -> list[str]:
+    """Break a text into lines that fit, at spaces or between Chinese signs.
+
+    Examples
+    --------
+    >>> broken("one two three", 12, 0.8)
+    ['one two', 'three']
+    >>> broken("网格化管理简报", 12, 0.5, most=2)
+    ['网格化', '管理…']
+    """
+    lines, width = [""], 0.0
+    for piece in re.findall(r"[!-~]+\s*|.", text):
+        wide = sum(1.0 if ord(sign) > 0x2E80 else 0.56 for sign in piece.rstrip()) * points / 72
+        if lines[-1] and width + wide > inches:
+            lines.append("")
+            width = 0.0
+        lines[-1] += piece
+        width += wide
+    lines = [line.rstrip() for line in lines]
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][:-1] + "…"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
 BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]
 QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462", "#b3de69"]
+NO_DATA, NO_BASE = ("无数据", "no data"), ("无基数", "no base")
 NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
 MOST_CLASSES = 40
@@ -172,7 +173,7 @@ def quantity(
     lang: Lang,
     unit: str = "",
     tab: str = "",
-    note: str = "",
+    note: str | None = None,
     digits: int = 2,
     scheme: str = "quantiles",
     k: int = 5,
@@ -180,28 +181,32 @@ def quantity(
     colors: Sequence[str] = YELLOW_BROWN,
     whole_time: bool = True,
     periods: Sequence[tuple[str, npt.ArrayLike]] = (),
+    absent: tuple[str, str] = NO_DATA,
 ) -> Theme:
     """Class a number with mapclassify or by given breaks; no number is a class of its own."""
     whole = np.asarray(values, dtype=float)
-    known = np.concatenate([whole, *(np.asarray(v, dtype=float) for _, v in periods)])
-    known = known[np.isfinite(known)]
+    every = np.concatenate([whole, *(np.asarray(v, dtype=float) for _, v in periods)])
+    known = every[np.isfinite(every)]
     edges = upper_edges(known, scheme, k, breaks)
     ramp = [colors[round(c)] for c in np.linspace(0, len(colors) - 1, len(edges))]
     single = not len(known) or (breaks is None and len(np.unique(known)) == len(edges))
     low = edges if single else [known.min(), *edges[:-1]]
     classes = [
-        Class(f"{b:,.{digits}f}" if a == b else f"{a:,.{digits}f} – {b:,.{digits}f}", color)
-        for a, b, color in zip(low, edges, ramp, strict=True)
+        Class(_range(a, b, digits), color) for a, b, color in zip(low, edges, ramp, strict=True)
     ]
-    absent = Class(pick(lang, "无基数", "no base"), NOTHING, NOTHING_HATCH)
 
     def classed(numbers: npt.ArrayLike) -> npt.NDArray[np.int64]:
         numbers = np.asarray(numbers, dtype=float)
         of = np.minimum(np.searchsorted(edges, numbers, side="left"), len(edges) - 1)
         return np.where(np.isfinite(numbers), of, len(edges)).astype(np.int64)
 
-    if not np.isfinite(whole).all():
-        classes.append(absent)
+    if note is None:
+        told = breaks is None and not single and scheme.lower() == "quantiles"
+        note = (
+            pick(lang, f"按分位数分 {len(edges)} 级", f"{len(edges)} classes by quantiles") * told
+        )
+    if len(known) < len(every):
+        classes.append(Class(pick(lang, *absent), NOTHING, NOTHING_HATCH))
     return Theme(
         title,
         classes,
@@ -212,6 +217,12 @@ def quantity(
         periods=[Period(label, classed(numbers)) for label, numbers in periods],
         whole_time=whole_time,
     )
+
+
+def _range(low: float, high: float, digits: int) -> str:
+    """Write the ends of a class; those below zero with a sign of their own, not a hyphen."""
+    ends = [f"{end:,.{digits}f}" for end in ((high,) if low == high else (low, high))]
+    return " – ".join(ends).replace("-", "−")
 
 
 def upper_edges(
@@ -253,23 +264,26 @@ def column(grid: Grid, name: str, lang: Lang) -> Theme:
     values = grid.cells[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         digits = 0 if pd.api.types.is_integer_dtype(values) else 2
-        note = pick(lang, "五分位分级", "five classes by quantiles")
-        return quantity(
-            values, level_title(name, lang), lang=lang, digits=digits, colors=BLUES, note=note
-        )
-    return words_theme(values.astype(str), level_title(name, lang), lang)
+        return quantity(values, level_title(name, lang), lang=lang, digits=digits, colors=BLUES)
+    return words_theme(values, level_title(name, lang), lang)
 
 
 def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
     """Give each word a colour, the commonest first; rare ones share the last."""
-    order = values.value_counts().index
+    missing = values.isna().to_numpy()
+    values = values.astype(object).astype(str)
+    order = values[~missing].value_counts().index
     most = len(QUALITATIVE)
     shown = list(order[:most]) if len(order) <= most else list(order[: most - 1])
     of = pd.Index(shown).get_indexer(values)
     classes = [Class(str(word), QUALITATIVE[k]) for k, word in enumerate(shown)]
-    if (of < 0).any():
+    of = np.where(missing, -2, of)
+    if (of == -1).any():
         classes.append(Class(pick(lang, "其他", "others"), "#d9dee1"))
-        of = np.where(of < 0, len(classes) - 1, of)
+        of = np.where(of == -1, len(classes) - 1, of)
+    if missing.any():
+        classes.append(Class(pick(lang, *NO_DATA), NOTHING, NOTHING_HATCH))
+        of = np.where(missing, len(classes) - 1, of)
     return Theme(title, classes, of.astype(np.int64), note="")
 
 

@@ -210,9 +210,9 @@ def test_own_columns_named_like_ours_are_no_assignment(grid: gm.Grid, town: Any)
 
 
 @pytest.mark.parametrize("breaks", [None, [1, 2]])
-def test_numbers_of_nothing_are_one_class_without_base(breaks: Any) -> None:
+def test_numbers_of_nothing_are_one_class_without_data(breaks: Any) -> None:
     theme = themes.quantity([np.nan, np.nan], "Rate", lang="en", breaks=breaks)
-    assert [c.label for c in theme.classes] == ["no base"]
+    assert [c.label for c in theme.classes] == ["no data"]
     assert list(theme.of) == [0, 0]
 
 
@@ -224,3 +224,43 @@ def test_a_grid_without_households_is_mapped_with_its_incidents() -> None:
     points = pd.DataFrame({"x": [5.0, 60.0], "y": [5.0, 5.0]})
     page = gm.coverage_map(bare, incidents=points, lang="en").get_root().render()
     assert "no base" in page
+
+
+def test_a_missing_value_is_told_from_a_rare_word() -> None:
+    words = pd.Series([None, *[f"word {k}" for k in range(8)], "word 0"])
+    theme = themes.words_theme(words, "Use", "en")
+    assert [row.label for row in theme.classes][-2:] == ["others", "no data"]
+    assert theme.of[0] == len(theme.classes) - 1 and theme.of[9] == theme.of[1]
+    nothing = themes.words_theme(pd.Series([None, None]), "Use", "en")
+    assert [row.label for row in nothing.classes] == ["no data"]
+
+
+def test_quantiles_are_named_only_where_they_are_used() -> None:
+    few = themes.quantity([1, 2, 2, np.nan], "t", lang="en")
+    assert few.note == "" and [row.label for row in few.classes] == ["1.00", "2.00", "no data"]
+    many = themes.quantity(np.arange(-5, 20), "t", lang="en", digits=0)
+    assert many.note == "5 classes by quantiles"
+    assert many.classes[0].label.startswith("−5 – ")
+    late = themes.quantity([1.0, 2.0], "t", lang="en", periods=[("a", [1.0, np.nan])])
+    assert late.periods[0].of.max() < len(late.classes)
+
+
+def test_long_words_of_a_figure_stay_on_the_sheet() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from gridmap.maps.static import figure
+
+    plain = lattice(3, 3)
+    cells = plain.cells.reset_index()
+    cells["use"] = [f"a very long name of a use that goes on and on {k % 2}" for k in range(9)]
+    named = gm.Grid(cells, plain.boundary, parameters=plain.parameters)
+    drawn = figure(named, color="use", title="long title " * 30, source="source " * 60, lang="en")
+    sheet = FigureCanvasAgg(drawn)
+    sheet.draw()
+    canvas = sheet.get_renderer()
+    wide, high = drawn.canvas.get_width_height()
+    for text in [*drawn.texts, *drawn.legends[0].get_texts()]:
+        box = text.get_window_extent(canvas)
+        assert box.x0 >= 0 and box.x1 <= wide and box.y0 >= 0 and box.y1 <= high
+    edge = drawn.axes[0].get_window_extent().x0
+    assert max(t.get_window_extent(canvas).x1 for t in drawn.legends[0].get_texts()) <= edge
