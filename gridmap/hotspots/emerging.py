@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gridmap.errors import InputError
-from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots import fdr, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, Base, base_of
 from gridmap.hotspots.curb import relieved
+from gridmap.hotspots.draws import corrected_p
 from gridmap.hotspots.getis_ord import Moments, moments
 from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.spots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
@@ -80,14 +81,14 @@ def cube(
     if not len(counts):
         nothing = np.zeros(counts.shape)
         return Cube(nothing, nothing, nothing > 0, nothing, nothing)
-    own = moments(relieved(standardised(counts, exposure), within), within)
+    values = relieved(standardised(counts, exposure), within)
+    own = moments(values, within)
     expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
     joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
     window_expected = _with_earlier(expected, back)
     tested = (window_expected >= LEAST_EXPECTED) & (joined.variance > 0)
     z = joined.z
-    p = np.ones(z.shape)
-    p[tested] = significance.skewed_p(z[tested], joined.skew[tested])
+    p = corrected_p(z, joined.skew, within.equal_sizes, values, back)
     q = fdr.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1)).reshape(p.shape)
     seen = (within.members @ counts).astype(float)
     ratio = np.divide(seen, expected, out=np.ones(seen.shape), where=expected > 0)

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gridmap.hotspots import fdr, significance, wording
+from gridmap.hotspots import fdr, wording
 from gridmap.hotspots.base import CONSTANT, GATES, TOO_FEW, base_of
 from gridmap.hotspots.curb import relieved
+from gridmap.hotspots.draws import corrected_p
 from gridmap.hotspots.moran import QUADRANTS, local_moran
 from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.spots import LEAST_EXPECTED
@@ -75,13 +76,15 @@ def second_opinion(
     keep = base.keep
     between = weights_between(weights, grid.contiguity, grid.cells.index)[keep][:, keep]
     within = windows(between)
-    neighbours = windows(between, itself=0.0).matrix
+    around = windows(between, itself=0.0)
     counts, behind = maps.counts[keep], base.values[keep]
     values = counts.astype(float)
     if base.name is not None and len(keep):
         values = relieved(standardised(counts, behind), within)
-    found = local_moran(values, neighbours)
-    p = significance.skewed_p(found.conditional, found.skew)
+    found = local_moran(values, around.matrix)
+    # the score is signed by the cell; what is drawn are its neighbours
+    side = np.sign(values - values.mean(axis=0)) if len(values) else values
+    p = corrected_p(found.conditional * side, found.skew * side, around.equal_sizes, values)
     expected = (within.members @ behind[:, None]) * overall_rate(counts, behind)
     alike = np.ptp(values, axis=0) == 0 if len(values) else np.ones(counts.shape[1], bool)
     gate = np.where(expected < LEAST_EXPECTED, TOO_FEW, np.where(alike, CONSTANT, 0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gridmap.hotspots import significance
 from gridmap.hotspots.curb import CURB, relieved
-from gridmap.hotspots.draws import drawn_tails
+from gridmap.hotspots.draws import corrected_p
 from gridmap.hotspots.getis_ord import gi_star, skewness
 from gridmap.hotspots.rates import overall_rate, standardised
 from gridmap.hotspots.windows import Windows
@@ -73,7 +73,7 @@ def score(
     elif p == "pearson":
         chance = significance.pearson_p(z, skewness(values, within))
     elif p == "skew":
-        chance = _corrected_p(z, values, within)
+        chance = corrected_p(z, skewness(values, within), within.equal_sizes, values)
     else:
         chance = significance.permuted_p(
             within.matrix @ values,
@@ -116,18 +116,3 @@ def in_batches(
         for name in Scores.__dataclass_fields__
     )
     return Scores(*joined)
-
-
-def _corrected_p(
-    z: NDArray[np.float64], values: NDArray[np.float64], within: Windows
-) -> NDArray[np.float64]:
-    """Correct p for skew: by Pearson III where the skew stretches, else by the draws themselves."""
-    skew = skewness(values, within)
-    p = significance.skewed_p(z, skew)
-    if (within.matrix.data == 1.0).all():
-        short = z * skew < 0
-        for column in range(values.shape[1]):
-            mine = short[:, column]
-            tails = drawn_tails(z[mine, column], within.sizes[mine], values[:, column])
-            p[mine, column] = np.minimum(2.0 * tails, 1.0)
-    return p

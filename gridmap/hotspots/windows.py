@@ -41,6 +41,11 @@ class Windows:
         sizes: NDArray[np.int64] = np.diff(self.matrix.indptr).astype(np.int64)
         return sizes
 
+    @property
+    def equal_sizes(self) -> NDArray[np.int64] | None:
+        """Count the cells in each window, None where they do not all weigh 1."""
+        return self.sizes if (self.matrix.data == 1.0).all() else None
+
     @cached_property
     def spread(self) -> NDArray[np.float64]:
         """Sum the squared deviations of each window's weights from their mean over all cells."""
