@@ -251,11 +251,29 @@ def test_slivers_between_jurisdictions_are_listed_or_refused() -> None:
     assert set(caught.value.defects["kind"]) == kinds
 
 
-def test_an_open_slit_between_jurisdictions_is_said() -> None:
+def test_an_open_slit_between_jurisdictions_is_closed_and_listed() -> None:
     slit = frame(shapely.box([0, 200.4], 0, [200, 400], 200), community=["A", "B"])
-    notes = [note["en"] for note in subdivide(slit, FOUR).attrs["notes"]]
-    assert any("do not touch: 1 pairs (first: A, B)" in text for text in notes)
-    assert not any("touch" in note["en"] for note in subdivide(TOWN, FOUR).attrs["notes"])
+    units = subdivide(slit, FOUR)
+    assert units.area.sum() == pytest.approx(80_000)
+    assert [entry["kind"] for entry in units.attrs["repaired"]] == ["gap"]
+    assert any("mended in 1 place (80.0 m² in all)" in note["en"] for note in units.attrs["notes"])
+    with pytest.raises(CoverageError, match="leave slivers and overlaps: 1"):
+        subdivide(slit, FOUR, repair=False)
+    apart = frame(shapely.box([0, 202.0], 0, [200, 400], 200), community=["A", "B"])
+    assert subdivide(apart, FOUR).attrs["repaired"] == []
+
+
+def test_parcels_with_slits_between_them_become_neighbours() -> None:
+    x, y = (30.3 * v.ravel() for v in np.meshgrid(np.arange(6), np.arange(5)))
+    parcels = frame(shapely.box(x, y, x + 30, y + 30), households=[30] * 30)
+    place = frame([shapely.box(0, 0, 181.5, 151.2)], community=["A"])
+    units = attach(parcels, place)
+    assert len(units) == 30 and units["households"].sum() == 900
+    assert units.area.sum() == pytest.approx(181.5 * 151.2)
+    assert any(note["en"].startswith("Units mended in") for note in units.attrs["notes"])
+    assert len(partition(units).cells) == 2
+    with pytest.raises(CoverageError, match="`units` leave slivers"):
+        attach(parcels, place, repair=False)
 
 
 def test_slivers_finer_than_a_millimetre_are_listed_too() -> None:

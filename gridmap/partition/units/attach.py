@@ -219,7 +219,8 @@ def _facts(
     shifts, shares = outline_shifts(place.given, tiled), difference_shares(place.given, tiled)
     outside = np.unique(given.row[lost & (given.households > 0)]).tolist()
     notes = [*notes, _about_match(), *about_shift(shifts, place), *_about_shares(shares, place)]
-    notes += about_repairs(place.repaired)
+    mended = [described(mend, given.labels) for mend in given.mends if mend.given_to >= 0]
+    notes += about_repairs(place.repaired) + about_repairs(mended, "Units")
     if lost.any():
         notes.append(_about_lost(int(lost.sum()), int(given.households[lost].sum())))
     return {
@@ -227,8 +228,7 @@ def _facts(
         "households_in": int(given.households[~lost].sum()),
         "households_outside": int(given.households[lost].sum()),
         "outside": [as_plain(given.labels[k]) for k in outside],
-        "repaired": place.repaired
-        + [described(mend, given.labels) for mend in given.mends if mend.given_to >= 0],
+        "repaired": place.repaired + mended,
         "notes": notes,
         "deviation_m": float(shifts.max()),
         "jurisdictions": {

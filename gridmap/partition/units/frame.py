@@ -56,16 +56,17 @@ def facts(
     }
 
 
-def about_repairs(repaired: list[dict[str, Any]]) -> list[Note]:
-    """Say in how many places the jurisdictions were mended."""
+def about_repairs(repaired: list[dict[str, Any]], what: str = "Jurisdictions") -> list[Note]:
+    """Say in how many places jurisdictions, or units, were mended."""
     if not repaired:
         return []
     count, area = len(repaired), sum(place.get("area_m2", 0.0) for place in repaired)
+    mended = "社区边界" if what == "Jurisdictions" else "单元"
     return [
         note(
-            f"Jurisdictions mended in {count:,} places ({area:,.1f} m² in all); "
-            "the report lists each.",
-            f"社区边界已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
+            f"{what} mended in {count:,} {'place' if count == 1 else 'places'} ({area:,.1f} m² in "
+            f"all); the report lists each.",
+            f"{mended}已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
         )
     ]
 

@@ -24,7 +24,7 @@ from gridmap.partition.units.reading import (
     valid_polygons,
     working_crs,
 )
-from gridmap.partition.units.tiling import GAP_WIDTH, Mend, overlap_shares, tile
+from gridmap.partition.units.tiling import Mend, overlap_shares, tile
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -109,7 +109,6 @@ def read_jurisdictions(
     holes = [mend for mend in tiling.mends if mend.kind == "hole"]
     if holes:
         notes.append(_about_holes(holes))
-    notes += _about_slits(codes, given)
     repaired = [_ring(codes[k], geometry[k]) for k in mended.tolist()]
     repaired += [described(mend, codes) for mend in tiling.mends if mend.kind != "hole"]
     return Jurisdictions(
@@ -255,25 +254,6 @@ def described(mend: Mend, codes: Sequence[str]) -> dict[str, Any]:
 def _ring(code: str, geometry: Any) -> dict[str, Any]:
     """Return a mended ring as plain facts."""
     return {"kind": "ring-invalid", "among": [code], "reason": shapely.is_valid_reason(geometry)}
-
-
-def _about_slits(codes: list[str], given: Geometries) -> list[Note]:
-    """Say which jurisdictions nearly touch: the slit between them is open, and so stays."""
-    a, b = shapely.STRtree(given).query(given, predicate="dwithin", distance=GAP_WIDTH)
-    a, b = a[a < b], b[a < b]
-    apart = shapely.distance(given[a], given[b]) > 0
-    if not apart.any():
-        return []
-    first, second = codes[int(a[apart][0])], codes[int(b[apart][0])]
-    return [
-        note(
-            f"Jurisdictions under {GAP_WIDTH:.0f} m apart that do not touch: {int(apart.sum()):,} "
-            f"pairs (first: {first}, {second}). The open slit belongs to none; close it if it is "
-            f"not meant.",
-            f"有 {int(apart.sum()):,} 对社区相距不足 {GAP_WIDTH:.0f} 米而不相接（如 {first}、"
-            f"{second}）：其间缝隙不属于任何社区；如非有意，请先补齐。",
-        )
-    ]
 
 
 def _about_holes(holes: list[Mend]) -> Note:

@@ -81,7 +81,8 @@ def tile(polygons: Geometries) -> Tiling:
     """Turn valid polygons into an exact coverage on the lattice.
 
     An overlap goes to the one of its owners with the longest border to it, a small hole to the
-    neighbour with the longest border. Larger holes stay open: they may be lakes or enclaves.
+    neighbour with the longest border. Larger holes stay open: they may be lakes or enclaves. A
+    slit between polygons that do not touch is closed too, be it open at its ends.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def tile(polygons: Geometries) -> Tiling:
     >>> shapely.area(tiling.polygons).tolist()
     [100.0, 100.0]
     """
-    faces = faces_of(outlines(polygons))
+    faces = faces_of(np.concatenate([outlines(polygons), _across(polygons)]))
     face, holder = containing(inner_points(faces), polygons)
     covers = np.bincount(face, minlength=len(faces))
     owner = np.full(len(faces), -1, dtype=np.int64)
@@ -109,12 +110,34 @@ def tile(polygons: Geometries) -> Tiling:
 
 def tiles(polygons: Geometries) -> bool:
     """Tell whether polygons match exactly and leave no hole that was not meant."""
-    if not shapely.coverage_is_valid(polygons):
+    if not shapely.coverage_is_valid(polygons) or len(_slits(polygons)[0]):
         return False
     union = shapely.coverage_union_all(polygons)
     rings = shapely.get_rings(shapely.get_parts(union))
     holes = shapely.polygons(rings[~shapely.is_ccw(rings)])
     return not any(area <= GAP_AREA or width <= GAP_WIDTH for area, width in _sizes(holes))
+
+
+def _slits(polygons: Geometries) -> tuple[Ints, Ints]:
+    """Return the pairs of polygons with a slit between them: apart, but by less than its width."""
+    i, j = shapely.STRtree(polygons).query(polygons, predicate="dwithin", distance=GAP_WIDTH)
+    i, j = i[i < j], j[i < j]
+    apart = shapely.distance(polygons[i], polygons[j]) > 0
+    return i[apart], j[apart]
+
+
+def _across(polygons: Geometries) -> Geometries:
+    """Return lines across slits, from each vertex to the other side, which cut them to pieces."""
+    i, j = _slits(polygons)
+    if not len(i):
+        return np.empty(0, dtype=object)
+    from_, to = polygons[np.r_[i, j]], polygons[np.r_[j, i]]
+    xy, row = shapely.get_coordinates(from_, return_index=True)
+    box = shapely.bounds(to)[row]
+    near = (xy >= box[:, :2] - GAP_WIDTH).all(axis=1) & (xy <= box[:, 2:] + GAP_WIDTH).all(axis=1)
+    corner, to = shapely.points(xy[near]), to[row[near]]
+    near = shapely.dwithin(corner, to, GAP_WIDTH)
+    return np.asarray(shapely.shortest_line(corner[near], to[near]), dtype=object)
 
 
 def _sizes(polygons: Geometries) -> zip[tuple[float, float]]:
