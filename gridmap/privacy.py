@@ -26,19 +26,47 @@ SMALL = 5  # counts below it can point at somebody
 BIN = 250.0  # metres: side of the squares that public points are moved to
 
 _HEADINGS = re.compile(
-    r"身份证|证件号|护照|手机|电话|联系方式|微信|邮箱|姓名|联系人|举报人|投诉人|报案人|当事人|户主|业主|"
-    r"法人|房主|租客|承租人|网格长|网格员|负责人|责任人|监护人|出生|生日|银行卡|车牌|"
-    r"^id_?(card|number|no)$|identity|passport|phone|mobile|telephone|^tel$|e[-_]?mail|"
-    r"(first|last|full|family|given|sur|person|owner|resident|contact|reporter|staff|leader)_?name|"
-    r"birth|date_of_birth|license_?plate|^leader$|^staff$",
+    r"身份证|身份号|证件号|护照|手机|电话|联系方式|微信|邮箱|昵称|姓名|联系人|当事人|户主|业主|法人|房主|"
+    r"租客|承租人|网格长|网格员|负责人|责任人|监护人|配偶|亲属|家属|老人|患者|病人|出生|生日|银行卡|账号|"
+    r"社保|医保|车牌|住址|籍贯|政治面貌|(来电|主叫|被叫|呼入)号|^(居民|市民|住户|群众)$|"
+    r"(上报|举报|投诉|报案|来电|诉求|申请|受理|处置|处理|经办|填报|采集|审核|签收|办理|被访|反映|报修)人|"
+    r"(巡查|采集|监督|协管|调解)员|"
+    r"^id_?(card|number|no)$|identity|passport|phone|mobile|^tel$|telephone|e[-_]?mail|wechat|^qq|"
+    r"^contact(s|[-_ ]?(person|number|info|details|no))?$|"
+    r"^(owner|tenant|caller|reporter|resident)s?$|complainant|guardian|patient|nick_?name|user_?name|"
+    r"home_?address|bank_?account|^ssn$|^dob$|"
+    r"(first|last|full|family|given|sur|person|owner|resident|contact|reporter|staff|leader|caller|"
+    r"tenant)[-_ ]?name|birth|license_?plate|^leader$|^staff$",
     re.IGNORECASE,
 )
-_NO_PERSON = re.compile(r"数$|人数|户数|率$|count|number_of|电话亭|kind$|类型$")
+_NO_PERSON = re.compile(r"数$|人数|户数|率$|count|number_of|电话亭|老人院|kind$|类型$")
 _ID = re.compile(
-    r"(?<![0-9])[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[0-9Xx](?!\d)"
+    r"(?<![0-9])[1-9]\d{5}[- ]?(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])[- ]?"
+    r"\d{3}[0-9Xx](?!\d)"
 )
-_PHONE = re.compile(r"(?<![0-9.])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![0-9.])")
-_SUSPECT = r"[1１][3-9３-９][0-9０-９][- ]?[0-9０-９]{4}[- ]?[0-9０-９]{3}|[0-9０-９]{17}"
+_PHONE = re.compile(
+    r"(?<![0-9])(?<![0-9]\.)(?:\+?86[- ]?)?1[3-9]\d([-. ]?)\d{4}\1\d{4}(?!\.?[0-9])"
+)
+_LANDLINE = re.compile(r"(?<![0-9])(?:\(0\d{2,3}\) ?|0\d{2,3}[-—] ?)[2-8]\d{2,3}[- ]?\d{4}(?!\d)")
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
+_CALLED = re.compile(
+    r"[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任"
+    r"沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严武戴莫孔]"
+    r"(?:先生|女士|小姐|大爷|大妈|阿姨)"
+)
+_PATTERNS = (
+    ("identity number", _ID),
+    ("mobile number", _PHONE),
+    ("telephone number", _LANDLINE),
+    ("e-mail address", _MAIL),
+    ("name of a person", _CALLED),
+)
+_LIKE_CODES = (_ID, _PHONE)  # some code among many may look like one by chance
+_SUSPECT = (  # what is looked at closely: any of the patterns fits at most where this does
+    r"[1１][3-9３-９][0-9０-９][-－.． ]?[0-9０-９]{4}[-－.． ]?[0-9０-９]{4}|"
+    r"[0-9０-９]{6}[-－ ]?[12１２][09０９][0-9０-９]{6}|[@＠]|先生|女士|小姐|大爷|大妈|阿姨|"
+    r"[0０][0-9０-９]{2,3}[-－—)）]"
+)
 _SAMPLE = 2000
 _RUN = 50  # neighbours are cheaper to look at than single rows
 _SHARE = 0.05  # of whole values in a pattern, from which a column of codes is suspected
@@ -47,8 +75,8 @@ _SHARE = 0.05  # of whole values in a pattern, from which a column of codes is s
 def personal_columns(frame: pd.DataFrame, *, thorough: bool = False) -> dict[str, str]:
     """Find columns that look as if they held data of persons.
 
-    A column is suspected for its heading, for values that are identity or mobile numbers, or for
-    such numbers within free text.
+    A column is suspected for its heading, for values that are identity or telephone numbers or
+    addresses of e-mail, or for such, or somebody called Mr or Mrs, within free text.
 
     Parameters
     ----------
@@ -60,7 +88,8 @@ def personal_columns(frame: pd.DataFrame, *, thorough: bool = False) -> dict[str
     Returns
     -------
     dict of str to str
-        Column → why: ``heading``, ``identity number`` or ``mobile number``.
+        Column → why: ``heading``, ``identity number``, ``mobile number``, ``telephone number``,
+        ``e-mail address`` or ``name of a person``.
 
     Examples
     --------
@@ -275,10 +304,11 @@ def _value_reason(values: pd.Series, thorough: bool) -> str:
     if not len(sample):
         return ""
     texts = [unicodedata.normalize("NFKC", str(value)).strip() for value in sample]
-    for reason, pattern in (("identity number", _ID), ("mobile number", _PHONE)):
+    for reason, pattern in _PATTERNS:
         found = [text for text in texts if pattern.search(text)]
         whole = [text for text in found if pattern.fullmatch(text)]
-        if len(found) > len(whole) or len(whole) >= max(1, _SHARE * size):
+        enough = max(1.0, _SHARE * size) if pattern in _LIKE_CODES else 1.0
+        if len(found) > len(whole) or len(whole) >= enough:
             return reason
     return ""
 

@@ -35,20 +35,29 @@ def command(
     audience: str,
     overwrite: bool,
 ) -> None:
-    """Write of TABLE only the columns on the list; one that looks personal is refused by name."""
+    """Write of TABLE only the columns on the list; one that looks personal is refused by name.
+
+    A column is named as in the file (总户数), or by what it is understood as (households).
+    """
     from gridmap.io import read_table
     from gridmap.io.atomic import check_writable
+    from gridmap.io.columns import heading_for
     from gridmap.io.export import share
 
     if hashed_columns and key is None:
         raise click.UsageError("Give --key FILE for --hash.")
     check_writable(output, overwrite=overwrite)
+    frame = read_table(table)
+
+    def named(wanted: tuple[str, ...]) -> list[str]:
+        return [heading_for(name, [str(column) for column in frame.columns]) for name in wanted]
+
     rows = share(
-        read_table(table),
+        frame,
         output,
-        columns,
-        counts=counts,
-        hashed_columns=hashed_columns,
+        named(columns),
+        counts=named(counts),
+        hashed_columns=named(hashed_columns),
         key=key,
         lang=shell.lang,  # type: ignore[arg-type]
         audience=audience,  # type: ignore[arg-type]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.io.aliases import Alias, aliases
+from gridmap.io.aliases import TABLES, Alias, aliases
 from gridmap.io.text import fold
 from gridmap.io.values import counts, numbers, texts
 from gridmap.privacy import personal_columns
@@ -178,6 +178,31 @@ def meaning(heading: str, known: Mapping[str, Alias]) -> str:
     """Return the field that a heading means, empty when it means none."""
     alias = _alias(heading, known)
     return alias.field if alias is not None else ""
+
+
+def heading_for(wanted: str, headings: Sequence[str]) -> str:
+    """Return the heading that a user means: as it stands, or by the field it is understood as.
+
+    Raises
+    ------
+    InputError
+        When there is none, or several.
+
+    Examples
+    --------
+    >>> heading_for("households", ["小区名称", "总户数（户）"])
+    '总户数（户）'
+    """
+    if wanted in headings:
+        return wanted
+    same = [name for name in headings if fold(name) == fold(wanted)]
+    known = [aliases(table) for table in TABLES]
+    meant = [name for name in headings if any(meaning(name, each) == wanted for each in known)]
+    found = same or meant
+    if len(found) == 1:
+        return found[0]
+    what = f"could be any of {', '.join(found)}" if found else "is no column"
+    raise InputError(f"`{wanted}` {what}; the table has {', '.join(headings)}. Name one of these.")
 
 
 def _alias(name: str, known: Mapping[str, Alias]) -> Alias | None:

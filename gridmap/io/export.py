@@ -177,7 +177,8 @@ def share(
         secret = local_key(key)
         fresh = {c: hashed(table[c], secret) for c in hashed_columns if c in table}
         table = table.assign(**fresh)
-    refuse_personal(table, name="table", to=str(path))
+    plain = table.drop(columns=list(hashed_columns), errors="ignore")
+    refuse_personal(plain, name="table", to=str(path))
     if audience == "public":
         blurred = [column for column in counts if column in table]
         table = table.assign(**{column: suppress(table[column]) for column in blurred})

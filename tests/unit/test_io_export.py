@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gridmap import Grid
 from gridmap.cli import main
 from gridmap.errors import InputError
-from gridmap.io import read_table
+from gridmap.io import read_table, write_table
 from gridmap.io.export import chinese_headings, export_grid, share, sheets_of
 
 
@@ -82,7 +82,7 @@ def test_shared_tables_take_the_list_only(tmp_path: Path) -> None:
 
 def test_ids_are_hashed_with_the_key(tmp_path: Path) -> None:
     table = pd.DataFrame({"reporter": ["13812345678", "13912345678", "13812345678"]})
-    with pytest.raises(InputError, match="mobile number"):
+    with pytest.raises(InputError, match="reporter"):
         share(table, tmp_path / "a.csv", ["reporter"])
     with pytest.raises(InputError, match="needs a key"):
         share(table, tmp_path / "a.csv", ["reporter"], hashed_columns=["reporter"])
@@ -116,3 +116,24 @@ def test_headings_are_those_that_are_understood_again() -> None:
     for field in ("code", "name", "kind", "households", "area_m2", "parent", "street", "community"):
         heading = chinese_headings([field])[field]
         assert aliases("cell")[fold(heading)].field == field
+
+
+def test_columns_to_share_are_named_as_in_the_file_or_as_understood(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"小区名称": ["福苑"], "总户数（户）": [36], "身份证": ["110105194912310021"]}
+    )
+    write_table(table, tmp_path / "a.csv")
+    out, key = tmp_path / "s.csv", tmp_path / "key"
+    command = ["--lang", "en", "share", str(tmp_path / "a.csv"), "-o", str(out), "--overwrite"]
+    for name in ("households", "总户数（户）", "总户数"):
+        result = CliRunner().invoke(main, [*command, "--column", name, "--column", "compound"])
+        assert result.exit_code == 0, result.stderr
+        assert list(read_table(out).columns) == ["小区名称", "总户数（户）"]
+    refused = CliRunner().invoke(main, [*command, "--column", "cells"])
+    assert refused.exit_code == 2
+    assert "`cells` is no column; the table has 小区名称" in refused.stderr
+    personal = CliRunner().invoke(main, [*command, "--column", "身份证"])
+    assert "身份证 (heading)" in personal.stderr
+    hashed = [*command, "--column", "身份证", "--hash", "身份证", "--key", str(key)]
+    assert CliRunner().invoke(main, hashed).exit_code == 0
+    assert "110105194912310021" not in out.read_text("utf-8-sig")

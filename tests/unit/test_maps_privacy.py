@@ -17,3 +17,11 @@ def test_a_personal_column_is_refused_by_name(grid, heading, value):
         gm.coverage_map(marked, color=heading)
     page = gm.coverage_map(marked)._repr_html_()
     assert value not in page
+
+
+def test_a_person_among_the_categories_reaches_no_briefing(grid, town):
+    placed = gm.assign(town.incidents, grid)
+    spoilt = placed.assign(category=placed["category"].astype(str))
+    spoilt.loc[spoilt.index[7], "category"] = "市容环境 请回电13812345678"
+    with pytest.raises(gm.InputError, match=r"category \(mobile number\)"):
+        gm.briefing(grid, spoilt)

@@ -25,11 +25,16 @@ from gridmap.privacy import (
 PERSONAL = [
     "身份证", "身份证号码", "证件号码", "手机", "手机号", "联系电话", "电话", "姓名", "居民姓名",
     "举报人", "户主", "业主", "网格长", "网格员", "联系人", "出生日期", "微信号", "phone", "Mobile",
-    "e-mail", "first_name", "id_card", "Passport", "姓　名",
+    "e-mail", "first_name", "id_card", "Passport", "姓　名", "owner_name", "Owner", "contact",
+    "Contact Person", "公民身份号码", "来电人", "来电号码", "上报人", "经办人", "采集员姓名",
+    "监督员", "市民", "家庭住址", "微信昵称", "独居老人", "车牌号", "社保卡号", "user_name",
+    "complainant",
 ]  # fmt: skip
 HARMLESS = [
     "户数", "居民总户数", "网格名称", "小区名称", "code", "name", "cell_name", "常住人口", "面积",
-    "地址", "网格员人数", "业主数", "electricity", "category", "email_count",
+    "地址", "网格员人数", "业主数", "electricity", "category", "email_count", "老人数", "上报时间",
+    "处置部门", "ownership", "contact_length", "reported_at", "residents_count", "受理渠道",
+    "居民户数",
 ]  # fmt: skip
 
 
@@ -53,6 +58,14 @@ def test_harmless_headings_pass(heading: str) -> None:
         ("请致电 138-1234-5678 联系", "mobile number"),
         ("+86 13812345678", "mobile number"),
         ("１３８１２３４５６７８", "mobile number"),
+        ("请回电13812345678.", "mobile number"),
+        ("tel.13812345678,谢谢", "mobile number"),
+        ("138.1234.5678", "mobile number"),
+        ("身份证110105 19491231 002X", "identity number"),
+        ("家里电话0371-65501234", "telephone number"),
+        ("（010）6550 1234，晚上打", "telephone number"),
+        ("回复 someone@example.org", "e-mail address"),
+        ("市民王女士反映占道经营", "name of a person"),
     ],
 )
 def test_personal_values_are_seen(value: object, reason: str) -> None:
@@ -69,6 +82,8 @@ def test_personal_values_are_seen(value: object, reason: str) -> None:
         [461234.13812345678],
         ["2024-03-05 13:45:12"],
         ["0371-65500000"[:4]],
+        ["一位女士反映", "某先生来电", "女士公厕堵塞"],
+        ["010-2024-03-05", "S0371-1"],
         [13812345],
     ],
 )
@@ -82,6 +97,18 @@ def test_one_phone_in_a_hundred_thousand_texts_is_seen() -> None:
     assert personal_columns(frame, thorough=True) == {"描述": "mobile number"}
     with pytest.raises(InputError, match="描述"):
         allow(frame, ["描述"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "电话138-1234-5678", "请回电１３８１２３４５６７８．", "证号110105 19491231 002X",
+        "家里0371-65501234", "（０１０）65501234", "王女士", "a@b.org",
+    ],
+)  # fmt: skip
+def test_one_person_among_many_texts_is_seen(text: str) -> None:
+    frame = pd.DataFrame({"描述": ["占道经营"] * 30_000 + [text] + ["占道经营"] * 30_000})
+    assert list(personal_columns(frame, thorough=True)) == ["描述"]
 
 
 def test_a_few_long_numbers_among_many_are_no_phones() -> None:

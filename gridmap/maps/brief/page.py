@@ -22,6 +22,7 @@ from gridmap.maps.density import heat_image
 from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, as_json, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
+from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gridmap.organisation.staffing import Staffing
 
 Audience = Literal["internal", "public"]
+_SHOWN = ("category", "subcategory", "source", "status", "handling_level", "department")
 HOTSPOT_THEME = 1  # place of the hotspots among the tabs
 STEPS = {"day": ("每日", "Daily"), "week": ("每周", "Weekly"), "month": ("每月", "Monthly")}
 
@@ -102,6 +104,8 @@ def briefing(
     check_choice("lang", lang, ("zh", "en"))
     check_choice("by", by, FREQUENCY)
     check_choice("audience", audience, ("internal", "public"))
+    words = [column for column in _SHOWN if column in incidents]
+    refuse_personal(incidents[words], name="incidents", to="a briefing")
     if cell is not None:
         if audience == "public" or basemap is not None:
             raise InputError(
