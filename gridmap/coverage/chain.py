@@ -97,7 +97,7 @@ def rings_of(geometries: Geometries) -> Rings:
     else:
         xy, sizes, owner, shell = _all_rings(geometries)
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    xy = xy + 0.0  # turns -0.0 into 0.0
+    xy += 0.0  # turns -0.0 into 0.0
     return Rings(xy, starts, owner, _turns(xy, starts, shell))
 
 

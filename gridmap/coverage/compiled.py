@@ -90,16 +90,15 @@ def _table(
     turn: NDArray[np.int8],
     group: NDArray[np.int64],
     slot_of: NDArray[np.int32],
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Put every edge into a hash table; return the first vertex and the net count of each slot.
+    first: NDArray[Any],
+) -> NDArray[np.int32]:
+    """Put every edge into a hash table; return the net count of each slot.
 
-    `slot_of` receives the slot of each edge, by its first vertex, unless it is empty.
+    `first` receives the first vertex of each slot. `slot_of` receives the slot of each edge, by its
+    first vertex, unless it is empty.
     """
-    capacity = 16
-    while 3 * capacity < 4 * len(xy):
-        capacity *= 2
+    capacity = len(first)
     mask = np.uint64(capacity - 1)
-    first = np.full(capacity, -1, dtype=np.int64)
     net = np.zeros(capacity, dtype=np.int32)
     grouped = len(group) > 0
     slot_group = np.zeros(capacity if grouped else 1, dtype=np.int64)
@@ -125,7 +124,15 @@ def _table(
                 slot = (slot + np.uint64(1)) & mask
             if len(slot_of) > 0:
                 slot_of[i] = slot
-    return first, net
+    return net
+
+
+def _free_slots(vertices: int) -> NDArray[Any]:
+    """Return slots for the edges between so many vertices, in integers no wider than needed."""
+    capacity = 16
+    while 3 * capacity < 4 * vertices:
+        capacity *= 2
+    return np.full(capacity, -1, dtype=np.int32 if vertices < 2**31 else np.int64)
 
 
 @_compile
@@ -144,7 +151,8 @@ def leftover_count(
     group: NDArray[np.int64],
 ) -> int:
     """Return how many different edges do not cancel; no group is an empty array."""
-    _, net = _table(xy, words, starts, turn, group, np.empty(0, dtype=np.int32))
+    unasked = np.empty(0, dtype=np.int32)
+    net = _table(xy, words, starts, turn, group, unasked, _free_slots(len(xy)))
     return int(_open_count(net))
 
 
@@ -162,7 +170,8 @@ def uncancelled(
     slot_of = np.full(len(xy), -1, dtype=np.int32)
     turn = np.ones(len(edges), dtype=np.int8)
     none = np.empty(0, dtype=np.int64)
-    first, net = _table(xy, vertex_words(xy), starts, turn, none, slot_of)
+    first = _free_slots(len(xy))
+    net = _table(xy, vertex_words(xy), starts, turn, none, slot_of, first)
     slots = slot_of[::2].astype(np.int64)
     members = np.flatnonzero((slots >= 0) & (net[slots] != 0))
     members = members[np.argsort(slots[members], kind="stable")]
