@@ -263,6 +263,13 @@ def test_an_open_slit_between_jurisdictions_is_closed_and_listed() -> None:
     assert subdivide(apart, FOUR).attrs["repaired"] == []
 
 
+def test_thin_parcels_between_others_are_no_slits() -> None:
+    fence = frame(shapely.box([0, 99.7, 100], 0, [99.7, 100, 200], 200), households=[5, 0, 6])
+    units = attach(fence, TOWN[:1])
+    assert units.attrs["repaired"] == []
+    assert shapely.equals_exact(units.geometry, fence.geometry, normalize=True).all()
+
+
 def test_parcels_with_slits_between_them_become_neighbours() -> None:
     x, y = (30.3 * v.ravel() for v in np.meshgrid(np.arange(6), np.arange(5)))
     parcels = frame(shapely.box(x, y, x + 30, y + 30), households=[30] * 30)

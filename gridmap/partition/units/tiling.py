@@ -110,7 +110,7 @@ def tile(polygons: Geometries) -> Tiling:
 
 def tiles(polygons: Geometries) -> bool:
     """Tell whether polygons match exactly and leave no hole that was not meant."""
-    if not shapely.coverage_is_valid(polygons) or len(_slits(polygons)[0]):
+    if not shapely.coverage_is_valid(polygons) or len(_across(polygons)):
         return False
     union = shapely.coverage_union_all(polygons)
     rings = shapely.get_rings(shapely.get_parts(union))
@@ -119,7 +119,7 @@ def tiles(polygons: Geometries) -> bool:
 
 
 def _slits(polygons: Geometries) -> tuple[Ints, Ints]:
-    """Return the pairs of polygons with a slit between them: apart, but by less than its width."""
+    """Return the pairs of polygons that are apart, but by no more than the width of a slit."""
     i, j = shapely.STRtree(polygons).query(polygons, predicate="dwithin", distance=GAP_WIDTH)
     i, j = i[i < j], j[i < j]
     apart = shapely.distance(polygons[i], polygons[j]) > 0
@@ -127,7 +127,10 @@ def _slits(polygons: Geometries) -> tuple[Ints, Ints]:
 
 
 def _across(polygons: Geometries) -> Geometries:
-    """Return lines across slits, from each vertex to the other side, which cut them to pieces."""
+    """Return lines across slits, from each vertex to the other side, which cut them to pieces.
+
+    Where another polygon lies between the two, there is no slit.
+    """
     i, j = _slits(polygons)
     if not len(i):
         return np.empty(0, dtype=object)
@@ -137,7 +140,10 @@ def _across(polygons: Geometries) -> Geometries:
     near = (xy >= box[:, :2] - GAP_WIDTH).all(axis=1) & (xy <= box[:, 2:] + GAP_WIDTH).all(axis=1)
     corner, to = shapely.points(xy[near]), to[row[near]]
     near = shapely.dwithin(corner, to, GAP_WIDTH)
-    return np.asarray(shapely.shortest_line(corner[near], to[near]), dtype=object)
+    lines = np.asarray(shapely.shortest_line(corner[near], to[near]), dtype=object)
+    middle = shapely.line_interpolate_point(lines, 0.5, normalized=True)
+    filled = shapely.STRtree(polygons).query(middle, predicate="intersects")[0]
+    return np.delete(lines, filled)
 
 
 def _sizes(polygons: Geometries) -> zip[tuple[float, float]]:
