@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -23,7 +24,7 @@ class Shell:
     """Where a command says things, and in which language."""
 
     def __init__(self) -> None:
-        self.lang = "zh"
+        self.lang = "en" if os.environ.get("GRIDMAP_LANG") == "en" else "zh"
         self.quiet = False
         self.json = False
         self._bar: Any = None
@@ -144,7 +145,7 @@ lang_option = click.option(
     expose_value=False,
     is_eager=True,
     callback=_set("lang"),
-    help="Language of the output (default zh).",
+    help="Language of the output (default zh, or what GRIDMAP_LANG says).",
 )
 quiet_option = click.option(
     "--quiet",
