@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _places, _shell
+from gridmap.cli import _cells, _places, _shell
 
 if TYPE_CHECKING:
     from gridmap.organisation.households import Account
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @_shell.command(name="account")
 @click.argument("grid", metavar="GRID")
 @click.argument("buildings", metavar="BUILDINGS")
-@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@_cells.count_option
 @_places.place_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help="The cells recounted: .csv, .xlsx or .parquet.")  # fmt: skip

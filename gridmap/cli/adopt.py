@@ -7,24 +7,23 @@ from typing import Any, Literal, cast
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _cells, _shell
 
 Lang = Literal["zh", "en"]
 
 
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
-@click.option("--boundary", required=True, metavar="FILE|outline",
-              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@_cells.boundary_option(required=True)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg")
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )
-@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
-@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@_cells.code_option
+@_cells.count_option
 @click.option("--level", "levels", multiple=True, metavar="COLUMN",
               help="Columns of the hierarchy, coarse to fine.")  # fmt: skip
-@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover.")
+@_cells.exclude_option
 @click.option("--min", "low", type=click.IntRange(min=1), default=300)
 @click.option("--max", "high", type=click.IntRange(min=1), default=600)
 @_shell.crs_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _basemap, _shell
+from gridmap.cli import _basemap, _cells, _shell
 
 if TYPE_CHECKING:
     from gridmap.compare import Comparison
@@ -108,7 +108,7 @@ def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) 
     """Write the cells as a layer or a table."""
     from gridmap.io import write_layer, write_table
 
-    if path.suffix.lower() in {".gpkg", ".geojson", ".fgb", ".shp"}:
+    if _cells.is_layer(path):
         write_layer(found.cells, path, overwrite=overwrite)
         return
     table = found.cells

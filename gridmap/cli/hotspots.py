@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _places, _shell
+from gridmap.cli import _cells, _places, _shell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,7 @@ def _write(
     for name in table.columns.intersection(_PERIODS):
         table[name] = table[name].astype(str)
     table.attrs = {}
-    if path.suffix.lower() not in {".gpkg", ".geojson", ".fgb", ".shp"}:
+    if not _cells.is_layer(path):
         zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
         write_table(table, path, overwrite=overwrite, headings=_HEADINGS if zh else None)
         return

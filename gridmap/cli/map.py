@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _basemap, _places, _shell
+from gridmap.cli import _basemap, _cells, _places, _shell
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
@@ -102,7 +102,7 @@ def read_spots(path: str, grid: Any) -> Any:
     from gridmap.io import read_layer, read_table
     from gridmap.maps.spots import from_file
 
-    layered = Path(path.split(":")[0]).suffix.lower() in (".gpkg", ".geojson", ".fgb", ".shp")
+    layered = _cells.is_layer(Path(path.split(":")[0]))
     table = read_layer(path) if layered else read_table(path)
     found = from_file(table, grid)
     if found is None:

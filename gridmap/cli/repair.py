@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _cells, _shell
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -27,8 +27,7 @@ _CHANGES = {
 
 @_shell.command(name="repair")
 @click.argument("cells", metavar="CELLS")
-@click.option("--boundary", required=True, metavar="FILE|outline",
-              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@_cells.boundary_option(required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help="The mended cells; the extension tells the format.")  # fmt: skip
 @click.option(
@@ -44,9 +43,9 @@ _CHANGES = {
     default="punch",
     help="What becomes of a cell inside another one.",
 )
-@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that stay uncovered.")
-@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
-@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@_cells.exclude_option
+@_cells.code_option
+@_cells.count_option
 @click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="OUT.csv",
               help="Every changed cell, with area and households before and after.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _cells, _shell
 from gridmap.coverage.wording import KINDS
 from gridmap.errors import InputError
 
@@ -38,15 +38,14 @@ class _Given:
 
 @_shell.command(name="validate")
 @click.argument("cells", metavar="CELLS")
-@click.option("--boundary", metavar="FILE|outline",
-              help="What the cells must fill; 'outline' derives it from the cells.")  # fmt: skip
+@_cells.boundary_option(required=False)
 @click.option("--parents", metavar="FILE", help="Areas that no cell may cross.")
 @click.option("--parent-column", metavar="COL", help="Column of the cells that names the parent.")
-@click.option("--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover.")
+@_cells.exclude_option
 @click.option("--accept", "accepted", multiple=True, metavar="ID",
               help="Id of a gap that was looked at and accepted.")  # fmt: skip
-@click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
-@click.option("--count", metavar="COLUMN", help="Column of the households.")
+@_cells.code_option
+@_cells.count_option
 @click.option("--min", "low", type=click.IntRange(min=1), help="Least households of a cell.")
 @click.option("--max", "high", type=click.IntRange(min=1), help="Most households of a cell.")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0,
