@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _basemap, _places, _shell
 from gridmap.cli.map import placed_incidents
-from gridmap.maps.words import Lang
+
+if TYPE_CHECKING:
+    from gridmap.maps.words import Lang
 
 
 @_shell.command(name="briefing")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PALE = "#dde5e9"
 CHANGES = {
     "unchanged": ("未变", "unchanged", "#e3e8ea", None),
-    "recoded": ("改码", "recoded", "#bebada", None),
+    "recoded": ("仅改编码", "recoded", "#bebada", None),
     "changed": ("调整", "changed", "#fdb863", None),
     "born": ("新设", "born", "#80b1d3", themes.NOTHING_HATCH),
 }

@@ -298,7 +298,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
         Class(pick(lang, "有网格长", "has its leader"), "#dfe8ec"),
         Class(pick(lang, "多名网格长", "several leaders"), "#9fc0d3"),
         Class(pick(lang, f"每人超过 {limit:g} 户", f"over {limit:g} households each"), "#fdd49e"),
-        Class(pick(lang, "缺网格长", "no leader"), "#ef6548", NOTHING_HATCH),
+        Class(pick(lang, "未配网格长", "no leader"), "#ef6548", NOTHING_HATCH),
         Class(pick(lang, "无人", "nobody"), "#990000"),
     ]
     return Theme(

@@ -295,3 +295,24 @@ def test_a_chart_has_a_column_for_each_period() -> None:
     )
     assert drawn.count("<rect") == 2 and drawn.count("class=cut") == 1
     assert "<b>" not in drawn and "&lt;b&gt;" in drawn
+
+
+def test_times_as_text_are_read_in_one_order(grid: gm.Grid, town: Any) -> None:
+    plain = figures(grid, town.incidents, since=SINCE, until=UNTIL)
+    text = town.incidents.assign(time=town.incidents["time"].dt.strftime("%d.%m.%Y %H:%M"))
+    told = figures(grid, text, since=SINCE, until=UNTIL)
+    assert told["trend"] == plain["trend"] and told["incidents"] == plain["incidents"]
+
+
+def test_one_is_not_many(found: dict[str, Any]) -> None:
+    one = {
+        **found,
+        "cells": {**found["cells"], "cells": 1, "jurisdictions": 1, "residential": 2, "in_band": 1},
+        "incidents": {**found["incidents"], "count": 1, "change": None},
+        "hotspots": {**found["hotspots"], "hot": 1, "share": 1.0},
+        "staffing": {**found["staffing"], "without_leader": 1},
+    }
+    said = "".join(text for text, _ in conclusion(one, "en"))
+    assert said.startswith("1 cell tiles 1 jurisdiction exactly")
+    for part in ("1 does not (", "1 incident; 1 hotspot cell ", " bears ", "1 cell lacks a leader"):
+        assert part in said

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gridmap.maps.brief.period import By, Window, period_label, series, whole_periods
 from gridmap.maps.words import Lang
+from gridmap.times import moments
 
 MOST_WORDS = 6
 FEW = 5  # below it a rate of change says nothing
@@ -20,8 +21,7 @@ def change(now: int, before: int | None) -> float | None:
 
 def times_of(placed: pd.DataFrame) -> pd.Series:
     """Return the times of incidents as clocks showed them, NaT where unreadable."""
-    times = pd.to_datetime(placed["time"], errors="coerce")
-    return times.dt.tz_localize(None)
+    return moments(placed["time"], "time", [])
 
 
 def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] | None:

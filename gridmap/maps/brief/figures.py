@@ -111,6 +111,8 @@ def period_of(
 ) -> tuple[pd.DataFrame, Window | None, pd.DataFrame, pd.DataFrame | None]:
     """Assign incidents and cut out a period: all, the window, those within, those before."""
     placed = with_places(incidents, grid)
+    if "time" in placed:  # read once, as a part of the column could be understood otherwise
+        placed = placed.assign(time=times_of(placed))
     shown = _window(placed, since, until)
     now, before = _split(placed, shown)
     return placed, shown, now, before

@@ -142,7 +142,7 @@ def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
         (
             fact(cells["certified"]),
             "",
-            pick(lang, "个带外网格已登记原因", "of these with a recorded reason"),
+            pick(lang, "个超出区间的网格已登记原因", "of these with a recorded reason"),
             "",
         ),
     ]
@@ -209,7 +209,7 @@ def staffing(found: Figures, lang: Lang) -> str:
         (
             fact(told["without_leader"]),
             _tone(told["without_leader"]),
-            pick(lang, "个网格缺网格长", "cells without a leader"),
+            pick(lang, "个网格未配网格长", "cells without a leader"),
             "",
         ),
         (

@@ -41,7 +41,7 @@ def _band_chinese(cells: Figures) -> list[tuple[str, str]]:
     if not cells["households"]:
         return []
     missed = cells["residential"] - cells["in_band"]
-    rest = f"，另 {fact(missed)} 个在带外（已登记原因 {fact(cells['certified'])} 个）"
+    rest = f"，另 {fact(missed)} 个超出户数区间（已登记原因 {fact(cells['certified'])} 个）"
     return [
         ("；居民网格户数达标 ", ""),
         (f"{fact(cells['in_band'])}/{fact(cells['residential'])}", "strong"),
@@ -83,7 +83,7 @@ def _staff_chinese(found: Figures) -> list[tuple[str, str]]:
     staffing = found["staffing"]
     if not staffing or not staffing["without_leader"]:
         return []
-    return [(fact(staffing["without_leader"]), "bad"), (" 个网格缺网格长。", "")]
+    return [(fact(staffing["without_leader"]), "bad"), (" 个网格未配网格长。", "")]
 
 
 def _english(found: Figures) -> list[tuple[str, str]]:
@@ -91,12 +91,16 @@ def _english(found: Figures) -> list[tuple[str, str]]:
     change = all_of["change"]
     return [
         (fact(cells["cells"]), "strong"),
-        (f" cells tile {fact(cells['jurisdictions'])} jurisdictions exactly: ", ""),
+        (
+            f" {_many(cells['cells'], 'cell tiles', 'cells tile')} {fact(cells['jurisdictions'])} "
+            f"{_many(cells['jurisdictions'], 'jurisdiction')} exactly: ",
+            "",
+        ),
         ("no gaps, no overlaps", "good"),
         *_band_english(cells),
         (". ", ""),
         (fact(all_of["count"]), "strong"),
-        (" incidents", ""),
+        (f" {_many(all_of['count'], 'incident')}", ""),
         (f", {change_text(change)} on the period before" if change is not None else "", ""),
         *_spots_english(found),
         *_place_english(found),
@@ -108,11 +112,16 @@ def _band_english(cells: Figures) -> list[tuple[str, str]]:
     if not cells["households"]:
         return []
     missed = cells["residential"] - cells["in_band"]
-    rest = f", {fact(missed)} do not ({fact(cells['certified'])} with a recorded reason)"
+    do, recorded = _many(missed, "does", "do"), fact(cells["certified"])
+    rest = f", {fact(missed)} {do} not ({recorded} with a recorded reason)"
     return [
         ("; ", ""),
         (f"{fact(cells['in_band'])} of {fact(cells['residential'])}", "strong"),
-        (" residential cells keep the band", ""),
+        (
+            f" residential {_many(cells['residential'], 'cell')} "
+            f"{_many(cells['in_band'], 'keeps', 'keep')} the band",
+            "",
+        ),
         (rest if missed else "", ""),
     ]
 
@@ -126,7 +135,12 @@ def _spots_english(found: Figures) -> list[tuple[str, str]]:
     return [
         ("; ", ""),
         (fact(spots["hot"]), "strong"),
-        (f" hotspot cells ({percent(spots['hot'] / found['cells']['cells'])} of all) bear ", ""),
+        (
+            f" hotspot {_many(spots['hot'], 'cell')} "
+            f"({percent(spots['hot'] / found['cells']['cells'])} of all) "
+            f"{_many(spots['hot'], 'bears', 'bear')} ",
+            "",
+        ),
         (percent(spots["share"]), "strong"),
         (" of them. ", ""),
     ]
@@ -151,7 +165,13 @@ def _staff_english(found: Figures) -> list[tuple[str, str]]:
     staffing = found["staffing"]
     if not staffing or not staffing["without_leader"]:
         return []
-    return [(fact(staffing["without_leader"]), "bad"), (" cells lack a leader.", "")]
+    count = staffing["without_leader"]
+    return [(fact(count), "bad"), (f" {_many(count, 'cell lacks', 'cells lack')} a leader.", "")]
+
+
+def _many(count: int, one: str, many: str = "") -> str:
+    """Write a word for one or for many."""
+    return one if count == 1 else many or one + "s"
 
 
 def _leading(found: Figures) -> dict[str, Any] | None:
@@ -219,7 +239,7 @@ def _band_card(found: Figures, lang: Lang) -> dict[str, str]:
     missed, recorded = fact(cells["residential"] - cells["in_band"]), fact(cells["certified"])
     kept = cells["in_band"] / cells["residential"] if cells["residential"] else None
     below = pick(
-        lang, f"带外 {missed} 个，已登记 {recorded}", f"{missed} outside, {recorded} recorded"
+        lang, f"超出区间 {missed} 个，已登记 {recorded}", f"{missed} outside, {recorded} recorded"
     )
     return _card(label, percent(kept), "", below)
 
@@ -274,7 +294,7 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
         f"{fact(staffing['workers'])} workers, {staffing['per_cell']:.2f} a cell",
     )
     missing = staffing["without_leader"]
-    label = pick(lang, "缺网格长", "No leader")
+    label = pick(lang, "未配网格长", "No leader")
     return [_card(label, fact(missing), pick(lang, "格", "cells"), below)]
 
 
@@ -298,7 +318,7 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
     return [
         pick(
             lang,
-            f"户数达标：居民网格 {low}–{high} 户；专属网格不计。带外网格须登记原因。",
+            f"户数达标：居民网格 {low}–{high} 户；专属网格不计。超出区间的网格须登记原因。",
             f"Band: residential cells of {low}-{high} households; dedicated cells are exempt.",
         ),
         pick(

@@ -30,9 +30,9 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
         (pick(lang, "事件", "Incidents"), ""),
         *([(pick(lang, "较上期", "Change"), "")] if changes else []),
         (pick(lang, "热点格", "Hot"), ""),
-        (pick(lang, "带外", "Off band"), "roomy"),
+        (pick(lang, "超区间", "Off band"), "roomy"),
         *([(pick(lang, "结案率", "Closed"), "")] if closures else []),
-        *([(pick(lang, "缺网格长", "No leader"), "optional")] if posts else []),
+        *([(pick(lang, "未配网格长", "No leader"), "optional")] if posts else []),
         (pick(lang, "趋势", "Trend"), "optional"),
     ]
     head = "".join(f'<th class="{name}">{esc(text)}</th>' for text, name in heads)
