@@ -372,6 +372,7 @@ BAD = [
     ({"households": FOUR[:0]}, "`households` is empty"),
     ({"jurisdictions": TOWN[:0]}, "`jurisdictions` is empty"),
     ({"count": "户数"}, "no column '户数'"),
+    ({"households": FOUR.assign(households=0)}, "is 0 in all rows, so nobody lives anywhere"),
     ({"levels": ["街道"]}, "no column '街道'"),
     ({"code": "id"}, "no column 'id'"),
     ({"jurisdictions": TOWN.assign(code=["1", "1"])}, "repeats '1' in column 'code'"),
@@ -474,7 +475,9 @@ def test_attach_refuses_units_elsewhere_and_units_within_units() -> None:
     away = frame(shapely.box([900], 0, [950], 50), households=[3])
     with pytest.raises(InputError, match="outside every jurisdiction"):
         attach(away, TOWN)
-    with pytest.raises(CoverageError, match=r"in 1 pair .*\(0 and 1 100%; 40,000 m² in all\)"):
+    with pytest.raises(
+        CoverageError, match=r"in 1 pair .*\(0 and 1 100%; 40,000 m² in all, most at"
+    ):
         attach(frame(shapely.box([0, 0], 0, [200, 200], 200), households=[3, 4]), TOWN[:1])
 
 

@@ -99,10 +99,11 @@ def _refuse_overlaps(tiling: Tiling, given: Geometries, labels: list[Any], crs: 
         return
     where = ", ".join(f"{labels[a]!r} and {labels[b]!r} {shares[a, b]:.0%}" for a, b in pairs[:3])
     deep = [m for m in tiling.mends if not set(pairs).isdisjoint(combinations(m.members, 2))]
+    x, y = max(deep, key=lambda mend: mend.area).geometry.representative_point().coords[0]
     raise CoverageError(
         f"`units` overlap in {len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} by more than "
         f"{TOO_MUCH:.0%} of the smaller one ({where}{', …' if len(pairs) > 3 else ''}; "
-        f"{sum(mend.area for mend in deep):,.0f} m² in all). Merge those that repeat, or mend them "
+        f"{sum(mend.area for mend in deep):,.0f} m² in all, most at {x:.1f}, {y:.1f}). Merge those that repeat, or mend them "
         f"with `gridmap repair`; give buildings as households: `subdivide`, `--households`.",
         defects(deep, [str(label) for label in labels], crs),
     )

@@ -132,7 +132,13 @@ def counts_of(
         )
     column = count or (COUNT if COUNT in frame.columns else None)
     if column is not None:
-        return whole_numbers(name, column, frame[column], labels), []
+        counts = whole_numbers(name, column, frame[column], labels)
+        if not counts.any():
+            raise InputError(
+                f"`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name the "
+                f"column that holds the households: `count=`, `--count`."
+            )
+        return counts, []
     return np.ones(len(frame), dtype=np.int64), [
         note(
             f"`{name}` has no column {COUNT!r}: each row counts as one household.",
