@@ -12,7 +12,7 @@ from gridmap._checks import check_choice, check_crs, check_same_crs, label
 from gridmap.maps import themes
 from gridmap.maps.marks import defect_marks
 from gridmap.maps.payload import web_mercator
-from gridmap.maps.scene import Old, Scene, credit_line, grid_scene, today
+from gridmap.maps.scene import Old, Scene, check_grid, credit_line, grid_scene, today
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def compare_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
+    check_grid("old", old)
+    check_grid("new", new)
     check_same_crs("old", old.cells, "new", new.cells)
     found = compare(old, new, buildings=buildings)
     table = found.cells[found.cells["status"] != "retired"].reindex(new.cells.index)

@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 from gridmap._checks import check_choice
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
+from gridmap.maps.scene import check_grid
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def save_qgis_style(
         Language of the legend.
     """
     check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
     return write_text(qgis_style(grid, lang), path, overwrite=overwrite)
 
 

@@ -18,7 +18,7 @@ from gridmap.errors import InputError
 from gridmap.maps import hot, themes
 from gridmap.maps.density import with_places
 from gridmap.maps.rates import counted, rate_theme
-from gridmap.maps.scene import credit_line
+from gridmap.maps.scene import check_grid, credit_line
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def figure(
     from matplotlib.figure import Figure
 
     check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
     theme = _theme(grid, color, incidents, spots, lang)
     with matplotlib.rc_context({"font.family": _font(grid, lang), "svg.fonttype": "path"}):
         drawn = Figure(figsize=size, facecolor="white")

@@ -18,7 +18,7 @@ from gridmap.maps.rates import (
     smoothed_theme,
     staff_columns,
 )
-from gridmap.maps.scene import Scene, credit_line, grid_scene
+from gridmap.maps.scene import Scene, check_grid, credit_line, grid_scene
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def coverage_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
     scene = coverage_scene(
         grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
         title=title, source=source, lang=lang,
@@ -184,6 +185,7 @@ def hotspot_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
     scene = hotspot_scene(
         grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
     )

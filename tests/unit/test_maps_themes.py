@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridmap as gm
-from gridmap.maps import hot, rates, themes
+from gridmap.maps import hot, rates, save_qgis_style, themes
 from gridmap.maps.density import heat_image, with_places
 from gridmap.maps.marks import defect_marks
 from gridmap.maps.scene import levels_of
@@ -264,3 +265,17 @@ def test_long_words_of_a_figure_stay_on_the_sheet() -> None:
         assert box.x0 >= 0 and box.x1 <= wide and box.y0 >= 0 and box.y1 <= high
     edge = drawn.axes[0].get_window_extent().x0
     assert max(t.get_window_extent(canvas).x1 for t in drawn.legends[0].get_texts()) <= edge
+
+
+def test_what_is_no_grid_is_refused_with_a_cure(grid: gm.Grid, tmp_path: Path) -> None:
+    cells, cure = grid.cells, r"not a Grid\. Read a grid file with gridmap\.read_grid"
+    for make in (
+        lambda: gm.coverage_map(cells),
+        lambda: gm.hotspot_map("grid.gpkg", cells),
+        lambda: gm.compare_map(grid, cells),
+        lambda: gm.figure(cells),
+        lambda: gm.briefing(cells, grid),
+        lambda: save_qgis_style(cells, tmp_path / "grid.qml"),
+    ):
+        with pytest.raises(gm.InputError, match=cure):
+            make()

@@ -22,6 +22,7 @@ from gridmap.maps.brief.period import FREQUENCY, By, Window
 from gridmap.maps.brief.period import window as window_of
 from gridmap.maps.brief.ranking import ranked_level, ranking
 from gridmap.maps.density import with_places
+from gridmap.maps.scene import check_grid
 from gridmap.maps.words import Lang
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def figures(
         categories, sources, handling, indicators, staffing``.
     """
     check_choice("by", by, FREQUENCY)
+    check_grid("grid", grid)
     return computed(grid, incidents, staff, since, until, by, level, lang)[0]
 
 

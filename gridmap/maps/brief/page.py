@@ -20,7 +20,7 @@ from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
 from gridmap.maps.offline import with_policy
-from gridmap.maps.scene import Scene, as_json, grid_scene, today
+from gridmap.maps.scene import Scene, as_json, check_grid, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
 from gridmap.privacy import refuse_personal
 
@@ -104,6 +104,7 @@ def briefing(
     check_choice("lang", lang, ("zh", "en"))
     check_choice("by", by, FREQUENCY)
     check_choice("audience", audience, ("internal", "public"))
+    check_grid("grid", grid)
     words = [column for column in _SHOWN if column in incidents]
     refuse_personal(incidents[words], name="incidents", to="a briefing")
     if cell is not None:
