@@ -158,9 +158,10 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
             "Hand in the outline, or `outline` to derive it from the cells."
         )
     if not shapely.is_valid(outline):
+        reason, _, place = shapely.is_valid_reason(outline).rstrip("]").partition("[")
         raise InputError(
-            f"`boundary` is no area ({shapely.is_valid_reason(outline)}), so nothing can be proved "
-            "of what fills it. Mend it first."
+            f"`boundary` is no area: {reason} at {place}. Mend it first; until then nothing can be "
+            "proved of what fills it."
         )
     if exclude is not None:
         areas = polygons_of("exclude", exclude)

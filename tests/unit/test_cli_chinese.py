@@ -124,14 +124,14 @@ def desk(tmp_path_factory):
     )
     pd.DataFrame({"户数": [3]}).to_csv(desk / "nowhere.csv", index=False)
     (desk / "empty.gpkg").write_bytes(b"")
-    (desk / "notes.docx").write_text("x")
+    (desk / "notes.xyz").write_text("x")
     return desk
 
 
 BAD = [
     ("validate cell.gpkg", "找不到 `cell.gpkg`。是不是 `cells.gpkg`？"),
     ("validate nofolder/cells.gpkg", "没有文件夹 `nofolder`"),
-    ("validate notes.docx", "不认识 `notes.docx` 的格式"),
+    ("validate notes.xyz", "不认识 `notes.xyz` 的格式"),
     ("validate empty.gpkg", "是空文件（0 字节）"),
     ("validate none.gpkg", "`none.gpkg` 中没有要素"),
     ("validate bare.shp", "没有坐标系，坐标无从解释"),
