@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gridmap.errors import InputError
@@ -30,7 +31,8 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     InputError
-        When the file exists, or its folder is missing or cannot be written.
+        When the file exists, or its folder is missing or cannot be written; when a grid file
+        would give way to something else, as its units and retired codes would be lost.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
@@ -45,6 +47,11 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         try:
             yield temporary
             _flush(temporary)
+            if _holds_grid(path) and not _holds_grid(temporary):
+                raise InputError(
+                    f"`{path}` holds a grid with its units and retired codes, which are never "
+                    "written over. Choose another name."
+                )
             os.replace(temporary, path)
         except OSError as error:
             raise InputError(
@@ -64,6 +71,18 @@ def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
         raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"`{path.parent}` may not be written to. Choose another folder.")
+
+
+def _holds_grid(path: Path) -> bool:
+    """Tell whether a file is a grid file."""
+    if path.suffix.lower() != ".gpkg" or not path.is_file():
+        return False
+    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'gridmap_metadata'"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            return bool(file.execute(tables).fetchone()[0])
+    except sqlite3.Error:
+        return False
 
 
 def _flush(path: Path) -> None:

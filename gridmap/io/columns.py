@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -37,6 +38,7 @@ _TIMES = ("time", "closed", "due")
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
 _NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
 _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
+_AGAIN = re.compile(r"_\d+$")  # what a heading that stands twice gets behind it
 _CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 
 
@@ -168,7 +170,8 @@ def _claims(names: list[str], known: Mapping[str, Alias]) -> dict[str, list[tupl
     """Return for each field the columns that claim it, with their rank."""
     claims: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        alias = _alias(name, known)
+        first = _AGAIN.sub("", name)
+        alias = _alias(name, known) or (_alias(first, known) if first in names else None)
         if alias is not None:
             claims.setdefault(alias.field, []).append((alias.rank, name))
     return claims

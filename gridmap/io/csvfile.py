@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -58,6 +59,9 @@ def read_csv(
     """
     raw = source.read_bytes()
     encoding = encoding or _encoding(raw, source.name)
+    if encoding == "utf-8-sig" and not _is_utf8(raw):  # a mark glued before a text of another kind
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        encoding = guess_encoding(raw, name=source.name)
     data = _as_utf8(raw, encoding, source.name)
     separator = separator or guess_separator(data[:_SAMPLE].decode(errors="ignore"))
     headings, start = _headings(data, separator, source.name)
@@ -84,6 +88,14 @@ def _encoding(data: bytes, name: str) -> str:
     if b"\0" in data and not wide:
         raise InputError(f"`{name}` is no text (it has zero bytes). Ask for the file again.")
     return guess_encoding(data[:_SAMPLE], cut=len(data) > _SAMPLE, name=name)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _as_utf8(data: bytes, encoding: str, name: str) -> bytes:

@@ -294,15 +294,15 @@ def _placed(
     pair = coordinate_pair(frame, known, spec, needed=True, named=choose.get("x") is not None)
     assert pair is not None
     frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
+    lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
+    if strict:
+        _refuse_rows(lost, str(spec), "no coordinates")
     declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
     if declared is None:
         raise CRSError(
             f"`{spec}` has projected coordinates but no CRS. Declare it: `--crs EPSG:4547`, "
             "or `--datum EPSG:4547`."
         )
-    if strict:
-        lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
-        _refuse_rows(lost, str(spec), "no coordinates")
     target = true_crs(declared, crs)
     east, north = positions_from(frame["x"], frame["y"], declared, target)
     points = gpd.GeoSeries(shapely.points(east, north), index=frame.index, crs=target)

@@ -6,6 +6,8 @@ are no text bring the bindings down. SQLite and the codecs tell plainly.
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from gridmap.errors import InputError
 from gridmap.io.source import Source, unreadable
 
 _DATABASES = (".gpkg", ".sqlite")
+_NULL = re.compile(r"[\[,]\s*null\s*[,\]]")
 _JSON = (".geojson", ".json")
 
 
@@ -32,7 +35,7 @@ def check_file(source: Source) -> None:
     """
     if source.suffix in _JSON:
         try:
-            source.read_bytes().decode("utf-8")
+            _check_features(source.read_bytes().decode("utf-8"), source.name)
         except UnicodeDecodeError as error:
             raise InputError(
                 f"`{source.name}` is no UTF-8 text (byte {error.start:,}), as GeoJSON must be. "
@@ -86,9 +89,29 @@ def check_text(frame: Any, name: str) -> None:
             ) from error
 
 
+def _check_features(text: str, name: str) -> None:
+    """Refuse features that are null, which GDAL passes over."""
+    if _NULL.search(text) is None:
+        return
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return  # GDAL tells where
+    features = document.get("features") if isinstance(document, dict) else None
+    if isinstance(features, list) and None in features:
+        raise InputError(
+            f"`{name}` has a feature that is null (number {features.index(None) + 1}). "
+            "Export it again."
+        )
+
+
 def _check_parts(source: Source) -> None:
     """Hold the parts of a Shapefile against the sizes that their headers tell."""
     shapes, counts = source.path, []
+    if not any(shapes.with_suffix(suffix).is_file() for suffix in (".shx", ".SHX")):
+        raise InputError(
+            f"`{source.name}` came without its .shx. Ask for all parts: .shp, .shx, .dbf and .prj."
+        )
     for part, unit in (
         (shapes, 2),
         (shapes.with_suffix(".shx"), 2),

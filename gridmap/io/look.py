@@ -16,11 +16,13 @@ from gridmap.io.aliases import TABLES, aliases
 from gridmap.io.columns import meaning
 from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
+from gridmap.io.layers import choose_layer
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.sheets import read_sheet, sheet_names
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.tables import read_table
+from gridmap.io.values import numbers
 from gridmap.privacy import personal_columns
 
 Lang = Literal["zh", "en"]
@@ -156,9 +158,10 @@ def _look_gdal(source: Source) -> list[Layer]:
     from fiona.errors import FionaError
 
     check_file(source)
+    chosen = choose_layer(source) if source.layer else None
     try:
         with quiet():
-            names = [source.layer] if source.layer else fiona.listlayers(source.gdal_path)
+            names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
             return [_look_layer(source, str(name)) for name in names]
     except (FionaError, *GDAL_FAILURES) as error:
         raise unreadable(source.name, error) from error
@@ -185,6 +188,8 @@ def _look_layer(source: Source, name: str) -> Layer:
     crs = parse_crs(wkt) if wkt else None
     reads_as, columns = _columns(sample, kinds)
     suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
+    if source.suffix == ".shp" and not kinds:
+        suspicions.append(("没有属性；可能缺少 .dbf。", "No attributes; its .dbf may be missing."))
     if encoding is not None:
         zh, en = f"属性文本为 {encoding}", f"attributes are {encoding} text"
         suspicions.append((f"{zh}。", f"{en.capitalize()}."))
@@ -265,7 +270,7 @@ def _places(frame: pd.DataFrame, columns: list[Column]) -> Any:
     named = {column.field: column.name for column in columns}
     for pair in (("lng", "lat"), ("x", "y")):
         if set(pair) <= set(named):
-            values = [pd.to_numeric(frame[named[p]], errors="coerce") for p in pair]
+            values = [numbers(frame[named[p]], named[p], []) for p in pair]
             places = np.column_stack(values).astype(float)
             places[~np.isfinite(places)] = np.nan
             return places if np.isfinite(places).any(axis=0).all() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,10 @@ class Pair(NamedTuple):
     datum: str | None = None
 
 
+_SHAPE = re.compile(  # WKT, or WKB in hexadecimal
+    r"(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*(Z|M|ZM)?\s*\(|0[01]0[0-9A-Fa-f]{20,}$",
+    re.IGNORECASE,
+)
 _SAMPLE = 50_000  # places by which degrees are known
 _PLAIN = (Pair("lng", "lat"), Pair("x", "y"))
 _NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", "bd09"))
@@ -54,12 +59,24 @@ def coordinate_pair(
                 f"`--x {known.columns[first.x]} --y {known.columns[first.y]}`."
             )
     if needed:
+        _refuse_shapes(frame, spec)
         own = [known.columns.get(str(column), str(column)) for column in frame.columns]
         raise InputError(
             f"`{spec}` has no coordinates among {', '.join(own)}. "
             "Name the columns: `--x COLUMN --y COLUMN`."
         )
     return None
+
+
+def _refuse_shapes(frame: pd.DataFrame, spec: Spec) -> None:
+    """Name a column that holds shapes as text."""
+    for column in frame.columns:
+        first = str(frame[column].dropna().iloc[:1].squeeze())
+        if _SHAPE.match(first):
+            raise InputError(
+                f"`{spec}` has shapes as text in column {column!r}. Make a layer of it: in QGIS "
+                "Add Delimited Text Layer, then export it as GeoPackage."
+            )
 
 
 def declared_datum(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -38,6 +39,17 @@ _KINDS: dict[str, Kind] = {
     ".xlsm": "sheet",
     ".xls": "sheet",
 }
+_FOREIGN = {
+    ".ods": "Save it as .xlsx",
+    ".et": "Save it as .xlsx",
+    ".dwg": "Export it as a Shapefile or GeoPackage",
+    ".dxf": "Export it as a Shapefile or GeoPackage",
+    ".mdb": "Export its layers as GeoPackage",
+    ".rar": "Unpack it",
+    ".7z": "Unpack it",
+}
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_PAGE = re.compile(rb"<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)
 READABLE = ", ".join(_KINDS)
 _DATABASES = ("postgresql", "postgres")
 
@@ -157,11 +169,35 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     if path.is_dir() and path.suffix.lower() != ".gdb":
         raise InputError(f"`{path}` is a folder. Name a file in it.")
     kind = _KINDS.get(path.suffix.lower())
+    foreign = _FOREIGN.get(path.suffix.lower())
+    if foreign is not None:
+        raise InputError(f"`{path}` cannot be read, being {path.suffix}. {foreign}.")
     if kind is None:
         raise InputError(f"`{path}` is of no known format. Readable are {READABLE} and .zip.")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"`{path}` is empty (0 bytes). Ask for the file again.")
-    return Source(text, kind, path, layer)
+    return Source(text, _by_content(path, kind), path, layer)
+
+
+def _by_content(path: Path, kind: Kind) -> Kind:
+    """Tell a workbook from a text whatever it calls itself: portals name their texts .xls.
+
+    Raises
+    ------
+    InputError
+        When it is a web page.
+    """
+    if kind not in ("csv", "sheet"):
+        return kind
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(_WORKBOOKS):
+        return "sheet"
+    if kind == "sheet" and _PAGE.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
+        raise InputError(
+            f"`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx."
+        )
+    return "csv" if kind == "sheet" and b"\0" not in head else kind
 
 
 def names_database(path: str | os.PathLike[str]) -> bool:

@@ -123,14 +123,24 @@ def _open(
         return Layer(source.gdal_path, choose_layer(source)), source.name, []
     if source.kind == "parquet" and source.member is None:
         return ParquetFile(source.path), source.name, []
-    file = None
-    if source.kind in ("csv", "sheet") and source.member is None and source.suffix != ".xls":
-        file = _delimited(source, encoding) if source.kind == "csv" else _sheet(source, named)
+    file: FileOfPoints | None = None
+    if source.kind == "csv" and source.member is None:
+        file = _delimited(source, encoding)
+    elif source.kind == "sheet" and _streams(source):
+        file = _sheet(source, named)
     if file is None:
         held = Held.of(source)
         return held, source.name, held.notes
     records = WithoutTotals(file)
     return records, source.name, records.notes
+
+
+def _streams(source: Source) -> bool:
+    """Tell whether a workbook can be read row by row: a new one, under its right name."""
+    if source.member is not None or source.suffix not in (".xlsx", ".xlsm"):
+        return False
+    with source.path.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def _delimited(source: Source, encoding: str | None) -> Delimited:

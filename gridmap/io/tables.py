@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,7 @@ def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
 
     from openpyxl import Workbook
     from openpyxl.styles import Font
+    from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook()
     book.remove(book.active)
@@ -147,15 +150,13 @@ def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
             sheet.column_dimensions[heading.column_letter].width = _width(column, table)
         sheet.freeze_panes = "A2"
     buffer = io.BytesIO()
-    book.save(buffer)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:  # closed on a full disk too
+        ExcelWriter(book, archive).save()
     path.write_bytes(_without_clock(buffer.getvalue(), fixed))
 
 
 def _without_clock(data: bytes, fixed: Any) -> bytes:
     """Rewrite a workbook's archive with one fixed date, so that the bytes repeat."""
-    import re
-    import zipfile
-
     result = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(data)) as old,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gridmap._rows import DASHES, is_nothing, named_rows
 from gridmap.errors import InputError
-from gridmap.io.text import parse_number
+from gridmap.io.text import parse_degrees, parse_number
 
 Note = tuple[str, str]
 
@@ -69,6 +69,8 @@ def numbers(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     if rest.any():
         text = decimal_points(values[rest].astype("str").str.strip())
         read = read.mask(rest, text.map(parse_number).astype(float))
+        rest = read.isna() & ~values.isna()
+        read = read.mask(rest, values[rest].map(parse_degrees).astype(float))
         rest = read.isna() & ~values.map(is_nothing).astype(bool)
     if rest.any():
         count, bad = f"{int(rest.sum()):,}", values[rest]
