@@ -103,7 +103,7 @@ def command(
             lang=lang,
         )
     except CoverageError as error:
-        shell.say(str(error))
+        shell.warn(str(error))
         shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), lang))
         return 1
     if page is not None:

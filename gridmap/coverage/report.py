@@ -174,7 +174,8 @@ def _line(row: Any, lang: Lang) -> str:
         parts.append(f"[{qualified(row.qualifier, lang)}]")
     if np.isfinite(row.area_m2):
         parts.append(square_metres(row.area_m2))
-        parts.append(pick(lang, f"宽 {row.width_m:.3g} 米", f"{row.width_m:.3g} m wide"))
+        width = f"{row.width_m:,.0f}" if row.width_m >= 1000 else f"{row.width_m:.3g}"
+        parts.append(pick(lang, f"宽 {width} 米", f"{width} m wide"))
     names = row.cells or row.neighbours
     if names:
         word = pick(lang, "网格", "cell" if len(names) == 1 else "cells")

@@ -97,7 +97,9 @@ def square_metres(area: float) -> str:
 
     Examples
     --------
-    >>> square_metres(90000), square_metres(2.5e-9)
-    ('90,000.0 m²', '2.5e-09 m²')
+    >>> square_metres(90000), square_metres(2.5e-9), square_metres(3.19e10)
+    ('90,000.0 m²', '2.5e-09 m²', '31,900.0 km²')
     """
+    if area >= 1e7:
+        return f"{area / 1e6:,.1f} km²"
     return f"{area:,.1f} m²" if area >= 0.05 or area == 0 else f"{area:.2g} m²"

@@ -178,6 +178,15 @@ def test_a_clerk_reads_chinese(desk, monkeypatch, line, said):
     assert not re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", last), "English is left"
 
 
+def test_what_cannot_be_mended_is_told_in_chinese(desk):
+    cells = gpd.GeoDataFrame({"户数": [300, 5]}, geometry=[shapely.box(0, 0, 5, 5), None], crs=4547)
+    cells.to_parquet(desk / "lost.parquet")
+    place = [str(desk / "lost.parquet"), "--boundary", "outline", "-o", str(desk / "out.gpkg")]
+    result = CliRunner().invoke(main, ["repair", *place, "--count", "户数"])
+    assert result.exit_code == 1
+    assert "网格 1 有 5 户，在边界内却没有图形" in result.stderr
+
+
 def test_english_stays_english(desk, monkeypatch):
     monkeypatch.chdir(desk)
     result = CliRunner().invoke(main, ["--lang", "en", "validate", "cell.gpkg"])
