@@ -224,6 +224,19 @@ def test_damaged_metadata_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_grid_gives_way_to_a_grid_only(rich: Grid, tmp_path: Path) -> None:
+    """Mending the cells onto their own file would lose units and retired codes."""
+    path = tmp_path / "网格.gpkg"
+    write_grid(rich, path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="holds a grid with its units and retired codes"):
+        write_layer(rich.cells, path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    write_grid(rich, path, overwrite=True)
+    assert path.read_bytes() == before
+
+
 def test_what_is_no_grid_file_is_told(rich: Grid, tmp_path: Path) -> None:
     write_layer(rich.cells, tmp_path / "cells.gpkg")
     with pytest.raises(InputError, match=r"is no grid file.*gridmap adopt"):
