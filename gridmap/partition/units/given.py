@@ -104,7 +104,8 @@ def _refuse_overlaps(tiling: Tiling, given: Geometries, labels: list[Any], crs: 
         f"`units` overlap in {len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} by more than "
         f"{TOO_MUCH:.0%} of the smaller one ({where}{', …' if len(pairs) > 3 else ''}; "
         f"{sum(mend.area for mend in deep):,.0f} m² in all, most at {x:.1f}, {y:.1f}). "
-        f"Merge those that repeat, or mend them with `gridmap repair`; give buildings as households: `subdivide`, `--households`.",
+        f"Merge those that repeat, or mend them with `gridmap repair`; give "
+        f"buildings as households: `subdivide`, `--households`.",
         defects(deep, [str(label) for label in labels], crs),
     )
 
