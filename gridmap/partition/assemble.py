@@ -64,9 +64,9 @@ def assemble(
 ) -> Grid:
     """Dissolve units into cells, give codes and names, and prove the whole.
 
-    `exceptions` has a column ``cell``, the number of the cell it speaks of. `kept` are the codes
-    of cells that continue one of the `old` grid; its other codes are retired, and the parameters
-    tell what changed.
+    `exceptions` has a column ``cell``, the number of the cell it speaks of, and so have the
+    parameters under ``enclosing``. `kept` are the codes of cells that continue one of the `old`
+    grid; its other codes are retired, and the parameters tell what changed.
     """
     levels = [level for level in units.attrs.get("levels", []) if level in units]
     cells = _cells(units, label, levels)
@@ -92,6 +92,9 @@ def assemble(
     cells = cells.set_index("code").sort_index()
     if old is not None:
         parameters = {**parameters, "change": change(old.cells, cells, made)}
+    if "enclosing" in parameters:
+        enclosing = sorted(codes[number] for number in parameters["enclosing"])
+        parameters = {**parameters, "enclosing": enclosing}
     exceptions = exceptions.copy()
     exceptions["code"] = [codes[number] for number in exceptions.pop("cell")]
     return Grid(

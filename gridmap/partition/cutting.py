@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from gridmap.partition.community import Flags
+from gridmap.partition.holes import outer_units
 from gridmap.partition.kernels import Ints, Rules
 from gridmap.partition.task import Task
 
@@ -49,7 +51,8 @@ def cut_and_anneal(task: Task, tries: int) -> Ints:
 def _best(task: Task) -> Ints | None:
     """Return the best division of a tiny part; None where there is none, or it is not proved.
 
-    It has the wanted number of cells, or the possible one that comes nearest to the target.
+    It has the wanted number of cells, or the possible one that comes nearest to the target. Where
+    holes are unwanted it has none if that is possible.
     """
     from gridmap.partition import optimum
 
@@ -57,12 +60,15 @@ def _best(task: Task) -> Ints | None:
     most = min(len(task.piece), total // task.wishes.low)
     if len(task.piece) > optimum.UNITS or most < 1:
         return None
-    sure, cost, label = optimum.least(task.net, task.rules, most)
-    possible = np.flatnonzero(cost < optimum.NEVER)
-    if not sure or len(possible) == 0:
-        return None
     wanted = task.cells or task.wishes.cells(total)
-    return np.asarray(label[min(possible, key=lambda k: (abs(int(k) - wanted), cost[k] / k))])
+    open_ = sum(1 << int(u) for u in np.flatnonzero(outer_units(task.piece)))
+    for rim in (open_, -1) if task.wishes.no_holes else (-1,):
+        sure, cost, label = optimum.least(task.net, task.rules, most, rim)
+        possible = np.flatnonzero(cost < optimum.NEVER)
+        if sure and len(possible):
+            best = min(possible, key=lambda k: (abs(int(k) - wanted), cost[k] / k))
+            return np.asarray(label[best])
+    return None
 
 
 def start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int]:
@@ -102,16 +108,42 @@ def soft_start(task: Task) -> tuple[Ints, int]:
 
 
 def annealed(
-    task: Task, label: Ints, rules: Rules | None = None, hot: float = HOT, cold: float = COLD
+    task: Task,
+    label: Ints,
+    rules: Rules | None = None,
+    hot: float = HOT,
+    cold: float = COLD,
+    share: int = 1,
 ) -> Ints:
-    """Anneal a copy of labels, by the task's rules or by others."""
+    """Anneal a copy of labels, by the task's rules or by others, for a share of the sweeps."""
     from gridmap.partition import anneal
 
     label = label.copy()
     home = np.full(len(label), -1, np.int64)
     wishes = task.wishes
-    steps = wishes.effort.sweeps * len(label)
+    steps = wishes.effort.sweeps * len(label) // share
     cells = int(label.max()) + 1
     rules = rules or task.rules
     anneal.anneal(task.net, label, cells, rules, home, task.dice, hot, cold, steps, wishes.progress)
     return label
+
+
+def region_task(task: Task, bonds: Flags, members: Ints, cells: int, attempt: int) -> Task:
+    """Return the task of cutting some units of a part anew."""
+    inside = np.zeros(len(task.piece), bool)
+    inside[members] = True
+    inner = bonds[inside[task.piece.i] & inside[task.piece.j]]
+    region = task.piece.subset(members)
+    return Task.of(region, inner, task.wishes, cells, "region", attempt, *members)
+
+
+def cut_region(task: Task, bonds: Flags, members: Ints) -> Ints | None:
+    """Cut some units anew, all within the band; None when no tree could be cut so."""
+    part = region_task(task, bonds, members, 0, 0)
+    if not task.wishes.possible(part.piece.total):
+        return None
+    label, parts = start(part, FIRST_TRIES)
+    if parts == 0:
+        return None
+    label = annealed(part, label)
+    return label if task.wishes.fits(label, part.piece.households) else None

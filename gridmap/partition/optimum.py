@@ -67,13 +67,24 @@ def _reach(near: Ints, units: int) -> int:
 
 
 @compiled
-def _neighbours(net: Network) -> Ints:
-    """Return the neighbours of each unit as a mask."""
-    near = np.zeros(len(net.households), np.int64)
-    for u in range(len(near)):
-        for e in range(net.start[u], net.bond[u]):
+def _neighbours(net: Network, ends: Ints) -> Ints:
+    """Return the neighbours of each unit as a mask: those of its contacts up to an end."""
+    near = np.zeros(len(ends), np.int64)
+    for u in range(len(ends)):
+        for e in range(net.start[u], ends[u]):
             near[u] |= 1 << net.neighbour[e]
     return near
+
+
+@compiled
+def _encloses(touch: Ints, cell: int, rim: int) -> bool:
+    """Tell whether some unit is cut off from the rim by a cell."""
+    others = ((1 << len(touch)) - 1) & ~cell
+    part = wave = others & rim
+    while wave:
+        wave = _reach(touch, wave) & others & ~part
+        part |= wave
+    return part != others
 
 
 @compiled
@@ -95,9 +106,13 @@ def _cost(net: Network, rules: Rules, cell: int, households: int) -> float:
 
 
 @compiled
-def _cells(net: Network, rules: Rules, near: Ints) -> Cells:
-    """List the connected sets within the band; the last `first` is -1 when there are too many."""
+def _cells(net: Network, rules: Rules, near: Ints, rim: int) -> Cells:
+    """List the connected sets within the band that do not cut others off from the rim.
+
+    The last `first` is -1 when there are too many.
+    """
     n = len(near)
+    touch = _neighbours(net, net.start[1:])
     cell = np.empty(CELLS, np.int64)
     weight = np.empty(CELLS, np.int64)
     cost = np.empty(CELLS)
@@ -115,7 +130,7 @@ def _cells(net: Network, rules: Rules, near: Ints) -> Cells:
             listed += 1
             if count == CELLS or listed > 4 * CELLS:
                 return Cells(cell, weight, cost, first)
-            if total >= rules.low:
+            if total >= rules.low and not _encloses(touch, units, rim):
                 cell[count], weight[count] = units, total
                 cost[count] = _cost(net, rules, units, total)
                 count += 1
@@ -211,14 +226,15 @@ def _cover(
 
 
 @compiled
-def least(net: Network, rules: Rules, most: int) -> tuple[bool, Floats, Ints]:
+def least(net: Network, rules: Rules, most: int, rim: int = -1) -> tuple[bool, Floats, Ints]:
     """Return the least cost and the labels of a partition into 0 ... `most` cells within the band.
 
+    No cell cuts a unit off from those of the mask `rim`; -1, all units, lets cells enclose others.
     The cost is `NEVER` where there is no such partition. The first value tells whether the search
     saw everything; nothing else is to be believed if not.
     """
-    near = _neighbours(net)
-    cells = _cells(net, rules, near)
+    near = _neighbours(net, net.bond)
+    cells = _cells(net, rules, near, rim)
     cost = np.full(most + 1, NEVER)
     label = np.full((most + 1, len(near)), -1, np.int64)
     if cells.first[-1] < 0:

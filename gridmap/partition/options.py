@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.partition.holes import enclosing_cells
+from gridmap.partition.kernels import Ints
 from gridmap.partition.solve import Outcome
 from gridmap.partition.task import Wishes
 from gridmap.partition.workers import Job
@@ -49,19 +51,23 @@ def discount_of(road_preference: float) -> float:
     return float(road_preference)
 
 
-def unmet(jobs: Sequence[Job], outcomes: Sequence[Outcome], wishes: Wishes) -> dict[str, Any]:
-    """Return the wishes that could not be met, by jurisdiction; nothing where all were.
+def unmet(
+    jobs: Sequence[Job], outcomes: Sequence[Outcome], wishes: Wishes, label: Ints
+) -> dict[str, Any]:
+    """Return the wishes that could not be met; nothing where all were.
 
-    ``crossed`` lists those with cells across a hard barrier, ``enclosing`` those with a cell
-    around another although holes are unwanted, ``cells_missed`` the cells wanted and made.
+    ``crossed`` lists the jurisdictions with cells across a hard barrier, ``enclosing`` the numbers
+    of the cells around others although holes are unwanted, ``cells_missed`` the cells wanted and
+    made in a jurisdiction.
     """
     pairs = list(zip(jobs, outcomes, strict=True))
     found: dict[str, Any] = {
         "crossed": [job.community.key for job, outcome in pairs if outcome.crossed],
         "enclosing": [
-            job.community.key
+            int(label[job.community.place[np.argmax(outcome.label == cell)]])
             for job, outcome in pairs
-            if wishes.no_holes and enclosing_cells(job.community, outcome.label)
+            if wishes.no_holes
+            for cell in enclosing_cells(job.community, outcome.label)
         ],
         "cells_missed": {
             job.community.key: [job.cells, outcome.cells]

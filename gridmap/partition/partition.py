@@ -75,7 +75,8 @@ def partition(
     barriers : GeoDataFrame, optional
         Lines that borders should follow, for units that do not know their blocks.
     no_holes : bool
-        Whether cells that enclose others are cut anew until they do not.
+        Whether cells that enclose others are cut anew until they do not; where that cannot be,
+        ``parameters["enclosing"]`` names them.
     road_preference : float
         How much cheaper a border on a barrier is than one elsewhere, 0 to 1. At 1 blocks are
         split only where the band demands it, never for compactness.
@@ -157,7 +158,7 @@ def partition(
         "weight": weight,
         "no_holes": no_holes,
         "scheme": pattern,
-        **unmet(jobs, outcomes, wishes),
+        **unmet(jobs, outcomes, wishes, label),
     }
     codes: dict[int, str] = {}
     if kept is not None:

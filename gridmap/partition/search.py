@@ -8,17 +8,24 @@ import numpy as np
 
 from gridmap.partition.certificates import Finding, certify, settle
 from gridmap.partition.community import Community, Flags, in_order, whole_below
-from gridmap.partition.cutting import FIRST_TRIES, annealed, cut_and_anneal, soft_start, start
+from gridmap.partition.cutting import (
+    FIRST_TRIES,
+    annealed,
+    cut_and_anneal,
+    cut_region,
+    soft_start,
+    start,
+)
 from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Ints
 from gridmap.partition.mend import bad_cells, neighbouring_cells, replace, rings
+from gridmap.partition.opening import opened
 from gridmap.partition.task import Task, Wishes
 from gridmap.partition.wanted import counted
 
 WARM, COOL = 0.06, 0.01  # to straighten borders
 STRAIGHT = 0.9  # discount of borders on barriers while they are straightened
 MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the band's maximum
-OPENINGS = 20  # attempts to open cells that enclose others
 
 
 def search(
@@ -35,7 +42,7 @@ def search(
         task = Task.of(coarse, ties, wishes, 0, name, rung)
         label = cut_and_anneal(task, FIRST_TRIES)
         if wishes.fits(label, coarse.households):
-            label = _opened(task, ties, label)
+            label = opened(task, ties, label)
             if not (wishes.no_holes and enclosing_cells(coarse, label)):
                 return _straightened(piece, bonds, wishes, name, in_order(label[group])), None
     return _finest(piece, bonds, wishes, name, known)
@@ -57,7 +64,7 @@ def search_into(
         found = counted(task, ties, cut_and_anneal(task, FIRST_TRIES))
         if found is None:
             continue
-        found = _opened(task, ties, found)
+        found = opened(task, ties, found)
         whole = len(coarse) < len(piece)
         best = in_order(found[group])
         best = _straightened(piece, bonds, wishes, name, best) if whole else best
@@ -87,30 +94,6 @@ def _straightened(piece: Community, bonds: Flags, wishes: Wishes, name: str, lab
     return in_order(found) if wishes.fits(found, piece.households) else label
 
 
-def _opened(task: Task, bonds: Flags, label: Ints) -> Ints:
-    """Cut cells that enclose others anew together with those, where holes are unwanted."""
-    if not task.wishes.no_holes:
-        return label
-    piece = task.piece
-    for attempt in range(OPENINGS):
-        found = enclosing_cells(piece, label)
-        if not found:
-            break
-        for cell, inside in found.items():
-            pairs = neighbouring_cells(piece, bonds, label)
-            cells = rings(pairs, cell, 1) if attempt % 2 else np.array([cell])
-            members = np.flatnonzero(np.isin(label, [*cells, *inside]))
-            count = len(np.unique(label[members])) if task.cells else 0
-            part = _cut_region(task, bonds, members, attempt, count)
-            if part is None:
-                continue
-            fresh = replace(label, members, part)
-            if len(enclosing_cells(piece, fresh)) < len(found):
-                label = fresh
-                break
-    return label
-
-
 def _finest(
     piece: Community, bonds: Flags, wishes: Wishes, name: str, known: Finding | None
 ) -> tuple[Ints, Finding | None]:
@@ -121,18 +104,18 @@ def _finest(
         return in_order(label), known
     label = _mend(task, bonds, label)
     if wishes.fits(label, piece.households):
-        return in_order(_opened(task, bonds, label)), None
+        return in_order(opened(task, bonds, label)), None
     suspects = np.isin(label, bad_cells(label, piece.households, wishes.low, wishes.high))
     i, j = piece.i[bonds], piece.j[bonds]
     known = certify(piece.households, i, j, wishes.low, wishes.high, suspects)
     if known is None:
         known, found = settle(piece.households, i, j, wishes.low, wishes.high)
         if found is not None:
-            return in_order(_opened(task, bonds, annealed(task, found))), None
+            return in_order(opened(task, bonds, annealed(task, found))), None
     if known is None:
         found = cut_and_anneal(task, wishes.effort.tries)
         if wishes.fits(found, piece.households):
-            return in_order(_opened(task, bonds, found)), None
+            return in_order(opened(task, bonds, found)), None
     return in_order(label), known
 
 
@@ -148,31 +131,13 @@ def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
                 if tuple(members) in tried or len(members) == len(piece):
                     continue
                 tried.add(tuple(members))
-                part = _cut_region(task, bonds, members)
+                part = cut_region(task, bonds, members)
                 if part is not None:
                     label = replace(label, members, part)
                     break
             else:
                 break
     return label
-
-
-def _cut_region(
-    task: Task, bonds: Flags, members: Ints, attempt: int = 0, cells: int = 0
-) -> Ints | None:
-    """Cut some units anew, all within the band; None when no tree could be cut so."""
-    inside = np.zeros(len(task.piece), bool)
-    inside[members] = True
-    inner = bonds[inside[task.piece.i] & inside[task.piece.j]]
-    region = task.piece.subset(members)
-    if not task.wishes.possible(region.total):
-        return None
-    part = Task.of(region, inner, task.wishes, cells, "region", attempt, *members)
-    label, parts = start(part, FIRST_TRIES)
-    if parts == 0:
-        return None
-    label = annealed(part, label)
-    return label if task.wishes.fits(label, region.households) else None
 
 
 def _coarse(piece: Community, wishes: Wishes) -> list[Ints]:

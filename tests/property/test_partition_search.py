@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -13,6 +14,7 @@ from gridmap.partition import anneal, energy, trees
 from gridmap.partition.certificates import UNIT_OVER_MAX, UNKNOWN, certify, settle
 from gridmap.partition.community import Community, dice_of, whole_below
 from gridmap.partition.exhaust import IMPOSSIBLE, POSSIBLE, connected, exhaust
+from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Rules
 from gridmap.partition.solve import solve
 from gridmap.partition.task import EFFORTS, Task, Wishes
@@ -159,6 +161,23 @@ def test_a_search_without_fuel_claims_nothing() -> None:
     town = lattice(6, 3)
     assert exhaust(town.households, town.i, town.j, LOW, HIGH, budget=3) == ("unknown", None)
     assert settle(town.households, town.i, town.j, LOW, HIGH, budget=3) == (None, None)
+
+
+@pytest.mark.parametrize("seed", [2, 3, 10, 14])
+@pytest.mark.parametrize("cells", [0, 10])
+def test_the_two_gates_of_a_valley_fall_to_two_cells(seed: int, cells: int) -> None:
+    town = lattice(12, seed, most=60)
+    x, y = town.x / 10, town.y / 10
+    rim = (x == 0) | (y == 0) | (x == 11) | (y == 11)
+    wall = rim & ~((x == 11) & (y >= 6) & (y < 8))
+    inner = np.bincount(town.i, town.length, len(town)) + np.bincount(
+        town.j, town.length, len(town)
+    )
+    town.perimeter[wall] = inner[wall]
+    outcome = solve(town, replace(WISHES, no_holes=True), cells)
+    assert not enclosing_cells(town, outcome.label)
+    assert in_band(outcome.label, town)
+    assert outcome.cells == cells or not cells
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -261,6 +261,19 @@ def test_no_cell_encloses_another_when_that_is_unwanted() -> None:
     assert grid.cells["households"].between(300, 600).all()
 
 
+def test_a_cell_that_must_enclose_another_is_named() -> None:
+    inner = [(100, 100), (150, 100), (200, 100), (200, 200), (150, 200), (100, 200)]
+    ring = shapely.Polygon([(0, 0), (300, 0), (300, 300), (0, 300)], [inner])
+    units = gpd.GeoDataFrame(
+        {"parent": "001", "households": [400, 200, 250]},
+        geometry=[ring, shapely.box(100, 100, 150, 200), shapely.box(150, 100, 200, 200)],
+        crs=4547,
+    )
+    grid = gm.partition(units, no_holes=True)
+    assert grid.parameters["enclosing"] == [grid.locate(50, 50)]
+    assert "enclosing" not in gm.partition(units).parameters
+
+
 def test_borders_follow_given_barriers() -> None:
     units = town(16, 1, seed=6)
     streets = gpd.GeoDataFrame(
