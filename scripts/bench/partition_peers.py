@@ -12,12 +12,9 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import shapely
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from gridmap.partition import energy
 from gridmap.partition.community import Community, in_order
-from gridmap.partition.exhaust import Fuel, Masks, bits, whole_masks
 from gridmap.partition.task import Effort, Task, Wishes
 
 
@@ -228,62 +225,5 @@ PEERS = {
     "GerryChain trees": (recursive_trees, "gerrychain", 1000),
     "ReCom annealed": (annealed_recom, "gerrychain", 1000),
     "GeoDa max-p": (geoda_max_p, "pygeoda", 1000),
-    "spopt max-p": (spopt_max_p, "spopt", 2),  # half a minute each
+    "spopt max-p": (spopt_max_p, "spopt", 1),  # half a minute
 }
-
-
-def every_cell(masks: Masks, most: int) -> list[int] | None:
-    """List all connected sets of units within the band; None when there are too many."""
-    found: set[int] = set()
-    for unit in range(len(masks.unit)):
-        later = masks.all & ~((1 << unit) - 1)
-        stack, seen = [1 << unit], {1 << unit}
-        while stack:
-            cell = stack.pop()
-            weight = masks.weigh(cell)
-            if weight >= masks.low:
-                found.add(cell)
-            for other in bits(masks.reach(cell) & later):
-                fresh = cell | 1 << other
-                if weight + masks.households[other] <= masks.high and fresh not in seen:
-                    seen.add(fresh)
-                    stack.append(fresh)
-            if len(found) + len(stack) > most:
-                return None
-    return sorted(found)
-
-
-def exact(
-    town: Community, low: int, high: int, cells: int = 0, most: int = 20_000
-) -> tuple[str, float | None]:
-    """Return "optimal" with the least border, "impossible", or "unknown": HiGHS, set partition."""
-    ties = town.bonds()
-    masks = whole_masks(town.households, town.i[ties], town.j[ties], low, high)
-    columns = every_cell(masks, most)
-    if columns is None:
-        return "unknown", None
-    if not columns:
-        return "impossible", None
-    rows = [list(bits(cell)) for cell in columns]
-    index = np.concatenate([np.asarray(r) for r in rows])
-    owner = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-    cover = csr_array((np.ones(len(index)), (index, owner)), shape=(len(town), len(rows)))
-    constraints = [LinearConstraint(cover, 1, 1)]
-    if cells:
-        constraints.append(LinearConstraint(np.ones((1, len(rows))), cells, cells))
-    inside = np.zeros((len(rows), len(town)), bool)
-    inside[owner, index] = True
-    cut = np.array([town.length[row[town.i] ^ row[town.j]].sum() for row in inside]) / 2
-    solved = milp(
-        cut,
-        constraints=constraints,
-        bounds=Bounds(0, 1),
-        integrality=np.ones(len(rows)),
-        options={"time_limit": 60},
-    )
-    if solved.status == 0:
-        return "optimal", float(solved.fun)
-    return ("impossible" if solved.status == 2 else "unknown"), None
-
-
-__all__ = ["PEERS", "Fuel", "every_cell", "exact"]
