@@ -247,7 +247,7 @@ class Grid:
                 other: round(float(data["length"]), 1)
                 for other, data in sorted(self.contiguity[code].items())
             },
-            "exception": None if listed.empty else listed.iloc[0].to_dict(),
+            "exception": None if listed.empty else _exception(listed.iloc[0]),
         }
 
     def __len__(self) -> int:
@@ -281,6 +281,11 @@ class Grid:
             "CRS": label(self.crs),
         }
         return card(self._cells, self._cells["kind"].map(FILLS).tolist(), rows)
+
+
+def _exception(row: pd.Series) -> dict[str, Any]:
+    """Return an exception with its options as a list; the table has one a line."""
+    return {**row.to_dict(), "options": [line for line in str(row["options"]).split("\n") if line]}
 
 
 def _counted(number: int, noun: str) -> str:

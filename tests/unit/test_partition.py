@@ -82,6 +82,8 @@ def test_a_giant_becomes_an_exception_and_the_rest_is_cut() -> None:
     assert exception["households"] == 900
     assert "Unit 2 alone has 900 households" in exception["reason"]
     assert "split unit 2" in exception["options"]
+    why = grid.why(exception["code"])["exception"]
+    assert why["options"] == exception["options"].split("\n")
     assert sorted(grid.cells["households"]) == [350, 350, 440, 900]
 
 
