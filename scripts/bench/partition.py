@@ -35,10 +35,11 @@ PARTS: dict[str, Callable[[bool], str]] = {
     "wanted": wanted,
     "stability": stability,
 }
-PREFACE = """All at full size, in one run. METIS with contiguity, `ufactor` 300 and the best of ten
-cuts. *Valid* is every cell connected and in 300–600. Components with a single cell or a unit over
-600 are left out for all. *Optimum* holds small parts against the least cost of all divisions,
-*Wanted* asks for every number of cells that arithmetic allows, in every sixth village of Taipei.
+PREFACE = """All at full size, each table in one run. METIS with contiguity, `ufactor` 300 and the
+best of ten cuts. *Valid* is every cell connected and in 300–600. Components with a single cell or a
+unit over 600 are left out for all. *Optimum* holds small parts against the least cost of all
+divisions, *Wanted* asks for every number of cells that arithmetic allows, in every sixth village of
+Taipei.
 """
 
 
