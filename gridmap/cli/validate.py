@@ -169,15 +169,17 @@ def _read_grid(path: str, crs: str | None) -> _Given:
     boundary = read_layer(f"{path}:boundary", crs=crs) if "boundary" in names else None
     recorded = pyogrio.read_dataframe(path, layer="exceptions") if "exceptions" in names else {}
     parameters = facts.get("parameters", {})
+    # cells adopted without counts have households that are unknown, not none
+    counted = "min" in parameters and bool(layers["cells"]["households"].any())
     return _Given(
         layers["cells"],
         layers["jurisdictions"] if boundary is None else boundary,
         layers["jurisdictions"],
         parent_column="parent",
         code="code",
-        count="households" if "min" in parameters and not parameters.get("adopted") else None,
-        low=parameters.get("min"),
-        high=parameters.get("max"),
+        count="households" if counted else None,
+        low=parameters.get("min") if counted else None,
+        high=parameters.get("max") if counted else None,
         exceptions=[str(code) for code in recorded["code"]] if "code" in recorded else [],
     )
 

@@ -208,5 +208,20 @@ def test_cells_are_adopted_with_a_code_for_the_new_one_and_round_a_lake(files: P
     assert len(gpd.read_file(grid, layer="cells")) == 3
 
 
+def test_adopted_cells_are_held_against_the_band_when_their_households_are_known(files: Path):
+    """Without counts the households are unknown, which is no finding."""
+    grid = files / "adopted.gpkg"
+    given = ("adopt", files / "whole.gpkg", "--boundary", "outline", "-o", grid, "--overwrite")
+    gpd.read_file(files / "whole.gpkg").drop(columns="households").to_file(files / "bare.gpkg")
+    assert run("adopt", files / "bare.gpkg", *given[2:]).exit_code == 0
+    done = run("validate", grid)
+    assert done.exit_code == 0, done.output
+    assert "户数" not in done.stdout
+    assert run(*given, "--count", "households", "--max", "500").exit_code == 0
+    done = run("validate", grid)
+    assert done.exit_code == 1
+    assert "1 " in done.stdout and "户数" in done.stdout
+
+
 def _united(path: Path) -> shapely.Geometry:
     return gpd.read_file(path).union_all()
