@@ -134,12 +134,16 @@ def _edge_ids(a: Ints, b: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> npt.NDArray[np.bool_]:
-    """Tell which vertices end an arc: where other than two borders meet, and one on each loop."""
+    """Tell which vertices end an arc.
+
+    Those where other than two borders meet or one turns back, and one on each loop.
+    """
     following = _following(starts)
     _, first = np.unique(edge, return_index=True)
     degree = np.bincount(vertex[first], minlength=vertex.max(initial=-1) + 1)
     degree += np.bincount(vertex[following[first]], minlength=len(degree))
     ends = degree != 2
+    ends[vertex[following[edge == edge[following]]]] = True  # where rounding made a ring turn back
     if len(starts) > 1:
         free = ~np.logical_or.reduceat(ends[vertex], starts[:-1])
         ends[np.minimum.reduceat(vertex, starts[:-1])[free]] = True

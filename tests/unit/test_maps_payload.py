@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gridmap.maps.payload import payload, web_mercator
@@ -75,6 +75,7 @@ def test_a_coverage_comes_back_vertex_by_vertex(seed: int, cells: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.3, 40))
+@example(5906, 22.0)  # a ring that turns back where another goes on
 def test_however_coarse_the_rounding_every_border_stays_shared(seed: int, quantum: float) -> None:
     """Directed edges of all cells cancel to the outline: no place inside can be left unpainted."""
     shapes = moved(mosaic(seed, 12), 9.7, 3.3, 1.1)
