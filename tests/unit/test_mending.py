@@ -190,7 +190,7 @@ def test_a_ring_that_touches_itself_becomes_parts_and_stays_so():
 
 def test_input_is_checked_at_the_door():
     bow = shapely.Polygon([(0, 0), (5, 5), (5, 0), (0, 5)])
-    with pytest.raises(InputError, match="`boundary` is no area: Self-intersection at 2.5 2.5"):
+    with pytest.raises(InputError, match=r"`boundary` is no area: Self-intersection at 2\.5 2\.5"):
         repair(frame(QUARTERS), bow)
     with pytest.raises(InputError, match="nothing says what the cells should fill"):
         repair(frame(QUARTERS), None)
