@@ -49,13 +49,24 @@ def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return place_options(order(run))
 
 
-def read_cases(shell: Shell, incidents: str, **options: Any) -> pd.DataFrame:
-    """Read incidents, and say how they were understood."""
+statuses_option = click.option(
+    "--statuses", metavar="FILE", help="Your own words for stages: columns word and stage."
+)
+
+
+def read_cases(
+    shell: Shell, incidents: str, *, statuses: str | None = None, **options: Any
+) -> pd.DataFrame:
+    """Read incidents, say how they were understood, and put a city's own statuses into stages."""
+    from gridmap.incidents.vocabulary import restated
+    from gridmap.io import read_table
     from gridmap.io.inputs import read_incidents
 
     frame, known = read_incidents(incidents, **options)
     tell(shell, known)
-    return frame
+    if statuses is None or "status" not in frame:
+        return frame
+    return frame.assign(status=restated(frame["status"], read_table(statuses)))
 
 
 def tell(shell: Shell, known: Understanding) -> None:

@@ -29,6 +29,7 @@ class Shell:
         self.json = False
         self._bar: Any = None
         self._stage = ""
+        self._warned: set[str] = set()
 
     def answer(self, text: str) -> None:
         """Print what was asked for, to stdout."""
@@ -41,8 +42,11 @@ class Shell:
             click.echo(text, err=True)
 
     def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
-        """Print a warning as a line of news, without the place in the code that raised it."""
+        """Print a warning once, as a line of news without the place in the code that raised it."""
         line = str(message)
+        if line in self._warned:
+            return
+        self._warned.add(line)
         zh = message.zh if isinstance(message, UnassignedWarning) else chinese(line)
         self.say(" ".join(self.pick(zh, line).split()))
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
+@_places.statuses_option
 @_places.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
@@ -51,6 +52,7 @@ def command(
     buildings: str | None,
     time: str | None,
     category: str | None,
+    statuses: str | None,
     where: dict[str, Any],
     ground: dict[str, Any],
     overwrite: bool,
@@ -71,7 +73,7 @@ def command(
     check_page(output)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {**where, "time": time, "category": category}
+    where = {**where, "time": time, "category": category, "statuses": statuses}
     placed = placed_incidents(shell, proved, incidents, **where)
     roster = None if staff is None else read_staff(staff)[0]
     lines = read_lines(barriers, proved.crs)

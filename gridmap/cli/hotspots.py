@@ -115,9 +115,10 @@ def command(
     results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
     if emerging is not None:
         results["emerging"] = histories(table, proved, exposure=denominator)
-    for name, place in (("hotspots", output), ("emerging", emerging)):
-        if place is not None:
-            _write(shell, results[name], proved, place, overwrite)
+    own = {} if correction in ("bh", "by") else {"q": "校正后p值"}
+    _write(shell, results["hotspots"], proved, output, overwrite, _HEADINGS | own)
+    if emerging is not None:
+        _write(shell, results["emerging"], proved, emerging, overwrite, _HEADINGS)
     methods = {name: found.attrs["method"] for name, found in results.items()}
     if as_json:
         document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
@@ -167,7 +168,7 @@ def _placed(
     from gridmap.incidents import STATUSES, assign
     from gridmap.incidents.ground import during
 
-    frame = _places.read_cases(shell, incidents, **where)
+    frame = _places.read_cases(shell, incidents, to=grid.crs, **where)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
     status = placed["status"].value_counts()
@@ -185,7 +186,12 @@ def _placed(
 
 
 def _write(
-    shell: _shell.Shell, found: pd.DataFrame, grid: Grid, path: Path, overwrite: bool
+    shell: _shell.Shell,
+    found: pd.DataFrame,
+    grid: Grid,
+    path: Path,
+    overwrite: bool,
+    headings: dict[str, str],
 ) -> None:
     """Write scores as a table, or as a layer with the cells' geometry."""
     import geopandas as gpd
@@ -203,7 +209,7 @@ def _write(
     table.attrs = {}
     if not _cells.is_layer(path):
         zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
-        write_table(table, path, overwrite=overwrite, headings=_HEADINGS if zh else None)
+        write_table(table, path, overwrite=overwrite, headings=headings if zh else None)
         return
     shapes = grid.cells.geometry.reindex(table["code"]).to_numpy()
     layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)

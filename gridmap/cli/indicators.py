@@ -41,6 +41,7 @@ _HEADINGS = {
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
+@_places.statuses_option
 @_places.case_options
 @_shell.overwrite_option
 @_shell.json_option
@@ -55,14 +56,17 @@ def command(
     rank: bool,
     since: str | None,
     until: str | None,
+    statuses: str | None,
     where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Compute closure rates and the like, each with its formula and its Wilson interval.
 
-    Cases outside the grid count in the whole, and with --level in the area "".
+    Cases outside the grid count in the whole; with --level they come last, in the area "".
     """
+    import pandas as pd
+
     from gridmap.incidents.indicators import indicators, ranking
     from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
@@ -72,21 +76,28 @@ def command(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
+    where = {**where, "statuses": statuses}
     cases = _cases(shell, proved, incidents, level, since, until, where)
     by = [name for name in (level, "month" if month else None) if name]
     found = indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
     if rank:
         homes = proved.cells.groupby(level)["households"].sum()
         found = ranking(cases[cases[level] != ""], homes, until=until)
+    elif level is not None:
+        lost = found.index.get_level_values(level) == ""
+        found = pd.concat([found[~lost], found[lost]])
     if output is not None:
         headings = _HEADINGS if shell.lang == "zh" else None
-        write_table(_plain(found), output, overwrite=overwrite, headings=headings)
+        table = _plain(found)
+        if level is not None:
+            table[level] = table[level].replace("", shell.pick("辖区外", "outside"))
+        write_table(table, output, overwrite=overwrite, headings=headings)
     if as_json:
         rows = _plain(found).astype(object).where(found.reset_index().notna(), None)
         document = {"cases": len(cases), "indicators": rows.to_dict("records")}
         shell.emit_json({"schema": "gridmap.indicators/1", **document})
         return
-    for line in _ranked(found, shell) if rank else _sentences(found, by):
+    for line in _ranked(found, shell) if rank else _sentences(found, by, shell):
         shell.answer(line)
 
 
@@ -123,11 +134,12 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _sentences(table: pd.DataFrame, by: list[str]) -> list[str]:
+def _sentences(table: pd.DataFrame, by: list[str], shell: _shell.Shell) -> list[str]:
     """Tell each indicator in a line, with its formula at its first mention."""
+    nowhere = shell.pick("辖区外", "outside")
     lines, told = [], set()
     for row in _plain(table).to_dict("records"):
-        place = " ".join(str(row[name]) or "—" for name in by)
+        place = " ".join(str(row[name]) or nowhere for name in by)
         rate = "—" if row["rate"] != row["rate"] else f"{row['rate']:.2%}"
         span = "" if rate == "—" else f" [{row['low']:.2%}, {row['high']:.2%}]"
         counts = "" if rate == "—" else f"  {row['numerator']:,}/{row['denominator']:,}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
+    from gridmap.grid import Grid
     from gridmap.partition.report import Report
 
 
@@ -86,7 +87,7 @@ def command(
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
-    units, wanted = read_units(shell, clock, options, None if old is None else old.crs)
+    units, wanted = read_units(shell, clock, options, old)
     lang = cast(Literal["zh", "en"], shell.lang)
     grid = partition(
         units,
@@ -142,17 +143,19 @@ class Clock:
 
 
 def read_units(
-    shell: _shell.Shell, clock: Clock, options: dict[str, Any], metric: Any = None
+    shell: _shell.Shell, clock: Clock, options: dict[str, Any], old: Grid | None
 ) -> tuple[gpd.GeoDataFrame, pd.Series | None]:
     """Read the inputs, say how they were understood, and make units of them.
 
     Beside the units stands the number of cells wanted in each jurisdiction, if one was named.
-    `metric` is the CRS of a grid to keep, which the units are made in.
+    The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
+    from gridmap.partition.keep import units_locked
     from gridmap.partition.units.attach import attach
     from gridmap.partition.units.subdivide import subdivide
 
+    locked = units_locked(old, options["locked"])
     crs = options["crs"]
     levels = list(options["levels"]) or None
 
@@ -180,7 +183,7 @@ def read_units(
         "levels": levels,
         "code": code,
         "count": "households",
-        "crs": metric,
+        "crs": None if old is None else old.crs,
     }
     if options["units"] is not None:
         given = understood(inputs.read_units(options["units"], crs=crs, count=options["count"]))
@@ -198,7 +201,7 @@ def read_units(
             )
         )
         clock.lap("read")
-        units = subdivide(areas, homes, progress=shell.progress(), **shared)
+        units = subdivide(areas, homes, locked=locked, progress=shell.progress(), **shared)
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
         shell.say(note[shell.lang])
@@ -232,7 +235,7 @@ def say(shell: _shell.Shell, made: Report) -> None:
     for zh, en, figure in (
         (f"{low}–{high} 户内", f"in {low}-{high}", inside),
         ("户数：读入 = 归格", "households: in = out", accounts),
-        ("界外户数", "households outside", f"{facts['households_outside']:,}"),
+        ("辖区外户数", "households outside", f"{facts['households_outside']:,}"),
         ("紧凑度均值（Polsby–Popper）", "mean compactness (Polsby-Popper)", compact),
         ("内部边界（公里）", "internal border (km)", border),
         ("例外", "exceptions", f"{len(facts['infeasible']):,}"),

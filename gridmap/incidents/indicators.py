@@ -44,8 +44,10 @@ class Formula:
         >>> FORMULAS[0].text("en")
         'closure rate = closed / (due for closing - deferred)'
         """
-        upper, lower = _worded(self.numerator, lang), _worded(self.denominator, lang)
-        lower = f"({lower})" if " " in self.denominator else lower
+        upper, lower = (
+            f"({_worded(sum_, lang)})" if " " in sum_ else _worded(sum_, lang)
+            for sum_ in (self.numerator, self.denominator)
+        )
         return f"{self.zh if lang == 'zh' else self.en} = {upper} / {lower}"
 
 

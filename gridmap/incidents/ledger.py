@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +10,18 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.incidents.ground import wall_times
+from gridmap.incidents.vocabulary import (
+    levels,
+    levels_of,
+    shipped_rows,
+    stages,
+    statuses,
+)
 
 Lang = Literal["zh", "en"]
 PUBLIC = ("随手拍", "12345热线", "12345", "公众举报", "市民投诉", "热线", "citizen", "hotline")
+
+_OF_STAGE = ("accepted", "required", "deferred", "closed", "on_time", "self_handled", "escalated")
 
 COUNTS = {
     "reported": ("上报", "reported"),
@@ -50,9 +56,14 @@ def count_cases(
     -------
     DataFrame
         A column a count of `COUNTS`.
+
+    Warns
+    -----
+    UserWarning
+        When a status or level is in words that are not known: what hangs on it is unknown.
     """
     stage = stages(_status_of(incidents))
-    order = stage.map({name: row["order"] for name, row in statuses().items()}).astype(int)
+    order = stage.map({name: row["order"] for name, row in statuses().items()}).astype(float)
     accepted = order >= 2
     closed = stage == "closed"
     due = _times(incidents, "due")
@@ -67,14 +78,16 @@ def count_cases(
         "closed": closed,
         "on_time": (closed & (done <= due)).where(due.notna() & (done.notna() | ~closed)),
         "reworked": incidents["reworked"].astype(float) > 0 if "reworked" in incidents else None,
-        "self_handled": None if level is None else accepted & (level == 1),
-        "escalated": None if level is None else accepted & (level > 1),
+        "self_handled": None if level is None else (accepted & (level == 1)).where(level.notna()),
+        "escalated": None if level is None else (accepted & (level > 1)).where(level.notna()),
         "public": incidents["source"].isin(public) if "source" in incidents else None,
     }
-    return pd.DataFrame(
+    counts = pd.DataFrame(
         {k: np.nan if v is None else v.astype(float) for k, v in table.items()},
         index=incidents.index,
     )
+    counts[list(_OF_STAGE)] = counts[list(_OF_STAGE)].where(stage.notna(), np.nan)
+    return counts
 
 
 def funnel(
@@ -88,7 +101,8 @@ def funnel(
     incidents : DataFrame
         A row a case; what `assign` returned will do.
     of : {"status", "handling_level"}
-        Stages that were reached (each includes the later ones), or levels that settled.
+        Stages that were reached (each includes the later ones), or levels that settled. A case
+        whose status is not known was reported; one whose level is not known is in no level.
     lang : {"zh", "en"}
         Language of the names.
 
@@ -107,7 +121,7 @@ def funnel(
     if of == "status":
         rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
         places = {name: row["order"] for name, row in statuses().items()}
-        reached = stages(_status_of(incidents)).map(places).astype(int)
+        reached = stages(_status_of(incidents)).map(places).astype(float).fillna(1)
         cases = [int((reached >= row["order"]).sum()) for row in rows.values()]
     else:
         if of not in incidents:
@@ -118,18 +132,6 @@ def funnel(
     index = pd.Index([row["order"] for row in rows.values()], name="order")
     table = pd.DataFrame({"name": [row[lang] for row in rows.values()], "cases": cases}, index)
     return table.assign(share=table["cases"] / max(len(incidents), 1))
-
-
-@cache
-def statuses() -> dict[str, dict[str, Any]]:
-    """Return the stages of a case, in order: stage → order, zh, en, words."""
-    return {row.pop("stage"): row for row in _shipped("statuses.csv")}
-
-
-@cache
-def levels() -> dict[str, dict[str, Any]]:
-    """Return the levels that handle cases, from the cell up: name → order, zh, en, words."""
-    return {row["en"]: row for row in _shipped("levels.csv")}
 
 
 def usual_levels(
@@ -158,31 +160,13 @@ def usual_levels(
     >>> usual_levels(cases).tolist()
     [1, 3, <NA>]
     """
-    rows = pd.DataFrame(_rows("handling_levels.csv")) if table is None else table
+    rows = pd.DataFrame(shipped_rows("handling_levels.csv")) if table is None else table
     for name, frame, columns in (("incidents", incidents, [by]), ("table", rows, [by, "level"])):
         lacking = [column for column in columns if column not in frame]
         if lacking:
             raise InputError(f"`{name}` has no column `{lacking[0]}`.")
     order = levels_of(rows["level"]).set_axis(rows[by])
     return incidents[by].map(order[~order.index.duplicated()].to_dict()).astype("Int64")
-
-
-def stages(status: pd.Series) -> pd.Series:
-    """Translate statuses as delivered into stages.
-
-    Raises
-    ------
-    InputError
-        When a status is not in the table of words.
-    """
-    words = {word: stage for stage, row in statuses().items() for word in row["words"]}
-    return _translated(status, words, "status", "statuses.csv")
-
-
-def levels_of(level: pd.Series) -> pd.Series:
-    """Translate handling levels as delivered into their order, from 1."""
-    words = {word: int(row["order"]) for row in levels().values() for word in row["words"]}
-    return _translated(level, words, "handling_level", "levels.csv")
 
 
 def _status_of(incidents: pd.DataFrame) -> pd.Series:
@@ -197,31 +181,6 @@ def _status_of(incidents: pd.DataFrame) -> pd.Series:
             "of its own. Name the column that tells the stage `status`, and assign again."
         )
     return incidents["status"]
-
-
-def _translated(given: pd.Series, words: dict[str, Any], column: str, table: str) -> pd.Series:
-    text = given.astype("string").str.strip().str.lower()
-    found = text.map(words)
-    unknown = text[found.isna()]
-    if len(unknown):
-        raise InputError(
-            f"`incidents` has the {column} {given[unknown.index[0]]!r} ({len(unknown):,} rows), "
-            f"which tables/{table} does not know. Use one of its words, as {next(iter(words))}."
-        )
-    return found
-
-
-def _rows(name: str) -> list[dict[str, Any]]:
-    text = files("gridmap").joinpath("tables", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _shipped(name: str) -> list[dict[str, Any]]:
-    rows = _rows(name)
-    return [
-        {**row, "order": int(row["order"]), "words": row["words"].lower().split("|")}
-        for row in rows
-    ]
 
 
 def _times(incidents: pd.DataFrame, column: str) -> pd.Series:

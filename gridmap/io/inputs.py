@@ -202,7 +202,7 @@ def read_incidents(
     date_order : str, optional
         ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell.
     need_places : bool
-        Whether a table without coordinates is refused.
+        Whether a table without coordinates is refused, and one in which none can be read.
     to : CRS, optional
         That of the grid. Rows without a place of their own then get one from columns whose
         headings name their datum, such as 高德经度 and 高德纬度.
@@ -218,6 +218,9 @@ def read_incidents(
     frame = layer_or_table(spec, crs)
     frame, known = understand(frame, "incident", choose=choose, date_order=date_order)
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
+        shapes = frame.geometry.to_numpy()
+        if need_places and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all():
+            _refuse_unplaced(spec, len(frame), "points")
         frame.attrs["datum"] = None if datum is None else check_datum(datum)
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
@@ -229,6 +232,8 @@ def read_incidents(
     declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
     if to is not None:
         frame = fill_places(frame, known, declared, to)
+    if need_places and not np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1).any():
+        _refuse_unplaced(spec, len(frame), f"{known.columns[pair.x]} and {known.columns[pair.y]}")
     frame.attrs["datum"] = declared
     return frame, known
 
@@ -343,6 +348,14 @@ def _refuse_rows(bad: Any, name: str, what: str) -> None:
         raise InputError(
             f"`{name}` has {what} in {len(rows):,} of {len(bad):,} rows: {listed}. "
             "Mend or remove them."
+        )
+
+
+def _refuse_unplaced(spec: Spec, rows: int, names: str) -> None:
+    if rows:
+        raise InputError(
+            f"`{spec}` has no position that can be read in any of its {rows:,} rows: see {names}. "
+            "Name the columns of the coordinates: `--x COLUMN --y COLUMN`."
         )
 
 

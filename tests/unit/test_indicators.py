@@ -64,6 +64,8 @@ def test_a_third_of_perfect_cells_show_all_closed_by_chance() -> None:
 def test_formulas_are_shown_and_can_be_replaced() -> None:
     cases = pd.DataFrame({"status": ["结案", "缓办", "上报"]})
     assert FORMULAS[0].text() == "结案率 = 结案 / (应结案 - 缓办)"
+    left = Formula("open", "未结率", "open rate", "accepted - closed", "accepted")
+    assert left.text("en") == "open rate = (accepted - closed) / accepted"
     own = Formula("closure", "结案率", "closure rate", "closed", "reported")
     assert indicators(cases, formulas=[own]).loc["closure", "denominator"] == 3
     assert indicators(cases).loc["closure", "denominator"] == 1

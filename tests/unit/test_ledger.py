@@ -10,12 +10,9 @@ from gridmap.errors import InputError
 from gridmap.incidents.ledger import (
     count_cases,
     funnel,
-    levels,
-    levels_of,
-    stages,
-    statuses,
     usual_levels,
 )
+from gridmap.incidents.vocabulary import levels, levels_of, restated, stages, statuses
 
 
 def test_stages_come_in_the_order_of_the_process() -> None:
@@ -39,14 +36,40 @@ def test_statuses_are_understood_as_cities_write_them() -> None:
     assert stages(hotline).tolist() == order
 
 
-def test_an_unknown_status_is_named_with_its_rows() -> None:
-    cases = pd.DataFrame({"status": ["结案", "飞走了", "飞走了"]})
-    with pytest.raises(InputError, match=r"status '飞走了' \(2 rows\)"):
-        count_cases(cases)
+def test_an_unknown_status_is_told_and_counts_as_reported_only() -> None:
+    cases = pd.DataFrame({"status": ["结案", "处置", "飞走了", "飞走了", None]})
+    with pytest.warns(UserWarning, match=r"not known: '飞走了' \(2\), '' \(1\)\."):
+        counts = count_cases(cases).sum()
+    assert counts["reported"] == 5
+    assert counts["accepted"] == counts["required"] == 2
+    assert counts["closed"] == 1
+    with pytest.warns(UserWarning, match="not known"):
+        assert funnel(cases)["cases"].tolist() == [5, 2, 2, 2, 1, 1]
+    with pytest.warns(UserWarning, match="not known"):
+        groups = gm.indicators(cases.assign(street=list("AABBB")), by="street")
+    assert groups.loc[("A", "closure"), "rate"] == 0.5
+    assert pd.isna(groups.loc[("B", "closure"), "rate"])
     with pytest.raises(InputError, match="no column `status`"):
         count_cases(pd.DataFrame({"x": [1]}))
-    with pytest.raises(InputError, match=r"handling_level '云端' \(1 rows\)"):
-        funnel(pd.DataFrame({"handling_level": ["云端"]}), of="handling_level")
+
+
+def test_an_unknown_level_is_told_and_one_not_handled_yet_is_none() -> None:
+    cases = pd.DataFrame({"status": "结案", "handling_level": ["云端", "网格", None]})
+    with pytest.warns(UserWarning, match=r"not known: '云端' \(1\)\."):
+        assert count_cases(cases)["self_handled"].sum() == 1
+    with pytest.warns(UserWarning, match="count at no level"):
+        assert funnel(cases, of="handling_level")["cases"].tolist() == [1, 0, 0, 0]
+    assert count_cases(cases[1:])["escalated"].sum() == 0
+
+
+def test_a_city_names_its_own_words() -> None:
+    own = pd.DataFrame({"word": ["飞走了", "处置"], "stage": ["结案", "accepted"]})
+    said = restated(pd.Series(["飞走了 ", "处置", "缓办", None]), own)
+    assert stages(said.dropna()).tolist() == ["closed", "accepted", "deferred"]
+    with pytest.raises(InputError, match="needs the columns word and stage; it has word"):
+        restated(said, own[["word"]])
+    with pytest.raises(InputError, match="the stage '天上', which is none; use reported"):
+        restated(said, own.assign(stage="天上"))
 
 
 def test_what_is_not_due_yet_need_not_be_closed() -> None:

@@ -125,6 +125,14 @@ def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[st
     ]
 
 
+def unknown_words(now: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the words of statuses and handling levels that are not known."""
+    from gridmap.incidents.vocabulary import strange_words
+
+    cases = cases_of(now)
+    return strange_words(now.drop(columns="status") if cases is None else cases)
+
+
 def cases_of(now: pd.DataFrame) -> pd.DataFrame | None:
     """Return incidents with their own status back in ``status``, None when they have none."""
     if "incident_status" not in now:

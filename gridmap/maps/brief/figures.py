@@ -17,7 +17,15 @@ from gridmap.maps.brief.accounts import (
     staffing_account,
     totals,
 )
-from gridmap.maps.brief.course import closing, handling, progress, shares, times_of, trend
+from gridmap.maps.brief.course import (
+    closing,
+    handling,
+    progress,
+    shares,
+    times_of,
+    trend,
+    unknown_words,
+)
 from gridmap.maps.brief.period import FREQUENCY, By, Window
 from gridmap.maps.brief.period import window as window_of
 from gridmap.maps.brief.ranking import ranked_level, ranking
@@ -64,7 +72,7 @@ def figures(
     -------
     dict
         JSON-able: ``period, cells, proof, account, incidents, hotspots, ranking, trend,
-        categories, sources, handling, indicators, staffing``.
+        categories, sources, handling, indicators, unknown_words, staffing``.
     """
     check_choice("by", by, FREQUENCY)
     check_grid("grid", grid)
@@ -101,6 +109,7 @@ def computed(
         "handling": handling(now, lang),
         "progress": progress(now, lang),
         "indicators": closing(now, shown, lang),
+        "unknown_words": unknown_words(now),
         "staffing": None if posted is None else staffing_account(posted),
         "crs": label(grid.crs),
         "fingerprint": grid.content_hash[:12],

@@ -219,7 +219,7 @@ def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
         "trend": parts.trend(found, lang),
         "quality_title": pick(lang, "数据质量", "Data quality"),
         "quality_hint": pick(lang, "覆盖证明与入格核对", "coverage proved, records accounted for"),
-        "quality": parts.quality(found, lang),
+        "quality": parts.quality(found, lang, public),
         "more": "".join(_more(found, lang, public)),
     }
 

@@ -12,6 +12,7 @@ from gridmap.maps.words import Lang, pick
 from gridmap.privacy import SMALL
 
 Figures = dict[str, Any]
+MOST_NAMED = 5  # words that are not known
 esc = html.escape
 
 
@@ -99,9 +100,10 @@ def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> str:
     )
 
 
-def quality(found: Figures, lang: Lang) -> str:
+def quality(found: Figures, lang: Lang, public: bool = False) -> str:
     """Write the verdict of the proof, the cells off the band and what became of each record."""
-    return fact_list([_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)])
+    rows = [_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)]
+    return fact_list([*rows, *_unknown(found, lang, public)])
 
 
 def _proved(found: Figures, lang: Lang) -> tuple[str, str, str, str]:
@@ -170,6 +172,19 @@ def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
             ),
         ),
     ]
+
+
+def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
+    """Tell words that are not known; in public only how many cases have one."""
+    texts = {
+        "status": ("件处置状态不认识，未计为结案", "of unknown status, not counted as closed"),
+        "handling_level": ("件处置层级不认识", "handled at an unknown level"),
+    }
+    rows = []
+    for column, words in found["unknown_words"].items():
+        hint = "" if public else pick(lang, "、", ", ").join(list(words)[:MOST_NAMED])
+        rows.append((fact(sum(words.values())), "bad", pick(lang, *texts[column]), hint))
+    return rows
 
 
 def indicators(found: Figures, lang: Lang) -> str:

@@ -55,6 +55,16 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     first, last = known.min().normalize(), known.max().normalize()
     start = _day(since, "since") if since is not None else first
     end = _day(until, "until") if until is not None else last
+    if end < start and until is None:
+        raise InputError(
+            f"No incident is of {start.date()} or later; the last is of {last.date()}. Change "
+            "`since`."
+        )
+    if end < start and since is None:
+        raise InputError(
+            f"No incident is of {end.date()} or earlier; the first is of {first.date()}. Change "
+            "`until`."
+        )
     if end < start:
         raise InputError(f"`until` {end.date()} lies before `since` {start.date()}. Swap them.")
     if end - start > CENTURY:

@@ -1,0 +1,144 @@
+"""The commands on cases: strange statuses, no readable place, places outside, no such days."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from gridmap.cli import main
+from gridmap.io import read_grid, write_grid
+from gridmap.maps.spots import from_file
+from tests.lattice import lattice
+
+pytestmark = pytest.mark.filterwarnings("default")  # they are said, not raised
+
+CASES = pd.DataFrame(
+    {
+        "上报时间": pd.date_range("2026-06-20", periods=20, freq="12h").astype(str),
+        "处置状态": ["结案"] * 14 + ["处置"] * 3 + ["飞走了"] * 2 + ["结案"],
+        "处置层级": ["网格"] * 19 + ["云端"],
+        "X坐标": [50.0 + 40 * k for k in range(18)] + [5000.0] * 2,
+        "Y坐标": [450.0] * 20,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cases")
+    write_grid(lattice(10, 10), path / "grid.gpkg")
+    CASES.to_csv(path / "cases.csv", index=False)
+    CASES.assign(X坐标="不详").to_csv(path / "lost.csv", index=False)
+    pd.DataFrame({"word": ["飞走了"], "stage": ["结案"]}).to_csv(path / "own.csv", index=False)
+    return path
+
+
+def run(folder: Path, command: str, cases: str, *options: str) -> Result:
+    files = [str(folder / "grid.gpkg"), str(folder / cases)]
+    return CliRunner().invoke(main, [command, *files, *options])
+
+
+def test_indicators_live_with_unknown_words(folder: Path) -> None:
+    found = run(folder, "indicators", "cases.csv")
+    assert found.exit_code == 0, found.output
+    assert "处置状态中有不认识的词：'飞走了' (2)" in found.stderr
+    assert "处置层级中有不认识的词：'云端' (1)" in found.stderr
+    assert "结案率  83.33%" in found.stdout and "15/18" in found.stdout
+    own = run(folder, "indicators", "cases.csv", "--statuses", str(folder / "own.csv"))
+    assert "飞走了" not in own.stderr and "17/20" in own.stdout
+
+
+def test_a_briefing_lives_with_unknown_words(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    found = run(folder, "briefing", "cases.csv", "-o", str(page), "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["unknown_words"] == {"status": {"飞走了": 1}}
+    assert found.stderr.count("飞走了") == 1
+    written = page.read_text("utf-8")
+    assert "件处置状态不认识，未计为结案" in written and "飞走了" in written
+    shown = tmp_path / "public.html"
+    assert (
+        run(folder, "briefing", "cases.csv", "-o", str(shown), "--audience", "public").exit_code
+        == 0
+    )
+    assert "飞走了" not in shown.read_text("utf-8")
+    own = ["-o", str(page), "--overwrite", "--statuses", str(folder / "own.csv"), "--json"]
+    told = json.loads(run(folder, "briefing", "cases.csv", *own).stdout)
+    assert told["unknown_words"] == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("hotspots", ["-o", "out.csv"]),
+        ("briefing", ["-o", "out.html"]),
+        ("indicators", ["--level", "街道"]),
+        ("assign", ["-o", "out.csv"]),
+    ],
+)
+def test_no_readable_place_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run(_levelled(folder), command, "lost.csv", *options)
+    assert found.exit_code == 2, found.output
+    assert "X坐标" in found.stderr.splitlines()[-1] and not list(tmp_path.iterdir())
+
+
+def test_a_map_of_no_readable_place_is_refused(folder: Path, tmp_path: Path) -> None:
+    arguments = [str(folder / "grid.gpkg"), "-o", str(tmp_path / "map.html")]
+    found = CliRunner().invoke(main, ["map", *arguments, "--incidents", str(folder / "lost.csv")])
+    assert found.exit_code == 2
+    assert "20 行都没有可读的坐标" in found.stderr and not list(tmp_path.iterdir())
+
+
+def test_what_lies_outside_comes_last_and_says_so(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    found = run(_levelled(folder), "indicators", "cases.csv", "--level", "街道", "-o", str(out))
+    assert found.exit_code == 0, found.output
+    lines = found.stdout.splitlines()
+    assert lines[-1].startswith("辖区外  ") and not lines[0].startswith("辖区外")
+    assert pd.read_csv(out)["街道"].iloc[-1] == "辖区外"
+
+
+def test_days_beyond_the_data_are_told(folder: Path, tmp_path: Path) -> None:
+    page = str(tmp_path / "page.html")
+    found = run(folder, "briefing", "cases.csv", "-o", page, "--since", "2027-01-01")
+    assert found.exit_code == 2
+    assert "2027-01-01 起没有事件，最后一件在 2026-06-29" in found.stderr
+    found = run(folder, "briefing", "cases.csv", "-o", page, "--until", "2025-01-01")
+    assert "截至 2025-01-01 没有事件，最早一件在 2026-06-20" in found.stderr
+
+
+def test_the_heading_of_q_is_true(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "spots.csv"
+    assert (
+        run(folder, "hotspots", "cases.csv", "-o", str(out), "--correction", "holm").exit_code == 0
+    )
+    table = pd.read_csv(out)
+    assert "校正后p值" in table and "q值（错误发现率）" not in table
+    back = from_file(table, read_grid(folder / "grid.gpkg"))
+    assert back is not None and "q" in back
+
+
+def _levelled(folder: Path) -> Path:
+    """Return a folder with the same files, whose grid has streets."""
+    import shutil
+
+    import gridmap as gm
+
+    path = folder / "levelled"
+    if not path.exists():
+        path.mkdir()
+        plain = read_grid(folder / "grid.gpkg")
+        areas = plain.jurisdictions.assign(街道="福苑")
+        write_grid(
+            gm.Grid(plain.cells, plain.boundary, ("街道",), jurisdictions=areas), path / "grid.gpkg"
+        )
+        for name in ("cases.csv", "lost.csv"):
+            shutil.copy(folder / name, path / name)
+    return path
