@@ -5,31 +5,23 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv as pacsv
 
 from gridmap.errors import InputError
+from gridmap.io.csvbulk import BLANK, NUMBER, SAMPLE, Bulk, find_start, read_in_bulk
 from gridmap.io.foot import FOOT, MANY
-from gridmap.io.heading import MENTIONS_TOTAL, Headings, find_headings, is_blank, is_total
+from gridmap.io.heading import MENTIONS_TOTAL, Headings, is_blank, is_total
 from gridmap.io.records import note_left_out
-from gridmap.io.source import Source, unreadable
-from gridmap.io.text import guess_encoding, guess_separator
+from gridmap.io.source import Source
+from gridmap.io.text import check_encoding, guess_encoding, guess_separator
 
-_SAMPLE = 1 << 16
-_PIECE = 1 << 18
-_BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
 _CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}$"  # no quantity, or would not survive as one
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-
-csv.field_size_limit(1 << 24)
 
 
 def read_csv(
@@ -57,37 +49,56 @@ def read_csv(
     InputError
         When it is no text, or its rows do not fit its headings.
     """
-    raw = source.read_bytes()
-    encoding = encoding or _encoding(raw, source.name)
-    if encoding == "utf-8-sig" and not _is_utf8(raw):  # a mark glued before a text of another kind
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-        encoding = guess_encoding(raw, name=source.name)
-    data = _as_utf8(raw, encoding, source.name)
-    separator = separator or guess_separator(data[:_SAMPLE].decode(errors="ignore"))
-    headings, start = _headings(data, separator, source.name)
-    table = _in_bulk(data, start, separator, headings)
-    if table is None:
-        if encoding == "utf-8":  # perhaps only its beginning was
-            encoding = guess_encoding(raw, name=source.name)
-            data = _as_utf8(raw, encoding, source.name)
-            headings, start = _headings(data, separator, source.name)
-        table = _by_row(data, start, separator, headings, source.name)
-    table, left_out = _without_totals(table)
+    read = _quickly(source, encoding, separator) or _carefully(source, encoding, separator)
+    table, left_out = _without_totals(read.table)
     if table.num_rows == 0:
         raise InputError(f"`{source.name}` has headings but no records. Check the file.")
     frame = _typed(table).to_pandas()
-    note_left_out(frame, headings, left_out)
-    if encoding != "utf-8":
-        zh, en = f"文本编码：{encoding}。", f"Text encoding: {encoding}."
+    note_left_out(frame, read.headings, left_out)
+    if read.encoding != "utf-8":
+        zh, en = f"文本编码：{read.encoding}。", f"Text encoding: {read.encoding}."
         frame.attrs["notes"] = [(zh, en), *frame.attrs["notes"]]
     return frame
 
 
-def _encoding(data: bytes, name: str) -> str:
+class _Read(NamedTuple):
+    table: pa.Table
+    headings: Headings
+    encoding: str
+
+
+def _quickly(source: Source, encoding: str | None, separator: str | None) -> _Read | None:
+    """Read a text that is throughout what its beginning is; None for all others."""
+    with source.opened() as file:
+        if encoding is not None:
+            check_encoding(encoding)
+        encoding = encoding or _encoding(file.read(SAMPLE), source.name, cut=True)
+        bulk = read_in_bulk(file, encoding, separator, source.name)
+    return None if bulk is None else _Read(*bulk, encoding)
+
+
+def _carefully(source: Source, encoding: str | None, separator: str | None) -> _Read:
+    """Look at the whole text, mend it, and read it record by record where need be."""
+    raw, name = source.read_bytes(), source.name
+    if encoding in (None, "utf-8"):
+        encoding = _encoding(raw, name)
+    if encoding == "utf-8-sig" and not _is_utf8(raw):  # a mark glued before a text of another kind
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        encoding = guess_encoding(raw, name=name)
+    data = _as_utf8(raw, encoding, name)
+    separator = separator or guess_separator(data[:SAMPLE].decode(errors="ignore"))
+    bulk = read_in_bulk(io.BytesIO(data), "utf-8", separator, name)
+    if bulk is None:
+        headings, start = find_start(data, separator, name)
+        bulk = Bulk(_by_row(data, start, separator, headings, name), headings)
+    return _Read(*bulk, encoding)
+
+
+def _encoding(data: bytes, name: str, *, cut: bool = False) -> str:
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if b"\0" in data and not wide:
         raise InputError(f"`{name}` is no text (it has zero bytes). Ask for the file again.")
-    return guess_encoding(data[:_SAMPLE], cut=len(data) > _SAMPLE, name=name)
+    return guess_encoding(data, cut=cut, name=name)
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -116,83 +127,6 @@ def _as_utf8(data: bytes, encoding: str, name: str) -> bytes:
     return data
 
 
-def _headings(data: bytes, separator: str, name: str) -> tuple[Headings, int]:
-    """Find the headings, and the byte where the records start."""
-    head = data[:_SAMPLE].decode(errors="ignore")
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-    rows, ends = [], []
-    try:
-        for row in reader:
-            if any(text.strip() for text in row):
-                rows.append(row)
-                ends.append(reader.line_num)
-            if len(rows) > 60:
-                break
-    except csv.Error as error:
-        raise unreadable(name, error) from error
-    if not rows:
-        raise InputError(f"`{name}` is blank. Ask for the file again.")
-    headings = find_headings(rows)
-    width = max(map(len, rows[headings.first : headings.body]))
-    headings = replace(headings, names=headings.names[:width])
-    start = 0
-    for _ in range(ends[headings.body - 1]):
-        start = data.find(b"\n", start) + 1 or len(data)
-    return headings, start
-
-
-def _in_bulk(data: bytes, start: int, separator: str, headings: Headings) -> pa.Table | None:
-    """Read all records at once; None where lines and records do not correspond.
-
-    Columns of decimals become numbers on the way. Columns of digits do not, as they may be codes.
-    """
-    names = [str(position) for position in range(len(headings.names))]
-    body = pa.py_buffer(data).slice(start)
-    text: dict[str, pa.DataType] = dict.fromkeys(names, pa.string())
-    decimals = _decimals(data, start, separator, names)
-    quoted = data.find(b'"', start) >= 0  # without, every line is a record, blank ones aside
-    lines = _lines(data, start) if quoted else 0
-    for types in [text | dict.fromkeys(decimals, pa.float64()), text] if decimals else [text]:
-        try:
-            table = pacsv.read_csv(
-                pa.BufferReader(body),
-                read_options=pacsv.ReadOptions(column_names=names, block_size=1 << 21),
-                parse_options=pacsv.ParseOptions(delimiter=separator),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=types, null_values=_BLANK, strings_can_be_null=True
-                ),
-            )
-        except (pa.ArrowException, ValueError):
-            continue
-        if quoted and table.num_rows != lines:
-            return None
-        return table.rename_columns(headings.names)
-    return None
-
-
-def _lines(data: bytes, start: int) -> int:
-    """Count lines, in pieces that stay in the cache."""
-    text = np.frombuffer(data, np.uint8)
-    ends = sum(
-        int(np.count_nonzero(text[at : at + _PIECE] == 10))
-        for at in range(start, len(text), _PIECE)
-    )
-    return ends + (not data.endswith(b"\n"))
-
-
-def _decimals(data: bytes, start: int, separator: str, names: list[str]) -> list[str]:
-    """Return the columns that begin with numbers of which some have a decimal point."""
-    head = data[start : start + _SAMPLE].decode(errors="ignore").split("\n")[:-1][:200]
-    rows = [line.rstrip("\r").split(separator) for line in head]
-    found = []
-    for position, name in enumerate(names):
-        values = [row[position] for row in rows if position < len(row) and row[position]]
-        numbers = all(_NUMBER.fullmatch(value) for value in values)
-        if numbers and any("." in value for value in values):
-            found.append(name)
-    return found
-
-
 def _by_row(data: bytes, start: int, separator: str, headings: Headings, name: str) -> pa.Table:
     """Read record by record: rows of uneven length, blank lines, line ends within quotes."""
     width = len(headings.names)
@@ -210,7 +144,7 @@ def _by_row(data: bytes, start: int, separator: str, headings: Headings, name: s
                 f"`{name}`: a quotation mark in record {number} swallows the next ones. Remove it."
             )
         for column, text in zip(columns, [*row, *[""] * width], strict=False):
-            column.append(None if text in _BLANK else text)
+            column.append(None if text in BLANK else text)
     return pa.table([pa.array(column, pa.string()) for column in columns], names=headings.names)
 
 
@@ -286,7 +220,7 @@ def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     sample = [text for text in column.slice(0, 200).to_pylist() if text is not None]
     if not sample and column.null_count == len(column):
         return column
-    if not all(_NUMBER.fullmatch(text) for text in sample):
+    if not all(NUMBER.fullmatch(text) for text in sample):
         return column
     if pc.any(pc.match_substring_regex(column, _CODE)).as_py():
         return column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import zipfile
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pyarrow as pa
@@ -112,6 +113,21 @@ class Source:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(self.member)
         except (OSError, *_BROKEN_ZIP) as error:
+            raise unreadable(self.name, error) from error
+
+    def opened(self) -> BinaryIO:
+        """Return the content as a file, of an archive unpacked.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read.
+        """
+        if self.member is not None:
+            return io.BytesIO(self.read_bytes())
+        try:
+            return cast(BinaryIO, self.path.open("rb", buffering=0))
+        except OSError as error:
             raise unreadable(self.name, error) from error
 
 

@@ -203,6 +203,42 @@ def test_gbk_that_begins_as_ascii(tmp_path: Path) -> None:
     assert read_table(tmp_path / "a.csv")["note"].iloc[-1] == "福苑"
 
 
+@pytest.mark.parametrize("count", [3, 30_000])
+@pytest.mark.parametrize("ends", ["\r", "\r\n", "\n"])
+@pytest.mark.parametrize("heading_end", ["\r", "\r\n", "\n"])
+def test_every_kind_of_line_end_keeps_every_record(
+    tmp_path: Path, count: int, ends: str, heading_end: str
+) -> None:
+    text = "code,户数" + heading_end + ends.join(f"a{n},{n}" for n in range(count))
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    assert read_table(tmp_path / "a.csv")["户数"].tolist() == list(range(count))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
+def test_a_long_text_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    rows = [["小区", "note", "v"], *([f"福苑{n}", "龘𠮷é"[: n % 4], n / 4] for n in range(60_000))]
+    write_text(rows, tmp_path / "a.csv", encoding=encoding)
+    frame = read_table(tmp_path / "a.csv")
+    assert frame["小区"].tolist() == [row[0] for row in rows[1:]]
+    assert frame["note"].fillna("").tolist() == [row[1] for row in rows[1:]]
+    assert frame["v"].dtype == float
+
+
+@pytest.mark.parametrize("at", [10, 100_000])
+def test_zero_bytes_are_told_wherever_they_are(tmp_path: Path, at: int) -> None:
+    data = ("a,b\n" + "x,1.5\n" * 40_000).encode()
+    (tmp_path / "a.csv").write_bytes(data[:at] + b"\0" + data[at + 1 :])
+    with pytest.raises(InputError, match="zero bytes"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_a_text_cut_within_a_character_is_refused(tmp_path: Path) -> None:
+    text = "code,小区\n" + "a,福苑\n" * 60_000
+    (tmp_path / "a.csv").write_bytes(text.encode("gb18030")[:-2])
+    with pytest.raises(InputError, match="(?i)gb18030"):
+        read_table(tmp_path / "a.csv")
+
+
 def test_line_ends_within_quotes(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('问题描述,户数\n"一行\n两行",3\n"x",4\n', encoding="utf-8")
     frame = read_table(tmp_path / "a.csv")
