@@ -91,6 +91,7 @@ def assemble(
     made["code"] = np.asarray(codes, dtype=object)[label]
     cells = cells.set_index("code").sort_index()
     if old is not None:
+        cells = _as_they_were(cells, old)
         parameters = {**parameters, "change": change(old.cells, cells, made)}
     if "enclosing" in parameters:
         enclosing = sorted(codes[number] for number in parameters["enclosing"])
@@ -107,6 +108,16 @@ def assemble(
         retired=None if old is None else _retired(old, set(codes)),
         parameters=parameters,
     )
+
+
+def _as_they_were(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
+    """Return cells with the very rings they had where nothing but their start is another."""
+    codes = cells.index.intersection(old.cells.index)
+    now, then = (frame.geometry[codes].to_numpy() for frame in (cells, old.cells))
+    same = shapely.equals_exact(shapely.normalize(now), shapely.normalize(then), 0.0)
+    cells = cells.copy()
+    cells.loc[codes[same], "geometry"] = then[same]
+    return cells
 
 
 def _retired(old: Grid, living: set[str]) -> pd.DataFrame:

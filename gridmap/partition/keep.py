@@ -67,15 +67,39 @@ def read_old(
     price = PRICE if price is None else float(price)
     if not price >= 0:
         raise InputError(f"`move_price` is {price}; give a number from 0.")
+    units_locked(grid, locked)
     cells = grid.cells
-    unknown = sorted(set(locked) - set(cells.index))
-    if unknown:
-        raise InputError(f"`locked` names {unknown[0]!r}, which is no cell of the grid to keep.")
     home = old_cells(grid, units)
     dedicated = np.flatnonzero((cells["kind"] == "dedicated").to_numpy())
     homes = (units["kind"] != "dedicated").to_numpy()
     home[homes & np.isin(home, dedicated)] = -1
     return Kept(grid, home, cells.index.get_indexer(list(locked)).astype(np.int64), price)
+
+
+def units_locked(grid: Grid | None, locked: Collection[str]) -> gpd.GeoDataFrame | None:
+    """Return the units of the cells that must not change, None where there are none."""
+    if not locked:
+        return None
+    if grid is None:
+        raise InputError(
+            "`locked` names cells of an old grid, but none is to be kept. Give `keep`."
+        )
+    unknown = sorted(set(locked) - set(grid.cells.index))
+    if unknown:
+        raise InputError(f"`locked` names {unknown[0]!r}, which is no cell of the grid to keep.")
+    units = grid.units
+    return units[units["code"].isin(locked)]
+
+
+def unaltered(kept: Grid, made: Grid, locked: Collection[str]) -> None:
+    """Refuse a grid in which a locked cell has not every coordinate it had."""
+    for code in sorted(set(locked)):
+        old = kept.cells.geometry[code]
+        if code not in made.cells.index or not old.equals_exact(made.cells.geometry[code], 0.0):
+            raise InputError(
+                f"`locked` cell {code!r} cannot stay: the units do not make it up as it was. Make "
+                f"them with `subdivide(…, locked=…)`, or unlock it."
+            )
 
 
 def old_cells(grid: Grid, units: gpd.GeoDataFrame) -> Ints:

@@ -14,7 +14,7 @@ from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.grid import Grid
 from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.exceptions import exceptions_of
-from gridmap.partition.keep import beyond_limit, kept_codes, read_old
+from gridmap.partition.keep import beyond_limit, kept_codes, read_old, unaltered, units_locked
 from gridmap.partition.kernels import Ints, warm
 from gridmap.partition.options import discount_of, unmet, wanted_cells, wanted_target
 from gridmap.partition.solve import Outcome
@@ -138,6 +138,7 @@ def partition(
         progress,
     )
     wanted = wanted_cells(cells, frame)
+    units_locked(keep, locked)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
     jobs = [
         Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
@@ -165,7 +166,10 @@ def partition(
         approved = {*approved, *_approved_before(kept.grid)}
         codes = kept_codes(kept, frame, label)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
-    return assemble(frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, lang=lang)
+    grid = assemble(frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, lang=lang)
+    if keep is not None:
+        unaltered(keep, grid, locked)
+    return grid
 
 
 def _scheme_of(grid: Grid | None) -> str:

@@ -16,6 +16,7 @@ from gridmap.partition.units.barriers import read_barriers
 from gridmap.partition.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
 from gridmap.partition.units.cuts import Items
 from gridmap.partition.units.fit import check_tiling, outline_shifts
+from gridmap.partition.units.fixed import Fixed, carve, moored, put_back, read_fixed
 from gridmap.partition.units.frame import (
     about_crossing,
     about_dedicated,
@@ -53,6 +54,7 @@ def subdivide(
     repair: bool = True,
     crs: Any = None,
     cap: int = 30,
+    locked: gpd.GeoDataFrame | None = None,
     progress: Progress | None = None,
 ) -> gpd.GeoDataFrame:
     """Cut jurisdictions into units: small polygons with households that `partition` can join.
@@ -94,6 +96,9 @@ def subdivide(
         jurisdictions' own, or the one of `metric_crs` where theirs is not in metres.
     cap : int
         Households above which a block is split.
+    locked : GeoDataFrame, optional
+        Units of cells that stay to the last coordinate, with the column `code` of their cell: of
+        an old grid ``old.units[old.units["code"].isin(codes)]``. They are carved out first.
     progress : callable, optional
         Called with stage, steps done, steps in all.
 
@@ -147,11 +152,12 @@ def subdivide(
     reserved = read_areas("dedicated", dedicated, place.crs)
     compounds = read_areas("whole", None if isinstance(whole, str) else whole, place.crs)
     report("blocks", 1, 5)
-    blocks = make_blocks(place, lines, reserved, compounds)
+    around, fixed = carve(place, read_fixed(locked, place))
+    blocks = make_blocks(around, lines, reserved, compounds)
     homes = homes.anchored(place.pieces, place.owner)
     report("split", 2, 5)
     block = homes_in(blocks.polygons, homes.xy)
-    if (block < 0).all():
+    if (homes_in(place.pieces, homes.xy) < 0).all():
         raise InputError(
             "`households` lie outside every jurisdiction, all of them. Check the CRS and the "
             "datum of both: `.crs`, `.total_bounds`."
@@ -163,15 +169,17 @@ def subdivide(
     report("weave", 3, 5)
     home_piece = np.where(item_of >= 0, pieces.of_item[item_of], -1)
     woven = weave(blocks, pieces, homes, home_piece)
+    woven = moored(woven, blocks.owner[woven.source], fixed)
     report("prove", 4, 5)
-    units = _frame(woven, blocks, place, homes, reserved, compounds)
-    tiled = check_tiling(woven.polygons, blocks.owner[woven.source], place.codes)
-    shifts = outline_shifts(place.given, tiled)
     notes = [*place.notes, *homes.notes, *lines.notes, *reserved.notes, *compounds.notes]
     for name, areas, use in (("dedicated", reserved, DEDICATED), ("whole", compounds, COMPOUND)):
         mine = blocks.use == use
         notes += about_crossing(name, areas, blocks.area[mine], blocks.owner[mine])
     notes += about_water(homes.count[(block >= 0) & (blocks.use[block] == WATER)])
+    woven, blocks = put_back(woven, blocks, homes, fixed)
+    units = _frame(woven, blocks, place, homes, reserved, compounds, fixed)
+    tiled = check_tiling(woven.polygons, blocks.owner[woven.source], place.codes)
+    shifts = outline_shifts(place.given, tiled)
     notes += about_slivers(blocks.slivers) + about_dedicated(units) + about_shift(shifts, place)
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
     report("prove", 5, 5)
@@ -223,6 +231,7 @@ def _frame(
     homes: Homes,
     reserved: Areas,
     compounds: Areas,
+    fixed: Fixed,
 ) -> gpd.GeoDataFrame:
     """Return the units as a frame with their columns."""
     source, inside = woven.source, woven.of_home >= 0
@@ -234,12 +243,15 @@ def _frame(
     for kind, areas in ((DEDICATED, reserved), (COMPOUND, compounds)):
         chosen = use == kind
         name[chosen] = np.array([*areas.names, ""], dtype=object)[area[chosen]]
+    kinds = np.where(use == DEDICATED, "dedicated", "residential").astype(object)
+    kinds[len(kinds) - len(fixed) :] = fixed.kinds
+    name[len(name) - len(fixed) :] = fixed.names
     return unit_frame(
         place,
         owner,
         {
             "households": households,
-            "kind": np.where(use == DEDICATED, "dedicated", "residential"),
+            "kind": kinds,
             "block": woven.block,
             "path": woven.path,
             "side": inhabited(blocks.side[source], owner, households, touch),
