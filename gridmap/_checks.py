@@ -40,6 +40,28 @@ def _whole(number: Any) -> int:
     return int(float(number)) if float(number).is_integer() else 0
 
 
+def check_table(name: str, table: object) -> None:
+    """Refuse what is no table, a path for instance."""
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(
+            f"`{name}` is a {type(table).__name__}; give a DataFrame, such as "
+            "`gridmap.io.read_table(path)`."
+        )
+
+
+def check_layer(name: str, layer: object) -> None:
+    """Refuse what is no layer, a path or a table without geometry for instance."""
+    import geopandas as gpd
+
+    if not isinstance(layer, gpd.GeoDataFrame):
+        raise InputError(
+            f"`{name}` is a {type(layer).__name__} without geometries; give a GeoDataFrame, such "
+            "as `gridmap.io.read_layer(path)`."
+        )
+
+
 def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> Any:
     """Return the CRS of a frame, or refuse one that has none."""
     if frame.crs is None:

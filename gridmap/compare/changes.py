@@ -13,6 +13,7 @@ from gridmap._checks import check_same_crs
 from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 from gridmap.grid.moves import STATUSES, codes_at, moved, moves_of_units, statuses
 from gridmap.grid.sketch import card
 
@@ -155,6 +156,8 @@ def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) 
     0 cells unchanged, 2 changed, 0 recoded, 0 born, 0 retired; 80 of 800 households have another \
 code, 90.0% stay in their cell
     """
+    check_grid("old", old)
+    check_grid("new", new)
     before, after = old.cells, new.cells
     check_same_crs("old", before, "new", after)
     moves = (

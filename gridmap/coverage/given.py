@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gridmap._checks import check_layer
 from gridmap.coverage.chain import Geometries, Index
 from gridmap.errors import CRSError, InputError
 
@@ -18,7 +19,11 @@ def polygons_of(name: str, data: Any) -> Geometries:
     if isinstance(geometry, shapely.Geometry):
         geometry = [geometry]
     array = np.asarray(geometry, dtype=object)
-    kinds = shapely.get_type_id(array)
+    try:
+        kinds = shapely.get_type_id(array)
+    except TypeError:
+        check_layer(name, data)
+        raise
     wrong = np.flatnonzero(~np.isin(kinds, (-1, 3, 6)))
     if len(wrong):
         raise InputError(

@@ -8,7 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_band
+from gridmap._checks import check_band, check_layer
 from gridmap.coverage import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.door import one_geometry
@@ -59,6 +59,7 @@ def adopt(
     >>> len(adopt(cells, shapely.box(0, 0, 10, 5), code="id"))
     2
     """
+    check_layer("cells", cells)
     low, high = check_band(households)
     levels = [levels] if isinstance(levels, str) else levels
     frame = cells.drop(columns="parent", errors="ignore")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gridmap._checks import check_same_crs
 from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
 from gridmap.hotspots import wording
 from gridmap.hotspots.base import base_of
 from gridmap.hotspots.kernel import bin_points, smooth
@@ -120,6 +121,7 @@ def density(
     >>> bool(found.values[:, 5].min() > 1.3 > 0.9 > found.values[:, -5].max())
     True
     """
+    check_grid("grid", grid, points)
     pixel = _check_lengths(bandwidth, pixel)
     x, y = _positions(points, grid)
     west, south, east, north = shapely.bounds(grid.boundary)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gridmap.crs import datum_alarm
 from gridmap.errors import InputError, UnassignedWarning
+from gridmap.grid.check import check_grid
 from gridmap.incidents.accounts import accounts as accounts
 from gridmap.incidents.nearest import Placement, locator
 from gridmap.incidents.placing import labelled, place
@@ -86,6 +87,7 @@ def assign(
     2    b       rim          NaN         NaN
     3  NaN   outside            b         3.0
     """
+    check_grid("grid", grid, points)
     if max_distance is not None and not max_distance >= 0:
         raise InputError(f"`max_distance` is {max_distance}; give metres from 0.")
     if hasattr(points, "map_partitions"):

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gridmap._checks import check_crs, label
+from gridmap._checks import check_crs, check_table, label
 from gridmap.errors import CRSError, InputError
 
 DAY = 86_400.0
@@ -39,6 +39,7 @@ def in_metres(
     InputError
         If there are no positions and they are needed.
     """
+    check_table("incidents", incidents)
     if isinstance(incidents, gpd.GeoDataFrame):
         crs = check_crs("incidents", incidents)
         if not crs.is_projected or abs(crs.axis_info[0].unit_conversion_factor - 1) > 1e-9:

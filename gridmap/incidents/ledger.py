@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gridmap._checks import check_table
 from gridmap.errors import InputError
 from gridmap.incidents.ground import wall_times
 from gridmap.incidents.vocabulary import (
@@ -171,6 +172,7 @@ def usual_levels(
 
 def _status_of(incidents: pd.DataFrame) -> pd.Series:
     """Take the stage of each case; `assign` needs ``status`` for itself and moves it aside."""
+    check_table("incidents", incidents)
     if "incident_status" in incidents:
         return incidents["incident_status"]
     if "status" not in incidents:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
+from gridmap.grid.check import check_grid
 from gridmap.incidents.ground import check_span, wall_times
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ def tally(
     2    b     road          1
     3    b    waste          1
     """
+    check_grid("grid", grid, placed)
+    check_table("placed", placed)
     by = [by] if isinstance(by, str) else list(by or ())
     for column in ("code", *by):
         source = "time" if column in _PERIODS and column not in placed else column

@@ -10,6 +10,7 @@ import pyogrio
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import GDAL_FAILURES, quiet, write_gdal
 from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
@@ -40,6 +41,7 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     InputError
         When the file exists, cannot be written, or is no .gpkg.
     """
+    check_grid("grid", grid)
     if names_database(path):
         from gridmap.io.postgis_out import write_grid_tables
 

@@ -9,10 +9,11 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_choice, check_crs, check_same_crs, label
+from gridmap.grid.check import check_grid
 from gridmap.maps import themes
 from gridmap.maps.marks import defect_marks
 from gridmap.maps.payload import web_mercator
-from gridmap.maps.scene import Old, Scene, check_grid, credit_line, grid_scene, today
+from gridmap.maps.scene import Old, Scene, credit_line, grid_scene, today
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
+from gridmap.grid.check import check_grid
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
-from gridmap.maps.scene import check_grid
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:

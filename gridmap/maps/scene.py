@@ -16,7 +16,6 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import label
-from gridmap.errors import InputError
 from gridmap.maps.payload import payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys
 from gridmap.maps.words import ROOM, Lang, level_title, pick
@@ -97,23 +96,6 @@ class Scene:
             **({"marks": self.marks.sent()} if self.marks else {}),
             **self.extras,
         }
-
-
-def check_grid(name: str, grid: object) -> None:
-    """Refuse what is no Grid, cells or a path for instance.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    from gridmap.grid import Grid
-
-    if not isinstance(grid, Grid):
-        raise InputError(
-            f"`{name}` is a {type(grid).__name__}, not a Grid. Read a grid file with "
-            "gridmap.read_grid(path), or make one of cells with gridmap.adopt(cells, boundary)."
-        )
 
 
 def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> Scene:

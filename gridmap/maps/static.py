@@ -15,10 +15,11 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
 from gridmap.maps import hot, themes
 from gridmap.maps.density import with_places
 from gridmap.maps.rates import counted, rate_theme
-from gridmap.maps.scene import check_grid, credit_line
+from gridmap.maps.scene import credit_line
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
 from gridmap.maps import hot, themes
 from gridmap.maps.rates import (
     column_of,
@@ -18,7 +19,7 @@ from gridmap.maps.rates import (
     smoothed_theme,
     staff_columns,
 )
-from gridmap.maps.scene import Scene, check_grid, credit_line, grid_scene
+from gridmap.maps.scene import Scene, credit_line, grid_scene
 from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:

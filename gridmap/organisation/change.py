@@ -8,6 +8,7 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 from gridmap.organisation.rebuild import NEW, rebuilt
 
 
@@ -54,6 +55,7 @@ def move(
     >>> move(grid, 1, "A2").cells["households"].to_dict()
     {'A1': 300, 'A2': 500}
     """
+    check_grid("grid", grid)
     units = grid.units
     if unit not in units.index:
         raise InputError(f"The grid has no unit {unit!r}; see `grid.units`.")
@@ -154,6 +156,7 @@ def split(
 
 
 def _check_codes(grid: Grid, codes: Sequence[str]) -> None:
+    check_grid("grid", grid)
     unknown = [code for code in codes if code not in grid.cells.index]
     if unknown:
         raise InputError(f"The grid has no cell {unknown[0]!r}; see `grid.cells`.")

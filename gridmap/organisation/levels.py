@@ -10,6 +10,7 @@ import shapely
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 
 
 def units_within(
@@ -93,6 +94,7 @@ def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Gr
     InputError
         When an area or the level is not there, or none is chosen.
     """
+    check_grid("grid", grid)
     places = grid.jurisdictions
     if level is not None and level not in grid.levels:
         raise InputError(f"`level` is {level!r}; the grid has {', '.join(grid.levels)}.")

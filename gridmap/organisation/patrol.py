@@ -16,6 +16,7 @@ from gridmap._checks import check_same_crs
 from gridmap.coverage.index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 from gridmap.organisation.roster import postings
 from gridmap.organisation.streets import segments, street_graph
 from gridmap.organisation.walk import Ways, closed_walk
@@ -66,6 +67,7 @@ def patrol(
     >>> patrol(Grid(cells, cells.geometry[0]), road)[["streets_m", "length_m"]].values.tolist()
     [[70.0, 140.0]]
     """
+    check_grid("grid", grid, streets)
     if not speed_kmh > 0:
         raise InputError(f"`speed_kmh` is {speed_kmh}; give kilometres an hour above 0.")
     tell = progress or silent

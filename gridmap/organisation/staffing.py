@@ -9,6 +9,7 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 from gridmap.organisation.roster import postings
 
 Lang = Literal["zh", "en"]
@@ -129,6 +130,7 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     >>> staffing(roster, grid).cells["status"].to_dict()
     {'A1': 'staffed', 'A2': 'no leader'}
     """
+    check_grid("grid", grid, roster)
     placed = postings(roster, grid)
     limit = float(grid.band[1] if limit is None else limit)
     cells = pd.DataFrame(grid.cells.drop(columns="geometry"))
@@ -166,6 +168,7 @@ def who(grid: Grid, roster: pd.DataFrame, x: float, y: float) -> pd.DataFrame:
     DataFrame
         post, role, group and code; the leader first; empty outside the grid.
     """
+    check_grid("grid", grid, roster)
     code = grid.locate(x, y)
     placed = postings(roster, grid)
     found = placed[placed["code"] == code]

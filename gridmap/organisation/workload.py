@@ -9,6 +9,7 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid import Grid
+from gridmap.grid.check import check_grid
 
 
 def workload(
@@ -52,6 +53,7 @@ def workload(
     >>> workload(grid, table, weights={"households": 1, "incidents": 1})["load"].tolist()
     [1.25, 0.75]
     """
+    check_grid("grid", grid)
     cells = grid.cells
     homes = cells.loc[cells["kind"] == "residential", ["households"]]
     table = pd.DataFrame(homes)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_crs
+from gridmap._checks import check_crs, check_layer
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges, shortest_contact
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.community import Community
@@ -31,6 +31,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     InputError
         When there are none, a column is missing, or households are not whole numbers from 0.
     """
+    check_layer("units", units)
     crs = check_crs("units", units)
     if crs.is_geographic:
         raise CRSError(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gridmap._checks import check_choice, label
 from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
 from gridmap.maps.brief.accounts import (
     account,
     cells_account,
@@ -30,7 +31,6 @@ from gridmap.maps.brief.period import FREQUENCY, By, Window
 from gridmap.maps.brief.period import window as window_of
 from gridmap.maps.brief.ranking import ranked_level, ranking
 from gridmap.maps.density import with_places
-from gridmap.maps.scene import check_grid
 from gridmap.maps.words import Lang
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import pandas as pd
 from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
 from gridmap.maps import hot, rates, themes, vendored
 from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.brief import parts, sentences, tables
@@ -20,7 +21,7 @@ from gridmap.maps.brief.figures import computed
 from gridmap.maps.brief.period import FREQUENCY, By
 from gridmap.maps.density import heat_image
 from gridmap.maps.offline import with_policy
-from gridmap.maps.scene import Scene, as_json, check_grid, grid_scene, today
+from gridmap.maps.scene import Scene, as_json, grid_scene, today
 from gridmap.maps.words import Lang, level_title, pick
 from gridmap.privacy import refuse_personal
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_crs, label
+from gridmap._checks import check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.units.noding import Geometries, Ints
@@ -31,10 +31,7 @@ def note(en: str, zh: str) -> Note:
 def check_frame(name: str, frame: Any) -> None:
     """Refuse what is no frame with geometries, or an empty one, or one without a CRS."""
     if not hasattr(frame, "geometry"):
-        raise InputError(
-            f"`{name}` is a {type(frame).__name__} without geometries; give a GeoDataFrame, "
-            f"such as `gridmap.io.read_layer(path)`."
-        )
+        check_layer(name, frame)
     check_crs(name, frame)
     if len(frame) == 0:
         raise InputError(f"`{name}` is empty; give at least one row.")
