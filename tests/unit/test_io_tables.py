@@ -235,7 +235,7 @@ def test_zero_bytes_are_told_wherever_they_are(tmp_path: Path, at: int) -> None:
 def test_a_text_cut_within_a_character_is_refused(tmp_path: Path) -> None:
     text = "code,小区\n" + "a,福苑\n" * 60_000
     (tmp_path / "a.csv").write_bytes(text.encode("gb18030")[:-2])
-    with pytest.raises(InputError, match="(?i)gb18030"):
+    with pytest.raises(InputError, match="18030"):
         read_table(tmp_path / "a.csv")
 
 
