@@ -6,6 +6,7 @@ import glob
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("GRIDMAP_SHARED", ROOT.parent / "shared"))
 REQUIRE_ALL = os.environ.get("GRIDMAP_REQUIRE_ALL") == "1"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _module(*names: str) -> str:

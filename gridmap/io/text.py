@@ -137,7 +137,7 @@ def parse_degrees(value: object) -> float | None:
     if found is None:
         return None
     before, degrees, minutes, seconds, behind = found.groups()
-    angle = float(degrees) + float(minutes or 0) / 60 + float(seconds or 0) / 3600
+    angle = (float(degrees) * 3600 + float(minutes or 0) * 60 + float(seconds or 0)) / 3600
     return -angle if (before or behind) in tuple("sSwW南西") else angle
 
 
