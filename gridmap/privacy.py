@@ -62,10 +62,11 @@ _PATTERNS = (
     ("name of a person", _CALLED),
 )
 _LIKE_CODES = (_ID, _PHONE)  # some code among many may look like one by chance
+_SIGN = "[-－﹣.．﹒ \u00a0\u2000-\u200a\u202f\u205f\u3000]?"  # a dash, a dot or a blank to NFKC
 _SUSPECT = (  # what is looked at closely: any of the patterns fits at most where this does
-    r"[1１][3-9３-９][0-9０-９][-－.． ]?[0-9０-９]{4}[-－.． ]?[0-9０-９]{4}|"
-    r"[0-9０-９]{6}[-－ ]?[12１２][09０９][0-9０-９]{6}|[@＠]|先生|女士|小姐|大爷|大妈|阿姨|"
-    r"[0０][0-9０-９]{2,3}[-－—)）]"
+    rf"[1１][3-9３-９][0-9０-９]{_SIGN}[0-9０-９]{{4}}{_SIGN}[0-9０-９]{{4}}|"
+    rf"[0-9０-９]{{6}}{_SIGN}[12１２][09０９][0-9０-９]{{6}}|[@＠﹫]|先生|女士|小姐|大爷|大妈|阿姨|"
+    r"[0０][0-9０-９]{2,3}[-－﹣—)）﹚]"
 )
 _SAMPLE = 2000
 _RUN = 50  # neighbours are cheaper to look at than single rows

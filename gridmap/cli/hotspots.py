@@ -100,6 +100,7 @@ def command(
     from gridmap.hotspots import hotspots
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
+    from gridmap.privacy import refuse_personal
 
     if emerging is not None and by is None:
         raise click.UsageError("--emerging needs --by day, week or month.")
@@ -108,6 +109,9 @@ def command(
     proved = read_grid(grid)
     where = {**where, "time": time, "category": category}
     placed, accounts = _placed(shell, proved, incidents, since, until, where)
+    if category is not None:
+        words = placed[["category"]].rename(columns={"category": category})
+        refuse_personal(words, name=incidents, to="a table of hotspots")
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = _counted(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure

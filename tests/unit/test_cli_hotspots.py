@@ -71,6 +71,21 @@ def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Pa
     assert len(histories) == 200 and "hot" in set(histories["side"])
 
 
+@pytest.mark.parametrize("heading", ["问题大类", "上报人"])
+def test_categories_that_tell_of_persons_are_refused(
+    folder: Path, tmp_path: Path, heading: str
+) -> None:
+    table = pd.read_csv(folder / "incidents.csv").rename(columns={"问题大类": heading})
+    if heading == "问题大类":
+        table.loc[1500, heading] = "噪音，致电13800000000"
+    table.to_csv(tmp_path / "persons.csv", index=False)
+    arguments = [str(folder / "grid.gpkg"), str(tmp_path / "persons.csv"), "--datum", "EPSG:4547"]
+    options = ["-o", str(tmp_path / "spots.csv"), "--category", heading, "--lang", "en"]
+    found = CliRunner().invoke(main, ["hotspots", *arguments, *options])
+    assert found.exit_code == 2 and "look personal" in found.stderr
+    assert not (tmp_path / "spots.csv").exists()
+
+
 def test_quarters_are_periods(folder: Path, tmp_path: Path) -> None:
     found = run(folder, "-o", str(tmp_path / "spots.csv"), "--by", "quarter")
     assert found.exit_code == 0, found.output

@@ -177,3 +177,11 @@ def test_a_spoilt_key_file_is_named(tmp_path: Path) -> None:
         local_key(tmp_path / "key")
     with pytest.raises(InputError, match="cannot be used"):
         local_key(tmp_path / "no" / "key")
+
+
+@pytest.mark.parametrize(
+    "text", ["138\u30000000\u30000000", "138\u00a00000\u00a00000", "138﹣0000﹣0000", "a﹫b.com"]
+)
+def test_a_thorough_look_sees_what_other_blanks_and_signs_hide(text: str) -> None:
+    frame = pd.DataFrame({"描述": ["占道"] * 20 + [f"致电{text}"]})
+    assert "描述" in personal_columns(frame, thorough=True)
