@@ -91,9 +91,9 @@ def command(
     kinds = _kinds(fail_on)
     for path in filter(None, (layer, page, tests)):
         check_writable(path, overwrite=overwrite)
-    given = _read(cells, boundary, parents, crs)
+    given = _read(cells, boundary, parents, crs, code, count)
     given.parent_column = parent_column or given.parent_column
-    given.code, given.count = code or given.code, count or given.count
+    given.count = count or given.count
     given.low, given.high = low or given.low, high or given.high
     lang = cast(Lang, shell.lang)
     found = validate(
@@ -136,17 +136,30 @@ def _band(given: _Given) -> tuple[int, int] | None:
     return given.low or 300, given.high or max(600, given.low or 0)
 
 
-def _read(cells: str, boundary: str | None, parents: str | None, crs: str | None) -> _Given:
+def _read(
+    cells: str,
+    boundary: str | None,
+    parents: str | None,
+    crs: str | None,
+    code: str | None,
+    count: str | None,
+) -> _Given:
+    """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
     from gridmap.io.gridfile import is_grid_file
+    from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
     source = find_source(cells)
     if source.layer is None and is_grid_file(source):
         given = _read_grid(str(source.path), crs)
     else:
-        frame = read_layer(cells, crs=crs)
+        if code is None:
+            frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]
+        else:
+            frame = read_layer(cells, crs=crs)
         given = _Given(frame, code="code" if "code" in frame else None)
+    given.code = code or given.code
     if boundary is not None:
         given.boundary = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     if parents is not None:

@@ -45,7 +45,25 @@ def boundary_of(boundary: Any) -> shapely.Geometry | None:
         return rows[0]
     if shapely.coverage_is_valid(rows):
         return shapely.coverage_union_all(rows)
+    for row in rows[~shapely.is_valid(rows)]:
+        check_area(row)
     return shapely.union_all(rows)
+
+
+def check_area(outline: shapely.Geometry) -> None:
+    """Refuse an outline that crosses itself, or is otherwise no area.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
+    if not shapely.is_valid(outline):
+        reason, _, place = shapely.is_valid_reason(outline).rstrip("]").partition("[")
+        raise InputError(
+            f"`boundary` is no area: {reason} at {place}. Mend it first; until then nothing can be "
+            "proved of what fills it."
+        )
 
 
 def match_parents(

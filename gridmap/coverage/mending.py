@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gridmap._checks import check_choice
 from gridmap.coverage.bench import extra_vertices, mend
 from gridmap.coverage.chain import rings_of
-from gridmap.coverage.given import boundary_of, polygons_of, same_crs
+from gridmap.coverage.given import boundary_of, check_area, polygons_of, same_crs
 from gridmap.coverage.junctions import split
 from gridmap.coverage.nodes import with_vertices
 from gridmap.coverage.outcome import outcome
@@ -157,12 +157,7 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
             "`boundary` is missing, so nothing says what the cells should fill. "
             "Hand in the outline, or `outline` to derive it from the cells."
         )
-    if not shapely.is_valid(outline):
-        reason, _, place = shapely.is_valid_reason(outline).rstrip("]").partition("[")
-        raise InputError(
-            f"`boundary` is no area: {reason} at {place}. Mend it first; until then nothing can be "
-            "proved of what fills it."
-        )
+    check_area(outline)
     if exclude is not None:
         areas = polygons_of("exclude", exclude)
         outline = shapely.difference(outline, shapely.union_all(made_valid(areas)))

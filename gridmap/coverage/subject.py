@@ -14,9 +14,9 @@ import shapely
 from gridmap._checks import check_choice, label
 from gridmap.coverage.attributes import Remark
 from gridmap.coverage.chain import Geometries, Rings, rings_of
-from gridmap.coverage.given import boundary_of, polygons_of
+from gridmap.coverage.given import boundary_of, check_area, polygons_of
 from gridmap.coverage.outline import outline_of
-from gridmap.coverage.wording import Lang, pick, reason_in
+from gridmap.coverage.wording import Lang, pick
 from gridmap.errors import InputError
 
 
@@ -77,15 +77,8 @@ def _outline(
                 "the parts of the boundary layer do not match each other; they were dissolved",
             )
         )
-    if outline is not None and not shapely.is_valid(outline):
-        reason = reason_in(lang, shapely.is_valid_reason(outline))
-        notes.append(
-            pick(
-                lang,
-                f"边界本身无效（{reason}），什么也证明不了：请先修正边界",
-                f"the boundary is no area ({reason}), so nothing can be proved: mend it first",
-            )
-        )
+    if outline is not None:
+        check_area(outline)
     return outline
 
 

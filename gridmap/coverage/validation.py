@@ -85,7 +85,7 @@ def validate(
     Raises
     ------
     InputError
-        When a column is missing or a geometry is no polygon.
+        When a column is missing, a geometry is no polygon, or the boundary is no area.
 
     Examples
     --------

@@ -154,16 +154,32 @@ def read_dedicated(spec: Spec, *, crs: Any = None) -> tuple[gpd.GeoDataFrame, Un
 
 
 def read_cells(
-    spec: Spec, *, crs: Any = None, code: str | None = None, count: str | None = None
+    spec: Spec,
+    *,
+    crs: Any = None,
+    code: str | None = None,
+    count: str | None = None,
+    need_crs: bool = False,
 ) -> tuple[gpd.GeoDataFrame, Understanding]:
     """Read cells that somebody drew; defects stay in, to be found.
+
+    Parameters
+    ----------
+    spec : str or path
+        A layer.
+    crs : CRS, optional
+        For a file that does not say its own.
+    code, count : str, optional
+        Columns; found by their headings when not given.
+    need_crs : bool
+        Whether a layer without a CRS is refused.
 
     Returns
     -------
     tuple of GeoDataFrame and Understanding
         Columns as in the file; ``code`` and ``households`` beside them where understood.
     """
-    frame = read_layer(spec, crs=crs, need_crs=False)
+    frame = read_layer(spec, crs=crs, need_crs=need_crs)
     named, known = understand(
         frame, "cell", choose={"code": code, "households": count}, convert=False
     )

@@ -30,6 +30,7 @@ Note = tuple[str, str]
 Spec = str | os.PathLike[str]
 
 _SAMPLE = 2000
+_OF_LINES = ("barrier",)  # the only table whose rows are lines
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _look_layer(source: Source, name: str) -> Layer:
         kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
     sample = pd.DataFrame(rows, columns=list(kinds))
     crs = parse_crs(wkt) if wkt else None
-    reads_as, columns = _columns(sample, kinds)
+    reads_as, columns = _columns(sample, kinds, shape)
     suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
     if source.suffix == ".shp" and not kinds:
         suspicions.append(("没有属性；可能缺少 .dbf。", "No attributes; its .dbf may be missing."))
@@ -234,8 +235,8 @@ def _look_whole(source: Source, spec: Spec) -> list[Layer]:
         return [Layer(name, "", len(frame), "", None, "", reads_as, columns)]
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     extent = _finite(frame.total_bounds)
-    reads_as, columns = _columns(table, _kinds(table))
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
+    reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
     suspicions = crs_suspicions(frame.crs, extent, True) + service_suspicions(table)
     return [Layer(name, kinds, len(frame), crs, extent, "", reads_as, columns, suspicions)]
@@ -245,11 +246,15 @@ def _kinds(frame: pd.DataFrame) -> dict[str, str]:
     return {str(c): str(frame.dtypes.iloc[n]) for n, c in enumerate(frame.columns)}
 
 
-def _columns(sample: pd.DataFrame, kinds: dict[str, str]) -> tuple[str, list[Column]]:
+def _columns(
+    sample: pd.DataFrame, kinds: dict[str, str], shape: str = ""
+) -> tuple[str, list[Column]]:
     """Return the kind of table that understands most columns, and each column under it."""
-    fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in TABLES}
+    lines = bool(shape) and all("LineString" in part for part in shape.split("/"))
+    tables = _OF_LINES if lines else TABLES
+    fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
     understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
-    best = max(TABLES, key=lambda table: understood[table])
+    best = max(tables, key=lambda table: understood[table])
     if not understood[best]:
         best = ""
     personal = personal_columns(sample)

@@ -194,3 +194,17 @@ def test_places_without_end_are_no_extent(tmp_path: Path) -> None:
     nowhere.to_parquet(tmp_path / "b.parquet")
     document = json.loads(run("info", tmp_path / "b.parquet", "--json").stdout)
     assert document["layers"][0]["extent"] is None
+
+
+def test_lines_read_as_barriers_only(tmp_path: Path) -> None:
+    lines = gpd.GeoDataFrame(
+        {"kind": ["river", "street"]},
+        geometry=shapely.linestrings([[[0, 0], [1, 1]], [[0, 1], [1, 0]]]),
+        crs=4547,
+    )
+    write_layer(lines, tmp_path / "lines.gpkg")
+    lines.to_parquet(tmp_path / "lines.parquet")
+    for name in ("lines.gpkg", "lines.parquet"):
+        (layer,) = look(tmp_path / name)
+        assert layer.reads_as == "barrier"
+        assert [column.field for column in layer.columns] == ["kind"]

@@ -225,3 +225,28 @@ def test_adopted_cells_are_held_against_the_band_when_their_households_are_known
 
 def _united(path: Path) -> shapely.Geometry:
     return gpd.read_file(path).union_all()
+
+
+def test_cells_are_named_by_their_chinese_codes(files: Path) -> None:
+    """A Shapefile from the street office: 网格编号, cut by nobody, needs no --code."""
+    cells = gpd.read_file(files / "moved.gpkg").rename(columns={"code": "网格编号"})
+    cells["网格编号"] = ["A01", "A02", "A03", "A04"]
+    cells.to_file(files / "cells.shp", encoding="gbk")
+    options = ["--boundary", files / "boundary.gpkg", "--json"]
+    found = json.loads(run("validate", files / "cells.shp", *options).stdout)
+    named = {name for defect in found["defects"] for name in defect["cells"]}
+    assert named and named <= {"A01", "A02", "A03", "A04"}
+    cells["另编"] = list("wxyz")
+    cells.to_file(files / "own.gpkg")
+    found = json.loads(run("validate", files / "own.gpkg", *options, "--code", "另编").stdout)
+    assert {name for defect in found["defects"] for name in defect["cells"]} <= set("wxyz")
+
+
+def test_a_boundary_that_is_no_area_is_bad_input(files: Path) -> None:
+    """One line and exit code 2; nothing was proved, so nothing failed."""
+    bow = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
+    for name, shapes in (("bow", [bow]), ("bows", [bow, shapely.box(5, 0, 20, 10)])):
+        gpd.GeoDataFrame(geometry=shapes, crs=4547).to_file(files / f"{name}.gpkg")
+        found = run("validate", files / "whole.gpkg", "--boundary", files / f"{name}.gpkg")
+        assert found.exit_code == 2 and found.stdout == ""
+        assert "边界本身无效：自相交" in found.stderr
