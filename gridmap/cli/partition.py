@@ -51,6 +51,8 @@ if TYPE_CHECKING:
               help="Cell of the old grid that must not change.")  # fmt: skip
 @click.option("--approve", "approved", metavar="CODE", multiple=True,
               help="Community whose exceptions are approved.")  # fmt: skip
+@click.option("--on", metavar="DAY", default="",
+              help="Day from which the cells hold, as 2026-07-01.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="Another seed, another grid.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes.")
 @click.option("--report", "report_path", type=click.Path(path_type=Path), metavar="R.json",
@@ -76,6 +78,7 @@ def command(
     from gridmap.io.gridparts import PARTS
     from gridmap.io.source import without_password
     from gridmap.partition import partition
+    from gridmap.partition.remarks import remarks
     from gridmap.partition.report import report
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
@@ -104,6 +107,7 @@ def command(
         limit=options["limit"],
         locked=options["locked"],
         approved=options["approved"],
+        on=options["on"],
         workers=options["workers"],
         lang=lang,
         progress=shell.progress(),
@@ -112,6 +116,8 @@ def command(
     write_grid(grid, output, overwrite=overwrite)
     clock.lap("write")
     made = report(grid, timings=clock.laps)
+    for note in remarks(grid):
+        shell.say(note[shell.lang])
     if report_path is not None:
         with replacing(report_path, overwrite=overwrite) as path:
             html = report_path.suffix.lower() in {".html", ".htm"}

@@ -129,6 +129,12 @@ class Grid:
         return dict(self._parameters)
 
     @property
+    def former_parents(self) -> dict[str, str]:
+        """Cells that keep the code of a former jurisdiction, and which that was."""
+        known = self._parameters.get("former_parents", {})
+        return {code: parent for code, parent in known.items() if code in self._cells.index}
+
+    @property
     def levels(self) -> tuple[str, ...]:
         """Columns of the hierarchy, coarse to fine."""
         return self._levels
@@ -238,6 +244,7 @@ class Grid:
             "code": code,
             "name": cell["name"],
             "parent": cell["parent"],
+            "former_parent": self.former_parents.get(code),
             "kind": cell["kind"],
             "households": int(cell["households"]),
             "band": (low, high),

@@ -60,13 +60,14 @@ def assemble(
     scheme: str = DEFAULT_SCHEME,
     kept: Mapping[int, str] | None = None,
     old: Grid | None = None,
+    on: str = "",
     lang: str = "zh",
 ) -> Grid:
     """Dissolve units into cells, give codes and names, and prove the whole.
 
     `exceptions` has a column ``cell``, the number of the cell it speaks of, and so have the
     parameters under ``enclosing``. `kept` are the codes of cells that continue one of the `old`
-    grid; its other codes are retired, and the parameters tell what changed.
+    grid; its other codes are retired, and the parameters tell what changed. `on` is the day.
     """
     levels = [level for level in units.attrs.get("levels", []) if level in units]
     cells = _cells(units, label, levels)
@@ -93,6 +94,9 @@ def assemble(
     if old is not None:
         cells = _as_they_were(cells, old)
         parameters = {**parameters, "change": change(old.cells, cells, made)}
+        if former := _former_parents(old, cells):
+            parameters["former_parents"] = former
+    cells = _dated(cells, old, on)
     if "enclosing" in parameters:
         enclosing = sorted(codes[number] for number in parameters["enclosing"])
         parameters = {**parameters, "enclosing": enclosing}
@@ -105,9 +109,29 @@ def assemble(
         jurisdictions=jurisdictions,
         units=made,
         exceptions=exceptions.sort_values("code", ignore_index=True),
-        retired=None if old is None else _retired(old, set(codes)),
+        retired=None if old is None else _retired(old, set(codes), on),
         parameters=parameters,
     )
+
+
+def _former_parents(old: Grid, cells: gpd.GeoDataFrame) -> dict[str, str]:
+    """Return the cells whose code another jurisdiction gave, with that jurisdiction."""
+    codes = cells.index.intersection(old.cells.index)
+    origin = old.cells["parent"].to_dict() | old.former_parents
+    now = cells["parent"].to_dict()
+    return {str(code): origin[code] for code in codes if origin[code] != now[code]}
+
+
+def _dated(cells: gpd.GeoDataFrame, old: Grid | None, on: str) -> gpd.GeoDataFrame:
+    """Return cells with the day from which each holds, where any day is known."""
+    before = None if old is None else old.cells.get("valid_from")
+    if before is None and not on:
+        return cells
+    known = pd.Series(on, cells.index, dtype=object)
+    if old is not None:
+        kept = cells.index.intersection(old.cells.index)
+        known[kept] = "" if before is None else before[kept]
+    return cells.assign(valid_from=known)
 
 
 def _as_they_were(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
@@ -120,10 +144,10 @@ def _as_they_were(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
     return cells
 
 
-def _retired(old: Grid, living: set[str]) -> pd.DataFrame:
+def _retired(old: Grid, living: set[str], on: str) -> pd.DataFrame:
     """Return the codes that are never given again, those of the old grid's past included."""
     gone = [code for code in old.cells.index if code not in living]
-    return with_retired(old, gone, "", "partition keep")
+    return with_retired(old, gone, on, "partition keep")
 
 
 def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.GeoDataFrame:

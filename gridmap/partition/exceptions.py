@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import geopandas as gpd
@@ -36,7 +37,8 @@ def exceptions_of(
     rows = []
     for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
         call = caller(units, community)
-        for cell, finding in sorted(outcome.reasons.items()):
+        for cell, bare in sorted(outcome.reasons.items()):
+            finding = replace(bare, facts={**bare.facts, "all": community.total})
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
             rows.append(
                 {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 import geopandas as gpd
@@ -12,6 +13,7 @@ import pandas as pd
 from gridmap.errors import InputError
 from gridmap.partition.holes import enclosing_cells
 from gridmap.partition.kernels import Ints
+from gridmap.partition.missed import proved_impossible
 from gridmap.partition.solve import Outcome
 from gridmap.partition.task import Wishes
 from gridmap.partition.workers import Job
@@ -33,6 +35,24 @@ def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict
     if (numbers < 1).any() or (numbers % 1 != 0).any():
         raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
     return {str(key): int(number) for key, number in numbers.items()}
+
+
+def check_approved(approved: Collection[str], units: gpd.GeoDataFrame) -> None:
+    """Refuse to approve exceptions of jurisdictions that are not there."""
+    known = units["parent"].astype(str).unique()
+    for code in sorted(set(approved).difference(known)):
+        raise InputError(
+            f"`approved` names {code!r}, which is no jurisdiction of the units. Give a code such "
+            f"as {known[0]!r}."
+        )
+
+
+def check_day(on: str) -> None:
+    """Refuse a day that is none."""
+    try:
+        date.fromisoformat(on or "2000-01-01")
+    except ValueError:
+        raise InputError(f"`on` is {on!r}; give a day, as 2026-07-01.") from None
 
 
 def wanted_target(target: float | None, low: int, high: int) -> float:
@@ -58,7 +78,7 @@ def unmet(
 
     ``crossed`` lists the jurisdictions with cells across a hard barrier, ``enclosing`` the numbers
     of the cells around others although holes are unwanted, ``cells_missed`` the cells wanted and
-    made in a jurisdiction.
+    made in a jurisdiction, and whether the number wanted is proved impossible.
     """
     pairs = list(zip(jobs, outcomes, strict=True))
     found: dict[str, Any] = {
@@ -70,7 +90,11 @@ def unmet(
             for cell in enclosing_cells(job.community, outcome.label)
         ],
         "cells_missed": {
-            job.community.key: [job.cells, outcome.cells]
+            job.community.key: {
+                "wanted": job.cells,
+                "made": outcome.cells,
+                "proved": proved_impossible(job.community, wishes, job.cells),
+            }
             for job, outcome in pairs
             if job.cells and job.cells != outcome.cells
         },

@@ -16,7 +16,14 @@ from gridmap.partition.assemble import assemble, dedicate
 from gridmap.partition.exceptions import exceptions_of
 from gridmap.partition.keep import beyond_limit, kept_codes, read_old, unaltered, units_locked
 from gridmap.partition.kernels import Ints, warm
-from gridmap.partition.options import discount_of, unmet, wanted_cells, wanted_target
+from gridmap.partition.options import (
+    check_approved,
+    check_day,
+    discount_of,
+    unmet,
+    wanted_cells,
+    wanted_target,
+)
 from gridmap.partition.solve import Outcome
 from gridmap.partition.survey import check_units, communities
 from gridmap.partition.task import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
@@ -41,6 +48,7 @@ def partition(
     limit: float | None = None,
     locked: Collection[str] = (),
     approved: Collection[str] = (),
+    on: str = "",
     scheme: str | None = None,
     workers: int = 1,
     dask: Any = None,
@@ -67,7 +75,8 @@ def partition(
     cells : Series or str, optional
         Cells wanted in each jurisdiction: a Series by its code, or a column of the units. Where
         the band allows no such division, or none is found, the number is as near as can be, and
-        ``parameters["cells_missed"]`` holds the number wanted and made.
+        ``parameters["cells_missed"]`` holds the number wanted and made, and whether the one
+        wanted is proved impossible.
     weight : str, optional
         Column of workload that is balanced between cells, in place of households.
     quality : {"default", "fast", "best"}
@@ -82,7 +91,8 @@ def partition(
         split only where the band demands it, never for compactness.
     keep : Grid, optional
         An old grid that is changed as little as the band demands. Surviving cells keep their
-        codes, codes of others are retired, and ``parameters["change"]`` tells what moved.
+        codes, codes of others are retired, and ``parameters["change"]`` tells what moved. A cell
+        keeps its code in another jurisdiction too: `Grid.former_parents` tells which do.
     move_price : float, optional
         What moving a cell's worth of households costs against compactness; 3 by default.
     limit : float, optional
@@ -92,6 +102,9 @@ def partition(
         Codes of old cells that must not change.
     approved : collection of str
         Jurisdictions whose exceptions are approved.
+    on : str
+        Day from which the cells hold, as 2026-07-01: new ones bear it in the column
+        ``valid_from``, codes retired by `keep` in ``valid_to``.
     scheme : str, optional
         Pattern of the codes or its name, as in `gridmap.codes.code_pattern`; by default that of
         the grid that is kept, else the jurisdiction's code and three digits.
@@ -139,6 +152,8 @@ def partition(
     )
     wanted = wanted_cells(cells, frame)
     units_locked(keep, locked)
+    check_approved(approved, frame)
+    check_day(on)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
     jobs = [
         Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
@@ -166,7 +181,9 @@ def partition(
         approved = {*approved, *_approved_before(kept.grid)}
         codes = kept_codes(kept, frame, label)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
-    grid = assemble(frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, lang=lang)
+    grid = assemble(
+        frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, on=on, lang=lang
+    )
     if keep is not None:
         unaltered(keep, grid, locked)
     return grid

@@ -12,6 +12,7 @@ import pandas as pd
 from gridmap.contiguity import contacts
 from gridmap.grid import Grid
 from gridmap.partition.certificates import UNKNOWN
+from gridmap.partition.remarks import remarks
 
 SCHEMA = "gridmap.partition/1"
 
@@ -99,10 +100,8 @@ class Report:
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,
-            **{
-                name: self.grid.units.attrs.get(name, [])
-                for name in ("repaired", "outside", "notes")
-            },
+            "notes": [*self.grid.units.attrs.get("notes", []), *remarks(self.grid)],
+            **{name: self.grid.units.attrs.get(name, []) for name in ("repaired", "outside")},
         }
         if self.timings:
             document["timings"] = self.timings

@@ -19,12 +19,17 @@ from gridmap.partition.certificates import (
 
 Lang = Literal["zh", "en"]
 Name = Callable[[int], str]
+PART = "part"  # a part of a community with too few households
 
 
 def reason(finding: Finding, low: int, high: int, name: Name, lang: Lang = "zh") -> str:
-    """Return why a part cannot be cut, as one sentence; `name` calls a unit by its position."""
+    """Return why a part cannot be cut, as one sentence; `name` calls a unit by its position.
+
+    The fact ``all``, the households of the community, tells a part from the whole.
+    """
     facts = _named(finding.facts, name, lang) | {"min": low, "max": high}
-    return _REASONS[finding.kind][lang].format(**facts)
+    few = finding.kind == TOO_FEW and facts["households"] < facts.get("all", 0)
+    return _REASONS[PART if few else finding.kind][lang].format(**facts)
 
 
 def options(finding: Finding, low: int, high: int, name: Name, lang: Lang = "zh") -> list[str]:
@@ -66,7 +71,13 @@ def _bands(finding: Finding, low: int, high: int) -> dict[str, Any]:
 _REASONS: dict[str, dict[Lang, str]] = {
     TOO_FEW: {
         "zh": "只有 {households} 户，不足 {min} 户，无法成为一个网格。",
-        "en": "It has {households} households, fewer than {min}, too few for one cell.",
+        "en": "Only {households} households, fewer than {min}: too few for one cell.",
+    },
+    PART: {
+        "zh": "与其余部分不相连的一块只有 {households} 户（全社区 {all} 户），"
+        "不足 {min} 户，无法成为一个网格。",
+        "en": "A part cut off from the rest has only {households} of the {all} households, fewer "
+        "than {min}: too few for one cell.",
     },
     ARITHMETIC: {
         "zh": "{households} 户无法分成每个 {min}–{max} 户的网格：任何个数都凑不成。",

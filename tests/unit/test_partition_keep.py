@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ import gridmap as gm
 from gridmap.errors import CRSError, InputError
 from gridmap.partition.matching import match
 from gridmap.partition.repair import Old, keep
+from gridmap.partition.report import report
 from gridmap.partition.solve import solve
 from gridmap.partition.task import EFFORTS, Wishes
 from tests.partition_graphs import HIGH, LOW, lattice
@@ -124,7 +126,9 @@ def test_a_kept_grid_gets_the_number_of_cells_wanted_and_changes_little(step: in
     assert new.parameters["change"]["unchanged"] >= len(old) - 5 * abs(step)
     held = gm.partition(units, keep=old, cells=wanted, limit=0.0)
     assert held.parameters["change"]["unchanged"] == len(old)
-    assert held.parameters["cells_missed"] == {"001": [wanted["001"], count["001"]]}
+    assert held.parameters["cells_missed"] == {
+        "001": {"wanted": wanted["001"], "made": count["001"], "proved": False}
+    }
 
 
 def test_new_land_joins_a_cell_or_becomes_one() -> None:
@@ -163,3 +167,70 @@ def test_keeping_never_leaves_more_cells_outside_than_there_were(seed: int, side
     outside = int(((before < LOW) | (before > HIGH)).sum())
     assert len(new.reasons) <= outside
     assert len(match(new.label, home, land.households)) <= new.cells
+
+
+def test_cells_of_united_jurisdictions_keep_their_codes_and_it_is_said() -> None:
+    units = town(14, 2)
+    old = gm.partition(units)
+    united = units.assign(parent="601")
+    new = gm.partition(united, keep=old)
+    assert set(new.cells.index) == set(old.cells.index)
+    assert new.former_parents == old.cells["parent"].to_dict()
+    code = old.cells.index[0]
+    assert new.why(code)["former_parent"] == "001"
+    assert old.why(code)["former_parent"] is None
+    said = report(new).as_dict()["notes"][-1]
+    assert f"{len(old)} cells keep codes of a former jurisdiction" in said["en"]
+    assert f"{len(old)} 个网格沿用原社区的编码" in said["zh"] and code in said["zh"]
+    again = gm.partition(united, keep=new)
+    assert again.former_parents == new.former_parents
+    parted = gm.partition(units, keep=again)
+    assert parted.former_parents == {}
+
+
+def test_days_are_kept_and_new_ones_recorded() -> None:
+    units = town(10, 1, seed=3)
+    assert "valid_from" not in gm.partition(units).cells
+    old = gm.partition(units, on="2024-01-01")
+    assert set(old.cells["valid_from"]) == {"2024-01-01"}
+    fewer = units.assign(households=(units["households"] * 0.6).astype(int))
+    new = gm.partition(fewer, keep=old, on="2026-07-01")
+    assert set(new.cells["valid_from"]) == {"2024-01-01"}
+    assert len(new.retired)
+    assert set(new.retired["valid_from"]) == {"2024-01-01"}
+    assert set(new.retired["valid_to"]) == {"2026-07-01"}
+    more = units.assign(households=units["households"] * 2)
+    back = gm.partition(more, keep=new, on="2027-01-01")
+    days = back.cells["valid_from"]
+    assert set(days[days.index.isin(old.cells.index)]) == {"2024-01-01"}
+    assert set(days[~days.index.isin(old.cells.index)]) == {"2027-01-01"}
+
+
+def test_approving_what_is_not_there_is_refused() -> None:
+    units = row(200, 250)
+    with pytest.raises(
+        InputError, match=r"`approved` names 'NOPE', which is no jurisdiction .* '001'"
+    ):
+        gm.partition(units, approved=["NOPE"])
+    with pytest.raises(InputError, match="`on` is 'tomorrow'; give a day"):
+        gm.partition(units, on="tomorrow")
+
+
+def test_a_number_of_cells_that_cannot_be_is_told_from_one_not_found() -> None:
+    grid = gm.partition(row(250, 100, 250), cells=pd.Series({"001": 2}))
+    assert grid.parameters["cells_missed"] == {"001": {"wanted": 2, "made": 1, "proved": True}}
+    said = report(grid).as_dict()["notes"][-1]
+    assert "proved impossible 1, not found 0 (001: 1 for 2)" in said["en"]
+    assert "证明不可能 1 个，未找到 0 个（001：要 2 个，实为 1 个）" in said["zh"]
+
+
+def test_a_part_with_too_few_households_is_called_a_part() -> None:
+    units = row(400, 3)
+    units.loc[1, "geometry"] = shapely.transform(units.geometry[1], lambda xy: xy + 5000.0)
+    reason = gm.partition(units, lang="en").exceptions["reason"].iloc[0]
+    assert reason == (
+        "A part cut off from the rest has only 3 of the 403 households, fewer than 300: too few "
+        "for one cell."
+    )
+    whole = gm.partition(row(40, 3), lang="en").exceptions["reason"].iloc[0]
+    assert whole == "Only 43 households, fewer than 300: too few for one cell."
