@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from gridmap.errors import InputError
 from gridmap.incidents.accounts import Accounts
 from gridmap.incidents.nearest import Locator, locator
-from gridmap.incidents.placing import assign_with
+from gridmap.incidents.placing import RESULT_COLUMNS, assign_with
 from gridmap.incidents.sources import ParquetFile, geometry_of
+from gridmap.incidents.stream import target_schema
 
 if TYPE_CHECKING:
     from gridmap.grid import Grid
@@ -73,6 +75,8 @@ def assign_on_cluster(
 ) -> Accounts:
     """Assign Parquet on a Dask cluster, into a folder of Parquet that appears when complete.
 
+    Columns, their types and values are those that `assign_file` writes.
+
     Parameters
     ----------
     source : str
@@ -116,13 +120,19 @@ def assign_on_cluster(
         raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
     partial_target = target.with_name(f".gridmap-{target.name}")
     with client:
-        frame = dd.read_parquet(str(Path(source).resolve()), split_row_groups="adaptive")
+        frame = dd.read_parquet(
+            str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
+        )
         placed = assign_partitions(frame, grid, max_distance=max_distance, datum=datum, x=x, y=y)
+        placed = placed.map_partitions(
+            _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False
+        )
         shutil.rmtree(partial_target, ignore_errors=True)
         try:
             placed.to_parquet(
                 str(partial_target.resolve()),
                 write_index=False,
+                schema=target_schema(ParquetFile(Path(source)).schema),
                 compression="zstd",
                 name_function="part-{:06d}.parquet".format,
             )
@@ -226,6 +236,13 @@ def _floats(values: Any) -> npt.NDArray[np.float64]:
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     filled = values.cast(pa.float64()).fill_null(np.nan)
     return np.asarray(filled.to_numpy(zero_copy_only=False))
+
+
+def _as_streamed(placed: pd.DataFrame) -> pd.DataFrame:
+    """Return a part as `assign_file` writes it: own columns first, codes as text, millimetres."""
+    results = placed[list(RESULT_COLUMNS)].astype(dict.fromkeys(RESULT_COLUMNS[:3], object))
+    own = placed.drop(columns=list(RESULT_COLUMNS))
+    return pd.concat([own, results.round({"distance_m": 3})], axis=1)
 
 
 def _accounts_of(folder: Path) -> Accounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ def assign_file(
     own = renamed(source.schema.names, names, own_prefix)
     pointed = write is not None or target.suffix.lower() == ".gpkg"
     with_points = pointed and geometry_of(source.schema) is None
-    schema = _target_schema(source.schema, own, names, with_points)
+    schema = target_schema(source.schema, own, names, with_points)
     crs = grid.crs if with_points else source.crs
 
     def placed() -> Iterator[pa.RecordBatch]:
@@ -276,9 +276,26 @@ def _strange(columns: list[pa.Array]) -> str | None:
     return None
 
 
-def _target_schema(
-    schema: pa.Schema, own: Mapping[str, str], names: list[str], with_points: bool
+def target_schema(
+    schema: pa.Schema,
+    own: Mapping[str, str] | None = None,
+    names: Sequence[str] = RESULT_COLUMNS,
+    with_points: bool = False,
 ) -> pa.Schema:
+    """Return the columns that incidents are written with, from those they were read with.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the incidents.
+    own : mapping, optional
+        New names of their columns; by default those that `renamed` gives.
+    names : sequence of str
+        Of the four columns that place them.
+    with_points : bool
+        Whether a column of points is added.
+    """
+    own = renamed(schema.names, names) if own is None else own
     fields = [f.with_name(own.get(f.name, f.name)) for f in schema]
     types = (pa.string(), pa.string(), pa.string(), pa.float64())
     fields += [pa.field(name, kind) for name, kind in zip(names, types, strict=True)]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import shapely
 from click.testing import CliRunner
+from pyarrow import parquet as pq
 
 import gridmap as gm
 from gridmap.cli import main
@@ -136,6 +139,38 @@ def test_the_command_writes_a_folder(
     again = CliRunner().invoke(main, [*arguments, "--dask", address])
     assert again.exit_code == 2
     assert not list(tmp_path.glob(".gridmap-*"))
+
+
+def test_a_cluster_writes_what_a_plain_run_writes(
+    cluster: Any, mosaic_grid: gm.Grid, tmp_path: Path
+) -> None:
+    """Same columns in the same order, same types, same values, whatever the way."""
+    rng = np.random.default_rng(1)
+    many = pd.array(rng.integers(0, 9, 3000), dtype="Int64")
+    many[::7] = pd.NA
+    table = pa.table(
+        {
+            "code": [f"own {k}" for k in range(3000)],
+            "number": pa.array(many),
+            "money": pa.array([Decimal(k).scaleb(-2) for k in range(3000)], pa.decimal128(9, 2)),
+            "when": pa.array(range(3000), pa.timestamp("us")),
+            "kind": pa.array(["a", "b", None] * 1000).dictionary_encode(),
+            "x": (500_000 + rng.uniform(-300, 3300, 3000)).astype(str),
+            "y": 3_400_000 + rng.uniform(-300, 3300, 3000),
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=1000)
+    gm.write_grid(mosaic_grid, tmp_path / "grid.gpkg")
+    command = ["assign", str(tmp_path / "grid.gpkg"), str(tmp_path / "in.parquet"), "-o"]
+    plain = CliRunner().invoke(main, [*command, str(tmp_path / "out.parquet")])
+    spread = CliRunner().invoke(
+        main, [*command, str(tmp_path / "out"), "--dask", cluster.scheduler.address]
+    )
+    assert plain.exit_code == spread.exit_code == 0, spread.output
+    assert plain.stdout == spread.stdout
+    one, other = pq.read_table(tmp_path / "out.parquet"), pq.read_table(tmp_path / "out")
+    assert one.schema.equals(other.schema)
+    assert one.equals(other)
 
 
 def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
