@@ -30,7 +30,7 @@ def connected(source: Source) -> Iterator[Any]:
     try:
         with psycopg.connect(source.url, connect_timeout=_WAIT) as connection:
             yield connection
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeError) as error:  # of an address that is no text
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
             f"The database {without_password(source.url or '')} failed: {reason.rstrip('.')}. "

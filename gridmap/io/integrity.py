@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,21 +20,24 @@ import pandas as pd
 import pyarrow as pa
 
 from gridmap.errors import InputError
-from gridmap.io.source import Source, unreadable
+from gridmap.io.source import BROKEN_ZIP, Source, unreadable
 
 _DATABASES = (".gpkg", ".sqlite")
 _NULL = re.compile(r"[\[,]\s*null\s*[,\]]")
 _JSON = (".geojson", ".json")
+_PIECE = 1 << 22
 
 
 def check_file(source: Source) -> None:
-    """Refuse a database whose list of tables is damaged, JSON that is no UTF-8, a cut Shapefile.
+    """Refuse a damaged list of tables, JSON that is no UTF-8, a cut Shapefile, a broken archive.
 
     Raises
     ------
     InputError
         When it is damaged.
     """
+    if source.member is not None:
+        _check_members(source)
     if source.suffix in _JSON:
         try:
             _check_features(source.read_bytes().decode("utf-8"), source.name)
@@ -87,6 +92,20 @@ def check_text(frame: Any, name: str) -> None:
                 f"`{name}` is damaged: column {column!r} holds bytes that are no text. "
                 "Ask for the file again."
             ) from error
+
+
+def _check_members(source: Source) -> None:
+    """Unpack what belongs to a file in an archive: its parts, or what is in its folder."""
+    stem = str(Path(source.member or "").with_suffix("")).lower()
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            for name in archive.namelist():
+                if name.lower().startswith(stem):
+                    with archive.open(name) as part:
+                        while part.read(_PIECE):  # to the end, where its checksum is compared
+                            pass
+    except (OSError, *BROKEN_ZIP) as error:
+        raise unreadable(source.name, error) from error
 
 
 def _check_features(text: str, name: str) -> None:

@@ -179,7 +179,8 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
 
 def _all_finite(geometry: Any) -> bool:
     """Tell whether every coordinate is a number; for lines and areas their length tells."""
-    length = shapely.length(geometry)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = shapely.length(geometry)
     mixed = (shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION).any()
     if not mixed and bool(np.isfinite(length).all() and (length > 0).all()):
         return True

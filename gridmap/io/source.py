@@ -112,7 +112,7 @@ class Source:
                 return self.path.read_bytes()
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(self.member)
-        except (OSError, *_BROKEN_ZIP) as error:
+        except (OSError, *BROKEN_ZIP) as error:
             raise unreadable(self.name, error) from error
 
     def opened(self) -> BinaryIO:
@@ -145,7 +145,7 @@ BROKEN_PARQUET = (
 )
 """What readers of Parquet raise on damaged files."""
 
-_BROKEN_ZIP = (
+BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -154,6 +154,7 @@ _BROKEN_ZIP = (
     ValueError,
     KeyError,
 )
+"""What readers of archives raise on damaged files."""
 
 
 def find_source(spec: str | os.PathLike[str]) -> Source:
@@ -175,7 +176,7 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
         When nothing is there, it may not be read, it is empty, or its format is unknown.
     """
     text = os.fspath(spec)
-    if urlsplit(text).scheme in _DATABASES:
+    if names_database(text):
         return _database(text)
     bare, _, member = text.removeprefix("zip://").partition("!")
     path, layer = _split_layer(bare)
@@ -257,7 +258,13 @@ def without_password(url: str) -> str:
 
 
 def _database(text: str) -> Source:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:  # whose text may hold the password
+        raise InputError(
+            "The database URL is none. Write it as `postgresql://USER@HOST/DATABASE?table=NAME`, "
+            "with signs such as @, /, [ and # in a password as %40, %2F, %5B and %23."
+        ) from error
     query = parse_qs(parts.query)
     table = query.pop("table", [None])[0]
     rest = "&".join(f"{key}={value}" for key, values in query.items() for value in values)
@@ -308,7 +315,7 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
     try:
         with zipfile.ZipFile(path) as archive:
             names = [_decoded(info) for info in archive.infolist() if not info.is_dir()]
-    except (OSError, *_BROKEN_ZIP) as error:
+    except (OSError, *BROKEN_ZIP) as error:
         raise unreadable(str(path), error) from error
     names = [name for name in names if not Path(name).name.startswith((".", "__MACOSX"))]
     known = sorted({_outer(name) for name in names if Path(_outer(name)).suffix.lower() in _KINDS})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ from gridmap.io import read_grid, read_layer, read_table, write_grid, write_laye
 from gridmap.io.columns import understand
 from gridmap.io.inputs import read_households, read_incidents
 from gridmap.io.look import look
-from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
+from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
 ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "6"))  # corruptions of each kind and file
 SECONDS = 20  # for one file of a few kilobytes
@@ -106,6 +108,27 @@ def _text(encoding: str) -> Callable[[Path], None]:
     return lambda path: write_text(office_rows(TABLE), path, encoding=encoding)
 
 
+def _archive(inner: str) -> Callable[[Path], None]:
+    """Return a writer of an archive around another file, with a folder and a note beside it."""
+
+    def write(path: Path) -> None:
+        within = path.parent / "within"
+        within.mkdir(exist_ok=True)
+        WRITERS[inner](within / inner)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part in sorted(within.iterdir()):
+                archive.write(part, f"台账/{part.name}")
+            archive.writestr("说明.md", "见台账")
+        shutil.rmtree(within)
+
+    return write
+
+
+def _sheets(path: Path) -> None:
+    rows = office_rows(TABLE)
+    write_xlsx({"一街": rows, "二街": rows}, path, merges=("A1:E1",))
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "utf8.csv": _text("utf-8"),
     "gbk.csv": _text("gb18030"),
@@ -118,8 +141,22 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "a.fgb": lambda path: write_layer(layer(), path),
     "a.kml": lambda path: write_layer(layer().to_crs(4326), path),
     "a.shp": lambda path: write_bare_shapefile(layer(), path),
+    "sheets.xlsx": _sheets,
+    "csv.zip": _archive("gbk.csv"),
+    "xlsx.zip": _archive("a.xlsx"),
+    "shp.zip": _archive("a.shp"),
+    "geojson.zip": _archive("a.geojson"),
 }
-SHAPED = ("layer.parquet", "a.gpkg", "a.geojson", "a.fgb", "a.kml", "a.shp")
+SHAPED = (
+    "shp.zip",
+    "geojson.zip",
+    "layer.parquet",
+    "a.gpkg",
+    "a.geojson",
+    "a.fgb",
+    "a.kml",
+    "a.shp",
+)
 
 
 def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -189,6 +226,26 @@ def test_a_corrupted_grid_file_is_refused_or_the_same(
         if back is not None:
             assert len(back) == len(grid)
             assert back.boundary.equals(grid.boundary)
+
+
+def test_a_spoilt_database_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    psycopg = pytest.importorskip("psycopg")
+
+    def refuse(url: str, **_: Any) -> None:  # understood, but nobody is there
+        psycopg.conninfo.conninfo_to_dict(url)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    url = "postgresql://user:secret@127.0.0.1:1/city?table=public.cells&connect_timeout=1"
+    random = np.random.default_rng(11)
+    signs = [":", "@", "/", "?", "[", "]", "%", "=", "&", "\0", "户", " ", "\n", "99999"]
+    for _ in range(ROUNDS * 10):
+        text = list(url)
+        for place in random.integers(len("postgresql://"), len(url), random.integers(1, 5)):
+            text[place] = signs[random.integers(len(signs))]
+        spoilt = "".join(text)
+        for read in (read_layer, read_table, look, read_households):
+            assert attempt(read, spoilt) is None
 
 
 @pytest.mark.parametrize("kind", ["building", "incident", "cell", "staff", "jurisdiction"])
