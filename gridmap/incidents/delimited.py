@@ -179,13 +179,15 @@ def _pieces(file: BinaryIO, encoding: str, skip: int) -> Iterator[tuple[bytes, i
     while True:
         data = file.read(_BLOCK)
         final = not data
+        if file.tell() == len(data):  # the beginning, where there may be a mark
+            data = data.removeprefix(codecs.BOM_UTF8)
         if decoder is not None:
             data = decoder.decode(data, final=final).encode()
         if head is not None:
             head += data
             if not final and head.count(b"\n") < skip:
                 continue
-            data = b"".join(head.removeprefix(codecs.BOM_UTF8).split(b"\n", skip)[skip:])
+            data = b"".join(head.split(b"\n", skip)[skip:])
             head = None
         yield data, file.tell(), final
         if final:

@@ -12,6 +12,7 @@ import shapely
 
 from gridmap._checks import label
 from gridmap.crs import check_datum, mover, positions_from
+from gridmap.crs.angles import parse_degrees
 from gridmap.errors import CRSError, InputError
 
 Floats = npt.NDArray[np.float64]
@@ -21,6 +22,7 @@ _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "01234
 _THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
 _ONE_COMMA = r"[-+]?\d+,\d+"
 _ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
+_DEGREE = "[°º度d]"
 _GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
 
 
@@ -96,12 +98,14 @@ def numbers(values: pd.Series) -> Floats:
     """Return a column of coordinates as numbers; what is none becomes NaN.
 
     Text is read as numbers, with full-width digits, thousands separators, decimal commas and
-    blanks around them forgiven.
+    blanks around them forgiven, or as degrees, minutes and seconds.
 
     Examples
     --------
     >>> numbers(pd.Series([" 12.5", "１２", "3,384,765", "不详"])).tolist()
     [12.5, 12.0, 3384765.0, nan]
+    >>> numbers(pd.Series(["114°06′18″E", "30度30分", "北"])).tolist()
+    [114.105, 30.5, nan]
     >>> numbers(pd.Series(["48,0096925", "48,125"])).tolist()
     [48.0096925, 48.125]
     """
@@ -114,8 +118,13 @@ def numbers(values: pd.Series) -> Floats:
     if missed.any():
         text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
         text = decimal_points(text).str.replace(_THOUSANDS, "", regex=True)
-        read = read.astype(np.float64)
-        read[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
+        found = np.array(read, dtype=np.float64)
+        found[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
+        rest = np.flatnonzero(missed & np.isnan(found))
+        angles = values.iloc[rest].astype(str)
+        written = angles.str.contains(_DEGREE).to_numpy(bool)
+        found[rest[written]] = np.array([*map(parse_degrees, angles[written])], dtype=np.float64)
+        return found
     return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -145,7 +146,7 @@ def _streams(source: Source) -> bool:
 
 def _delimited(source: Source, encoding: str | None) -> Delimited:
     with source.path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(_HEAD).removeprefix(codecs.BOM_UTF8)
     encoding = check_encoding(encoding) if encoding else _encoding(source)
     text = head.decode(encoding, errors="ignore")
     separator = guess_separator(text)
@@ -165,14 +166,14 @@ def _delimited(source: Source, encoding: str | None) -> Delimited:
 
 
 def _encoding(source: Source) -> str:
-    """Look at the whole text, a block at a time: one late character decides."""
+    """Look at the whole text, a block at a time: one late character decides, and no mark does."""
     with source.path.open("rb") as file:
         head = file.read(_HEAD)
-        guess = guess_encoding(head, cut=len(head) == _HEAD, name=source.name)
+        cut = len(head) == _HEAD
+        head = head.removeprefix(codecs.BOM_UTF8)
+        guess = guess_encoding(head, cut=cut, name=source.name)
         if guess != "utf-8":
             return guess
-        import codecs
-
         decoder = codecs.getincrementaldecoder("utf-8")()
         decoder.decode(head)
         while block := file.read(1 << 22):

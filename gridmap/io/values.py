@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from gridmap._rows import DASHES, is_nothing, named_rows
+from gridmap.crs.angles import parse_degrees
 from gridmap.errors import InputError
-from gridmap.io.text import parse_degrees, parse_number
+from gridmap.io.text import parse_number
 
 Note = tuple[str, str]
 

@@ -216,6 +216,19 @@ def test_the_encoding_is_told_by_the_whole_text(tmp_path: Path) -> None:
     assert open_incidents(bad).file.file.encoding == "utf-8"
 
 
+def test_degrees_minutes_and_a_mark_before_gbk_are_read(grid_file: Path, tmp_path: Path) -> None:
+    """As tables are read at once, so they are as a stream."""
+    rows = ["编号,经度,纬度", "街1,114°00′20″E,30°43′30″N", "街2,114度20秒,30.7251", "街3,114°,北"]
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(rows).encode("gb18030"))
+    out = tmp_path / "out.csv"
+    result = run("assign", grid_file, path, "-o", out)
+    assert result.exit_code == 0, result.output
+    written = read(out)
+    assert [row["编号"] for row in written] == ["街1", "街2", "街3"]
+    assert [row["归属状态"] for row in written] == ["inside", "inside", "invalid"]
+
+
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_leaves_no_half_file(
     kill: signal.Signals, grid_file: Path, tmp_path: Path
