@@ -159,7 +159,7 @@ def _start(rows: list[Table], files: list[Table]) -> dict[str, str]:
     return {
         "import": f"{number(one(rows, what='import gridmap')['of the peer']):.2f}",
         "help": f"{max(0.0, number(one(rows, what='gridmap --help')['beyond the peer'])):.2f}",
-        "read x pyarrow": f"{number(one(files, job='read_incidents')['CPU ratio']):.0f}",
+        "read x pyarrow": f"{number(one(files, job='read_incidents')['CPU ratio']):.1f}",
     }
 
 
@@ -193,7 +193,7 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "briefing smaller",
             "briefing less",
         ),
-        "costs about {} times a bare pyarrow read": ("read x pyarrow",),
+        "takes about {} times the CPU of a bare pyarrow read": ("read x pyarrow",),
     },
     "docs/pages/why.md": {
         "{}× faster than `coverage_is_valid` and {}× faster than an overlay": (
@@ -264,7 +264,7 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "briefing smaller",
             "briefing less",
         ),
-        "直接用 pyarrow 读取的 {} 倍": ("read x pyarrow",),
+        "CPU 时间约为直接用 pyarrow 读取的 {} 倍": ("read x pyarrow",),
     },
 }
 
