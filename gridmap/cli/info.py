@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from gridmap.io.look import Layer
 
 
+_TABLES = {"jurisdiction": "辖区", "building": "楼栋", "cell": "网格", "incident": "事件",
+           "staff": "人员", "barrier": "道路河流", "dedicated": "专属区域"}  # fmt: skip
+_SHAPES = {"Point": "点", "LineString": "线", "Polygon": "面", "MultiPoint": "多点",
+           "MultiLineString": "多段线", "MultiPolygon": "多部件面"}  # fmt: skip
+_KINDS = {"str": "文字", "int": "整数", "float": "小数", "bool": "是否", "date": "日期"}
+_REASONS = {"heading": "列名", "identity number": "身份证号", "mobile number": "手机号",
+            "telephone number": "电话号码", "e-mail address": "邮箱",
+            "name of a person": "人名"}  # fmt: skip
+
+
 @_shell.command(name="info")
 @click.argument("file", metavar="FILE")
 @click.option("--against", metavar="FILE", help="Jurisdictions that the positions should lie in.")
@@ -44,31 +54,40 @@ def command(
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
+    zh = shell.lang == "zh"
+    shape = "/".join(_SHAPES.get(part, part) for part in layer.geometry.split("/"))
+    table = _TABLES.get(layer.reads_as, "")
     facts = [
         f"{layer.features:,} " + shell.pick("行", "rows"),
-        layer.geometry or shell.pick("无几何", "no geometry"),
+        (shape if zh else layer.geometry) or shell.pick("无几何", "no geometry"),
         layer.crs or (shell.pick("无坐标系", "no CRS") if layer.geometry else ""),
         layer.encoding,
+        shell.pick("范围 ", "") + _box(layer.extent) if layer.extent is not None else "",
+        shell.pick(f"像是{table}表", f"reads as {layer.reads_as}") if layer.reads_as else "",
     ]
-    if layer.extent is not None:
-        facts.append("[" + ", ".join(f"{v:.10g}" for v in layer.extent) + "]")
-    if layer.reads_as:
-        facts.append(shell.pick("读作 ", "reads as ") + layer.reads_as)
-    lines = [f"{layer.name}: " + ", ".join(fact for fact in facts if fact)]
+    lines = [layer.name + shell.pick("：", ": ") + shell.pick("，", ", ").join(filter(None, facts))]
     width = max((_columns_wide(column.name) for column in layer.columns), default=0)
     lines += [_column_line(shell, column, width) for column in layer.columns]
-    chosen = 0 if shell.lang == "zh" else 1
-    return lines + [f"  ! {note[chosen]}" for note in layer.suspicions]
+    return lines + [f"  ! {note[0 if zh else 1]}" for note in layer.suspicions]
+
+
+def _box(extent: tuple[float, ...]) -> str:
+    """Write degrees to a decimetre, metres to a millimetre."""
+    digits = 6 if max(map(abs, extent)) <= 360 else 3
+    return "[" + ", ".join(f"{v:.{digits}f}".rstrip("0").rstrip(".") for v in extent) + "]"
 
 
 def _column_line(shell: _shell.Shell, column: Any, width: int) -> str:
-    pad = " " * (width - _columns_wide(column.name))
-    line = f"  {column.name}{pad}  {column.kind:<10}"
+    kind = column.kind
+    if shell.lang == "zh":
+        kind = _KINDS.get(kind.rstrip("0123456789"), "时间" if "datetime" in kind else kind)
+    pads = [" " * (width - _columns_wide(column.name)), " " * (10 - _columns_wide(kind))]
+    line = f"  {column.name}{pads[0]}  {kind}{pads[1]}"
     if column.field:
         line += f"  → {column.field}"
     if column.personal:
         line += shell.pick(
-            f"  ！疑似个人信息（{column.personal}），不进入地图",
+            f"  ！疑似个人信息（{_REASONS.get(column.personal, column.personal)}），不进入地图",
             f"  ! looks personal ({column.personal}), never reaches a map",
         )
     return line.rstrip()

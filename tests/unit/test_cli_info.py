@@ -40,10 +40,11 @@ def test_a_layer_is_described(tmp_path: Path) -> None:
     write_layer(areas().assign(姓名="某"), tmp_path / "a.gpkg")
     result = run("info", tmp_path / "a.gpkg")
     assert result.exit_code == 0
-    assert "2 行, Polygon, EPSG:4547" in result.stdout
-    assert "→ households" in result.stdout
-    assert "疑似个人信息" in result.stdout
+    assert "a：2 行，面，EPSG:4547，范围 [460000, 3380000, 461000, 3381000]，像是" in result.stdout
+    assert "户数  整数        → households" in result.stdout
+    assert "疑似个人信息（列名）" in result.stdout
     english = run("--lang", "en", "info", tmp_path / "a.gpkg")
+    assert "2 rows, Polygon, EPSG:4547, [460000, 3380000, 461000, 3381000]" in english.stdout
     assert "looks personal (heading)" in english.stdout
 
 
