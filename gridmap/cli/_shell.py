@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
@@ -86,6 +89,7 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; end with 0, 1, 2, 70 or 130."""
         shell = Shell()
+        _end_alike()
         run: Callable[..., Any] = super().main
         alone = kwargs.pop("standalone_mode", True)
         kwargs |= {"obj": shell, "standalone_mode": False}
@@ -113,6 +117,14 @@ class Commands(click.Group):
             traceback.print_exc()
             fail(shell, "This is a bug; please report the lines above.", BUG)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_alike() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, and let neither undo one that is done."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
 
 
 def fail(shell: Shell, message: str, code: int = UNUSABLE) -> NoReturn:
@@ -205,6 +217,15 @@ def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] 
     from gridmap.io.postgis_out import check_free
 
     check_free(output, overwrite=overwrite, endings=endings)
+
+
+def check_grid_output(output: Path | str, *, overwrite: bool) -> None:
+    """Refuse an output that cannot become a grid file, before any work is done."""
+    from gridmap.io.gridfile import check_name
+    from gridmap.io.gridparts import PARTS
+
+    check_name(output)
+    check_output(output, overwrite=overwrite, endings=[f"_{name}" for name in PARTS])
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")

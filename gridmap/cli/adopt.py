@@ -54,10 +54,9 @@ def command(
     from gridmap.errors import CoverageError
     from gridmap.grid import adopt
     from gridmap.io import read_layer, write_grid
-    from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_cells
 
-    check_writable(output, overwrite=overwrite)
+    _shell.check_grid_output(output, overwrite=overwrite)
     drawn, known = read_cells(cells, crs=crs, code=code, count=count)
     for line in known.sentences(cast(Lang, shell.lang)):
         shell.say(line)

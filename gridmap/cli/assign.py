@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -60,7 +59,6 @@ def command(
     from gridmap.io.source import without_password
     from gridmap.io.streams import open_incidents
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if dask is not None and counts:
         raise click.UsageError("--counts does not go with --dask.")
     if dask is not None and isinstance(output, str):

@@ -75,7 +75,6 @@ def command(
     """
     from gridmap.io import read_grid, write_grid
     from gridmap.io.atomic import check_writable, replacing
-    from gridmap.io.gridparts import PARTS
     from gridmap.io.source import without_password
     from gridmap.partition import partition
     from gridmap.partition.remarks import remarks
@@ -85,7 +84,7 @@ def command(
     as_json = options.pop("as_json")
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError("Give --households or --units, one of them.")
-    _shell.check_output(output, overwrite=overwrite, endings=[f"_{name}" for name in PARTS])
+    _shell.check_grid_output(output, overwrite=overwrite)
     if report_path is not None:
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()

@@ -47,14 +47,20 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
 
         write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)
         return
+    check_name(path)
     path = Path(path)
-    if path.suffix.lower() != ".gpkg":
-        raise InputError(f"A grid file is a GeoPackage; name it `{path.with_suffix('.gpkg')}`.")
     check_writable(path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
         for name, frame in parts_of(grid).items():
             options = {"geometry_type": _layer_type(frame)} if name in LAYERS else {}
             write_gdal(frame, temporary, "GPKG", name, **options)
+
+
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Refuse a file for a grid that is called otherwise than a GeoPackage."""
+    if not names_database(path) and Path(path).suffix.lower() != ".gpkg":
+        named = Path(path).with_suffix(".gpkg")
+        raise InputError(f"A grid file is a GeoPackage; name it `{named}`.")
 
 
 def read_grid(path: str | os.PathLike[str]) -> Grid:

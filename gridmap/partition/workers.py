@@ -106,7 +106,8 @@ def _in_processes(
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and load the kernels."""
+    """Leave Ctrl-C to the parent, end when it says so, and load the kernels."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm()
 

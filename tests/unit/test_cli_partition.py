@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +220,45 @@ def test_nothing_is_overwritten_unasked(files: Path) -> None:
     assert result.exit_code == 2
     assert "--overwrite" in result.stderr
     assert (files / "grid.gpkg").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["partition", "adopt"])
+def test_a_grid_under_another_name_is_refused_before_any_reading(
+    command: str, tmp_path: Path
+) -> None:
+    rest = ["--households", "b.csv"] if command == "partition" else ["--boundary", "outline"]
+    told = ["--lang", "en", command, "not there.gpkg", *rest, "-o", str(tmp_path / "x.txt")]
+    result = CliRunner().invoke(main, told)
+    assert result.exit_code == 2
+    assert "A grid file is a GeoPackage; name it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kill", "workers"), [(signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "2")]
+)
+def test_a_partition_ends_alike_on_ctrl_c_and_on_request(
+    kill: signal.Signals, workers: str, tmp_path: Path
+) -> None:
+    x, y = (100.0 * side.ravel() for side in np.meshgrid(np.arange(60), np.arange(60)))
+    units = gpd.GeoDataFrame({"households": 20}, geometry=shapely.box(x, y, x + 100, y + 100),
+                             index=range(len(x)), crs=4547)  # fmt: skip
+    units.to_file(tmp_path / "units.gpkg")
+    halves = shapely.box([0, 3000], 0, [3000, 6000], 6000)
+    gpd.GeoDataFrame({"code": ["001", "002"]}, geometry=halves, crs=4547).to_file(
+        tmp_path / "areas.gpkg"
+    )
+    told = f"partition areas.gpkg --units units.gpkg --quality best -o g.gpkg --workers {workers}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gridmap", "--lang", "en", *told.split()],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "used as given" in process.stderr.readline()
+    time.sleep(1)
+    process.send_signal(kill)
+    _, news = process.communicate(timeout=60)
+    assert process.returncode == 130, news
+    assert "Traceback" not in news
+    assert {path.name for path in tmp_path.iterdir()} == {"units.gpkg", "areas.gpkg"}
