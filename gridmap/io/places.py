@@ -95,8 +95,7 @@ def declared_datum(
         return check_datum(datum)
     if crs is not None:
         return label(parse_crs(crs))
-    some = frame.iloc[:: max(1, len(frame) // _SAMPLE)]
-    places = some[["x", "y"]].to_numpy(float)
+    places = frame[["x", "y"]].iloc[:: max(1, len(frame) // _SAMPLE)].to_numpy(float)
     places = places[np.isfinite(places).all(axis=1)]
     if not len(places):
         return None
