@@ -319,4 +319,4 @@ def _spread(values: pd.Series) -> list[Any]:
     if len(values) <= _SAMPLE:
         return list(values)
     starts = np.linspace(0, len(values) - _RUN, _SAMPLE // _RUN).astype(int)
-    return [value for start in starts for value in values.iloc[start : start + _RUN]]
+    return [value for start in starts for value in values.iloc[start : start + _RUN].to_numpy()]
