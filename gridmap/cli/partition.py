@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gridmap.grid import Grid
     from gridmap.partition.report import Report
 
+MOST_LINES = 40  # exceptions printed; the rest are in the grid file
+
 
 @_shell.command(name="partition")
 @click.argument("jurisdictions", metavar="JURISDICTIONS")
@@ -250,8 +252,12 @@ def say(shell: _shell.Shell, made: Report) -> None:
         say_change(shell, facts["parameters"]["change"])
     places = made.grid.jurisdictions
     names = places[made.grid.levels[-1]] if made.grid.levels else places.index.to_series()
-    for row in facts["infeasible"]:
+    for row in facts["infeasible"][:MOST_LINES]:
         shell.answer(f"  {names[row['community']]} {row['code']}: {row['reason']}")
+    more = len(facts["infeasible"]) - MOST_LINES
+    if more > 0:
+        zh = f"  另 {more:,} 处见网格文件的 exceptions 表。"
+        shell.answer(shell.pick(zh, f"  {more:,} more: table exceptions of the grid file."))
 
 
 def say_change(shell: _shell.Shell, change: dict[str, Any]) -> None:
@@ -259,7 +265,7 @@ def say_change(shell: _shell.Shell, change: dict[str, Any]) -> None:
     moved, share = change["households_moved"], change["share_moved"]
     shell.answer(
         shell.pick(
-            f"  与原网格相比: {change['unchanged']:,} 个未变，{change['redrawn']:,} 个调整，"
+            f"  与原网格相比：{change['unchanged']:,} 个未变，{change['redrawn']:,} 个调整，"
             f"{change['new']:,} 个新设，{change['retired']:,} 个撤销；"
             f"{moved:,} 户变动（{share:.1%}）",
             f"  against the old grid: {change['unchanged']:,} unchanged, {change['redrawn']:,} "

@@ -135,6 +135,13 @@ def test_a_grid_file_and_a_report_are_written(files: Path) -> None:
     assert "timings" not in grid.parameters
 
 
+def test_many_exceptions_are_printed_in_part(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridmap.cli.partition.MOST_LINES", 0)
+    result = partition(files)
+    assert "1 more: table exceptions of the grid file" in result.stdout
+    assert "West" not in result.stdout
+
+
 def test_strict_ends_with_one_on_any_exception(files: Path) -> None:
     assert partition(files, "--strict").exit_code == 1
 
