@@ -74,8 +74,8 @@ def _against_metis(name: str, towns: list[Community]) -> list[dict[str, object]]
                 "certified impossible": certified if who == "gridmap" else "",
                 "cells": whole["cells"],
                 "PP": f"{whole['PP']:.3f}",
-                "PP where both": f"{common['PP']:.3f}",
-                "border a cell, m": f"{common['m a cell']:.1f}",
+                "PP where both": f"{common['PP']:.3f}" if both else "",
+                "border a cell, m": f"{common['m a cell']:.1f}" if both else "",
                 "CPU s": f"{cost[who]:.2f}",
                 "x METIS": f"{cost[who] / cost['METIS']:.1f}" if "METIS" in cost else "",
             }
