@@ -59,7 +59,7 @@ def test_the_command_line_reads_the_database(postgis_url: str, grid: Any) -> Non
     assert run(main, ["validate", cells, "--boundary", boundary]).exit_code == 0
     shown = run(main, ["info", cells])
     assert shown.exit_code == 0, shown.output
-    assert f"{len(grid):,} 行, Polygon, {grid.crs.to_string()}" in shown.stdout
+    assert f"{len(grid):,} 行，面，{grid.crs.to_string()}" in shown.stdout
 
 
 def test_the_name_of_a_grid_stands_for_its_cells(postgis_url: str, grid: Any) -> None:
