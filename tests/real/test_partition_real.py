@@ -109,3 +109,18 @@ def test_cambridge_follows_its_streets(shared: Path) -> None:
     found = report(grid)
     assert found.cells["road_m"].sum() / found.cells["border_m"].sum() > 0.9
     assert found.as_dict()["households_in"] == found.as_dict()["households_out"]
+
+
+def test_response_districts_are_brought_into_the_band(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "scripts"))
+    import real_cities
+
+    monkeypatch.setattr(real_cities, "IMAGES", tmp_path)
+    found = real_cities.response(shared)
+    assert found["in the band"] == found["cells"]
+    assert (found["named exceptions"], found["unexplained"]) == (0, 0)
+    assert found["households in = out"] == "42,738 = 42,738"
+    assert int(str(found["unchanged"])) > 0
+    assert (tmp_path / "cambridge-kept.png").stat().st_size > 10_000
