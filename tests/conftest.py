@@ -42,6 +42,10 @@ def _postgis() -> str:
     return _module("psycopg")
 
 
+def _qgis() -> str:
+    return "" if shutil.which("qgis_process") else "needs QGIS (qgis_process)"
+
+
 def _real() -> str:
     return "" if (SHARED / "data").is_dir() else "needs the open data sets (GRIDMAP_SHARED)"
 
@@ -50,6 +54,7 @@ MISSING = {
     "real": _real,
     "browser": _browser,
     "postgis": _postgis,
+    "qgis": _qgis,
     "dask": lambda: _module("dask", "distributed"),
     "notebook": lambda: _module("nbclient", "nbformat", "ipykernel"),
 }
