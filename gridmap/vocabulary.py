@@ -1,0 +1,263 @@
+"""The words of cities: what roles, levels, sources, statuses and categories mean, from tables."""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal, get_args
+
+import pandas as pd
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+
+Kind = Literal["roles", "sources", "levels", "statuses", "categories", "satisfaction"]
+Row = dict[str, str]
+
+COLUMNS = {
+    "roles": "role",
+    "sources": "source",
+    "levels": "handling_level",
+    "statuses": "status",
+    "categories": "category",
+    "satisfaction": "satisfaction",
+}
+"""The column that a kind of words stands in."""
+
+_KEYS = {"levels": "en", "satisfaction": "answer", "statuses": "stage"}
+_UNTOLD = ("", "?", "？", "unknown", "未知", "不详")
+_NAMED = 20
+_SHOWN_CHOICES = 6
+_BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
+_SEVERAL = re.compile(r"[、,，;；/|+→>\s]+")
+_ORDINAL = re.compile(r"^(?:第?([一二三四五六1-6])级|level ?([1-6]))(?:网格|处置|办理)?$")
+_DIGITS = {digit: place for place, digit in enumerate("一二三四五六", start=1)}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the words of one kind mean.
+
+    Attributes
+    ----------
+    kind : str
+        One of roles, sources, levels, statuses, categories, satisfaction.
+    entries : mapping
+        Meanings in order: key → row of the table, as zh, en, group or order.
+    words : mapping
+        Word, folded → key; "" where the word is known to tell nothing.
+    """
+
+    kind: Kind
+    entries: Mapping[str, Row]
+    words: Mapping[str, str]
+
+    def read(self, given: pd.Series) -> pd.Series:
+        """Return the meaning of each word, missing where it is none that is known.
+
+        Examples
+        --------
+        >>> vocabulary("statuses").read(pd.Series(["已结案", "飞走了"])).fillna("?").tolist()
+        ['closed', '?']
+        """
+        meant = {word: self._meaning(word) or None for word in given.dropna().unique()}
+        return given.astype(object).map(meant).astype(object)
+
+    def unknown(self, given: pd.Series) -> dict[str, int]:
+        """Count the words whose meaning is not known, the commonest first.
+
+        Examples
+        --------
+        >>> vocabulary("statuses").unknown(pd.Series(["结案", "飞走了", "飞走了", None]))
+        {'飞走了': 2}
+        """
+        counts = given.astype("string").fillna("").str.strip().value_counts()
+        return {str(word): int(n) for word, n in counts.items() if self._meaning(word) is None}
+
+    def warn(self, given: pd.Series) -> None:
+        """Name the unknown words with their counts and a ready line of the file that adds them."""
+        unknown = self.unknown(given)
+        if not unknown:
+            return
+        words = [*unknown][:_NAMED]
+        more = "" if len(unknown) <= _NAMED else " …"
+        named = ", ".join(f"{word!r} ({unknown[word]:,})" for word in words) + more
+        choices = "|".join([*self.entries][:_SHOWN_CHOICES]) or "…"
+        lines = "; ".join(f"{word},{choices}" for word in words)
+        ordinal = [word for word in words if _ORDINAL.match(fold(word))]
+        if self.kind == "levels" and ordinal:
+            warnings.warn(
+                f"`handling_level` counts levels ({', '.join(ordinal)}), and cities count them "
+                "from the top or from the bottom. Until you say which is meant they are unknown.",
+                stacklevel=3,
+            )
+        warnings.warn(
+            f"`{COLUMNS[self.kind]}` is in words that are not known: {named}. They count as "
+            f"unknown. Lines for `--{self.kind} FILE` under word,meaning: {lines}.",
+            stacklevel=3,
+        )
+
+    def _meaning(self, word: object) -> str | None:
+        """Return the key of a word, "" where it is known to tell nothing, None if unknown."""
+        text = fold(word)
+        for form in (text, _BRACKETS.sub("", text)):
+            if form in self.words:
+                return self.words[form]
+        if text in _UNTOLD:
+            return ""
+        if self.kind == "roles":
+            return self.words.get(re.sub(r"^[一二三四五六1-6]级", "", _BRACKETS.sub("", text)))
+        if self.kind == "statuses":  # 缓办、结案: the furthest of them counts
+            parts = [self.words.get(part) for part in _SEVERAL.split(text) if part]
+            if len(parts) > 1 and all(parts):
+                return max(map(str, parts), key=[*self.entries].index)
+        return None
+
+
+def vocabulary(
+    kind: Kind, own: pd.DataFrame | None = None, *, levels: Sequence[str] = ()
+) -> Vocabulary:
+    """Return the words of a kind: those shipped, a city's own, and the levels of its grid.
+
+    Parameters
+    ----------
+    kind : str
+        One of roles, sources, levels, statuses, categories, satisfaction.
+    own : DataFrame, optional
+        The city's words: a column of words and one of their meanings, each a key of the table or
+        any word known for it. "?" says that a word tells nothing.
+    levels : sequence of str
+        Levels of a grid, coarse to fine, which are words for levels too. Where they are ordinals,
+        as 一级网格, they tell what the city's ordinals mean.
+
+    Returns
+    -------
+    Vocabulary
+
+    Raises
+    ------
+    InputError
+        When a table has not the two columns, or a meaning is none.
+
+    Examples
+    --------
+    >>> own = pd.DataFrame({"word": ["一级网格"], "meaning": ["街道"]})
+    >>> vocabulary("levels", own).read(pd.Series(["一级网格", "二级网格"])).fillna("?").tolist()
+    ['street', '?']
+    >>> bound = vocabulary("levels", levels=["一级网格", "二级网格"])
+    >>> bound.read(pd.Series(["一级", "二级网格", "三级网格"])).tolist()
+    ['street', 'community', 'cell']
+    """
+    check_choice("kind", kind, get_args(Kind))
+    shipped = _shipped(kind)
+    words = dict(shipped.words)
+    if kind == "levels":
+        words |= _of_grid(levels, shipped)
+    known = Vocabulary(kind, shipped.entries, words)
+    if own is None:
+        return known
+    entries, fresh = dict(shipped.entries), {}
+    for word, meaning in _pairs(own, kind).items():
+        key = known._meaning(meaning)
+        if key is None and kind == "categories":  # the dictionary of categories is the city's own
+            key = meaning
+            entries.setdefault(key, {"kind": "", "parent": "", "zh": key, "en": key})
+        if key is None:
+            raise InputError(
+                f"The table of {kind} has the meaning {meaning!r}, which is none; "
+                f"use {', '.join(shipped.entries)}."
+            )
+        fresh[fold(word)] = key
+    return Vocabulary(kind, entries, words | fresh)
+
+
+def restated(given: pd.Series, words: Vocabulary) -> pd.Series:
+    """Replace words by the keys they stand for; unknown words stay as they are.
+
+    Examples
+    --------
+    >>> own = vocabulary("statuses", pd.DataFrame({"word": ["飞走了"], "stage": ["结案"]}))
+    >>> restated(pd.Series(["飞走了", "搁着"]), own).tolist()
+    ['closed', '搁着']
+    """
+    meant = words.read(given)
+    return meant.where(meant.notna(), given)
+
+
+def fold(word: object) -> str:
+    """Compare words without width, case and blanks around them."""
+    if word is None or word is pd.NA or word != word:
+        return ""
+    return unicodedata.normalize("NFKC", str(word)).strip().lower()
+
+
+def shipped_rows(name: str) -> list[Row]:
+    """Read a table of the package."""
+    text = files("gridmap").joinpath("tables", name).read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@cache
+def _shipped(kind: Kind) -> Vocabulary:
+    """Read a shipped table: its first column is the key, and its last the words parted by |."""
+    entries, words = {}, {}
+    for row in shipped_rows(f"{kind}.csv"):
+        key = row[_KEYS.get(kind, next(iter(row)))]
+        entries[key] = row
+        words |= {fold(word): key for word in [*row["words"].split("|"), key]}
+    return Vocabulary(kind, entries, words)
+
+
+def _pairs(own: pd.DataFrame, kind: Kind) -> dict[str, str]:
+    """Return words and meanings; a file pasted without its heading has them in the heading."""
+    if own.shape[1] < 2:
+        raise InputError(
+            f"The table of {kind} needs the columns word and meaning; it has "
+            f"{', '.join(map(str, own.columns))}."
+        )
+    names = [str(column) for column in own.columns]
+    at = names.index("word") if "word" in names else 0
+    meaning = next(place for place in range(len(names)) if place != at)
+    rows = own.iloc[:, [at, meaning]].astype("string").fillna("")
+    pairs = dict(zip(rows.iloc[:, 0], rows.iloc[:, 1], strict=True))
+    headless = fold(names[meaning]) in _shipped(kind).words and fold(names[at]) not in (
+        "word", "词", "词语", "原词", "名称",
+    )  # fmt: skip
+    return ({names[at]: names[meaning]} if headless else {}) | pairs
+
+
+def _of_grid(levels: Sequence[str], shipped: Vocabulary) -> dict[str, str]:
+    """Return the names of a grid's levels as words, and the ordinals that they bind."""
+    upward = list(shipped.entries)[1:]  # above the cell
+    words, ordinals = {}, {}
+    for above, name in enumerate(reversed(levels)):
+        key = shipped.words.get(fold(name))
+        if key is None and above < len(upward):
+            key = upward[above]
+            words[fold(name)] = key
+        match = _ORDINAL.match(fold(name))
+        if match and key is not None:
+            ordinals[_number(match)] = key
+    if not ordinals:
+        return words
+    numbers = [_number(m) for m in map(_ORDINAL.match, map(fold, levels)) if m]
+    step = numbers[-1] - numbers[-2] if len(numbers) > 1 else (1 if numbers[-1] == 1 else 0)
+    if step:
+        ordinals[numbers[-1] + step] = "cell"
+    chinese = {place: digit for digit, place in _DIGITS.items()}
+    for number, key in ordinals.items():
+        if number in chinese:
+            forms = (f"{chinese[number]}级", f"{number}级", f"level {number}")
+            words |= {form + tail: key for form in forms for tail in ("", "网格")}
+    return words
+
+
+def _number(match: re.Match[str]) -> int:
+    digit = match[1] or match[2]
+    return _DIGITS[digit] if digit in _DIGITS else int(digit)
