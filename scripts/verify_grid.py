@@ -1,280 +1,776 @@
 #!/usr/bin/env python3
 """Recheck the proof of a grid file with nothing but Python's standard library.
 
-Reads the layers `cells`, `jurisdictions` and `boundary` of a GeoPackage and shows, by cancelling
-directed edges, that the cells tile the boundary and that the cells of each jurisdiction tile it.
-Coordinates are compared bit for bit. Ends with 0 when proved, 1 when not, 2 when unreadable.
+Shows, by cancelling directed edges, that the cells of a GeoPackage fill its boundary and each
+jurisdiction exactly, that every polygon is one, that codes are unique, and that geometry and
+attributes are those of the content hash in the file. Coordinates are compared bit for bit. Ends
+with 0 when proved, 1 when refuted, 2 when the file cannot be read, 70 on a bug of this script.
+
+Whoever changes a file and computes its hashes anew is not found out by them; hold the file against
+a boundary of your own (--boundary), and the hash that is printed against the one you were given.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import io
 import json
+import math
+import re
 import sqlite3
 import struct
 import sys
+import traceback
 from collections import Counter, defaultdict
 from fractions import Fraction
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
-PROVED, REFUTED, UNREADABLE = 0, 1, 2
+PROVED, REFUTED, UNREADABLE, BUG = 0, 1, 2, 70
 MASK = (1 << 64) - 1
 SHOWN = 20
+BESIDE = 1e-6
+"""Metres that a vertex of the cells may lie beside a side of the auditor's own boundary."""
+SHAPES = re.compile("GEOMETRY|POINT|CURVE|LINESTRING|SURFACE|POLYGON|MULTI|TIN|TRIANGLE", re.I)
+HEADERS = (0, 32, 48, 48, 64)
+"""Bytes of the envelope in a GeoPackage geometry, by its code."""
+
+Point = tuple[float, ...]
+Ring = list[Point]
+Polygon = list[Ring]
 
 
 class UnreadableError(Exception):
-    """The file is no grid file, or a geometry in it is broken."""
+    """The file is no grid file, or something in it cannot be read."""
+
+
+class Row(NamedTuple):
+    """One feature: its attributes by column, its polygons, and whether it is a multipolygon."""
+
+    values: dict[str, Any]
+    polygons: list[Polygon]
+    multi: bool
+
+
+class Layer(NamedTuple):
+    """The features of one table, the declared type of each column, and its CRS."""
+
+    name: str
+    rows: list[Row]
+    types: dict[str, str]
+    crs: tuple[str, str, str]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Check one file and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("grid", help="a grid file (GeoPackage)")
-    path = parser.parse_args(arguments).grid
+    parser.add_argument(
+        "--boundary", metavar="FILE", help="your own outline: .gpkg[:layer] or .geojson"
+    )
+    given = parser.parse_args(arguments)
     try:
-        faults, facts = verify(path)
-    except (UnreadableError, sqlite3.Error, struct.error, OSError) as error:
-        print(f"verify_grid: {path}: {error}", file=sys.stderr)
+        faults, facts = verify(given.grid, given.boundary)
+    except (UnreadableError, sqlite3.Error, OSError, MemoryError, RecursionError) as error:
+        print(f"verify_grid: {plain(given.grid)}: {plain(error) or 'too large'}", file=sys.stderr)
         return UNREADABLE
     if faults:
-        print(f"NOT PROVED: {path}")
-        for fault in faults[:SHOWN]:
-            print("  " + fault)
-        if len(faults) > SHOWN:
-            print(f"  ... and {len(faults) - SHOWN} more")
+        print(f"NOT PROVED: {plain(given.grid)}")
+        listed([plain(fault) for fault in faults])
         return REFUTED
-    print(f"PROVED: {facts}")
+    print(f"PROVED: {facts[0]}")
+    for fact in facts[1:]:
+        print("  " + fact)
     return PROVED
 
 
-def verify(path: str) -> tuple[list[str], str]:
-    """Return what is wrong with a grid file, and a sentence for when nothing is."""
-    with open(path, "rb"):
-        pass
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+def listed(lines: list[str]) -> None:
+    """Print the first of some lines, and how many more there are."""
+    for line in lines[:SHOWN]:
+        print("  " + line)
+    if len(lines) > SHOWN:
+        print(f"  ... and {len(lines) - SHOWN:,} more")
+
+
+def plain(text: object) -> str:
+    """Return text on one line, so that no name in a file can pass for a line of this script."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def verify(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a grid file, and what to say when nothing is."""
+    faults: list[str] = []
+    database = opened(path)
     try:
-        cells = read(database, "cells", "code", "parent")
-        parents = read(database, "jurisdictions", "parent", "parent")
-        names = {row[0] for row in database.execute("SELECT table_name FROM gpkg_contents")}
-        if not cells or not parents:
-            raise UnreadableError("has no cells or no jurisdictions, so nothing can be proved.")
-        rim = read(database, "boundary", None, None) if "boundary" in names else []
-        recorded = recorded_hash(database) if "gridmap_metadata" in names else None
+        check_tables(database, faults)
+        cells, parents, rims = (
+            read(database, name, faults) for name in ("cells", "jurisdictions", "boundary")
+        )
+        metadata = facts_of(database, faults)
     finally:
         database.close()
-    faults = attribute_faults(cells, parents)
-    for name, _, polygon in cells + parents + rim:
-        faults += [f"{name}: {fault}" for fault in ring_faults(polygon)]
+    for layer in (cells, parents, rims):
+        if not layer.rows:
+            raise UnreadableError(f"has no {layer.name}, so nothing can be proved.")
+        for number, row in enumerate(layer.rows):
+            faults += [f"{title(layer, number)}: {f}" for f in polygon_faults(row.polygons)]
+    faults += crs_faults([cells, parents, rims], metadata)
+    faults += attribute_faults(cells, parents)
+    if len(rims.rows) > 1:
+        faults.append(f"the boundary stands in {len(rims.rows)} rows, of which readers take one")
+    outline = leftover(edges(rims.rows[0].polygons))
+    everything = [edge for row in cells.rows for edge in edges(row.polygons)]
+    faults += differences("cells against the boundary", leftover(everything), outline)
+    whole = leftover(edge for row in parents.rows for edge in edges(row.polygons))
+    faults += differences("jurisdictions against the boundary", whole, outline)
     faults += nesting_faults(cells, parents)
-    outline = rim or parents
-    left = leftover(edges(c[2]) for c in cells), leftover(edges(p[2]) for p in outline)
-    what = "boundary" if rim else "jurisdictions"
-    faults += differences(f"cells against the {what}", left[0], left[1])
-    if recorded is not None and recorded != fingerprint([c[2] for c in cells]):
-        faults.append("the cells are not those that the file's own proof was made of")
-    count = sum(len(edges(c[2])) for c in cells)
-    return faults, f"{len(cells):,} cells, {len(parents):,} jurisdictions, {count:,} edges cancel"
+    faults += hash_faults(metadata, cells, parents, rims)
+    said = []
+    if own is not None:
+        wrong, said = against_own(own, rims)
+        faults += wrong
+    return faults, said_of(cells, parents, rims, len(everything), metadata, said)
 
 
-def read(
-    database: sqlite3.Connection, layer: str, name: str | None, parent: str | None
-) -> list[tuple[str, str, list]]:
-    """Return name, parent and polygons of each row of a layer."""
+# ---------------------------------------------------------------------------------- the database
+
+
+def opened(path: str | Path) -> sqlite3.Connection:
+    """Open a database for reading, and refuse one that is damaged."""
+    with open(path, "rb"):
+        pass
+    database = sqlite3.connect(Path(path).absolute().as_uri() + "?mode=ro", uri=True)
+    try:
+        database.text_factory = text_of
+        state = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if state != "ok":
+            raise UnreadableError(f"is a damaged database: {state}")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def text_of(data: bytes) -> str:
+    """Return text from a database; what is not UTF-8 is none."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"holds text that is not UTF-8: {data[:40]!r}.") from error
+
+
+def check_tables(database: sqlite3.Connection, faults: list[str]) -> None:
+    """Refuse views and virtual tables, which may show every reader something else."""
+    needed = ["gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"]
+    layers = ["cells", "jurisdictions", "boundary", "gridmap_metadata"]
+    made = "SELECT type, rootpage FROM sqlite_master WHERE lower(name) = ? AND type != 'index'"
+    for name in needed + layers:
+        found = database.execute(made, (name,)).fetchall()
+        if not found:
+            raise UnreadableError(f"has no table {name!r}; it is no grid file.")
+        if found[0][0] != "table" or not found[0][1]:
+            faults.append(f"{name} is a {found[0][0]} that is computed, not a plain table")
+    for name in layers:
+        rows = database.execute(
+            "SELECT data_type FROM gpkg_contents WHERE lower(table_name) = ?", (name,)
+        ).fetchall()
+        if not rows:
+            raise UnreadableError(f"does not list the layer {name!r}; it is no grid file.")
+        kind = "attributes" if name == "gridmap_metadata" else "features"
+        if [row[0] for row in rows] != [kind]:
+            faults.append(f"{name} is listed as {', '.join(str(row[0]) for row in rows)}")
+
+
+def read(database: sqlite3.Connection, name: str, faults: list[str]) -> Layer:
+    """Return the rows of a layer in the order that readers see, and its CRS."""
     found = database.execute(
-        "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", (layer,)
-    ).fetchone()
-    if found is None:
-        raise UnreadableError(f"has no layer {layer!r}; it is no grid file.")
-    columns = [quoted(found[0]), quoted(name) if name else "''", quoted(parent) if parent else "''"]
-    rows = database.execute(f"SELECT {', '.join(columns)} FROM {quoted(layer)}")
-    result = []
-    for number, (blob, label, of) in enumerate(rows):
-        text = str(label) if label not in ("", None) else f"{layer} row {number + 1}"
-        if blob is None:
-            raise UnreadableError(f"{text} has no geometry.")
-        result.append((text, "" if of is None else str(of), polygons_of(blob)))
-    return result
+        "SELECT column_name, srs_id FROM gpkg_geometry_columns WHERE lower(table_name) = ?",
+        (name,),
+    ).fetchall()
+    if not found:
+        raise UnreadableError(f"has no layer {name!r}; it is no grid file.")
+    columns = database.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
+    shapes = [column[1] for column in columns if SHAPES.match(column[2])]
+    shape, number = found[0]
+    if len(found) > 1 or [str(s).lower() for s in shapes] != [str(shape).lower()]:
+        faults.append(f"{name} has several geometry columns; readers may read another one")
+    faults += [f"{name}: column {c[1]} is computed" for c in columns if c[6] in (2, 3)]
+    if str(shape).lower() not in [str(c[1]).lower() for c in columns]:
+        raise UnreadableError(f"has no geometries in {name!r}; it is no grid file.")
+    types = {str(c[1]): str(c[2]).upper() for c in columns if c[1] != shape and not c[5]}
+    names = ", ".join(quoted(column) for column in [str(shape), *types])
+    key = next((quoted(c[1]) for c in columns if c[5]), "rowid")
+    rows = []
+    for blob, *values in database.execute(f"SELECT {names} FROM {quoted(name)} ORDER BY {key}"):
+        polygons, multi, srs = polygons_of(blob)
+        if srs not in (None, number):
+            faults.append(f"{name} row {len(rows) + 1}: the geometry is in another CRS ({srs})")
+        rows.append(Row(dict(zip(types, values, strict=True)), polygons, multi))
+    return Layer(name, rows, types, crs_of(database, name, number))
 
 
 def quoted(name: str) -> str:
     """Return an SQL identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
+    return '"' + str(name).replace('"', '""') + '"'
 
 
-def polygons_of(blob: bytes) -> list[list[list[tuple[float, float]]]]:
-    """Return the polygons of a GeoPackage geometry as lists of rings."""
-    if blob[:2] != b"GP":
+def crs_of(database: sqlite3.Connection, name: str, number: int) -> tuple[str, str, str]:
+    """Return organisation, number and definition of a layer's CRS."""
+    row = database.execute(
+        "SELECT organization, organization_coordsys_id, definition FROM gpkg_spatial_ref_sys "
+        "WHERE srs_id = ?",
+        (number,),
+    ).fetchone()
+    if row is None:
+        raise UnreadableError(f"does not define the CRS {number} of {name!r}.")
+    return str(row[0]), str(row[1]), str(row[2])
+
+
+def facts_of(database: sqlite3.Connection, faults: list[str]) -> dict[str, Any]:
+    """Return the metadata of the file."""
+    try:
+        rows = database.execute("SELECT key, value FROM gridmap_metadata").fetchall()
+        facts = {key: json.loads(value) for key, value in rows}
+        recorded = facts["content_hash"], facts["proof"]["coverage_hash"], facts["crs"]
+    except (sqlite3.OperationalError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableError(f"has damaged metadata ({type(error).__name__}: {error}).") from error
+    if not all(isinstance(text, str) for text in recorded):
+        raise UnreadableError("has damaged metadata: a hash is no text.")
+    for key in ("packed", "multi_of_one"):
+        if not isinstance(facts.setdefault(key, {}), dict):
+            raise UnreadableError(f"has damaged metadata ({key}).")
+    if len(facts) < len(rows):
+        faults.append("a key of the metadata stands twice")
+    return facts
+
+
+# --------------------------------------------------------------------------------- the geometries
+
+
+def polygons_of(blob: object) -> tuple[list[Polygon], bool, int | None]:
+    """Return polygons as lists of rings, whether they are a multipolygon, and the CRS number."""
+    if blob is None:
+        return [], False, None
+    if not isinstance(blob, bytes) or len(blob) < 8 or blob[:2] != b"GP":
         raise UnreadableError("holds a geometry that is no GeoPackage geometry.")
-    envelope = (0, 32, 48, 48, 64)[(blob[3] >> 1) & 7]
-    polygons, _ = wkb(blob, 8 + envelope)
-    return polygons
+    code, order = (blob[3] >> 1) & 7, "<" if blob[3] & 1 else ">"
+    if code >= len(HEADERS) or blob[3] & 32:
+        raise UnreadableError(f"holds a geometry with an impossible header ({blob[3]}).")
+    (number,) = struct.unpack_from(order + "i", blob, 4)
+    at = 8 + HEADERS[code]
+    try:
+        polygons, end, multi = wkb(blob, at)
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
+        raise UnreadableError(f"holds a geometry that is cut short ({error}).") from error
+    if end != len(blob):
+        raise UnreadableError("holds a geometry with bytes behind its end.")
+    return polygons, multi, number
 
 
-def wkb(blob: bytes, at: int) -> tuple[list, int]:
+def wkb(blob: bytes, at: int, inner: bool = False) -> tuple[list[Polygon], int, bool]:
     """Return the polygons of well-known binary from a position on, and where it ends."""
+    if blob[at] > 1:
+        raise UnreadableError("holds a geometry without a byte order.")
     order = "<" if blob[at] == 1 else ">"
-    (kind,) = struct.unpack_from(order + "I", blob, at + 1)
-    at += 5
-    size = 2 + (kind // 1000 in (1, 3)) + (kind // 1000 in (2, 3))
-    (count,) = struct.unpack_from(order + "I", blob, at)
-    at += 4
-    if kind % 1000 == 6:
-        polygons = []
+    kind, count = struct.unpack_from(order + "II", blob, at + 1)
+    at += 9
+    if kind % 1000 == 6 and kind < 4000 and not inner:
+        polygons: list[Polygon] = []
         for _ in range(count):
-            inner, at = wkb(blob, at)
-            polygons += inner
-        return polygons, at
-    if kind % 1000 != 3:
+            found, at, _ = wkb(blob, at, inner=True)
+            polygons += found
+        return polygons, at, True
+    if kind % 1000 != 3 or kind > 4000:
         raise UnreadableError(f"holds a geometry of type {kind}, not a polygon.")
+    size = 2 + (kind // 1000 in (1, 3)) + (kind // 1000 in (2, 3))
     rings = []
     for _ in range(count):
         (points,) = struct.unpack_from(order + "I", blob, at)
-        at += 4
-        numbers = struct.unpack_from(f"{order}{points * size}d", blob, at)
-        at += 8 * size * points
-        flat = [number + 0.0 for number in numbers]  # -0.0 becomes 0.0
-        rings.append(list(zip(flat[::size], flat[1::size], strict=True)))
-    return [rings], at
+        if points == 0 or points * size * 8 > len(blob):
+            raise UnreadableError(f"holds a ring of {points:,} points.")
+        numbers = struct.unpack_from(f"{order}{points * size}d", blob, at + 4)
+        at += 4 + 8 * size * points
+        rings.append(list(zip(*(numbers[k::size] for k in range(size)), strict=True)))
+        if not all(math.isfinite(n) for point in rings[-1] for n in point[:2]):
+            raise UnreadableError("holds a coordinate that is no number.")
+    return [rings], at, False
 
 
-def edges(polygons: list) -> list[tuple]:
-    """Return the directed edges of polygons, the inside on the left."""
-    found = []
-    for rings in polygons:
-        for number, ring in enumerate(rings):
-            walk = ring if (doubled_area(ring) > 0) == (number == 0) else ring[::-1]
-            found += [(a, b) for a, b in zip(walk, walk[1:]) if a != b]  # noqa: B905, RUF007
-    return found
+def cleaned(ring: Ring) -> Ring:
+    """Return the points of a closed ring, each step a real one, without the last."""
+    flat = [(point[0] + 0.0, point[1] + 0.0) for point in ring]  # -0.0 becomes 0.0
+    return [b for a, b in pairwise([flat[-2], *flat[:-1]]) if a != b]
 
 
-def doubled_area(ring: list) -> Fraction | float:
-    """Return twice the signed area of a ring; exact where doubles might have the wrong sign."""
-    x0, y0 = ring[0]
-    terms = [
-        (ax - x0) * (by - y0) - (bx - x0) * (ay - y0)
-        for (ax, ay), (bx, by) in zip(ring, ring[1:])  # noqa: B905, RUF007
-    ]
-    total = sum(terms)
-    if abs(total) > 1e-9 * sum(map(abs, terms)):
-        return total
-    exact = [(Fraction(x), Fraction(y)) for x, y in ring]
-    return sum(
-        (ax * by - bx * ay for (ax, ay), (bx, by) in zip(exact, exact[1:])),  # noqa: B905, RUF007
-        Fraction(0),
+def polygon_faults(polygons: list[Polygon]) -> list[str]:
+    """Return the first reason why polygons are no area with rings as they should be."""
+    polygons = [polygon for polygon in polygons if polygon]
+    if not polygons:
+        return ["has no area: the geometry is empty"]
+    rings, part = [], []
+    for number, polygon in enumerate(polygons):
+        for ring in polygon:
+            if len(ring) < 4 or ring[0][:2] != ring[-1][:2]:
+                return ["a ring is not closed"]
+            rings.append(cleaned(ring))
+            part.append(number)
+            if len(rings[-1]) < 3 or not doubled_area([*rings[-1], rings[-1][0]]):
+                return [f"a ring has no area at {place(ring[0])}"]
+    try:
+        touches = meetings(rings)
+    except CrossingError as error:
+        return [str(error)]
+    shells = [k for k in range(len(rings)) if k == 0 or part[k] != part[k - 1]]
+    return (
+        hole_faults(rings, shells) or part_faults(rings, part, shells) or loop_faults(part, touches)
     )
 
 
-def leftover(chains: object) -> Counter:
-    """Return the edges of chains that do not cancel, each with its net count."""
-    net: Counter = Counter()
-    for chain in chains:  # type: ignore[attr-defined]
-        for a, b in chain:
-            if a < b:
-                net[a, b] += 1
-            else:
-                net[b, a] -= 1
-    return Counter({edge: count for edge, count in net.items() if count})
+def place(point: Point) -> str:
+    """Return where something is."""
+    return f"{point[0]!r} {point[1]!r}"
 
 
-def differences(what: str, mine: Counter, theirs: Counter) -> list[str]:
-    """Return a fault when two chains are not the same."""
-    rest = {edge for edge in mine.keys() | theirs.keys() if mine[edge] != theirs[edge]}
-    if not rest:
-        return []
-    (x, y), _ = min(rest)
-    return [f"{what}: {len(rest):,} edges do not cancel, the first at {x!r} {y!r}"]
+class CrossingError(Exception):
+    """Two sides have points in common that they must not have."""
 
 
-def nesting_faults(cells: list, parents: list) -> list[str]:
-    """Return a fault for each jurisdiction that its own cells do not tile."""
-    own = defaultdict(list)
-    for _, parent, polygon in cells:
-        own[parent].append(polygon)
-    faults = []
-    for name, _, polygon in parents:
-        mine = leftover(edges(p) for p in own[name])
-        faults += differences(f"jurisdiction {name}", mine, leftover([edges(polygon)]))
-    return faults
-
-
-def attribute_faults(cells: list, parents: list) -> list[str]:
-    """Return repeated codes and unknown parents."""
-    known = {name for name, _, _ in parents}
-    counts = Counter(name for name, _, _ in cells)
-    faults = [f"code {name} stands {count} times" for name, count in counts.items() if count > 1]
-    return faults + [
-        f"{name}: there is no jurisdiction {of!r}" for name, of, _ in cells if of not in known
+def meetings(rings: list[Ring]) -> dict[tuple[int, int, Point], list[tuple[Point, Point]]]:
+    """Return where different rings touch; a ring that meets itself or crosses another raises."""
+    sides = [
+        (k, n, ring[n], ring[(n + 1) % len(ring)])
+        for k, ring in enumerate(rings)
+        for n in range(len(ring))
     ]
+    touches: dict[tuple[int, int, Point], list[tuple[Point, Point]]] = {}
+    for one, two in near_pairs(sides):
+        (r, i, a, b), (s, j, c, d) = sides[one], sides[two]
+        if r == s and (abs(i - j) == 1 or abs(i - j) == len(rings[r]) - 1):
+            v, p, q = (b, a, d) if b == c else (a, b, c)
+            if side(v, p, q) == 0 and ((p > v) == (q > v)):
+                raise CrossingError(f"a ring runs back on itself at {place(v)}")
+            continue
+        common = meeting(a, b, c, d)
+        if common is None:
+            continue
+        if r == s:
+            raise CrossingError(f"a ring meets itself at {place(common[0])}")
+        if len(common) > 1:
+            raise CrossingError(f"two rings run along or across each other at {place(common[0])}")
+        touches[min(r, s), max(r, s), common[0]] = []
+    for (r, s, point), rays in touches.items():
+        rays += [ends_at(rings[r], point), ends_at(rings[s], point)]
+        (p, q), (u, v) = rays
+        if between(point, p, q, u) != between(point, p, q, v):
+            raise CrossingError(f"two rings cross at {place(point)}")
+    return touches
 
 
-def ring_faults(polygons: list) -> list[str]:
-    """Return a fault for each ring that is open or crosses or touches itself along the way."""
-    faults = []
-    for rings in polygons:
-        for ring in rings:
-            if len(ring) < 4 or ring[0] != ring[-1]:
-                faults.append("a ring is not closed")
-            elif (place := crossing(ring)) is not None:
-                faults.append(f"a ring crosses itself near {place[0]!r} {place[1]!r}")
-    return faults
-
-
-def crossing(ring: list) -> tuple[float, float] | None:
-    """Return a place where two sides of a ring cross, by a sweep from west to east."""
-    sides = [(a, b) for a, b in zip(ring, ring[1:]) if a != b]  # noqa: B905, RUF007
-    order = sorted(range(len(sides)), key=lambda k: min(sides[k][0][0], sides[k][1][0]))
-    active: list[int] = []
-    for k in order:
-        (ax, ay), (bx, by) = sides[k]
-        west, south, north = min(ax, bx), min(ay, by), max(ay, by)
-        active = [j for j in active if max(sides[j][0][0], sides[j][1][0]) >= west]
-        for j in active:
-            span = sides[j][0][1], sides[j][1][1]
-            if max(span) >= south and min(span) <= north and cross(sides[j], sides[k]):
-                return sides[k][0]
-        active.append(k)
-    return None
-
-
-def cross(one: tuple, two: tuple) -> bool:
-    """Tell whether two sides have a point in common that is no common end."""
-    (a, b), (c, d) = one, two
-    sides = side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b)
-    if sides[0] * sides[1] < 0 and sides[2] * sides[3] < 0:
-        return True
-    shared = {a, b} & {c, d}
-    touching = [
-        p
-        for p, zero, (q, r) in zip((c, d, a, b), sides, (one, one, two, two), strict=True)
-        if zero == 0 and min(q, r) <= p <= max(q, r)
+def near_pairs(sides: list[tuple[int, int, Point, Point]]) -> Any:
+    """Yield pairs of sides whose boxes meet, by a sweep from west to east in bands."""
+    low = min(side[2][1] for side in sides)
+    height = (max(side[2][1] for side in sides) - low) / max(1, 2 * math.isqrt(len(sides)))
+    flat = not (0 < height < math.inf)
+    bands: dict[int, list[int]] = defaultdict(list)
+    boxes = [
+        (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])) for _, _, a, b in sides
     ]
-    return any(p not in shared for p in touching)
+    for k in sorted(range(len(sides)), key=lambda k: boxes[k][0]):
+        west, south, _, north = boxes[k]
+        first, last = (0, 0) if flat else (int((y - low) / height) for y in (south, north))
+        seen = set()
+        for band in range(first, last + 1):
+            alive = [j for j in bands[band] if boxes[j][2] >= west]
+            for j in alive:
+                if j not in seen and boxes[j][1] <= north and boxes[j][3] >= south:
+                    seen.add(j)
+                    yield j, k
+            alive.append(k)
+            bands[band] = alive
 
 
-def side(a: tuple, b: tuple, p: tuple) -> int:
+def meeting(a: Point, b: Point, c: Point, d: Point) -> list[Point] | None:
+    """Return what two sides have in common: None, one end that touches, or two for more."""
+    turns = side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b)
+    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
+        return [a, b]
+    ends = zip((c, d, a, b), turns, ((a, b), (a, b), (c, d), (c, d)), strict=True)
+    common = {p for p, zero, (q, r) in ends if zero == 0 and min(q, r) <= p <= max(q, r)}
+    return sorted(common) or None
+
+
+def ends_at(ring: Ring, point: Point) -> tuple[Point, Point]:
+    """Return the neighbours of a point on a ring along it."""
+    for k, b in enumerate(ring):
+        if b == point:
+            return ring[k - 1], ring[(k + 1) % len(ring)]
+    for k, b in enumerate(ring):
+        a = ring[k - 1]
+        if side(a, b, point) == 0 and min(a, b) <= point <= max(a, b):
+            return a, b
+    raise AssertionError(point)
+
+
+def between(at: Point, p: Point, q: Point, ray: Point) -> bool:
+    """Tell whether a ray from a point lies in the sector from p to q, against the clock."""
+    turn = side(at, p, q)
+    if turn == 0:
+        return side(at, p, ray) > 0
+    if turn > 0:
+        return side(at, p, ray) > 0 and side(at, q, ray) < 0
+    return not (side(at, q, ray) > 0 and side(at, p, ray) < 0)
+
+
+def hole_faults(rings: list[Ring], shells: list[int]) -> list[str]:
+    """Return a hole outside its shell, or inside another hole."""
+    boxes = [box(ring) for ring in rings]
+    for shell, end in pairwise([*shells, len(rings)]):
+        holes = range(shell + 1, end)
+        for hole in holes:
+            if not within(rings[hole], rings[shell]):
+                return [f"a hole lies outside its shell at {place(rings[hole][0])}"]
+        for one, two in combinations(holes, 2):
+            if meet(boxes[one], boxes[two]) and nested(rings[one], rings[two]):
+                return [f"a hole lies in another one at {place(rings[one][0])}"]
+    return []
+
+
+def part_faults(rings: list[Ring], part: list[int], shells: list[int]) -> list[str]:
+    """Return a part of a multipolygon that lies in another part."""
+    boxes = {shell: box(rings[shell]) for shell in shells}
+    for one, two in combinations(shells, 2):
+        if not meet(boxes[one], boxes[two]):
+            continue
+        for inner, outer in ((one, two), (two, one)):
+            holes = [k for k in range(len(rings)) if part[k] == part[outer] and k != outer]
+            if within(rings[inner], rings[outer]) and not any(
+                within(rings[inner], rings[hole]) for hole in holes
+            ):
+                return [f"two parts overlap at {place(rings[inner][0])}"]
+    return []
+
+
+def loop_faults(part: list[int], touches: dict[tuple[int, int, Point], Any]) -> list[str]:
+    """Return a place where rings touch so often that they cut a polygon into pieces."""
+    leader: dict[object, object] = {}
+
+    def find(node: object) -> object:
+        while node in leader:
+            node = leader[node]
+        return node
+
+    joints = {(ring, point) for r, s, point in touches if part[r] == part[s] for ring in (r, s)}
+    for ring, point in sorted(joints):
+        one, two = find(ring), find((part[ring], point))
+        if one == two:
+            return [f"rings that touch cut the area into pieces at {place(point)}"]
+        leader[one] = two
+    return []
+
+
+def box(ring: Ring) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of a ring."""
+    x, y = [p[0] for p in ring], [p[1] for p in ring]
+    return min(x), min(y), max(x), max(y)
+
+
+def meet(one: tuple[float, ...], two: tuple[float, ...]) -> bool:
+    """Tell whether two boxes have a point in common."""
+    return one[0] <= two[2] and two[0] <= one[2] and one[1] <= two[3] and two[1] <= one[3]
+
+
+def nested(one: Ring, two: Ring) -> bool:
+    """Tell whether one of two rings that do not cross lies in the other."""
+    return within(one, two) or within(two, one)
+
+
+def within(inner: Ring, outer: Ring) -> bool:
+    """Tell whether a ring lies inside another one that it does not cross."""
+    for point in inner:
+        if (where := inside(point, outer)) != 0:
+            return where > 0
+    for share in (Fraction(1, 2), Fraction(1, 3), Fraction(2, 7)):
+        for a, b in zip(inner, [*inner[1:], inner[0]], strict=True):
+            x, y = (Fraction(p) + share * (Fraction(q) - Fraction(p)) for p, q in zip(a, b))  # noqa: B905
+            if (where := inside((x, y), outer)) != 0:  # type: ignore[arg-type]
+                return where > 0
+    return False
+
+
+def inside(point: Point, ring: Ring) -> int:
+    """Tell whether a point lies inside a ring (1), on it (0) or outside (-1)."""
+    odd = False
+    for a, b in zip(ring, [*ring[1:], ring[0]], strict=True):
+        if max(a[1], b[1]) < point[1] or min(a[1], b[1]) > point[1]:
+            continue
+        turn = side(a, b, point)
+        if turn == 0 and min(a[0], b[0]) <= point[0] <= max(a[0], b[0]):
+            return 0
+        if (a[1] > point[1]) != (b[1] > point[1]) and (b[1] > a[1]) == (turn > 0):
+            odd = not odd
+    return 1 if odd else -1
+
+
+def side(a: Point, b: Point, p: Point) -> int:
     """Return on which side of a -> b the point p lies, without rounding."""
-    left, right = (b[0] - a[0]) * (p[1] - a[1]), (b[1] - a[1]) * (p[0] - a[0])
-    if abs(left - right) > 4e-16 * (abs(left) + abs(right)):
-        return 1 if left > right else -1
+    if isinstance(p[0], float):
+        left, right = (b[0] - a[0]) * (p[1] - a[1]), (b[1] - a[1]) * (p[0] - a[0])
+        size = abs(left) + abs(right)
+        if abs(left - right) > 4e-16 * size and 1e-280 < size < 1e300:
+            return 1 if left > right else -1
     ax, ay, bx, by, px, py = (Fraction(v) for point in (a, b, p) for v in point)
     value = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
     return (value > 0) - (value < 0)
 
 
-def recorded_hash(database: sqlite3.Connection) -> str | None:
-    """Return the coverage hash of the proof that the file carries."""
-    row = database.execute("SELECT value FROM gridmap_metadata WHERE key = 'proof'").fetchone()
+def doubled_area(ring: Ring) -> Fraction | float:
+    """Return twice the signed area of a closed ring, exact where doubles might mistake its sign."""
+    x0, y0 = ring[0][:2]
+    terms = [(a[0] - x0) * (b[1] - y0) - (b[0] - x0) * (a[1] - y0) for a, b in pairwise(ring)]
+    total = math.fsum(terms) if all(map(math.isfinite, terms)) else math.nan
+    if abs(total) > 1e-9 * sum(map(abs, terms)) > 1e-280:
+        return total
+    exact = [(Fraction(point[0]), Fraction(point[1])) for point in ring]
+    return sum((a[0] * b[1] - b[0] * a[1] for a, b in pairwise(exact)), Fraction(0))
+
+
+# -------------------------------------------------------------------------------------- the proof
+
+
+def edges(polygons: list[Polygon]) -> list[tuple[Point, Point]]:
+    """Return the directed edges of polygons, the inside on the left."""
+    found = []
+    for rings in polygons:
+        for number, ring in enumerate(rings):
+            if len(ring) < 4:
+                continue
+            walk = cleaned(ring)
+            walk = [*walk, *walk[:1]]
+            if len(walk) > 2 and (doubled_area(walk) > 0) != (number == 0):
+                walk.reverse()
+            found += pairwise(walk)
+    return found
+
+
+def leftover(chain: Any) -> Counter[tuple[Point, Point]]:
+    """Return the edges of a chain that do not cancel, each with its net count."""
+    net: Counter[tuple[Point, Point]] = Counter()
+    for a, b in chain:
+        if a < b:
+            net[a, b] += 1
+        else:
+            net[b, a] -= 1
+    return Counter({edge: count for edge, count in net.items() if count})
+
+
+def differences(what: str, mine: Counter[Any], theirs: Counter[Any]) -> list[str]:
+    """Return a fault when two chains are not the same."""
+    rest = {edge for edge in mine.keys() | theirs.keys() if mine[edge] != theirs[edge]}
+    if not rest:
+        return []
+    count = "1 edge does" if len(rest) == 1 else f"{len(rest):,} edges do"
+    return [f"{what}: {count} not cancel, the first at {place(min(rest)[0])}"]
+
+
+def nesting_faults(cells: Layer, parents: Layer) -> list[str]:
+    """Return a fault for each jurisdiction that its own cells do not fill."""
+    own = defaultdict(list)
+    for row in cells.rows:
+        own[name_of(row, "parent")] += edges(row.polygons)
+    faults = []
+    for number, row in enumerate(parents.rows):
+        mine, theirs = leftover(own[name_of(row, "parent")]), leftover(edges(row.polygons))
+        faults += differences(title(parents, number), mine, theirs)
+    return faults
+
+
+def attribute_faults(cells: Layer, parents: Layer) -> list[str]:
+    """Return codes that are missing or stand twice, and unknown parents."""
+    faults = []
+    for layer, column in ((cells, "code"), (cells, "parent"), (parents, "parent")):
+        if column not in layer.types:
+            raise UnreadableError(f"has no column {column!r} in {layer.name!r}.")
+    for layer, column in ((cells, "code"), (parents, "parent")):
+        names = [name_of(row, column) for row in layer.rows]
+        for number, name in enumerate(names):
+            if name is None or (layer is cells and not name):
+                faults.append(f"{layer.name} row {number + 1} has no {column}")
+        faults += [
+            f"{column} {name} stands {count} times in {layer.name}"
+            for name, count in Counter(names).items()
+            if count > 1 and name is not None
+        ]
+    known = {name_of(row, "parent") for row in parents.rows}
+    return faults + [
+        f"{title(cells, number)}: there is no jurisdiction {row.values['parent']!r}"
+        for number, row in enumerate(cells.rows)
+        if name_of(row, "parent") not in known
+    ]
+
+
+def name_of(row: Row, column: str) -> str | None:
+    """Return the text of a code without blanks around it; None where there is none."""
+    value = row.values.get(column)
+    return None if value is None else str(value).strip()
+
+
+def title(layer: Layer, number: int) -> str:
+    """Return what to call a row."""
+    name = name_of(layer.rows[number], "code" if layer.name == "cells" else "parent")
+    noun = {"cells": "cell", "jurisdictions": "jurisdiction", "boundary": "boundary"}[layer.name]
+    return f"{noun} {name}" if name else f"{noun} (row {number + 1})"
+
+
+def crs_faults(layers: list[Layer], metadata: dict[str, Any]) -> list[str]:
+    """Return a fault when there is not one CRS, the one that the metadata name."""
+    if len({layer.crs for layer in layers}) > 1:
+        shown = ", ".join(f"{x.name} in {x.crs[0]}:{x.crs[1]}" for x in layers)
+        return [f"the layers are not in one CRS: {shown}"]
+    organisation, number, definition = layers[0].crs
+    if organisation.upper() == "NONE" and number in ("-1", "0"):
+        return ["the layers have no CRS"]
+    inner = re.search(r'(?:AUTHORITY|ID)\["([^"]+)",\s*"?(\w+)"?\]\s*\]\s*$', definition)
+    names = [metadata["crs"].split(":"), list(inner.groups()) if inner else []]
+    for name in names:
+        same = len(name) == 2 and name[0].upper() == organisation.upper()
+        if same and name[1] != number:
+            return [f"the CRS is called {':'.join(name)} here and {organisation}:{number} there"]
+    return []
+
+
+# -------------------------------------------------------------------------------------- the hashes
+
+
+def hash_faults(metadata: dict[str, Any], cells: Layer, parents: Layer, rims: Layer) -> list[str]:
+    """Return a fault for each hash in the file that is not that of its content."""
+    faults = []
+    proof = metadata["proof"]
+    for key, layer in (("coverage_hash", cells), ("boundary_hash", rims)):
+        if proof.get(key) != fingerprint([row.polygons for row in layer.rows]):
+            faults.append(f"the {layer.name} are not those that the file's own proof was made of")
     try:
-        return json.loads(row[0])["coverage_hash"] if row else None
-    except (ValueError, KeyError, TypeError) as error:
+        content = content_hash(metadata, cells, parents)
+    except (ValueError, TypeError) as error:
         raise UnreadableError(f"has damaged metadata ({error}).") from error
+    if metadata["content_hash"] != content:
+        faults.append("the content hash in the file is not that of its geometry and attributes")
+    return faults
 
 
-def fingerprint(cells: list) -> str:
-    """Return the name of a coverage, as gridmap computes it."""
-    words: dict = {}
+def content_hash(metadata: dict[str, Any], cells: Layer, parents: Layer) -> str:
+    """Return the SHA-256 of geometry, codes and attributes, as gridmap defines it."""
+    digest = hashlib.sha256(metadata["crs"].encode())
+    for layer, key in ((cells, "code"), (parents, "parent")):
+        lone = set(metadata["multi_of_one"].get(layer.name, []))
+        packed = set(metadata["packed"].get(layer.name, []))
+        columns = [key, *(column for column in layer.types if column != key)]
+        order = sorted(range(len(layer.rows)), key=lambda k: str(layer.rows[k].values[key]))
+        digest.update(layer.name.encode())
+        for k in order:
+            row = layer.rows[k]
+            multi = row.multi and (len(row.polygons) != 1 or k in lone)
+            digest.update(canonical(row.polygons, multi))
+        texts = {
+            column: written(
+                [layer.rows[k].values[column] for k in order],
+                "JSON" if column in packed else layer.types[column],
+            )
+            for column in columns
+        }
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*texts.values(), strict=True))
+        digest.update(file.getvalue().encode())
+    return digest.hexdigest()
+
+
+def written(values: list[Any], kind: str) -> list[Any]:
+    """Return the values of a column as its text in a table."""
+    if kind == "JSON":
+        values = [None if value is None else json.loads(value) for value in values]
+        return [None if value != value else value for value in values]
+    if kind == "BOOLEAN":
+        return [None if value is None else bool(value) for value in values]
+    if kind == "FLOAT":
+        return [short(value) if isinstance(value, float) else value for value in values]
+    if kind == "DATETIME":
+        return times([None if v is None else str(v).replace("T", " ") for v in values])
+    return values
+
+
+def short(value: float) -> str:
+    """Return the fewest digits that tell a number in single precision, as NumPy writes them."""
+    for digits in range(1, 10):
+        text = f"{value:.{digits - 1}e}"
+        if struct.pack("f", float(text)) == struct.pack("f", value):
+            break
+    plainly = value == 0 or 1e-4 <= abs(value) < 1e6 or not math.isfinite(value)
+    return repr(float(text)) if plainly else text
+
+
+def times(texts: list[str | None]) -> list[str | None]:
+    """Return times with as many digits as the column needs; days alone where all are midnights."""
+    zone = [text[19:].lstrip(".0123456789") if text else "" for text in texts]
+    bare = [text[:19] if text else None for text in texts]
+    parts = [(text[19 : len(text) - len(z)] if text else "") for text, z in zip(texts, zone)]  # noqa: B905
+    fine = any(part.strip(".0") for part in parts)
+    if not fine and not any(zone) and all(not t or t.endswith(" 00:00:00") for t in bare):
+        return [text[:10] if text else None for text in bare]
+    return [
+        t and t + (f"{part or '.000':0<4}" if fine else "") + z.replace("Z", "+00:00")
+        for t, part, z in zip(bare, parts, zone, strict=True)
+    ]
+
+
+def canonical(polygons: list[Polygon], multi: bool) -> bytes:
+    """Return well-known binary with rings and parts in one order, whatever it was."""
+    parts = [normalized(polygon) for polygon in polygons]
+    parts.sort(key=lambda rings: ranked(rings[0]) if rings else (0, []), reverse=True)
+    bodies = [polygon_wkb(part) for part in parts]
+    if not multi:
+        return bodies[0] if bodies else b""
+    flags = max((struct.unpack_from("<I", body, 1)[0] & 0xC0000000 for body in bodies), default=0)
+    return struct.pack("<BII", 1, flags | 6, len(bodies)) + b"".join(bodies)
+
+
+def normalized(polygon: Polygon) -> Polygon:
+    """Return rings from their lowest point on, shells with the clock, holes against, in order."""
+    rings = []
+    for number, ring in enumerate(polygon):
+        walk = ring[:-1] or ring
+        first = min(range(len(walk)), key=lambda k: walk[k][:2])
+        walk = [*walk[first:], *walk[:first]]
+        walk.append(walk[0])
+        if (doubled_area(walk) > 0) == (number == 0):
+            walk.reverse()
+        rings.append(walk)
+    return rings[:1] + sorted(rings[1:], key=ranked, reverse=True)
+
+
+def ranked(ring: Ring) -> tuple[int, list[Point]]:
+    """Return what decides the order of rings: how many points, and then where."""
+    return len(ring), [point[:2] for point in ring]
+
+
+def polygon_wkb(rings: Polygon) -> bytes:
+    """Return the well-known binary of one polygon."""
+    size = len(rings[0][0]) if rings else 2
+    out = struct.pack("<BII", 1, 3 | (0x80000000 if size == 3 else 0), len(rings))
+    for ring in rings:
+        flat = [number for point in ring for number in point]
+        out += struct.pack(f"<I{len(flat)}d", len(ring), *flat)
+    return out
+
+
+def fingerprint(shapes: list[list[Polygon]]) -> str:
+    """Return the name of a coverage, as gridmap defines it."""
+    words: dict[Point, int] = {}
     sums = []
-    for polygons in cells:
+    for polygons in shapes:
         low = high = 0
         for a, b in edges(polygons):
             for point in (a, b):
@@ -296,5 +792,237 @@ def mix(word: int) -> int:
     return word ^ (word >> 31)
 
 
+# ------------------------------------------------------------------- the auditor's own boundary
+
+
+def against_own(name: str, rims: Layer) -> tuple[list[str], list[str]]:
+    """Hold the boundary of the file against the auditor's: the same but for vertices on sides."""
+    try:
+        polygons, crs = own_boundary(name)
+    except (UnreadableError, sqlite3.Error) as error:
+        raise UnreadableError(f"cannot be held against {name}: that file {error}") from error
+    if crs is not None and [c.upper() for c in crs] != [c.upper() for c in rims.crs[:2]]:
+        raise UnreadableError(
+            f"is in {':'.join(rims.crs[:2])} but {name} in {':'.join(crs)}; transform that one."
+        )
+    for polygon in polygons:
+        if wrong := polygon_faults([polygon]):
+            raise UnreadableError(f"cannot be held against {name}, which is no area: {wrong[0]}")
+    unit = unit_of(rims.crs[2])
+    if crs is None and unit is not None:
+        raise UnreadableError(f"cannot be held against {name}, which names no CRS.")
+    mine, theirs = (leftover(edges(shapes)) for shapes in (rims.rows[0].polygons, polygons))
+    if any(abs(count) > 1 for count in theirs.values()):
+        raise UnreadableError(f"cannot be held against {name}, of which parts overlap.")
+    degree = 111_320.0 if unit is None else unit
+    fine, coarse, one = without_chains(
+        unmatched(mine, theirs), unmatched(theirs, mine), BESIDE / degree
+    )
+    coarse, fine, two = without_chains(coarse, fine, BESIDE / degree)
+    if rest := [*fine, *coarse]:
+        count = "1 edge has" if len(rest) == 1 else f"{len(rest):,} edges have"
+        return [
+            f"boundary against {name}: {count} no match, the first at {place(min(rest)[0])}"
+        ], []
+    off = one + two
+    width = max(off, default=0.0) * degree
+    more = f", but for {counted(len(off), 'vertex')} at most {width:.1g} m beside its sides"
+    return [], [f"the same area as {plain(name)}{more if off else ''}"]
+
+
+def unmatched(mine: Counter[Any], theirs: Counter[Any]) -> list[tuple[Point, Point]]:
+    """Return the edges of one chain that the other has not."""
+    return [e if n > 0 else e[::-1] for e, n in mine.items() if theirs[e] != n]
+
+
+def without_chains(
+    fine: list[tuple[Point, Point]], coarse: list[tuple[Point, Point]], limit: float
+) -> tuple[list[Any], list[Any], list[float]]:
+    """Drop coarse edges that a chain of fine ones follows, and these; return how far beside."""
+    steps = defaultdict(list)
+    for a, b in fine:
+        steps[a].append(b)
+    rest, off = [], []
+    for start, end in coarse:
+        at, chain, far = start, [], []
+        while at != end:
+            ways = [b for b in steps[at] if along(start, end, at) < along(start, end, b) <= 1]
+            ways = [b for b in ways if beside(start, end, b) <= limit]
+            if not ways:
+                break
+            step = min(ways, key=lambda b: beside(start, end, b))
+            far += [beside(start, end, step)] if step != end else []
+            chain.append((at, step))
+            at = step
+        if at == end:
+            off += far
+            for a, b in chain:
+                steps[a].remove(b)
+        else:
+            rest.append((start, end))
+    return [(a, b) for a, ends in steps.items() for b in ends], rest, off
+
+
+def along(a: Point, b: Point, p: Point) -> float:
+    """Return how far along a -> b a point lies, from 0 to 1."""
+    if p in (a, b):
+        return float(p == b)
+    x, y = b[0] - a[0], b[1] - a[1]
+    return ((p[0] - a[0]) * x + (p[1] - a[1]) * y) / (x * x + y * y)
+
+
+def beside(a: Point, b: Point, p: Point) -> float:
+    """Return how far beside the line a -> b a point lies."""
+    if p in (a, b):
+        return 0.0
+    x, y = b[0] - a[0], b[1] - a[1]
+    cross = Fraction(x) * (Fraction(p[1]) - Fraction(a[1])) - Fraction(y) * (
+        Fraction(p[0]) - Fraction(a[0])
+    )
+    return abs(float(cross)) / math.hypot(x, y)
+
+
+def own_boundary(name: str) -> tuple[list[Polygon], tuple[str, str] | None]:
+    """Return the polygons of an outline of the auditor's own, and its CRS if it tells."""
+    if name.lower().endswith((".geojson", ".json")):
+        return geojson(name)
+    path, layer = (name, None) if Path(name).is_file() else name.rpartition(":")[::2]
+    database = opened(path)
+    try:
+        found = database.execute(
+            "SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns"
+        ).fetchall()
+        chosen = [row for row in found if layer in (None, row[0])]
+        if len(chosen) != 1:
+            shown = ", ".join(str(row[0]) for row in found) or "none"
+            raise UnreadableError(f"has the layers {shown}; name one as FILE:LAYER.")
+        table, column, number = chosen[0]
+        crs = crs_of(database, table, number)
+        rows = database.execute(f"SELECT {quoted(column)} FROM {quoted(table)}").fetchall()
+        return [polygon for row in rows for polygon in polygons_of(row[0])[0]], crs[:2]
+    finally:
+        database.close()
+
+
+def geojson(name: str) -> tuple[list[Polygon], tuple[str, str] | None]:
+    """Return the polygons of a GeoJSON file, and its CRS if it names one."""
+    try:
+        document = json.loads(Path(name).read_bytes().decode("utf-8-sig"))
+        features = document.get("features", [document])
+        shapes = [feature.get("geometry", feature) for feature in features]
+        nested = [
+            [s["coordinates"]] if s["type"] == "Polygon" else s["coordinates"] for s in shapes
+        ]
+        polygons = [
+            [[tuple(map(float, point[:2])) for point in ring] for ring in rings]
+            for several in nested
+            for rings in several
+        ]
+        named = document.get("crs", {}).get("properties", {}).get("name", "")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"holds no polygons ({type(error).__name__}: {error}).") from error
+    if not all(math.isfinite(n) for p in polygons for ring in p for point in ring for n in point):
+        raise UnreadableError("holds a coordinate that is no number.")
+    found = re.search(r"(EPSG):+(?:[\d.]*:)?(\d+)$", named)
+    return polygons, (found[1], found[2]) if found else None
+
+
+# -------------------------------------------------------------------------------- what is said
+
+
+def said_of(
+    cells: Layer, parents: Layer, rims: Layer, count: int, metadata: dict[str, Any], more: list[str]
+) -> list[str]:
+    """Return what to say of a grid that is proved: area, holes and jurisdictions."""
+    boundary, definition = rims.rows[0].polygons, rims.crs[2]
+    number, places = len(cells.rows), len(parents.rows)
+    facts = [
+        f"{number:,} {'cell fills' if number == 1 else 'cells fill'} the boundary and "
+        f"{'its jurisdiction' if places == 1 else f'each of {places:,} jurisdictions'} exactly; "
+        f"{count:,} edges cancel",
+        f"content hash {metadata['content_hash']}",
+        f"area {measured(boundary, definition)} in {':'.join(rims.crs[:2])}, "
+        f"{counted(len([p for p in boundary if p]), 'part')}, "
+        f"{counted(holes_in(boundary), 'hole')}",
+        *more,
+    ]
+    rings = [ring for polygon in boundary for ring in polygon[1:]]
+    rings.sort(key=lambda ring: -abs(float(doubled_area(ring))))
+    facts += [
+        f"hole of {measured([[ring]], definition)} at {place(ring[0])}" for ring in rings[:SHOWN]
+    ]
+    if len(rings) > SHOWN:
+        facts.append(f"... and {len(rings) - SHOWN:,} more holes")
+    own = Counter(name_of(row, "parent") for row in cells.rows)
+    facts.append(counted(places, "jurisdiction"))
+    for row in parents.rows[:SHOWN]:
+        name = name_of(row, "parent")
+        facts.append(
+            f"  {plain(name) or '(no name)'}: {counted(own[name], 'cell')}, "
+            f"{measured(row.polygons, definition)}, {counted(holes_in(row.polygons), 'hole')}"
+        )
+    if places > SHOWN:
+        facts.append(f"  ... and {places - SHOWN:,} more")
+    return facts
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of a noun."""
+    many = "vertices" if noun == "vertex" else noun + "s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
+def holes_in(polygons: list[Polygon]) -> int:
+    """Return how many holes polygons have."""
+    return sum(max(len(polygon) - 1, 0) for polygon in polygons)
+
+
+def measured(polygons: list[Polygon], definition: str) -> str:
+    """Return the area of polygons in square metres, as a text."""
+    unit = unit_of(definition)
+    area = 0.0
+    for polygon in polygons:
+        for number, ring in enumerate(polygon):
+            part = curved_area(ring, definition) if unit is None else doubled_area(ring) / 2
+            area += abs(float(part)) * (1 if number == 0 else -1)
+    area *= 1.0 if unit is None else unit**2
+    return f"{area / 1e6:,.3f} km²" if area >= 1e5 else f"{area:,.2f} m²"
+
+
+def unit_of(definition: str) -> float | None:
+    """Return the metres of a unit of a projected CRS; None for degrees."""
+    if definition.startswith(("GEOGCS", "GEOGCRS", "GEODCRS")):
+        return None
+    found = re.findall(r'UNIT\["[^"]*",\s*([0-9.eE+-]+)', definition)
+    return float(found[-1]) if found else 1.0
+
+
+def curved_area(ring: Ring, definition: str) -> float:
+    """Return the area of a ring in degrees on its ellipsoid, by authalic latitude."""
+    found = re.search(r'(?:SPHEROID|ELLIPSOID)\["[^"]*",\s*([\d.]+),\s*([\d.]+)', definition)
+    a, inverse = (float(found[1]), float(found[2])) if found else (6378137.0, 298.257223563)
+    squared = 0.0 if inverse == 0 else (2 - 1 / inverse) / inverse
+    e = math.sqrt(squared)
+
+    def zone(latitude: float) -> float:
+        """Return the area from the equator to a latitude, for one radian of longitude."""
+        s = math.sin(math.radians(latitude))
+        if e == 0:
+            return a * a * s
+        return a * a * (1 - squared) / 2 * (s / (1 - (e * s) ** 2) + math.atanh(e * s) / e)
+
+    return math.fsum(
+        math.radians(q[0] - p[0]) * (zone(p[1]) + 4 * zone((p[1] + q[1]) / 2) + zone(q[1])) / 6
+        for p, q in pairwise(ring)
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+        code = BUG
+    sys.exit(code)

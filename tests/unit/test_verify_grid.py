@@ -1,33 +1,52 @@
-"""The auditor's script agrees with the library about whole and broken grid files."""
+"""The auditor's script proves whole grid files, and is fooled by no forgery."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
-import sqlite3
-import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "verify_grid.py"
+import gridmap
+from scripts import verify_grid
+from tests import forgery
+
+SCRIPT = Path(verify_grid.__file__)
+SHARE = range(3)  # of the seeds of scripts/forge_grids.py
 
 
 @pytest.fixture(scope="module")
-def whole(grid, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file of a proved grid."""
-    import gridmap
-
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of a proved grid with jurisdictions on two levels."""
     path = tmp_path_factory.mktemp("grid") / "grid.gpkg"
-    gridmap.write_grid(grid, path)
+    gridmap.write_grid(forgery.levelled(0), path)
     return path
 
 
-def run(path: Path) -> tuple[int, str]:
-    """Run the script on its own, without this project on its path."""
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return what the script says of a file: exit code and text."""
+
+    def run(path: Path, *options: str) -> tuple[int, str]:
+        code = verify_grid.main([str(path), *options])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+def run_alone(path: Path, *options: str) -> tuple[int, str]:
+    """Run the script on its own, without this project or any package on its path."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(SCRIPT), str(path)],
+        [sys.executable, "-I", "-S", str(SCRIPT), str(path), *options],
         capture_output=True,
         text=True,
         check=False,
@@ -35,68 +54,184 @@ def run(path: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def edited(whole: Path, to: Path, *statements: str) -> Path:
-    """Return a copy of a grid file after some SQL."""
-    shutil.copy(whole, to)
-    database = sqlite3.connect(to)
-    triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for (name,) in triggers:
-        database.execute(f'DROP TRIGGER "{name}"')
-    for statement in statements:
-        database.execute(statement)
-    database.commit()
-    database.close()
-    return to
-
-
-def test_a_proved_grid_passes(whole: Path, grid):
-    code, text = run(whole)
+def test_a_partitioned_city_is_proved_by_the_script_alone(grid, tmp_path: Path):
+    gridmap.write_grid(grid, tmp_path / "city.gpkg")
+    code, text = run_alone(tmp_path / "city.gpkg")
     assert code == 0, text
-    assert text.startswith(f"PROVED: {len(grid)} cells, {len(grid.jurisdictions)} jurisdictions")
+    places = len(grid.jurisdictions)
+    assert text.startswith(f"PROVED: {len(grid)} cells fill the boundary and each of {places} ")
+    assert grid.content_hash in text
 
 
-@pytest.mark.parametrize(
-    ("statement", "expected"),
-    [
-        ("DELETE FROM cells WHERE rowid = 1", "cells against the boundary"),
-        ("UPDATE cells SET parent = 'x' WHERE rowid = 1", "there is no jurisdiction 'x'"),
-        ("UPDATE cells SET code = (SELECT code FROM cells WHERE rowid = 2)", "stands"),
-        ("DELETE FROM jurisdictions WHERE rowid = 1", "there is no jurisdiction"),
-    ],
-)
-def test_broken_grids_are_refuted(whole: Path, tmp_path: Path, statement: str, expected: str):
-    code, text = run(edited(whole, tmp_path / "broken.gpkg", statement))
+@pytest.mark.parametrize("seed", SHARE)
+@pytest.mark.parametrize("family", forgery.SOUND)
+def test_sound_files_are_proved(family: str, seed: int, said, tmp_path: Path):
+    if family == "many":
+        seed += 1  # 10,000 cells are counted by the script
+    grid = forgery.SOUND[family](seed)
+    gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    code, text = said(tmp_path / "grid.gpkg")
+    assert code == 0, text
+    assert grid.content_hash in text
+    assert gridmap.read_grid(tmp_path / "grid.gpkg").content_hash == grid.content_hash
+
+
+@pytest.mark.parametrize("kind", forgery.GEOMETRIES)
+def test_forged_geometries_with_the_right_hashes_are_refuted(kind: str, said, tmp_path: Path):
+    path = forgery.written(tmp_path / "forged.gpkg", **forgery.GEOMETRIES[kind])
+    code, text = said(path)
+    assert code == 1, text
+    assert "hash" not in text
+    assert "proof was made of" not in text
+
+
+@pytest.mark.parametrize("kind", forgery.STATEMENTS)
+def test_files_changed_by_sql_are_refuted(kind: str, whole: Path, said, tmp_path: Path):
+    path = forgery.edited(whole, tmp_path / "forged.gpkg", *forgery.STATEMENTS[kind])
+    code, text = said(path)
+    assert code == 1, text
+    assert text.startswith("NOT PROVED")
+
+
+@pytest.mark.parametrize("kind", forgery.BLOBS)
+def test_broken_geometries_are_unreadable(kind: str, whole: Path, said, tmp_path: Path):
+    blob = forgery.BLOBS[kind](forgery.blob_of(whole))
+    code, text = said(forgery.with_blob(whole, tmp_path / "broken.gpkg", blob))
+    assert code == 2, text
+    assert "holds a" in text
+
+
+@pytest.mark.parametrize("kind", forgery.BYTES)
+def test_broken_files_are_unreadable(kind: str, whole: Path, said, tmp_path: Path):
+    code, text = said(forgery.edited(whole, tmp_path / "broken.gpkg", *forgery.BYTES[kind]))
+    assert code == 2, text
+
+
+def test_content_that_was_changed_is_told_by_its_hash(whole: Path, said, tmp_path: Path):
+    statement = "UPDATE cells SET households = households + 1 WHERE rowid = 1"
+    code, text = said(forgery.edited(whole, tmp_path / "changed.gpkg", statement))
     assert code == 1
-    assert expected in text
+    assert text.splitlines()[1:] == [
+        "  the content hash in the file is not that of its geometry and attributes"
+    ]
 
 
-def test_a_vertex_moved_by_a_millimetre_is_refuted(whole: Path, tmp_path: Path):
-    path = edited(whole, tmp_path / "moved.gpkg")
-    database = sqlite3.connect(path)
-    row, blob = database.execute("SELECT rowid, geom FROM cells LIMIT 1").fetchone()
-    data = bytearray(blob)
-    at = 8 + (0, 32, 48, 48, 64)[(data[3] >> 1) & 7]
-    multi = struct.unpack_from("<I", data, at + 1)[0] == 6
-    at += 5 + 4 + (9 if multi else 0) + 4 + 16  # header, counts, first vertex
-    struct.pack_into("<d", data, at, struct.unpack_from("<d", data, at)[0] + 0.001)
-    database.execute("UPDATE cells SET geom = ? WHERE rowid = ?", (bytes(data), row))
-    database.commit()
-    database.close()
-    code, text = run(path)
-    assert code == 1
-    assert "edges do not cancel" in text
-    assert "not those that the file's own proof was made of" in text
-
-
-def test_what_is_no_grid_file_is_unreadable(tmp_path: Path):
+def test_what_is_no_grid_file_is_unreadable(whole: Path, said, tmp_path: Path):
     (tmp_path / "text.gpkg").write_text("no database", encoding="utf-8")
-    sqlite3.connect(tmp_path / "empty.gpkg").close()
-    for name in ("text.gpkg", "empty.gpkg", "missing.gpkg"):
-        code, text = run(tmp_path / name)
+    (tmp_path / "empty.gpkg").write_bytes(b"")
+    data = whole.read_bytes()
+    (tmp_path / "half.gpkg").write_bytes(data[: len(data) // 2])
+    for name in ("text.gpkg", "empty.gpkg", "half.gpkg", "missing.gpkg", "."):
+        code, text = said(tmp_path / name)
+        assert code == 2, text
+        code, text = run_alone(tmp_path / name)
         assert code == 2, text
         assert "Traceback" not in text
 
 
-def test_nothing_is_proved_without_a_boundary(whole: Path, tmp_path: Path):
-    path = edited(whole, tmp_path / "none.gpkg", "DELETE FROM jurisdictions")
-    assert run(path)[0] == 2
+@pytest.mark.parametrize(
+    "name", ["a%20b.gpkg", "grid.gpkg#v2.gpkg", "grid.gpkg?x.gpkg", "格 网.gpkg"]
+)
+def test_the_file_that_was_named_is_checked(name: str, whole: Path, said, tmp_path: Path):
+    for sound in ("a b.gpkg", "grid.gpkg"):
+        shutil.copy(whole, tmp_path / sound)
+    forgery.edited(whole, tmp_path / name, "DELETE FROM cells WHERE rowid = 1")
+    assert said(tmp_path / name)[0] == 1
+    shutil.copy(whole, tmp_path / name)
+    assert said(tmp_path / name)[0] == 0
+
+
+def test_no_name_in_a_file_passes_for_a_line_of_the_script(whole: Path, said, tmp_path: Path):
+    name = "x\nPROVED: everything\x1b[2K"
+    path = forgery.edited(whole, tmp_path / "odd.gpkg", f"UPDATE cells SET code = '{name}'")
+    code, text = said(path)
+    assert code == 1
+    assert not any(line.startswith("PROVED") for line in text.splitlines())
+    assert "\x1b" not in text
+
+
+def test_area_holes_and_jurisdictions_are_printed(said, tmp_path: Path):
+    lake = shapely.box(20, 20, 40, 50)
+    cell = shapely.difference(shapely.box(0, 0, 100, 100), lake)
+    grid = gridmap.adopt(forgery.frame([cell]), cell, code="code")
+    gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    code, text = said(tmp_path / "grid.gpkg")
+    assert code == 0
+    assert "area 9,400.00 m² in EPSG:4547, 1 part, 1 hole\n" in text
+    assert "hole of 600.00 m²" in text
+    assert "1 jurisdiction\n" in text
+
+
+@pytest.mark.parametrize("crs", forgery.ORIGINS)
+def test_areas_are_square_metres_in_any_crs(crs: int, said, tmp_path: Path):
+    cell = forgery.placed(shapely.box(0, 0, 100, 100), crs)
+    grid = gridmap.adopt(forgery.frame([cell], crs), cell, code="code")
+    gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    number, unit = re.search(r"area ([\d.,]+) (k?m²)", said(tmp_path / "grid.gpkg")[1]).groups()
+    printed = float(number.replace(",", "")) * (1e6 if unit == "km²" else 1)
+    area = grid.cells["area_m2"].iloc[0]  # by geodesics, where in degrees
+    assert printed == pytest.approx(area, rel=2e-3)
+
+
+class TestOwnBoundary:
+    """The auditor's own outline, given with --boundary."""
+
+    @pytest.fixture
+    def lake(self, tmp_path: Path) -> tuple[Path, Any, Any]:
+        """Return the file of a grid with a lake, its outline, and the same without the lake."""
+        whole = forgery.placed(shapely.box(0, 0, 4, 4), forgery.METRIC)
+        cells = forgery.placed(forgery.squares(4, 4), forgery.METRIC)
+        cells = np.delete(cells, 5)
+        grid = gridmap.adopt(forgery.frame(cells), forgery.outline(cells), code="code")
+        gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+        return tmp_path / "grid.gpkg", forgery.outline(cells), whole
+
+    def test_a_lake_cut_into_both_is_refuted(self, lake, said, tmp_path: Path):
+        path, _, whole = lake
+        gpd.GeoSeries([whole], crs=4547).to_file(tmp_path / "own.gpkg")
+        assert said(path)[0] == 0
+        code, text = said(path, "--boundary", str(tmp_path / "own.gpkg"))
+        assert code == 1
+        assert "4 edges have no match" in text
+
+    @pytest.mark.parametrize("name", ["own.gpkg", "own.geojson"])
+    def test_vertices_on_its_sides_are_no_difference(self, name: str, lake, said, tmp_path: Path):
+        path, outline, _ = lake
+        gpd.GeoSeries([shapely.simplify(outline, 0)], crs=4547).to_file(tmp_path / name)
+        code, text = said(path, "--boundary", str(tmp_path / name))
+        assert code == 0, text
+        assert "the same area as" in text
+
+    @pytest.mark.parametrize(("far", "expected"), [(4e-10, 0), (2e-6, 1)])
+    def test_a_micrometre_beside_a_side_is_told(
+        self, far: float, expected: int, said, tmp_path: Path
+    ):
+        left = shapely.Polygon([(0, 0), (5, -far), (5, 5), (0, 5)])
+        right = shapely.Polygon([(5, -far), (10, 0), (10, 5), (5, 5)])
+        grid = gridmap.adopt(
+            forgery.frame([left, right]), forgery.outline([left, right]), code="code"
+        )
+        gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+        gpd.GeoSeries([shapely.box(0, 0, 10, 5)], crs=4547).to_file(tmp_path / "own.gpkg")
+        code, text = said(tmp_path / "grid.gpkg", "--boundary", str(tmp_path / "own.gpkg"))
+        assert code == expected
+        assert expected or "2 vertices at most 4e-10 m beside its sides" in text
+
+    def test_what_cannot_be_held_against_it_is_said(self, lake, said, tmp_path: Path):
+        path, outline, _ = lake
+        gpd.GeoSeries([outline], crs=4548).to_file(tmp_path / "other.gpkg")
+        bare = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
+        (tmp_path / "bare.geojson").write_text(json.dumps(bare), encoding="utf-8")
+        (tmp_path / "none.geojson").write_text("[1]", encoding="utf-8")
+        bow = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 3)])
+        gpd.GeoSeries([bow], crs=4547).to_file(tmp_path / "bow.gpkg")
+        for name, reason in {
+            "other.gpkg": "transform that one",
+            "bare.geojson": "names no CRS",
+            "none.geojson": "holds no polygons",
+            "bow.gpkg": "which is no area: a ring meets itself",
+            "missing.gpkg": "No such file",
+        }.items():
+            code, text = said(path, "--boundary", str(tmp_path / name))
+            assert code == 2
+            assert reason in text
