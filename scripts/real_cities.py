@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import gridmap as gm
-from gridmap.partition.report import report
-from gridmap.partition.units.attach import attach
+from gridmap.partitioning.report import report
+from gridmap.units.attach import attach
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("GRIDMAP_SHARED", ROOT.parent / "shared")) / "data"

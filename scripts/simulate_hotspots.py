@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import gridmap as gm
-from gridmap.hotspots import fdr, significance
-from gridmap.hotspots.getis_ord import gi_star
-from gridmap.hotspots.score import score
-from gridmap.hotspots.spots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
-from gridmap.hotspots.windows import Windows, matrix_of, windows
+from gridmap.hotspot_analysis import multiple_testing, significance
+from gridmap.hotspot_analysis.getis_ord import gi_star
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
+from gridmap.hotspot_analysis.score import score
+from gridmap.hotspot_analysis.weights import Windows, matrix_of, windows
 
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -130,13 +130,15 @@ class _Town:
     def called(self, counts: Counts, **options: Any) -> tuple[Flags, Flags]:
         """Give the hot and the cold cells by Gi* of standardised rates."""
         found = score(counts, self.households, self.within, **options)
-        q = fdr.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
+        q = multiple_testing.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
         enough = found.window_expected >= LEAST_EXPECTED_COLD
         return (q <= 0.1) & (found.z > 0), (q <= 0.1) & (found.z < 0) & enough
 
     def _raw_bh(self, counts: Counts) -> Flags:
         z = gi_star(counts.astype(float), self.within)
-        return np.asarray((fdr.benjamini_hochberg(significance.normal_p(z)) <= 0.1) & (z > 0))
+        return np.asarray(
+            (multiple_testing.benjamini_hochberg(significance.normal_p(z)) <= 0.1) & (z > 0)
+        )
 
 
 def _outstanding(values: NDArray[Any]) -> Flags:

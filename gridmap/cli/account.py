@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _cells, _places, _shell
+from gridmap.cli import _cells, _options, _shell
 
 if TYPE_CHECKING:
-    from gridmap.organisation.households import Account
+    from gridmap.operations.household_account import Account
 
 
 @_shell.command(name="account")
 @click.argument("grid", metavar="GRID")
 @click.argument("buildings", metavar="BUILDINGS")
 @_cells.count_option
-@_places.place_options
+@_options.place_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help="The cells recounted: .csv, .xlsx or .parquet.")  # fmt: skip
 @_shell.crs_option
@@ -43,12 +43,12 @@ def command(
     from gridmap.io.atomic import check_writable
     from gridmap.io.export import chinese_headings
     from gridmap.io.inputs import read_households
-    from gridmap.organisation.households import account
+    from gridmap.operations.household_account import account
 
     if output is not None:
         check_writable(output, overwrite=overwrite)
     frame, known = read_households(buildings, crs=crs, count=count, **where)
-    _places.tell(shell, known)
+    _options.tell(shell, known)
     found = account(frame, read_grid(grid))
     if output is not None:
         table = found.cells.reset_index()

@@ -50,9 +50,11 @@ def command(
 
     Exit code 1 when they do not tile the boundary: `gridmap validate` shows every defect.
     """
-    from gridmap.coverage import outline_to_fill, sentence, validate
+    from gridmap.coverage.repair import outline_to_fill
+    from gridmap.coverage.report import sentence
+    from gridmap.coverage.validate import validate
     from gridmap.errors import CoverageError
-    from gridmap.grid import adopt
+    from gridmap.grid.adopt import adopt
     from gridmap.io import read_layer, write_grid
     from gridmap.io.inputs import read_cells
 
@@ -80,7 +82,7 @@ def command(
 
 
 def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> Any:
-    from gridmap.coverage import repair
+    from gridmap.coverage.repair import repair
 
     mended, log = repair(cells, outline)
     shell.say(shell.pick(f"修复改动 {len(log)} 处", f"repaired: {len(log)} changes"))

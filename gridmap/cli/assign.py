@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _places, _shell
+from gridmap.cli import _options, _shell
 
 if TYPE_CHECKING:
     from gridmap.incidents.accounts import Accounts
-    from gridmap.io.streams import Opened
+    from gridmap.io.open_incidents import Opened
 
 _HEADINGS = {
     "code": "网格编码",
@@ -26,7 +26,7 @@ _HEADINGS = {
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
               help=".csv, .parquet, .gpkg, .xlsx or postgresql://…?table=NAME.")  # fmt: skip
-@_places.place_options
+@_options.place_options
 @click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
 @click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
@@ -56,8 +56,8 @@ def command(
     read = inside + boundary + rim + outside + invalid. Totals and signatures at the foot of a
     table are no records; they are left out and told.
     """
+    from gridmap.io.open_incidents import open_incidents
     from gridmap.io.source import without_password
-    from gridmap.io.streams import open_incidents
 
     if dask is not None and counts:
         raise click.UsageError("--counts does not go with --dask.")
@@ -100,7 +100,7 @@ def _where(opened: Opened) -> dict[str, Any]:
 def _on_cluster(
     opened: Opened, grid: str, incidents: str, output: Path, dask: str, options: dict[str, Any]
 ) -> Accounts:
-    from gridmap.incidents.scale import assign_on_cluster
+    from gridmap.incidents.dask import assign_on_cluster
     from gridmap.io import read_grid
 
     where = _where(opened)
@@ -135,7 +135,7 @@ def _stream(
 
     proved = read_grid(grid)
     if isinstance(output, str):
-        from gridmap.io.postgis_out import incident_writer
+        from gridmap.io.postgis_write import incident_writer
 
         return assign_file(
             opened.file,

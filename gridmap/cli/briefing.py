@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _basemap, _places, _shell
+from gridmap.cli import _basemap, _options, _shell
 from gridmap.cli.map import placed_incidents
 
 if TYPE_CHECKING:
-    from gridmap.maps.words import Lang
+    from gridmap.language import Lang
 
 
 @_shell.command(name="briefing")
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
-@_places.statuses_option
-@_places.case_options
+@_options.statuses_option
+@_options.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
 @_shell.json_option
@@ -64,10 +64,10 @@ def command(
     The file loads nothing and holds no incident points. Every figure is computed; --json prints
     them all.
     """
+    from gridmap.briefings.briefing import briefing
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households, read_staff
-    from gridmap.maps import briefing
     from gridmap.maps.offline import check_page
 
     check_page(output)

@@ -10,8 +10,8 @@ import click
 from gridmap.cli import _basemap, _cells, _shell
 
 if TYPE_CHECKING:
-    from gridmap.compare import Comparison
-    from gridmap.maps.words import Lang
+    from gridmap.comparison.compare import Comparison
+    from gridmap.language import Lang
 
 _HEADINGS = {
     "code": "网格编码",
@@ -59,7 +59,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Tell which cells, households and buildings changed between two grids."""
-    from gridmap.compare import compare
+    from gridmap.comparison.compare import compare
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
@@ -77,7 +77,7 @@ def command(
     if output is not None:
         _write(shell, found, output, overwrite)
     if page is not None:
-        from gridmap.maps import compare_map
+        from gridmap.maps.defect_map import compare_map
 
         lang: Lang = "zh" if shell.lang == "zh" else "en"
         drawn = compare_map(before, after, buildings=houses, lang=lang, **ground)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _cells, _places, _shell
+from gridmap.cli import _cells, _options, _shell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 _HEADINGS = {
     "code": "网格编码",
@@ -68,7 +68,7 @@ _PERIODS = ["day", "week", "month", "quarter", "year"]
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
 @click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
-@_places.case_options
+@_options.case_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -96,8 +96,8 @@ def command(
     Scores are Gi* of standardised rates, corrected for skew and for the number of cells. What
     cannot be judged says why. The sentence on stdout names denominator, period and numbers.
     """
-    from gridmap.hotspots import emerging as histories
-    from gridmap.hotspots import hotspots
+    from gridmap.hotspot_analysis.emerging import emerging as histories
+    from gridmap.hotspot_analysis.hotspots import hotspots
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.privacy import refuse_personal
@@ -139,7 +139,7 @@ def _counted(shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str
     import warnings
 
     from gridmap.errors import InputError, UnassignedWarning
-    from gridmap.incidents import tally
+    from gridmap.incidents.tally import tally
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnassignedWarning)
@@ -169,10 +169,11 @@ def _placed(
     where: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and assign the incidents of the days asked for, and print the accounts."""
-    from gridmap.incidents import STATUSES, assign
-    from gridmap.incidents.ground import during
+    from gridmap.incidents.assign import assign
+    from gridmap.incidents.result import STATUSES
+    from gridmap.incidents.space_time import during
 
-    frame = _places.read_cases(shell, incidents, to=grid.crs, **where)
+    frame = _options.read_cases(shell, incidents, to=grid.crs, **where)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
     status = placed["status"].value_counts()
@@ -200,7 +201,7 @@ def _write(
     """Write scores as a table, or as a layer with the cells' geometry."""
     import geopandas as gpd
 
-    from gridmap.hotspots.words import CAVEATS, GATES, PATTERNS, SIDES
+    from gridmap.hotspot_analysis.words import CAVEATS, GATES, PATTERNS, SIDES
     from gridmap.io import write_layer, write_table
 
     words = {"gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES}

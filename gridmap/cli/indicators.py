@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _places, _shell
+from gridmap.cli import _options, _shell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 _HEADINGS = {
     "indicator": "指标代号",
@@ -41,8 +41,8 @@ _HEADINGS = {
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
-@_places.statuses_option
-@_places.case_options
+@_options.statuses_option
+@_options.case_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -112,13 +112,13 @@ def _cases(
 ) -> pd.DataFrame:
     """Read the cases of the days asked for, with the area of each."""
     from gridmap.errors import InputError
-    from gridmap.incidents import assign
-    from gridmap.incidents.ground import during
+    from gridmap.incidents.assign import assign
+    from gridmap.incidents.space_time import during
 
     if level is not None and level not in grid.levels:
         raise InputError(f"The grid has no level {level!r}; it has {', '.join(grid.levels)}.")
     placed = {"to": grid.crs, "need_places": level is not None}
-    frame = _places.read_cases(shell, incidents, **where, **placed)
+    frame = _options.read_cases(shell, incidents, **where, **placed)
     cases = during(frame, since, until)
     if level is None:
         return cases

@@ -9,7 +9,7 @@ import click
 from gridmap.cli import _shell
 
 if TYPE_CHECKING:
-    from gridmap.io.look import Layer
+    from gridmap.io.inspect import Layer
 
 
 _TABLES = {"jurisdiction": "辖区", "building": "楼栋", "cell": "网格", "incident": "事件",
@@ -33,7 +33,7 @@ def command(
     shell: _shell.Shell, file: str, against: str | None, datum: str, crs: str | None, as_json: bool
 ) -> None:
     """Tell what FILE holds, how each column would be understood, and what seems wrong."""
-    from gridmap.io.look import alarm_against, look
+    from gridmap.io.inspect import alarm_against, look
 
     layers = look(file)
     alarm = alarm_against(file, against, datum=datum, crs=crs) if against else None

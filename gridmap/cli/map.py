@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _basemap, _cells, _places, _shell
+from gridmap.cli import _basemap, _cells, _options, _shell
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
@@ -24,7 +24,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
-@_places.case_options
+@_options.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
 @click.pass_obj
@@ -52,8 +52,10 @@ def command(
     from gridmap.io import read_grid, read_layer
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_staff
-    from gridmap.maps import coverage_map, figure, hotspot_map, save_figure, save_qgis_style
+    from gridmap.maps.figure import figure, save_figure
+    from gridmap.maps.maps import coverage_map, hotspot_map
     from gridmap.maps.offline import check_page
+    from gridmap.maps.qgis import save_qgis_style
 
     if heat and incidents is None:
         raise click.UsageError("--heat needs --incidents FILE.")
@@ -90,9 +92,9 @@ def command(
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
     """Read incidents, say how they were understood, and give each its cell."""
-    from gridmap.maps.density import with_places
+    from gridmap.maps.heat import with_places
 
-    frame = _places.read_cases(shell, incidents, to=grid.crs, **where)
+    frame = _options.read_cases(shell, incidents, to=grid.crs, **where)
     return with_places(frame, grid)
 
 

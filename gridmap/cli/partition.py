@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-    from gridmap.grid import Grid
-    from gridmap.partition.report import Report
+    from gridmap.grid.grid import Grid
+    from gridmap.partitioning.report import Report
 
 MOST_LINES = 40  # exceptions printed; the rest are in the grid file
 
@@ -78,9 +78,9 @@ def command(
     from gridmap.io import read_grid, write_grid
     from gridmap.io.atomic import check_writable, replacing
     from gridmap.io.source import without_password
-    from gridmap.partition import partition
-    from gridmap.partition.remarks import remarks
-    from gridmap.partition.report import report
+    from gridmap.partitioning.partition import partition
+    from gridmap.partitioning.remarks import remarks
+    from gridmap.partitioning.report import report
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     as_json = options.pop("as_json")
@@ -158,9 +158,9 @@ def read_units(
     The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
-    from gridmap.partition.keep import units_locked
-    from gridmap.partition.units.attach import attach
-    from gridmap.partition.units.subdivide import subdivide
+    from gridmap.partitioning.old_grid import units_locked
+    from gridmap.units.attach import attach
+    from gridmap.units.subdivide import subdivide
 
     locked = units_locked(old, options["locked"])
     crs = options["crs"]
@@ -220,7 +220,7 @@ def wanted_in(
 ) -> pd.Series | None:
     """Return the number of cells that a column of the jurisdictions wants, by their code."""
     from gridmap.errors import InputError
-    from gridmap.partition.units.jurisdictions import hierarchy
+    from gridmap.units.jurisdictions import hierarchy
 
     if column is None:
         return None

@@ -39,7 +39,7 @@ def command(
     from gridmap.io import read_grid, write_layer, write_table
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_barriers
-    from gridmap.organisation import patrol
+    from gridmap.operations.patrol import patrol
 
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)

@@ -77,7 +77,8 @@ def command(
 
     The result is proved before anything is written. Exit code 1 when some place cannot be mended.
     """
-    from gridmap.coverage import describe, repair
+    from gridmap.coverage.repair import repair
+    from gridmap.coverage.report import describe
     from gridmap.errors import CoverageError
     from gridmap.io import read_layer, write_layer, write_table
     from gridmap.io.atomic import check_writable
@@ -126,9 +127,9 @@ def _draw(
     page: Path,
     overwrite: bool,
 ) -> None:
-    from gridmap.coverage import validate
+    from gridmap.coverage.validate import validate
     from gridmap.io.atomic import replacing
-    from gridmap.maps import defect_map
+    from gridmap.maps.defect_map import defect_map
 
     found = validate(cells, outline, exclude=excluded, code=code, lang=lang)
     edge = None if isinstance(outline, str) else outline

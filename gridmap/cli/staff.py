@@ -58,7 +58,7 @@ def command(
     from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_staff
-    from gridmap.organisation import staffing
+    from gridmap.operations.staffing import staffing
 
     if output is not None:
         check_writable(output, overwrite=overwrite)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from gridmap.cli import _cells, _shell
-from gridmap.coverage.wording import KINDS
+from gridmap.coverage.defect_names import KINDS
 from gridmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def command(
     A grid file brings its own boundary, parents and household band. Exit codes: 0 proved, 1 there
     are findings, 2 nothing can be proved (no boundary, say).
     """
-    from gridmap.coverage import describe, document, validate
+    from gridmap.coverage.report import describe, document
+    from gridmap.coverage.validate import validate
     from gridmap.io import read_layer
     from gridmap.io.atomic import check_writable
 
@@ -206,7 +207,7 @@ def _write(
     tests: Path | None,
     overwrite: bool,
 ) -> None:
-    from gridmap.coverage import exportable, junit
+    from gridmap.coverage.report import exportable, junit
     from gridmap.io import write_layer
     from gridmap.io.atomic import replacing
 
@@ -216,7 +217,7 @@ def _write(
         with replacing(tests, overwrite=overwrite) as temporary:
             temporary.write_text(junit(found, lang), encoding="utf-8")
     if page is not None:
-        from gridmap.maps import defect_map
+        from gridmap.maps.defect_map import defect_map
 
         outline = None if isinstance(given.boundary, str) else given.boundary
         drawn = defect_map(given.cells, found, outline, lang=lang)

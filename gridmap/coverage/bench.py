@@ -8,14 +8,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.coverage.chain import Geometries, Index, directed_edges, rings_of
+from gridmap.coverage.edges import Geometries, Index, directed_edges, rings_of
 from gridmap.coverage.fingerprint import ring_sums
-from gridmap.coverage.junctions import Split, split
-from gridmap.coverage.nodes import with_vertices
 from gridmap.coverage.patches import areal_parts, find_patches
-from gridmap.coverage.proof import invalid_among, remainder
+from gridmap.coverage.prove import invalid_among, remainder
 from gridmap.coverage.rebuild import rebuild
 from gridmap.coverage.sharing import Rules
+from gridmap.coverage.snapping import with_vertices
+from gridmap.coverage.t_junctions import Split, split
 
 ROUNDS = 4
 

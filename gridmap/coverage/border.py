@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from gridmap.coverage.index import CoverageIndex, lowest_ranked
+from gridmap.coverage.point_index import CoverageIndex, lowest_ranked
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]

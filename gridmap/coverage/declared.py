@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap.coverage.chain import Geometries, Index, directed_edges, residual
-from gridmap.coverage.defects import ids_of
-from gridmap.coverage.faults import Faults, faults_of, joined, resolution
-from gridmap.coverage.junctions import split
+from gridmap.coverage.defect_table import ids_of
+from gridmap.coverage.edges import Geometries, Index, directed_edges, residual
+from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.outline import inside
 from gridmap.coverage.overlay import MISSING_CELL
 from gridmap.coverage.patches import areal_parts, made_valid
-from gridmap.coverage.proof import Proof, Verdict
+from gridmap.coverage.prove import Proof, Verdict
 from gridmap.coverage.subject import Subject
+from gridmap.coverage.t_junctions import split
 
 
 def qualified(

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from gridmap._checks import check_layer
-from gridmap.coverage.chain import Geometries, Index
+from gridmap.coverage.edges import Geometries, Index
 from gridmap.errors import CRSError, InputError
 
 

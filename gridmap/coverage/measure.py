@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.coverage.chain import Geometries
+from gridmap.coverage.edges import Geometries
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gridmap.coverage.chain import Geometries, Index, edges_of, residual, reverse, rings_of
-from gridmap.coverage.faults import Faults, faults_of, joined, resolution
+from gridmap.coverage.edges import Geometries, Index, edges_of, residual, reverse, rings_of
+from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap.coverage.chain import Geometries
-from gridmap.coverage.faults import faults_of, resolution
+from gridmap.coverage.edges import Geometries
+from gridmap.coverage.geometry_defects import faults_of, resolution
 from gridmap.coverage.given import polygons_of
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.errors import InputError

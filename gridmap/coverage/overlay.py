@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from gridmap.coverage.chain import (
-    Edges,
-    Geometries,
-    Index,
-    Leftover,
-    Rings,
-    rings_of,
-)
-from gridmap.coverage.faults import Faults, cross, faults_of, joined, resolution
-from gridmap.coverage.junctions import Split, as_points, split
+from gridmap.coverage.edges import Edges, Geometries, Index, Leftover, Rings, rings_of
+from gridmap.coverage.geometry_defects import Faults, cross, faults_of, joined, resolution
 from gridmap.coverage.patches import (
     Patches,
     areal_parts,
@@ -30,7 +22,8 @@ from gridmap.coverage.patches import (
     made_valid,
     shift,
 )
-from gridmap.coverage.proof import remainder
+from gridmap.coverage.prove import remainder
+from gridmap.coverage.t_junctions import Split, as_points, split
 from gridmap.coverage.union import differences
 
 MISSING_CELL = 0.25

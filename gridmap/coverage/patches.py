@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from gridmap.coverage.chain import (
+from gridmap.coverage.edges import (
     Edges,
     Geometries,
     Index,
@@ -19,7 +19,7 @@ from gridmap.coverage.chain import (
     residual,
     reverse,
 )
-from gridmap.coverage.junctions import as_points, rows_of, split
+from gridmap.coverage.t_junctions import as_points, rows_of, split
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gridmap.coverage.orient import orientation
+from gridmap.coverage.predicates import orientation
 from gridmap.coverage.sides import Sides
 
 Floats = npt.NDArray[np.float64]

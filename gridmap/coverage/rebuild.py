@@ -13,12 +13,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.coverage.chain import Geometries, Index, directed_edges, residual, reverse
-from gridmap.coverage.junctions import rows_of
+from gridmap.coverage.edges import Geometries, Index, directed_edges, residual, reverse
 from gridmap.coverage.lattice import frame_of
-from gridmap.coverage.nodes import keep_corners, keep_outline, without_idle_vertices
 from gridmap.coverage.patches import Patches, areal_parts, inner_points, made_valid, open_faces
 from gridmap.coverage.sharing import FREE, Rules, heir_of, shared_out
+from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
+from gridmap.coverage.t_junctions import rows_of
 
 
 @dataclass

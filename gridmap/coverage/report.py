@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from gridmap.coverage.defects import findings
-from gridmap.coverage.wording import Lang, name_of, pick, qualified, square_metres
+from gridmap.coverage.defect_names import Lang, name_of, pick, qualified, square_metres
+from gridmap.coverage.defect_table import findings
 
 if TYPE_CHECKING:
     import geopandas as gpd

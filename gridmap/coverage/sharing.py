@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.coverage.chain import Geometries, Index, directed_edges, reverse
+from gridmap.coverage.edges import Geometries, Index, directed_edges, reverse
 
 FREE = -1
 

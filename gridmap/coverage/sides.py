@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gridmap.coverage.chain import directed_edges
+from gridmap.coverage.edges import directed_edges
 from gridmap.errors import CoverageError
 
 Floats = npt.NDArray[np.float64]

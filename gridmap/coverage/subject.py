@@ -12,11 +12,11 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_choice, label
-from gridmap.coverage.attributes import Remark
-from gridmap.coverage.chain import Geometries, Rings, rings_of
+from gridmap.coverage.checks import Remark
+from gridmap.coverage.defect_names import Lang, pick
+from gridmap.coverage.edges import Geometries, Rings, rings_of
 from gridmap.coverage.given import boundary_of, check_area, polygons_of
 from gridmap.coverage.outline import outline_of
-from gridmap.coverage.wording import Lang, pick
 from gridmap.errors import InputError
 
 

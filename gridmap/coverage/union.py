@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gridmap.coverage.chain import Geometries, Index
+from gridmap.coverage.edges import Geometries, Index
 from gridmap.coverage.patches import areal_parts, inner_points
 
 BLOCK = 16

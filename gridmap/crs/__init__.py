@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from gridmap.crs.china import in_shift_area, shift_area
+from gridmap.crs.china_shift import (
+    bd09_to_gcj02,
+    bd09_to_wgs84,
+    gcj02_to_bd09,
+    gcj02_to_wgs84,
+    wgs84_to_bd09,
+    wgs84_to_gcj02,
+)
 from gridmap.crs.datum import (
     DATUMS,
     DatumAlarm,
@@ -12,14 +20,6 @@ from gridmap.crs.datum import (
     positions_from,
     positions_to,
     to_datum,
-)
-from gridmap.crs.offset import (
-    bd09_to_gcj02,
-    bd09_to_wgs84,
-    gcj02_to_bd09,
-    gcj02_to_wgs84,
-    wgs84_to_bd09,
-    wgs84_to_gcj02,
 )
 from gridmap.crs.project import metric_crs, mover, parse_crs, reproject
 

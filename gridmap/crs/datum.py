@@ -11,7 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from gridmap._checks import label
-from gridmap.crs.offset import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
+from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridmap.crs.project import mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
 

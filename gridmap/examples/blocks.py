@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap.examples.network import RAILWAY, RIVER, Floats, Integers, Network
+from gridmap.examples.streets import RAILWAY, RIVER, Floats, Integers, Network
 
 MIN_BLOCK_M2 = 700.0
 MIN_WIDTH_M = 7.0

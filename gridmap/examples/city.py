@@ -15,10 +15,10 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.examples import names, people
 from gridmap.examples.blocks import Blocks, make_blocks, union_by
+from gridmap.examples.buildings import HIGHRISE, WALKUP, Houses, build, land_use
 from gridmap.examples.districts import Division, Plan, divide
-from gridmap.examples.housing import HIGHRISE, WALKUP, Houses, build, land_use
-from gridmap.examples.network import RAILWAY, RIVER, SHORE, Floats, Integers, Network, make_network
-from gridmap.examples.reports import CRS, report
+from gridmap.examples.incidents import CRS, report
+from gridmap.examples.streets import RAILWAY, RIVER, SHORE, Floats, Integers, Network, make_network
 
 Size = Literal["tiny", "town", "city"]
 ORIGIN = (462_000.0, 3_385_000.0)

@@ -10,9 +10,9 @@ from scipy.sparse import csr_array
 
 from gridmap.codes import reading_order
 from gridmap.examples.blocks import Blocks, sums
+from gridmap.examples.buildings import HIGHRISE, INDUSTRY, MIXED, PARK, VILLAGE, WALKUP, Houses
 from gridmap.examples.growth import grow, is_connected, share_out
-from gridmap.examples.housing import HIGHRISE, INDUSTRY, MIXED, PARK, VILLAGE, WALKUP, Houses
-from gridmap.examples.network import Floats, Integers
+from gridmap.examples.streets import Floats, Integers
 
 SMALL, TOWER, EXCLAVE = 220, 660, 420
 USES = {

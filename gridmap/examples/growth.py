@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.examples.blocks import Contacts
-from gridmap.examples.network import Floats, Integers
+from gridmap.examples.streets import Floats, Integers
 
 
 def grow(

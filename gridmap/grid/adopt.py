@@ -9,9 +9,9 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_band, check_layer
-from gridmap.coverage import matched_boundary
+from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
-from gridmap.grid.door import one_geometry
+from gridmap.grid.checks import one_geometry
 from gridmap.grid.grid import Grid
 
 

@@ -14,14 +14,14 @@ import shapely
 
 from gridmap._checks import check_crs, label
 from gridmap.errors import InputError
-from gridmap.grid.door import jurisdictions_of, labelled, one_geometry, proved, table_of
-from gridmap.grid.sketch import FILLS, card
+from gridmap.grid.checks import jurisdictions_of, labelled, one_geometry, proved, table_of
+from gridmap.grid.html import FILLS, card
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from gridmap.coverage import Proof
-    from gridmap.coverage.direct import PolygonTree
+    from gridmap.coverage.point_tree import PolygonTree
+    from gridmap.coverage.prove import Proof
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
 RETIRED_COLUMNS = ["code", "valid_from", "valid_to", "reason"]
@@ -178,7 +178,7 @@ class Grid:
     @cached_property
     def _tree(self) -> PolygonTree:
         """Answer for a point at a time; many are placed by `assign`, which builds an index."""
-        from gridmap.coverage.direct import PolygonTree
+        from gridmap.coverage.point_tree import PolygonTree
 
         return PolygonTree(
             self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)

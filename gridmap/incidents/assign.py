@@ -11,12 +11,12 @@ from gridmap.crs import datum_alarm
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.check import check_grid
 from gridmap.incidents.accounts import accounts as accounts
-from gridmap.incidents.nearest import Placement, locator
-from gridmap.incidents.placing import labelled, place
+from gridmap.incidents.locator import Placement, locator
 from gridmap.incidents.points import Positions
+from gridmap.incidents.result import labelled, place
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 _SAMPLE = 20_000  # positions asked whether another datum would fit
 _SUSPICIOUS = 0.01  # share outside from which to ask
@@ -91,7 +91,7 @@ def assign(
     if max_distance is not None and not max_distance >= 0:
         raise InputError(f"`max_distance` is {max_distance}; give metres from 0.")
     if hasattr(points, "map_partitions"):
-        from gridmap.incidents.scale import assign_partitions
+        from gridmap.incidents.dask import assign_partitions
 
         return assign_partitions(points, grid, max_distance=max_distance, datum=datum, x=x, y=y)
     where, placement = place(points, locator(grid), max_distance, datum, x, y)

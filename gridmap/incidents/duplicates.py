@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtree.index import Index
 
 from gridmap.errors import InputError
-from gridmap.incidents.ground import check_above_zero, in_metres, in_seconds, kinds
+from gridmap.incidents.space_time import check_above_zero, in_metres, in_seconds, kinds
 
 HOUR = 3_600.0
 

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, pdtr
 
 from gridmap.errors import InputError
-from gridmap.incidents.ground import wall_times
-from gridmap.incidents.ledger import COUNTS, PUBLIC, Lang, count_cases
+from gridmap.incidents.cases import COUNTS, PUBLIC, Lang, count_cases
+from gridmap.incidents.space_time import wall_times
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gridmap.errors import InputError
-from gridmap.incidents.ground import DAY, in_metres, in_seconds
+from gridmap.incidents.space_time import DAY, in_metres, in_seconds
 from gridmap.progress import Progress
 
 _MOST_PAIRS = 20_000_000

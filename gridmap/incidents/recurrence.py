@@ -14,8 +14,8 @@ from rtree.index import Index
 
 from gridmap.errors import InputError
 from gridmap.incidents.duplicates import labels_at
-from gridmap.incidents.ground import DAY, check_above_zero, in_metres, in_seconds, kinds
 from gridmap.incidents.indicators import wilson
+from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
 
 
 def recurrence(

@@ -19,15 +19,15 @@ from gridmap.errors import CRSError, InputError
 from gridmap.incidents.accounts import NAMED, Accounts
 from gridmap.incidents.assign import alarm_of
 from gridmap.incidents.batches import Batch, FileOfPoints
-from gridmap.incidents.nearest import INVALID, Locator, Placement, locator
-from gridmap.incidents.placing import RESULT_COLUMNS, STATUSES, renamed
+from gridmap.incidents.locator import INVALID, Locator, Placement, locator
 from gridmap.incidents.points import DATUM_OF, numbers, of_shapes
-from gridmap.incidents.sinks import WRITERS, Writer
+from gridmap.incidents.result import RESULT_COLUMNS, STATUSES, renamed
 from gridmap.incidents.sources import ParquetFile, geometry_of, marked
+from gridmap.io.writers import WRITERS, Writer
 from gridmap.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,10 +13,10 @@ import pandas as pd
 from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.check import check_grid
-from gridmap.incidents.ground import check_span, wall_times
+from gridmap.incidents.space_time import check_span, wall_times
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 _MOST_ROWS = 100_000_000
 _PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}

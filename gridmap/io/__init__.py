@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridmap.io.gridfile import read_grid, write_grid
-from gridmap.io.layerfiles import write_layer
-from gridmap.io.layers import read_layer
 from gridmap.io.tables import read_table, write_table
+from gridmap.io.vector import read_layer
+from gridmap.io.vector_write import write_layer
 
 __all__ = ["read_grid", "read_layer", "read_table", "write_grid", "write_layer", "write_table"]

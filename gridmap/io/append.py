@@ -15,8 +15,8 @@ from shapely.geometry import mapping
 from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
 from gridmap.io.atomic import replacing
-from gridmap.io.layers import choose_layer, read_layer
 from gridmap.io.source import find_source, unreadable
+from gridmap.io.vector import choose_layer, read_layer
 
 
 def append_layer(frame: gpd.GeoDataFrame, spec: str | os.PathLike[str]) -> int:

@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
+from gridmap.dates import DateOrder, moments
 from gridmap.errors import InputError
 from gridmap.io.aliases import TABLES, Alias, aliases
 from gridmap.io.text import fold
 from gridmap.io.values import counts, numbers, texts
 from gridmap.privacy import personal_columns
-from gridmap.times import DateOrder, moments
 
 Lang = Literal["zh", "en"]
 Note = tuple[str, str]

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import csv as pacsv
 
 from gridmap.errors import InputError
-from gridmap.io.heading import Headings, find_headings
+from gridmap.io.header import Headings, find_headings
 from gridmap.io.source import unreadable
 from gridmap.io.text import guess_separator
 

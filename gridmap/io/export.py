@@ -14,18 +14,11 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.grid import Grid
+from gridmap.grid.grid import Grid
 from gridmap.io.atomic import replacing
 from gridmap.io.plain import plain_table
 from gridmap.io.tables import write_table, write_workbook
-from gridmap.privacy import (
-    Audience,
-    hashed,
-    local_key,
-    personal_columns,
-    refuse_personal,
-    suppress,
-)
+from gridmap.privacy import Audience, hashed, local_key, personal_columns, refuse_personal, suppress
 
 Lang = Literal["zh", "en"]
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pyogrio
 
 from gridmap.errors import InputError
-from gridmap.grid import Grid
 from gridmap.grid.check import check_grid
+from gridmap.grid.grid import Grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import GDAL_FAILURES, quiet, write_gdal
-from gridmap.io.gridparts import LAYERS, METADATA, TABLES, grid_of, parts_of
+from gridmap.io.grid_tables import LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
-from gridmap.io.layers import list_layers
 from gridmap.io.source import Source, find_source, names_database, unreadable
+from gridmap.io.vector import list_layers
 
 
 def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -43,7 +43,7 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     """
     check_grid("grid", grid)
     if names_database(path):
-        from gridmap.io.postgis_out import write_grid_tables
+        from gridmap.io.postgis_write import write_grid_tables
 
         write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)
         return

@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 import shapely
 
 from gridmap.crs import check_datum, from_datum, positions_from
+from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding, understand
-from gridmap.io.layers import read_layer
-from gridmap.io.places import coordinate_pair, declared_datum, fill_places, true_crs
+from gridmap.io.coordinates import coordinate_pair, declared_datum, fill_places, true_crs
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 from gridmap.io.tables import read_table
-from gridmap.times import DateOrder
+from gridmap.io.vector import read_layer
 
 Spec = str | os.PathLike[str]
 

@@ -12,7 +12,7 @@ import shapely
 
 from gridmap.errors import InputError
 from gridmap.io.database import ROW, connected, existing, hold, table_of
-from gridmap.io.gridparts import LAYERS, TABLES
+from gridmap.io.grid_tables import LAYERS, TABLES
 from gridmap.io.source import Source
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridmap.io.heading import Headings, is_blank, is_total
+from gridmap.io.header import Headings, is_blank, is_total
 from gridmap.io.text import fold, parse_number
 
 _CODE = 10**11  # whole numbers from here on are codes

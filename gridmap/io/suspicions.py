@@ -9,8 +9,8 @@ import pandas as pd
 from gridmap._checks import label
 from gridmap.crs import in_shift_area, mover
 from gridmap.errors import CRSError
-from gridmap.io.layers import are_degrees
 from gridmap.io.text import fold
+from gridmap.io.vector import are_degrees
 
 Note = tuple[str, str]
 

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from gridmap.errors import InputError
 from gridmap.io.atomic import replacing
-from gridmap.io.csvfile import read_csv
+from gridmap.io.csv_table import read_csv
+from gridmap.io.excel import read_sheet
 from gridmap.io.integrity import check_text
 from gridmap.io.plain import plain_table
-from gridmap.io.sheets import read_sheet
 from gridmap.io.source import (
     BROKEN_PARQUET,
     Source,
@@ -68,7 +68,7 @@ def read_table(
         from gridmap.io.postgis import read_database_table
 
         return read_database_table(source)
-    from gridmap.io.layers import read_attributes
+    from gridmap.io.vector import read_attributes
 
     return read_attributes(source)
 
@@ -103,7 +103,7 @@ def write_table(
         When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
-        from gridmap.io.postgis_out import write_database_table
+        from gridmap.io.postgis_write import write_database_table
 
         write_database_table(frame, os.fspath(path), overwrite=overwrite)
         return

@@ -17,9 +17,9 @@ import shapely
 from gridmap._checks import check_choice
 from gridmap.crs import positions_from, positions_to
 from gridmap.errors import InputError
+from gridmap.language import pick
 from gridmap.maps.scene import Scene
 from gridmap.maps.tiles import Tiles, tiles_at
-from gridmap.maps.words import pick
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 DATUMS = {"wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gridmap.language import Lang, pick
 from gridmap.maps.themes import COLD_HATCH, NOTHING, NOTHING_HATCH, Class, Period, Theme
-from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62", "#b2182b"]
 

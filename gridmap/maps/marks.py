@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap.coverage.wording import name_of
+from gridmap.coverage.defect_names import name_of
+from gridmap.language import Lang, pick
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Marks
-from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -9,12 +9,12 @@ from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
 from gridmap.grid.check import check_grid
+from gridmap.language import Lang, pick
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
-from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 
 def save_qgis_style(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gridmap.language import Lang, pick
 from gridmap.maps import hot, themes
-from gridmap.maps.words import Lang, pick
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 
 def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> themes.Theme:

@@ -16,12 +16,12 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import label
+from gridmap.language import ROOM, Lang, level_title, pick
 from gridmap.maps.payload import payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys
-from gridmap.maps.words import ROOM, Lang, level_title, pick
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 HEADINGS = {
     "网格编码": "code",

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.maps.words import Lang, level_title, pick
+from gridmap.language import Lang, level_title, pick
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
 BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
-from gridmap.grid import Grid
+from gridmap.grid.grid import Grid
 from gridmap.organisation.rebuild import NEW, rebuilt
 
 
@@ -38,7 +38,7 @@ def with_numbers(
     approve : str
         Why cells outside the band are accepted; without a reason they are refused.
     on : str
-        Day from which the change holds; see `gridmap.organisation.move`.
+        Day from which the change holds; see `gridmap.operations.move`.
     lang : {"zh", "en"}
         Language of new names.
 

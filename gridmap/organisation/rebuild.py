@@ -13,7 +13,7 @@ import shapely
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
-from gridmap.grid import Grid
+from gridmap.grid.grid import Grid
 from gridmap.grid.retire import with_retired
 
 NEW = "\0"

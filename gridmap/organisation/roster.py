@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.grid import Grid
+from gridmap.grid.grid import Grid
 
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
 _SHOWN = 3

@@ -12,7 +12,7 @@ import shapely
 
 from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
-from gridmap.grid import Grid
+from gridmap.grid.grid import Grid
 
 SHORTEST = 0.05
 """Metres under which a piece is dust from cutting."""

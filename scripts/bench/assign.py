@@ -36,11 +36,11 @@ import shapely
 from scipy.spatial import Voronoi
 
 import gridmap as gm
-from gridmap.coverage.index import CoverageIndex
-from gridmap.incidents.delimited import Delimited
-from gridmap.incidents.nearest import locator
+from gridmap.coverage.point_index import CoverageIndex
+from gridmap.incidents.locator import locator
 from gridmap.incidents.sources import ParquetFile
 from gridmap.incidents.stream import assign_file, count_file
+from gridmap.io.csv_stream import Delimited
 
 SIDE = 40_000.0
 WEST, SOUTH = 480_000.0, 3_400_000.0
@@ -179,7 +179,7 @@ def joins(grid: gm.Grid, sizes: list[int]) -> str:
 
 
 def _cold(grid: gm.Grid, frame: pd.DataFrame) -> int:
-    from gridmap.incidents.nearest import Locator
+    from gridmap.incidents.locator import Locator
 
     cells = grid.cells
     fresh = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)
@@ -275,7 +275,7 @@ def _exactly(
     index: CoverageIndex, cells: np.ndarray, tree: shapely.STRtree, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
     """Place points by even-odd crossings to the west, in fractions where floats may err."""
-    from gridmap.coverage.chain import directed_edges
+    from gridmap.coverage.edges import directed_edges
 
     point, cell = tree.query(shapely.points(x, y))
     edges, owner = directed_edges(cells)

@@ -22,7 +22,9 @@ import shapely
 # in place of this folder, where this very file would pass for the package `coverage`
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from gridmap.coverage import prove, repair, validate
+from gridmap.coverage.prove import prove
+from gridmap.coverage.repair import repair
+from gridmap.coverage.validate import validate
 from tests.damage import Broken, damaged, jittered, quilt
 
 ROUNDS = 3

@@ -21,14 +21,14 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import numpy as np
 from scipy import sparse
 
-from gridmap.hotspots import fdr, significance
-from gridmap.hotspots.emerging import classify, cube
-from gridmap.hotspots.getis_ord import gi_star
-from gridmap.hotspots.kernel import bin_points, smooth
-from gridmap.hotspots.score import score
-from gridmap.hotspots.spots import LEAST_EXPECTED
-from gridmap.hotspots.trend import mann_kendall, sen_slope
-from gridmap.hotspots.windows import Windows, windows
+from gridmap.hotspot_analysis import multiple_testing, significance
+from gridmap.hotspot_analysis.emerging import classify, cube
+from gridmap.hotspot_analysis.getis_ord import gi_star
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED
+from gridmap.hotspot_analysis.kernel import bin_points, smooth
+from gridmap.hotspot_analysis.score import score
+from gridmap.hotspot_analysis.trend import mann_kendall, sen_slope
+from gridmap.hotspot_analysis.weights import Windows, windows
 
 Row = tuple[str, float, str]
 
@@ -104,8 +104,8 @@ def _scores(
 
     def default() -> Any:
         found = score(counts[:, None], households, within)
-        q = fdr.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
-        return fdr.bins(found.z, q)
+        q = multiple_testing.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
+        return multiple_testing.bins(found.z, q)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

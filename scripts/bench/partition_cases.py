@@ -15,11 +15,11 @@ import pandas as pd
 import shapely
 
 import gridmap as gm
-from gridmap.partition import energy
-from gridmap.partition.community import Community
-from gridmap.partition.exhaust import connected
-from gridmap.partition.survey import check_units, communities
-from gridmap.partition.task import EFFORTS, Wishes
+from gridmap.partitioning import energy
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.exhaust import connected
+from gridmap.partitioning.prepare import check_units, communities
+from gridmap.partitioning.problem import EFFORTS, Wishes
 
 LOW, HIGH = 300, 600
 SHARED = (

@@ -21,8 +21,8 @@ from partition_cases import (
 )
 from partition_peers import PEERS
 
-from gridmap.partition.community import Community
-from gridmap.partition.solve import solve
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.solve import solve
 
 
 def peers(quick: bool) -> str:

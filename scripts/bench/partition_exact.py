@@ -8,10 +8,10 @@ from partition_cases import HIGH, LOW
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from gridmap.partition.community import Community
-from gridmap.partition.exhaust import Masks, bits, whole_masks
-from gridmap.partition.kernels import Network, Rules
-from gridmap.partition.task import Task
+from gridmap.partitioning.arrays import Network, Rules
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.exhaust import Masks, bits, whole_masks
+from gridmap.partitioning.problem import Task
 
 NEVER = 1e18
 

@@ -9,11 +9,12 @@ import numpy as np
 from partition_cases import HIGH, LOW, WISHES, city, components, news, table, taipei
 from partition_exact import NEVER, exact, least_costs
 
-from gridmap.partition import cutting, energy, optimum
-from gridmap.partition.certificates import certify, settle
-from gridmap.partition.community import Community
-from gridmap.partition.solve import solve
-from gridmap.partition.task import Task
+from gridmap.partitioning import cutting, energy
+from gridmap.partitioning import exact as optimum
+from gridmap.partitioning.certificates import certify, settle
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.problem import Task
+from gridmap.partitioning.solve import solve
 
 
 def random_town(rng: np.random.Generator, most: int = 13) -> Community:

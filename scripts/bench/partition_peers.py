@@ -13,9 +13,9 @@ import networkx as nx
 import numpy as np
 import shapely
 
-from gridmap.partition import energy
-from gridmap.partition.community import Community, in_order
-from gridmap.partition.task import Effort, Task, Wishes
+from gridmap.partitioning import energy
+from gridmap.partitioning.community import Community, in_order
+from gridmap.partitioning.problem import Effort, Task, Wishes
 
 
 def metis(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:

@@ -12,10 +12,10 @@ import shapely
 from partition_cases import HIGH, LOW, WISHES, city, table, taipei
 
 import gridmap as gm
-from gridmap.partition.matching import match
-from gridmap.partition.repair import Old, keep
-from gridmap.partition.solve import Outcome, solve
-from gridmap.partition.survey import check_units, communities
+from gridmap.partitioning.matching import match
+from gridmap.partitioning.prepare import check_units, communities
+from gridmap.partitioning.rebalance import Old, keep
+from gridmap.partitioning.solve import Outcome, solve
 
 
 def stages(quick: bool) -> str:

@@ -175,7 +175,7 @@ def test_a_cluster_writes_what_a_plain_run_writes(
 
 def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
     """No scheduler, no Parquet: one line."""
-    from gridmap.incidents.scale import assign_on_cluster
+    from gridmap.incidents.dask import assign_on_cluster
 
     (tmp_path / "in.csv").write_text("x,y\n1,1\n")
     with pytest.raises(InputError, match="no Parquet file or folder"):

@@ -62,7 +62,7 @@ def test_every_document_that_the_code_prints_is_described():
 
 
 def test_every_kind_of_defect_is_explained():
-    from gridmap.coverage.wording import KINDS, NOTES, QUALIFIERS
+    from gridmap.coverage.defect_names import KINDS, NOTES, QUALIFIERS
 
     page = (ROOT / "docs/pages/defects.md").read_text(encoding="utf-8")
     for kind, (zh, *_) in KINDS.items():

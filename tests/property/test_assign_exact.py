@@ -11,9 +11,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmap.coverage.direct import PolygonTree
-from gridmap.coverage.index import CoverageIndex
-from gridmap.incidents.nearest import Locator
+from gridmap.coverage.point_index import CoverageIndex
+from gridmap.coverage.point_tree import PolygonTree
+from gridmap.incidents.locator import Locator
 from tests.coverages import Exactly, awkward_points, mosaic, moved
 
 PLACES = ("outside", "inside", "boundary", "rim")

@@ -10,7 +10,10 @@ import shapely
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gridmap.coverage import findings, prove, repair, validate
+from gridmap.coverage.defect_table import findings
+from gridmap.coverage.prove import prove
+from gridmap.coverage.repair import repair
+from gridmap.coverage.validate import validate
 from tests.damage import Quilt, quilt
 
 LAWS = settings(

@@ -11,16 +11,16 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from gridmap.hotspots import fdr, significance
-from gridmap.hotspots.accuracy import captured
-from gridmap.hotspots.draws import drawn_tails
-from gridmap.hotspots.emerging import classify, cube
-from gridmap.hotspots.getis_ord import gi_star, moments, skewness
-from gridmap.hotspots.kernel import bin_points, smooth
-from gridmap.hotspots.rates import smoothed, standardised
-from gridmap.hotspots.score import score
-from gridmap.hotspots.trend import mann_kendall
-from gridmap.hotspots.windows import Windows, windows
+from gridmap.hotspot_analysis import multiple_testing, significance
+from gridmap.hotspot_analysis.accuracy import captured
+from gridmap.hotspot_analysis.draws import drawn_tails
+from gridmap.hotspot_analysis.emerging import classify, cube
+from gridmap.hotspot_analysis.getis_ord import gi_star, moments, skewness
+from gridmap.hotspot_analysis.kernel import bin_points, smooth
+from gridmap.hotspot_analysis.rates import smoothed, standardised
+from gridmap.hotspot_analysis.score import score
+from gridmap.hotspot_analysis.trend import mann_kendall
+from gridmap.hotspot_analysis.weights import Windows, windows
 
 Floats = NDArray[np.float64]
 
@@ -97,21 +97,23 @@ chances = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
 
 @given(chances)
 def test_q_values_are_those_of_scipy_and_keep_the_order(p: Floats) -> None:
-    q = fdr.benjamini_hochberg(p)
+    q = multiple_testing.benjamini_hochberg(p)
     np.testing.assert_allclose(q, stats.false_discovery_control(p), atol=1e-12)
     assert (q >= p - 1e-15).all()
     assert (np.diff(q[np.argsort(p)]) >= -1e-15).all()
-    by = fdr.benjamini_yekutieli(p)
+    by = multiple_testing.benjamini_yekutieli(p)
     np.testing.assert_allclose(by, stats.false_discovery_control(p, method="by"), atol=1e-12)
 
 
 @given(chances, st.data())
 def test_what_is_not_tested_is_in_no_family(p: Floats, data: st.DataObject) -> None:
     tested = data.draw(hnp.arrays(np.bool_, p.shape))
-    q = fdr.benjamini_hochberg(p, tested)
+    q = multiple_testing.benjamini_hochberg(p, tested)
     assert (q[~tested] == 1).all()
     if tested.any():
-        np.testing.assert_allclose(q[tested], fdr.benjamini_hochberg(p[tested]), atol=1e-12)
+        np.testing.assert_allclose(
+            q[tested], multiple_testing.benjamini_hochberg(p[tested]), atol=1e-12
+        )
 
 
 @given(

@@ -22,7 +22,7 @@ from gridmap.errors import GridmapError
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.columns import understand
 from gridmap.io.inputs import read_households, read_incidents
-from gridmap.io.look import look
+from gridmap.io.inspect import look
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
 ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "6"))  # corruptions of each kind and file

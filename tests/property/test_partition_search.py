@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmap.partition import anneal, energy, trees
-from gridmap.partition.certificates import UNIT_OVER_MAX, UNKNOWN, certify, settle
-from gridmap.partition.community import Community, dice_of, whole_below
-from gridmap.partition.exhaust import IMPOSSIBLE, POSSIBLE, connected, exhaust
-from gridmap.partition.holes import enclosing_cells
-from gridmap.partition.kernels import Rules
-from gridmap.partition.solve import solve
-from gridmap.partition.task import EFFORTS, Task, Wishes
+from gridmap.partitioning import annealing, energy, spanning_tree
+from gridmap.partitioning.arrays import Rules
+from gridmap.partitioning.certificates import UNIT_OVER_MAX, UNKNOWN, certify, settle
+from gridmap.partitioning.community import Community, dice_of, whole_below
+from gridmap.partitioning.exhaust import IMPOSSIBLE, POSSIBLE, connected, exhaust
+from gridmap.partitioning.holes import enclosing_cells
+from gridmap.partitioning.problem import EFFORTS, Task, Wishes
+from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, can_be_cut, community_of, lattice, small_communities
 
 WISHES = Wishes(LOW, HIGH, 450.0, 0, EFFORTS["fast"])
@@ -38,8 +38,8 @@ def best_cut_of_tree(town: Community, contact: np.ndarray, order: np.ndarray, ce
     net = town.network(town.bonds(), 100.0, 0.0)
     owner = np.repeat(np.arange(len(town)), np.diff(net.start))
     edges = [(int(owner[contact[u]]), int(u)) for u in order[1:]]
-    price = [trees.CUT * 0.7 * net.cost[contact[u]] for u in order[1:]]
-    best = trees.NEVER
+    price = [spanning_tree.CUT * 0.7 * net.cost[contact[u]] for u in order[1:]]
+    best = spanning_tree.NEVER
     for kept in product((True, False), repeat=len(edges)):
         tie = np.array([edge for edge, keep in zip(edges, kept, strict=True) if keep], np.int64)
         part = (
@@ -61,9 +61,9 @@ def best_cut_of_tree(town: Community, contact: np.ndarray, order: np.ndarray, ce
 @given(small_communities(most=8), st.integers(0, 2), st.integers(0, 3))
 def test_a_tree_is_cut_at_least_cost(town: Community, mode: int, cells: int) -> None:
     net = town.network(town.bonds(), 100.0, 0.0)
-    contact, order = trees.draw(net, dice_of(1, mode), mode)
+    contact, order = spanning_tree.draw(net, dice_of(1, mode), mode)
     assert sorted(order) == list(range(len(town)))
-    label, parts, cost = trees.cut(net, contact, order, rules(), cells, False)
+    label, parts, cost = spanning_tree.cut(net, contact, order, rules(), cells, False)
     best = best_cut_of_tree(town, contact, order, cells)
     assert cost == pytest.approx(best)
     if parts:
@@ -77,14 +77,14 @@ def test_a_tree_is_cut_at_least_cost(town: Community, mode: int, cells: int) -> 
 def test_annealing_keeps_cells_connected_and_tells_its_energy(seed: int, side: int) -> None:
     town = lattice(side, seed)
     task = Task.of(town, town.bonds(), WISHES, 0, seed)
-    contact, order = trees.draw(task.net, task.dice, 2)
-    label, parts, _ = trees.cut(task.net, contact, order, task.rules, 0, True)
+    contact, order = spanning_tree.draw(task.net, task.dice, 2)
+    label, parts, _ = spanning_tree.cut(task.net, contact, order, task.rules, 0, True)
     home = np.full(len(town), -1, np.int64)
     own = np.empty(parts)
     first = energy.total_energy(
         task.net, label, energy.sums(task.net, label, parts), task.rules, home, own
     )
-    least = anneal.anneal(task.net, label, parts, task.rules, home, task.dice, 0.3, 0.02, 20_000)
+    least = annealing.anneal(task.net, label, parts, task.rules, home, task.dice, 0.3, 0.02, 20_000)
     total = energy.sums(task.net, label, parts)
     assert least <= first + 1e-9
     assert least == pytest.approx(
@@ -102,11 +102,11 @@ def test_annealing_in_chunks_gives_the_same_labels(
     start = solve(town, WISHES).label
     found, told = [], []
     for at_once in (10**9, 0):
-        monkeypatch.setattr(anneal, "AT_ONCE", at_once)
-        monkeypatch.setattr(anneal, "CHUNK", chunk)
+        monkeypatch.setattr(annealing, "AT_ONCE", at_once)
+        monkeypatch.setattr(annealing, "CHUNK", chunk)
         task = Task.of(town, town.bonds(), WISHES, 0, "chunks")
         label, home = start.copy(), np.full(len(town), -1, np.int64)
-        least = anneal.anneal(
+        least = annealing.anneal(
             task.net, label, int(label.max()) + 1, task.rules, home, task.dice, 0.3, 0.02, 3_000,
             lambda stage, done, total: told.append((stage, done, total)),
         )  # fmt: skip
@@ -125,10 +125,10 @@ def test_a_price_keeps_households_where_they_were(seed: int, price: float) -> No
     task = Task.of(town, town.bonds(), WISHES, 0, seed)
     dear = task.rules._replace(price=1e6)
     label = home.copy()
-    anneal.anneal(task.net, label, outcome.cells, dear, home, task.dice, 0.05, 0.01, 5_000)
+    annealing.anneal(task.net, label, outcome.cells, dear, home, task.dice, 0.05, 0.01, 5_000)
     assert (label == home).all()
     free = task.rules._replace(price=price)
-    anneal.anneal(task.net, label, outcome.cells, free, home, task.dice, 0.05, 0.01, 5_000)
+    annealing.anneal(task.net, label, outcome.cells, free, home, task.dice, 0.05, 0.01, 5_000)
     assert connected(label, town.i, town.j)
 
 

@@ -11,11 +11,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, contacts
-from gridmap.coverage import prove
-from gridmap.partition.units.attach import attach
+from gridmap.coverage.prove import prove
 from gridmap.partition.units.slivers import absorb
-from gridmap.partition.units.subdivide import subdivide
-from gridmap.partition.units.tiling import tile
+from gridmap.units.attach import attach
+from gridmap.units.subdivide import subdivide
+from gridmap.units.tiling import tile
 
 SIDE = 300.0
 CRS = 4547

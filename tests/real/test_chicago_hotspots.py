@@ -12,13 +12,13 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.coverage import matched_boundary
-from gridmap.hotspots.curb import relieved
-from gridmap.hotspots.fdr import benjamini_hochberg, bins
-from gridmap.hotspots.getis_ord import gi_star
-from gridmap.hotspots.rates import standardised
-from gridmap.hotspots.significance import permuted_p
-from gridmap.hotspots.windows import matrix_of, windows
+from gridmap.coverage.repair import matched_boundary
+from gridmap.hotspot_analysis.getis_ord import gi_star
+from gridmap.hotspot_analysis.multiple_testing import benjamini_hochberg, bins
+from gridmap.hotspot_analysis.outliers import relieved
+from gridmap.hotspot_analysis.rates import standardised
+from gridmap.hotspot_analysis.significance import permuted_p
+from gridmap.hotspot_analysis.weights import matrix_of, windows
 
 pytestmark = pytest.mark.real
 

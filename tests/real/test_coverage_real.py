@@ -8,7 +8,10 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from gridmap.coverage import describe, prove, repair, sentence, validate
+from gridmap.coverage.prove import prove
+from gridmap.coverage.repair import repair
+from gridmap.coverage.report import describe, sentence
+from gridmap.coverage.validate import validate
 
 pytestmark = pytest.mark.real
 

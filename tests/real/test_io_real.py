@@ -11,7 +11,7 @@ import shapely
 from gridmap.io import read_layer, write_layer
 from gridmap.io.columns import understand
 from gridmap.io.inputs import read_barriers, read_jurisdictions, read_units
-from gridmap.io.look import look
+from gridmap.io.inspect import look
 from gridmap.privacy import personal_columns
 
 pytestmark = pytest.mark.real

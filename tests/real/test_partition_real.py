@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gridmap as gm
-from gridmap.partition.units.attach import attach
+from gridmap.units.attach import attach
 
 pytestmark = pytest.mark.real
 
@@ -104,7 +104,7 @@ def test_cambridge_follows_its_streets(shared: Path) -> None:
     grid = gm.partition(units, lang="en")
     assert grid.exceptions["certificate"].tolist() == ["too-few"]
     assert grid.exceptions["households"].tolist() == [261]
-    from gridmap.partition.report import report
+    from gridmap.partitioning.report import report
 
     found = report(grid)
     assert found.cells["road_m"].sum() / found.cells["border_m"].sum() > 0.9

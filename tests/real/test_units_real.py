@@ -10,10 +10,10 @@ import pytest
 import shapely
 
 from gridmap.contiguity import shared_edges
-from gridmap.coverage import prove
+from gridmap.coverage.prove import prove
 from gridmap.errors import InputError
-from gridmap.partition.units.attach import attach
-from gridmap.partition.units.subdivide import subdivide
+from gridmap.units.attach import attach
+from gridmap.units.subdivide import subdivide
 
 pytestmark = pytest.mark.real
 

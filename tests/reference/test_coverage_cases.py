@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import validate
+from gridmap.coverage.validate import validate
 
 pytestmark = pytest.mark.real
 

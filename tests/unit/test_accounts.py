@@ -11,20 +11,16 @@ import pytest
 
 import gridmap as gm
 from gridmap.examples import shaped_city
+from gridmap.incidents.cases import funnel
 from gridmap.incidents.duplicates import duplicates
 from gridmap.incidents.indicators import indicators, ranking
-from gridmap.incidents.ledger import funnel
 from gridmap.incidents.recurrence import recheck, recurrence
-from gridmap.organisation import (
-    patrol_hours,
-    rollout,
-    staffing,
-    street_posts,
-    units_within,
-    with_numbers,
-    workload,
-)
-from gridmap.organisation.households import account
+from gridmap.operations.household_account import account
+from gridmap.operations.patrol import patrol_hours, street_posts
+from gridmap.operations.rollout import rollout, units_within
+from gridmap.operations.staffing import staffing
+from gridmap.operations.workload import workload
+from gridmap.organisation.numbers import with_numbers
 
 LEVELS = ["district", "street", "community"]
 OWN = {"暴露垃圾", "非法小广告", "道路不洁", "共享单车乱停放"}
@@ -290,7 +286,7 @@ class TestLicang:
             assert found["reported"].sum() == len(month)
 
     def test_components_and_events_are_told_apart(self, licang: dict[str, Any]) -> None:
-        from gridmap.examples.reports import dictionary
+        from gridmap.examples.incidents import dictionary
 
         kinds = dictionary().set_index("subcategory")["kind"]
         table = licang["city"].incidents.assign(kind=lambda t: t["subcategory"].map(kinds))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import chain, compiled, fingerprint
-from gridmap.coverage.chain import directed_edges, edges_of, residual, reverse, rings_of
+from gridmap.coverage import edges as chain
+from gridmap.coverage import fingerprint
+from gridmap.coverage import kernels as compiled
+from gridmap.coverage.edges import directed_edges, edges_of, residual, reverse, rings_of
 from tests.damage import jittered, quilt
 
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.io.streams import open_incidents
+from gridmap.io.open_incidents import open_incidents
 from tests.dirt import write_text, write_xls, write_xlsx
 
 

@@ -17,7 +17,7 @@ from gridmap import Grid
 from gridmap.cli import main
 from gridmap.crs import positions_to
 from gridmap.io import write_grid, write_layer, write_table
-from gridmap.io.look import look
+from gridmap.io.inspect import look
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
 X, Y = np.array([460_100.0, 460_200.0]), np.array([3_380_100.0, 3_380_200.0])

@@ -10,7 +10,8 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.grid import Grid, adopt
+from gridmap.grid.adopt import adopt
+from gridmap.grid.grid import Grid
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_locate_follows_the_rule_east_and_north(small):
 def test_locating_agrees_with_assigning_and_builds_no_index_of_its_own(small, monkeypatch):
     x, y = (v.ravel() for v in np.meshgrid(np.arange(-1, 12, 0.5), np.arange(-1, 12, 0.5)))
     placed = gm.assign(gpd.GeoDataFrame(geometry=gpd.points_from_xy(x, y), crs=4547), small)
-    monkeypatch.setattr("gridmap.coverage.index.CoverageIndex.__init__", None)
+    monkeypatch.setattr("gridmap.coverage.point_index.CoverageIndex.__init__", None)
     found = [small.locate(a, b) for a, b in zip(x, y, strict=True)]
     assert found == [code if isinstance(code, str) else None for code in placed["code"]]
     assert small.locate(np.nan, 1) is None

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gridmap import InputError, accuracy
-from gridmap.hotspots.accuracy import METHODS, captured
+from gridmap.hotspot_analysis.accuracy import METHODS, captured
 from tests.lattice import lattice, table_of
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from gridmap import InputError, emerging
-from gridmap.hotspots.emerging import PATTERNS, SIDES, classify, cube
-from gridmap.hotspots.trend import mann_kendall
-from gridmap.hotspots.windows import matrix_of, windows
+from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify, cube
+from gridmap.hotspot_analysis.trend import mann_kendall
+from gridmap.hotspot_analysis.weights import matrix_of, windows
 from tests.lattice import lattice, table_of
 
 SQUARE = ["r04c04", "r04c05", "r05c04", "r05c05"]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from gridmap import hotspots
-from gridmap.hotspots import second_opinion
-from gridmap.hotspots.moran import local_moran
-from gridmap.hotspots.overall import overall
-from gridmap.hotspots.windows import matrix_of
+from gridmap.hotspot_analysis.local_moran import second_opinion
+from gridmap.hotspot_analysis.moran import local_moran
+from gridmap.hotspot_analysis.overall import overall
+from gridmap.hotspot_analysis.weights import matrix_of
 from tests.lattice import lattice, table_of
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from gridmap import InputError, rates
-from gridmap.hotspots.rates import poisson_interval, smoothed, standardised
+from gridmap.hotspot_analysis.rates import poisson_interval, smoothed, standardised
 from tests.lattice import lattice, table_of
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 
 from gridmap import InputError, hotspots
-from gridmap.hotspots.getis_ord import gi_star, skewness
-from gridmap.hotspots.windows import matrix_of, windows
+from gridmap.hotspot_analysis.getis_ord import gi_star, skewness
+from gridmap.hotspot_analysis.weights import matrix_of, windows
 from tests.lattice import lattice, table_of
 
 SQUARE = ["r04c04", "r04c05", "r05c04", "r05c05"]
@@ -313,7 +313,7 @@ def test_many_maps_are_scored_in_batches(monkeypatch: pytest.MonkeyPatch) -> Non
     grid = lattice(5, 5)
     table = table_of(grid, np.random.default_rng(0).poisson(9, (25, 7)), category=list("abcdefg"))
     whole = hotspots(table, grid)
-    monkeypatch.setattr(importlib.import_module("gridmap.hotspots.score"), "_BATCH", 50)
+    monkeypatch.setattr(importlib.import_module("gridmap.hotspot_analysis.score"), "_BATCH", 50)
     pd.testing.assert_frame_equal(hotspots(table, grid), whole)
 
 

@@ -14,7 +14,7 @@ import shapely
 
 from gridmap.errors import CRSError, InputError
 from gridmap.io import read_layer, read_table, write_layer
-from gridmap.io.look import look
+from gridmap.io.inspect import look
 from tests.dirt import write_bare_shapefile, zipped
 
 

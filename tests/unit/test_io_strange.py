@@ -21,7 +21,7 @@ from gridmap.errors import InputError
 from gridmap.io import read_layer, write_grid, write_layer, write_table
 from gridmap.io.atomic import replacing
 from gridmap.io.inputs import read_households
-from gridmap.io.look import look
+from gridmap.io.inspect import look
 from tests.dirt import write_text, write_xls, write_xlsx
 
 ROWS = [["小区名称", "户数", "经度", "纬度"], ["福苑", 36, 114.1, 30.5], ["锦园", 48, 114.2, 30.6]]

@@ -7,11 +7,7 @@ import pytest
 
 import gridmap as gm
 from gridmap.errors import InputError
-from gridmap.incidents.ledger import (
-    count_cases,
-    funnel,
-    usual_levels,
-)
+from gridmap.incidents.cases import count_cases, funnel, usual_levels
 from gridmap.incidents.vocabulary import levels, levels_of, restated, stages, statuses
 
 

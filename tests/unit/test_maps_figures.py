@@ -12,11 +12,11 @@ import pytest
 from scipy.stats import chi2
 
 import gridmap as gm
-from gridmap.maps.brief import figures
-from gridmap.maps.brief.charts import percent, short_dates, trend_chart
-from gridmap.maps.brief.period import series, whole_periods, window
-from gridmap.maps.brief.sentences import cards, conclusion
-from gridmap.maps.words import pick
+from gridmap.briefings.charts import percent, short_dates, trend_chart
+from gridmap.briefings.figures import figures
+from gridmap.briefings.period import series, whole_periods, window
+from gridmap.briefings.text import cards, conclusion
+from gridmap.language import pick
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"
 
@@ -145,7 +145,7 @@ def test_words_levels_and_stages(found: dict[str, Any], now: Any) -> None:
 
 
 def test_staffing_is_that_of_its_room(found: dict[str, Any], grid: gm.Grid, town: Any) -> None:
-    from gridmap.organisation import staffing
+    from gridmap.operations.staffing import staffing
 
     posted = staffing(town.staff, grid).cells
     assert found["staffing"]["without_leader"] == (posted["leaders"] == 0).sum()
@@ -283,7 +283,7 @@ def test_a_mistyped_year_is_told_before_anything_is_counted(
 
 @pytest.mark.parametrize("value", [0, 1, 7, 39, 41, 99, 101, 2740, 123456])
 def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
-    from gridmap.maps.brief.charts import nice_top
+    from gridmap.briefings.charts import nice_top
 
     top = nice_top(value)
     assert top >= value and top / 4 == int(top / 4) and top <= max(4, 1.7 * value + 4)

@@ -14,10 +14,11 @@ import shapely
 from click.testing import CliRunner
 
 import gridmap as gm
+from gridmap.briefings.bounds import four_bounds
+from gridmap.briefings.cell_sheet import sheet_figures
 from gridmap.cli import main
-from gridmap.maps import save_figure, save_qgis_style
-from gridmap.maps.brief.bounds import four_bounds
-from gridmap.maps.brief.sheet import sheet_figures
+from gridmap.maps.figure import save_figure
+from gridmap.maps.qgis import save_qgis_style
 from tests.lattice import lattice
 
 
@@ -41,7 +42,7 @@ def test_the_legend_of_a_figure_counts_every_cell() -> None:
 
 
 def test_chinese_without_a_font_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gridmap.maps.static as room
+    import gridmap.maps.figure as room
 
     monkeypatch.setattr(room, "FONTS", ())
     with pytest.raises(gm.InputError, match="No installed font can write Chinese"):

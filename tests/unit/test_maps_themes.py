@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridmap as gm
-from gridmap.maps import hot, rates, save_qgis_style, themes
-from gridmap.maps.density import heat_image, with_places
+from gridmap.maps import hot, rates, themes
+from gridmap.maps.heat import heat_image, with_places
 from gridmap.maps.marks import defect_marks
+from gridmap.maps.qgis import save_qgis_style
 from gridmap.maps.scene import levels_of
 from tests.lattice import lattice
 
@@ -249,7 +250,7 @@ def test_quantiles_are_named_only_where_they_are_used() -> None:
 def test_long_words_of_a_figure_stay_on_the_sheet() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from gridmap.maps.static import figure
+    from gridmap.maps.figure import figure
 
     plain = lattice(3, 3)
     cells = plain.cells.reset_index()

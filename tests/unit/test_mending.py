@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import describe, prove, repair
+from gridmap.coverage.prove import prove
+from gridmap.coverage.repair import repair
+from gridmap.coverage.report import describe
 from gridmap.errors import CoverageError, CRSError, InputError
 from tests.damage import damaged, jittered, quilt
 

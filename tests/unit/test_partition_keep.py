@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
-from gridmap.partition.matching import match
-from gridmap.partition.repair import Old, keep
-from gridmap.partition.report import report
-from gridmap.partition.solve import solve
-from gridmap.partition.task import EFFORTS, Wishes
+from gridmap.partitioning.matching import match
+from gridmap.partitioning.problem import EFFORTS, Wishes
+from gridmap.partitioning.rebalance import Old, keep
+from gridmap.partitioning.report import report
+from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, lattice
 from tests.unit.test_partition import row, town
 

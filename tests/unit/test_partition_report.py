@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import gridmap as gm
-from gridmap.partition.report import report
+from gridmap.partitioning.report import report
 from tests.unit.test_partition import row, town
 
 

@@ -19,10 +19,10 @@ from scipy.sparse.csgraph import shortest_path
 
 from gridmap import Grid
 from gridmap.errors import CRSError, InputError
-from gridmap.organisation import patrol, patrol_hours, street_posts
-from gridmap.organisation import walk as rooms
+from gridmap.operations import route as rooms
+from gridmap.operations.patrol import patrol, patrol_hours, street_posts
+from gridmap.operations.route import Ways, closed_walk
 from gridmap.organisation.streets import segments, street_graph
-from gridmap.organisation.walk import Ways, closed_walk
 
 CRS = 4547
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import matched_boundary, prove
-from gridmap.coverage import proof as proving
+from gridmap.coverage import prove as proving
+from gridmap.coverage.prove import prove
+from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import CRSError, InputError
 from tests.damage import quilt
 
@@ -18,11 +19,11 @@ WHOLE = quilt(6, 5, lakes=1)
 @pytest.fixture(params=["numpy", "compiled"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test with both kernels."""
-    from gridmap.coverage import chain
+    from gridmap.coverage import edges
 
     size = 1 if request.param == "compiled" else 10**9
     monkeypatch.setattr(proving, "COMPILED_FROM", size)
-    monkeypatch.setattr(chain, "COMPILED_FROM", size)
+    monkeypatch.setattr(edges, "COMPILED_FROM", size)
     return str(request.param)
 
 

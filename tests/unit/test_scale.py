@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import gridmap as gm
-from gridmap.incidents.nearest import Locator, locator
-from gridmap.incidents.scale import locate_arrow, register_duckdb, register_sedonadb
+from gridmap.incidents.dask import locate_arrow, register_duckdb, register_sedonadb
+from gridmap.incidents.locator import Locator, locator
 from tests.coverages import awkward_points, frame, mosaic, moved
 
 

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.compare import compare
+from gridmap.comparison.compare import compare
 
 
 def units_of(city: Any, buildings: Any) -> Any:

@@ -12,7 +12,9 @@ import shapely
 
 from gridmap import Grid
 from gridmap.errors import InputError
-from gridmap.organisation import postings, roles, staffing, who, workload
+from gridmap.operations.staffing import staffing, who
+from gridmap.operations.workload import workload
+from gridmap.organisation.roster import postings, roles
 
 CRS = 4547
 

@@ -19,12 +19,13 @@ import shapely
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
-from gridmap.incidents import delimited, sinks, sources
+from gridmap.incidents import sources
 from gridmap.incidents.assign import assign
 from gridmap.incidents.batches import Batch
-from gridmap.incidents.delimited import Delimited
 from gridmap.incidents.sources import Layer, ParquetFile, Sheet
 from gridmap.incidents.stream import assign_file, count_file
+from gridmap.io import csv_stream, writers
+from gridmap.io.csv_stream import Delimited
 from tests.coverages import frame, mosaic, moved
 
 RESULT = ["code", "status", "nearest_code", "distance_m"]
@@ -199,7 +200,7 @@ def test_broken_rows_are_kept_and_named(
     block: int, tmp_path: Path, mosaic_grid: gm.Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too few fields, too many, open quotes: each is one invalid row, the others are whole."""
-    monkeypatch.setattr(delimited, "_BLOCK", block)
+    monkeypatch.setattr(csv_stream, "_BLOCK", block)
     lines = list(BODY)
     lines[10] = "10,short"
     lines[500] = '500,"open,500500,3400100'
@@ -249,7 +250,7 @@ def test_encodings_are_read_across_blocks(
     encoding: str, tmp_path: Path, mosaic_grid: gm.Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A character cut by a block is whole again."""
-    monkeypatch.setattr(delimited, "_BLOCK", 1001)
+    monkeypatch.setattr(csv_stream, "_BLOCK", 1001)
     file = _text(tmp_path, BODY[:500], encoding=encoding)
     assign_file(file, tmp_path / "out.csv", mosaic_grid)
     found = pd.read_csv(tmp_path / "out.csv")
@@ -307,7 +308,7 @@ def test_a_sheet_that_overflows_is_refused(
     tmp_path: Path, mosaic_grid: gm.Grid, incidents: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A workbook has an end."""
-    monkeypatch.setattr(sinks, "_MOST_ROWS", 300)
+    monkeypatch.setattr(writers, "_MOST_ROWS", 300)
     with pytest.raises(InputError, match="A sheet holds 300 rows"):
         assign_file(_write(incidents, tmp_path / "in.csv"), tmp_path / "out.xlsx", mosaic_grid)
 
@@ -332,7 +333,7 @@ def test_batches_do_not_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """However small the pieces, the file comes out the same."""
-    monkeypatch.setattr(delimited, "_BLOCK", 777)
+    monkeypatch.setattr(csv_stream, "_BLOCK", 777)
     monkeypatch.setattr(sources, "ROWS", 13)
     for suffix in (".csv", ".parquet"):
         assign_file(_write(incidents, tmp_path / f"in{suffix}"), tmp_path / "out.csv", mosaic_grid)
@@ -367,7 +368,7 @@ def test_no_batch_is_held_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However long the file, three batches at most are in memory."""
-    monkeypatch.setattr(delimited, "_BLOCK", 1000)
+    monkeypatch.setattr(csv_stream, "_BLOCK", 1000)
     file = Watched(_write(incidents, tmp_path / "in.csv"))
     assign_file(file, tmp_path / f"out{target}", mosaic_grid)
     assert file.seen > 10
@@ -442,9 +443,9 @@ def test_points_in_another_encoding_are_refused(tmp_path: Path, mosaic_grid: gm.
 def test_quotes_only_where_there_is_need() -> None:
     """Plain batches stay plain."""
     plain = pa.record_batch({"a": ["x", None], "b": [1.5, None]})
-    assert bytes(sinks._csv(plain, True)) == b"a,b\nx,1.5\n,\n"
+    assert bytes(writers._csv(plain, True)) == b"a,b\nx,1.5\n,\n"
     odd = pa.record_batch({"a": ['x"y', "p,q"], "b": ["", "2"]})
-    assert list(csv.reader(io.StringIO(bytes(sinks._csv(odd, False)).decode()))) == [
+    assert list(csv.reader(io.StringIO(bytes(writers._csv(odd, False)).decode()))) == [
         ['x"y', ""],
         ["p,q", "2"],
     ]

@@ -12,10 +12,10 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, CRSError, InputError
-from gridmap.partition import partition
-from gridmap.partition.units.attach import attach
-from gridmap.partition.units.barriers import kinds_of, read_barriers
-from gridmap.partition.units.subdivide import subdivide
+from gridmap.partitioning.partition import partition
+from gridmap.units.attach import attach
+from gridmap.units.barriers import kinds_of, read_barriers
+from gridmap.units.subdivide import subdivide
 
 CRS = 4547
 ORIGIN = np.array([500_000.0, 3_400_000.0])

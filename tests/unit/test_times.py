@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 
 from gridmap.cli import main
+from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.io import write_grid
-from gridmap.times import moments
 
 
 def read(*values: Any, order: Any = None) -> tuple[list[Any], list[str]]:

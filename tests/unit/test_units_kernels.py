@@ -8,7 +8,9 @@ import shapely
 
 from gridmap.contiguity import Contacts, contacts
 from gridmap.partition.units.cuts import Items
-from gridmap.partition.units.noding import (
+from gridmap.partition.units.slivers import absorb
+from gridmap.partition.units.tree import settle
+from gridmap.units.noding import (
     LATTICE,
     faces_of,
     first_containing,
@@ -18,10 +20,8 @@ from gridmap.partition.units.noding import (
     outlines,
     widths,
 )
-from gridmap.partition.units.slivers import absorb
-from gridmap.partition.units.split import Pieces, split
-from gridmap.partition.units.tiling import overlap_shares, tile
-from gridmap.partition.units.tree import settle
+from gridmap.units.split_blocks import Pieces, split
+from gridmap.units.tiling import overlap_shares, tile
 
 SQUARE = shapely.box(0, 0, 100, 100)
 

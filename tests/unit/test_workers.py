@@ -21,7 +21,7 @@ def test_a_killed_worker_is_told_with_a_cure(monkeypatch: pytest.MonkeyPatch) ->
         geometry=shapely.box(left, 0, left + 100, 100),
         crs=4547,
     )
-    workers = importlib.import_module("gridmap.partition.workers")
+    workers = importlib.import_module("gridmap.partitioning.parallel")
     monkeypatch.setattr(workers, "_start_worker", lambda: os._exit(9))
     with pytest.raises(gm.PartitionError, match=r"worker process was killed.*--workers 1"):
         gm.partition(units, workers=2)

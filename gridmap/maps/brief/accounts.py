@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from scipy.special import gammaincinv
 
+from gridmap.briefings.period import Window
 from gridmap.maps.brief.course import change, number, times_of
-from gridmap.maps.brief.period import Window
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
-    from gridmap.organisation.staffing import Staffing
+    from gridmap.grid.grid import Grid
+    from gridmap.operations.staffing import Staffing
 
 TOP_HOTSPOTS = 12
 
@@ -141,7 +141,7 @@ def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:
     """Match a roster to the cells."""
     if staff is None:
         return None
-    from gridmap.organisation import staffing
+    from gridmap.operations.staffing import staffing
 
     return staffing(staff, grid)
 

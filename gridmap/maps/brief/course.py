@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from gridmap.maps.brief.period import By, Window, period_label, series, whole_periods
-from gridmap.maps.words import Lang
-from gridmap.times import moments
+from gridmap.briefings.period import By, Window, period_label, series, whole_periods
+from gridmap.dates import moments
+from gridmap.language import Lang
 
 MOST_WORDS = 6
 FEW = 5  # below it a rate of change says nothing
@@ -75,7 +75,7 @@ def shares(
 
 def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
     """Count at which level cases were handled, from the cell up."""
-    from gridmap.incidents.ledger import funnel
+    from gridmap.incidents.cases import funnel
 
     if "handling_level" not in now or not now["handling_level"].notna().any():
         return None
@@ -88,7 +88,7 @@ def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
 
 def progress(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
     """Count how far cases came: each stage includes the later ones."""
-    from gridmap.incidents.ledger import funnel
+    from gridmap.incidents.cases import funnel
 
     cases = cases_of(now)
     if cases is None or cases.empty:

@@ -9,11 +9,11 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from gridmap.maps.brief.bounds import Bound
-from gridmap.maps.words import Lang, pick
+from gridmap.briefings.bounds import Bound
+from gridmap.language import Lang, pick
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 WIDTH, HEIGHT = 520, 460
 MARGIN = 0.34  # of the cell's size, around it

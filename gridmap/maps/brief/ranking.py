@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gridmap.briefings.period import FREQUENCY, By, Window, whole_periods
 from gridmap.errors import InputError
 from gridmap.maps.brief.accounts import poisson
 from gridmap.maps.brief.course import cases_of, change, number, times_of
-from gridmap.maps.brief.period import FREQUENCY, By, Window, whole_periods
 from gridmap.maps.themes import area_keys
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
-    from gridmap.organisation.staffing import Staffing
+    from gridmap.grid.grid import Grid
+    from gridmap.operations.staffing import Staffing
 
 MOST_PLACES = 40
 

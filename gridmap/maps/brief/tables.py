@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from gridmap.maps.brief import charts
-from gridmap.maps.brief.charts import change_text, counted, fact, percent
-from gridmap.maps.words import Lang, level_title, pick
+from gridmap.briefings import charts
+from gridmap.briefings.charts import change_text, counted, fact, percent
+from gridmap.language import Lang, level_title, pick
 from gridmap.privacy import SMALL
 
 Figures = dict[str, Any]

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from gridmap.partition.units.noding import Geometries
-from gridmap.partition.units.reading import (
-    Note,
-    check_frame,
-    check_polygons,
-    moved,
-    note,
-    valid_polygons,
-)
+from gridmap.units.inputs import Note, check_frame, check_polygons, moved, note, valid_polygons
+from gridmap.units.noding import Geometries
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap.partition.units.noding import Floats, Geometries, Ints
-from gridmap.partition.units.reading import Bools
+from gridmap.units.inputs import Bools
+from gridmap.units.noding import Floats, Geometries, Ints
 
 GAP = 0.1
 """Metres that a cut needs between two places it separates."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap.coverage import prove
+from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError
-from gridmap.partition.units.noding import Floats, Geometries, Ints
+from gridmap.units.noding import Floats, Geometries, Ints
 
 
 def tiled_outlines(polygons: Geometries, owner: Ints, n: int) -> Geometries:

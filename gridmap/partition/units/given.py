@@ -10,18 +10,11 @@ import numpy as np
 import shapely
 
 from gridmap.errors import CoverageError, InputError
-from gridmap.partition.units.homes import counts_of
-from gridmap.partition.units.jurisdictions import TOO_MUCH, defects
-from gridmap.partition.units.noding import Geometries, Ints
-from gridmap.partition.units.reading import (
-    Note,
-    check_frame,
-    check_polygons,
-    moved,
-    note,
-    valid_polygons,
-)
-from gridmap.partition.units.tiling import Mend, Tiling, overlap_shares, tile, tiles
+from gridmap.units.households import counts_of
+from gridmap.units.inputs import Note, check_frame, check_polygons, moved, note, valid_polygons
+from gridmap.units.jurisdictions import TOO_MUCH, defects
+from gridmap.units.noding import Geometries, Ints
+from gridmap.units.tiling import Mend, Tiling, overlap_shares, tile, tiles
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap.partition.units.barriers import pieces_of
-from gridmap.partition.units.noding import LATTICE, Geometries, Ints, outlines
-from gridmap.partition.units.reading import Bools
+from gridmap.units.barriers import pieces_of
+from gridmap.units.inputs import Bools
+from gridmap.units.noding import LATTICE, Geometries, Ints, outlines
 
 Place = tuple[float, float]
 NEAR = 4 * LATTICE

@@ -8,9 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
-from gridmap.partition.units.barriers import along, pieces_of
-from gridmap.partition.units.noding import Geometries, Ints
-from gridmap.partition.units.reading import Bools
+from gridmap.units.barriers import along, pieces_of
+from gridmap.units.inputs import Bools
+from gridmap.units.noding import Geometries, Ints
 
 
 def sides(

@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, pair_up
-from gridmap.partition.units.noding import Floats, Ints
+from gridmap.units.noding import Floats, Ints
 
 AREA = 200.0
 """Square metres under which a block is a sliver."""

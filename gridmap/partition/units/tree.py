@@ -14,8 +14,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts
-from gridmap.partition.units.noding import Ints
-from gridmap.partition.units.split import DIGITS
+from gridmap.units.noding import Ints
+from gridmap.units.split_blocks import DIGITS
 
 Paths = np.typing.NDArray[np.object_]
 

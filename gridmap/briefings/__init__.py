@@ -1,0 +1,1 @@
+"""The briefing: figures, sentences, charts, parts and the page they make."""

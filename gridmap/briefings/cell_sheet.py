@@ -1,0 +1,306 @@
+"""The sheet of one cell: where it lies, its four bounds, who answers for it, what happens there."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import pandas as pd
+
+from gridmap._version import __version__
+from gridmap.briefings import charts
+from gridmap.briefings.bounds import SIDES, Bound, as_dict, four_bounds
+from gridmap.briefings.charts import change_text, fact, percent
+from gridmap.briefings.document import Briefing
+from gridmap.briefings.figures import period_of, spots_of
+from gridmap.briefings.html import esc
+from gridmap.errors import InputError
+from gridmap.language import Lang, level_title, pick
+from gridmap.maps import vendored
+from gridmap.maps.brief.accounts import poisson, posted_of
+from gridmap.maps.brief.course import change, shares, trend
+from gridmap.maps.brief.portrait import portrait
+from gridmap.maps.offline import with_policy
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+TO = {
+    "east": ("东至", "East to"),
+    "south": ("南至", "South to"),
+    "west": ("西至", "West to"),
+    "north": ("北至", "North to"),
+}
+BINS = {1: "q ≤ 0.10", 2: "q ≤ 0.05", 3: "q ≤ 0.01"}
+Rows = list[tuple[str, str, str]]  # title, value, hint
+
+
+def cell_sheet(
+    grid: Grid,
+    incidents: pd.DataFrame,
+    code: str,
+    *,
+    staff: pd.DataFrame | None = None,
+    barriers: gpd.GeoDataFrame | None = None,
+    buildings: gpd.GeoDataFrame | None = None,
+    since: Any = None,
+    until: Any = None,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+) -> Briefing:
+    """Make the sheet of one cell; `briefing(cell=...)` calls this."""
+    if code not in grid.cells.index:
+        raise InputError(f"No cell has the code {code!r}.")
+    found = sheet_figures(
+        grid, incidents, code, staff=staff, barriers=barriers, buildings=buildings,
+        since=since, until=until,
+    )  # fmt: skip
+    bounds = four_bounds(grid, code, barriers)
+    head = title or found["name"]
+    values = {
+        "html_lang": pick(lang, "zh-CN", "en"),
+        "title": esc(head),
+        "subtitle": esc(" › ".join([*found["levels"].values(), code])),
+        "facts": esc(_source_line(found, source, lang)),
+        "sheet_css": vendored.asset("sheet.css"),
+        "map": portrait(grid, code, bounds, barriers, lang),
+        "bounds_title": pick(lang, "四至", "Bounds"),
+        "bounds": rows_html(_bound_rows(bounds, lang)),
+        "cell_title": pick(lang, "网格", "Cell"),
+        "cell": rows_html(_cell_rows(found, lang)),
+        "incidents_title": pick(lang, "事件", "Incidents"),
+        "incidents": rows_html(_incident_rows(found, lang)),
+        "people_title": pick(lang, "人员与相邻", "People and neighbours"),
+        "people": rows_html(_people_rows(found, lang)),
+        "trend_title": pick(lang, "每月事件", "Incidents by month"),
+        "trend": _trend(found, lang),
+        "note": esc(_note(found, lang)),
+    }
+    html = with_policy(Template(vendored.asset("sheet.html")).substitute(values))
+    return Briefing(html, found, _sentence(found, lang))
+
+
+def sheet_figures(
+    grid: Grid,
+    incidents: pd.DataFrame,
+    code: str,
+    *,
+    staff: pd.DataFrame | None = None,
+    barriers: gpd.GeoDataFrame | None = None,
+    buildings: gpd.GeoDataFrame | None = None,
+    since: Any = None,
+    until: Any = None,
+) -> dict[str, Any]:
+    """Compute all that the sheet of a cell says, as a plain dict."""
+    placed, shown, now, before = period_of(incidents, grid, since, until)
+    here = now[now["code"] == code]
+    spot = spots_of(now, grid).loc[code]
+    cell, why = grid.cells.loc[code], grid.why(code)
+    count, homes = len(here), int(cell["households"])
+    low, high = poisson(count)
+    earlier = None if before is None else int((before["code"] == code).sum())
+    posted = posted_of(staff, grid)
+    return {
+        "code": code,
+        "name": str(cell["name"]),
+        "kind": str(cell["kind"]),
+        "levels": {level: str(cell[level]) for level in grid.levels},
+        "households": homes,
+        "band": list(grid.band),
+        "in_band": why["in_band"],
+        "exception": None if why["exception"] is None else str(why["exception"]["reason"]),
+        "area_m2": float(cell["area_m2"]),
+        "units": why["units"],
+        "buildings": None if buildings is None else _buildings(buildings, grid, code),
+        "neighbours": [
+            {"code": other, "name": str(grid.cells.loc[other, "name"]), "length": length}
+            for other, length in sorted(why["neighbours"].items(), key=lambda item: -item[1])
+        ],
+        "bounds": {b.side: as_dict(b) for b in four_bounds(grid, code, barriers)},
+        "period": None
+        if shown is None
+        else {"since": str(shown.since.date()), "until": str(shown.until.date())},
+        "incidents": count,
+        "before": earlier,
+        "change": change(count, earlier),
+        "rate": 100 * count / homes if homes else None,
+        "rate_low": 100 * low / homes if homes else None,
+        "rate_high": 100 * high / homes if homes else None,
+        "expected": float(spot["expected"]),
+        "z": float(spot["z"]),
+        "q": float(spot["q"]),
+        "bin": int(spot["bin"]),
+        "gate": str(spot["gate"]),
+        "categories": shares(here, None, "category"),
+        "trend": trend(placed[placed["code"] == code], shown, "month"),
+        "posts": None if posted is None else _posts(posted.cells.loc[code]),
+        "fingerprint": grid.content_hash[:12],
+    }
+
+
+def _buildings(buildings: gpd.GeoDataFrame, grid: Grid, code: str) -> int:
+    from gridmap.incidents.assign import assign
+
+    points = buildings.set_geometry(buildings.geometry.representative_point())
+    return int((assign(points, grid)["code"] == code).sum())
+
+
+def _posts(cell: pd.Series) -> dict[str, Any]:
+    return {
+        "leaders": int(cell["leaders"]),
+        "x": int(cell["x"]),
+        "y": int(cell["y"]),
+        "load": None if pd.isna(cell["load"]) else float(cell["load"]),
+        "status": str(cell["status"]),
+    }
+
+
+def rows_html(rows: Rows) -> str:
+    """Write titles with their values."""
+    return (
+        "<dl>"
+        + "".join(
+            f"<div><dt>{esc(title)}</dt><dd>{esc(value)}"
+            f"{f'<small>{esc(hint)}</small>' if hint else ''}</dd></div>"
+            for title, value, hint in rows
+        )
+        + "</dl>"
+    )
+
+
+def _bound_rows(bounds: list[Bound], lang: Lang) -> Rows:
+    outside = pick(lang, "辖区外", "beyond the grid")
+    by_side = {bound.side: bound for bound in bounds}
+    return [
+        (pick(lang, *TO[side]), by_side[side].name or outside, percent(by_side[side].share, 0))
+        for side in SIDES
+    ]
+
+
+def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
+    low, high = found["band"]
+    dedicated = found["kind"] == "dedicated"
+    status = pick(lang, "达标", "in the band") if found["in_band"] else found["exception"]
+    missed = pick(lang, f"不在 {low}–{high}", f"not in {low}-{high}")
+    kind = (
+        pick(lang, "专属网格", "dedicated") if dedicated else pick(lang, "居民网格", "residential")
+    )
+    rows = [
+        (pick(lang, "类型", "Kind"), kind, ""),
+        *((level_title(level, lang), name, "") for level, name in found["levels"].items()),
+        (
+            pick(lang, "户数", "Households"),
+            fact(found["households"]),
+            "" if dedicated else status or missed,
+        ),
+        (
+            pick(lang, "面积", "Area"),
+            f"{found['area_m2'] / 1e4:,.2f}",
+            pick(lang, "公顷", "ha"),
+        ),
+        (pick(lang, "基本单元", "Units"), fact(found["units"]), ""),
+    ]
+    if found["buildings"] is not None:
+        rows.append((pick(lang, "楼栋", "Buildings"), fact(found["buildings"]), ""))
+    return rows
+
+
+def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
+    rows = [
+        (
+            pick(lang, "本期", "This period"),
+            fact(found["incidents"]),
+            pick(lang, "较上期 ", "change ") + change_text(found["change"])
+            if found["change"] is not None
+            else "",
+        )
+    ]
+    if found["rate"] is not None:
+        rows.append(
+            (
+                pick(lang, "每百户", "Per 100 hh"),
+                f"{found['rate']:.2f}",
+                f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}",
+            )
+        )
+    spot = "" if found["gate"] else f"z {found['z']:.1f}"
+    rows.append((pick(lang, "热点", "Hotspot"), _spot_text(found, lang), spot))
+    for one in found["categories"] or ():
+        name = one["name"] or pick(lang, "其他", "others")
+        rows.append((name, fact(one["count"]), percent(one["share"])))
+    return rows
+
+
+def _spot_text(found: dict[str, Any], lang: Lang) -> str:
+    if found["gate"]:
+        return pick(lang, "未检验", "not tested")
+    if not found["bin"]:
+        return pick(lang, "不显著", "not significant")
+    side = pick(lang, "热点", "hot") if found["bin"] > 0 else pick(lang, "冷点", "cold")
+    return f"{side} {BINS[abs(found['bin'])]}"
+
+
+def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
+    rows: Rows = []
+    posts = found["posts"]
+    if posts is not None:
+        load = "" if posts["load"] is None else f"{posts['load']:.0f}"
+        each = pick(lang, f"人均 {load} 户", f"{load} households a worker") if load else ""
+        rows += [
+            (pick(lang, "网格长", "Leaders"), fact(posts["leaders"]), each),
+            (pick(lang, "专职", "Staff"), fact(posts["x"]), ""),
+            (pick(lang, "志愿者", "Volunteers"), fact(posts["y"]), ""),
+        ]
+    shared = pick(lang, "共界 {:,.0f} 米", "{:,.0f} m shared")
+    rows += [
+        (pick(lang, "相邻", "Next to"), one["name"], shared.format(one["length"]))
+        for one in found["neighbours"][:8]
+    ]
+    return rows
+
+
+def _trend(found: dict[str, Any], lang: Lang) -> str:
+    told = found["trend"]
+    if told is None:
+        return f'<p class="empty">{pick(lang, "数据没有时间列。", "The data have no times.")}</p>'
+    titles = [f"{a}: {b}" for a, b in zip(told["labels"], told["counts"], strict=True)]
+    return charts.trend_chart(told["labels"], told["counts"], told["mean"], told["whole"], titles)
+
+
+def _source_line(found: dict[str, Any], source: str, lang: Lang) -> str:
+    period = found["period"]
+    days = f"{period['since']} – {period['until']}" if period else ""
+    mark = pick(lang, "内部资料", "Internal")
+    return " ｜ ".join(filter(None, [days, source, mark]))
+
+
+def _note(found: dict[str, Any], lang: Lang) -> str:
+    zh = (
+        "四至按边界外法线分侧，取沿该侧最长的道路、河流或铁路名；不足三成时取相邻网格。百分比为占该侧长度。"
+        "单个网格的比率受偶然影响大，请连同区间看。"
+    )
+    en = (
+        "A bound is the street, river or railway that the side runs along longest, or the cell "
+        "beyond where that is less than three tenths; per cent of the side's length. Rates of one "
+        "cell depend much on chance: read them with their interval."
+    )
+    return (
+        pick(lang, zh, en)
+        + pick(lang, "数据指纹 ", " Fingerprint ")
+        + f"{found['fingerprint']} · gridmap {__version__}"
+    )
+
+
+def _sentence(found: dict[str, Any], lang: Lang) -> str:
+    sides = [found["bounds"][side]["name"] for side in SIDES]
+    outside = pick(lang, "辖区外", "beyond the grid")
+    words = [f"{pick(lang, *TO[s])} {n or outside}" for s, n in zip(SIDES, sides, strict=True)]
+    return pick(
+        lang,
+        f"{found['name']}：{'，'.join(words)}；{fact(found['households'])} 户，"
+        f"本期 {fact(found['incidents'])} 件。",
+        f"{found['name']}: {', '.join(words)}; {fact(found['households'])} households, "
+        f"{fact(found['incidents'])} incidents.",
+    )

@@ -1,0 +1,241 @@
+"""Parts of the briefing page: tables and lists as HTML, every word escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from gridmap.briefings import charts
+from gridmap.briefings.charts import change_text, fact, percent
+from gridmap.language import Lang, pick
+from gridmap.privacy import SMALL
+
+Figures = dict[str, Any]
+MOST_NAMED = 5  # words that are not known
+esc = html.escape
+
+
+def spoken(pieces: Iterable[tuple[str, str]]) -> str:
+    """Write a sentence of toned pieces."""
+    return "".join(_toned(text, tone) for text, tone in pieces)
+
+
+def _toned(text: str, tone: str) -> str:
+    if not tone:
+        return esc(text)
+    return f"<b>{esc(text)}</b>" if tone == "strong" else f'<b class="{tone}">{esc(text)}</b>'
+
+
+def card(one: dict[str, str]) -> str:
+    """Write a key figure."""
+    unit = f"<small>{esc(one['unit'])}</small>" if one["unit"] else ""
+    return (
+        f"<div><span>{esc(one['label'])}</span><b>{esc(one['value'])}{unit}</b>"
+        f'<em class="{one["tone"]}" title="{esc(one["below"])}">{esc(one["below"])}</em></div>'
+    )
+
+
+def trend(found: Figures, lang: Lang) -> str:
+    """Draw the trend, or say that there are no times."""
+    told = found["trend"]
+    if told is None:
+        text = pick(lang, "数据没有时间列。", "The data have no times.")
+        return f'<p class="empty">{esc(text)}</p>'
+    titles = [
+        f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
+    ]
+    return charts.trend_chart(
+        charts.short_dates(told["labels"]), told["counts"], told["mean"], told["whole"], titles
+    )
+
+
+def share_table(rows: list[tuple[str, int, float, str]]) -> str:
+    """Write names with counts, shares as bars, and a last column."""
+    return (
+        "<table><tbody>"
+        + "".join(
+            f'<tr><td class="left">{esc(name)}</td><td>{fact(count)}</td>'
+            f'<td class="bar">{charts.share_bar(share)}</td><td>{percent(share, 1)}</td>'
+            f"{f'<td>{esc(last)}</td>' if last else ''}</tr>"
+            for name, count, share, last in rows
+        )
+        + "</tbody></table>"
+    )
+
+
+def stages(rows: list[dict[str, Any]]) -> str:
+    """Write steps in their order, each with its share of all."""
+    return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
+
+
+def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
+    """Write the commonest words of a column with their change."""
+    others = pick(lang, "其他", "others")
+    shown = [row for row in rows if not (public and row["count"] < SMALL)]
+    changes = any(row["change"] is not None for row in shown)
+    return share_table(
+        [
+            (
+                row["name"] or others,
+                row["count"],
+                row["share"],
+                change_text(row["change"]) if changes else "",
+            )
+            for row in shown
+        ]
+    )
+
+
+def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> str:
+    """Write figures before what they count: value, tone, text, hint."""
+    return (
+        "<dl>"
+        + "".join(
+            f'<div><dt class="{tone}">{esc(value)}</dt><dd>{esc(text)}'
+            f"{f'<small>{esc(hint)}</small>' if hint else ''}</dd></div>"
+            for value, tone, text, hint in rows
+        )
+        + "</dl>"
+    )
+
+
+def quality(found: Figures, lang: Lang, public: bool = False) -> str:
+    """Write the verdict of the proof, the cells off the band and what became of each record."""
+    rows = [_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)]
+    return fact_list([*rows, *_unknown(found, lang, public)])
+
+
+def _proved(found: Figures, lang: Lang) -> tuple[str, str, str, str]:
+    proof = found["proof"]
+    good = proof["verdict"] == "exact"
+    return (
+        fact(proof["leftover"]),
+        "good" if good else "bad",
+        pick(lang, "条未相消的边（空白或重叠）", "edges left over (gaps, overlaps)"),
+        pick(lang, "证明恰好" if good else "证明未成立", f"proof {proof['verdict']}"),
+    )
+
+
+def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
+    cells = found["cells"]
+    if not cells["households"]:
+        return [("–", "", pick(lang, "数据没有户数", "households unknown"), "")]
+
+    def homes(extreme: dict[str, Any] | None, zh: str, en: str) -> str:
+        if extreme is None:
+            return ""
+        many = fact(extreme["households"])
+        return pick(lang, f"{zh} {many} 户", f"{en} {many}")
+
+    return [
+        (
+            fact(cells["above"]),
+            _tone(cells["above"]),
+            pick(lang, f"个网格多于 {cells['high']} 户", f"cells above {cells['high']} households"),
+            homes(cells["largest"], "最大", "largest"),
+        ),
+        (
+            fact(cells["below"]),
+            _tone(cells["below"]),
+            pick(lang, f"个网格少于 {cells['low']} 户", f"cells below {cells['low']} households"),
+            homes(cells["smallest"], "最小", "smallest"),
+        ),
+        (
+            fact(cells["certified"]),
+            "",
+            pick(lang, "个超出区间的网格已登记原因", "of these with a recorded reason"),
+            "",
+        ),
+    ]
+
+
+def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
+    told = found["account"]
+    outside, invalid = fact(told["outside"]), fact(told["invalid"])
+    unusable = told["invalid"] + told["outside"]
+    return [
+        (
+            fact(told["read"]),
+            "",
+            pick(lang, "条事件读入", "incidents read"),
+            pick(lang, f"入格 {fact(told['assigned'])}", f"{fact(told['assigned'])} in cells"),
+        ),
+        (
+            fact(unusable),
+            _tone(unusable),
+            pick(lang, "条未入格", "not in a cell"),
+            pick(
+                lang,
+                f"辖区外 {outside}，坐标无效 {invalid}",
+                f"{outside} outside, {invalid} unusable",
+            ),
+        ),
+    ]
+
+
+def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
+    """Tell words that are not known; in public only how many cases have one."""
+    texts = {
+        "status": ("件处置状态不认识，未计为结案", "of unknown status, not counted as closed"),
+        "handling_level": ("件处置层级不认识", "handled at an unknown level"),
+    }
+    rows = []
+    for column, words in found["unknown_words"].items():
+        hint = "" if public else pick(lang, "、", ", ").join(list(words)[:MOST_NAMED])
+        rows.append((fact(sum(words.values())), "bad", pick(lang, *texts[column]), hint))
+    return rows
+
+
+def indicators(found: Figures, lang: Lang) -> str:
+    """Write the indicators with counts and intervals."""
+    head = "".join(
+        f'<th class="{name}">{esc(text)}</th>'
+        for text, name in [
+            (pick(lang, "指标", "Indicator"), "left"),
+            (pick(lang, "分子/分母", "Counts"), "roomy"),
+            (pick(lang, "比率", "Rate"), ""),
+            (pick(lang, "95% 区间", "95% interval"), ""),
+        ]
+    )
+    body = "".join(
+        f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
+        f'<td class="roomy">{fact(one["numerator"])} / {fact(one["denominator"])}</td>'
+        f"<td><b>{percent(one['rate'])}</b></td>"
+        f"<td>{percent(one['low'])[:-1]} – {percent(one['high'])}</td></tr>"
+        for one in found["indicators"] or ()
+    )
+    return f'<table class="wrap"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def staffing(found: Figures, lang: Lang) -> str:
+    """Write posts by role, and the cells that lack a leader or have too many homes a worker."""
+    told = found["staffing"]
+    total = max(told["posts"], 1)
+    rows = [(one[lang], one["posts"], one["posts"] / total, "") for one in told["roles"]]
+    limit = f"{told['limit']:g}"
+    facts = [
+        (
+            f"{told['per_cell']:.2f}",
+            "",
+            pick(lang, "名专职每网格", "workers per cell"),
+            pick(lang, f"共 {fact(told['workers'])}", f"{fact(told['workers'])} in all"),
+        ),
+        (
+            fact(told["without_leader"]),
+            _tone(told["without_leader"]),
+            pick(lang, "个网格未配网格长", "cells without a leader"),
+            "",
+        ),
+        (
+            fact(told["overcharged"]),
+            _tone(told["overcharged"]),
+            pick(lang, f"个网格人均超过 {limit} 户", f"cells over {limit} households a worker"),
+            "",
+        ),
+    ]
+    return share_table(rows) + fact_list(facts)
+
+
+def _tone(count: int) -> str:
+    return "bad" if count else "good"

@@ -1,0 +1,235 @@
+"""What changed between an old grid and a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import check_same_crs
+from gridmap.coverage.point_index import CoverageIndex
+from gridmap.errors import InputError
+from gridmap.grid.changes import STATUSES, codes_at, moved, moves_of_units, statuses
+from gridmap.grid.check import check_grid
+from gridmap.grid.grid import Grid
+from gridmap.grid.html import card
+
+Basis = Literal["buildings", "units"]
+FILLS = {
+    "unchanged": "#dfe7ec",
+    "recoded": "#bebada",
+    "changed": "#fdb863",
+    "born": "#80b1d3",
+    "retired": "none",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed between two grids.
+
+    Attributes
+    ----------
+    cells : GeoDataFrame
+        One row a code of either grid: ``status`` (unchanged, recoded, changed, born, retired),
+        ``counterpart`` (the code that shares most households with it, one to one),
+        ``households_before``, ``households_after``, ``households_kept`` and its latest geometry.
+    moves : DataFrame
+        One row a pair of codes: before, after (empty outside), households, buildings. Rows in
+        which before equals after are those who stayed.
+    basis : {"buildings", "units"}
+        Whether buildings were counted, or units were spread over the old cells by area.
+    """
+
+    cells: gpd.GeoDataFrame
+    moves: pd.DataFrame
+    basis: Basis
+
+    @property
+    def households(self) -> int:
+        """All households compared."""
+        return round(float(self.moves["households"].sum()))
+
+    @property
+    def households_moved(self) -> int:
+        """Households whose cell has another code now."""
+        return moved(self.moves)
+
+    @property
+    def buildings_moved(self) -> int:
+        """Buildings whose cell has another code now; 0 when no buildings were given."""
+        elsewhere = self.moves["before"] != self.moves["after"]
+        return int(self.moves.loc[elsewhere, "buildings"].sum())
+
+    @property
+    def kept_share(self) -> float:
+        """Share of households that stay with the cell that most of their old cell became."""
+        kept = self.cells.loc[self.cells["status"] != "retired", "households_kept"].sum()
+        return float(kept) / max(self.households, 1)
+
+    def counts(self) -> dict[str, int]:
+        """Count the cells of each status."""
+        found = self.cells["status"].value_counts()
+        return {status: int(found.get(status, 0)) for status in STATUSES}
+
+    def sentence(self, lang: Literal["zh", "en"] = "zh") -> str:
+        """Tell the comparison in a sentence."""
+        n, moved, share = self.counts(), self.households_moved, self.kept_share
+        if lang == "zh":
+            return (
+                f"{n['unchanged']:,} 个网格未变，{n['changed']:,} 个调整，{n['recoded']:,} 个改码，"
+                f"{n['born']:,} 个新设，{n['retired']:,} 个撤销；"
+                f"{moved:,} / {self.households:,} 户换了网格编码，{share:.1%} 的户留在原网格"
+            )
+        return (
+            f"{n['unchanged']:,} cells unchanged, {n['changed']:,} changed, {n['recoded']:,} "
+            f"recoded, {n['born']:,} born, {n['retired']:,} retired; {moved:,} of "
+            f"{self.households:,} households have another code, {share:.1%} stay in their cell"
+        )
+
+    def __repr__(self) -> str:
+        """Say how many cells changed, and how many households moved."""
+        counts = ", ".join(f"{n:,} {status}" for status, n in self.counts().items() if n)
+        return (
+            f"<Comparison: {counts or 'no'} cells; {self.households_moved:,} of "
+            f"{self.households:,} households moved>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the new cells by what became of them, beside the facts, for Jupyter."""
+        now = self.cells[self.cells["status"] != "retired"]
+        counts = {status: f"{n:,}" for status, n in self.counts().items()}
+        facts = {
+            "households": f"{self.households:,}",
+            "with another code": f"{self.households_moved:,}",
+            "stay in their cell": f"{self.kept_share:.1%}",
+            "counted by": self.basis,
+        }
+        return card(now, now["status"].map(FILLS).tolist(), counts | facts, legend=FILLS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures, ready for JSON."""
+        return {
+            "cells": self.counts(),
+            "households": self.households,
+            "households_moved": self.households_moved,
+            "buildings_moved": self.buildings_moved if self.basis == "buildings" else None,
+            "kept_share": round(self.kept_share, 6),
+            "basis": self.basis,
+        }
+
+
+def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) -> Comparison:
+    """Tell which cells, households and buildings changed between two grids.
+
+    Parameters
+    ----------
+    old, new : Grid
+        Two grids in one CRS.
+    buildings : GeoDataFrame, optional
+        Points with ``households``: then each is counted. Without them the new grid's units are
+        spread over the old cells by area, which is exact as long as no unit was cut, and what
+        ``parameters["change"]`` of a grid made with ``keep`` says too.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    CRSError
+        When the grids are in different CRSs.
+    InputError
+        When buildings bear no households.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> def pair(at):
+    ...     cells = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [400, 400]},
+    ...         geometry=shapely.box([0, at], 0, [at, 8], 4), crs=4547)
+    ...     return Grid(cells, cells.union_all("coverage"))
+    >>> print(compare(pair(4), pair(5)).sentence("en"))
+    0 cells unchanged, 2 changed, 0 recoded, 0 born, 0 retired; 80 of 800 households have another \
+code, 90.0% stay in their cell
+    """
+    check_grid("old", old)
+    check_grid("new", new)
+    before, after = old.cells, new.cells
+    check_same_crs("old", before, "new", after)
+    moves = (
+        moves_of_units(before, new.units).assign(buildings=0)
+        if buildings is None
+        else _moves_of(buildings, before, after)
+    )
+    basis: Basis = "units" if buildings is None else "buildings"
+    return Comparison(_changes(before, after, moves), moves, basis)
+
+
+def _moves_of(
+    buildings: gpd.GeoDataFrame, before: gpd.GeoDataFrame, after: gpd.GeoDataFrame
+) -> pd.DataFrame:
+    """Count buildings and their households by old and new code."""
+    check_same_crs("new", after, "buildings", buildings)
+    if "households" not in buildings:
+        raise InputError("`buildings` has no column `households`; name the counts so.")
+    place = buildings.geometry.representative_point()
+    x, y = place.x.to_numpy(), place.y.to_numpy()
+    households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
+    indexes = [CoverageIndex(cells.geometry.to_numpy(), cells.index) for cells in (before, after)]
+    codes = [
+        codes_at(cells, index.locate(x, y).astype(np.int64) - 1)
+        for cells, index in zip((before, after), indexes, strict=True)
+    ]
+    table = pd.DataFrame(
+        {"before": codes[0], "after": codes[1], "households": households, "buildings": 1}
+    )
+    table = table[(table["before"] != "") | (table["after"] != "")]
+    return table.groupby(["before", "after"], as_index=False, sort=True).sum()
+
+
+def _changes(
+    before: gpd.GeoDataFrame, after: gpd.GeoDataFrame, moves: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """Give each code of either grid its status and its counterpart."""
+    status = statuses(before, after)
+    codes, retired = status.index, status.index[status == "retired"]
+    match = _matched(moves)
+    kept = match.set_index("after")["households"]
+    counterpart = pd.concat(
+        [match.set_index("after")["before"], match.set_index("before")["after"].reindex(retired)]
+    )
+    left = moves.groupby("before")["households"].sum()
+    came = moves.groupby("after")["households"].sum()
+    return gpd.GeoDataFrame(
+        {
+            "status": status.to_numpy(),
+            "counterpart": counterpart.reindex(codes).fillna("").to_numpy(),
+            "households_before": left.reindex(codes).fillna(0.0).to_numpy(),
+            "households_after": came.reindex(codes).fillna(0.0).to_numpy(),
+            "households_kept": kept.reindex(codes).fillna(0.0).to_numpy(),
+        },
+        index=pd.Index(codes, name="code"),
+        geometry=[*after.geometry, *before.geometry.reindex(retired)],
+        crs=after.crs,
+    )
+
+
+def _matched(moves: pd.DataFrame) -> pd.DataFrame:
+    """Match old with new codes one to one, those that share most households first."""
+    inner = moves[(moves["before"] != "") & (moves["after"] != "")]
+    order = inner.assign(renamed=inner["before"] != inner["after"]).sort_values(
+        ["households", "renamed", "before", "after"], ascending=[False, True, True, True]
+    )
+    old_taken: set[str] = set()
+    new_taken: set[str] = set()
+    chosen = []
+    for row in order.itertuples():
+        if row.before not in old_taken and row.after not in new_taken:
+            old_taken.add(row.before)
+            new_taken.add(row.after)
+            chosen.append(row.Index)
+    return order.loc[chosen, ["before", "after", "households"]]

@@ -1,0 +1,290 @@
+"""The exact coverage index: which cell of a proved coverage a point belongs to.
+
+A point p belongs to the cell that contains p + (δ, δ²) for every small enough δ > 0: from a
+shared edge it goes east, from a horizontal one north. A point on the outer border from which
+that step leads outside goes to the touching cell of lowest rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from gridmap.coverage.predicates import orientation
+from gridmap.coverage.raster import STRADDLES, WEST, Raster, build_raster
+from gridmap.coverage.sides import Sides, paired_edges
+
+OUTSIDE, INSIDE, BOUNDARY, RIM = range(4)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Labels = Sequence[Any] | npt.NDArray[Any]
+
+_CHUNK = 1 << 16  # points whose working arrays stay in the cache of one core
+_UNSURE = (3.0 + 16.0 * 2.0**-53) * 2.0**-53  # Shewchuk 1997, bound A of orient2d
+
+
+class CoverageIndex:
+    """Find the cell of any number of points, exactly and in nanoseconds each.
+
+    A raster knows the cell of every pixel that no edge enters. In the other pixels the answer
+    is the cell at the pixel's corner plus the change across each local edge on the way from
+    there to the point: one orientation test an edge, exact whenever rounding could matter.
+
+    Parameters
+    ----------
+    polygons : array of Polygon or MultiPolygon
+        A proved coverage, such as the cells of a Grid: edge-matched and without overlap.
+    labels : sequence, optional
+        Codes of the polygons; a point of the outer border that touches several goes to the
+        lowest. Without them the order of the polygons decides.
+    pixel : float, optional
+        Side of a pixel. It changes the speed, never the answer.
+
+    Raises
+    ------
+    CoverageError
+        When two polygons lie on one side of an edge, so that they overlap.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> index = CoverageIndex(shapely.box([0, 5], 0, [5, 10], 5))
+    >>> index.locate([1.0, 5.0, 10.0, 11.0], [1.0, 2.0, 2.0, 2.0])
+    array([1, 2, 2, 0], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        polygons: npt.ArrayLike,
+        labels: Labels | None = None,
+        *,
+        pixel: float | None = None,
+    ) -> None:
+        polygons = np.asarray(polygons, dtype=object)
+        self._set(paired_edges(polygons), ranks_of(labels, len(polygons)), pixel)
+
+    def _set(self, sides: Sides, ranks: Ints, pixel: float | None) -> None:
+        raster, sides = build_raster(sides, pixel)
+        self._adopt(sides, ranks, raster)
+
+    def _adopt(self, sides: Sides, ranks: Ints, raster: Raster) -> None:
+        self._sides, self._ranks, self._raster = sides, ranks, raster
+        self._ends = np.column_stack([sides.ax, sides.ay, sides.bx, sides.by])
+        self._change = sides.right - sides.left
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Self:
+        """Make an index again from what `to_arrays` returned."""
+        index = cls.__new__(cls)
+        sides = Sides(*(arrays[name] for name in Sides._fields))
+        frame = arrays["frame"]
+        raster = Raster(
+            float(frame[0]), float(frame[1]), float(frame[2]), int(frame[3]), int(frame[4]),
+            *(arrays[name] for name in Raster._fields[5:]),
+        )  # fmt: skip
+        index._adopt(sides, arrays["ranks"], raster)
+        return index
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the whole index as named arrays, to be kept in a file."""
+        frame = np.array(self._raster[:5], dtype=np.float64)
+        tables = dict(zip(Raster._fields[5:], self._raster[5:], strict=True))
+        return {**self._sides._asdict(), **tables, "frame": frame, "ranks": self._ranks}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the edges alone, a tenth of the whole; the raster is built again."""
+        return _unpickled, (type(self), self._sides, self._ranks, self._raster.pixel)
+
+    def __len__(self) -> int:
+        """Return the number of polygons."""
+        return len(self._ranks) - 1
+
+    def __repr__(self) -> str:
+        """Tell the size."""
+        raster = self._raster
+        return (
+            f"<CoverageIndex of {len(self):,} cells, {len(self._change):,} edges, "
+            f"{raster.columns:,} x {raster.rows:,} pixels>"
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the index holds."""
+        arrays = self.to_arrays().values()
+        return sum(array.nbytes for array in arrays) + self._ends.nbytes + self._change.nbytes
+
+    def locate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Ints:
+        """Return the cell of each point: 0 outside, k for the polygon at k - 1.
+
+        Parameters
+        ----------
+        x, y : float arrays, shape (n,)
+            Coordinates in the CRS of the polygons; what is not finite is outside.
+        """
+        x, y = _as_floats(x), _as_floats(y)
+        cell = np.empty(len(x), dtype=np.int32)
+        for start in range(0, len(x), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._relate(x[part], y[part], cell[part], None)
+        return cell
+
+    def relate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Ints, npt.NDArray[np.int8]]:
+        """Return the cell of each point as `locate` does, and how the point lies.
+
+        Parameters
+        ----------
+        x, y : float arrays, shape (n,)
+            Coordinates in the CRS of the polygons.
+
+        Returns
+        -------
+        cell : int32 array, shape (n,)
+            0 outside, k for the polygon at k - 1.
+        place : int8 array, shape (n,)
+            OUTSIDE, INSIDE, BOUNDARY (on an edge of two cells) or RIM (on the outer border).
+        """
+        x, y = _as_floats(x), _as_floats(y)
+        cell = np.empty(len(x), dtype=np.int32)
+        place = np.empty(len(x), dtype=np.int8)
+        for start in range(0, len(x), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._relate(x[part], y[part], cell[part], place[part])
+        return cell, place
+
+    def outer_edges(self) -> tuple[Floats, Ints]:
+        """Return the edges of the outer border, shape (n, 4), and the cell behind each."""
+        left, right = self._sides.left, self._sides.right
+        outer = np.flatnonzero((left == 0) | (right == 0))
+        return self._ends[outer], np.maximum(left, right)[outer]
+
+    def outer_corners(self) -> tuple[Floats, Ints]:
+        """Return vertices of the outer border, shape (n, 2), with cells that end there.
+
+        Such a cell may touch the border in this point alone.
+        """
+        left, right = self._sides.left, self._sides.right
+        inner = np.flatnonzero((left > 0) & (right > 0))
+        ends = np.concatenate([self._ends[inner, :2], self._ends[inner, 2:]])
+        outer = self.outer_edges()[0].reshape(-1, 2)
+        at = np.flatnonzero(np.isin(_as_complex(ends), _as_complex(outer)))
+        xy, edge = ends[at], inner[at % len(inner)] if len(inner) else inner
+        return np.concatenate([xy, xy]), np.concatenate([left[edge], right[edge]])
+
+    @property
+    def ranks(self) -> Ints:
+        """Rank of the label of cell k at position k; the lowest goes first in a tie."""
+        return self._ranks
+
+    def _relate(self, x: Floats, y: Floats, cell: Ints, place: npt.NDArray[np.int8] | None) -> None:
+        """Fill in the cell, and where wanted the place, of one chunk of points."""
+        pixels = self._raster.pixels_of(x, y)
+        answer = self._raster.cells.take(pixels)
+        border = np.flatnonzero(answer < 0)
+        touched: tuple[npt.NDArray[np.intp], Ints] | None = None
+        if len(border):
+            answer[border], touched = self._across(x, y, border, ~answer[border])
+        cell[:] = answer
+        if place is not None:
+            np.sign(answer, out=place, casting="unsafe")
+        if touched is not None and len(touched[0]):
+            self._settle(*touched, cell, place)
+
+    def _across(
+        self, x: Floats, y: Floats, border: npt.NDArray[np.intp], slot: Ints
+    ) -> tuple[Ints, tuple[npt.NDArray[np.intp], Ints]]:
+        """Return the cells of points in border pixels, and which edges points lie on."""
+        raster = self._raster
+        first = raster.starts[slot]
+        count = raster.starts[slot + 1] - first
+        ends = np.cumsum(count, dtype=np.int32)
+        begins = ends - count
+        entries = np.arange(ends[-1], dtype=np.int32)
+        entries += np.repeat(first - begins, count)
+        packed = raster.entries[entries]
+        edge, side = packed >> 2, packed & 3
+        point = np.repeat(border, count)
+        px, py = x[point], y[point]
+        ax, ay, bx, by = self._ends.take(edge, axis=0).T
+        level = (ay <= py) & (py <= by)
+        turn = turn_of(ax, ay, bx, by, px, py, level)
+        crossed = np.where(
+            level & (py < by),
+            (turn <= 0).astype(np.int32) - (side == WEST),
+            (side == STRADDLES) & ((py >= by) == (bx < ax)),
+        )
+        crossed *= self._change[edge]
+        on = np.flatnonzero((turn == 0) & level)
+        on = on[(np.minimum(ax[on], bx[on]) <= px[on]) & (px[on] <= np.maximum(ax[on], bx[on]))]
+        return raster.bases[slot] + np.add.reduceat(crossed, begins), (point[on], edge[on])
+
+    def _settle(
+        self,
+        point: npt.NDArray[np.intp],
+        edge: Ints,
+        cell: Ints,
+        place: npt.NDArray[np.int8] | None,
+    ) -> None:
+        """Mark the points that lie on edges; give those of the rim a touching cell."""
+        left, right = self._sides.left[edge], self._sides.right[edge]
+        if place is not None:
+            kind = np.where((left == 0) | (right == 0), RIM, BOUNDARY).astype(np.int8)
+            np.maximum.at(place, point, kind)
+        homeless = np.flatnonzero(cell[point] == 0)
+        if len(homeless):
+            owners = np.concatenate([left[homeless], right[homeless]])
+            points = np.tile(point[homeless], 2)
+            owned = owners > 0
+            who, lowest = lowest_ranked(points[owned], owners[owned], self._ranks)
+            cell[who] = lowest
+
+
+def lowest_ranked(
+    point: npt.NDArray[np.intp], cell: Ints, ranks: Ints
+) -> tuple[npt.NDArray[np.intp], Ints]:
+    """Return each point once, with the cell of lowest rank among those it is paired with."""
+    order = np.lexsort((ranks[cell], point))
+    point = point[order]
+    first = np.r_[True, point[1:] != point[:-1]][: len(point)]
+    return point[first], cell[order][first]
+
+
+def ranks_of(labels: Labels | None, count: int) -> Ints:
+    """Return at position k the rank of label k - 1 among all, from 1; 0 at position 0."""
+    ranks = np.arange(count + 1, dtype=np.int32)
+    if labels is not None and list(labels) != sorted(labels):
+        order = np.argsort(np.asarray(labels, dtype=object), kind="stable")
+        ranks[order + 1] = np.arange(1, count + 1)
+    return ranks
+
+
+def turn_of(
+    ax: Floats, ay: Floats, bx: Floats, by: Floats, px: Floats, py: Floats, needed: Any
+) -> Floats:
+    """Return a value whose sign is the orientation of a, b, p, exact where needed."""
+    plus = (ax - px) * (by - py)
+    minus = (ay - py) * (bx - px)
+    turn = plus - minus
+    unsure = np.abs(turn) <= _UNSURE * (np.abs(plus) + np.abs(minus))
+    unsure &= needed
+    which = np.flatnonzero(unsure)
+    if len(which):
+        turn[which] = orientation(ax[which], ay[which], bx[which], by[which], px[which], py[which])
+    return turn
+
+
+def _as_floats(values: npt.ArrayLike) -> Floats:
+    return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
+def _as_complex(xy: Floats) -> npt.NDArray[np.complex128]:
+    return np.ascontiguousarray(xy).view(np.complex128)[:, 0]
+
+
+def _unpickled(kind: type[CoverageIndex], sides: Sides, ranks: Ints, pixel: float) -> CoverageIndex:
+    index = kind.__new__(kind)
+    index._set(sides, ranks, pixel)
+    return index

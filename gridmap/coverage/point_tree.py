@@ -1,0 +1,186 @@
+"""Which cell a point belongs to, without an index: for a few points in many cells."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from gridmap.coverage.edges import directed_edges
+from gridmap.coverage.point_index import (
+    BOUNDARY,
+    INSIDE,
+    RIM,
+    Labels,
+    lowest_ranked,
+    ranks_of,
+    turn_of,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.intp]
+
+_CHUNK = 1 << 13
+_FEW = 64  # points for which it does not pay to build a tree
+
+
+class PolygonTree:
+    """Find the cells of a few points as `CoverageIndex` does, from a tree of bounding boxes.
+
+    Parameters
+    ----------
+    polygons, labels
+        As of `CoverageIndex`.
+
+    Examples
+    --------
+    >>> tree = PolygonTree(shapely.box([0, 5], 0, [5, 10], 5))
+    >>> tree.relate(np.array([1.0, 5.0, 11.0]), np.array([1.0, 2.0, 2.0]))[0].tolist()
+    [1, 2, 0]
+    """
+
+    def __init__(self, polygons: npt.NDArray[Any], labels: Labels | None = None) -> None:
+        self._polygons = polygons
+        self._ranks = ranks_of(labels, len(polygons))
+        self._boxes = shapely.bounds(polygons)
+        west, south, east, north = self._boxes.T
+        self._bounds = np.array(
+            [np.nanmin(west), np.nanmin(south), np.nanmax(east), np.nanmax(north)]
+        )
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self._polygons)
+
+    def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
+        """Return the cell of each point and its place, as `CoverageIndex.relate`."""
+        cell = np.zeros(len(x), dtype=np.int32)
+        place = np.zeros(len(x), dtype=np.int8)
+        west, south, east, north = self._bounds
+        known = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
+        if _is_exact_in_geos(self._bounds):
+            point, within = self._within(shapely.points(x[known], y[known]))
+            cell[known[point]] = within + 1
+            place[known[point]] = INSIDE
+            known = known[cell[known] == 0]
+        for start in range(0, len(known), _CHUNK):
+            self._relate_exactly(x, y, known[start : start + _CHUNK], cell, place)
+        return cell, place
+
+    def nearest(
+        self, x: Floats, y: Floats, max_distance: float | None = None
+    ) -> tuple[Ints, Floats]:
+        """Return the nearest cell of points outside and its distance, as `Border.nearest`."""
+        cell = np.zeros(len(x), dtype=np.int32)
+        distance = np.full(len(x), np.nan)
+        points = shapely.points(x, y)
+        (point, _), far = self._tree.query_nearest(
+            points, max_distance=max_distance, return_distance=True, all_matches=False
+        )
+        if not len(point):
+            return cell, distance
+        reach = far * (1 + 1e-9) + 1e-300
+        near, candidate = self._tree.query(points[point], predicate="dwithin", distance=reach)
+        point = point[near]
+        pair, edges = self._edges(candidate)
+        segments = shapely.linestrings(upwards(edges)[0].reshape(-1, 2, 2))
+        to_edge = shapely.distance(segments, points[point][pair])
+        to_cell = np.full(len(point), np.inf)
+        np.minimum.at(to_cell, pair, to_edge)
+        np.fmin.at(distance, point, to_cell)
+        tied = to_cell == distance[point]
+        owner = (candidate + 1).astype(np.int32)
+        who, lowest = lowest_ranked(point[tied], owner[tied], self._ranks)
+        cell[who] = lowest
+        return cell, distance
+
+    def _within(self, points: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+        """Return the points in the interior of a polygon, and which."""
+        if 2 * len(points) < len(self._polygons):
+            point, within = self._tree.query(points, predicate="within")
+        else:  # then each polygon is prepared once for all its points
+            within, point = shapely.STRtree(points).query(self._polygons, predicate="contains")
+        return point, within
+
+    def _candidates(self, x: Floats, y: Floats) -> tuple[Rows, Rows]:
+        """Return the points in the bounding box of a polygon, and which."""
+        if len(x) > _FEW:
+            point, candidate = self._tree.query(shapely.points(x, y))
+            return point, candidate
+        west, south, east, north = self._boxes.T
+        x, y = x[:, None], y[:, None]
+        point, candidate = np.nonzero((west <= x) & (x <= east) & (south <= y) & (y <= north))
+        return point, candidate
+
+    def _edges(self, candidate: Rows) -> tuple[Rows, Floats]:
+        """Return all edges of the candidates, one after the other, and whose they are."""
+        used, number = np.unique(candidate, return_inverse=True)
+        edges, owner = directed_edges(self._polygons[used])
+        starts = np.searchsorted(owner, np.arange(len(used) + 1))
+        count = starts[number + 1] - starts[number]
+        begins = np.cumsum(count) - count
+        pair = np.repeat(np.arange(len(count)), count)
+        return pair, edges[np.arange(len(pair)) + np.repeat(starts[number] - begins, count)]
+
+    def _relate_exactly(
+        self, x: Floats, y: Floats, known: Rows, cell: Ints, place: npt.NDArray[np.int8]
+    ) -> None:
+        """Fill in the cell and place of some points by exact crossings."""
+        point, candidate = self._candidates(x[known], y[known])
+        if not len(point):
+            return
+        point = known[point]
+        pair, edges = self._edges(candidate)
+        px, py = x[point][pair], y[point][pair]
+        low, high = np.minimum(edges[:, 1], edges[:, 3]), np.maximum(edges[:, 1], edges[:, 3])
+        level = np.flatnonzero((low <= py) & (py <= high))
+        pair, px, py = pair[level], px[level], py[level]
+        ends, up = upwards(edges[level])
+        ax, ay, bx, by = ends.T
+        turn = turn_of(ax, ay, bx, by, px, py, True)
+        crossed = (turn <= 0) & (py < by)
+        winding = np.zeros(len(point), dtype=np.int64)
+        np.add.at(winding, pair[crossed], np.where(up[crossed], -1, 1))
+        holds = np.flatnonzero(winding)
+        cell[point[holds]] = candidate[holds] + 1
+        place[point[holds]] = INSIDE
+        on = (turn == 0) & (np.minimum(ax, bx) <= px) & (px <= np.maximum(ax, bx))
+        if on.any():
+            owner = (candidate[pair[on]] + 1).astype(np.int32)
+            self._settle(point[pair[on]], ends[on], owner, cell, place)
+
+    def _settle(
+        self, point: Rows, ends: Floats, owner: Ints, cell: Ints, place: npt.NDArray[np.int8]
+    ) -> None:
+        """Mark points on edges: an edge that only one polygon has is of the outer border."""
+        table = np.column_stack([point, ends])
+        _, group, times = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+        kind = np.where(times[group.ravel()] == 1, RIM, BOUNDARY).astype(np.int8)
+        np.maximum.at(place, point, kind)
+        homeless = np.flatnonzero(cell[point] == 0)
+        if len(homeless):
+            who, lowest = lowest_ranked(point[homeless], owner[homeless], self._ranks)
+            cell[who] = lowest
+
+
+def upwards(edges: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return edges turned upwards (level ones eastwards), and which ran so already."""
+    ax, ay, bx, by = edges.T
+    up = (by > ay) | ((by == ay) & (bx > ax))
+    return np.where(up[:, None], edges, edges[:, [2, 3, 0, 1]]), up
+
+
+def _is_exact_in_geos(bounds: Floats) -> bool:
+    """Tell whether GEOS cannot err on which side of an edge a point within bounds lies.
+
+    It computes the determinant in double-double arithmetic: exactly, where differences of
+    coordinates are doubles themselves.
+    """
+    for low, high in (bounds[[0, 2]], bounds[[1, 3]]):
+        if low <= 0 <= high or high - low > 2**52 * np.spacing(min(abs(low), abs(high))):
+            return False
+    return True

@@ -1,0 +1,258 @@
+"""The proof that polygons tile an area exactly: their edges cancel to its outline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+
+from gridmap.coverage import fingerprint
+from gridmap.coverage.edges import (
+    COMPILED_FROM,
+    Edges,
+    Geometries,
+    Index,
+    Leftover,
+    Rings,
+    edges_of,
+    residual,
+    reverse,
+    rings_of,
+)
+from gridmap.coverage.given import boundary_of, match_parents, polygons_of, same_crs
+from gridmap.coverage.t_junctions import split, surely_open
+
+Verdict = Literal["exact", "exact_with_t_junctions", "within_tolerance", "failed", "unprovable"]
+
+
+@dataclass(frozen=True)
+class ParentProof:
+    """What was found for one parent: whether its own cells tile it."""
+
+    parent: str
+    verdict: Verdict
+    cells: int
+    leftover: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found when the edges of the cells and of the boundary were cancelled.
+
+    Attributes
+    ----------
+    verdict : str
+        ``exact``: every point inside the boundary lies in exactly one cell, and the cells match
+        vertex by vertex. ``exact_with_t_junctions``: the same area, but some vertex lies on an
+        unbroken side of a neighbour. ``within_tolerance``: only defects narrower than the
+        tolerance that was asked for. ``failed``. ``unprovable``: without a boundary, say.
+    cells, edges, boundary_edges : int
+        How many went in.
+    leftover : int
+        Different edges that do not cancel; 0 when exact.
+    invalid : int
+        Cells whose rings cross or touch themselves, or that are no polygons.
+    coverage_hash, boundary_hash : str
+        Names of the two geometries that do not depend on the order of cells and vertices.
+    parents : tuple of ParentProof
+        The same question for each parent and its own cells.
+    """
+
+    verdict: Verdict
+    cells: int
+    edges: int
+    boundary_edges: int
+    leftover: int
+    invalid: int
+    coverage_hash: str
+    boundary_hash: str
+    parents: tuple[ParentProof, ...] = field(default=(), repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the proof as plain data for a file."""
+        record = asdict(self)
+        record["parents"] = [asdict(p) for p in self.parents]
+        return {"method": "directed-edge-cancellation/1", **record}
+
+
+def prove(
+    cells: Any,
+    boundary: Any,
+    parents: Any = None,
+    parent_of: Sequence[Any] | None = None,
+) -> Proof:
+    """Prove that cells tile a boundary exactly, without gap, overlap or tolerance.
+
+    Each valid polygon is the sum of its directed edges. If those of all cells cancel to those of
+    the boundary, every point has the same winding number under both, so each point inside the
+    boundary lies in exactly one cell and none lies outside. With parents the same is asked for
+    each parent and its own cells, which proves that no cell crosses one. Coordinates are compared
+    with `==`.
+
+    Parameters
+    ----------
+    cells : GeoDataFrame, GeoSeries or array of polygons
+        What should tile the boundary.
+    boundary : geometry, GeoSeries, GeoDataFrame or None
+        The outline. Without one nothing can be proved: a cell missing at the rim leaves no trace.
+    parents : GeoDataFrame, GeoSeries or array of polygons, optional
+        Areas that no cell may cross; the index names them.
+    parent_of : sequence, optional
+        Name of the parent of each cell; by default the column ``parent`` of `cells`.
+
+    Returns
+    -------
+    Proof
+
+    Raises
+    ------
+    InputError
+        When a geometry is not a polygon, or `parent_of` does not fit.
+    CRSError
+        When cells and boundary are in different CRSs.
+
+    Examples
+    --------
+    >>> squares = shapely.box([0, 5], 0, [5, 10], 5)
+    >>> prove(squares, shapely.box(0, 0, 10, 5)).verdict  # the boundary lacks the vertices at x=5
+    'exact_with_t_junctions'
+    >>> prove(squares, shapely.union_all(squares)).verdict
+    'exact'
+    >>> prove(squares[:1], shapely.union_all(squares)).verdict
+    'failed'
+    """
+    same_crs(cells, boundary, parents)
+    polygons = polygons_of("cells", cells)
+    rings = rings_of(polygons)
+    outline = boundary_of(boundary)
+    invalid = len(invalid_among(polygons, rings))
+    name = coverage_hash(rings, len(polygons))
+    if outline is None:
+        return Proof("unprovable", len(polygons), rings.edges, 0, 0, invalid, name, "")
+    rim = rings_of(np.array([outline], dtype=object))
+    left, verdict = _cancel(rings, rim)
+    nested = () if parents is None else _prove_parents(cells, rings, parents, parent_of)
+    if invalid or not shapely.is_valid(outline):
+        verdict = "failed"
+    if any(p.verdict == "failed" for p in nested):
+        verdict = "failed"
+    elif verdict == "exact" and any(p.verdict != "exact" for p in nested):
+        verdict = "exact_with_t_junctions"
+    return Proof(
+        verdict,
+        cells=len(polygons),
+        edges=rings.edges,
+        boundary_edges=rim.edges,
+        leftover=left,
+        invalid=invalid,
+        coverage_hash=name,
+        boundary_hash=coverage_hash(rim, 1),
+        parents=nested,
+    )
+
+
+def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Index:
+    """Return positions of polygons that are no valid areas: missing, empty, or self-crossing.
+
+    Rings that are surely simple pass without a closer look.
+    """
+    unusable = shapely.is_missing(polygons) | shapely.is_empty(polygons)
+    rings = rings_of(polygons) if rings is None else rings
+    if len(rings.xy) < COMPILED_FROM:
+        return np.flatnonzero(unusable | ~shapely.is_valid(polygons))
+    from gridmap.coverage import kernels
+
+    sure = np.ones(len(polygons), dtype=bool)
+    sure[rings.owner[~kernels.surely_simple(rings.xy, rings.starts)]] = False
+    sure[np.bincount(rings.owner, minlength=len(polygons)) != 1] = False
+    look = np.flatnonzero(~sure)
+    unusable[look] |= ~shapely.is_valid(polygons[look])
+    return np.flatnonzero(unusable)
+
+
+def coverage_hash(rings: Rings, polygons: int) -> str:
+    """Return a name for polygons that depends on no order."""
+    if len(rings.xy) < COMPILED_FROM:
+        edges, owner, _ = edges_of(rings)
+        return fingerprint.fingerprint(fingerprint.ring_sums(edges, owner, polygons))
+    from gridmap.coverage import kernels
+
+    words = kernels.vertex_words(rings.xy)
+    return fingerprint.fingerprint(
+        kernels.ring_sums(rings.xy, words, rings.starts, rings.turn, rings.owner, polygons)
+    )
+
+
+def remainder(rings: Rings, rim: Rings) -> tuple[Edges, Index, Leftover]:
+    """Cancel cells against an outline; return all edges, owners (-1: rim) and leftovers."""
+    edges, owner, _ = edges_of(rings)
+    outer, _, _ = edges_of(rim)
+    edges = np.concatenate([edges, reverse(outer)])
+    owner = np.concatenate([owner, np.full(len(outer), -1)])
+    return edges, owner, residual(edges)
+
+
+def _cancel(rings: Rings, rim: Rings) -> tuple[int, Verdict]:
+    """Return how many edges are left of cells against an outline, and what that means."""
+    if rings.edges >= COMPILED_FROM and _cancels(rings, rim):
+        return 0, "exact"
+    _, _, left = remainder(rings, rim)
+    return len(left), _verdict(left)
+
+
+def _verdict(left: Leftover) -> Verdict:
+    if len(left) == 0:
+        return "exact"
+    if surely_open(left) or len(split(left).left):
+        return "failed"
+    return "exact_with_t_junctions"
+
+
+def _cancels(rings: Rings, rim: Rings, group: Index | None = None) -> bool:
+    """Tell, kernels, whether nothing is left of cells against an outline, or within groups."""
+    from gridmap.coverage import kernels
+
+    xy = np.concatenate([rings.xy, rim.xy])
+    starts = np.concatenate([rings.starts, rim.starts[1:] + len(rings.xy)])
+    turn = np.concatenate([rings.turn, -rim.turn])
+    group = np.empty(0, dtype=np.int64) if group is None else group
+    return kernels.leftover_count(xy, kernels.vertex_words(xy), starts, turn, group) == 0
+
+
+def _prove_parents(
+    cells: Any, rings: Rings, parents: Any, parent_of: Sequence[Any] | None
+) -> tuple[ParentProof, ...]:
+    """Return, for each parent, whether its own cells tile it."""
+    names, areas, place = match_parents(cells, parents, parent_of)
+    sizes = np.bincount(place[place >= 0], minlength=len(names))
+    rim = rings_of(areas)
+    sound = bool(shapely.is_valid(areas).all() and sizes.all() and (place >= 0).all())
+    if sound and rings.edges >= COMPILED_FROM:
+        group = np.concatenate([place[rings.owner], rim.owner])
+        if _cancels(rings, rim, group):
+            return tuple(
+                ParentProof(str(name), "exact", int(size), 0)
+                for name, size in zip(names, sizes, strict=True)
+            )
+    edges, owner, _ = edges_of(rings)
+    outer, parent, _ = edges_of(rim)
+    known = place[owner] >= 0
+    everything = np.concatenate([edges[known], reverse(outer)])
+    group = np.concatenate([place[owner][known], parent])
+    left = residual(everything, group)
+    of = group[left.members[left.runs[:-1]]]
+    bad = np.bincount(of, minlength=len(names))
+    proofs = []
+    for k, name in enumerate(names):
+        verdict: Verdict = "exact"
+        if bad[k]:
+            mine = np.flatnonzero(of == k)
+            alone = residual(np.repeat(left.edges[mine], left.count[mine], axis=0))
+            verdict = _verdict(alone)
+        if not shapely.is_valid(areas[k]) or sizes[k] == 0:
+            verdict = "failed"
+        proofs.append(ParentProof(str(name), verdict, int(sizes[k]), int(bad[k])))
+    return tuple(proofs)

@@ -1,0 +1,159 @@
+"""The door of the Grid: what is asked of cells before they are trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap._checks import check_same_crs
+from gridmap.coverage.given import boundary_of
+from gridmap.errors import CoverageError, InputError
+
+if TYPE_CHECKING:
+    from gridmap.coverage.prove import Proof
+
+
+def one_geometry(
+    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame, cells: gpd.GeoDataFrame
+) -> shapely.Geometry:
+    if isinstance(boundary, gpd.GeoDataFrame | gpd.GeoSeries):
+        check_same_crs("cells", cells, "boundary", boundary)
+        boundary = boundary_of(boundary)
+    if boundary is None or boundary.is_empty:
+        raise InputError(
+            "`boundary` is empty; without one nothing can be proved. Hand in the outline."
+        )
+    return boundary
+
+
+def jurisdictions_of(
+    frame: gpd.GeoDataFrame | None,
+    boundary: shapely.Geometry,
+    cells: gpd.GeoDataFrame,
+    levels: tuple[str, ...],
+) -> gpd.GeoDataFrame:
+    if frame is None:
+        parent = str(cells["parent"].iloc[0]) if "parent" in cells and len(cells) else ""
+        table: dict[str, list[Any]] = {level: [cells[level].iloc[0]] for level in levels}
+        index = pd.Index([parent], name="parent")
+        return gpd.GeoDataFrame(table, index=index, geometry=[boundary], crs=cells.crs)
+    check_same_crs("cells", cells, "jurisdictions", frame)
+    frame = frame.copy(deep=False)
+    frame.index = pd.Index(frame.index.astype(str), name="parent")
+    if not frame.index.is_unique:
+        raise InputError(
+            f"`jurisdictions` repeat the code {_repeated(frame.index)}; each stands once."
+        )
+    return frame
+
+
+def labelled(
+    cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame, levels: tuple[str, ...]
+) -> gpd.GeoDataFrame:
+    """Return the cells with every column a Grid promises, in one order."""
+    frame = _coded(cells)
+    frame["parent"] = _parents(frame, jurisdictions)
+    for level in levels:
+        wanted = jurisdictions[level].reindex(frame["parent"]).to_numpy()
+        differs = frame[level].to_numpy() != wanted if level in frame else np.zeros(len(frame))
+        if differs.any():
+            culprit = frame.index[differs.astype(bool)][0]
+            raise InputError(f"Cell {culprit} crosses `{level}`: its jurisdiction says otherwise.")
+        frame[level] = wanted
+    frame["name"] = frame.get("name", pd.Series(frame.index, frame.index))
+    frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
+    frame["households"] = _households(frame)
+    frame["area_m2"] = _area_m2(frame)
+    first = ["name", "kind", "households", "area_m2", "parent", *levels]
+    rest = [column for column in frame if column not in {*first, "geometry"}]
+    return frame[[*dict.fromkeys(first), *rest, "geometry"]]
+
+
+def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    frame = cells.copy()
+    if frame.geometry.name != "geometry":
+        frame = frame.rename_geometry("geometry")
+    if "code" in frame:
+        frame = frame.set_index("code")
+    bare = frame.index.isna() | (frame.index.astype(str).str.strip() == "")
+    if bare.any():
+        raise InputError(
+            f"{bare.sum():,} of {len(frame):,} cells have no code, the first at position "
+            f"{bare.argmax()}. Give each a code of its own."
+        )
+    frame.index = pd.Index(frame.index.astype(str).str.strip(), name="code")
+    if not frame.index.is_unique:
+        raise InputError(f"The code {_repeated(frame.index)} stands twice; codes must be unique.")
+    return frame
+
+
+def _parents(frame: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame) -> pd.Series:
+    if "parent" not in frame:
+        if len(jurisdictions) > 1:
+            raise InputError("`cells` has no column `parent` that names each one's jurisdiction.")
+        return pd.Series(jurisdictions.index[0], frame.index)
+    parents = frame["parent"].astype(str)
+    unknown = ~parents.isin(jurisdictions.index)
+    if unknown.any():
+        raise InputError(
+            f"Cell {frame.index[unknown][0]} names the jurisdiction "
+            f"{parents[unknown].iloc[0]!r}, which is not among `jurisdictions`."
+        )
+    return parents
+
+
+def _households(frame: gpd.GeoDataFrame) -> pd.Series:
+    """Return whole counts, 0 where the cells bring none, so that no exposure is made up."""
+    if "households" not in frame:
+        return pd.Series(0, frame.index, dtype=np.int64)
+    counts = pd.to_numeric(frame["households"], errors="coerce")
+    wrong = ~(counts >= 0) | (counts % 1 != 0)
+    if wrong.any():
+        culprit = frame.index[wrong][0]
+        raise InputError(
+            f"Cell {culprit} has {frame['households'][culprit]} households; "
+            "counts are whole numbers from 0."
+        )
+    return counts.astype(np.int64)
+
+
+def _area_m2(frame: gpd.GeoDataFrame) -> pd.Series:
+    """Return areas in square metres, on the ellipsoid where the CRS is geographic."""
+    if frame.crs.is_geographic:
+        geod = frame.crs.get_geod()
+        return frame.geometry.map(lambda shape: abs(geod.geometry_area_perimeter(shape)[0]))
+    return frame.area * float(frame.crs.axis_info[0].unit_conversion_factor) ** 2
+
+
+def proved(
+    cells: gpd.GeoDataFrame, boundary: shapely.Geometry, jurisdictions: gpd.GeoDataFrame
+) -> Proof:
+    from gridmap.coverage.prove import prove
+
+    proof = prove(cells, boundary, parents=jurisdictions.geometry)
+    if proof.verdict == "exact":
+        return proof
+    from gridmap.coverage.validate import validate
+
+    defects = validate(cells, boundary, parents=jurisdictions)
+    kinds = defects["kind"].value_counts()
+    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or proof.verdict
+    raise CoverageError(
+        f"The cells do not tile their boundary exactly: {found}. "
+        "See `.defects`, or mend them with `gridmap.repair` (--repair).",
+        defects,
+    )
+
+
+def table_of(frame: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
+    if frame is None:
+        return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
+    return frame.reset_index(drop=True)
+
+
+def _repeated(index: pd.Index) -> str:
+    return repr(index[index.duplicated()][0])

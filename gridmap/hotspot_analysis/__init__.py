@@ -1,0 +1,1 @@
+"""Hotspots that do not cry wolf: rates with a denominator, corrected for many tests."""

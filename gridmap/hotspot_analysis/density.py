@@ -1,0 +1,229 @@
+"""Density: how thick incidents lie, and how thick for the households that live there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from gridmap._checks import check_same_crs
+from gridmap.coverage.point_index import CoverageIndex
+from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
+from gridmap.hotspot_analysis import method_text
+from gridmap.hotspot_analysis.base import base_of
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED
+from gridmap.hotspot_analysis.kernel import bin_points, smooth
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+_PIXELS_A_BANDWIDTH = 8.0
+_MOST_PIXELS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Density:
+    """Hold a raster of densities with its place on the ground; no point can be read from it.
+
+    Attributes
+    ----------
+    values
+        Rows from the north. With an exposure the ratio of incidents to what the exposure lets
+        one expect (1 is usual); without, incidents per km². 0 where nothing is shown.
+    shown
+        Where a value means something: inside the boundary, and with an exposure enough of it.
+    west, north, pixel
+        Upper left corner and side of a pixel, in metres.
+    crs
+        Of the corner.
+    bandwidth
+        Standard deviation of the kernel in metres.
+    method
+        Facts and sentences, ready for JSON.
+    """
+
+    values: NDArray[np.float64]
+    shown: NDArray[np.bool_]
+    west: float
+    north: float
+    pixel: float
+    crs: Any
+    bandwidth: float
+    method: dict[str, Any]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Give west, south, east and north of the raster."""
+        rows, columns = self.values.shape
+        return (
+            self.west,
+            self.north - rows * self.pixel,
+            self.west + columns * self.pixel,
+            self.north,
+        )
+
+    @property
+    def transform(self) -> tuple[float, float, float, float, float, float]:
+        """Give the affine transform (a, b, c, d, e, f) from columns and rows to x and y."""
+        return (self.pixel, 0.0, self.west, 0.0, -self.pixel, self.north)
+
+
+def density(
+    points: gpd.GeoDataFrame | gpd.GeoSeries | pd.DataFrame,
+    grid: Grid,
+    *,
+    bandwidth: float = 250.0,
+    exposure: str | pd.Series | None = "households",
+    pixel: float | None = None,
+) -> Density:
+    """Spread incidents over a raster by a Gaussian kernel, relative to the households there.
+
+    A raw heatmap redraws where people live. So the density of incidents is divided by that of
+    the exposure, spread evenly over each cell and smoothed by the same kernel, times the overall
+    rate. Where the kernel expects fewer than 5 incidents nothing is shown.
+
+    Parameters
+    ----------
+    points
+        Incidents in the CRS of the grid: geometry, or columns ``x`` and ``y``. Points that lie
+        in no cell, or in a cell without exposure, are left out and counted.
+    grid
+        Where it happened.
+    bandwidth
+        Standard deviation of the kernel in metres.
+    exposure
+        Denominator: a column of `grid.cells`, a Series by code, or None for plain density.
+    pixel
+        Side of a pixel in metres, at most half the bandwidth; an eighth of it by default.
+
+    Raises
+    ------
+    InputError
+        If bandwidth or pixel are not lengths, or the raster would be too large.
+    CRSError
+        If the points are in another CRS.
+
+    Examples
+    --------
+    >>> from gridmap.grid import Grid
+    >>> squares = gpd.GeoDataFrame({"code": ["a", "b"], "households": [300, 600]},
+    ...     geometry=shapely.box([0, 500], 0, [500, 1000], 500), crs=4547)
+    >>> grid = Grid(squares, squares.union_all("coverage"))
+    >>> x, y = np.meshgrid(np.arange(25, 1000, 50), np.arange(25, 500, 50))
+    >>> even = pd.DataFrame({"x": x.ravel(), "y": y.ravel()})
+    >>> found = density(even, grid, bandwidth=100)
+    >>> bool(found.values[:, 5].min() > 1.3 > 0.9 > found.values[:, -5].max())
+    True
+    """
+    check_grid("grid", grid, points)
+    pixel = _check_lengths(bandwidth, pixel)
+    x, y = _positions(points, grid)
+    west, south, east, north = shapely.bounds(grid.boundary)
+    shape = (int(np.ceil((north - south) / pixel)) or 1, int(np.ceil((east - west) / pixel)) or 1)
+    if shape[0] * shape[1] > _MOST_PIXELS:
+        raise InputError(
+            f"`pixel` {pixel:g} m makes a raster of {shape[0]:,} × {shape[1]:,}. Give a larger "
+            "`pixel` or `bandwidth`."
+        )
+    raster = {"west": west, "north": north, "pixel": pixel, "shape": shape}
+    index = CoverageIndex(grid.cells.geometry.to_numpy())
+    found = base_of(grid, exposure)
+    name, base = found.name, np.where(found.gate == 0, found.values, 0.0)
+    known = np.isfinite(x) & np.isfinite(y)
+    cell = np.zeros(len(x), np.int32)
+    cell[known] = index.locate(x[known], y[known])
+    counted = np.append(0.0, base)[cell] > 0
+    incidents = smooth(
+        bin_points(x[counted], y[counted], **raster), pixel=pixel, bandwidth=bandwidth
+    )
+    where = index.locate(*_centres(**raster)).reshape(shape)
+    facts = {
+        "exposure": name,
+        "bandwidth": float(bandwidth),
+        "pixel": float(pixel),
+        "incidents": int(counted.sum()),
+        "outside": int((cell == 0).sum()),
+        **found.left_out(np.bincount(cell, minlength=len(base) + 1)[1:]),
+        "filled": 0,
+        "least_expected": LEAST_EXPECTED,
+    }
+    if name is None:
+        values, shown = incidents * 1e6, where > 0
+    else:
+        expected = _expected(base, grid, where, int(counted.sum()), pixel, bandwidth)
+        enough = expected * (4.0 * np.pi * bandwidth**2) >= LEAST_EXPECTED
+        shown = enough & (np.append(0.0, base)[where] > 0)
+        values = np.divide(incidents, expected, out=np.zeros(shape), where=shown)
+    values = np.where(shown, values, 0.0)
+    place = (float(west), float(north), float(pixel), grid.crs, float(bandwidth))
+    return Density(values, shown, *place, method_text.density_method(**facts))
+
+
+def _expected(
+    base: NDArray[np.float64],
+    grid: Grid,
+    where: NDArray[np.int32],
+    incidents: int,
+    pixel: float,
+    bandwidth: float,
+) -> NDArray[np.float64]:
+    """Spread as many incidents over the raster as there were, after the exposure."""
+    pixels = np.bincount(where.ravel(), minlength=len(base) + 1)[1:]
+    share = base / base.sum() if base.sum() > 0 else base
+    # a cell smaller than a pixel may own no pixel centre: its exposure goes to the nearest one
+    each = np.append(0.0, np.divide(share, pixels, out=np.zeros(len(base)), where=pixels > 0))
+    rim = np.pad(each[where] * incidents, 1)
+    missed = np.flatnonzero((pixels == 0) & (share > 0))
+    if len(missed):
+        inside = shapely.point_on_surface(grid.cells.geometry.to_numpy()[missed])
+        west, _, _, north = shapely.bounds(grid.boundary)
+        rim += bin_points(
+            shapely.get_x(inside),
+            shapely.get_y(inside),
+            west=west,
+            north=north,
+            pixel=pixel,
+            shape=(where.shape[0], where.shape[1]),
+            weights=share[missed] * incidents,
+        )
+    return smooth(rim, pixel=pixel, bandwidth=bandwidth)
+
+
+def _centres(
+    west: float, north: float, pixel: float, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows, columns = shape
+    across = west + (np.arange(columns) + 0.5) * pixel
+    down = north - (np.arange(rows) + 0.5) * pixel
+    return np.tile(across, rows), np.repeat(down, columns)
+
+
+def _positions(
+    points: gpd.GeoDataFrame | gpd.GeoSeries | pd.DataFrame, grid: Grid
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if isinstance(points, gpd.GeoDataFrame | gpd.GeoSeries):
+        check_same_crs("points", points, "grid", grid)
+        shapes = points.geometry.to_numpy()
+        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
+    elif "x" in points and "y" in points:
+        x, y = (points[axis].to_numpy(dtype=float, na_value=np.nan) for axis in "xy")
+    else:
+        raise InputError("`points` has neither geometry nor columns `x` and `y` in metres.")
+    return np.asarray(x, float), np.asarray(y, float)
+
+
+def _check_lengths(bandwidth: float, pixel: float | None) -> float:
+    if not (np.isfinite(bandwidth) and bandwidth > 0):
+        raise InputError(f"`bandwidth` is {bandwidth}; give metres above 0, as 250.")
+    side = bandwidth / _PIXELS_A_BANDWIDTH if pixel is None else pixel
+    if not 0 < side <= bandwidth / 2:
+        raise InputError(
+            f"`pixel` is {side:g} m for a bandwidth of {bandwidth:g} m; give at most half of it."
+        )
+    return side

@@ -1,0 +1,303 @@
+"""Emerging hotspots: what each cell's history says about its being hot or cold now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gridmap.errors import InputError
+from gridmap.hotspot_analysis import method_text, multiple_testing
+from gridmap.hotspot_analysis.base import CONSTANT, GATES, TOO_FEW, Base, base_of
+from gridmap.hotspot_analysis.cube import Stack, by_period, stack
+from gridmap.hotspot_analysis.draws import corrected_p
+from gridmap.hotspot_analysis.getis_ord import Moments, moments
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
+from gridmap.hotspot_analysis.outliers import relieved
+from gridmap.hotspot_analysis.rates import overall_rate, standardised
+from gridmap.hotspot_analysis.trend import mann_kendall, sen_slope
+from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+PATTERNS = [
+    "none",
+    "new",
+    "consecutive",
+    "intensifying",
+    "persistent",
+    "diminishing",
+    "sporadic",
+    "oscillating",
+    "historical",
+]
+NAMED = PATTERNS[1:]
+SIDES = ["", "hot", "cold"]
+RATE = 0.10
+MOSTLY = 0.9
+TRENDING = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Hold the tests of cells (rows) at steps (columns).
+
+    ``ratio`` is the incidents of the window over the expected ones, at each step by itself: the
+    series that trends are read from, as scores of overlapping steps would not be independent.
+    """
+
+    z: NDArray[np.float64]
+    q: NDArray[np.float64]
+    tested: NDArray[np.bool_]
+    window_expected: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+
+
+def cube(
+    counts: NDArray[np.int64], exposure: NDArray[np.float64], within: Windows, *, back: int = 1
+) -> Cube:
+    """Test every cell at every step, together with its neighbours and the steps before.
+
+    Each step is measured against its own mean and spread, so that a busy season is not a hotspot
+    everywhere. The false discovery rate is held over the whole cube.
+
+    Parameters
+    ----------
+    counts
+        A row a cell, a column a step.
+    exposure
+        One number above 0 a cell.
+    within
+        Windows of the same cells.
+    back
+        How many earlier steps are looked at together with each.
+    """
+    if not len(counts):
+        nothing = np.zeros(counts.shape)
+        return Cube(nothing, nothing, nothing > 0, nothing, nothing)
+    values = relieved(standardised(counts, exposure), within)
+    own = moments(values, within)
+    expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
+    joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
+    window_expected = _with_earlier(expected, back)
+    tested = (window_expected >= LEAST_EXPECTED) & (joined.variance > 0)
+    z = joined.z
+    p = corrected_p(z, joined.skew, within.equal_sizes, values, back)
+    q = multiple_testing.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1)).reshape(
+        p.shape
+    )
+    seen = (within.members @ counts).astype(float)
+    ratio = np.divide(seen, expected, out=np.ones(seen.shape), where=expected > 0)
+    return Cube(z, q, tested, window_expected, ratio)
+
+
+def classify(
+    hot: NDArray[np.bool_], cold: NDArray[np.bool_], trend: NDArray[np.float64]
+) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Name the history of each cell: its side (0 none, 1 hot, 2 cold) and its pattern.
+
+    What is hot at the last step is hot: **intensifying**, **diminishing** or **persistent** when
+    it was so at nine steps in ten, by its trend; else **oscillating** when it was ever cold,
+    **new** when it was never hot before, **consecutive** when it has been hot without a break
+    since it first was, and **sporadic** otherwise. What is not hot at the last step but was at
+    nine in ten is **historical**. Cold likewise.
+
+    Parameters
+    ----------
+    hot, cold
+        A row a cell, a column a step.
+    trend
+        Mann–Kendall score of each cell.
+    """
+    side = np.zeros(len(hot), np.int8)
+    pattern = np.zeros(len(hot), np.int8)
+    sides = ((1, hot, cold, trend), (2, cold, hot, -trend))
+    for number, own, other, growth in sides:
+        now = own[:, -1]
+        pattern[now] = _current(own, other, growth)[now]
+        side[now] = number
+    for number, own, _, _ in sides:
+        past = (side == 0) & (own.mean(axis=1) >= MOSTLY)
+        pattern[past] = PATTERNS.index("historical")
+        side[past] = number
+    return side, pattern
+
+
+def emerging(
+    table: pd.DataFrame,
+    grid: Grid,
+    *,
+    exposure: str | pd.Series | None = "households",
+    back: int = 1,
+    weights: nx.Graph | sparse.sparray | None = None,
+) -> pd.DataFrame:
+    """Tell new, persistent, fading and other hotspots apart by their history.
+
+    Every cell is tested at every period together with its neighbours and the `back` periods
+    before, on the same standardised rates as `hotspots`; each period is measured against its own
+    level, and the false discovery rate is held at 10 % over all cells and periods. Trends are
+    Mann–Kendall scores of the ratio of incidents to expected ones, period by period.
+
+    Parameters
+    ----------
+    table
+        What `tally` gives with one period among `by`; periods missing in between count as 0.
+    grid
+        Whose cells were tallied.
+    exposure
+        Denominator: a column of `grid.cells`, a Series by code, or None for raw counts.
+    back
+        How many earlier periods are looked at together with each; 0 for none.
+    weights
+        Graph on codes or matrix in the order of the cells, in place of contiguity.
+
+    Returns
+    -------
+    DataFrame
+        A row a cell (and category, …): ``side`` ("hot", "cold" or ""), ``pattern`` (new,
+        consecutive, intensifying, persistent, diminishing, sporadic, oscillating, historical or
+        none), ``incidents``, ``periods``, ``tested`` (periods with enough expected incidents),
+        ``hot`` and ``cold`` (periods), ``z`` (last period), ``trend`` (Mann–Kendall score),
+        ``tau``, ``slope`` (Sen's: what the ratio to the expected grows by in a period) and
+        ``gate``. ``attrs["method"]`` bears the facts and the sentences.
+
+    Raises
+    ------
+    InputError
+        If the table has no periods, or fewer than two.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> from gridmap.grid import Grid
+    >>> x, y = np.divmod(np.arange(100), 10)
+    >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
+    ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
+    >>> grid = Grid(squares, squares.union_all("coverage"))
+    >>> months = pd.period_range("2025-01", periods=12, freq="M", name="month")
+    >>> rows = pd.MultiIndex.from_product([grid.cells.index, months])
+    >>> table = pd.DataFrame({"incidents": 4}, index=rows)
+    >>> table.loc[(["c44", "c45", "c54", "c55"], months[-1]), "incidents"] = 40
+    >>> emerging(table, grid).loc["c44", ["side", "pattern"]].tolist()
+    ['hot', 'new']
+    """
+    maps = stack(table, grid)
+    cubes, periods, undated = by_period(maps)
+    if not isinstance(back, int | np.integer) or back < 0:
+        raise InputError(f"`back` is {back!r}; give a whole number of periods, 0 or more.")
+    base = base_of(grid, exposure)
+    keep = base.keep
+    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    within = windows(between[keep][:, keep])
+    frames = [
+        _frame(counts, base, within, grid.cells.index, int(back)) for counts in cubes.values()
+    ]
+    result = _joined(frames, list(cubes), maps, grid.cells.index)
+    result.attrs["method"] = method_text.emerging_method(
+        **base.left_out(np.hstack(list(cubes.values()))),
+        exposure=base.name,
+        back=int(back),
+        cells=len(base.values),
+        incidents=int(maps.counts.sum()) - undated,
+        undated=undated,
+        maps=len(cubes),
+        period=[str(periods[0]), str(periods[-1])],
+        periods=len(periods),
+        filled=maps.filled,
+        too_few=int((result["gate"] == "too few").sum()),
+        least_expected=LEAST_EXPECTED,
+        least_expected_cold=LEAST_EXPECTED_COLD,
+        hot={k: int(((result["side"] == "hot") & (result["pattern"] == k)).sum()) for k in NAMED},
+        cold={k: int(((result["side"] == "cold") & (result["pattern"] == k)).sum()) for k in NAMED},
+    )
+    return result
+
+
+def _with_earlier(part: NDArray[np.float64], back: int) -> NDArray[np.float64]:
+    total = part.copy()
+    for gap in range(1, min(back, part.shape[1] - 1) + 1):
+        total[:, gap:] += part[:, :-gap]
+    return total
+
+
+def _current(
+    own: NDArray[np.bool_], other: NDArray[np.bool_], growth: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """Give the pattern of every cell as if it were significant at the last step."""
+    times = own.sum(axis=1)
+    run = np.cumprod(own[:, ::-1], axis=1, dtype=np.int64).sum(axis=1)
+    mostly = own.mean(axis=1) >= MOSTLY
+    cases = {
+        "intensifying": mostly & (growth > TRENDING),
+        "diminishing": mostly & (growth < -TRENDING),
+        "persistent": mostly,
+        "oscillating": other.any(axis=1),
+        "new": times == 1,
+        "consecutive": times == run,
+    }
+    numbers = [PATTERNS.index(name) for name in cases]
+    return np.select(list(cases.values()), numbers, PATTERNS.index("sporadic")).astype(np.int8)
+
+
+def _frame(
+    counts: NDArray[np.int64],
+    base: Base,
+    within: Windows,
+    codes: pd.Index,
+    back: int,
+) -> pd.DataFrame:
+    keep = base.keep
+    found = cube(counts[keep], base.values[keep], within, back=back)
+    hit = (found.q <= RATE) & found.tested
+    hot = hit & (found.z > 0)
+    cold = hit & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
+    trend = mann_kendall(found.ratio)
+    side, pattern = classify(hot, cold, trend.z)
+    enough = (found.window_expected >= LEAST_EXPECTED).any(axis=1)
+    untested = np.where(enough, CONSTANT, TOO_FEW)
+    gate = np.where(found.tested.any(axis=1), 0, untested).astype(np.int8)
+
+    def whole(values: NDArray[Any], missing: Any = 0) -> NDArray[Any]:
+        laid = np.empty(len(codes), values.dtype)
+        laid[:] = missing
+        laid[keep] = values
+        return laid
+
+    return pd.DataFrame(
+        {
+            "side": pd.Categorical.from_codes(whole(side), SIDES),
+            "pattern": pd.Categorical.from_codes(whole(pattern), PATTERNS),
+            "incidents": counts.sum(axis=1),
+            "periods": counts.shape[1],
+            "tested": whole(found.tested.sum(axis=1)),
+            "hot": whole(hot.sum(axis=1)),
+            "cold": whole(cold.sum(axis=1)),
+            "z": whole(found.z[:, -1]),
+            "trend": whole(trend.z),
+            "tau": whole(trend.tau),
+            "slope": whole(sen_slope(found.ratio)),
+            "gate": pd.Categorical.from_codes(whole(gate, base.gate), GATES),
+        },
+        index=codes,
+    )
+
+
+def _joined(
+    frames: list[pd.DataFrame], names: list[Any], maps: Stack, codes: pd.Index
+) -> pd.DataFrame:
+    if maps.maps.nlevels == 1:
+        return frames[0]
+    level = maps.period_level
+    labels = [name for number, name in enumerate(maps.maps.names) if number != level]
+    keys = [name if isinstance(name, tuple) else (name,) for name in names]
+    joined = pd.concat(frames, ignore_index=True)
+    joined.index = pd.MultiIndex.from_tuples(
+        [(code, *key) for key in keys for code in codes], names=[codes.name, *labels]
+    )
+    return joined.sort_index(kind="stable")

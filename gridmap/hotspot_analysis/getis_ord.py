@@ -1,0 +1,132 @@
+"""Getis–Ord statistics on arrays: is the sum over a window more than chance puts there?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gridmap.hotspot_analysis.weights import Windows
+
+
+def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+    """Score every window by Gi*: its sum, standardised under random placing of the values.
+
+    Ord and Getis (1995), with the cell in its own window and the variance over n. Where a score
+    means nothing (all values equal, or a window of all cells) it is 0.
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    windows
+        Windows of the same cells.
+    """
+    columns = np.atleast_2d(values.T).T
+    n = len(columns)
+    mean = columns.mean(axis=0)
+    deviation = columns.std(axis=0)
+    # equal values differ from their mean by rounding only
+    deviation = np.where(deviation <= 1e-13 * np.abs(mean), 0.0, deviation)
+    surplus = windows.matrix @ columns - windows.first * mean
+    spread = np.sqrt(windows.spread * (n / max(n - 1, 1)))
+    return quotient(surplus, deviation * spread).reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Hold what a window's sum exceeds its mean by, and the moments of that under the null.
+
+    All three may be added up over independent maps, of successive steps, say.
+    """
+
+    surplus: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    third: NDArray[np.float64]
+
+    @property
+    def z(self) -> NDArray[np.float64]:
+        """Standardise the surplus."""
+        return quotient(self.surplus, np.sqrt(self.variance))
+
+    @property
+    def skew(self) -> NDArray[np.float64]:
+        """Standardise the third moment."""
+        return quotient(self.third, np.power(self.variance, 1.5))
+
+
+def moments(values: NDArray[np.float64], windows: Windows) -> Moments:
+    """Compute each window's surplus with the variance and third moment chance gives it.
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    windows
+        Windows of the same cells.
+    """
+    n = len(values)
+    away = values - values.mean(axis=0)
+    second, third = np.square(away).sum(axis=0), np.power(away, 3).sum(axis=0)
+    return Moments(
+        windows.matrix @ away,
+        windows.spread * (second / max(n - 1, 1)),
+        windows.third_moment * (third * (n / max((n - 1.0) * (n - 2.0), 1.0))),
+    )
+
+
+def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.float64]:
+    """Score the surroundings of every cell by Gi: the cell itself stays out of it.
+
+    Mean and variance are those of the other cells (Ord and Getis 1995, formula for j ≠ i).
+
+    Parameters
+    ----------
+    values
+        One column a map, one row a cell.
+    neighbours
+        Weights with an empty diagonal.
+    """
+    columns = np.atleast_2d(values.T).T
+    others = max(len(columns) - 1, 1)
+    mean = (columns.sum(axis=0) - columns) / others
+    variance = (np.square(columns).sum(axis=0) - np.square(columns)) / others - np.square(mean)
+    first = np.asarray(neighbours.sum(axis=1), float)[:, None]
+    second = np.asarray(neighbours.power(2).sum(axis=1), float)[:, None]
+    spread = np.maximum(others * second - np.square(first), 0.0) / max(others - 1, 1)
+    surplus = neighbours @ columns - first * mean
+    below = np.sqrt(np.maximum(variance, 0.0) * spread)
+    return quotient(surplus, below).reshape(values.shape)
+
+
+def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+    """Compute the skewness of every window's sum under random placing of the values.
+
+    The third central moment of Σ wⱼ x_π(j) is n A₃ B₃ / ((n − 1)(n − 2)), where A₃ and B₃ are the
+    sums of cubed deviations of weights and values. For windows of K equal weights this is
+    γ₁ (n − 2K) √(n − 1) / ((n − 2) √(K (n − K))).
+
+    Parameters
+    ----------
+    values, windows
+        As for :func:`gi_star`.
+    """
+    columns = np.atleast_2d(values.T).T
+    n = len(columns)
+    if n < 3:
+        return np.zeros(values.shape)
+    away = columns - columns.mean(axis=0)
+    square = away * away
+    spread = np.sqrt(square.mean(axis=0))
+    cubed = quotient((square * away).mean(axis=0), spread**3) * (np.sqrt(n * (n - 1.0)) / (n - 2.0))
+    skew: NDArray[np.float64] = cubed * windows.lean
+    return skew.reshape(values.shape)
+
+
+def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, and answer 0 where there is nothing to divide by."""
+    below = np.broadcast_to(below, np.broadcast_shapes(above.shape, below.shape))
+    share: NDArray[np.float64] = np.zeros(below.shape)
+    return np.divide(above, below, out=share, where=below > 0)

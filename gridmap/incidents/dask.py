@@ -1,0 +1,258 @@
+"""Assignment on other engines: Dask, and Arrow functions for DuckDB and SedonaDB."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from gridmap.errors import InputError
+from gridmap.incidents.accounts import Accounts
+from gridmap.incidents.locator import Locator, locator
+from gridmap.incidents.result import RESULT_COLUMNS, assign_with
+from gridmap.incidents.sources import ParquetFile, geometry_of
+from gridmap.incidents.stream import target_schema
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+
+def assign_partitions(
+    frame: Any,
+    grid: Grid,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> Any:
+    """Assign a Dask frame, partition by partition; see `assign`.
+
+    The index travels once, as a task of the graph: a worker that dies takes nothing along that
+    the scheduler cannot send again.
+
+    Parameters
+    ----------
+    frame : dask DataFrame
+        With columns of coordinates, or a dask-geopandas frame.
+    grid, max_distance, datum, x, y
+        As of `assign`.
+
+    Returns
+    -------
+    dask DataFrame
+        Lazy; on the partitions of `frame`.
+    """
+    from dask import delayed
+
+    where = locator(grid)
+    _ = where.index
+    work = partial(assign_with, max_distance=max_distance, datum=datum, x=x, y=y)
+    empty = work(frame._meta_nonempty.iloc[:0], where)
+    shared = delayed(where, pure=True, traverse=False)
+    return frame.map_partitions(work, shared, meta=empty, enforce_metadata=False)
+
+
+def assign_on_cluster(
+    source: str,
+    target: Path,
+    grid: Grid,
+    address: str,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    overwrite: bool = False,
+    timeout: float = 10.0,
+) -> Accounts:
+    """Assign Parquet on a Dask cluster, into a folder of Parquet that appears when complete.
+
+    Columns, their types and values are those that `assign_file` writes.
+
+    Parameters
+    ----------
+    source : str
+        A Parquet file or folder that every worker can read.
+    target : path
+        The folder to make; the workers must be able to write beside it.
+    grid, max_distance, datum, x, y
+        As of `assign`.
+    address : str
+        Of the scheduler, as ``tcp://10.0.0.1:8786``.
+    overwrite : bool
+        Whether an existing folder may be replaced.
+    timeout : float
+        Seconds to wait for the scheduler.
+
+    Returns
+    -------
+    Accounts
+
+    Raises
+    ------
+    InputError
+        When Dask is missing, the cluster does not answer, or the source is no Parquet.
+    """
+    try:
+        import dask.dataframe as dd
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("`--dask` needs Dask. Install it: pip install 'gridmap-gis[dask]'.") from (
+            error
+        )
+    if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
+        raise InputError(f"`{source}` is no Parquet file or folder; a cluster reads Parquet only.")
+    if x is None and geometry_of(ParquetFile(Path(source)).schema) is not None:
+        raise InputError(
+            f"`{source}` holds points as geometry; a cluster reads columns. Write x and y too."
+        )
+    try:
+        client = Client(address, timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
+    partial_target = target.with_name(f".gridmap-{target.name}")
+    with client:
+        frame = dd.read_parquet(
+            str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
+        )
+        placed = assign_partitions(frame, grid, max_distance=max_distance, datum=datum, x=x, y=y)
+        placed = placed.map_partitions(
+            _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False
+        )
+        shutil.rmtree(partial_target, ignore_errors=True)
+        try:
+            placed.to_parquet(
+                str(partial_target.resolve()),
+                write_index=False,
+                schema=target_schema(ParquetFile(Path(source)).schema),
+                compression="zstd",
+                name_function="part-{:06d}.parquet".format,
+            )
+            accounts = _accounts_of(partial_target)
+            if target.is_dir() and overwrite:
+                shutil.rmtree(target)
+            elif overwrite:
+                target.unlink(missing_ok=True)
+            partial_target.rename(target)
+        finally:
+            shutil.rmtree(partial_target, ignore_errors=True)
+    return accounts
+
+
+def locate_arrow(
+    where: Locator | Grid,
+) -> Callable[[pa.Array, pa.Array], pa.Array]:
+    """Return a picklable function from Arrow coordinates to cell numbers.
+
+    Cell k is the k-th cell of the grid, 0 is outside: the form that DuckDB takes as a native
+    Arrow function and SedonaDB as a scalar one. Null coordinates are outside.
+
+    Parameters
+    ----------
+    where : Grid or Locator
+        The cells.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> import gridmap as gm
+    >>> cells = gpd.GeoDataFrame({"id": ["a", "b"]},
+    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> cell_of = locate_arrow(gm.adopt(cells, cells.union_all("coverage"), code="id"))
+    >>> cell_of(pa.array([1.0, 7.0, None]), pa.array([1.0, 1.0, 1.0])).to_pylist()
+    [1, 2, 0]
+    """
+    found = where if isinstance(where, Locator) else locator(where)
+    return partial(_locate_arrow, found.index)
+
+
+def register_duckdb(connection: Any, grid: Grid, name: str = "grid_cell") -> None:
+    """Make ``grid_cell(x, y)`` known to a DuckDB connection: the code of the cell, or NULL.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Where to.
+    grid : Grid
+        The cells.
+    name : str
+        What to call the function in SQL.
+    """
+    from duckdb import sqltypes
+
+    found = locator(grid)
+    connection.create_function(
+        name,
+        partial(_code_arrow, found.index, pa.array(found.codes, type=pa.string())),
+        [sqltypes.DOUBLE, sqltypes.DOUBLE],
+        sqltypes.VARCHAR,
+        type="arrow",
+        null_handling="special",
+    )
+
+
+def register_sedonadb(connection: Any, grid: Grid, name: str = "grid_cell") -> None:
+    """Make ``grid_cell(x, y)`` known to a SedonaDB connection: the code of the cell, or NULL.
+
+    Parameters
+    ----------
+    connection : SedonaContext
+        Where to.
+    grid : Grid
+        The cells.
+    name : str
+        What to call the function in SQL.
+    """
+    from sedonadb import udf
+
+    found = locator(grid)
+    codes = pa.array(found.codes, type=pa.string())
+
+    def cell_code(x: Any, y: Any) -> pa.Array:
+        return _code_arrow(found.index, codes, pa.array(x.to_array()), pa.array(y.to_array()))
+
+    function = udf.arrow_udf(pa.string(), [udf.NUMERIC, udf.NUMERIC], name=name)(cell_code)
+    connection.register(function)
+
+
+def _locate_arrow(index: Any, x: pa.Array, y: pa.Array) -> pa.Array:
+    return pa.array(index.locate(_floats(x), _floats(y)))
+
+
+def _code_arrow(index: Any, codes: pa.Array, x: pa.Array, y: pa.Array) -> pa.Array:
+    cell = index.locate(_floats(x), _floats(y))
+    return codes.take(pa.array(cell - 1, mask=cell == 0))
+
+
+def _floats(values: Any) -> npt.NDArray[np.float64]:
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    filled = values.cast(pa.float64()).fill_null(np.nan)
+    return np.asarray(filled.to_numpy(zero_copy_only=False))
+
+
+def _as_streamed(placed: pd.DataFrame) -> pd.DataFrame:
+    """Return a part as `assign_file` writes it: own columns first, codes as text, millimetres."""
+    results = placed[list(RESULT_COLUMNS)].astype(dict.fromkeys(RESULT_COLUMNS[:3], object))
+    own = placed.drop(columns=list(RESULT_COLUMNS))
+    return pd.concat([own, results.round({"distance_m": 3})], axis=1)
+
+
+def _accounts_of(folder: Path) -> Accounts:
+    """Count the statuses of a folder of assigned Parquet."""
+    from pyarrow import dataset
+
+    accounts = Accounts()
+    statuses = dataset.dataset(folder, format="parquet").scanner(columns=["status"])
+    for batch in statuses.to_batches():
+        for item in batch.column("status").value_counts().to_pylist():
+            accounts.counts[str(item["values"])] += item["counts"]
+            accounts.counts["read"] += item["counts"]
+    return accounts

@@ -1,0 +1,170 @@
+"""What assignment needs of a grid, as arrays: where points lie, and what is nearest."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+
+from gridmap.coverage.border import Border
+from gridmap.coverage.index_cache import cached_index, is_cached
+from gridmap.coverage.point_index import OUTSIDE, CoverageIndex
+from gridmap.coverage.point_tree import PolygonTree
+from gridmap.crs import metric_crs, mover
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
+_SO_FEW = 20_000  # points for which not even a file is worth reading
+_FEW_OUTSIDE = 500  # points for which the border need not be built
+_EDGES_PER_POINT = 4  # building the index costs as much as so many edges per point
+
+
+class Placement(NamedTuple):
+    """Where points lie: cell k is the one at k - 1, 0 is none.
+
+    ``place`` is OUTSIDE, INSIDE, BOUNDARY, RIM or INVALID; ``nearest`` and ``distance`` (metres)
+    are given for points outside that have a cell within reach.
+    """
+
+    cell: Ints
+    place: npt.NDArray[np.int8]
+    outside: npt.NDArray[np.intp]
+    nearest: Ints
+    distance: Floats
+
+
+class Locator:
+    """Place points in the cells of one coverage: picklable, and knowing no frames.
+
+    A few points in many cells are placed through a tree of bounding boxes, many through the
+    coverage index; the answers are the same.
+
+    Parameters
+    ----------
+    polygons : array of Polygon or MultiPolygon
+        The proved cells.
+    codes : sequence of str
+        Their codes.
+    crs : CRS
+        Their CRS.
+    """
+
+    def __init__(self, polygons: npt.NDArray[Any], codes: npt.NDArray[Any], crs: Any) -> None:
+        self._polygons = polygons
+        self.codes = codes
+        self.crs = crs
+
+    @cached_property
+    def index(self) -> CoverageIndex:
+        """The coverage index, built or read from disk when it is first asked for."""
+        return cached_index(self._polygons, self.codes)
+
+    @cached_property
+    def names(self) -> pd.CategoricalDtype:
+        """The codes as a type of columns."""
+        return pd.CategoricalDtype(self.codes)
+
+    @cached_property
+    def _tree(self) -> PolygonTree:
+        return PolygonTree(self._polygons, self.codes)
+
+    @cached_property
+    def _coordinates(self) -> int:
+        return int(shapely.get_num_coordinates(self._polygons).sum())
+
+    @cached_property
+    def _border(self) -> Border:
+        return Border(self.index, self._measure)
+
+    @cached_property
+    def _measure(self) -> Any:
+        """How to come to coordinates in which to measure; None where they are measurable."""
+        if self.crs is None or self.crs.is_projected:
+            return None
+        to_degrees = mover(self.crs, 4326)
+        bounds = shapely.total_bounds(self._polygons)
+        west, south = to_degrees(bounds[[0]], bounds[[1]])
+        east, north = to_degrees(bounds[[2]], bounds[[3]])
+        target = metric_crs((west[0], south[0], east[0], north[0]))
+        return mover(self.crs, target)
+
+    @cached_property
+    def _metres(self) -> float:
+        """Metres in one unit of the coordinates in which is measured."""
+        if self.crs is None or not self.crs.is_projected:
+            return 1.0
+        return float(self.crs.axis_info[0].unit_conversion_factor)
+
+    def prepare(self, points: int) -> None:
+        """Build the index at once where so many points will come, in however small batches."""
+        if not self._few(points):
+            _ = self.index
+
+    def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
+        """Return the cell of each point, and its place."""
+        if self._few(len(x)):
+            return self._tree.relate(x, y)
+        return self.index.relate(x, y)
+
+    def place(self, x: Floats, y: Floats, max_distance: float | None = None) -> Placement:
+        """Place points, in the CRS of the cells; what is not finite is invalid."""
+        cell, place = self.relate(x, y)
+        lost = np.flatnonzero(place == OUTSIDE)
+        finite = np.isfinite(x[lost]) & np.isfinite(y[lost])
+        place[lost[~finite]] = INVALID
+        outside = lost[finite]
+        if not len(outside) or max_distance == 0:
+            none = np.zeros(len(outside), dtype=np.int32)
+            return Placement(cell, place, outside, none, np.full(len(outside), np.nan))
+        reach = None if max_distance is None else max_distance / self._metres
+        nearest, distance = self._nearest(x[outside], y[outside], reach)
+        return Placement(cell, place, outside, nearest, distance * self._metres)
+
+    def _nearest(self, x: Floats, y: Floats, reach: float | None) -> tuple[Ints, Floats]:
+        """Return the nearest cells of points outside, and their distances."""
+        if self._few(len(x)) and len(x) <= _FEW_OUTSIDE and self._measure is None:
+            return self._tree.nearest(x, y, reach)
+        return self._border.nearest(x, y, reach)
+
+    def _few(self, points: int) -> bool:
+        """Tell whether so few points do not repay an index."""
+        if "index" in self.__dict__ or points * _EDGES_PER_POINT > self._coordinates:
+            return False
+        return points < _SO_FEW or not is_cached(self._polygons, self.codes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the index in its compact form, and nothing that can be made again."""
+        crs = None if self.crs is None else self.crs.to_json()
+        return {"codes": self.codes, "crs": crs, "index": self.index}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back without polygons: the index is all that is needed."""
+        import pyproj
+
+        crs = state["crs"]
+        self.codes = state["codes"]
+        self.crs = None if crs is None else pyproj.CRS.from_json(crs)
+        self.index = state["index"]
+
+
+_LOCATORS: WeakKeyDictionary[Grid, Locator] = WeakKeyDictionary()
+
+
+def locator(grid: Grid) -> Locator:
+    """Return the locator of a grid, the same one each time."""
+    found = _LOCATORS.get(grid)
+    if found is None:
+        cells = grid.cells
+        found = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)
+        _LOCATORS[grid] = found
+    return found

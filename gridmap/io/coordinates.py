@@ -1,0 +1,168 @@
+"""Columns of coordinates: which pair, in which datum, and a second pair for rows without."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import label
+from gridmap.crs import check_datum, parse_crs, positions_from, positions_to
+from gridmap.errors import InputError
+from gridmap.io.columns import Understanding
+from gridmap.io.vector import are_degrees
+
+Spec = str | os.PathLike[str]
+
+
+class Pair(NamedTuple):
+    """Two columns of coordinates, and the datum that their headings name."""
+
+    x: str
+    y: str
+    datum: str | None = None
+
+
+_SHAPE = re.compile(  # WKT, or WKB in hexadecimal
+    r"(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*(Z|M|ZM)?\s*\(|0[01]0[0-9A-Fa-f]{20,}$",
+    re.IGNORECASE,
+)
+_SAMPLE = 50_000  # places by which degrees are known
+_PLAIN = (Pair("lng", "lat"), Pair("x", "y"))
+_NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", "bd09"))
+
+
+def coordinate_pair(
+    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool, named: bool = False
+) -> Pair | None:
+    """Return the two columns of coordinates, x first; `named` says that the user named x and y.
+
+    Raises
+    ------
+    InputError
+        When there are two pairs, or none although one is needed.
+    """
+    if named and {"x", "y"} <= set(frame.columns):
+        return _PLAIN[1]
+    for kind in (_PLAIN, _NAMED):
+        found = [pair for pair in kind if {pair.x, pair.y} <= set(known.columns)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            a, b = (f"{known.columns[pair.x]} and {known.columns[pair.y]}" for pair in found)
+            first = found[0]
+            raise InputError(
+                f"`{spec}` has coordinates in {a}, and in {b}. Say which: "
+                f"`--x {known.columns[first.x]} --y {known.columns[first.y]}`."
+            )
+    if needed:
+        _refuse_shapes(frame, spec)
+        own = [known.columns.get(str(column), str(column)) for column in frame.columns]
+        raise InputError(
+            f"`{spec}` has no coordinates among {', '.join(own)}. "
+            "Name the columns: `--x COLUMN --y COLUMN`."
+        )
+    return None
+
+
+def _refuse_shapes(frame: pd.DataFrame, spec: Spec) -> None:
+    """Name a column that holds shapes as text."""
+    for column in frame.columns:
+        first = str(frame[column].dropna().iloc[:1].squeeze())
+        if _SHAPE.match(first):
+            raise InputError(
+                f"`{spec}` has shapes as text in column {column!r}. Make a layer of it: in QGIS "
+                "Add Delimited Text Layer, then export it as GeoPackage."
+            )
+
+
+def declared_datum(
+    frame: pd.DataFrame, datum: str | None, crs: Any, known: Understanding, spec: Spec
+) -> str | None:
+    """Return the datum of the columns x and y, None when it is that of the grid.
+
+    Degrees without a declared datum are taken as WGS 84, which a note says.
+
+    Raises
+    ------
+    InputError
+        When longitude and latitude are plainly exchanged.
+    """
+    if datum is not None:
+        return check_datum(datum)
+    if crs is not None:
+        return label(parse_crs(crs))
+    places = frame[["x", "y"]].iloc[:: max(1, len(frame) // _SAMPLE)].to_numpy(float)
+    places = places[np.isfinite(places).all(axis=1)]
+    if not len(places):
+        return None
+    low, high = np.quantile(places, [0.01, 0.99], axis=0)
+    if are_degrees((*low, *high)):
+        known.notes.append(
+            (
+                "经纬度未声明坐标系，按 WGS84 读取；高德、微信用 --datum gcj02，百度用 bd09。",
+                "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap or "
+                "WeChat, bd09 for Baidu.",
+            )
+        )
+        return "wgs84"
+    if are_degrees((low[1], low[0], high[1], high[0])):
+        raise InputError(
+            f"`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
+            f"{high[1]:g}. Name them: `--x COLUMN --y COLUMN`."
+        )
+    return None
+
+
+def fill_places(
+    frame: pd.DataFrame, known: Understanding, declared: str | None, crs: Any
+) -> pd.DataFrame:
+    """Give rows without x and y a place from columns whose headings name their datum.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With float columns ``x`` and ``y``.
+    known : Understanding
+        Gets a note for the rows that were filled.
+    declared : str or None
+        The datum of x and y; None when they are in `crs`.
+    crs : CRS
+        That of the grid.
+
+    Returns
+    -------
+    DataFrame
+    """
+    x, y = frame["x"].to_numpy(float, copy=True), frame["y"].to_numpy(float, copy=True)
+    for pair in _NAMED:
+        if not {pair.x, pair.y} <= set(frame.columns):
+            continue
+        lng, lat = frame[pair.x].to_numpy(float), frame[pair.y].to_numpy(float)
+        lost = ~(np.isfinite(x) & np.isfinite(y)) & np.isfinite(lng) & np.isfinite(lat)
+        if not lost.any():
+            continue
+        assert pair.datum is not None
+        place = positions_from(lng[lost], lat[lost], pair.datum, crs)
+        if declared is not None:
+            place = positions_to(*place, declared, crs)
+        x[lost], y[lost] = place
+        heading, count = known.columns[pair.x], int(lost.sum())
+        known.notes.append(
+            (
+                f"{count:,} 行只有“{heading}”等坐标，已按 {pair.datum} 换算。",
+                f"{count:,} rows have a place only in {heading}; converted from {pair.datum}.",
+            )
+        )
+    return frame.assign(x=x, y=y)
+
+
+def true_crs(datum: str, crs: Any) -> Any:
+    """Return the CRS to keep positions in: the one given, that of the datum, or WGS 84."""
+    key = check_datum(datum)
+    if crs is not None:
+        return parse_crs(crs)
+    return parse_crs(key if key.startswith("EPSG:") else 4326)

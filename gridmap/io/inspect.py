@@ -1,0 +1,282 @@
+"""Look into a source before reading it: layers, CRS, columns, and what seems wrong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import label
+from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
+from gridmap.io.aliases import TABLES, aliases
+from gridmap.io.columns import meaning
+from gridmap.io.excel import read_sheet, sheet_names
+from gridmap.io.gdal import GDAL_FAILURES, quiet
+from gridmap.io.integrity import check_file
+from gridmap.io.shapefile import dbf_encoding, whole_names
+from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
+from gridmap.io.tables import read_table
+from gridmap.io.values import numbers
+from gridmap.io.vector import choose_layer
+from gridmap.privacy import personal_columns
+
+Lang = Literal["zh", "en"]
+Note = tuple[str, str]
+Spec = str | os.PathLike[str]
+
+_SAMPLE = 2000
+_OF_LINES = ("barrier",)  # the only table whose rows are lines
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, how it would be understood, and why it looks personal, if it does."""
+
+    name: str
+    kind: str
+    field: str = ""
+    personal: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, sheet or table of a source, seen from outside.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    geometry : str
+        The type of its geometries, empty for a plain table.
+    features : int
+        How many it says it has.
+    crs : str
+        Short name of the CRS, empty when there is none.
+    extent : tuple of float or None
+        West, south, east, north.
+    encoding : str
+        Of the attributes, where it had to be found out.
+    reads_as : str
+        The kind of table it is most like.
+    columns : list of Column
+        In the order of the file.
+    suspicions : list of (zh, en)
+        What seems wrong.
+    """
+
+    name: str
+    geometry: str
+    features: int
+    crs: str
+    extent: tuple[float, ...] | None
+    encoding: str = ""
+    reads_as: str = ""
+    columns: list[Column] = field(default_factory=list)
+    suspicions: list[Note] = field(default_factory=list)
+
+    def as_dict(self, lang: Lang = "zh") -> dict[str, Any]:
+        """Return the layer as plain data, suspicions in one language."""
+        record = asdict(self)
+        record["suspicions"] = [note[0 if lang == "zh" else 1] for note in self.suspicions]
+        return record
+
+
+def look(spec: Spec) -> list[Layer]:
+    """Look into a file, an archive or a database table.
+
+    Parameters
+    ----------
+    spec : str or path
+        As for `gridmap.io.read_layer` and `gridmap.io.read_table`.
+
+    Returns
+    -------
+    list of Layer
+
+    Raises
+    ------
+    InputError
+        When it is not there or cannot be read.
+    """
+    source = find_source(spec)
+    if source.kind == "vector":
+        return _look_gdal(source)
+    if source.kind == "sheet" and source.layer is None:
+        sheets = [replace(source, layer=name) for name in sheet_names(source)]
+        return [layer for sheet in sheets for layer in _look_table(sheet, read_sheet(sheet))]
+    if source.kind in ("csv", "sheet"):
+        return _look_table(source, read_table(spec))
+    return _look_whole(source, spec)
+
+
+def alarm_against(
+    spec: Spec, jurisdictions: Spec, *, datum: str = "wgs84", crs: Any = None
+) -> DatumAlarm | None:
+    """Ask whether positions lie so badly in their jurisdictions that their datum is mistaken.
+
+    Parameters
+    ----------
+    spec : str or path
+        Positions: a layer, or a table with coordinates.
+    jurisdictions : str or path
+        A layer of polygons in which they should lie.
+    datum : str
+        The datum to suppose for coordinates in a table.
+    crs : CRS, optional
+        For files that do not say their own.
+
+    Returns
+    -------
+    DatumAlarm or None
+    """
+    import geopandas as gpd
+    import shapely
+
+    from gridmap.io.inputs import read_incidents
+    from gridmap.io.vector import read_layer
+
+    areas = read_layer(jurisdictions, crs=crs)
+    outline = shapely.union_all(shapely.make_valid(areas.geometry.to_numpy()))
+    frame, _ = read_incidents(spec, crs=crs)
+    if isinstance(frame, gpd.GeoDataFrame):
+        centres = shapely.point_on_surface(frame.geometry.to_numpy())
+        x, y = shapely.get_x(centres), shapely.get_y(centres)
+        stated = datum if frame.crs.is_geographic else label(frame.crs)
+    else:
+        x, y = frame["x"].to_numpy(float), frame["y"].to_numpy(float)
+        stated = datum if frame.attrs["datum"] is not None else label(areas.crs)
+    return datum_alarm(x, y, outline, areas.crs, declared=stated)
+
+
+def _look_gdal(source: Source) -> list[Layer]:
+    """Look through fiona, which opens a source without reading it."""
+    import fiona
+    from fiona.errors import FionaError
+
+    check_file(source)
+    chosen = choose_layer(source) if source.layer else None
+    try:
+        with quiet():
+            names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
+            return [_look_layer(source, str(name)) for name in names]
+    except (FionaError, *GDAL_FAILURES) as error:
+        raise unreadable(source.name, error) from error
+
+
+def _look_layer(source: Source, name: str) -> Layer:
+    import fiona
+
+    encoding = dbf_encoding(source) if source.suffix == ".shp" else None
+    with (
+        whole_names(source, encoding) as whole,
+        fiona.open(
+            whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
+        ) as layer,
+    ):
+        shape = str(layer.schema["geometry"])
+        shaped = shape != "None"
+        rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]
+        count = len(layer)
+        wkt = layer.crs_wkt if shaped else ""
+        extent = _finite(layer.bounds) if shaped and count else None
+        kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
+    sample = pd.DataFrame(rows, columns=list(kinds))
+    crs = parse_crs(wkt) if wkt else None
+    reads_as, columns = _columns(sample, kinds, shape)
+    suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
+    if source.suffix == ".shp" and not kinds:
+        suspicions.append(("没有属性；可能缺少 .dbf。", "No attributes; its .dbf may be missing."))
+    if encoding is not None:
+        zh, en = f"属性文本为 {encoding}", f"attributes are {encoding} text"
+        suspicions.append((f"{zh}。", f"{en.capitalize()}."))
+    return Layer(
+        name,
+        shape if shaped else "",
+        count,
+        label(crs) if crs is not None else "",
+        extent,
+        encoding or "",
+        reads_as,
+        columns,
+        suspicions,
+    )
+
+
+def _look_table(source: Source, frame: pd.DataFrame) -> list[Layer]:
+    notes: list[Note] = list(frame.attrs.get("notes", []))
+    reads_as, columns = _columns(frame, _kinds(frame))
+    places = _places(frame, columns)
+    extent = None
+    if places is not None:
+        extent = tuple(float(v) for v in (*np.nanmin(places, 0), *np.nanmax(places, 0)))
+        notes += axis_suspicions(extent, None) + undeclared(extent)
+    notes += service_suspicions(frame)
+    name = source.layer or (source.member or source.path.name)
+    return [Layer(name, "", len(frame), "", extent, "", reads_as, columns, notes)]
+
+
+def _look_whole(source: Source, spec: Spec) -> list[Layer]:
+    """Look into a database table or a Parquet file by reading it."""
+    import geopandas as gpd
+
+    from gridmap.io.inputs import has_geometry
+    from gridmap.io.vector import read_layer
+
+    shaped = has_geometry(source)
+    frame: pd.DataFrame = read_layer(spec, need_crs=False) if shaped else read_table(spec)
+    name = source.layer or source.path.stem
+    if not isinstance(frame, gpd.GeoDataFrame):
+        reads_as, columns = _columns(frame, _kinds(frame))
+        return [Layer(name, "", len(frame), "", None, "", reads_as, columns)]
+    table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    extent = _finite(frame.total_bounds)
+    kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
+    reads_as, columns = _columns(table, _kinds(table), kinds)
+    crs = label(frame.crs) if frame.crs is not None else ""
+    suspicions = crs_suspicions(frame.crs, extent, True) + service_suspicions(table)
+    return [Layer(name, kinds, len(frame), crs, extent, "", reads_as, columns, suspicions)]
+
+
+def _kinds(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(c): str(frame.dtypes.iloc[n]) for n, c in enumerate(frame.columns)}
+
+
+def _columns(
+    sample: pd.DataFrame, kinds: dict[str, str], shape: str = ""
+) -> tuple[str, list[Column]]:
+    """Return the kind of table that understands most columns, and each column under it."""
+    lines = bool(shape) and all("LineString" in part for part in shape.split("/"))
+    tables = _OF_LINES if lines else TABLES
+    fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
+    understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
+    best = max(tables, key=lambda table: understood[table])
+    if not understood[best]:
+        best = ""
+    personal = personal_columns(sample)
+    listed = [
+        Column(name, kind, fields[best][name] if best else "", personal.get(name, ""))
+        for name, kind in kinds.items()
+    ]
+    return best, listed
+
+
+def _finite(bounds: Any) -> tuple[float, ...] | None:
+    """Return an extent; None when no feature has a place."""
+    extent = tuple(map(float, bounds))
+    return extent if np.isfinite(extent).all() else None
+
+
+def _places(frame: pd.DataFrame, columns: list[Column]) -> Any:
+    named = {column.field: column.name for column in columns}
+    for pair in (("lng", "lat"), ("x", "y")):
+        if set(pair) <= set(named):
+            values = [numbers(frame[named[p]], named[p], []) for p in pair]
+            places = np.column_stack(values).astype(float)
+            places[~np.isfinite(places)] = np.nan
+            return places if np.isfinite(places).any(axis=0).all() else None
+    return None

@@ -1,0 +1,249 @@
+"""Maps of what was found: defects of a coverage, and what moved between two grids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap._checks import check_choice, check_crs, check_same_crs, label
+from gridmap.grid.check import check_grid
+from gridmap.language import Lang, pick
+from gridmap.maps import themes
+from gridmap.maps.marks import defect_marks
+from gridmap.maps.payload import web_mercator
+from gridmap.maps.scene import Old, Scene, credit_line, grid_scene, today
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+
+    from gridmap.grid.grid import Grid
+    from gridmap.maps.basemap import Bounds, Datum
+    from gridmap.maps.layer import OfflineMap
+
+PALE = "#dde5e9"
+CHANGES = {
+    "unchanged": ("未变", "unchanged", "#e3e8ea", None),
+    "recoded": ("仅改编码", "recoded", "#bebada", None),
+    "changed": ("调整", "changed", "#fdb863", None),
+    "born": ("新设", "born", "#80b1d3", themes.NOTHING_HATCH),
+}
+
+
+def defect_map(
+    cells: gpd.GeoDataFrame,
+    defects: gpd.GeoDataFrame,
+    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | None = None,
+    lang: Lang = "zh",
+    *,
+    mended: gpd.GeoDataFrame | None = None,
+    title: str | None = None,
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
+) -> OfflineMap:
+    """Map the defects of a coverage over its cells, before a repair or with what it changes.
+
+    What is too small to be seen has a ring around it; a click on a kind in the legend leads from
+    one defect to the next.
+
+    Parameters
+    ----------
+    cells
+        The cells as they were validated, broken as they may be.
+    defects
+        What `validate` found.
+    boundary
+        The outline they should fill, drawn dashed.
+    lang
+        "zh" or "en".
+    mended
+        The cells after the repair: they are drawn instead, coloured by whether they changed, with
+        the cells of before as dashed lines and the defects that were found there.
+    title
+        What stands over the map.
+    basemap, basemap_bounds, basemap_datum
+        As for `coverage_map`.
+
+    Raises
+    ------
+    CRSError
+        When the cells have no CRS.
+    InputError
+        When the basemap cannot be used.
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_crs("cells", cells)
+    drawn = cells if mended is None else mended
+    codes = _codes(drawn)
+    shapes = web_mercator(_polygonal(drawn.geometry.to_numpy()), cells.crs)
+    theme = _plain(len(cells), lang) if mended is None else _repaired(cells, mended, lang)
+    count = len(defects)
+    scene = Scene(
+        shapes,
+        codes,
+        codes,
+        [theme],
+        lang=lang,
+        title=title or pick(lang, "覆盖缺陷图", "Defects of the coverage"),
+        subtitle=pick(
+            lang,
+            f"{len(cells):,} 个网格，{count:,} 处发现；点图例逐处查看",
+            f"{len(cells):,} cells, {count:,} findings; click the legend to see each",
+        ),
+        credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
+        marks=defect_marks(defects, cells.crs, lang),
+        old=_outline(boundary, cells, lang) if mended is None else _before(cells, lang),
+    )
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def _codes(cells: gpd.GeoDataFrame) -> list[str]:
+    codes = cells["code"] if "code" in cells else cells.index.to_series()
+    return [str(code) for code in codes]
+
+
+def _plain(count: int, lang: Lang) -> themes.Theme:
+    only = themes.Class(pick(lang, "网格", "cells"), PALE)
+    return themes.Theme(pick(lang, "网格", "Cells"), [only], np.zeros(count, np.int64))
+
+
+def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> themes.Theme:
+    """Tell the cells that a repair left alone, changed or made, by their exact coordinates."""
+    before = dict(zip(_codes(cells), shapely.to_wkb(cells.geometry.to_numpy()), strict=True))
+    after = zip(_codes(mended), shapely.to_wkb(mended.geometry.to_numpy()), strict=True)
+    kinds = [2 if code not in before else int(before[code] != shape) for code, shape in after]
+    classes = [
+        themes.Class(pick(lang, *CHANGES[change][:2]), CHANGES[change][2])
+        for change in ("unchanged", "changed", "born")
+    ]
+    return themes.Theme(pick(lang, "修复", "Repair"), classes, np.array(kinds, np.int64))
+
+
+def _before(cells: gpd.GeoDataFrame, lang: Lang) -> Old:
+    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
+    return Old(shapes, pick(lang, "修复前的网格", "cells before"))
+
+
+def _polygonal(shapes: Any) -> Any:
+    """Replace what is no polygon by nothing, so that broken layers can be drawn."""
+    kinds = shapely.get_type_id(shapes)
+    return np.where(np.isin(kinds, (3, 6)), shapes, shapely.Polygon())
+
+
+def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> Old | None:
+    if boundary is None:
+        return None
+    if hasattr(boundary, "geometry"):
+        check_same_crs("cells", cells, "boundary", boundary)
+        shapes = boundary.geometry.to_numpy()
+    else:
+        shapes = np.array([boundary], dtype=object)
+    drawn = _polygonal(web_mercator(shapes, cells.crs))
+    return Old(drawn, pick(lang, "应铺满的边界", "boundary to fill"))
+
+
+def compare_map(
+    old: Grid,
+    new: Grid,
+    *,
+    buildings: gpd.GeoDataFrame | None = None,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
+) -> OfflineMap:
+    """Map what moved between two grids: new cells by what became of them, old borders dashed.
+
+    Parameters
+    ----------
+    old, new
+        Two grids in one CRS.
+    buildings
+        Points with households, to count them; else the units are spread over the old cells.
+    title, source, lang, basemap, basemap_bounds, basemap_datum
+        As for `coverage_map`.
+
+    Raises
+    ------
+    CRSError
+        When the grids are in different CRSs.
+    InputError
+        When the basemap cannot be used.
+    """
+    from gridmap.comparison.compare import compare
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_grid("old", old)
+    check_grid("new", new)
+    check_same_crs("old", old.cells, "new", new.cells)
+    found = compare(old, new, buildings=buildings)
+    table = found.cells[found.cells["status"] != "retired"].reindex(new.cells.index)
+    scene = grid_scene(
+        new,
+        [_changes(table, lang), _kept(table, lang), themes.households(new, lang)],
+        lang,
+        columns=_change_columns(table, lang),
+        title=title or pick(lang, "网格调整对照图", "What moved"),
+        subtitle=found.sentence(lang),
+        credit=credit_line(new.crs, new.content_hash, lang, source),
+        old=Old(
+            web_mercator(old.cells.geometry.to_numpy(), old.crs),
+            pick(lang, "原网格界", "old cells"),
+        ),
+    )
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
+    classes = [
+        themes.Class(pick(lang, zh, en), color, hatch) for zh, en, color, hatch in CHANGES.values()
+    ]
+    of = pd.Index(list(CHANGES)).get_indexer(table["status"].fillna("born").astype(str))
+    return themes.Theme(
+        pick(lang, "网格变化", "Change"),
+        classes,
+        of.clip(0).astype(np.int64),
+        note=pick(lang, "虚线为原网格界", "dashes: the old cells"),
+    )
+
+
+def _kept(table: pd.DataFrame, lang: Lang) -> themes.Theme:
+    """Class the share of a cell's households that were in its counterpart before."""
+    after = table["households_after"].to_numpy(dtype=float)
+    kept = table["households_kept"].to_numpy(dtype=float)
+    share = np.divide(100 * kept, after, out=np.full(len(after), np.nan), where=after > 0)
+    return themes.quantity(
+        share,
+        pick(lang, "留在原网格的户", "Households that stayed"),
+        unit="%",
+        tab=pick(lang, "留存率", "Stayed"),
+        breaks=[25, 50, 75, 95, 100],
+        digits=0,
+        colors=["#b2182b", "#ef8a62", "#fddbc7", "#d1e5f0", "#e3e8ea"],
+        lang=lang,
+    )
+
+
+def _change_columns(table: pd.DataFrame, lang: Lang) -> list[dict[str, Any]]:
+    titles = {
+        "counterpart": ("对应原网格", "Was mostly"),
+        "households_before": ("原户数", "Households before"),
+        "households_kept": ("其中留下", "of them stayed"),
+    }
+    columns = []
+    for key, words in titles.items():
+        values = table[key]
+        plain = values.fillna("").astype(str) if key == "counterpart" else values.round()
+        known = [None if pd.isna(value) else value for value in plain.tolist()]
+        columns.append({"title": pick(lang, *words), "values": known, "digits": 0})
+    return columns

@@ -1,0 +1,293 @@
+"""Static figures for documents and slides: matplotlib with a font that can write Chinese."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
+from gridmap.language import Lang, pick
+from gridmap.maps import hot, themes
+from gridmap.maps.heat import with_places
+from gridmap.maps.rates import counted, rate_theme
+from gridmap.maps.scene import credit_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gridmap.grid.grid import Grid
+
+A4_LANDSCAPE = (11.69, 8.27)
+FONTS = (
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "SimHei",
+    "Heiti SC",
+    "Arial Unicode MS",
+)
+INK, SOFT, ACCENT = "#1b262c", "#4a5a63", "#8e1b1b"
+
+
+def figure(
+    grid: Grid,
+    *,
+    color: str | None = None,
+    incidents: pd.DataFrame | None = None,
+    spots: pd.DataFrame | None = None,
+    title: str | None = None,
+    source: str = "",
+    size: tuple[float, float] = A4_LANDSCAPE,
+    lang: Lang = "zh",
+) -> Figure:
+    """Draw a grid as a static figure with legend, scale bar, north and credit.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    color
+        A column of the cells to colour by; households against the band when not given.
+    incidents
+        Points; colours by incidents per 100 households.
+    spots
+        What `hotspots` gives; colours by its bins.
+    title, source
+        What stands over the figure, and where the data come from.
+    size
+        Inches; A4 landscape by default.
+    lang
+        "zh" or "en".
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        ``savefig`` writes PNG, PDF or SVG.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, or Chinese is asked for and no font can write it.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
+    theme = _theme(grid, color, incidents, spots, lang)
+    with matplotlib.rc_context({"font.family": _font(grid, lang), "svg.fonttype": "path"}):
+        drawn = Figure(figsize=size, facecolor="white")
+        _draw_cells(drawn.add_axes((0.26, 0.06, 0.71, 0.82)), grid, theme)
+        _draw_words(drawn, grid, theme, title, source, lang)
+    return drawn
+
+
+def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a figure as PNG, PDF or SVG, by its suffix, whole or not at all."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"`{path}` exists already. Add overwrite=True (--overwrite) or rename.")
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"`{path}` is no .png, .pdf or .svg. Choose one of these.")
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-") as folder:
+            part = Path(folder) / path.name
+            drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
+            os.replace(part, path)
+    except OSError as error:
+        raise InputError(
+            f"`{path}` cannot be written ({error.strerror}). Choose another."
+        ) from error
+    return path
+
+
+def _undated(suffix: str) -> dict[str, Any]:
+    """Leave the clock out, so that the same grid gives the same file."""
+    return {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
+
+
+def _theme(
+    grid: Grid,
+    color: str | None,
+    incidents: pd.DataFrame | None,
+    spots: pd.DataFrame | None,
+    lang: Lang,
+) -> themes.Theme:
+    if color is not None:
+        return themes.column(grid, color, lang)
+    if spots is not None:
+        return hot.hotspot(spots, grid, lang)
+    if incidents is not None:
+        return rate_theme(counted(with_places(incidents, grid), grid), grid, lang)
+    return themes.households(grid, lang)
+
+
+def _font(grid: Grid, lang: Lang) -> list[str]:
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    found = [name for name in FONTS if name in installed][:1]
+    if not found and (lang == "zh" or not _latin(grid)):
+        raise InputError(
+            "No installed font can write Chinese. Install one, Noto Sans CJK for instance."
+        )
+    return [*found, "DejaVu Sans"]
+
+
+def _latin(grid: Grid) -> bool:
+    return all(grid.cells[level].astype(str).str.isascii().all() for level in grid.levels)
+
+
+def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme) -> None:
+    import matplotlib
+
+    axes.set_axis_off()
+    frame = grid.cells
+    for k, row in enumerate(theme.classes):
+        part = frame[theme.of == k]
+        if len(part):
+            hatch = {"hatch": "////", "edgecolor": "#7d8b93"} if row.hatch else {}
+            with matplotlib.rc_context({"hatch.linewidth": 0.4}):
+                part.plot(ax=axes, color=row.color, linewidth=0, aspect=None, **hatch)
+    thin = 0.5 if len(frame) < 3000 else 0.15
+    frame.boundary.plot(ax=axes, color="white", linewidth=thin, aspect=None)
+    for rank, level in reversed(list(enumerate(grid.levels))):
+        _draw_level(axes, grid, level, rank)
+    outline = gpd.GeoSeries([grid.boundary], crs=grid.crs)
+    outline.boundary.plot(ax=axes, color="#263238", linewidth=1.4, aspect=None)
+    axes.set_aspect("equal")
+    _scale_bar(axes, grid)
+
+
+def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
+    keys = themes.area_keys(grid, level)
+    places = keys.drop_duplicates()
+    if len(places) > 400:
+        return
+    shapes = [
+        shapely.coverage_union_all(grid.cells.geometry.to_numpy()[keys == key]) for key in places
+    ]
+    gpd.GeoSeries(shapes).boundary.plot(
+        ax=axes, color="#37474f", linewidth=(1.2, 0.7)[rank > 0], aspect=None
+    )
+    if len(places) > 40:
+        return
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    for key, shape in zip(places, shapes, strict=True):
+        at = shape.representative_point()
+        axes.text(
+            at.x, at.y, key.rsplit("\x1f", 1)[-1], ha="center", va="center", color=INK,
+            fontsize=9 if rank else 11, fontweight="bold" if rank == 0 else "normal",
+            path_effects=halo,
+        )  # fmt: skip
+
+
+def _scale_bar(axes: Axes, grid: Grid) -> None:
+    """Draw a bar of a round length under the map, and an arrow to the north."""
+    west, south, east, north = grid.cells.total_bounds
+    unit = grid.crs.axis_info[0].unit_conversion_factor if grid.crs.is_projected else None
+    if unit:
+        most = (east - west) * unit / 5
+        power = 10 ** np.floor(np.log10(most))
+        length = max(k * power for k in (1, 2, 5) if k * power <= most)
+        y = south - (north - south) * 0.03
+        axes.plot([east - length / unit, east], [y, y], color=INK, linewidth=2.2)
+        words = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+        axes.annotate(
+            words, (east - length / unit / 2, y), xytext=(0, 3), textcoords="offset points",
+            ha="center", va="bottom", fontsize=8.5,
+        )  # fmt: skip
+    axes.annotate(
+        "N", xy=(0.985, 0.99), xytext=(0.985, 0.93), xycoords="axes fraction",
+        ha="center", va="center", fontsize=10, fontweight="bold",
+        arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.4},
+    )  # fmt: skip
+
+
+def _draw_words(
+    drawn: Figure, grid: Grid, theme: themes.Theme, title: str | None, source: str, lang: Lang
+) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    wide = drawn.get_figwidth()
+    head, points = title or pick(lang, "网格图", "Grid"), 18
+    if len(broken(head, points, 0.94 * wide)) > 1:
+        points = 12
+    head = "\n".join(broken(head, points, 0.94 * wide, most=2))
+    drawn.text(
+        0.03,
+        0.925,
+        head,
+        fontsize=points,
+        fontweight="bold",
+        color=INK,
+        va="bottom",
+        linespacing=1.4,
+    )
+    drawn.add_artist(Line2D([0.03, 0.97], [0.915, 0.915], color=ACCENT, linewidth=2))
+    counts = np.bincount(theme.of, minlength=len(theme.classes))
+    rows = [
+        Patch(
+            facecolor=row.color, edgecolor="#7d8b93", linewidth=0.6,
+            hatch="////" if row.hatch else None, label=_labelled(row.label, count, 0.18 * wide),
+        )
+        for row, count in zip(theme.classes, counts, strict=True)
+    ]  # fmt: skip
+    heading = f"{theme.title} ({theme.unit})" if theme.unit else theme.title
+    legend = drawn.legend(
+        handles=rows, title=heading, loc="upper left", bbox_to_anchor=(0.025, 0.885),
+        frameon=False, fontsize=9.5, title_fontsize=11, alignment="left",
+        handlelength=1.8, handleheight=1.1, labelspacing=0.7,
+    )  # fmt: skip
+    legend.get_title().set_fontweight("bold")
+    for text in legend.get_texts():
+        text.set_linespacing(1.4)
+    credit = broken(credit_line(grid.crs, grid.content_hash, lang, source), 8, 0.94 * wide, most=3)
+    drawn.text(0.03, 0.015, "\n".join(credit), fontsize=8, color=SOFT, va="bottom", linespacing=1.4)
+
+
+def _labelled(label: str, count: int, inches: float) -> str:
+    """Write a class with its count, over as many lines as the column of the legend needs."""
+    return "\n".join(broken(f"{label} · {count:,}", 9.5, inches, most=3))
+
+
+def broken(text: str, points: float, inches: float, *, most: int = 99) -> list[str]:
+    """Break a text into lines that fit, at spaces or between Chinese signs.
+
+    Examples
+    --------
+    >>> broken("one two three", 12, 0.8)
+    ['one two', 'three']
+    >>> broken("网格化管理简报", 12, 0.5, most=2)
+    ['网格化', '管理…']
+    """
+    lines, width = [""], 0.0
+    for piece in re.findall(r"[!-~]+\s*|.", text):
+        wide = sum(1.0 if ord(sign) > 0x2E80 else 0.56 for sign in piece.rstrip()) * points / 72
+        if lines[-1] and width + wide > inches:
+            lines.append("")
+            width = 0.0
+        lines[-1] += piece
+        width += wide
+    lines = [line.rstrip() for line in lines]
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][:-1] + "…"]

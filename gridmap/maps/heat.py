@@ -1,0 +1,181 @@
+"""Where incidents crowd, as an image: the points themselves never leave."""
+
+from __future__ import annotations
+
+import base64
+import io
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyproj
+import shapely
+
+from gridmap.language import Lang, pick
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from gridmap.grid.grid import Grid
+    from gridmap.hotspot_analysis.density import Density
+
+Floats = npt.NDArray[np.float64]
+PIXELS = 560  # on the longer side
+BANDWIDTH = 250.0
+RATIOS = np.array([1.0, 1.5, 2.0, 3.0, 5.0])
+RAMP = [
+    (0, 0, 0, 0),
+    (254, 224, 139, 120),
+    (253, 174, 97, 165),
+    (244, 109, 67, 195),
+    (215, 48, 39, 215),
+    (128, 0, 38, 230),
+]
+
+
+def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return what `assign` says of incidents, with their places as ``x``, ``y`` in the grid's CRS.
+
+    A frame that has been assigned to this grid already is returned as it is; columns of the same
+    names that hold anything else are the incidents' own.
+    """
+    from gridmap.incidents.assign import assign
+    from gridmap.incidents.result import STATUSES
+
+    if {"code", "status", "distance_m"} <= set(incidents):
+        known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
+        if known.all() and incidents["status"].isin(STATUSES).all():
+            return incidents
+    placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
+    x, y = _places(incidents, grid)
+    return placed.assign(x=x, y=y)
+
+
+def _places(incidents: pd.DataFrame | gpd.GeoSeries, grid: Grid) -> tuple[Floats, Floats]:
+    import geopandas as gpd
+
+    datum = incidents.attrs.get("datum")
+    if isinstance(getattr(incidents, "geometry", None), gpd.GeoSeries):
+        shapes = incidents.geometry.to_numpy()
+        x, y, crs = shapely.get_x(shapes), shapely.get_y(shapes), incidents.crs
+        if datum is None and crs is not None and pyproj.CRS(crs) != pyproj.CRS(grid.crs):
+            moved = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
+            return np.asarray(moved[0]), np.asarray(moved[1])
+    else:
+        x = pd.to_numeric(incidents["x"], errors="coerce").to_numpy(dtype=float)
+        y = pd.to_numeric(incidents["y"], errors="coerce").to_numpy(dtype=float)
+    if datum is None:
+        return x, y
+    from gridmap.crs import positions_from
+
+    return positions_from(x, y, datum, grid.crs)
+
+
+def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] | None:
+    """Draw where incidents are thicker than the households let one expect.
+
+    The image lies in EPSG:3857, in six steps. None when there is nothing to show.
+
+    Parameters
+    ----------
+    placed
+        What `with_places` gave.
+    grid
+        Tells the extent, the CRS and the households.
+    lang
+        Language of its legend.
+    """
+    if not {"x", "y"} <= set(placed) or not placed["code"].notna().any():
+        return None
+    from gridmap.hotspot_analysis.density import density
+
+    homes = bool(grid.cells["households"].sum())
+    points = placed.loc[placed["code"].notna(), ["x", "y"]]
+    found = density(
+        points, grid, bandwidth=_bandwidth(grid), exposure="households" if homes else None
+    )
+    if not found.shown.any():
+        return None
+    edges = RATIOS if homes else _quantiles(found)
+    west, south, east, north = _extent(grid)
+    levels = _warped(found, edges, grid.crs, (west, south, east, north))
+    return {
+        "png": _png(levels),
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "legend": _legend(edges, homes, found.bandwidth, lang),
+    }
+
+
+def _bandwidth(grid: Grid) -> float:
+    """Take 250 m, or less where the whole grid is small."""
+    west, south, east, north = grid.cells.total_bounds
+    return float(min(BANDWIDTH, max(east - west, north - south) / 8))
+
+
+def _quantiles(found: Density) -> Floats:
+    shown = found.values[found.shown & (found.values > 0)]
+    if not len(shown):
+        return np.ones(1)
+    return np.unique(np.quantile(shown, [0.5, 0.7, 0.85, 0.94, 0.985]))
+
+
+def _extent(grid: Grid) -> tuple[float, float, float, float]:
+    box = shapely.box(*grid.cells.total_bounds)
+    outline = shapely.get_coordinates(shapely.segmentize(box, box.length / 40))
+    move = pyproj.Transformer.from_crs(grid.crs, 3857, always_xy=True).transform
+    x, y = move(outline[:, 0], outline[:, 1])
+    return float(np.min(x)), float(np.min(y)), float(np.max(x)), float(np.max(y))
+
+
+def _warped(
+    found: Density, edges: Floats, crs: Any, extent: tuple[float, float, float, float]
+) -> npt.NDArray[np.uint8]:
+    """Look up each pixel of the image in the raster, which has another projection."""
+    from scipy.ndimage import map_coordinates
+
+    west, south, east, north = extent
+    side = max(east - west, north - south) / PIXELS
+    rows, columns = max(1, round((north - south) / side)), max(1, round((east - west) / side))
+    x = west + (np.arange(columns) + 0.5) * (east - west) / columns
+    y = north - (np.arange(rows) + 0.5) * (north - south) / rows
+    grid_x, grid_y = np.meshgrid(x, y)
+    back = pyproj.Transformer.from_crs(3857, crs, always_xy=True).transform(grid_x, grid_y)
+    column = (np.asarray(back[0]) - found.west) / found.pixel - 0.5
+    row = (found.north - np.asarray(back[1])) / found.pixel - 0.5
+    place = np.stack([row, column])
+    values = map_coordinates(found.values, place, order=1, mode="nearest")
+    shown = map_coordinates(found.shown.astype(float), place, order=0, mode="constant") > 0.5
+    return np.digitize(np.where(shown, values, -1.0), edges).astype(np.uint8)
+
+
+def _legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[str, Any]:
+    unit = "×" if homes else ""
+    labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in pairwise(edges)]
+    labels.append(f"≥ {edges[-1]:.3g}{unit}")
+    colors = [f"rgba({r},{g},{b},{alpha / 255:.2f})" for r, g, b, alpha in RAMP[1 : len(edges) + 1]]
+    unit_zh, unit_en = ("相对户数的倍数", "times what households let expect")
+    if not homes:
+        unit_zh, unit_en = "件/平方公里", "incidents per km²"
+    return {
+        "title": pick(lang, "密度热力", "Density"),
+        "unit": pick(lang, unit_zh, unit_en),
+        "note": pick(lang, f"带宽 {bandwidth:.0f} 米，仅作示意", f"bandwidth {bandwidth:.0f} m"),
+        "rows": [
+            {"label": label, "color": color} for label, color in zip(labels, colors, strict=True)
+        ],
+    }
+
+
+def _png(levels: npt.NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    picture = Image.fromarray(levels).convert("P")
+    picture.putpalette([value for color in RAMP for value in color[:3]])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=bytes(color[3] for color in RAMP), optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,247 @@
+"""Maps of a grid: its coverage, and its hotspots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gridmap._checks import check_choice
+from gridmap.errors import InputError
+from gridmap.grid.check import check_grid
+from gridmap.language import Lang, pick
+from gridmap.maps import hot, themes
+from gridmap.maps.rates import (
+    column_of,
+    count_column,
+    count_theme,
+    counted,
+    rate_theme,
+    smoothed_theme,
+    staff_columns,
+)
+from gridmap.maps.scene import Scene, credit_line, grid_scene
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+
+    from gridmap.grid.grid import Grid
+    from gridmap.maps.basemap import Bounds, Datum
+    from gridmap.maps.layer import OfflineMap
+
+
+def coverage_map(
+    grid: Grid,
+    *,
+    color: str | None = None,
+    incidents: pd.DataFrame | None = None,
+    defects: gpd.GeoDataFrame | None = None,
+    staff: pd.DataFrame | None = None,
+    heat: bool = False,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
+) -> OfflineMap:
+    """Map a grid: households against the band, kinds, areas of each level.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    color
+        A column of the cells to colour by first.
+    incidents
+        Points, as `assign` takes them; adds incidents per 100 households and their density.
+    defects
+        What `validate` found, to be marked.
+    staff
+        A roster with columns ``code`` and ``role``; adds who has a leader.
+    heat
+        Whether the density of the incidents is shown at once.
+    title, source
+        What stands over the map, and where the data come from.
+    lang
+        "zh" or "en".
+    basemap
+        A PNG or JPEG file, which is put into the page in grey; or the address of XYZ tiles, for a
+        notebook only: a map with tiles cannot be saved.
+    basemap_bounds
+        West, south, east and north of that image in degrees.
+    basemap_datum
+        Datum of image or tiles: "wgs84", "gcj02" or "bd09". The cells are moved to lie over it.
+
+    Returns
+    -------
+    OfflineMap
+        A `folium.Map` whose `save` writes one file that loads nothing.
+
+    Examples
+    --------
+    >>> import gridmap as gm
+    >>> shown = gm.coverage_map(grid, lang="en")  # doctest: +SKIP
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
+    scene = coverage_scene(
+        grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
+        title=title, source=source, lang=lang,
+    )  # fmt: skip
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def coverage_scene(
+    grid: Grid,
+    *,
+    color: str | None,
+    incidents: pd.DataFrame | None,
+    defects: gpd.GeoDataFrame | None,
+    staff: pd.DataFrame | None,
+    heat: bool,
+    title: str | None,
+    source: str,
+    lang: Lang,
+) -> Scene:
+    """Put together what `coverage_map` shows."""
+    from gridmap.maps.heat import heat_image, with_places
+    from gridmap.maps.marks import defect_marks
+
+    shown = [themes.column(grid, color, lang)] if color else []
+    extras: dict[str, Any] = {"show": {"heat": heat}}
+    columns: list[dict[str, Any]] = []
+    if incidents is not None:
+        placed = with_places(incidents, grid)
+        counts = counted(placed, grid)
+        shown.append(rate_theme(counts, grid, lang))
+        columns.append(count_column(counts, lang))
+        extras["heat"] = heat_image(placed, grid, lang)
+    shown += [themes.households(grid, lang), themes.kinds(grid, lang)]
+    if staff is not None:
+        from gridmap.operations.staffing import staffing
+
+        posted = staffing(staff, grid)
+        shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
+        columns += staff_columns(posted.cells, grid, lang)
+    shown += [themes.areas(grid, level, lang) for level in grid.levels]
+    low, high = grid.band
+    subtitle = pick(
+        lang,
+        f"{len(grid):,} 个网格恰好铺满 {len(grid.jurisdictions):,} 个辖区，无空白、无交叉；"
+        f"户数带 {low}–{high}",
+        f"{len(grid):,} cells tile {len(grid.jurisdictions):,} jurisdictions exactly, "
+        f"no gaps, no overlaps; band {low}-{high} households",
+    )
+    return grid_scene(
+        grid,
+        shown,
+        lang,
+        columns=columns,
+        title=title or pick(lang, "网格划分图", "Coverage of the grid"),
+        subtitle=subtitle,
+        credit=credit_line(grid.crs, grid.content_hash, lang, source),
+        marks=None if defects is None else defect_marks(defects, grid.crs, lang),
+        extras={key: value for key, value in extras.items() if value is not None},
+    )
+
+
+def hotspot_map(
+    grid: Grid,
+    spots: pd.DataFrame,
+    *,
+    incidents: pd.DataFrame | None = None,
+    heat: bool = False,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+    basemap: str | Path | None = None,
+    basemap_bounds: Bounds | None = None,
+    basemap_datum: Datum = "wgs84",
+) -> OfflineMap:
+    """Map hotspots: Gi* classes, rates, smoothed rates, counts, and time as a slider.
+
+    Parameters
+    ----------
+    grid
+        A proved grid.
+    spots
+        What `hotspots` gives. When it is split by period, a slider chooses the period.
+    incidents
+        Points; adds their density as an image, never the points themselves.
+    heat
+        Whether the density is shown at once.
+    title, source, lang, basemap, basemap_bounds, basemap_datum
+        As for `coverage_map`.
+
+    Raises
+    ------
+    InputError
+        When `spots` has no column ``bin``.
+    """
+    from gridmap.maps.layer import show
+
+    check_choice("lang", lang, ("zh", "en"))
+    check_grid("grid", grid)
+    scene = hotspot_scene(
+        grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
+    )
+    return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def hotspot_scene(
+    grid: Grid,
+    spots: pd.DataFrame,
+    *,
+    incidents: pd.DataFrame | None,
+    heat: bool,
+    title: str | None,
+    source: str,
+    lang: Lang,
+) -> Scene:
+    """Put together what `hotspot_map` shows."""
+    from gridmap.maps.heat import heat_image, with_places
+
+    if "bin" not in spots:
+        raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
+    shown = [hot.hotspot(spots, grid, lang)]
+    columns: list[dict[str, Any]] = []
+    whole = spots.groupby(level=0)[["incidents"]].sum() if "incidents" in spots else None
+    if whole is not None:
+        counts = whole["incidents"].reindex(grid.cells.index, fill_value=0)
+        columns.append(count_column(counts, lang))
+        shown += [
+            rate_theme(counts, grid, lang),
+            smoothed_theme(counts, grid, lang),
+            count_theme(counts, grid, lang, spots),
+        ]
+    if spots.index.nlevels == 1:
+        columns.append(column_of("Gi* z", spots["z"].reindex(grid.cells.index), 2))
+    extras: dict[str, Any] = {"show": {"heat": heat}}
+    if incidents is not None:
+        extras["heat"] = heat_image(with_places(incidents, grid), grid, lang)
+    return grid_scene(
+        grid,
+        shown,
+        lang,
+        columns=columns,
+        title=title or pick(lang, "热点图", "Hotspots"),
+        subtitle=_hot_sentence(spots, grid, lang),
+        credit=credit_line(grid.crs, grid.content_hash, lang, source),
+        extras={key: value for key, value in extras.items() if value is not None},
+    )
+
+
+def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
+    period, last = hot.maps_of(spots)[-1]
+    more, fewer = int((last["bin"] > 0).sum()), int((last["bin"] < 0).sum())
+    when = f"{period}：" if period and lang == "zh" else f"{period}: " if period else ""
+    return when + pick(
+        lang,
+        f"{len(grid):,} 个网格中热点 {more:,} 个、冷点 {fewer:,} 个（错误发现率 10% 以内）",
+        f"{more:,} hot and {fewer:,} cold of {len(grid):,} cells (false discovery rate 10%)",
+    )

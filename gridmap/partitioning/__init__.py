@@ -1,0 +1,1 @@
+"""Units, feasibility and the search for cells: the rooms behind `partition`."""

@@ -1,0 +1,188 @@
+"""One community as arrays: its units, their contacts, and how they are taken apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from gridmap.contiguity import SHORTEST
+from gridmap.partitioning.arrays import Dice, Floats, Ints, Network
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Community:
+    """Units of one jurisdiction, or of a part of it, with the contacts between them.
+
+    `place` is where each unit stands in the table it came from. Contacts `i`, `j` have a `length`,
+    of which `road` lies on a barrier; `hard` ones cross a river, a railway or a motorway; those
+    under `shortest` connect nothing. `block` and `path` are the place of a unit in the split trees
+    of its blocks.
+    """
+
+    key: str
+    place: Ints
+    households: Ints
+    load: Floats
+    area: Floats
+    perimeter: Floats
+    x: Floats
+    y: Floats
+    block: Ints
+    path: npt.NDArray[Any]
+    i: Ints
+    j: Ints
+    length: Floats
+    road: Floats
+    hard: Flags
+    shortest: float = SHORTEST
+
+    def __len__(self) -> int:
+        """Return the number of units."""
+        return len(self.households)
+
+    @property
+    def total(self) -> int:
+        """Households of all units."""
+        return int(self.households.sum())
+
+    def bonds(self, *, hard: bool = False) -> Flags:
+        """Tell which contacts connect; with `hard` also those across hard barriers."""
+        long = self.length >= self.shortest
+        return long if hard else long & ~self.hard
+
+    def parts(self, bonds: Flags) -> Ints:
+        """Return for each unit the number of its connected part, in the order of first units."""
+        matrix = csr_array(
+            (np.ones(int(bonds.sum())), (self.i[bonds], self.j[bonds])), shape=(len(self),) * 2
+        )
+        return in_order(connected_components(matrix, directed=False)[1])
+
+    def subset(self, members: Ints) -> Community:
+        """Return the community of some units only, in the given order."""
+        at = np.full(len(self), -1, np.int64)
+        at[members] = np.arange(len(members))
+        inner = (at[self.i] >= 0) & (at[self.j] >= 0)
+        columns = ("place", "households", "load", "area", "perimeter", "x", "y", "block", "path")
+        return Community(
+            self.key,
+            **{name: getattr(self, name)[members] for name in columns},
+            i=at[self.i[inner]],
+            j=at[self.j[inner]],
+            length=self.length[inner],
+            road=self.road[inner],
+            hard=self.hard[inner],
+            shortest=self.shortest,
+        )
+
+    def contract(self, group: Ints) -> Community:
+        """Merge the units of each group (numbered in order) into one."""
+        n = int(group.max()) + 1
+        first = np.full(n, len(self), np.int64)
+        np.minimum.at(first, group, np.arange(len(self)))
+        area = summed(group, self.area, n)
+        a, b = group[self.i], group[self.j]
+        across = a != b
+        inner = summed(a[~across], self.length[~across], n)
+        low, high = np.minimum(a, b)[across], np.maximum(a, b)[across]
+        pair, back = np.unique(
+            (low * n + high) * 2 + self.hard[across].astype(np.int64), return_inverse=True
+        )
+        return Community(
+            self.key,
+            place=self.place[first],
+            households=summed(group, self.households, n).astype(np.int64),
+            load=summed(group, self.load, n),
+            area=area,
+            perimeter=summed(group, self.perimeter, n) - 2.0 * inner,
+            x=summed(group, self.x * self.area, n) / area,
+            y=summed(group, self.y * self.area, n) / area,
+            block=self.block[first],
+            path=self.path[first],
+            i=pair // 2 // n,
+            j=pair // 2 % n,
+            length=summed(back, self.length[across], len(pair)),
+            road=summed(back, self.road[across], len(pair)),
+            hard=(pair % 2).astype(bool),
+            shortest=self.shortest,
+        )
+
+    def network(self, bonds: Flags, scale: float, discount: float) -> Network:
+        """Return the arrays of the kernels: border costs in units of `scale`, less on roads."""
+        n = len(self)
+        cost = (self.length - discount * self.road) / scale
+        owner = np.concatenate([self.i, self.j])
+        other = np.concatenate([self.j, self.i])
+        loose = np.concatenate([~bonds, ~bonds])
+        order = np.lexsort((other, loose, owner))
+        start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))])
+        tied = np.bincount(owner[~loose], minlength=n)
+        return Network(
+            start=start.astype(np.int64),
+            bond=(start[:-1] + tied).astype(np.int64),
+            neighbour=other[order].astype(np.int64),
+            length=np.concatenate([self.length] * 2)[order],
+            cost=np.concatenate([cost] * 2)[order],
+            households=self.households.astype(np.int64),
+            load=self.load.astype(np.float64),
+            area=self.area.astype(np.float64),
+            perimeter=self.perimeter.astype(np.float64),
+            x=self.x.astype(np.float64),
+            y=self.y.astype(np.float64),
+        )
+
+
+def summed(group: Ints, values: npt.NDArray[Any], n: int) -> Floats:
+    """Return the sum of the values of each group 0 … n - 1."""
+    return np.bincount(group, values, n).astype(np.float64)
+
+
+def in_order(label: npt.NDArray[Any]) -> Ints:
+    """Number labels afresh in the order in which they first appear.
+
+    Examples
+    --------
+    >>> in_order(np.array([7, 3, 7, 0]))
+    array([0, 1, 0, 2])
+    """
+    _, first, back = np.unique(label, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[back]
+
+
+def dice_of(seed: int, *names: object) -> Dice:
+    """Return the dice of one piece of work: they depend on its name, not on its neighbours."""
+    text = "\x1f".join(map(str, (seed, *names)))
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+
+
+def whole_below(community: Community, cap: int) -> Ints:
+    """Group the units whose piece of a block, whole, holds at most `cap` households.
+
+    A piece is the part of a block under one node of its split tree; the largest pieces within the
+    cap are taken. Groups are connected: a piece that is not falls apart.
+    """
+    depth = np.array([len(path) for path in community.path], np.int64)
+    owner = community.block.copy()
+    piece = np.arange(len(community)) + int(owner.max(initial=0)) + 1
+    done = np.zeros(len(community), bool)
+    for level in range(int(depth.max(initial=0)) + 1):
+        names = [f"{b}/{p[:level]}" for b, p in zip(owner, community.path, strict=True)]
+        _, group = np.unique(names, return_inverse=True)
+        fits = np.bincount(group, community.households)[group] <= cap
+        now = fits & ~done
+        first = np.full(int(group.max()) + 1, len(community), np.int64)
+        np.minimum.at(first, group, np.arange(len(community)))
+        piece[now] = first[group[now]]
+        done |= now
+    together = piece[community.i] == piece[community.j]
+    return community.parts(community.bonds() & together)

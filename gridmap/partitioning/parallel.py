@@ -1,0 +1,135 @@
+"""Solve many communities at once: in this process, in several, or on a Dask cluster.
+
+Each community has dice of its own, so the cells are the same whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from gridmap.errors import PartitionError
+from gridmap.partitioning.arrays import warm
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.problem import Wishes
+from gridmap.partitioning.rebalance import Old, keep
+from gridmap.partitioning.solve import Outcome, solve
+from gridmap.progress import silent
+
+BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
+
+
+class Job(NamedTuple):
+    """A community, the number of cells wanted in it (0 for any), and what it looked like."""
+
+    community: Community
+    cells: int = 0
+    old: Old | None = None
+
+    def done(self, wishes: Wishes) -> Outcome:
+        """Solve the community, or keep as much of it as can be."""
+        if self.old is not None and (self.old.home >= 0).any():
+            return keep(self.community, wishes, self.old, self.cells)
+        return solve(self.community, wishes, self.cells)
+
+
+def solve_all(
+    jobs: Sequence[Job], wishes: Wishes, workers: int = 1, dask: Any = None
+) -> Iterator[tuple[int, Outcome]]:
+    """Yield the number and the outcome of each community, in the order in which they are done.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Communities, each alone.
+    wishes : Wishes
+        What is asked of all.
+    workers : int
+        Processes; 1 stays in this one.
+    dask : distributed.Client, optional
+        Solves on a cluster instead.
+    """
+    quiet = replace(wishes, progress=silent)  # nobody listens in another process
+    if dask is not None:
+        yield from _on_dask(jobs, quiet, dask)
+    elif workers > 1 and len(jobs) > 1:
+        yield from _in_processes(jobs, quiet, workers)
+    else:
+        for number, job in enumerate(jobs):
+            yield number, job.done(wishes)
+
+
+def _batches(jobs: Sequence[Job], count: int) -> list[list[int]]:
+    """Deal the jobs into batches of equal work, the largest first."""
+    order = sorted(range(len(jobs)), key=lambda number: -len(jobs[number].community))
+    count = max(1, min(count, len(jobs)))
+    return [order[start::count] for start in range(count)]
+
+
+def _solve_batch(numbers: list[int], jobs: list[Job], wishes: Wishes) -> list[tuple[int, Outcome]]:
+    """Solve a batch; runs in the worker."""
+    return [(number, job.done(wishes)) for number, job in zip(numbers, jobs, strict=True)]
+
+
+def _in_processes(
+    jobs: Sequence[Job], wishes: Wishes, workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Solve in processes that share the compiled kernels; Ctrl-C ends them all."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    with warnings.catch_warnings():
+        # the children run kernels on arrays and touch no lock of the parent's threads
+        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+        try:
+            waiting = [
+                pool.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes)
+                for batch in _batches(jobs, workers * BATCHES)
+            ]
+            for done in as_completed(waiting):
+                yield from done.result()
+        except BrokenProcessPool as error:
+            raise PartitionError(
+                "A worker process was killed, most likely for want of memory. Ask for fewer "
+                "workers (--workers 1)."
+            ) from error
+        except BaseException:
+            _stop(pool)
+            raise
+        pool.shutdown()
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, end when it says so, and load the kernels."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm()
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers now, whatever they are doing."""
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _on_dask(jobs: Sequence[Job], wishes: Wishes, client: Any) -> Iterator[tuple[int, Outcome]]:
+    """Solve on the workers of a Dask client."""
+    from distributed import as_completed as as_finished
+
+    count = max(1, sum(client.ncores().values())) * BATCHES
+    waiting = [
+        client.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes, pure=False)
+        for batch in _batches(jobs, count)
+    ]
+    try:
+        for done in as_finished(waiting):
+            yield from done.result()
+    finally:
+        client.cancel(waiting)

@@ -1,0 +1,228 @@
+"""The public function: units in, a proved Grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from gridmap._checks import check_band, check_choice
+from gridmap.codes import DEFAULT_SCHEME, code_pattern
+from gridmap.grid.grid import Grid
+from gridmap.partitioning.arrays import Ints, warm
+from gridmap.partitioning.assemble import assemble, dedicate
+from gridmap.partitioning.exceptions import exceptions_of
+from gridmap.partitioning.old_grid import (
+    beyond_limit,
+    kept_codes,
+    read_old,
+    unaltered,
+    units_locked,
+)
+from gridmap.partitioning.options import (
+    check_approved,
+    check_day,
+    discount_of,
+    unmet,
+    wanted_cells,
+    wanted_target,
+)
+from gridmap.partitioning.parallel import Job, solve_all
+from gridmap.partitioning.prepare import check_units, communities
+from gridmap.partitioning.problem import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
+from gridmap.partitioning.solve import Outcome
+from gridmap.progress import Progress, silent
+
+
+def partition(
+    units: gpd.GeoDataFrame,
+    households: tuple[int, int] = (300, 600),
+    *,
+    seed: int = 0,
+    target: float | None = None,
+    cells: pd.Series | str | None = None,
+    weight: str | None = None,
+    quality: Quality = "default",
+    barriers: gpd.GeoDataFrame | None = None,
+    road_preference: float = 0.3,
+    no_holes: bool = False,
+    keep: Grid | None = None,
+    move_price: float | None = None,
+    limit: float | None = None,
+    locked: Collection[str] = (),
+    approved: Collection[str] = (),
+    on: str = "",
+    scheme: str | None = None,
+    workers: int = 1,
+    dask: Any = None,
+    lang: Literal["zh", "en"] = "zh",
+    progress: Progress | None = None,
+) -> Grid:
+    """Cut jurisdictions into connected cells whose households lie within a band.
+
+    Every residential cell is connected, lies in one jurisdiction and has between min and max
+    households wherever that is possible; where it is not, the grid's `exceptions` say why and what
+    would help. The same units, options and seed give the same grid.
+
+    Parameters
+    ----------
+    units : GeoDataFrame
+        What `subdivide` returns, or any polygons that tile their jurisdictions, with ``parent``
+        (code of the jurisdiction) and ``households``.
+    households : (int, int)
+        Least and most households of a cell.
+    seed : int
+        Another seed gives another grid, as valid.
+    target : float, optional
+        Households wanted in a cell; by default the middle of the band.
+    cells : Series or str, optional
+        Cells wanted in each jurisdiction: a Series by its code, or a column of the units. Where
+        the band allows no such division, or none is found, the number is as near as can be, and
+        ``parameters["cells_missed"]`` holds the number wanted and made, and whether the one
+        wanted is proved impossible.
+    weight : str, optional
+        Column of workload that is balanced between cells, in place of households.
+    quality : {"default", "fast", "best"}
+        How long the search anneals: 1,600, 400 or 6,400 sweeps.
+    barriers : GeoDataFrame, optional
+        Lines that borders should follow, for units that do not know their blocks.
+    no_holes : bool
+        Whether cells that enclose others are cut anew until they do not; where that cannot be,
+        ``parameters["enclosing"]`` names them.
+    road_preference : float
+        How much cheaper a border on a barrier is than one elsewhere, 0 to 1. At 1 blocks are
+        split only where the band demands it, never for compactness.
+    keep : Grid, optional
+        An old grid that is changed as little as the band demands. Surviving cells keep their
+        codes, codes of others are retired, and ``parameters["change"]`` tells what moved. A cell
+        keeps its code in another jurisdiction too: `Grid.former_parents` tells which do.
+    move_price : float, optional
+        What moving a cell's worth of households costs against compactness; 3 by default.
+    limit : float, optional
+        Most households that may move, as a share up to 1 or a number; jurisdictions that would
+        exceed it stay as they were.
+    locked : collection of str
+        Codes of old cells that must not change.
+    approved : collection of str
+        Jurisdictions whose exceptions are approved.
+    on : str
+        Day from which the cells hold, as 2026-07-01: new ones bear it in the column
+        ``valid_from``, codes retired by `keep` in ``valid_to``.
+    scheme : str, optional
+        Pattern of the codes or its name, as in `gridmap.codes.code_pattern`; by default that of
+        the grid that is kept, else the jurisdiction's code and three digits.
+    workers : int
+        Processes; the grid is the same whatever their number.
+    dask : distributed.Client, optional
+        Solves the jurisdictions on a cluster.
+    lang : {"zh", "en"}
+        Language of the reasons, the options and the names of cells.
+    progress : callable, optional
+        Told the stage, the jurisdictions done and all; in a huge one the steps of annealing.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    InputError
+        When units or options cannot be used.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> blocks = gpd.GeoDataFrame({"parent": "A", "households": [200, 250, 150, 350]},
+    ...     geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1), crs=4547)
+    >>> partition(blocks).cells["households"].to_dict()
+    {'A-001': 450, 'A-002': 500}
+    """
+    low, high = check_band(households)
+    check_choice("quality", quality, EFFORTS)
+    pattern = code_pattern(scheme or _scheme_of(keep))
+    progress = progress or silent
+    frame = check_units(units)
+    wishes = Wishes(
+        low,
+        high,
+        wanted_target(target, low, high),
+        seed,
+        EFFORTS[quality],
+        discount_of(road_preference),
+        BALANCE if weight is None else WORKLOAD,
+        no_holes,
+        progress,
+    )
+    wanted = wanted_cells(cells, frame)
+    units_locked(keep, locked)
+    check_approved(approved, frame)
+    check_day(on)
+    kept = None if keep is None else read_old(keep, frame, move_price, locked)
+    jobs = [
+        Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
+        for job in communities(frame, weight, barriers)
+    ]
+    warm(progress)
+    outcomes = _solve(jobs, wishes, workers, dask, progress)
+    for number, held in beyond_limit(jobs, outcomes, limit).items():
+        outcomes[number] = held.done(wishes)
+    label = dedicate(frame, _number(frame, jobs, outcomes))
+    parameters: dict[str, Any] = {
+        "min": low,
+        "max": high,
+        "target": wishes.target,
+        "seed": seed,
+        "quality": quality,
+        "road_preference": road_preference,
+        "weight": weight,
+        "no_holes": no_holes,
+        "scheme": pattern,
+        **unmet(jobs, outcomes, wishes, label),
+    }
+    codes: dict[int, str] = {}
+    if kept is not None:
+        approved = {*approved, *_approved_before(kept.grid)}
+        codes = kept_codes(kept, frame, label)
+    rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
+    grid = assemble(
+        frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, on=on, lang=lang
+    )
+    if keep is not None:
+        unaltered(keep, grid, locked)
+    return grid
+
+
+def _scheme_of(grid: Grid | None) -> str:
+    """Return the scheme of the codes of an old grid, or the usual one."""
+    return DEFAULT_SCHEME if grid is None else str(grid.parameters.get("scheme", DEFAULT_SCHEME))
+
+
+def _approved_before(grid: Grid) -> list[str]:
+    """Return the jurisdictions whose exceptions were approved in an old grid."""
+    rows = grid.exceptions
+    return [str(parent) for parent in rows.loc[rows["approved"].astype(bool), "parent"].unique()]
+
+
+def _solve(
+    jobs: Sequence[Job], wishes: Wishes, workers: int, dask: Any, progress: Progress
+) -> list[Outcome]:
+    """Solve all jobs and return the outcomes in their order."""
+    outcomes: dict[int, Outcome] = {}
+    progress("solve", 0, len(jobs))
+    for number, outcome in solve_all(jobs, wishes, workers, dask):
+        outcomes[number] = outcome
+        progress("solve", len(outcomes), len(jobs))
+    return [outcomes[number] for number in range(len(jobs))]
+
+
+def _number(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Ints:
+    """Number the cells of all jobs through; -1 where a unit is in none."""
+    label = np.full(len(units), -1, np.int64)
+    count = 0
+    for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
+        label[community.place] = outcome.label + count
+        count += int(outcome.label.max()) + 1
+    return label

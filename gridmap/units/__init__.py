@@ -1,0 +1,1 @@
+"""Units: the pieces of ground that are never split, and that tile the jurisdictions exactly."""

@@ -1,0 +1,279 @@
+"""Attach: units that are given, such as census areas, matched to their jurisdictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from gridmap.contiguity import contacts
+from gridmap.errors import InputError
+from gridmap.partition.units.areas import Areas, read_areas
+from gridmap.partition.units.fit import (
+    as_plain,
+    check_tiling,
+    difference_shares,
+    outline_shifts,
+    tiled_outlines,
+)
+from gridmap.partition.units.given import Given, read_units
+from gridmap.partition.units.sides import inhabited, regions
+from gridmap.units.barriers import Barriers, read_barriers
+from gridmap.units.build_units import homes_in
+from gridmap.units.inputs import Note, named, note
+from gridmap.units.jurisdictions import Jurisdictions, described, read_jurisdictions
+from gridmap.units.noding import (
+    Geometries,
+    Ints,
+    faces_of,
+    first_containing,
+    inner_points,
+    merge,
+    outlines,
+)
+from gridmap.units.unit_table import about_dedicated, about_repairs, about_shift, unit_frame
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def attach(
+    units: gpd.GeoDataFrame,
+    jurisdictions: gpd.GeoDataFrame,
+    *,
+    barriers: gpd.GeoDataFrame | Iterable[gpd.GeoDataFrame] | None = None,
+    whole: gpd.GeoDataFrame | None = None,
+    dedicated: gpd.GeoDataFrame | None = None,
+    levels: Sequence[str] | None = None,
+    code: str | None = None,
+    count: str | None = None,
+    repair: bool = True,
+    crs: Any = None,
+) -> gpd.GeoDataFrame:
+    """Use given polygons as units, each in the jurisdiction that holds most of it.
+
+    The units are not cut. The boundary is their union, and so is each jurisdiction: how far
+    these differ from the outlines given is said, for each, in ``attrs["jurisdictions"]``. Units
+    that do not tile are repaired, and each place is listed.
+
+    Parameters
+    ----------
+    units : GeoDataFrame
+        Polygons with a column of households.
+    jurisdictions : GeoDataFrame
+        The areas that no cell may cross.
+    barriers : GeoDataFrame or list of GeoDataFrame, optional
+        Rivers, railways and motorways among them tell on which side a unit lies.
+    whole : GeoDataFrame, optional
+        Compounds; units inside one are united.
+    dedicated : GeoDataFrame, optional
+        Areas whose units are of kind "dedicated".
+    levels, code, count, repair, crs
+        As in `subdivide`.
+
+    Returns
+    -------
+    GeoDataFrame
+        As `subdivide` returns it.
+
+    Raises
+    ------
+    InputError
+        When counts, codes or geometries are not what is needed, or no unit lies in a jurisdiction.
+    CoverageError
+        When the units overlap in earnest, or leave slivers and `repair` is off.
+
+    Examples
+    --------
+    >>> import geopandas as gpd
+    >>> atoms = gpd.GeoDataFrame(
+    ...     {"households": [70, 80]}, geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> town = gpd.GeoDataFrame({"town": ["A"]}, geometry=[shapely.box(0, 0, 9, 5)], crs=4547)
+    >>> attach(atoms, town, levels=["town"])["households"].tolist()
+    [70, 80]
+    """
+    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
+    given = read_units(units, place.crs, count, repair)
+    lines = read_barriers(barriers, place.crs, shapely.total_bounds(given.polygons))
+    reserved = read_areas("dedicated", dedicated, place.crs)
+    compounds = read_areas("whole", whole, place.crs)
+    owner = largest_overlap(given.polygons, place)
+    if (owner < 0).all():
+        raise InputError(
+            "`units` lie outside every jurisdiction. Check the CRS of both, and `.total_bounds`."
+        )
+    without = _without_units(given, owner, place)
+    result = _gather(given, owner, place, lines, reserved, compounds)
+    positions = {code: k for k, code in enumerate(place.codes)}
+    of = np.array([positions[parent] for parent in result["parent"]], dtype=np.int64)
+    tiled = check_tiling(result.geometry.to_numpy(), of, place.codes)
+    said = [*place.notes, *given.notes, *lines.notes, *reserved.notes, *compounds.notes]
+    said += about_dedicated(result) + _about_without(without)
+    result.attrs.update(_facts(given, owner, place, tiled, said) | {"without_units": without})
+    return result
+
+
+def largest_overlap(polygons: Geometries, place: Jurisdictions) -> Ints:
+    """Return the jurisdiction that holds most of each polygon, or -1."""
+    owner = np.full(len(polygons), -1, dtype=np.int64)
+    tree = shapely.STRtree(place.pieces)
+    unit, piece = tree.query(polygons, predicate="covered_by")
+    owner[unit] = place.owner[piece]
+    rest = np.flatnonzero(owner < 0)
+    unit, piece = tree.query(polygons[rest], predicate="intersects")
+    n = np.int64(len(place.codes))
+    area = shapely.area(shapely.intersection(polygons[rest[unit]], place.pieces[piece]))
+    pair, group = np.unique(unit * n + place.owner[piece], return_inverse=True)
+    total = np.bincount(group, weights=area, minlength=len(pair))
+    order = np.lexsort((-pair, total, pair // n))
+    order = order[total[order] > 0]
+    owner[rest[pair[order] // n]] = pair[order] % n  # the largest is written last
+    return owner
+
+
+def _without_units(given: Given, owner: Ints, place: Jurisdictions) -> list[str]:
+    """Return the jurisdictions whose ground belongs to units of others; refuse bare ones."""
+    empty = np.setdiff1d(np.arange(len(place.codes)), owner)
+    pieces = np.flatnonzero(np.isin(place.owner, empty))
+    unit, piece = shapely.STRtree(given.polygons).query(
+        place.pieces[pieces], predicate="intersects"
+    )[::-1]
+    shared = shapely.area(shapely.intersection(given.polygons[unit], place.pieces[pieces[piece]]))
+    n = len(place.codes)
+    covered = np.bincount(place.owner[pieces[piece]], weights=shared, minlength=n)
+    size = np.bincount(place.owner, weights=shapely.area(place.pieces), minlength=n)
+    bare = np.isin(np.arange(n), empty) & (covered < size / 2)
+    if bare.any():
+        raise InputError(
+            f"`units` leave jurisdictions bare, which would be a gap: {named(place.codes, bare)}. "
+            f"Add the units that are missing there, or leave these jurisdictions out."
+        )
+    return [place.codes[k] for k in empty.tolist()]
+
+
+def _gather(
+    given: Given,
+    owner: Ints,
+    place: Jurisdictions,
+    lines: Barriers,
+    reserved: Areas,
+    compounds: Areas,
+) -> gpd.GeoDataFrame:
+    """Return the units inside jurisdictions as a frame, those of one compound united."""
+    inside = owner >= 0
+    polygons, count, owner = given.polygons[inside], given.households[inside], owner[inside]
+    points = inner_points(polygons)
+    special = first_containing(points, reserved.polygons)
+    compound = np.where(special < 0, first_containing(points, compounds.polygons), -1)
+    alone = np.where(compound < 0, np.arange(len(polygons)), -1)
+    _, first, group = np.unique(
+        np.c_[owner, compound, alone], axis=0, return_index=True, return_inverse=True
+    )
+    merged, keep = merge(polygons, first[group.reshape(-1)])
+    order = np.lexsort((keep, owner[keep]))
+    merged, keep = merged[order], keep[order]
+    where = homes_in(merged, shapely.get_coordinates(points))
+    households = np.zeros(len(merged), dtype=np.int64)
+    np.add.at(households, where, count)
+    special, compound = special[keep], compound[keep]
+    name = np.array([*reserved.names, ""], dtype=object)[special]
+    name = np.where(compound >= 0, np.array([*compounds.names, ""], dtype=object)[compound], name)
+    columns = {
+        "households": households,
+        "kind": np.where(special >= 0, "dedicated", "residential"),
+        "block": np.arange(len(merged)),
+        "path": np.full(len(merged), "", dtype=object),
+        "side": _sides(merged, owner[keep], households, lines),
+        "name": name,
+    }
+    return unit_frame(place, owner[keep], columns, merged)
+
+
+def _sides(polygons: Geometries, owner: Ints, households: Ints, lines: Barriers) -> Ints:
+    """Number the regions between hard barriers by the region of a point inside each unit."""
+    hard = lines.lines[lines.hard]
+    if not len(hard):
+        return np.zeros(len(polygons), dtype=np.int64)
+    around = tiled_outlines(polygons, owner, int(owner.max()) + 1)
+    between = faces_of(np.concatenate([outlines(around), hard]))
+    points = inner_points(polygons)
+    region = first_containing(points, between)
+    water = first_containing(points, lines.water) >= 0
+    touch = contacts(polygons)
+    soft = touch.neighbours & (region[touch.i] == region[touch.j])
+    soft &= owner[touch.i] == owner[touch.j]
+    return inhabited(regions(water, owner, touch, soft), owner, households, touch)
+
+
+def _facts(
+    given: Given, owner: Ints, place: Jurisdictions, tiled: Geometries, notes: list[Note]
+) -> dict[str, Any]:
+    """Return what was counted, left out, mended and moved, as plain data."""
+    lost = owner < 0
+    shifts, shares = outline_shifts(place.given, tiled), difference_shares(place.given, tiled)
+    outside = np.unique(given.row[lost & (given.households > 0)]).tolist()
+    notes = [*notes, _about_match(), *about_shift(shifts, place), *_about_shares(shares, place)]
+    mended = [described(mend, given.labels) for mend in given.mends if mend.given_to >= 0]
+    notes += about_repairs(place.repaired) + about_repairs(mended, "Units")
+    if lost.any():
+        notes.append(_about_lost(int(lost.sum()), int(given.households[lost].sum())))
+    return {
+        "levels": list(place.levels),
+        "households_in": int(given.households[~lost].sum()),
+        "households_outside": int(given.households[lost].sum()),
+        "outside": [as_plain(given.labels[k]) for k in outside],
+        "repaired": place.repaired + mended,
+        "notes": notes,
+        "deviation_m": float(shifts.max()),
+        "jurisdictions": {
+            code: {"area_share": round(float(share), 6), "deviation_m": round(float(shift), 3)}
+            for code, share, shift in zip(place.codes, shares, shifts, strict=True)
+        },
+    }
+
+
+def _about_match() -> Note:
+    """Say how units were matched to jurisdictions."""
+    return note(
+        "Units were used as given, each in the jurisdiction of its largest overlap; the boundary "
+        "is their union.",
+        "单元按原样采用，归入重叠面积最大的社区；外边界为全部单元之并。",
+    )
+
+
+def _about_shares(shares: Any, place: Jurisdictions) -> list[Note]:
+    """Say how much the area of the jurisdictions deviates."""
+    median, worst = float(np.median(shares)), int(np.argmax(shares))
+    return [
+        note(
+            f"Between the units of a jurisdiction and its outline lies {median:.1%} of its area in "
+            f"the median, at most {shares[worst]:.1%} ({place.codes[worst]}).",
+            f"社区的单元与其给定界线之间的面积差中位数为 {median:.1%}，最大 {shares[worst]:.1%}"
+            f"（{place.codes[worst]}）。",
+        )
+    ]
+
+
+def _about_without(codes: list[str]) -> list[Note]:
+    """Say which jurisdictions have no unit of their own."""
+    if not codes:
+        return []
+    called = ", ".join(codes[:5]) + (", …" if len(codes) > 5 else "")
+    return [
+        note(
+            f"Jurisdictions without a unit of their own, whose ground belongs to units of their "
+            f"neighbours and which get no cell: {len(codes)} ({called}).",
+            f"有 {len(codes)} 个社区没有自己的单元（{called}），其地面归入相邻社区的单元，"
+            f"不另设网格。",
+        )
+    ]
+
+
+def _about_lost(units: int, households: int) -> Note:
+    """Say how many units lie outside."""
+    return note(
+        f"Units outside every jurisdiction: {units:,}, with {households:,} households; left out.",
+        f"{units:,} 个单元（{households:,} 户）位于所有社区之外，未采用。",
+    )

@@ -1,0 +1,187 @@
+"""Barriers: streets, railways and water, of which some are hard to cross."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap.errors import InputError
+from gridmap.units.inputs import Bools, Note, check_frame, moved, note, usable, valid_polygons
+from gridmap.units.noding import LATTICE, Floats, Geometries, outlines
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+KINDS = ("kind", "class", "barrier", "fclass", "type")
+"""Columns that may tell what a barrier is, in this order."""
+NETWORKS = ("railway", "waterway", "highway")
+"""OpenStreetMap's columns: the barrier is of the kind whose column is filled in."""
+HARD = (
+    "river", "canal", "rail", "motorway", "expressway", "freeway", "water", "lake",
+    "河", "江", "运河", "铁路", "铁道", "高速", "快速路", "水",
+)  # fmt: skip
+"""Words in a kind that make a barrier hard: nobody walks across it."""
+SOFT = ("abandon", "disused", "razed", "proposed", "tram", "light_rail", "停用", "废弃")
+"""Words that make it soft all the same."""
+WAYS = (
+    "street", "road", "arterial", "highway", "motorway", "expressway", "freeway", "rail",
+    "pedestrian", "footway", "path", "街", "路", "道", "高速",
+)  # fmt: skip
+"""Words that tell a polygon is the ground of a way, and no water."""
+TRACKS = ("rail", "铁路", "铁道", "motorway", "高速")
+"""Kinds drawn as parallel lines: the strips between them are one barrier."""
+
+
+@dataclass(frozen=True)
+class Barriers:
+    """Barriers as arrays in the metric CRS.
+
+    Attributes
+    ----------
+    lines : ndarray of LineString or MultiLineString
+        Everything a block may end at, shores included.
+    hard : ndarray of bool
+        Which of the lines are hard to cross.
+    tracks : ndarray of bool
+        Which of the lines are drawn as parallel tracks, or are the two sides of a way.
+    water : ndarray of Polygon or MultiPolygon
+        Water areas.
+    notes : list
+        What the planner should know.
+    """
+
+    lines: Geometries
+    hard: Bools
+    tracks: Bools
+    water: Geometries
+    notes: list[Note]
+
+
+def read_barriers(
+    barriers: gpd.GeoDataFrame | Iterable[gpd.GeoDataFrame] | None, crs: Any, extent: Floats
+) -> Barriers:
+    """Bring one or many layers of barriers into the metric CRS and tell hard from soft.
+
+    Parameters
+    ----------
+    barriers : GeoDataFrame or list of GeoDataFrame
+        Lines, or polygons of water or of the ground of ways. A column `kind` (or `class`,
+        `fclass`, `type`, or the columns of OpenStreetMap) says what they are.
+    crs : CRS
+        Of the jurisdictions, in metres.
+    extent : ndarray of float
+        Bounds of the jurisdictions; barriers that lie elsewhere are left out.
+    """
+    layers = _layers(barriers)
+    lines: list[Geometries] = []
+    water: list[Geometries] = []
+    kinds, tracks, notes = [], [], []
+    for number, layer in enumerate(layers):
+        name = "barriers" if len(layers) == 1 else f"barriers[{number}]"
+        check_frame(name, layer)
+        geometry, said = moved(name, layer, crs)
+        notes += said + _about_unusable(name, geometry)
+        near = usable(geometry) & _near(geometry, extent)
+        areal = near & (shapely.get_dimensions(geometry) == 2)
+        linear = near & (shapely.get_dimensions(geometry) == 1)
+        kind = kinds_of(layer)
+        way = areal & _has(kind, WAYS)
+        lines += [geometry[linear], shapely.boundary(valid_polygons(geometry[way])[0])]
+        kinds += [kind[linear], kind[way]]
+        tracks += [_has(kind[linear], TRACKS), np.ones(int(way.sum()), dtype=bool)]
+        water.append(valid_polygons(geometry[areal & ~way])[0])
+    streams, shore = np.concatenate([*lines, []]), outlines(np.concatenate([*water, []]))
+    kind = np.concatenate([*kinds, []]).astype(object)
+    return Barriers(
+        np.concatenate([streams, shore]),
+        np.concatenate([_has(kind, HARD) & ~_has(kind, SOFT), np.ones(len(shore), dtype=bool)]),
+        np.concatenate([*tracks, np.zeros(len(shore), dtype=bool)]),
+        np.concatenate([*water, []]).astype(object),
+        notes,
+    )
+
+
+def kinds_of(layer: gpd.GeoDataFrame) -> np.typing.NDArray[np.object_]:
+    """Return what each barrier of a layer is, in lower case; "" where nothing tells."""
+    networks = [column for column in NETWORKS if column in layer.columns]
+    result = pd.Series("", index=range(len(layer)), dtype=object)
+    for column in networks:
+        value = layer[column].astype(object).reset_index(drop=True)
+        known = value.notna() & (result == "")
+        result[known] = value[known].astype(str)
+    told = next((column for column in KINDS if column in layer.columns), None)
+    if told is not None:
+        value = layer[told].astype(object).reset_index(drop=True)
+        result = result.where(result != "", value.where(value.notna(), "").astype(str))
+    return np.asarray(result.str.lower().to_numpy(), dtype=object)
+
+
+def along(points: Any, lines: Geometries) -> Bools:
+    """Tell which points lie on one of the lines, give or take the rounding of noding."""
+    result = np.zeros(len(points), dtype=bool)
+    if len(points) and len(lines):
+        hits = shapely.STRtree(lines).query(points, predicate="dwithin", distance=4 * LATTICE)
+        result[hits[0]] = True
+    return result
+
+
+def pieces_of(lines: Geometries) -> Geometries:
+    """Cut lines into their segments, which an index searches faster than long lines."""
+    xy, line = shapely.get_coordinates(shapely.get_parts(lines), return_index=True)
+    joined = line[1:] == line[:-1]
+    return np.asarray(
+        shapely.linestrings(np.stack([xy[:-1][joined], xy[1:][joined]], axis=1)), dtype=object
+    )
+
+
+def _layers(barriers: Any) -> list[gpd.GeoDataFrame]:
+    """Return barriers as a list of the layers that hold something."""
+    if barriers is None:
+        return []
+    layers = [barriers] if hasattr(barriers, "geometry") else list(barriers)
+    for layer in layers:
+        if not hasattr(layer, "geometry"):
+            raise InputError(
+                f"`barriers` holds a {type(layer).__name__}; give a GeoDataFrame, or a list of "
+                f"them."
+            )
+    return [layer for layer in layers if len(layer)]
+
+
+def _near(geometry: Geometries, extent: Floats) -> Bools:
+    """Tell which geometries have a bounding box that meets the extent."""
+    box = shapely.bounds(geometry)
+    return np.asarray(
+        (box[:, 0] <= extent[2])
+        & (box[:, 2] >= extent[0])
+        & (box[:, 1] <= extent[3])
+        & (box[:, 3] >= extent[1])
+    )
+
+
+def _about_unusable(name: str, geometry: Geometries) -> list[Note]:
+    """Say how many barriers have no geometry to use."""
+    bad = int((~usable(geometry)).sum() + (shapely.get_dimensions(geometry) == 0).sum())
+    if not bad:
+        return []
+    return [
+        note(
+            f"Rows of `{name}` that are neither lines nor polygons, left out: {bad:,}.",
+            f"`{name}` 有 {bad:,} 行既非线也非面，未采用。",
+        )
+    ]
+
+
+def _has(kinds: np.typing.NDArray[np.object_], words: tuple[str, ...]) -> Bools:
+    """Tell which kinds hold a word: Latin ones at their beginning, or a trail is a rail."""
+    latin = "|".join(word for word in words if word.isascii())
+    other = "|".join(word for word in words if not word.isascii())
+    pattern = re.compile(rf"(?:^|[^a-z])(?:{latin})|{other}")
+    unique, place = np.unique(kinds.astype(str), return_inverse=True)
+    return np.array([pattern.search(kind) is not None for kind in unique], dtype=bool)[place]

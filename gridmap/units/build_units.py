@@ -1,0 +1,181 @@
+"""From blocks, cuts and parcels to units: one last noding, so that the units match exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
+from gridmap.coverage.point_index import CoverageIndex
+from gridmap.partition.units.slivers import AREA, WIDTH, absorb
+from gridmap.partition.units.tree import Paths, settle
+from gridmap.units.blocks import DEDICATED, LAND, Blocks, inside
+from gridmap.units.households import Homes
+from gridmap.units.noding import (
+    Floats,
+    Geometries,
+    Ints,
+    faces_of,
+    inner_points,
+    linework,
+    merge,
+    nearest_or_containing,
+    outlines,
+)
+from gridmap.units.split_blocks import Pieces
+
+
+@dataclass(frozen=True)
+class Woven:
+    """Units as arrays: an exact coverage of the jurisdictions.
+
+    Attributes
+    ----------
+    polygons : ndarray of Polygon
+        The units.
+    source : ndarray of int
+        The block, as `make_blocks` numbered it, that each unit is of.
+    block : ndarray of int
+        Blocks of units, from 0: connected.
+    path : ndarray of str
+        Place in the block's tree of cuts.
+    of_home : ndarray of int
+        Unit of each home, -1 outside.
+    """
+
+    polygons: Geometries
+    source: Ints
+    block: Ints
+    path: Paths
+    of_home: Ints
+
+
+def weave(blocks: Blocks, pieces: Pieces, homes: Homes, home_piece: Ints) -> Woven:
+    """Node blocks, cuts and the shapes they must not cut, and gather the faces to units."""
+    around = _crossed(blocks, pieces, homes, home_piece)
+    shapes = around_shapes(homes, around)
+    faces = faces_of(np.concatenate([linework(blocks.polygons), pieces.cuts, outlines(shapes)]))
+    points = inner_points(faces)
+    label = nearest_or_containing(points, pieces.polygons)
+    faces, points, label = faces[label >= 0], points[label >= 0], label[label >= 0]
+    owner = blocks.owner[pieces.block]
+    label = _led_round(points, label, shapes, home_piece[around], owner)
+    polygons, label = merge(faces, label)
+    polygons, label = _without_crumbs(polygons, label, blocks, pieces, homes)
+    order = np.lexsort((pieces.path[label].astype(str), pieces.block[label], owner[label]))
+    polygons, label = polygons[order], label[order]
+    block, path = settle(pieces.block[label], pieces.path[label], contacts(polygons))
+    final = np.lexsort((path.astype(str), block))
+    polygons, label = polygons[final], label[final]
+    return Woven(
+        polygons,
+        pieces.block[label],
+        block[final],
+        path[final],
+        homes_in(polygons, homes.xy),
+    )
+
+
+def homes_in(polygons: Geometries, xy: Floats) -> Ints:
+    """Return the polygon of each point, exactly one also on borders; -1 outside.
+
+    A point on a shared border belongs to the polygon east of it, one on the outer rim to the
+    polygon it touches.
+    """
+    if not len(polygons):
+        return np.full(len(xy), -1, dtype=np.int64)
+    return CoverageIndex(polygons).locate(xy[:, 0], xy[:, 1]).astype(np.int64) - 1
+
+
+def around_shapes(homes: Homes, chosen: Ints) -> Geometries:
+    """Return the shapes of some homes."""
+    return np.empty(0, dtype=object) if homes.shapes is None else homes.shapes[chosen]
+
+
+def _crossed(blocks: Blocks, pieces: Pieces, homes: Homes, home_piece: Ints) -> Ints:
+    """Return the homes whose shape a border would cut, although it need not.
+
+    A shape without households that a barrier crosses is a street or a park as a parcel: it may be
+    cut by barriers, and then by other lines as well.
+    """
+    if homes.shapes is None:
+        return np.empty(0, dtype=np.int64)
+    whole = np.zeros(len(homes.shapes), dtype=bool)
+    whole[shapely.STRtree(blocks.polygons).query(homes.shapes, predicate="covered_by")[0]] = True
+    hit = np.zeros(len(homes.shapes), dtype=bool)
+    if len(pieces.cuts):
+        shape, cut = shapely.STRtree(pieces.cuts).query(homes.shapes, predicate="intersects")
+        hit[shape[~shapely.touches(homes.shapes[shape], pieces.cuts[cut])]] = True
+    return np.flatnonzero((home_piece >= 0) & np.where(whole, hit, homes.count > 0))
+
+
+def _led_round(
+    points: Geometries, label: Ints, shapes: Geometries, of_shape: Ints, owner: Ints
+) -> Ints:
+    """Give faces inside a shape to the piece that holds the shape, unless a jurisdiction ends."""
+    if not len(shapes):
+        return label
+    point, shape = shapely.STRtree(shapes).query(points, predicate="within")
+    same = owner[label[point]] == owner[of_shape[shape]]
+    point, shape = point[same], shape[same]
+    order = np.lexsort((-shape, point))
+    result = label.copy()
+    result[point[order]] = of_shape[shape[order]]  # the first is written last
+    return result
+
+
+def _without_crumbs(
+    polygons: Geometries, label: Ints, blocks: Blocks, pieces: Pieces, homes: Homes
+) -> tuple[Geometries, Ints]:
+    """Join slivers without households with a neighbour, rather of their own block and branch."""
+    where = homes_in(polygons, homes.xy)
+    found = where >= 0
+    count = np.bincount(where[found], weights=homes.count[found], minlength=len(polygons))
+    block = pieces.block[label]
+    area = shapely.area(polygons)
+    edges = inside(shared_edges(polygons), blocks.owner[block])
+    touch = pair_up(edges.i, edges.j, edges.length, len(polygons))
+    width = 2 * area / shapely.length(polygons)
+    crumb = (count == 0) & ((area < AREA) | (width < WIDTH))
+    near = crumb[touch.i] | crumb[touch.j]
+    touch = Contacts(touch.i[near], touch.j[near], touch.length[near])
+    rank = _kinship(label[touch.i], label[touch.j], blocks, pieces)
+    group = absorb(
+        area,
+        shapely.length(polygons),
+        touch,
+        rank=rank,
+        fixed=(count > 0) | _largest_special(area, block, blocks),
+    )
+    order = np.lexsort((-np.arange(len(area)), area, count > 0))
+    largest = np.empty(len(area), dtype=np.int64)
+    largest[group[order]] = order  # the largest that bears households is written last
+    merged, keep = merge(polygons, largest[group])
+    return merged, label[keep]
+
+
+def _kinship(a: Ints, b: Ints, blocks: Blocks, pieces: Pieces) -> Ints:
+    """Rank contacts: the same block by common branches, then the same side, then land."""
+    first, second = pieces.block[a], pieces.block[b]
+    rank = np.where(blocks.side[first] == blocks.side[second], 2, 0)
+    rank -= (blocks.use[first] == DEDICATED) | (blocks.use[second] == DEDICATED)
+    for k in np.flatnonzero(first == second):
+        rank[k] = 3 + _common(pieces.path[a[k]], pieces.path[b[k]])
+    return rank
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many digits two paths have in common."""
+    short = min(len(one), len(other))
+    return next((k for k in range(short) if one[k] != other[k]), short)
+
+
+def _largest_special(area: Floats, block: Ints, blocks: Blocks) -> np.typing.NDArray[np.bool_]:
+    """Tell which polygons are the main piece of water, a dedicated area or a compound."""
+    order = np.lexsort((area, block))
+    last = np.r_[block[order][1:] != block[order][:-1], True]
+    result = np.zeros(len(area), dtype=bool)
+    result[order[last]] = blocks.use[block[order[last]]] != LAND
+    return result

@@ -1,0 +1,197 @@
+"""Households: how many live where, and what must not be cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from gridmap.errors import InputError
+from gridmap.units.inputs import (
+    Bools,
+    Note,
+    check_frame,
+    moved,
+    named,
+    note,
+    usable,
+    valid_polygons,
+    whole_numbers,
+)
+from gridmap.units.noding import Floats, Geometries, Ints, first_containing
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+COUNT = "households"
+ID = "building_id"
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Places where households live, as arrays.
+
+    Attributes
+    ----------
+    xy : ndarray of float, shape (n, 2)
+        A point inside each.
+    count : ndarray of int
+        Households of each.
+    shapes : ndarray of Polygon or MultiPolygon, or None
+        Footprints or parcels, which no border may cut; None for points.
+    compound : ndarray of int
+        Places of one compound bear the same number; -1 for none.
+    labels : list
+        What the caller's index calls each.
+    notes : list
+        What the planner should know.
+    """
+
+    xy: Floats
+    count: Ints
+    shapes: Geometries | None
+    compound: Ints
+    labels: list[Any]
+    notes: list[Note]
+
+    def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
+        """Return homes whose shapes stand in the jurisdiction that holds most of them."""
+        if self.shapes is None:
+            return self
+        tree = shapely.STRtree(pieces)
+        whole = np.zeros(len(self.shapes), dtype=bool)
+        whole[tree.query(self.shapes, predicate="covered_by")[0]] = True
+        rest = np.flatnonzero(~whole)
+        shape, piece = tree.query(self.shapes[rest], predicate="intersects")
+        part = shapely.intersection(self.shapes[rest[shape]], pieces[piece])
+        area = shapely.area(part)
+        most = area >= shapely.area(self.shapes[rest[shape]]) / 2
+        order = np.lexsort((-owner[piece], area, shape))
+        order = order[most[order]]
+        xy = self.xy.copy()
+        points = shapely.get_coordinates(shapely.point_on_surface(part[order]))
+        xy[rest[shape[order]]] = points  # the largest part is written last
+        return replace(self, xy=xy)
+
+
+def read_homes(
+    frame: gpd.GeoDataFrame, crs: Any, *, count: str | None = None, compound: str | None = None
+) -> Homes:
+    """Check households and bring them into a metric CRS.
+
+    Raises
+    ------
+    InputError
+        When counts are missing, negative, fractional or text, geometries are lines, or a row with
+        households has no position.
+    """
+    check_frame("households", frame)
+    labels = list(frame.index)
+    counts, notes = counts_of("households", frame, count, labels)
+    notes += _about_repeats(frame)
+    geometry, said = moved("households", frame, crs)
+    there = usable(geometry)
+    areal = _are_polygons(geometry[there])
+    if areal:
+        geometry[there] = valid_polygons(geometry[there])[0]
+        there &= ~shapely.is_empty(geometry)  # a ring without area
+    _refuse_placeless(labels, counts, there)
+    geometry = geometry[there]
+    return Homes(
+        shapely.get_coordinates(shapely.point_on_surface(geometry)),
+        counts[there],
+        geometry if areal else None,
+        _compounds(frame, compound)[there],
+        [label for label, ok in zip(labels, there, strict=True) if ok],
+        notes + said,
+    )
+
+
+def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None:
+    """Refuse households that are nowhere; an empty row without households loses nothing."""
+    lost = ~there & (counts > 0)
+    if lost.any():
+        raise InputError(
+            f"`households` has no position in {named(labels, lost)} (empty, without area, NaN or "
+            f"infinite), {int(counts[lost].sum()):,} households in all. "
+            "Locate them, or set their count to 0."
+        )
+
+
+def counts_of(
+    name: str, frame: gpd.GeoDataFrame, count: str | None, labels: Sequence[Any]
+) -> tuple[Ints, list[Note]]:
+    """Return the households of each row: of the column named, of `households`, or one each."""
+    if count is not None and count not in frame.columns:
+        raise InputError(
+            f"`{name}` has no column {count!r}; it has "
+            f"{', '.join(map(str, frame.columns.drop(frame.geometry.name)))}."
+        )
+    column = count or (COUNT if COUNT in frame.columns else None)
+    if column is not None:
+        counts = whole_numbers(name, column, frame[column], labels)
+        if not counts.any():
+            raise InputError(
+                f"`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name the "
+                f"column that holds the households: `count=`, `--count`."
+            )
+        return counts, []
+    return np.ones(len(frame), dtype=np.int64), [
+        note(
+            f"`{name}` has no column {COUNT!r}: each row counts as one household.",
+            f"`{name}` 没有户数列 {COUNT!r}：每行按一户计。",
+        )
+    ]
+
+
+def _about_repeats(frame: gpd.GeoDataFrame) -> list[Note]:
+    """Say how many rows repeat an identifier; all of them are counted."""
+    repeats = int(frame[ID].duplicated().sum()) if ID in frame.columns else 0
+    repeats = repeats or int(frame.index.duplicated().sum())
+    if not repeats:
+        return []
+    return [
+        note(
+            f"Rows of `households` that repeat an identifier, each counted: {repeats:,}.",
+            f"`households` 有 {repeats:,} 行编号重复；每行均已计入。",
+        )
+    ]
+
+
+def _are_polygons(geometry: Geometries) -> bool:
+    """Tell polygons from points; refuse lines and mixtures."""
+    dimension = np.unique(shapely.get_dimensions(geometry))
+    if len(dimension) > 1 or 1 in dimension:
+        raise InputError(
+            "`households` mixes points, lines or polygons; give points or polygons only, such as "
+            "`households[households.geom_type == 'Point']`."
+        )
+    return bool(len(dimension)) and int(dimension[0]) == 2
+
+
+def _compounds(frame: gpd.GeoDataFrame, column: str | None) -> Ints:
+    """Number the compounds that a column names."""
+    if column is None:
+        return np.full(len(frame), -1, dtype=np.int64)
+    if column not in frame.columns:
+        raise InputError(
+            f"`whole` names the column {column!r}, which `households` does not have. Give one of "
+            f"its columns, or a frame of compounds."
+        )
+    names = frame[column].fillna("").astype(str).str.strip()
+    _, number = np.unique(names.to_numpy(dtype=object).astype(str), return_inverse=True)
+    return np.where((names == "").to_numpy(), -1, number).astype(np.int64)
+
+
+def fill(homes: Homes, pieces: Geometries, share: float) -> bool:
+    """Tell whether the shapes of homes cover so large a share of some polygons."""
+    if homes.shapes is None:
+        return False
+    shapes = homes.shapes[first_containing(shapely.points(homes.xy), pieces) >= 0]
+    needed = share * float(shapely.area(pieces).sum())
+    if float(shapely.area(shapes).sum()) < needed:
+        return False
+    return float(shapely.area(shapely.union_all(shapes))) >= needed  # overlaps count once

@@ -1,0 +1,267 @@
+"""Jurisdictions: their codes and levels, and their outlines made to tile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap.errors import CoverageError, InputError
+from gridmap.units.inputs import (
+    Note,
+    as_text,
+    check_frame,
+    check_polygons,
+    moved,
+    named,
+    note,
+    valid_polygons,
+    working_crs,
+)
+from gridmap.units.noding import Geometries, Ints
+from gridmap.units.tiling import Mend, overlap_shares, tile
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+LEVELS = ("district", "street", "community")
+"""Columns that are taken for levels when none are named."""
+RESERVED = frozenset(
+    {"area_m2", "block", "code", "geometry", "households", "kind", "name", "parent", "path", "side"}
+)
+"""Columns of units and cells, which no level may be called."""
+TOO_MUCH = 0.05
+"""Share of the smaller jurisdiction from which an overlap is a contradiction, not a sliver."""
+
+
+@dataclass(frozen=True)
+class Jurisdictions:
+    """Jurisdictions in a metric CRS, as given and as a coverage.
+
+    Attributes
+    ----------
+    codes : list of str
+        The code of each.
+    levels : tuple of str
+        Columns of the hierarchy, coarse to fine.
+    table : DataFrame
+        The level columns, one row each.
+    given : ndarray of Polygon or MultiPolygon
+        The outlines as they came, in the metric CRS.
+    pieces : ndarray of Polygon
+        A coverage of connected pieces on the lattice.
+    owner : ndarray of int
+        Position of the jurisdiction of each piece.
+    crs : CRS
+        In metres.
+    repaired, notes : list
+        What was mended, and what the planner should know.
+    """
+
+    codes: list[str]
+    levels: tuple[str, ...]
+    table: pd.DataFrame
+    given: Geometries
+    pieces: Geometries
+    owner: Ints
+    crs: Any
+    repaired: list[dict[str, Any]]
+    notes: list[Note]
+
+
+def read_jurisdictions(
+    frame: gpd.GeoDataFrame,
+    *,
+    levels: Sequence[str] | None = None,
+    code: str | None = None,
+    repair: bool = True,
+    crs: Any = None,
+) -> Jurisdictions:
+    """Check jurisdictions and make them tile exactly.
+
+    Raises
+    ------
+    InputError
+        When codes or levels are missing or repeat, or an outline is no polygon.
+    CoverageError
+        When outlines leave slivers or overlap and `repair` is off, or overlap so far that only
+        the planner can tell which is right; ``.defects`` shows where.
+    """
+    check_frame("jurisdictions", frame)
+    codes, table = hierarchy(frame, levels, code)
+    crs, notes = working_crs("jurisdictions", frame, crs)
+    geometry, _ = moved("jurisdictions", frame, crs)
+    check_polygons("jurisdictions", geometry, codes)
+    given, mended = valid_polygons(geometry)
+    tiling = tile(given)
+    _refuse(codes, given, crs, tiling.mends, overlap_shares(tiling, given), mended, repair)
+    gone = np.setdiff1d(np.arange(len(codes)), tiling.owner)
+    if len(gone):
+        raise InputError(
+            f"`jurisdictions` has no area left in {named(codes, np.isin(range(len(codes)), gone))}"
+            f" once overlaps are settled. Drop what repeats."
+        )
+    holes = [mend for mend in tiling.mends if mend.kind == "hole"]
+    if holes:
+        notes.append(_about_holes(holes))
+    repaired = [_ring(codes[k], geometry[k]) for k in mended.tolist()]
+    repaired += [described(mend, codes) for mend in tiling.mends if mend.kind != "hole"]
+    return Jurisdictions(
+        codes,
+        tuple(table.columns),
+        table,
+        given,
+        tiling.polygons,
+        tiling.owner,
+        crs,
+        repaired,
+        notes,
+    )
+
+
+def hierarchy(
+    frame: gpd.GeoDataFrame, levels: Sequence[str] | None, code: str | None
+) -> tuple[list[str], pd.DataFrame]:
+    """Return the code of each jurisdiction and its level columns, coarse to fine."""
+    levels = [levels] if isinstance(levels, str) else levels
+    for column in [*(levels or ()), *([code] if code else [])]:
+        if column not in frame.columns:
+            raise InputError(
+                f"`jurisdictions` has no column {column!r}; it has "
+                f"{', '.join(map(str, frame.columns.drop(frame.geometry.name)))}."
+            )
+    if taken := sorted(RESERVED.intersection(levels or ())):
+        raise InputError(
+            f"`levels` names {taken[0]!r}, a column that units and cells have themselves. Rename "
+            f"it: `jurisdictions.rename(columns={{{taken[0]!r}: 'community'}})`."
+        )
+    chosen = list(levels) if levels else [c for c in LEVELS if c in frame.columns]
+    code = code or ("code" if "code" in frame.columns else None)
+    if chosen:
+        table = pd.DataFrame({c: as_text(frame[c]) for c in chosen})
+    else:
+        only = as_text(frame[code]) if code else [str(label) for label in frame.index]
+        table = pd.DataFrame({code if code and code not in RESERVED else LEVELS[-1]: only})
+    codes = as_text(frame[code]) if code else _codes_from(table)
+    _check_codes(codes, code or table.columns[-1])
+    for column in table:
+        empty = (table[column] == "").to_numpy()
+        if empty.any():
+            raise InputError(
+                f"`jurisdictions` column {column!r} is missing in {named(codes, empty)}. "
+                f"Fill it in, or leave the level out."
+            )
+    return codes, table
+
+
+def _codes_from(table: pd.DataFrame) -> list[str]:
+    """Return the finest names where they are unique, else names with all their levels."""
+    finest = table.iloc[:, -1]
+    if finest.is_unique:
+        return list(finest)
+    return ["/".join(row) for row in table.itertuples(index=False)]
+
+
+def _check_codes(codes: list[str], column: str) -> None:
+    """Refuse codes that are empty or repeat."""
+    if "" in codes:
+        raise InputError(
+            f"`jurisdictions` column {column!r} is missing in "
+            f"{named(range(len(codes)), np.array(codes) == '')}. Give every jurisdiction a code."
+        )
+    twice = [c for c, times in Counter(codes).items() if times > 1]
+    if twice:
+        listed = ", ".join(map(repr, twice[:3])) + (", …" if len(twice) > 3 else "")
+        raise InputError(
+            f"`jurisdictions` repeats {listed} in column {column!r}. Unite the rows with "
+            f"`jurisdictions.dissolve({column!r})`, or name a unique column: `code=`, `--code`."
+        )
+
+
+def _refuse(
+    codes: list[str],
+    given: Geometries,
+    crs: Any,
+    mends: list[Mend],
+    shares: dict[tuple[int, int], float],
+    mended: Ints,
+    repair: bool,
+) -> None:
+    """Raise when the outlines contradict each other, or need repair that is not wanted."""
+    worst = max(shares, key=lambda pair: shares[pair], default=None)
+    if worst is not None and shares[worst] > TOO_MUCH:
+        a, b = worst
+        raise CoverageError(
+            f"`jurisdictions` {codes[a]!r} and {codes[b]!r} share {shares[worst]:.0%} of the "
+            f"smaller one, which is no sliver. Cut the one out of the other, or drop one.",
+            defects(mends, codes, crs),
+        )
+    slivers = [mend for mend in mends if mend.kind != "hole"]
+    if repair or not (slivers or len(mended)):
+        return
+    if len(mended):
+        raise InputError(
+            f"`jurisdictions` has rings that cross themselves in "
+            f"{named(codes, np.isin(range(len(codes)), mended))}. Mend them with "
+            f"`shapely.make_valid`, or leave `repair` on."
+        )
+    raise CoverageError(
+        f"`jurisdictions` leave slivers and overlaps: {len(slivers)} "
+        f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, or "
+        f"leave `repair` on.",
+        defects(mends, codes, crs),
+    )
+
+
+def defects(mends: list[Mend], codes: Sequence[str], crs: Any) -> gpd.GeoDataFrame:
+    """Return the places that do not tile as a frame to map."""
+    import geopandas as gpd
+
+    rows = [mend for mend in mends if mend.kind != "hole"]
+    return gpd.GeoDataFrame(
+        {
+            "id": np.arange(1, len(rows) + 1),
+            "kind": [mend.kind for mend in rows],
+            "qualifier": ["sliver" for _ in rows],
+            "cells": [tuple(codes[k] for k in mend.members) for mend in rows],
+            "area_m2": [mend.area for mend in rows],
+            "width_m": [mend.width for mend in rows],
+        },
+        geometry=[mend.geometry for mend in rows],
+        crs=crs,
+    )
+
+
+def described(mend: Mend, codes: Sequence[str]) -> dict[str, Any]:
+    """Return a mended place as plain facts."""
+    x, y = mend.geometry.representative_point().coords[0]
+    return {
+        "kind": mend.kind,
+        "among": [codes[k] for k in mend.members],
+        "given_to": codes[mend.given_to],
+        "area_m2": round(mend.area, 6),
+        "width_m": round(mend.width, 6),
+        "x": round(x, 3),
+        "y": round(y, 3),
+    }
+
+
+def _ring(code: str, geometry: Any) -> dict[str, Any]:
+    """Return a mended ring as plain facts."""
+    return {"kind": "ring-invalid", "among": [code], "reason": shapely.is_valid_reason(geometry)}
+
+
+def _about_holes(holes: list[Mend]) -> Note:
+    """Say which holes between the jurisdictions stay open."""
+    area = sum(hole.area for hole in holes)
+    return note(
+        f"Holes between the jurisdictions, left open as lakes or enclaves: {len(holes)} "
+        f"({area:,.0f} m²).",
+        f"社区之间有 {len(holes)} 处空洞（共 {area:,.0f} 平方米）不属于任何社区，"
+        f"按湖泊或飞地保留。",
+    )

@@ -1,0 +1,178 @@
+"""Cells of an old grid that stay to the last coordinate: carved out first, put back last.
+
+New borders may end on such a cell only where it has a vertex already, as another vertex would
+change it. An end that falls between two vertices moves to the nearer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from gridmap._checks import check_same_crs
+from gridmap.contiguity import contacts
+from gridmap.errors import InputError
+from gridmap.units.blocks import LAND, Blocks
+from gridmap.units.build_units import Woven, homes_in
+from gridmap.units.households import Homes
+from gridmap.units.jurisdictions import Jurisdictions
+from gridmap.units.noding import (
+    Geometries,
+    Ints,
+    faces_of,
+    first_containing,
+    inner_points,
+    linework,
+    merge,
+)
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+SNAP = 1e-3
+"""Metres that borders of jurisdictions may lie beside those of the cells and mean the same."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What stays: the units of the cells, and their jurisdiction once they are carved out."""
+
+    polygons: Geometries
+    codes: list[str]
+    names: list[str]
+    kinds: list[str]
+    owner: Ints
+
+    def __len__(self) -> int:
+        return len(self.polygons)
+
+
+def read_fixed(frame: gpd.GeoDataFrame | None, place: Jurisdictions) -> Fixed:
+    """Return the units of cells that stay, in the CRS of the jurisdictions."""
+    if frame is None or len(frame) == 0:
+        return Fixed(np.empty(0, dtype=object), [], [], [], np.empty(0, dtype=np.int64))
+    import geopandas as gpd
+
+    check_same_crs("locked", frame, "jurisdictions", gpd.GeoSeries(place.pieces, crs=place.crs))
+    size = len(frame)
+    return Fixed(
+        np.asarray(frame.geometry.to_numpy(), dtype=object),
+        [str(code) for code in frame["code"]],
+        [str(name) for name in frame.get("name", [""] * size)],
+        [str(kind) for kind in frame.get("kind", ["residential"] * size)],
+        np.full(size, -1, dtype=np.int64),
+    )
+
+
+def carve(place: Jurisdictions, fixed: Fixed) -> tuple[Jurisdictions, Fixed]:
+    """Take the ground of the cells that stay out of the jurisdictions that hold them.
+
+    Raises
+    ------
+    InputError
+        When a cell does not lie in one jurisdiction.
+    """
+    if not len(fixed):
+        return place, fixed
+    corners = shapely.multipoints(shapely.get_coordinates(fixed.polygons))
+    lines = shapely.snap(linework(place.pieces), corners, SNAP)
+    faces = faces_of(np.concatenate([lines, linework(fixed.polygons)]))
+    points = inner_points(faces)
+    piece = first_containing(points, place.pieces)
+    owner = np.where(piece >= 0, place.owner[piece], len(place.codes))
+    unit = first_containing(points, fixed.polygons)
+    of_cell = _owners(faces, owner, unit, fixed, place)
+    pieces, left = merge(faces, np.where((unit < 0) & (piece >= 0), owner, -1))
+    if not len(pieces):
+        raise InputError("`locked` names every cell, so nothing is left to divide. Unlock some.")
+    return replace(place, pieces=pieces, owner=left), replace(fixed, owner=of_cell)
+
+
+def _owners(faces: Geometries, owner: Ints, unit: Ints, fixed: Fixed, place: Jurisdictions) -> Ints:
+    """Return the one jurisdiction of each unit that stays, that of its cell."""
+    codes, cell = np.unique(fixed.codes, return_inverse=True)
+    held = unit >= 0
+    area = np.zeros((len(codes), len(place.codes) + 1))
+    np.add.at(area, (cell[unit[held]], owner[held]), shapely.area(faces[held]))
+    best = area[:, :-1].argmax(axis=1)
+    for number, code in enumerate(codes.tolist()):
+        shape = shapely.coverage_union_all(fixed.polygons[cell == number])
+        elsewhere = area[number].sum() - area[number, best[number]]
+        if elsewhere > SNAP * shape.length:
+            raise _cannot_stay(
+                code, f"{elsewhere:,.1f} m² of it lie beyond {place.codes[best[number]]}"
+            )
+    return np.asarray(best[cell], dtype=np.int64)
+
+
+def _cannot_stay(code: str, why: str) -> InputError:
+    return InputError(
+        f"`locked` cell {code!r} cannot stay: the new jurisdictions cut it ({why}). Unlock it."
+    )
+
+
+def moored(woven: Woven, owner: Ints, fixed: Fixed) -> Woven:
+    """Let borders of units end on vertices of the cells that stay, and nowhere between them.
+
+    Where moving an end would turn a unit over, the units that meet there become one.
+    """
+    if not len(fixed):
+        return woven
+    from gridmap.partition.units.mooring import Quay
+
+    quay = Quay.of(woven.polygons, owner, fixed.polygons)
+    if (meeting := quay.settle(SNAP)) is not None:
+        near = shapely.distance(fixed.polygons, shapely.Point(meeting)).argmin()
+        where = f"they meet on its border at {meeting[0]:.1f}, {meeting[1]:.1f}"
+        raise _cannot_stay(fixed.codes[near], where)
+    left = quay.left
+    return replace(
+        woven,
+        polygons=quay.polygons[left],
+        source=woven.source[left],
+        block=woven.block[left],
+        path=woven.path[left],
+    )
+
+
+def put_back(woven: Woven, blocks: Blocks, homes: Homes, fixed: Fixed) -> tuple[Woven, Blocks]:
+    """Return units and blocks with the cells that stay behind them, each unit a block."""
+    if not len(fixed):
+        return woven, blocks
+    polygons = np.concatenate([woven.polygons, fixed.polygons])
+    owner = np.r_[blocks.owner[woven.source], fixed.owner]
+    count = len(fixed)
+    first = int(woven.block.max(initial=-1)) + 1
+    return (
+        Woven(
+            polygons,
+            np.r_[woven.source, len(blocks) + np.arange(count)],
+            np.r_[woven.block, first + np.arange(count)],
+            np.r_[woven.path, np.full(count, "", dtype=woven.path.dtype)],
+            homes_in(polygons, homes.xy),
+        ),
+        replace(
+            blocks,
+            polygons=np.concatenate([blocks.polygons, fixed.polygons]),
+            owner=np.r_[blocks.owner, fixed.owner],
+            use=np.r_[blocks.use, np.full(count, LAND)],
+            area=np.r_[blocks.area, np.full(count, -1)],
+            side=np.r_[blocks.side, _sides(polygons, owner, blocks.side[woven.source], fixed)],
+        ),
+    )
+
+
+def _sides(polygons: Geometries, owner: Ints, side: Ints, fixed: Fixed) -> Ints:
+    """Return the side of each unit that stays: that of the neighbour its cell touches most."""
+    codes, cell = np.unique(fixed.codes, return_inverse=True)
+    touch = contacts(polygons)
+    size = len(side)
+    out, back = np.minimum(touch.i, touch.j), np.maximum(touch.i, touch.j)
+    near = (out < size) & (back >= size) & (owner[touch.i] == owner[touch.j])
+    shared = np.zeros((len(codes), int(side.max(initial=-1)) + 1 + len(codes)))
+    shared[np.arange(len(codes)), -1 - np.arange(len(codes))] = 1e-9  # a side of its own
+    np.add.at(shared, (cell[back[near] - size], side[out[near]]), touch.length[near])
+    return np.asarray(shared.argmax(axis=1)[cell], dtype=np.int64)
