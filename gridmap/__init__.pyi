@@ -2,7 +2,7 @@
 
 from .briefings.briefing import briefing as briefing
 from .comparison.compare import compare as compare
-from .comparison.crosswalk import crosswalk as crosswalk
+from .comparison.compare import crosswalk as crosswalk
 from .coverage.prove import prove as prove
 from .coverage.repair import repair as repair
 from .coverage.validate import validate as validate

@@ -18,8 +18,7 @@ from scipy import sparse
 import gridmap as gm
 from gridmap.hotspot_analysis import multiple_testing, significance
 from gridmap.hotspot_analysis.getis_ord import gi_star
-from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD
-from gridmap.hotspot_analysis.score import score
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD, score
 from gridmap.hotspot_analysis.weights import Windows, matrix_of, windows
 
 Counts = NDArray[np.int64]

@@ -12,16 +12,19 @@ import pandas as pd
 from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.briefings import html as parts
+from gridmap.briefings import html as tables
 from gridmap.briefings import text as sentences
 from gridmap.briefings.document import Briefing
 from gridmap.briefings.figures import computed
 from gridmap.briefings.period import FREQUENCY, By
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, level_title, pick
-from gridmap.maps import hot, rates, themes, vendored
+from gridmap.maps import offline as vendored
+from gridmap.maps import themes
+from gridmap.maps import themes as hot
+from gridmap.maps import themes as rates
 from gridmap.maps.basemap import Bounds, Datum, laid
-from gridmap.maps.brief import tables
 from gridmap.maps.heat import heat_image
 from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, as_json, grid_scene, today

@@ -11,16 +11,13 @@ import pandas as pd
 from gridmap._version import __version__
 from gridmap.briefings import charts
 from gridmap.briefings.bounds import SIDES, Bound, as_dict, four_bounds
-from gridmap.briefings.charts import change_text, fact, percent
+from gridmap.briefings.charts import change_text, fact, percent, portrait
 from gridmap.briefings.document import Briefing
-from gridmap.briefings.figures import period_of, spots_of
+from gridmap.briefings.figures import change, period_of, poisson, posted_of, shares, spots_of, trend
 from gridmap.briefings.html import esc
 from gridmap.errors import InputError
 from gridmap.language import Lang, level_title, pick
-from gridmap.maps import vendored
-from gridmap.maps.brief.accounts import poisson, posted_of
-from gridmap.maps.brief.course import change, shares, trend
-from gridmap.maps.brief.portrait import portrait
+from gridmap.maps import offline as vendored
 from gridmap.maps.offline import with_policy
 
 if TYPE_CHECKING:

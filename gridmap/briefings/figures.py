@@ -4,38 +4,441 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import gammaincinv
 
 from gridmap._checks import check_choice, label
-from gridmap.briefings.period import FREQUENCY, By, Window
+from gridmap.briefings.period import FREQUENCY, By, Window, period_label, series, whole_periods
 from gridmap.briefings.period import window as window_of
+from gridmap.dates import moments
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.language import Lang
-from gridmap.maps.brief.accounts import (
-    account,
-    cells_account,
-    hotspot_account,
-    posted_of,
-    proof_account,
-    staffing_account,
-    totals,
-)
-from gridmap.maps.brief.course import (
-    closing,
-    handling,
-    progress,
-    shares,
-    times_of,
-    trend,
-    unknown_words,
-)
-from gridmap.maps.brief.ranking import ranked_level, ranking
 from gridmap.maps.heat import with_places
+from gridmap.maps.themes import area_keys
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
     from gridmap.operations.staffing import Staffing
+
+MOST_WORDS = 6
+FEW = 5  # below it a rate of change says nothing
+
+
+def change(now: int, before: int | None) -> float | None:
+    """Return the relative change, None when the period before is unknown or nearly empty."""
+    return None if before is None or before < FEW else (now - before) / before
+
+
+def times_of(placed: pd.DataFrame) -> pd.Series:
+    """Return the times of incidents as clocks showed them, NaT where unreadable."""
+    return moments(placed["time"], "time", [])
+
+
+def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] | None:
+    """Count the incidents over time, with a running mean over whole periods."""
+    if shown is None:
+        return None
+    time = times_of(placed)[placed["code"].notna()]
+    counts = series(time, shown, by)
+    whole = whole_periods(counts.index, shown)
+    span = {"day": 7, "week": 4, "month": 3}[by]
+    mean = counts.where(whole).rolling(span, min_periods=span).mean()
+    done = counts[whole]
+    last = [int(value) for value in done.iloc[-2:]]
+    return {
+        "by": by,
+        "labels": [period_label(p, by) for p in counts.index],
+        "counts": counts.tolist(),
+        "whole": whole,
+        "mean": [number(value) for value in mean],
+        "span": span,
+        "last": last[-1] if last else None,
+        "last_label": period_label(done.index[-1], by) if last else None,
+        "last_change": change(last[1], last[0]) if len(last) == 2 else None,
+    }
+
+
+def shares(
+    now: pd.DataFrame, before: pd.DataFrame | None, column: str
+) -> list[dict[str, Any]] | None:
+    """Count the commonest words of a column, with their change; the rest in one row."""
+    if column not in now:
+        return None
+    inside = now.loc[now["code"].notna(), column].dropna().astype(str)
+    counts = inside.value_counts()
+    earlier = None if before is None else before[column].astype(str).value_counts()
+    total = int(counts.sum())
+    rows = [
+        {
+            "name": name,
+            "count": int(count),
+            "share": count / total,
+            "change": change(int(count), None if earlier is None else int(earlier.get(name, 0))),
+        }
+        for name, count in counts.head(MOST_WORDS).items()
+    ]
+    if len(counts) > MOST_WORDS:
+        rest = int(counts.iloc[MOST_WORDS:].sum())
+        rows.append({"name": None, "count": rest, "share": rest / total, "change": None})
+    return rows
+
+
+def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
+    """Count at which level cases were handled, from the cell up."""
+    from gridmap.incidents.cases import funnel
+
+    if "handling_level" not in now or not now["handling_level"].notna().any():
+        return None
+    table = funnel(now[now["handling_level"].notna()], of="handling_level", lang=lang)
+    return [
+        {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
+        for _, row in table.iterrows()
+    ]
+
+
+def progress(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
+    """Count how far cases came: each stage includes the later ones."""
+    from gridmap.incidents.cases import funnel
+
+    cases = cases_of(now)
+    if cases is None or cases.empty:
+        return None
+    table = funnel(cases, of="status", lang=lang)
+    return [
+        {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
+        for _, row in table.iterrows()
+    ]
+
+
+def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[str, Any]] | None:
+    """Compute closure and its kin, each with formula, counts and Wilson interval."""
+    from gridmap.incidents.indicators import indicators
+
+    cases = cases_of(now)
+    if cases is None or cases.empty:
+        return None
+    until = shown.until + pd.Timedelta(days=1) if shown else None
+    table = indicators(cases, until=until, lang=lang)
+    return [
+        {
+            "key": key,
+            "name": row["name"],
+            "numerator": int(row["numerator"]),
+            "denominator": int(row["denominator"]),
+            "rate": float(row["rate"]),
+            "low": float(row["low"]),
+            "high": float(row["high"]),
+            "formula": row["formula"],
+        }
+        for key, row in table.iterrows()
+        if pd.notna(row["rate"])
+    ]
+
+
+def unknown_words(now: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the words of statuses and handling levels that are not known."""
+    from gridmap.incidents.cases import strange_words
+
+    cases = cases_of(now)
+    return strange_words(now.drop(columns="status") if cases is None else cases)
+
+
+def cases_of(now: pd.DataFrame) -> pd.DataFrame | None:
+    """Return incidents with their own status back in ``status``, None when they have none."""
+    if "incident_status" not in now:
+        return None
+    return pd.DataFrame(now).drop(columns="status").rename(columns={"incident_status": "status"})
+
+
+def number(value: Any) -> float | None:
+    """Return a float, None for no number."""
+    return None if pd.isna(value) else float(value)
+
+
+TOP_HOTSPOTS = 12
+
+
+def poisson(count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact (Garwood 1936) interval of a count.
+
+    Examples
+    --------
+    >>> low, high = poisson(10)
+    >>> round(low, 2), round(high, 2)
+    (4.8, 18.39)
+    """
+    tail = (1 - confidence) / 2
+    low = float(gammaincinv(count, tail)) if count else 0.0
+    return low, float(gammaincinv(count + 1, 1 - tail))
+
+
+def cells_account(grid: Grid) -> dict[str, Any]:
+    """Count cells, households and how the band was kept."""
+    low, high = grid.band
+    cells = grid.cells
+    homes = cells.loc[cells["kind"] == "residential", "households"]
+    listed = set(grid.exceptions["code"].dropna().astype(str))
+    outside = homes[(homes < low) | (homes > high)]
+    return {
+        "cells": len(cells),
+        "jurisdictions": len(grid.jurisdictions),
+        "residential": len(homes),
+        "dedicated": len(cells) - len(homes),
+        "households": int(cells["households"].sum()),
+        "area_km2": float(cells["area_m2"].sum() / 1e6),
+        "low": low,
+        "high": high,
+        "in_band": int(homes.between(low, high).sum()),
+        "below": int((homes < low).sum()),
+        "above": int((homes > high).sum()),
+        "certified": int(outside.index.isin(listed).sum()),
+        "smallest": _extreme(homes, homes.idxmin() if len(homes) else None),
+        "largest": _extreme(homes, homes.idxmax() if len(homes) else None),
+    }
+
+
+def _extreme(homes: pd.Series, code: str | None) -> dict[str, Any] | None:
+    return None if code is None else {"code": code, "households": int(homes[code])}
+
+
+def proof_account(grid: Grid) -> dict[str, Any]:
+    """Return the verdict of the grid's own proof."""
+    proof = grid.proof
+    return {
+        "verdict": proof.verdict,
+        "edges": int(proof.edges),
+        "leftover": int(proof.leftover),
+        "coverage_hash": proof.coverage_hash,
+    }
+
+
+def account(placed: pd.DataFrame, now: pd.DataFrame) -> dict[str, int]:
+    """Account for every record read: assigned, outside, unusable, and in which period."""
+    status = placed["status"].astype(str)
+    read = len(placed)
+    outside, invalid = int((status == "outside").sum()), int((status == "invalid").sum())
+    untimed = int(times_of(placed).isna().sum()) if "time" in placed else 0
+    return {
+        "read": read,
+        "assigned": read - outside - invalid,
+        "outside": outside,
+        "invalid": invalid,
+        "on_edges": int((status == "boundary").sum()),
+        "untimed": untimed,
+        "in_period": len(now),
+    }
+
+
+def totals(
+    now: pd.DataFrame, before: pd.DataFrame | None, grid: Grid, shown: Window | None
+) -> dict[str, Any]:
+    """Count the incidents of the period in cells, per household, and against the period before."""
+    count = int(now["code"].notna().sum())
+    homes = int(grid.cells["households"].sum())
+    low, high = poisson(count)
+    earlier = None if before is None else int(before["code"].notna().sum())
+    per = 100 / homes if homes else float("nan")
+    return {
+        "count": count,
+        "before": earlier,
+        "change": change(count, earlier),
+        "rate": count * per if homes else None,
+        "rate_low": low * per if homes else None,
+        "rate_high": high * per if homes else None,
+        "per_day": count / shown.days if shown else None,
+    }
+
+
+def hotspot_account(spots: pd.DataFrame, grid: Grid) -> dict[str, Any]:
+    """Count hot and cold cells, the share of incidents in hot ones, and name the strongest."""
+    total = int(spots["incidents"].sum())
+    hot = spots[spots["bin"] > 0]
+    names = grid.cells["name"].reindex(hot.index).astype(str)
+    best = hot.assign(name=names).sort_values("z", ascending=False, kind="stable")
+    codes = grid.cells.index
+    return {
+        "hot": len(hot),
+        "cold": int((spots["bin"] < 0).sum()),
+        "tested": int((spots["gate"].astype(str) == "").sum()),
+        "incidents": int(hot["incidents"].sum()),
+        "share": float(hot["incidents"].sum() / total) if total else None,
+        "top": [
+            {
+                "code": code,
+                "index": int(codes.get_loc(code)),
+                "name": row["name"],
+                "incidents": int(row["incidents"]),
+                "expected": float(row["expected"]),
+                "households": int(row["exposure"]),
+                "z": float(row["z"]),
+                "q": float(row["q"]),
+            }
+            for code, row in best.head(TOP_HOTSPOTS).iterrows()
+        ],
+    }
+
+
+def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:
+    """Match a roster to the cells."""
+    if staff is None:
+        return None
+    from gridmap.operations.staffing import staffing
+
+    return staffing(staff, grid)
+
+
+def staffing_account(posted: Staffing) -> dict[str, Any]:
+    """Count posts by role, per cell, and the cells without a leader or without anybody."""
+    from gridmap.operations.staffing import roles
+
+    row = posted.ratios().iloc[0]
+    distinct = posted.postings.drop_duplicates("post")["role"].value_counts()
+    cells = posted.cells
+    empty = cells.index[cells["status"] == "unstaffed"]
+    return {
+        "posts": int(distinct.sum()),
+        "roles": [
+            {"zh": roles()[role]["zh"], "en": roles()[role]["en"], "posts": int(count)}
+            for role, count in distinct.items()
+        ],
+        "workers": int(row["workers"]),
+        "per_cell": float(row["workers_per_cell"]),
+        "households_per_worker": number(row["households_per_worker"]),
+        "without_leader": int(row["without_leader"]),
+        "unstaffed": len(empty),
+        "overcharged": int(row["overcharged"]),
+        "limit": float(posted.limit),
+    }
+
+
+MOST_PLACES = 40
+
+
+def ranked_level(grid: Grid) -> str:
+    """Choose what is ranked: streets by name, else the finest level with few places."""
+    if not grid.levels:
+        return "parent"
+    for level in grid.levels:
+        if level.lower() in ("street", "街道", "街镇", "镇街", "town", "乡镇"):
+            return level
+    few = [level for level in grid.levels if 2 <= area_keys(grid, level).nunique() <= MOST_PLACES]
+    return few[-1] if few else grid.levels[0]
+
+
+def place_keys(grid: Grid, level: str) -> pd.Series:
+    """Name the place of each cell on the ranked level."""
+    if level != "parent" and level not in grid.levels:
+        raise InputError(f"`level` is {level!r}; the grid has {', '.join(grid.levels) or 'none'}.")
+    return grid.cells["parent"].astype(str) if level == "parent" else area_keys(grid, level)
+
+
+def counts_of(now: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Count incidents per cell, in the order of the cells."""
+    return now["code"].value_counts().reindex(grid.cells.index, fill_value=0).astype(int)
+
+
+def ranking(
+    now: pd.DataFrame,
+    before: pd.DataFrame | None,
+    grid: Grid,
+    spots: pd.DataFrame,
+    level: str,
+    shown: Window | None,
+    by: By,
+    posted: Staffing | None,
+) -> dict[str, Any]:
+    """Rank the places of a level by incidents per 100 households, each with its interval."""
+    keys = place_keys(grid, level)
+    place, names = pd.factorize(keys, sort=True)
+    count = len(names)
+    low, high = grid.band
+    cells = grid.cells
+
+    def summed(values: Any) -> np.ndarray[Any, Any]:
+        return np.bincount(place, weights=np.asarray(values, float), minlength=count)
+
+    homes = summed(cells["households"])
+    residential = cells["kind"] == "residential"
+    incidents = summed(counts_of(now, grid)).astype(int)
+    earlier = None if before is None else summed(counts_of(before, grid)).astype(int)
+    columns = {
+        "cells": summed(np.ones(len(cells))),
+        "households": homes,
+        "hot": summed(spots["bin"].reindex(cells.index).to_numpy() > 0),
+        "out_of_band": summed(residential & ~cells["households"].between(low, high)),
+    }
+    if posted is not None:
+        columns["leaderless"] = summed(posted.cells["leaders"].reindex(cells.index) == 0)
+    sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
+    rows: list[dict[str, Any]] = []
+    for k in range(count):
+        a, b = poisson(int(incidents[k]))
+        per = 100 / homes[k] if homes[k] else None
+        rows.append(
+            {
+                "place": k,
+                "name": str(names[k]).rsplit("\x1f", 1)[-1],
+                "incidents": int(incidents[k]),
+                "rate": float(incidents[k] * per) if per else None,
+                "low": float(a * per) if per else None,
+                "high": float(b * per) if per else None,
+                "change": change(int(incidents[k]), None if earlier is None else int(earlier[k])),
+                "spark": sparks[k],
+                **{key: int(values[k]) for key, values in columns.items()},
+            }
+        )
+    _close_rates(rows, now, pd.Series(place, cells.index), shown)
+    rows.sort(key=_order)
+    return {"level": level, "rows": rows}
+
+
+def _order(row: dict[str, Any]) -> tuple[bool, float, int, str]:
+    """Put the highest rates first, and places without a rate last, the busiest of them first."""
+    known = row["rate"] is not None
+    return not known, -row["rate"] if known else 0.0, 0 if known else -row["incidents"], row["name"]
+
+
+def place_series(
+    now: pd.DataFrame, place: pd.Series, count: int, shown: Window | None, by: By
+) -> list[list[int]]:
+    """Count the incidents of each place over time, whole periods only, for sparklines."""
+    if shown is None:
+        return [[] for _ in range(count)]
+    time = times_of(now)
+    periods = pd.period_range(shown.since, shown.until, freq=FREQUENCY[by])
+    kept = [p for p, whole in zip(periods, whole_periods(periods, shown), strict=True) if whole]
+    where = now["code"].map(place)
+    step = pd.PeriodIndex(kept, freq=FREQUENCY[by]) if kept else periods[:0]
+    column = step.get_indexer(pd.PeriodIndex(time.dt.to_period(FREQUENCY[by])))
+    table = np.zeros((count, len(step)), dtype=int)
+    good = where.notna().to_numpy() & (column >= 0)
+    np.add.at(table, (where.to_numpy()[good].astype(int), column[good]), 1)
+    return [[int(value) for value in row] for row in table]
+
+
+def _close_rates(
+    rows: list[dict[str, Any]], now: pd.DataFrame, place: pd.Series, shown: Window | None
+) -> None:
+    """Add the closure rate of each place with its Wilson interval, where statuses are known."""
+    cases = cases_of(now)
+    if cases is None:
+        return
+    from gridmap.incidents.indicators import FORMULAS, indicators
+
+    cases = cases.assign(place=now["code"].map(place))
+    cases = cases[cases["place"].notna()]
+    if cases.empty:
+        return
+    until = shown.until + pd.Timedelta(days=1) if shown else None
+    table = indicators(cases, by="place", until=until, formulas=FORMULAS[:1])
+    table = table.xs("closure", level="indicator")
+    for row in rows:
+        if row["place"] in table.index:
+            found = table.loc[row["place"]]
+            row["closure"] = number(found["rate"])
+            row["closure_low"], row["closure_high"] = number(found["low"]), number(found["high"])
 
 
 def figures(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,7 +59,7 @@ def read_cases(
     shell: Shell, incidents: str, *, statuses: str | None = None, **options: Any
 ) -> pd.DataFrame:
     """Read incidents, say how they were understood, and put a city's own statuses into stages."""
-    from gridmap.incidents.vocabulary import restated
+    from gridmap.incidents.cases import restated
     from gridmap.io import read_table
     from gridmap.io.inputs import read_incidents
 
@@ -73,3 +74,70 @@ def tell(shell: Shell, known: Understanding) -> None:
     """Say how a table was understood."""
     for line in known.sentences("zh" if shell.lang == "zh" else "en"):
         shell.say(line)
+
+
+_BASEMAP = (
+    click.option("--basemap", metavar="IMAGE", help="PNG or JPEG under the cells of the page."),
+    click.option("--basemap-bounds", metavar="W,S,E,N", help="Its bounds in degrees."),
+    click.option("--basemap-datum", type=click.Choice(["wgs84", "gcj02", "bd09"]),
+                 default="wgs84", help="Its datum; the cells are moved to lie over it."),
+)  # fmt: skip
+
+
+def basemap_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --basemap and what belongs to it, which reach the command as one dict, `ground`."""
+
+    @wraps(command)
+    def run(
+        *args: Any,
+        basemap: str | None,
+        basemap_bounds: str | None,
+        basemap_datum: str,
+        **options: Any,
+    ) -> Any:
+        ground = {
+            "basemap": basemap,
+            "basemap_bounds": _bounds(basemap_bounds),
+            "basemap_datum": basemap_datum,
+        }
+        return command(*args, ground=ground, **options)
+
+    declared: Callable[..., Any] = run
+    for option in reversed(_BASEMAP):
+        declared = option(declared)
+    return declared
+
+
+def _bounds(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        west, south, east, north = map(float, text.split(","))
+    except ValueError:
+        raise click.UsageError(
+            f"--basemap-bounds is '{text}'. Give four numbers: W,S,E,N in degrees."
+        ) from None
+    return west, south, east, north
+
+
+LAYERS = {".gpkg", ".geojson", ".fgb", ".shp"}
+"""Extensions of files that keep a geometry; other tables are written without."""
+
+code_option = click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
+count_option = click.option("--count", metavar="COLUMN", help="Column of the households.")
+exclude_option = click.option(
+    "--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover."
+)
+
+
+def boundary_option(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option of what the cells must fill."""
+    return click.option(
+        "--boundary", required=required, metavar="FILE|outline",
+        help="What the cells must fill; 'outline' derives it from the cells.",
+    )  # fmt: skip
+
+
+def is_layer(path: Path) -> bool:
+    """Tell whether a file to write keeps geometry, by its extension."""
+    return path.suffix.lower() in LAYERS

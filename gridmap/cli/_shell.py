@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import click
 
-from gridmap.cli._chinese import chinese
+from gridmap._checks import Progress, silent
 from gridmap.errors import GridmapError, UnassignedWarning
-from gridmap.progress import Progress, silent
+from gridmap.language import chinese
 
 BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _cells, _options, _shell
+from gridmap.cli import _options, _shell
+from gridmap.cli import _options as _cells
 
 if TYPE_CHECKING:
     from gridmap.operations.household_account import Account

@@ -7,23 +7,23 @@ from typing import Any, Literal, cast
 
 import click
 
-from gridmap.cli import _cells, _shell
+from gridmap.cli import _options, _shell
 
 Lang = Literal["zh", "en"]
 
 
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
-@_cells.boundary_option(required=True)
+@_options.boundary_option(required=True)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg")
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )
-@_cells.code_option
-@_cells.count_option
+@_options.code_option
+@_options.count_option
 @click.option("--level", "levels", multiple=True, metavar="COLUMN",
               help="Columns of the hierarchy, coarse to fine.")  # fmt: skip
-@_cells.exclude_option
+@_options.exclude_option
 @click.option("--min", "low", type=click.IntRange(min=1), default=300)
 @click.option("--max", "high", type=click.IntRange(min=1), default=600)
 @_shell.crs_option

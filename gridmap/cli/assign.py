@@ -10,7 +10,7 @@ import click
 from gridmap.cli import _options, _shell
 
 if TYPE_CHECKING:
-    from gridmap.incidents.accounts import Accounts
+    from gridmap.incidents.result import Accounts
     from gridmap.io.open_incidents import Opened
 
 _HEADINGS = {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _basemap, _options, _shell
+from gridmap.cli import _options, _shell
+from gridmap.cli import _options as _basemap
 from gridmap.cli.map import placed_incidents
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _basemap, _cells, _shell
+from gridmap.cli import _options, _shell
 
 if TYPE_CHECKING:
     from gridmap.comparison.compare import Comparison
@@ -43,7 +43,7 @@ _SHOWN = 20
 @click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
               help="A map that opens offline.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Count buildings one by one.")
-@_basemap.basemap_options
+@_options.basemap_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -108,7 +108,7 @@ def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) 
     """Write the cells as a layer or a table."""
     from gridmap.io import write_layer, write_table
 
-    if _cells.is_layer(path):
+    if _options.is_layer(path):
         write_layer(found.cells, path, overwrite=overwrite)
         return
     table = found.cells

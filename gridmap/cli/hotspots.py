@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _cells, _options, _shell
+from gridmap.cli import _options, _shell
+from gridmap.cli import _options as _cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +202,7 @@ def _write(
     """Write scores as a table, or as a layer with the cells' geometry."""
     import geopandas as gpd
 
-    from gridmap.hotspot_analysis.words import CAVEATS, GATES, PATTERNS, SIDES
+    from gridmap.hotspot_analysis.method_text import CAVEATS, GATES, PATTERNS, SIDES
     from gridmap.io import write_layer, write_table
 
     words = {"gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES}

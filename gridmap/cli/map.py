@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from gridmap.cli import _basemap, _cells, _options, _shell
+from gridmap.cli import _options, _shell
+from gridmap.cli import _options as _basemap
+from gridmap.cli import _options as _cells
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
@@ -102,7 +104,7 @@ def read_spots(path: str, grid: Any) -> Any:
     """Read a table of hotspots back onto the codes of the grid, periods behind the code."""
     from gridmap.errors import InputError
     from gridmap.io import read_layer, read_table
-    from gridmap.maps.spots import from_file
+    from gridmap.maps.maps import from_file
 
     layered = _cells.is_layer(Path(path.split(":")[0]))
     table = read_layer(path) if layered else read_table(path)

@@ -79,8 +79,7 @@ def command(
     from gridmap.io.atomic import check_writable, replacing
     from gridmap.io.source import without_password
     from gridmap.partitioning.partition import partition
-    from gridmap.partitioning.remarks import remarks
-    from gridmap.partitioning.report import report
+    from gridmap.partitioning.report import remarks, report
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     as_json = options.pop("as_json")

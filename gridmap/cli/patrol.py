@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gridmap.cli import _cells, _shell
+from gridmap.cli import _options, _shell
 
 _HARD = {"river", "railway", "rail", "河流", "铁路"}
 
@@ -47,7 +47,7 @@ def command(
     if "kind" in lines:
         lines = lines[~lines["kind"].astype(str).str.lower().isin(_HARD)]
     routes = patrol(proved, lines.to_crs(proved.crs), speed_kmh=speed, progress=shell.progress())
-    if _cells.is_layer(output):
+    if _options.is_layer(output):
         write_layer(routes, output, overwrite=overwrite)
     else:
         write_table(routes, output, overwrite=overwrite)

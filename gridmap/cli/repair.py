@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _cells, _shell
+from gridmap.cli import _options, _shell
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -27,7 +27,7 @@ _CHANGES = {
 
 @_shell.command(name="repair")
 @click.argument("cells", metavar="CELLS")
-@_cells.boundary_option(required=True)
+@_options.boundary_option(required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help="The mended cells; the extension tells the format.")  # fmt: skip
 @click.option(
@@ -43,9 +43,9 @@ _CHANGES = {
     default="punch",
     help="What becomes of a cell inside another one.",
 )
-@_cells.exclude_option
-@_cells.code_option
-@_cells.count_option
+@_options.exclude_option
+@_options.code_option
+@_options.count_option
 @click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="OUT.csv",
               help="Every changed cell, with area and households before and after.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")

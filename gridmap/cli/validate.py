@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from gridmap.cli import _cells, _shell
+from gridmap.cli import _options, _shell
 from gridmap.coverage.defect_names import KINDS
 from gridmap.errors import InputError
 
@@ -38,14 +38,14 @@ class _Given:
 
 @_shell.command(name="validate")
 @click.argument("cells", metavar="CELLS")
-@_cells.boundary_option(required=False)
+@_options.boundary_option(required=False)
 @click.option("--parents", metavar="FILE", help="Areas that no cell may cross.")
 @click.option("--parent-column", metavar="COL", help="Column of the cells that names the parent.")
-@_cells.exclude_option
+@_options.exclude_option
 @click.option("--accept", "accepted", multiple=True, metavar="ID",
               help="Id of a gap that was looked at and accepted.")  # fmt: skip
-@_cells.code_option
-@_cells.count_option
+@_options.code_option
+@_options.count_option
 @click.option("--min", "low", type=click.IntRange(min=1), help="Least households of a cell.")
 @click.option("--max", "high", type=click.IntRange(min=1), help="Most households of a cell.")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0,

@@ -1,8 +1,16 @@
-"""Where a coverage is broken: the cells at fault, the area they should fill, in local frames."""
+"""Where a coverage is broken: the cells at fault, the area they should fill, in local frames.
+
+Patches built anew: the cells at fault share out the area that the sound ones leave open.
+
+The outline of a patch is taken from the sound neighbours and the boundary vertex by vertex, so
+that nothing outside of it changes. Inside, the lines of the cells at fault cut it into faces, and
+each face goes to one cell. Whatever the choice, the faces tile the patch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -19,6 +27,7 @@ from gridmap.coverage.edges import (
     residual,
     reverse,
 )
+from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
 from gridmap.coverage.t_junctions import as_points, rows_of, split
 
 
@@ -190,3 +199,294 @@ def inner_points(polygons: Geometries) -> Geometries:
         first = order[np.concatenate([[True], np.diff(source[order]) > 0])]
         points[source[first]] = shapely.centroid(triangles[first])
     return np.asarray(points, dtype=object)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Local coordinates in which the doubles of the input are one square lattice.
+
+    New nodes are rounded to the lattice, so that they can be written in the coordinates of the
+    input, and old ones stay bit for bit. All numbers are powers of two or multiples of them.
+    """
+
+    origin: NDArray[np.float64]
+    stretch: float
+    lattice: float
+
+    def to(self, geometries: Geometries) -> Geometries:
+        """Return geometries in the frame."""
+        near = shift(geometries, np.tile(-self.origin, (len(geometries), 1)))
+        return _scaled(near, self.stretch)
+
+    def back(self, geometries: Geometries) -> Geometries:
+        """Return geometries in the coordinates of the input."""
+        near = _scaled(geometries, 1 / self.stretch)
+        return shift(near, np.tile(self.origin, (len(near), 1)))
+
+
+def frame_of(cells: Geometries, faces: Geometries, origin: NDArray[np.float64]) -> Frame:
+    """Return the frame of a patch: its lattice is the spacing of the doubles on either axis."""
+    xy = np.abs(shapely.get_coordinates(np.concatenate([cells, faces])))
+    extent = float(np.abs(shapely.get_coordinates(faces) - origin).max(initial=1e-9))
+    smallest = [float(axis[axis > 0].min(initial=np.inf)) for axis in xy.T]
+    finest = 2.0 ** (np.ceil(np.log2(extent)) - 50)
+    step_x, step_y = (
+        max(2.0 ** np.floor(np.log2(np.spacing(min(value, 1e300)))), finest) for value in smallest
+    )
+    return Frame(origin, float(step_y / step_x), float(step_y))
+
+
+def _scaled(geometries: Geometries, stretch: float) -> Geometries:
+    """Return geometries with eastings scaled."""
+    if stretch == 1.0:
+        return geometries
+    out = geometries.copy()
+    xy = shapely.get_coordinates(out) * np.array([stretch, 1.0])
+    return np.asarray(shapely.set_coordinates(out, xy), dtype=object)
+
+
+FREE = -1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who gets what.
+
+    Attributes
+    ----------
+    rank : ndarray of float or None
+        The covering cell of the highest rank gets an overlap; without ranks the one with the
+        longest border to it.
+    absorb : bool
+        A cell inside another one is absorbed; else it is punched out of the other.
+    new_cell_area : float
+        Gaps of at least this area become new cells.
+    """
+
+    rank: NDArray[np.float64] | None
+    absorb: bool
+    new_cell_area: float
+
+    def stretched(self, factor: float) -> Rules:
+        """Return rules with areas as they are where eastings are stretched."""
+        return replace(self, new_cell_area=self.new_cell_area * factor)
+
+
+def shared_out(
+    pieces: Geometries, cover: list[list[int]], local: Geometries, cells: Index, rules: Rules
+) -> Index:
+    """Give every piece to a cell; numbers from the count of cells on are new cells."""
+    border = _borders(pieces)
+    area = shapely.area(pieces)
+    owner = np.array([c[0] if len(c) == 1 else FREE for c in cover], dtype=np.int64)
+    order = [int(k) for k in np.argsort(-area, kind="stable") if owner[k] == FREE]
+    nested = _nested(cover, owner, len(local))
+    for k in order:
+        if len(cover[k]) > 1:
+            owner[k] = _winner(cover[k], border[k], owner, nested, local, cells, rules)
+    created = 0
+    for k in order:
+        if not cover[k] and area[k] >= rules.new_cell_area:
+            owner[k] = len(local) + created
+            created += 1
+    _grow(owner, border, [k for k in order if owner[k] == FREE])
+    _reunite(owner, border, area, local)
+    return owner
+
+
+def _borders(pieces: Geometries) -> list[dict[int, float]]:
+    """Return the length of the common border of each piece with each other one."""
+    edges, owner = directed_edges(pieces)
+    at: dict[tuple[float, ...], int] = {}
+    for edge, k in zip(edges.tolist(), owner.tolist(), strict=True):
+        at[tuple(edge)] = k
+    border: list[dict[int, float]] = [{} for _ in pieces]
+    length = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1])
+    for edge, k, size in zip(reverse(edges).tolist(), owner.tolist(), length.tolist(), strict=True):
+        other = at.get(tuple(edge))
+        if other is not None and other != k:
+            border[k][other] = border[k].get(other, 0.0) + size
+    return border
+
+
+def _nested(cover: list[list[int]], owner: Index, cells: int) -> set[int]:
+    """Return the cells that have no piece of their own: they lie inside others."""
+    return set(range(cells)) - set(owner[owner != FREE].tolist())
+
+
+def _winner(
+    covering: list[int],
+    border: dict[int, float],
+    owner: Index,
+    nested: set[int],
+    local: Geometries,
+    cells: Index,
+    rules: Rules,
+) -> int:
+    """Choose which of the covering cells gets an overlap."""
+    inner = [c for c in covering if c in nested]
+    outer = [c for c in covering if c not in nested]
+    kept = outer if rules.absorb else inner
+    choice = kept if inner and outer else covering
+    if rules.rank is not None:
+        return max(choice, key=lambda c: (rules.rank[cells[c]], -c))  # type: ignore[index]
+    if inner and not outer:  # duplicates: the first stays
+        return min(choice, key=lambda c: (-shapely.area(local[c]), c))
+    length: Counter[int] = Counter()
+    for piece, size in border.items():
+        if owner[piece] in choice:
+            length[int(owner[piece])] += size  # type: ignore[assignment]
+    return max(choice, key=lambda c: (length[c], -c))
+
+
+def _grow(owner: Index, border: list[dict[int, float]], left: list[int]) -> None:
+    """Give gaps to the neighbour of the longest border, from the edges inwards."""
+    while left:
+        later = []
+        for k in left:
+            length: Counter[int] = Counter()
+            for piece, size in border[k].items():
+                if owner[piece] != FREE:
+                    length[int(owner[piece])] += size  # type: ignore[assignment]
+            if length:
+                owner[k] = max(length, key=lambda c: (length[c], -c))
+            else:
+                later.append(k)
+        if len(later) == len(left):
+            return
+        left = later
+
+
+def _reunite(
+    owner: Index, border: list[dict[int, float]], area: NDArray[np.float64], local: Geometries
+) -> None:
+    """Give parts that were cut off from a cell to the neighbour of the longest border."""
+    for cell in range(len(local)):
+        if shapely.get_num_geometries(local[cell]) > 1:
+            continue
+        parts = _parts(np.flatnonzero(owner == cell).tolist(), border)
+        parts.sort(key=lambda p: -float(area[p].sum()))
+        for part in parts[1:]:
+            length: Counter[int] = Counter()
+            for k in part:
+                for piece, size in border[k].items():
+                    if owner[piece] not in (cell, FREE):
+                        length[int(owner[piece])] += size  # type: ignore[assignment]
+            if length:
+                owner[part] = max(length, key=lambda c: (length[c], -c))
+
+
+def _parts(members: list[int], border: list[dict[int, float]]) -> list[list[int]]:
+    """Return the connected parts of a set of pieces."""
+    left, parts = set(members), []
+    while left:
+        stack, part = [left.pop()], []
+        while stack:
+            k = stack.pop()
+            part.append(k)
+            near = [n for n in border[k] if n in left]
+            left.difference_update(near)
+            stack.extend(near)
+        parts.append(sorted(part))
+    return parts
+
+
+def heir_of(k: int, cells: Index, cover: list[list[int]], owner: Index) -> int:
+    """Return the cell that got most pieces of a cell that vanished."""
+    got = Counter(
+        int(owner[p]) for p, c in enumerate(cover) if k in c and owner[p] not in (FREE, k)
+    )
+    heirs = [c for c, _ in got.most_common() if c < len(cells)]
+    return int(cells[heirs[0]]) if heirs else FREE
+
+
+@dataclass
+class Rebuilt:
+    """Cells after their patches were built anew."""
+
+    polygons: Geometries
+    created: list[shapely.Geometry] = field(default_factory=list)
+    absorbed: dict[int, int] = field(default_factory=dict)
+
+
+def rebuild(polygons: Geometries, patches: Patches, rules: Rules) -> Rebuilt:
+    """Return the cells with every patch shared out anew; sound cells are the same objects."""
+    out = Rebuilt(polygons.copy())
+    for g in range(len(patches.origin)):
+        cells = patches.cells[patches.cell_group == g]
+        faces = patches.faces[patches.face_group == g]
+        _rebuild_group(out, polygons, cells, faces, patches.origin[g], rules)
+    return out
+
+
+def _rebuild_group(
+    out: Rebuilt,
+    polygons: Geometries,
+    cells: Index,
+    faces: Geometries,
+    origin: NDArray[np.float64],
+    rules: Rules,
+) -> None:
+    """Share out one group of patches among its cells."""
+    frame = frame_of(polygons[cells], faces, origin)
+    local, wanted = made_valid(frame.to(polygons[cells])), frame.to(faces)
+    pieces, cover = _pieces(local, wanted, frame.lattice)
+    owner = shared_out(pieces, cover, local, cells, rules.stretched(frame.stretch))
+    owners = np.unique(owner[owner != FREE])
+    united = [_united(pieces[owner == k]) for k in owners]
+    shapes = np.concatenate([np.empty(0, dtype=object), *united])
+    drawn = [local[k] if k < len(cells) else None for k in owners.tolist()]
+    shapes = keep_outline(keep_corners(shapes, wanted, frame.lattice), wanted)
+    shapes = without_idle_vertices(shapes, drawn)
+    left = ~shapely.is_empty(shapes)
+    shapes, owners = shapes[left], owners[left]
+    shapes = frame.back(shapes)
+    for k, cell in enumerate(cells):
+        if k not in owners:
+            out.polygons[cell] = shapely.Polygon()
+            out.absorbed[int(cell)] = heir_of(k, cells, cover, owner)
+    for k, shape in zip(owners.tolist(), shapes, strict=True):
+        if k < len(cells):
+            out.polygons[cells[k]] = shape
+        else:
+            out.created.append(shape)
+
+
+def _united(pieces: Geometries) -> Geometries:
+    try:
+        union = shapely.coverage_union_all(pieces)
+        parts, _ = areal_parts(np.array([union], dtype=object))
+    except shapely.errors.GEOSException:  # takes some needles for overlaps
+        parts = open_faces(pieces, residual(np.empty((0, 4))))
+    return parts if len(parts) == 1 else np.array([shapely.multipolygons(parts)], dtype=object)
+
+
+def _pieces(
+    cells: Geometries, wanted: Geometries, lattice: float
+) -> tuple[Geometries, list[list[int]]]:
+    """Cut the patch along all lines; return the pieces and which cells cover each."""
+    lines = shapely.boundary(np.concatenate([cells, wanted]))
+    noded = shapely.union_all(lines, grid_size=lattice)
+    pieces = shapely.get_parts(shapely.polygonize([noded]))
+    point = inner_points(pieces)
+    within = np.zeros(len(pieces), dtype=bool)
+    within[shapely.STRtree(wanted).query(point, predicate="within")[0]] = True
+    side = _sides_of_outline(pieces, wanted)
+    inside = np.where(side == 0, within, side > 0)
+    pieces, point = pieces[inside], point[inside]
+    cover: list[list[int]] = [[] for _ in pieces]
+    for p, c in zip(*shapely.STRtree(cells).query(point, predicate="within").tolist(), strict=True):
+        cover[p].append(c)
+    return np.asarray(pieces, dtype=object), [sorted(c) for c in cover]
+
+
+def _sides_of_outline(pieces: Geometries, wanted: Geometries) -> Index:
+    """Tell from shared edges which pieces lie inside (1) or outside (-1); 0 shares none.
+
+    A point of a needle may round to the wrong side; its edges cannot.
+    """
+    edges, owner = directed_edges(pieces)
+    outline = rows_of(directed_edges(wanted)[0])
+    inner, outer = (np.isin(rows_of(e), outline) for e in (edges, reverse(edges)))
+    votes = inner.astype(np.float64) - outer
+    return np.sign(np.bincount(owner, votes, minlength=len(pieces))).astype(np.int64)

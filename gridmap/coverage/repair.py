@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -11,22 +13,210 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap._checks import check_choice
-from gridmap.coverage.bench import extra_vertices, mend
 from gridmap.coverage.defect_names import Lang, pick
-from gridmap.coverage.edges import rings_of
-from gridmap.coverage.given import boundary_of, check_area, polygons_of, same_crs
-from gridmap.coverage.outcome import outcome
-from gridmap.coverage.outline import outline_of
-from gridmap.coverage.overlay import MISSING_CELL
-from gridmap.coverage.patches import made_valid
-from gridmap.coverage.prove import prove, remainder
+from gridmap.coverage.defect_table import column_of
+from gridmap.coverage.edges import Geometries, Index, directed_edges, ring_sums, rings_of
+from gridmap.coverage.overlay import MISSING_CELL, outline_of
+from gridmap.coverage.patches import Rules, areal_parts, find_patches, made_valid, rebuild
+from gridmap.coverage.prove import (
+    boundary_of,
+    check_area,
+    invalid_among,
+    polygons_of,
+    prove,
+    remainder,
+    same_crs,
+)
 from gridmap.coverage.report import sentence
-from gridmap.coverage.sharing import Rules
 from gridmap.coverage.snapping import with_vertices
-from gridmap.coverage.subject import column_of
-from gridmap.coverage.t_junctions import split
+from gridmap.coverage.t_junctions import Split, split
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
+
+ROUNDS = 4
+
+
+@dataclass
+class Work:
+    """Cells on the bench, with what happened to each row."""
+
+    polygons: Geometries
+    changes: dict[int, str]
+    absorbed: dict[int, int]
+    created: list[shapely.Geometry]
+
+
+def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> Work:
+    """Repair until the proof holds, or a few rounds have not been enough."""
+    before = polygons.copy()
+    work = Work(polygons, {}, {}, [])
+    _repair_rings(work)
+    rim = rings_of(np.array([outline], dtype=object))
+    for _ in range(ROUNDS):
+        everything = _all(work)
+        _, owner, left = remainder(rings_of(everything), rim)
+        parts = split(left)
+        if len(left):
+            _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
+        if len(parts.left) == 0:
+            break
+        everything = _all(work)
+        _, owner, left = remainder(rings_of(everything), rim)
+        parts = split(left)
+        owners = owner[left.members[np.isin(left.source, parts.piece_of[parts.left.members])]]
+        patches = find_patches(everything, parts.left, owners, np.empty(0, dtype=np.int64))
+        built = rebuild(everything, patches, rules)
+        _take(work, everything, built.polygons, patches.cells)
+        work.created += built.created
+        work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
+    rows = np.array(sorted(work.changes), dtype=np.int64)
+    rows = np.delete(rows, invalid_among(before[rows]))
+    for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
+        work.polygons[k] = before[k]  # a vertex came and went
+        del work.changes[k]
+    return work
+
+
+def _all(work: Work) -> Geometries:
+    return np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
+
+
+def _take(work: Work, before: Geometries, after: Geometries, cells: Index) -> None:
+    """Keep the rebuilt cells, and note which rows changed."""
+    count = len(work.polygons)
+    same = _same_edges(before[cells], after[cells])
+    for k, unchanged in zip(cells.tolist(), same.tolist(), strict=True):
+        if k >= count:
+            work.created[k - count] = after[k]
+        elif not unchanged:
+            work.polygons[k] = after[k]
+            work.changes[k] = "rebuilt"
+
+
+def _same_edges(before: Geometries, after: Geometries) -> NDArray[np.bool_]:
+    """Tell which polygons have the same directed edges, wherever their rings start."""
+    old = ring_sums(*directed_edges(before), len(before))
+    new = ring_sums(*directed_edges(after), len(after))
+    return np.asarray((old == new).all(axis=1))
+
+
+def _repair_rings(work: Work) -> None:
+    """Resolve self-crossings first; what is no area at all becomes empty."""
+    for k in invalid_among(work.polygons).tolist():
+        shape = work.polygons[k]
+        if shape is None or shape.is_empty or not np.isfinite(shape.bounds).all():
+            work.polygons[k] = shapely.Polygon()
+            work.absorbed[k] = -1
+            continue
+        parts, _ = areal_parts(np.array([shapely.make_valid(shape)], dtype=object))
+        work.polygons[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+        work.changes[k] = "ring-repaired"
+
+
+def _insert(work: Work, parts: Split, sides: NDArray[np.float64], owner: Index) -> None:
+    """Add the vertices that neighbours have exactly on a side."""
+    count = len(work.polygons)
+    for cell in np.unique(owner[owner >= 0]).tolist():
+        extra = extra_vertices(parts, sides, owner == cell)
+        if not extra:
+            continue
+        if cell >= count:
+            work.created[cell - count] = with_vertices(work.created[cell - count], extra)
+        else:
+            work.polygons[cell] = with_vertices(work.polygons[cell], extra)
+            work.changes.setdefault(cell, "vertex-added")
+
+
+def extra_vertices(
+    parts: Split, sides: NDArray[np.float64], mine: NDArray[np.bool_]
+) -> dict[tuple[float, ...], NDArray[np.float64]]:
+    """Return, for each of some sides, the T-junctions on it in order."""
+    rows = parts.junctions
+    rows = rows[mine[parts.edge[rows]]]
+    extra = {}
+    for edge in np.unique(parts.edge[rows]):
+        on = parts.vertices[rows[parts.edge[rows] == edge]]
+        along = np.abs(on - sides[edge, :2]).sum(axis=1)
+        extra[tuple(sides[edge].tolist())] = on[np.argsort(along)]
+    return extra
+
+
+LOG = ["cell", "change", "area_before_m2", "area_after_m2", "households_before", "households_after"]
+
+
+def outcome(
+    cells: gpd.GeoDataFrame,
+    work: Work,
+    homes: NDArray[np.float64] | None,
+    code: str | None,
+) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
+    """Return the mended frame and the log of what changed."""
+    before = polygons_of("cells", cells)
+    column = None if homes is None else ("households" if "households" in cells else None)
+    after = None if homes is None else homes.copy()
+    gone = shapely.is_missing(work.polygons) | shapely.is_empty(work.polygons)
+    rows = []
+    for k in np.flatnonzero(gone).tolist():
+        heir = _last_heir(k, work.absorbed, gone)
+        work.changes[k] = "dropped" if heir < 0 else "absorbed"
+        if after is not None and heir >= 0:
+            after[heir] += after[k]
+            after[k] = 0
+            work.changes.setdefault(heir, "rebuilt")
+    frame = cells.copy()
+    frame = frame.set_geometry(gpd.GeoSeries(work.polygons, index=cells.index, crs=cells.crs))
+    if column and after is not None and homes is not None and (after != homes).any():
+        frame[column] = after.astype(frame[column].dtype, copy=False)
+    names = list(cells.index if code is None else column_of(cells, code, "code"))
+    areas = np.nan_to_num(shapely.area(before)), shapely.area(work.polygons)
+    for k in sorted(work.changes):
+        old, new = (None, None) if homes is None or after is None else (homes[k], after[k])
+        rows.append([names[k], work.changes[k], areas[0][k], areas[1][k], old, new])
+    frame = frame[~gone]
+    if work.created:
+        more = _new_rows(frame, work.created, code)
+        frame = gpd.GeoDataFrame(pd.concat([frame, more]), crs=cells.crs)
+        labels = list(more.index if code is None else more[code])
+        none = None if homes is None else 0.0
+        for name, shape in zip(labels, work.created, strict=True):
+            rows.append([name, "new", 0.0, float(shapely.area(shape)), none, none])
+    return frame, pd.DataFrame(rows, columns=LOG)
+
+
+def _last_heir(k: int, absorbed: dict[int, int], gone: NDArray[np.bool_]) -> int:
+    seen = {k}
+    heir = absorbed.get(k, -1)
+    while 0 <= heir < len(gone) and gone[heir] and heir not in seen:
+        seen.add(heir)
+        heir = absorbed.get(heir, -1)
+    return heir if 0 <= heir < len(gone) and not gone[heir] else -1
+
+
+def _new_rows(
+    frame: gpd.GeoDataFrame, created: list[shapely.Geometry], code: str | None
+) -> gpd.GeoDataFrame:
+    """Return rows for the new cells, with labels of their own."""
+    taken = set(map(str, frame.index)) | (set(map(str, frame[code])) if code else set())
+    fresh = (f"new-{number}" for number in itertools.count(1) if f"new-{number}" not in taken)
+    labels: list[Any] = list(itertools.islice(fresh, len(created)))
+    codes = labels
+    if code and pd.api.types.is_numeric_dtype(frame[code]):
+        first = int(np.nan_to_num(frame[code].max())) + 1
+        codes = list(range(first, first + len(created)))
+    whole = pd.api.types.is_integer_dtype(frame.index)
+    start = int(frame.index.max()) + 1 if whole and len(frame) else 0
+    index = range(start, start + len(created)) if whole else labels
+    shape = frame.geometry.name
+    more = gpd.GeoDataFrame({shape: created}, geometry=shape, index=index, crs=frame.crs)
+    for name in frame.columns.drop(shape):
+        if name == code:
+            more[name] = codes
+        elif name == "households" or pd.api.types.is_integer_dtype(frame[name]):
+            more[name] = 0
+        elif name == "kind":
+            more[name] = "residential"
+    return more.reindex(columns=frame.columns)
+
 
 Policy = Literal["longest-border", "fewest-households", "priority"]
 Nested = Literal["punch", "absorb", "refuse"]

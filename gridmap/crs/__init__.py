@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gridmap.crs.china import in_shift_area, shift_area
 from gridmap.crs.china_shift import (
     bd09_to_gcj02,
     bd09_to_wgs84,
     gcj02_to_bd09,
     gcj02_to_wgs84,
+    in_shift_area,
+    shift_area,
     wgs84_to_bd09,
     wgs84_to_gcj02,
 )

@@ -6,6 +6,7 @@ of the same frame, decimetres apart, and are taken as one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,7 @@ from pyproj.exceptions import CRSError as ProjCRSError
 from pyproj.exceptions import ProjError
 
 from gridmap._checks import label
-from gridmap.crs.china import in_shift_area
+from gridmap.crs.china_shift import in_shift_area
 from gridmap.errors import CRSError, InputError
 
 Floats = npt.NDArray[np.float64]
@@ -216,3 +217,25 @@ def _bounds_in_degrees(where: Any) -> tuple[float, float, float, float]:
             "Give (west, south, east, north) in longitude and latitude."
         )
     return west, south, east, north
+
+
+_DEGREES = re.compile(
+    r"([nsewNSEW东西南北]?)[经纬]?\s*(\d{1,3}(?:\.\d+)?)\s*[°º度d]\s*(?:(\d{1,2}(?:\.\d+)?)\s*['′’分m]\s*)?"
+    r"(?:(\d{1,2}(?:\.\d+)?)\s*(?:\"|″|”|''|′′|秒|s)\s*)?([nsewNSEW东西南北]?)[经纬]?"
+)
+
+
+def parse_degrees(value: object) -> float | None:
+    """Read an angle written in degrees, minutes and seconds, or None.
+
+    Examples
+    --------
+    >>> parse_degrees("114°06′18″E"), parse_degrees("南纬30度30分"), parse_degrees("114.1")
+    (114.105, -30.5, None)
+    """
+    found = _DEGREES.fullmatch(str(value).strip())
+    if found is None:
+        return None
+    before, degrees, minutes, seconds, behind = found.groups()
+    angle = (float(degrees) * 3600 + float(minutes or 0) * 60 + float(seconds or 0)) / 3600
+    return -angle if (before or behind) in tuple("sSwW南西") else angle

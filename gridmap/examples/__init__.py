@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gridmap.examples.city import ExampleCity, example_city, shaped_city
-from gridmap.examples.headings import HEADINGS
+from gridmap.examples.city import HEADINGS, ExampleCity, example_city, shaped_city
 
 __all__ = ["HEADINGS", "ExampleCity", "example_city", "shaped_city"]

@@ -8,8 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.examples.blocks import Blocks
-from gridmap.examples.streets import Floats, Integers
+from gridmap.examples.streets import Blocks, Floats, Integers
 
 HIGHRISE, WALKUP, VILLAGE, MIXED, INDUSTRY, PARK = range(6)
 SHARES = [0.22, 0.28, 0.16, 0.14, 0.11, 0.09]

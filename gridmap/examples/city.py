@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Literal, get_args
 
 import geopandas as gpd
@@ -13,12 +14,176 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.examples import names, people
-from gridmap.examples.blocks import Blocks, make_blocks, union_by
 from gridmap.examples.buildings import HIGHRISE, WALKUP, Houses, build, land_use
 from gridmap.examples.districts import Division, Plan, divide
 from gridmap.examples.incidents import CRS, report
-from gridmap.examples.streets import RAILWAY, RIVER, SHORE, Floats, Integers, Network, make_network
+from gridmap.examples.streets import (
+    RAILWAY,
+    RIVER,
+    SHORE,
+    Blocks,
+    Floats,
+    Integers,
+    Network,
+    make_blocks,
+    make_network,
+    union_by,
+)
+
+# The telephones' own coordinates must not be taken for positions in the grid's CRS.
+HEADINGS: dict[str, dict[str, dict[str, str]]] = {
+    "zh": {
+        "incidents": {
+            "incident_id": "案件编号",
+            "time": "上报时间",
+            "closed": "结案时间",
+            "due": "处置截止时间",
+            "category": "问题大类",
+            "subcategory": "问题小类",
+            "source": "问题来源",
+            "status": "处置状态",
+            "handling_level": "处置层级",
+            "x": "X坐标",
+            "y": "Y坐标",
+            "lng": "高德经度",
+            "lat": "高德纬度",
+            "datum": "坐标系",
+        },
+        "staff": {
+            "post": "岗位",
+            "code": "网格编码",
+            "community": "所属社区",
+            "role": "角色",
+            "title": "岗位说明",
+            "duty": "职责",
+        },
+    },
+    "en": {
+        "incidents": {"lng": "gcj02_lng", "lat": "gcj02_lat"},
+        "staff": {},
+    },
+}
+
+
+# fmt: off
+DISTRICTS = ["云川", "锦屏", "望江", "南浦", "清和", "北苑", "东篱", "龙泉湖", "西陵原", "临河"]
+STREET_FIRST = "文宣昌崇景柳槐荷枫棠桂松竹兰梧"
+STREET_SECOND = "华德庆阳苑塘桥泉坊溪林堂岗浦园"
+COMMUNITY_FIRST = "东西福永和兴安康裕祥瑞嘉锦丰盛仁义德惠善春晨曙朝望龙凤鹤云月星金银玉宝石清碧翠绿"
+COMMUNITY_SECOND = "福宁泰平顺乐居民庆华苑园里坊桥湖河溪泉塘庄屯岭岗湾浦港门台亭井厂校站场林"
+ROAD_FIRST = "文建解人和中新东西南北长永安康平昌盛华民工农商学科创青柏杨柳槐桐枫樟松"
+ROAD_SECOND = "化设民政谐华风宁乐泰兴德仁义礼信忠孝林园湖山水泉河溪塘桥岭岗阳光明辉"
+COMPOUND_FIRST = ["锦绣", "阳光", "翠竹", "丽景", "和谐", "金桂", "书香", "碧水", "紫荆", "枫林",
+                  "春晖", "梧桐", "御景", "怡和", "华庭", "兰亭", "明珠", "橡树", "望湖", "听涛"]
+COMPOUND_SECOND = ["花园", "家园", "小区", "苑", "新村", "公寓", "名邸", "雅居", "里", "华府"]
+# fmt: on
+DEDICATED = {
+    "school": ("学校", ["第一小学", "第二小学", "实验小学", "第三中学", "外国语学校", "职业学校"]),
+    "market": ("市场", ["农贸市场", "建材市场", "小商品市场", "花鸟市场"]),
+    "park": ("公园", ["人民公园", "湿地公园", "体育公园", "儿童公园", "植物园"]),
+    "hospital": ("医院", ["人民医院", "中医院", "妇幼保健院"]),
+    "industry": ("园区", ["工业园", "科技园", "物流园"]),
+}
+
+
+def _unique(first: list[str] | str, second: list[str] | str, count: int, ends: list[str],
+            rng: np.random.Generator) -> list[str]:  # fmt: skip
+    """Draw `count` names, each once, taking another ending when the pairs are used up."""
+    pairs = [a + b for a, b in product(first, second) if a != b]
+    names: list[str] = []
+    for end in ends:
+        names += [pairs[k] + end for k in rng.permutation(len(pairs))]
+        if len(names) >= count:
+            break
+    return names[:count]
+
+
+def district_names(count: int) -> list[str]:
+    """Name districts."""
+    return [f"{name}区" for name in DISTRICTS[:count]]
+
+
+def street_names(count: int, rng: np.random.Generator) -> list[str]:
+    """Name streets (the offices, not the roads)."""
+    return _unique(STREET_FIRST, STREET_SECOND, count, ["街道", "镇"], rng)
+
+
+def community_names(count: int, rng: np.random.Generator) -> list[str]:
+    """Name communities."""
+    return _unique(COMMUNITY_FIRST, COMMUNITY_SECOND, count, ["社区", "新社区"], rng)
+
+
+def compounds(count: int, rng: np.random.Generator) -> list[str]:
+    """Name compounds."""
+    ends = ["", "一期", "二期", "三期", "东区", "西区", "南区", "北区", *"甲乙丙丁戊己庚辛壬癸"]
+    ends += [f"{k}期" for k in range(4, 80)]
+    return _unique(COMPOUND_FIRST, COMPOUND_SECOND, count, ends, rng)
+
+
+def roads(arterial: np.ndarray, rng: np.random.Generator) -> list[str]:
+    """Name roads: an avenue where `arterial`, else a road, street or lane."""
+    avenues = iter(_unique(ROAD_FIRST, ROAD_SECOND, int(arterial.sum()), ["大道", "大街"], rng))
+    ends = ["路", "街", "巷", "东路", "西路", "南街", "北街", "一巷", "二巷", "三巷", "支路"]
+    ends += [f"{k}{word}" for word in ("弄", "条", "胡同") for k in "一二三四五六七八九"]
+    lesser = _unique(ROAD_FIRST, ROAD_SECOND, int((~arterial).sum()), ends, rng)
+    if arterial.sum() + len(lesser) < 1500:
+        lesser = [name[:2] + str(rng.choice(["路", "街", "巷"])) for name in lesser]
+    plain = iter(lesser)
+    return [next(avenues) if wide else next(plain) for wide in arterial]
+
+
+CELL_HOUSEHOLDS = 450
+ROLES = {
+    "leader": "网格长",
+    "assistant": "网格助理",
+    "patrol": "巡查员",
+    "department": "部门下沉人员",
+    "volunteer": "志愿者",
+}
+WORKERS = [
+    ("assistant", "内勤", 0.45),
+    ("patrol", "日常巡查", 0.8),
+    ("department", "条线业务", 0.45),
+]
+DEDICATED_POSTS = [("leader", "专属网格"), ("volunteer", "保安")]
+VOLUNTEERS = ["楼门长", "物业人员", "保安", "党员", "退休人员"]
+
+
+def staff(
+    communities: pd.DataFrame,
+    households: np.ndarray,
+    dedicated: np.ndarray,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Make the posts of every community by the 1+X+Y rule.
+
+    Each planned cell has one leader, one or two of the X (assistants, patrol, departments' staff)
+    and two to six volunteers; a dedicated area has a leader and a guard of its own. One leader's
+    post in forty is vacant and left out.
+    """
+    rows: list[tuple[str, str, str, str, str, str]] = []
+    for place, count, areas in zip(communities.itertuples(), households, dedicated, strict=True):
+        planned = max(1, round(count / CELL_HOUSEHOLDS))
+        cells = [_posts_of_a_cell(rng) for _ in range(planned)]
+        vacant = (rng.random(planned) < 0.025) & (np.arange(planned) > 0)
+        cells = [posts[int(empty) :] for posts, empty in zip(cells, vacant, strict=True)]
+        posts = [post for cell in [*cells, *[DEDICATED_POSTS] * int(areas)] for post in cell]
+        rows += [
+            (f"{place.code}-{number:03d}", str(place.code), str(place.community), role,
+             f"{place.community}{ROLES[role]}", duty)
+            for number, (role, duty) in enumerate(posts, start=1)
+        ]  # fmt: skip
+    columns = ["post", "code", "community", "role", "title", "duty"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _posts_of_a_cell(rng: np.random.Generator) -> list[tuple[str, str]]:
+    """Draw the roles and duties of one cell."""
+    drawn = rng.random(len(WORKERS)) < [chance for _, _, chance in WORKERS]
+    workers = [(role, duty) for (role, duty, _), there in zip(WORKERS, drawn, strict=True) if there]
+    duties = rng.choice(VOLUNTEERS, size=int(rng.integers(2, 7)))
+    return [("leader", "全面负责"), *workers, *(("volunteer", str(duty)) for duty in duties)]
+
 
 Size = Literal["tiny", "town", "city"]
 ORIGIN = (462_000.0, 3_385_000.0)
@@ -185,7 +350,7 @@ def _make(seed: int, extent: Extent) -> ExampleCity:
         barriers=_barriers(network, blocks, chance[4]),
         dedicated=_dedicated(blocks, division, jurisdictions),
         incidents=incidents,
-        staff=people.staff(jurisdictions, households, dedicated_areas, chance[4]),
+        staff=staff(jurisdictions, households, dedicated_areas, chance[4]),
         truth=truth,
     )
 
@@ -201,14 +366,14 @@ def _jurisdictions(
         f"{COUNTY + d + 1:06d}{s + 1:03d}{c + 1:03d}"
         for d, s, c in zip(division.district, within_district, within_street, strict=True)
     ]
-    districts = np.array(names.districts(int(division.district.max()) + 1))
-    streets = np.array(names.streets(int(division.street.max()) + 1, rng))
+    districts = np.array(district_names(int(division.district.max()) + 1))
+    streets = np.array(street_names(int(division.street.max()) + 1, rng))
     return gpd.GeoDataFrame(
         {
             "code": codes,
             "district": districts[division.district],
             "street": streets[division.street],
-            "community": names.communities(count, rng),
+            "community": community_names(count, rng),
         },
         geometry=union_by(blocks.polygons, division.community),
         crs=CRS,
@@ -229,7 +394,7 @@ def _buildings(
     estate = np.isin(use, [HIGHRISE, WALKUP])
     estate[list(division.dedicated)] = False
     compound = np.full(len(use), "", dtype=object)
-    compound[estate] = names.compounds(int(estate.sum()), rng)
+    compound[estate] = compounds(int(estate.sum()), rng)
     order = np.argsort(houses.block, kind="stable")
     number = np.empty(len(order), dtype=np.int64)
     number[order] = _rank_within(np.arange(len(order)), houses.block[order]) + 1
@@ -259,7 +424,7 @@ def _barriers(network: Network, blocks: Blocks, rng: np.random.Generator) -> gpd
     arterial = (rank >= 0) & (rank <= network.arterial_rank)
     kind = np.select([rank == RIVER, rank == RAILWAY, arterial],
                      ["river", "railway", "arterial"], "street")  # fmt: skip
-    name = np.array(names.roads(arterial, rng), dtype=object)
+    name = np.array(roads(arterial, rng), dtype=object)
     name[kind == "river"], name[kind == "railway"] = "云水河", "望川铁路"
     frame = gpd.GeoDataFrame({"kind": kind, "name": name.astype(str)}, geometry=merged, crs=CRS)
     return frame.explode(ignore_index=True)
@@ -273,7 +438,7 @@ def _dedicated(
     place = jurisdictions["community"].str.removesuffix("社区").to_numpy()
     rows = []
     for number, block in enumerate(chosen):
-        use, endings = names.DEDICATED[division.dedicated[int(block)]]
+        use, endings = DEDICATED[division.dedicated[int(block)]]
         rows.append((f"{place[division.community[block]]}{endings[number % len(endings)]}", use))
     frame = pd.DataFrame(rows, columns=["name", "use"])
     return gpd.GeoDataFrame(frame, geometry=blocks.polygons[chosen], crs=CRS)

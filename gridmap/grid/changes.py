@@ -7,14 +7,68 @@ cells is spread over them by area. A cell is unchanged when it has its code and 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 
-from gridmap.grid.overlay import overlaps
+from gridmap.grid.grid import Grid
+
+
+class Pairs(NamedTuple):
+    """Positions of polygons that overlap, with the square metres they share."""
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    area: NDArray[np.float64]
+
+
+def twins(left: Any, right: Any) -> NDArray[np.int64]:
+    """Return for each left polygon the position of the equal right one, -1 when there is none."""
+    place = {key: j for j, key in enumerate(_keys(right))}
+    return np.array([place.get(key, -1) for key in _keys(left)], dtype=np.int64)
+
+
+def overlaps(left: Any, right: Any) -> Pairs:
+    """Measure the overlap of each left with each right polygon.
+
+    Equal polygons of two coverages overlap nothing else, so only the others are intersected.
+    """
+    left, right = np.asarray(left, dtype=object), np.asarray(right, dtype=object)
+    twin = twins(left, right)
+    same = np.flatnonzero(twin >= 0)
+    rest_left = np.flatnonzero(twin < 0)
+    rest_right = np.setdiff1d(np.arange(len(right)), twin[same])
+    i, j = shapely.STRtree(right[rest_right]).query(left[rest_left], predicate="intersects")
+    i, j = rest_left[i], rest_right[j]
+    area = shapely.area(shapely.intersection(left[i], right[j]))
+    thick = area > 1e-6
+    i = np.r_[same, i[thick]].astype(np.int64)
+    j = np.r_[twin[same], j[thick]].astype(np.int64)
+    order = np.lexsort((j, i))
+    return Pairs(i[order], j[order], np.r_[shapely.area(left[same]), area[thick]][order])
+
+
+def holders(polygons: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return for each point the position of the polygon that holds it, -1 outside.
+
+    Of several polygons the first is taken, so that no point is counted twice.
+    """
+    found = np.full(len(x), -1, dtype=np.int64)
+    point, polygon = shapely.STRtree(polygons).query(shapely.points(x, y), predicate="intersects")
+    order = np.lexsort((polygon, point))[::-1]
+    found[point[order]] = polygon[order]
+    return found
+
+
+def _keys(polygons: Any) -> list[bytes]:
+    keys: list[bytes] = shapely.to_wkb(shapely.normalize(polygons)).tolist()
+    return keys
+
 
 STATUSES = ("unchanged", "recoded", "changed", "born", "retired")
 SAME = 1e-6
@@ -103,3 +157,22 @@ def change(
 def codes_at(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> NDArray[np.object_]:
     """Name cells by position; -1 is outside, which has the empty name."""
     return np.append(frame.index.to_numpy(dtype=object), "")[position]
+
+
+def with_retired(grid: Grid, codes: Sequence[str], day: str, reason: str) -> pd.DataFrame:
+    """Return the retired codes of a grid and some of its own that end on a day.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> cells = gpd.GeoDataFrame({"code": ["A1"], "valid_from": ["2025-01-01"]},
+    ...     geometry=[shapely.box(0, 0, 5, 5)], crs=4547)
+    >>> with_retired(Grid(cells, cells.geometry[0]), ["A1"], "2026-07-01", "merged")
+      code  valid_from    valid_to  reason
+    0   A1  2025-01-01  2026-07-01  merged
+    """
+    if not codes:
+        return grid.retired
+    start = grid.cells.get("valid_from", pd.Series("", grid.cells.index)).loc[list(codes)]
+    ended = {"code": list(codes), "valid_from": start.to_numpy(), "valid_to": day, "reason": reason}
+    return pd.concat([grid.retired, pd.DataFrame(ended, dtype=object)], ignore_index=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_same_crs
-from gridmap.coverage.given import boundary_of
+from gridmap.coverage.prove import boundary_of
 from gridmap.errors import CoverageError, InputError
 
 if TYPE_CHECKING:

@@ -13,11 +13,9 @@ from scipy import sparse
 
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, multiple_testing
-from gridmap.hotspot_analysis.base import base_of
 from gridmap.hotspot_analysis.cube import by_period, exposure_of, stack
-from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, base_of, score
 from gridmap.hotspot_analysis.rates import smoothed
-from gridmap.hotspot_analysis.score import score
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:

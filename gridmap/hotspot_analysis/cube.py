@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gridmap._checks import check_table
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gridmap.crs import datum_alarm
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.grid.check import check_grid
-from gridmap.incidents.accounts import accounts as accounts
+from gridmap.grid.grid import check_grid
 from gridmap.incidents.locator import Placement, locator
-from gridmap.incidents.points import Positions
+from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of
+from gridmap.incidents.result import accounts as accounts
 from gridmap.incidents.result import labelled, place
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
-
-_SAMPLE = 20_000  # positions asked whether another datum would fit
-_SUSPICIOUS = 0.01  # share outside from which to ask
 
 
 def assign(
@@ -99,32 +95,9 @@ def assign(
     return labelled(placement, locator(grid).names, points)
 
 
-def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> Any:
-    """Return a DatumAlarm when so many points lie outside that their datum is doubtful.
-
-    Parameters
-    ----------
-    x, y : float arrays
-        Positions as delivered, or a sample of them.
-    datum : str
-        What they were declared to be in.
-    lost, read : int
-        How many positions are in no cell, of how many.
-    grid : Grid
-        The cells.
-    """
-    if lost <= _SUSPICIOUS * read:
-        return None
-    step = max(1, len(x) // _SAMPLE)
-    try:
-        return datum_alarm(x[::step], y[::step], grid.boundary, grid.crs, declared=datum)
-    except InputError:  # a CRS without a number cannot be declared, nor doubted
-        return None
-
-
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     placed = int(np.count_nonzero(placement.cell))
-    if len(where.x) - placed <= _SUSPICIOUS * len(where.x):
+    if len(where.x) - placed <= SUSPICIOUS * len(where.x):
         return
     lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)

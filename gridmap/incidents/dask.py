@@ -14,11 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from gridmap.errors import InputError
-from gridmap.incidents.accounts import Accounts
 from gridmap.incidents.locator import Locator, locator
-from gridmap.incidents.result import RESULT_COLUMNS, assign_with
-from gridmap.incidents.sources import ParquetFile, geometry_of
-from gridmap.incidents.stream import target_schema
+from gridmap.incidents.result import RESULT_COLUMNS, Accounts, assign_with, target_schema
+from gridmap.io.batches import ParquetFile, geometry_of
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid

@@ -11,10 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from gridmap.coverage.border import Border
 from gridmap.coverage.index_cache import cached_index, is_cached
 from gridmap.coverage.point_index import OUTSIDE, CoverageIndex
-from gridmap.coverage.point_tree import PolygonTree
+from gridmap.coverage.point_tree import Border, PolygonTree
 from gridmap.crs import metric_crs, mover
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from gridmap._checks import Progress
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import DAY, in_metres, in_seconds
-from gridmap.progress import Progress
 
 _MOST_PAIRS = 20_000_000
 

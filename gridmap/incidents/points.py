@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from gridmap._checks import label
-from gridmap.crs import check_datum, mover, positions_from
-from gridmap.crs.angles import parse_degrees
+from gridmap._types import Floats
+from gridmap.crs import check_datum, datum_alarm, mover, positions_from
+from gridmap.crs.project import parse_degrees
 from gridmap.errors import CRSError, InputError
+from gridmap.io.batches import of_shapes
+from gridmap.io.text import decimal_points
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+_SAMPLE = 20_000  # positions asked whether another datum would fit
+SUSPICIOUS = 0.01  # share outside from which to ask
+
+
+def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> Any:
+    """Return a DatumAlarm when so many points lie outside that their datum is doubtful.
+
+    Parameters
+    ----------
+    x, y : float arrays
+        Positions as delivered, or a sample of them.
+    datum : str
+        What they were declared to be in.
+    lost, read : int
+        How many positions are in no cell, of how many.
+    grid : Grid
+        The cells.
+    """
+    if lost <= SUSPICIOUS * read:
+        return None
+    step = max(1, len(x) // _SAMPLE)
+    try:
+        return datum_alarm(x[::step], y[::step], grid.boundary, grid.crs, declared=datum)
+    except InputError:  # a CRS without a number cannot be declared, nor doubted
+        return None
+
 
 DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
 _THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
-_ONE_COMMA = r"[-+]?\d+,\d+"
-_ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
 _DEGREE = "[°º度d]"
-_GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
 
 
 class Positions(NamedTuple):
@@ -128,26 +154,6 @@ def numbers(values: pd.Series) -> Floats:
     return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def decimal_points(text: pd.Series) -> pd.Series:
-    """Write decimal commas as points, where one of the numbers can mean nothing else.
-
-    A comma before other than three digits is no thousands separator, and then none of them is.
-
-    Examples
-    --------
-    >>> decimal_points(pd.Series(["48,01", "48,125"])).tolist()
-    ['48.01', '48.125']
-    >>> decimal_points(pd.Series(["48,125", "3,384,765"])).tolist()
-    ['48,125', '3,384,765']
-    """
-    comma = text.str.fullmatch(_ONE_COMMA, na=False)
-    if not (comma & ~text.str.fullmatch(_ONE_GROUP, na=False)).any():
-        return text
-    if text.str.fullmatch(_GROUPS, na=False).any():
-        return text
-    return text.mask(comma, text.str.replace(",", ".", regex=False))
-
-
 def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
     if not isinstance(points, pd.DataFrame):
         raise InputError(
@@ -161,23 +167,3 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
                 f"it has {', '.join(map(str, points.columns)) or 'none'}."
             )
     return numbers(points[x]), numbers(points[y])
-
-
-def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
-    """Return the coordinates of points, NaN for missing ones; refuse what is no point."""
-    kinds = shapely.get_type_id(shapes)
-    odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
-    if len(odd):
-        raise InputError(
-            f"`points` has {len(odd):,} geometries that are no points, the first a "
-            f"{shapes[odd[0]].geom_type} at {pd.Index(names).tolist()[odd[0]]!r}. Use "
-            "`points.representative_point()`."
-        )
-    found = shapely.get_coordinates(shapes)
-    if len(found) == len(shapes):
-        x, y = np.ascontiguousarray(found.T)
-        return x, y
-    known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    xy = np.full((2, len(shapes)), np.nan)
-    xy[:, known] = found.T
-    return xy[0], xy[1]

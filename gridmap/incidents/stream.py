@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,21 @@ import pyarrow as pa
 import shapely
 from pyarrow import compute
 
-from gridmap._checks import label
+from gridmap._checks import Progress, label, silent
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
-from gridmap.incidents.accounts import NAMED, Accounts
-from gridmap.incidents.assign import alarm_of
-from gridmap.incidents.batches import Batch, FileOfPoints
 from gridmap.incidents.locator import INVALID, Locator, Placement, locator
-from gridmap.incidents.points import DATUM_OF, numbers, of_shapes
-from gridmap.incidents.result import RESULT_COLUMNS, STATUSES, renamed
-from gridmap.incidents.sources import ParquetFile, geometry_of, marked
+from gridmap.incidents.points import DATUM_OF, alarm_of, numbers
+from gridmap.incidents.result import (
+    NAMED,
+    RESULT_COLUMNS,
+    STATUSES,
+    Accounts,
+    renamed,
+    target_schema,
+)
+from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of, of_shapes
 from gridmap.io.writers import WRITERS, Writer
-from gridmap.progress import Progress, silent
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -274,38 +277,6 @@ def _strange(columns: list[pa.Array]) -> str | None:
         if len(odd):
             return str(odd.iloc[0])
     return None
-
-
-def target_schema(
-    schema: pa.Schema,
-    own: Mapping[str, str] | None = None,
-    names: Sequence[str] = RESULT_COLUMNS,
-    with_points: bool = False,
-) -> pa.Schema:
-    """Return the columns that incidents are written with, from those they were read with.
-
-    Parameters
-    ----------
-    schema : Schema
-        Of the incidents.
-    own : mapping, optional
-        New names of their columns; by default those that `renamed` gives.
-    names : sequence of str
-        Of the four columns that place them.
-    with_points : bool
-        Whether a column of points is added.
-    """
-    own = renamed(schema.names, names) if own is None else own
-    fields = [f.with_name(own.get(f.name, f.name)) for f in schema]
-    types = (pa.string(), pa.string(), pa.string(), pa.float64())
-    fields += [pa.field(name, kind) for name, kind in zip(names, types, strict=True)]
-    geometry = geometry_of(schema)
-    if with_points:
-        geometry = "geometry"
-        while geometry in [f.name for f in fields]:
-            geometry = f"grid_{geometry}"
-        fields.append(pa.field(geometry, pa.binary()))
-    return marked(pa.schema(fields), geometry if geometry is None else own.get(geometry, geometry))
 
 
 def _result_columns(placement: Placement, codes: npt.NDArray[Any]) -> list[pa.Array]:

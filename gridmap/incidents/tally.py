@@ -12,7 +12,7 @@ import pandas as pd
 
 from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.incidents.space_time import check_span, wall_times
 
 if TYPE_CHECKING:

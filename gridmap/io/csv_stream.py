@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import csv as pacsv
 
-from gridmap.incidents.batches import Batch
+from gridmap.io.batches import Batch
 
 _BLOCK = 1 << 23
 _TYPICAL_ROW = 80  # bytes

@@ -16,8 +16,8 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.atomic import replacing
-from gridmap.io.plain import plain_table
 from gridmap.io.tables import write_table, write_workbook
+from gridmap.io.text import plain_table
 from gridmap.privacy import Audience, hashed, local_key, personal_columns, refuse_personal, suppress
 
 Lang = Literal["zh", "en"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from gridmap.io.aliases import TABLES, aliases
+from gridmap.io.columns import TABLES, aliases
 from gridmap.io.text import fold
 
 Row = Sequence[Any]

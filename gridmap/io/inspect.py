@@ -12,17 +12,15 @@ import pandas as pd
 
 from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
-from gridmap.io.aliases import TABLES, aliases
-from gridmap.io.columns import meaning
+from gridmap.io.columns import TABLES, aliases, meaning
+from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
-from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import Source, find_source, unreadable
-from gridmap.io.suspicions import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.tables import read_table
-from gridmap.io.values import numbers
-from gridmap.io.vector import choose_layer
+from gridmap.io.text import numbers
+from gridmap.io.vector import GDAL_FAILURES, choose_layer, quiet
 from gridmap.privacy import personal_columns
 
 Lang = Literal["zh", "en"]

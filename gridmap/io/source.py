@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import io
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pyarrow as pa
@@ -344,3 +346,73 @@ def _outer(name: str) -> str:
 
 def _decoded(info: zipfile.ZipInfo) -> str:
     return info.filename
+
+
+ROW = "gridmap_row"  # keeps the order of the rows
+_WAIT = 10  # seconds for a connection
+
+
+def _psycopg() -> Any:
+    try:
+        return importlib.import_module("psycopg")
+    except ImportError as error:
+        raise InputError(
+            "Databases need the package psycopg. Install it: `pip install gridmap-gis[postgis]`."
+        ) from error
+
+
+@contextmanager
+def connected(source: Source) -> Iterator[Any]:
+    """Yield a connection; what was written is kept only when the block ends well."""
+    psycopg = _psycopg()
+    try:
+        with psycopg.connect(source.url, connect_timeout=_WAIT) as connection:
+            yield connection
+    except (psycopg.Error, UnicodeError) as error:  # of an address that is no text
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise InputError(
+            f"The database {without_password(source.url or '')} failed: {reason.rstrip('.')}. "
+            "Check its address, your rights and the table; nothing was changed."
+        ) from error
+
+
+def table_of(source: Source) -> tuple[str, str]:
+    """Return schema and table."""
+    if not source.layer:
+        raise InputError(
+            f"`{source.name}` names no table. Add `?table=NAME` or `?table=SCHEMA.NAME`."
+        )
+    schema, _, table = source.layer.rpartition(".")
+    return schema or "public", table
+
+
+def exists(connection: Any, name: tuple[str, str]) -> bool:
+    query = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+    return connection.execute(query, name).fetchone() is not None
+
+
+def hold(connection: Any, names: list[tuple[str, str]], source: Source) -> None:
+    """Keep others from replacing tables while they are read."""
+    sql = importlib.import_module("psycopg.sql")
+    listed = sql.SQL(", ").join(sql.Identifier(*name) for name in names)
+    try:
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(listed))
+    except _psycopg().errors.UndefinedTable as error:
+        raise InputError(
+            f"`{source.name}` is no grid: {str(error).splitlines()[0]}. "
+            "Write one there with `gridmap partition -o`."
+        ) from error
+
+
+def existing(connection: Any, source: Source) -> tuple[str, str]:
+    name = table_of(source)
+    for candidate in (name, (name[0], f"{name[1]}_cells")):
+        if exists(connection, candidate):
+            hold(connection, [candidate], source)
+            return candidate
+    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY 1"
+    found = [row[0] for row in connection.execute(query, [name[0]]).fetchall()]
+    raise InputError(
+        f"`{source.name}` has no table {name[1]!r} in schema {name[0]!r}; "
+        f"there {'is ' + ', '.join(found[:20]) if found else 'is none'}."
+    )

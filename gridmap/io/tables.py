@@ -19,7 +19,6 @@ from gridmap.io.atomic import replacing
 from gridmap.io.csv_table import read_csv
 from gridmap.io.excel import read_sheet
 from gridmap.io.integrity import check_text
-from gridmap.io.plain import plain_table
 from gridmap.io.source import (
     BROKEN_PARQUET,
     Source,
@@ -28,6 +27,7 @@ from gridmap.io.source import (
     names_database,
     unreadable,
 )
+from gridmap.io.text import plain_table
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _SHEET_ROWS = 1_048_575

@@ -9,10 +9,10 @@ from pathlib import Path
 import geopandas as gpd
 
 from gridmap.io.atomic import check_writable, replacing
-from gridmap.io.gdal import write_gdal
-from gridmap.io.plain import as_text
 from gridmap.io.shapefile import short_names
 from gridmap.io.source import known_suffix, names_database
+from gridmap.io.text import as_text
+from gridmap.io.vector import write_gdal
 
 _DRIVERS = {
     ".gpkg": "GPKG",

@@ -15,8 +15,7 @@ from pyarrow import csv as pacsv
 from pyarrow import parquet
 
 from gridmap.errors import InputError
-from gridmap.incidents.points import of_shapes
-from gridmap.incidents.sources import geometry_of
+from gridmap.io.batches import geometry_of, of_shapes
 
 Batches = Iterator[pa.RecordBatch]
 _MOST_ROWS = 1_048_576  # of a sheet

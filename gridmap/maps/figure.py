@@ -15,12 +15,13 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, pick
-from gridmap.maps import hot, themes
+from gridmap.maps import themes
+from gridmap.maps import themes as hot
 from gridmap.maps.heat import with_places
-from gridmap.maps.rates import counted, rate_theme
 from gridmap.maps.scene import credit_line
+from gridmap.maps.themes import counted, rate_theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

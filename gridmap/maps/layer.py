@@ -18,12 +18,12 @@ from folium.template import Template
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
 from gridmap.language import Lang
-from gridmap.maps import themes, vendored
-from gridmap.maps.basemap import Bounds, Datum, laid
+from gridmap.maps import offline as vendored
+from gridmap.maps import themes
+from gridmap.maps.basemap import Bounds, Datum, Tiles, laid
 from gridmap.maps.offline import offline, write_page
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Scene, as_json
-from gridmap.maps.tiles import Tiles
 
 EARTH = 6378137.0
 

@@ -8,10 +8,12 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, pick
-from gridmap.maps import hot, themes
-from gridmap.maps.rates import (
+from gridmap.maps import themes
+from gridmap.maps import themes as hot
+from gridmap.maps.scene import Scene, credit_line, grid_scene
+from gridmap.maps.themes import (
     column_of,
     count_column,
     count_theme,
@@ -20,7 +22,6 @@ from gridmap.maps.rates import (
     smoothed_theme,
     staff_columns,
 )
-from gridmap.maps.scene import Scene, credit_line, grid_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,8 +110,8 @@ def coverage_scene(
     lang: Lang,
 ) -> Scene:
     """Put together what `coverage_map` shows."""
+    from gridmap.maps.defect_map import defect_marks
     from gridmap.maps.heat import heat_image, with_places
-    from gridmap.maps.marks import defect_marks
 
     shown = [themes.column(grid, color, lang)] if color else []
     extras: dict[str, Any] = {"show": {"heat": heat}}
@@ -245,3 +246,39 @@ def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
         f"{len(grid):,} 个网格中热点 {more:,} 个、冷点 {fewer:,} 个（错误发现率 10% 以内）",
         f"{more:,} hot and {fewer:,} cold of {len(grid):,} cells (false discovery rate 10%)",
     )
+
+
+HEADINGS = {
+    "网格编码": "code",
+    "案件数": "incidents",
+    "Gi*得分": "z",
+    "p值": "p",
+    "q值（错误发现率）": "q",
+    "校正后p值": "q",
+    "冷热等级": "bin",
+    "未判断原因": "gate",
+    "问题类型": "category",
+    "日期": "day",
+    "周": "week",
+    "月份": "month",
+}
+SPLITS = ("category", "day", "week", "month")
+
+
+def from_file(table: pd.DataFrame, grid: Grid) -> pd.DataFrame | None:
+    """Return a table with the index that `hotspots` gives, None when it is no such table.
+
+    Examples
+    --------
+    >>> from_file(pd.DataFrame({"x": [1]}), None) is None
+    True
+    """
+    table = pd.DataFrame(table).rename(columns=HEADINGS)
+    if not {"code", "bin"} <= set(table):
+        return None
+    table = table.assign(code=table["code"].astype(str))
+    numbers = [name for name in ("incidents", "z", "p", "q", "bin") if name in table]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    known = table[table["code"].isin(grid.cells.index)]
+    splits = [name for name in SPLITS if name in table]
+    return known.set_index(["code", *splits])

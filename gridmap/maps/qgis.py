@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
-from gridmap.grid.check import check_grid
+from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, pick
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text

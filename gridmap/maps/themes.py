@@ -308,3 +308,166 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
         tab=pick(lang, "人员", "Staff"),
         note=pick(lang, "按 1+X+Y 名册；不含姓名", "by the 1+X+Y roster; no names"),
     )
+
+
+BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62", "#b2182b"]
+
+
+def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
+    """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
+    labels = _bin_labels(lang)
+    classes = [
+        Class(label, color, COLD_HATCH if k < 3 else None)
+        for k, (label, color) in enumerate(zip(labels, BLUE_GREY_RED, strict=True))
+    ]
+    classes.append(Class(pick(lang, "未检验", "not tested"), NOTHING, NOTHING_HATCH))
+    split = spots.index.nlevels > 1
+    periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
+    return Theme(
+        pick(lang, "热点显著性", "Hotspots"),
+        classes,
+        periods[-1].of if split else _bins(spots, grid),
+        unit="Gi*",
+        tab=pick(lang, "热点", "Hotspots"),
+        note=pick(
+            lang,
+            "Getis–Ord Gi*（标准化率，邻接含自身），FDR 校正",
+            "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected",
+        ),
+        periods=periods if split else (),
+        whole_time=False,
+    )
+
+
+def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Split a frame by what stands in its index behind the code; one map when nothing does."""
+    if spots.index.nlevels == 1:
+        return [("", spots)]
+    others = list(range(1, spots.index.nlevels))
+    by = others[0] if len(others) == 1 else others
+    return [
+        (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))
+        for key, part in spots.groupby(level=by, sort=True, observed=True)
+    ]
+
+
+def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
+    spots = spots.reindex(grid.cells.index)
+    tested = spots["bin"].notna().to_numpy()
+    if "gate" in spots:
+        tested = tested & (spots["gate"].fillna("").astype(str).to_numpy() == "")
+    of = spots["bin"].fillna(0).to_numpy().astype(np.int64) + 3
+    return np.where(tested, of, 7).astype(np.int64)
+
+
+def _bin_labels(lang: Lang) -> list[str]:
+    levels = ["q ≤ 0.01", "q ≤ 0.05", "q ≤ 0.10"]
+    cold, hot = pick(lang, "冷点", "cold"), pick(lang, "热点", "hot")
+    plain = pick(lang, "不显著", "not significant")
+    return [
+        *(f"{cold} {q}" for q in levels),
+        plain,
+        *(f"{hot} {q}" for q in reversed(levels)),
+    ]
+
+
+def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
+    """Class incidents per 100 households; cells without households have no base."""
+    base = grid.cells["households"].to_numpy().astype(float)
+    rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
+    return quantity(
+        rate,
+        pick(lang, "事件率", "Incident rate"),
+        unit=pick(lang, "件/百户", "per 100 households"),
+        tab=pick(lang, "事件率", "Rate"),
+        absent=NO_BASE,
+        lang=lang,
+    )
+
+
+def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
+    """Class empirical-Bayes rates (Marshall 1991), which pull small cells to the mean."""
+    base = grid.cells["households"].to_numpy().astype(float)
+    has = base > 0
+    rate = np.full(len(base), np.nan)
+    rate[has] = 100 * empirical_bayes(counts.to_numpy()[has].astype(float), base[has])
+    return quantity(
+        rate,
+        pick(lang, "平滑事件率", "Smoothed rate"),
+        unit=pick(lang, "件/百户", "per 100 households"),
+        tab=pick(lang, "平滑率", "Smoothed"),
+        note=pick(
+            lang,
+            "经验贝叶斯（Marshall）：小网格向均值收缩，仅供显示",
+            "empirical Bayes (Marshall): small cells drawn to the mean, for display",
+        ),
+        absent=NO_BASE,
+        lang=lang,
+    )
+
+
+def empirical_bayes(
+    counts: np.ndarray[Any, np.dtype[np.float64]], base: np.ndarray[Any, np.dtype[np.float64]]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return Marshall's global empirical-Bayes rates, prior variance clipped at 0."""
+    if not base.sum():
+        return np.zeros(len(base))
+    mean = counts.sum() / base.sum()
+    rate = counts / base
+    variance = (base * (rate - mean) ** 2).sum() / base.sum()
+    prior = max(0.0, variance - mean / base.mean())
+    noise = prior + mean / base
+    weight = np.divide(prior, noise, out=np.zeros_like(noise), where=noise > 0)
+    smoothed: np.ndarray[Any, np.dtype[np.float64]] = mean + weight * (rate - mean)
+    return smoothed
+
+
+def count_theme(
+    counts: pd.Series, grid: Grid, lang: Lang, spots: pd.DataFrame | None = None
+) -> Theme:
+    """Class plain counts; with a split table, each period can be chosen."""
+    split = spots is not None and spots.index.nlevels > 1
+    periods = [
+        (when, part["incidents"].reindex(grid.cells.index, fill_value=0).to_numpy())
+        for when, part in (maps_of(spots) if split and spots is not None else ())
+    ]
+    whole = periods[-1][1] if periods else counts.to_numpy()
+    return quantity(
+        whole,
+        pick(lang, "事件数", "Incidents"),
+        unit=pick(lang, "件", ""),
+        tab=pick(lang, "件数", "Counts"),
+        note=pick(lang, "未除以户数，仅作参考", "not divided by households, for reference"),
+        digits=0,
+        periods=periods,
+        whole_time=False,
+        lang=lang,
+    )
+
+
+def counted(placed: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Count assigned incidents per cell."""
+    return placed["code"].value_counts().reindex(grid.cells.index, fill_value=0)
+
+
+def staff_columns(cells: pd.DataFrame, grid: Grid, lang: Lang) -> list[dict[str, Any]]:
+    """Return leaders, other staff and volunteers of each cell as columns of the card."""
+    cells = cells.reindex(grid.cells.index)
+    titles = {
+        "leaders": ("网格长", "Leaders"),
+        "x": ("专职", "Staff"),
+        "y": ("志愿者", "Volunteers"),
+    }
+    return [column_of(pick(lang, *titles[key]), cells[key]) for key in titles]
+
+
+def count_column(counts: pd.Series, lang: Lang) -> dict[str, Any]:
+    """Return incident counts as a column of the card."""
+    return column_of(pick(lang, "事件", "Incidents"), counts)
+
+
+def column_of(title: str, values: pd.Series, digits: int = 0) -> dict[str, Any]:
+    """Return numbers by cell as a column of the card."""
+    rounded = values.fillna(0).round(digits)
+    kept = rounded.astype(int) if digits == 0 else rounded
+    return {"title": title, "values": kept.tolist(), "digits": digits}

@@ -12,15 +12,12 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gridmap._checks import check_same_crs
+from gridmap._checks import Progress, check_same_crs, silent
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
-from gridmap.grid.grid import Grid
-from gridmap.operations.route import Ways, closed_walk
-from gridmap.organisation.roster import postings
-from gridmap.organisation.streets import segments, street_graph
-from gridmap.progress import Progress, silent
+from gridmap.grid.grid import Grid, check_grid
+from gridmap.operations.route import Ways, closed_walk, segments, street_graph
+from gridmap.operations.staffing import postings
 
 
 def patrol(
@@ -43,7 +40,7 @@ def patrol(
     speed_kmh : float
         Of walking.
     progress : callable, optional
-        See `gridmap.progress`.
+        See `gridmap._checks`.
 
     Returns
     -------

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.grid.check import check_grid
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, check_grid
 
 
 def workload(

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gridmap.progress import Progress, silent
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Dice = npt.NDArray[np.uint64]
@@ -63,33 +61,6 @@ def compiled(function: Kernel) -> Kernel:
     return kernel
 
 
-def warm(progress: Progress = silent) -> None:
-    """Compile the kernels, or load them from disk, before workers start."""
-    from gridmap.partitioning import annealing, exact, spanning_tree
-
-    fresh = not any(Path(exact.least.stats.cache_path).glob("optimum.least-*.nbc"))  # type: ignore[attr-defined]
-    if fresh:
-        progress("compile", 0, 1)
-    dice = np.array([1], dtype=np.uint64)
-    net = _pair()
-    parent, order = spanning_tree.draw(net, dice, 0)
-    label, _, _ = spanning_tree.cut(
-        net, parent, order, Rules(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0), 0, False
-    )
-    rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-    annealing.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
-    exact.least(net, rules, 2)
-    if fresh:
-        progress("compile", 1, 1)
-
-
-def _pair() -> Network:
-    """Return two units that touch, the smallest network with something to do."""
-    one, both, homes = np.ones(2), np.array([1, 0]), np.array([1, 1])
-    return Network(np.array([0, 1, 2]), np.array([1, 2]), both, one, one, homes, one, one, 4 * one,
-                   one, one)  # fmt: skip
-
-
 def _cache_can_be_written() -> bool:
     """Tell whether machine code can be kept beside the source or in the user's cache."""
     folders = [Path(__file__).parent, Path(os.path.expanduser("~")) / ".cache"]
@@ -108,3 +79,27 @@ def _writable(folder: Path) -> bool:
 def _user() -> int:
     """Return a number that keeps the caches of two users apart."""
     return os.getuid() if hasattr(os, "getuid") else 0
+
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_SCALE = 1.0 / 9007199254740992.0
+
+
+@compiled
+def uniform(dice: Dice) -> float:
+    """Return a number in [0, 1) and advance the dice (Steele, Lea and Flood 2014)."""
+    dice[0] = dice[0] + _STEP
+    z = dice[0]
+    z = (z ^ (z >> _S30)) * _MIX_1
+    z = (z ^ (z >> _S27)) * _MIX_2
+    z = z ^ (z >> _S31)
+    return float(z >> _S11) * _SCALE
+
+
+@compiled
+def below(dice: Dice, n: int) -> int:
+    """Return a whole number in 0 … n - 1."""
+    return int(uniform(dice) * n)

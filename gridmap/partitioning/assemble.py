@@ -14,9 +14,8 @@ from scipy.sparse.csgraph import connected_components
 
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import contacts
-from gridmap.grid.changes import change
+from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid
-from gridmap.grid.retire import with_retired
 from gridmap.partitioning.arrays import Ints
 
 DEDICATED = "dedicated"

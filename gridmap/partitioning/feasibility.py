@@ -9,10 +9,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import check_band
+from gridmap._checks import Progress, check_band, silent
 from gridmap.errors import InputError
 from gridmap.partitioning import reasons as sentences
-from gridmap.partitioning.arrays import warm
 from gridmap.partitioning.certificates import (
     UNIT_OVER_MAX,
     UNKNOWN,
@@ -22,11 +21,11 @@ from gridmap.partitioning.certificates import (
     settle,
 )
 from gridmap.partitioning.community import Community
+from gridmap.partitioning.parallel import warm
 from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of
 from gridmap.partitioning.prepare import caller, check_units, communities
 from gridmap.partitioning.problem import EFFORTS, Wishes
 from gridmap.partitioning.search import can_be_cut
-from gridmap.progress import Progress, silent
 
 Verdict = Literal["yes", "no", "unknown"]
 COLUMNS = ["possible", "households", "units", "least", "most", "certificate", "reason", "options"]

@@ -15,9 +15,8 @@ from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.matching import match
 from gridmap.partitioning.parallel import Job
-from gridmap.partitioning.rebalance import PRICE, Old
+from gridmap.partitioning.rebalance import PRICE, Old, match
 from gridmap.partitioning.solve import Outcome
 
 

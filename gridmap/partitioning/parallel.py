@@ -12,15 +12,46 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
-from gridmap.partitioning.arrays import warm
+from gridmap.partitioning.arrays import Network, Rules
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.problem import Wishes
 from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve
-from gridmap.progress import silent
+
+
+def warm(progress: Progress = silent) -> None:
+    """Compile the kernels, or load them from disk, before workers start."""
+    from gridmap.partitioning import annealing, exact, spanning_tree
+
+    fresh = not any(Path(exact.least.stats.cache_path).glob("exact.least-*.nbc"))  # type: ignore[attr-defined]
+    if fresh:
+        progress("compile", 0, 1)
+    dice = np.array([1], dtype=np.uint64)
+    net = _pair()
+    parent, order = spanning_tree.draw(net, dice, 0)
+    label, _, _ = spanning_tree.cut(
+        net, parent, order, Rules(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0), 0, False
+    )
+    rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
+    annealing.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
+    exact.least(net, rules, 2)
+    if fresh:
+        progress("compile", 1, 1)
+
+
+def _pair() -> Network:
+    """Return two units that touch, the smallest network with something to do."""
+    one, both, homes = np.ones(2), np.array([1, 0]), np.array([1, 1])
+    return Network(np.array([0, 1, 2]), np.array([1, 2]), both, one, one, homes, one, one, 4 * one,
+                   one, one)  # fmt: skip
+
 
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from gridmap._checks import Progress, silent
 from gridmap.partitioning.arrays import Dice, Ints, Network, Rules
 from gridmap.partitioning.community import Community, Flags, dice_of
-from gridmap.progress import Progress, silent
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0

@@ -7,10 +7,11 @@ only where a smaller one does not do. Each household that leaves its old cell ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from gridmap.partitioning.arrays import Ints, Rules
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
@@ -18,8 +19,91 @@ from gridmap.partitioning.community import Community, Flags, in_order
 from gridmap.partitioning.labels import bad_cells, neighbouring_cells, rings, set_in
 from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of, share
 from gridmap.partitioning.problem import Task, Wishes
-from gridmap.partitioning.recount import RINGS, counted
 from gridmap.partitioning.solve import Outcome, crosses, solve_piece
+
+
+def match(label: Ints, home: Ints, households: Ints) -> dict[int, int]:
+    """Match new cells to old ones, one to one, so that most households keep their cell.
+
+    Parameters
+    ----------
+    label, home : int array
+        New and old cell of each unit; -1 in `home` for none.
+    households : int array
+        Those of each unit. Units without any weigh next to nothing, but something.
+
+    Returns
+    -------
+    dict of int to int
+        The old cell that each new cell continues, where it continues one.
+
+    Examples
+    --------
+    >>> match(np.array([0, 0, 1, 2]), np.array([7, 7, 8, 8]), np.array([5, 5, 4, 6]))
+    {0: 7, 2: 8}
+    """
+    known = home >= 0
+    new, row = np.unique(label[known], return_inverse=True)
+    old, column = np.unique(home[known], return_inverse=True)
+    shared = np.zeros((len(new), len(old)))
+    np.add.at(shared, (row, column), households[known] + 1e-3)
+    rows, columns = linear_sum_assignment(-shared)
+    return {
+        int(new[r]): int(old[c]) for r, c in zip(rows, columns, strict=True) if shared[r, c] > 0
+    }
+
+
+RINGS = (1, 2, 3)
+
+
+def counted(region: Region, label: Ints, cells: int) -> Ints:
+    """Split or merge cells until there are so many, as far as the band lets that be done.
+
+    The largest cell that its neighbours can make up for is split, the smallest that they have room
+    for is merged.
+    """
+    while (made := len(np.unique(label))) != cells:
+        if made < cells:
+            fresh = _recut(region, label, -1, lambda part, start, cell: part.splits(start, cell))
+        else:
+            fresh = _recut(region, label, 1, lambda part, start, cell: part.merges(start, cell))
+        if fresh is None:
+            break
+        label = fresh
+    return label
+
+
+def _recut(
+    region: Region,
+    label: Ints,
+    sign: int,
+    trials: Callable[[Region, Ints, int], Iterator[tuple[Ints, Ints]]],
+) -> Ints | None:
+    """Change the number of cells in the smallest region in which the band allows it."""
+    town = region.piece.community
+    total = np.bincount(label, town.households)
+    pairs = neighbouring_cells(town, region.piece.bonds, label)
+    order = [c for c in np.argsort(sign * total, kind="stable") if (label == c).any()]
+    for ring in RINGS:
+        for cell in order:
+            cells = region.free(label, rings(pairs, int(cell), ring))
+            if cell not in cells or not _room(total[cells], region, -sign):
+                continue
+            members = np.flatnonzero(np.isin(label, cells))
+            part, start = region.part(members), in_order(label[members])
+            number = int(start[label[members] == cell][0])
+            found = part.best(trials(part, start, number), 1)
+            if found is not None:
+                return set_in(label, members, found)
+    return None
+
+
+def _room(total: Ints, region: Region, more: int) -> bool:
+    """Tell whether the households of some cells fit into one cell more, or fewer."""
+    cells = len(total) + more
+    low, high = region.wishes.low, region.wishes.high
+    return bool(cells * low <= total.sum() <= cells * high)
+
 
 PRICE = 3.0  # what moving a cell's worth of households costs, in the energy of cells
 WARM, COOL = 0.3, 0.01
@@ -255,7 +339,6 @@ class Region:
 
     def settled(self, label: Ints) -> Ints:
         """Anneal a fresh division towards the old cells that its cells continue."""
-        from gridmap.partitioning.matching import match
 
         label = in_order(label)
         town = self.piece.community

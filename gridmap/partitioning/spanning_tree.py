@@ -11,8 +11,7 @@ import math
 
 import numpy as np
 
-from gridmap.partitioning.arrays import Dice, Floats, Ints, Network, Rules, compiled
-from gridmap.partitioning.dice import below, uniform
+from gridmap.partitioning.arrays import Dice, Floats, Ints, Network, Rules, below, compiled, uniform
 
 NEVER = 1e18
 SHORT = 50.0  # what a part under the band costs where that is allowed

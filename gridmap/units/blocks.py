@@ -13,12 +13,9 @@ import numpy as np
 import shapely
 
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges
-from gridmap.partition.units.areas import Areas
-from gridmap.partition.units.sides import sides
-from gridmap.partition.units.slivers import AREA, WIDTH, absorb
-from gridmap.units.barriers import Barriers, along, pieces_of
+from gridmap.units.barriers import Barriers, along, pieces_of, sides
 from gridmap.units.inputs import Bools
-from gridmap.units.jurisdictions import Jurisdictions
+from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import (
     Floats,
     Geometries,
@@ -31,6 +28,7 @@ from gridmap.units.noding import (
     outlines,
     widths,
 )
+from gridmap.units.tiling import AREA, WIDTH, absorb
 
 LAND, WATER, DEDICATED, COMPOUND = range(4)
 STRIP = 20.0

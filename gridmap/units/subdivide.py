@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from gridmap._checks import Progress, silent
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
-from gridmap.partition.units.areas import Areas, read_areas
-from gridmap.partition.units.cuts import Items
-from gridmap.partition.units.fit import check_tiling, outline_shifts
-from gridmap.partition.units.sides import inhabited
-from gridmap.progress import Progress, silent
 from gridmap.units.attach import attach
-from gridmap.units.barriers import read_barriers
+from gridmap.units.barriers import inhabited, read_barriers
 from gridmap.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
-from gridmap.units.build_units import Woven, homes_in, weave
+from gridmap.units.build_units import Woven, check_tiling, homes_in, outline_shifts, weave
 from gridmap.units.households import Homes, fill, read_homes
-from gridmap.units.jurisdictions import Jurisdictions, read_jurisdictions
+from gridmap.units.jurisdictions import Areas, Jurisdictions, read_areas, read_jurisdictions
 from gridmap.units.locked import Fixed, carve, moored, put_back, read_fixed
 from gridmap.units.noding import Ints
-from gridmap.units.split_blocks import split
+from gridmap.units.split_blocks import Items, split
 from gridmap.units.unit_table import (
     about_crossing,
     about_dedicated,

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gridmap.partition.units.areas import Areas
-from gridmap.partition.units.fit import as_plain
-from gridmap.partition.units.slivers import AREA, WIDTH
+from gridmap.units.build_units import as_plain
 from gridmap.units.households import Homes
 from gridmap.units.inputs import Note, note
-from gridmap.units.jurisdictions import Jurisdictions
+from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import Ints
+from gridmap.units.tiling import AREA, WIDTH
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -38,8 +38,8 @@ from scipy.spatial import Voronoi
 import gridmap as gm
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.incidents.locator import locator
-from gridmap.incidents.sources import ParquetFile
 from gridmap.incidents.stream import assign_file, count_file
+from gridmap.io.batches import ParquetFile
 from gridmap.io.csv_stream import Delimited
 
 SIDE = 40_000.0

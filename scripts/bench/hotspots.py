@@ -22,12 +22,10 @@ import numpy as np
 from scipy import sparse
 
 from gridmap.hotspot_analysis import multiple_testing, significance
-from gridmap.hotspot_analysis.emerging import classify, cube
+from gridmap.hotspot_analysis.density import bin_points, smooth
+from gridmap.hotspot_analysis.emerging import classify, cube, mann_kendall, sen_slope
 from gridmap.hotspot_analysis.getis_ord import gi_star
-from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED
-from gridmap.hotspot_analysis.kernel import bin_points, smooth
-from gridmap.hotspot_analysis.score import score
-from gridmap.hotspot_analysis.trend import mann_kendall, sen_slope
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, score
 from gridmap.hotspot_analysis.weights import Windows, windows
 
 Row = tuple[str, float, str]

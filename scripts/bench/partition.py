@@ -23,7 +23,7 @@ from partition_compare import peers, small
 from partition_laws import certificates, least, wanted
 from partition_plan import large, stability, stages
 
-from gridmap.partitioning.arrays import warm
+from gridmap.partitioning.parallel import warm
 
 PARTS: dict[str, Callable[[bool], str]] = {
     "large": large,  # first: what it reports is the peak of the process so far

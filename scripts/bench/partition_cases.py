@@ -16,8 +16,8 @@ import shapely
 
 import gridmap as gm
 from gridmap.partitioning import energy
+from gridmap.partitioning.certificates import connected
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.exhaust import connected
 from gridmap.partitioning.prepare import check_units, communities
 from gridmap.partitioning.problem import EFFORTS, Wishes
 

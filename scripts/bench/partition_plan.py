@@ -12,9 +12,8 @@ import shapely
 from partition_cases import HIGH, LOW, WISHES, city, table, taipei
 
 import gridmap as gm
-from gridmap.partitioning.matching import match
 from gridmap.partitioning.prepare import check_units, communities
-from gridmap.partitioning.rebalance import Old, keep
+from gridmap.partitioning.rebalance import Old, keep, match
 from gridmap.partitioning.solve import Outcome, solve
 
 

@@ -13,13 +13,12 @@ from scipy import sparse, stats
 
 from gridmap.hotspot_analysis import multiple_testing, significance
 from gridmap.hotspot_analysis.accuracy import captured
-from gridmap.hotspot_analysis.draws import drawn_tails
-from gridmap.hotspot_analysis.emerging import classify, cube
+from gridmap.hotspot_analysis.density import bin_points, smooth
+from gridmap.hotspot_analysis.emerging import classify, cube, mann_kendall
 from gridmap.hotspot_analysis.getis_ord import gi_star, moments, skewness
-from gridmap.hotspot_analysis.kernel import bin_points, smooth
+from gridmap.hotspot_analysis.hotspots import score
 from gridmap.hotspot_analysis.rates import smoothed, standardised
-from gridmap.hotspot_analysis.score import score
-from gridmap.hotspot_analysis.trend import mann_kendall
+from gridmap.hotspot_analysis.significance import drawn_tails
 from gridmap.hotspot_analysis.weights import Windows, windows
 
 Floats = NDArray[np.float64]

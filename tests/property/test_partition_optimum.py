@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from gridmap.partitioning import cutting, energy, exact
+from gridmap.partitioning.certificates import connected
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.exhaust import connected
 from gridmap.partitioning.pieces import pieces_of, share
 from gridmap.partitioning.problem import EFFORTS, Task, Wishes
 from gridmap.partitioning.solve import solve

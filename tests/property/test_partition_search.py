@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 
 from gridmap.partitioning import annealing, energy, spanning_tree
 from gridmap.partitioning.arrays import Rules
-from gridmap.partitioning.certificates import UNIT_OVER_MAX, UNKNOWN, certify, settle
+from gridmap.partitioning.certificates import (
+    IMPOSSIBLE,
+    POSSIBLE,
+    UNIT_OVER_MAX,
+    UNKNOWN,
+    certify,
+    connected,
+    exhaust,
+    settle,
+)
 from gridmap.partitioning.community import Community, dice_of, whole_below
-from gridmap.partitioning.exhaust import IMPOSSIBLE, POSSIBLE, connected, exhaust
-from gridmap.partitioning.holes import enclosing_cells
+from gridmap.partitioning.cutting import enclosing_cells
 from gridmap.partitioning.problem import EFFORTS, Task, Wishes
 from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, can_be_cut, community_of, lattice, small_communities

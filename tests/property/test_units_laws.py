@@ -12,10 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, contacts
 from gridmap.coverage.prove import prove
-from gridmap.partition.units.slivers import absorb
 from gridmap.units.attach import attach
 from gridmap.units.subdivide import subdivide
-from gridmap.units.tiling import tile
+from gridmap.units.tiling import absorb, tile
 
 SIDE = 300.0
 CRS = 4547

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.incidents.accounts import accounts
-from gridmap.incidents.sources import ParquetFile
+from gridmap.incidents.result import accounts
 from gridmap.incidents.stream import count_file
+from gridmap.io.batches import ParquetFile
 
 pytestmark = pytest.mark.real
 

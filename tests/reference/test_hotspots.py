@@ -21,11 +21,11 @@ import pytest
 from scipy import sparse
 
 from gridmap.hotspot_analysis import getis_ord, multiple_testing, significance
-from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify
+from gridmap.hotspot_analysis.density import bin_points, smooth
+from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify, mann_kendall, sen_slope
+from gridmap.hotspot_analysis.getis_ord import overall
 from gridmap.hotspot_analysis.hotspots import hotspots
-from gridmap.hotspot_analysis.kernel import bin_points, smooth
-from gridmap.hotspot_analysis.moran import local_moran
-from gridmap.hotspot_analysis.overall import overall
+from gridmap.hotspot_analysis.local_moran import local_moran
 from gridmap.hotspot_analysis.rates import (
     poisson_interval,
     rates,
@@ -33,7 +33,6 @@ from gridmap.hotspot_analysis.rates import (
     smoothed_locally,
     standardised,
 )
-from gridmap.hotspot_analysis.trend import mann_kendall, sen_slope
 from gridmap.hotspot_analysis.weights import Windows, windows
 from gridmap.incidents.indicators import wilson
 from tests.lattice import lattice, table_of

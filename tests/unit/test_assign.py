@@ -12,8 +12,8 @@ import shapely
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError, UnassignedWarning
-from gridmap.incidents.accounts import accounts
 from gridmap.incidents.assign import assign
+from gridmap.incidents.result import accounts
 from tests.coverages import Exactly, awkward_points, frame, mosaic, moved
 
 EAST, NORTH = 500_000.0, 3_400_000.0

@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from gridmap.coverage import edges as chain
-from gridmap.coverage import fingerprint
+from gridmap.coverage import edges as fingerprint
 from gridmap.coverage import kernels as compiled
 from gridmap.coverage.edges import directed_edges, edges_of, residual, reverse, rings_of
 from tests.damage import jittered, quilt

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gridmap.cli import main
 from gridmap.io import read_grid, write_grid
-from gridmap.maps.spots import from_file
+from gridmap.maps.maps import from_file
 from tests.lattice import lattice
 
 pytestmark = pytest.mark.filterwarnings("default")  # they are said, not raised

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 import gridmap
 from gridmap.cli import main
-from gridmap.cli._chinese import chinese
+from gridmap.language import chinese
 
 HOUSE = Path(gridmap.__file__).parent
 ROWS = list(

@@ -11,7 +11,7 @@ import shapely
 import gridmap as gm
 from gridmap.codes import code_pattern, code_schemes, write_code
 from gridmap.errors import InputError
-from gridmap.organisation.coding import check_codes
+from gridmap.operations.rollout import check_codes
 
 PARENT = "110105001001"
 

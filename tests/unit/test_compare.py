@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 import gridmap as gm
 from gridmap import Grid
-from gridmap.comparison.compare import compare
-from gridmap.comparison.crosswalk import crosswalk
+from gridmap.comparison.compare import compare, crosswalk
 from gridmap.errors import CRSError, InputError
 
 CRS = 4547

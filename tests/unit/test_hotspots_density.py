@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gridmap import CRSError, InputError, density
-from gridmap.hotspot_analysis.kernel import bin_points, smooth
+from gridmap.hotspot_analysis.density import bin_points, smooth
 from tests.lattice import lattice
 
 

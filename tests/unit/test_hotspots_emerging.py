@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from gridmap import InputError, emerging
-from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify, cube
-from gridmap.hotspot_analysis.trend import mann_kendall
+from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify, cube, mann_kendall
 from gridmap.hotspot_analysis.weights import matrix_of, windows
 from tests.lattice import lattice, table_of
 

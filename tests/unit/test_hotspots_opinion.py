@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from gridmap import hotspots
-from gridmap.hotspot_analysis.local_moran import second_opinion
-from gridmap.hotspot_analysis.moran import local_moran
-from gridmap.hotspot_analysis.overall import overall
+from gridmap.hotspot_analysis.getis_ord import overall
+from gridmap.hotspot_analysis.local_moran import local_moran, second_opinion
 from gridmap.hotspot_analysis.weights import matrix_of
 from tests.lattice import lattice, table_of
 

@@ -313,7 +313,7 @@ def test_many_maps_are_scored_in_batches(monkeypatch: pytest.MonkeyPatch) -> Non
     grid = lattice(5, 5)
     table = table_of(grid, np.random.default_rng(0).poisson(9, (25, 7)), category=list("abcdefg"))
     whole = hotspots(table, grid)
-    monkeypatch.setattr(importlib.import_module("gridmap.hotspot_analysis.score"), "_BATCH", 50)
+    monkeypatch.setattr(importlib.import_module("gridmap.hotspot_analysis.hotspots"), "_BATCH", 50)
     pd.testing.assert_frame_equal(hotspots(table, grid), whole)
 
 

@@ -9,9 +9,8 @@ import pytest
 import shapely
 
 from gridmap.coverage import index_cache
-from gridmap.coverage.point_index import BOUNDARY, INSIDE, OUTSIDE, RIM, CoverageIndex
-from gridmap.coverage.raster import build_raster
-from gridmap.coverage.sides import paired_edges
+from gridmap.coverage.edges import paired_edges
+from gridmap.coverage.point_index import BOUNDARY, INSIDE, OUTSIDE, RIM, CoverageIndex, build_raster
 from gridmap.errors import CoverageError
 from tests.coverages import awkward_points, mosaic
 
@@ -60,7 +59,7 @@ def test_row_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """Built in many bands or in one, the raster is the same."""
     sides = paired_edges(mosaic(3))
     whole, order = build_raster(sides)
-    monkeypatch.setattr("gridmap.coverage.raster._BAND", 50)
+    monkeypatch.setattr("gridmap.coverage.point_index._BAND", 50)
     banded, same = build_raster(sides)
     assert all(map(np.array_equal, order, same))
     x, y = awkward_points(mosaic(3), 1, 2000)
@@ -73,7 +72,7 @@ def test_row_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pixels_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pixel that would fill the memory is taken larger; the answers stay."""
-    monkeypatch.setattr("gridmap.coverage.raster._MOST_PIXELS", 1 << 12)
+    monkeypatch.setattr("gridmap.coverage.point_index._MOST_PIXELS", 1 << 12)
     index = CoverageIndex(SQUARES, pixel=1e-9)
     assert len(index.to_arrays()["cells"]) < 5000
     assert index.locate([1.0, 5.0], [1.0, 5.0]).tolist() == [1, 4]

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from gridmap.errors import InputError
-from gridmap.io.aliases import TABLES, aliases, headings
-from gridmap.io.columns import understand
+from gridmap.io.columns import TABLES, aliases, headings, understand
 from gridmap.io.text import fold
 
 DOMAIN = {

@@ -110,7 +110,7 @@ def test_a_table_is_shared_from_the_command_line(tmp_path: Path) -> None:
 
 
 def test_headings_are_those_that_are_understood_again() -> None:
-    from gridmap.io.aliases import aliases
+    from gridmap.io.columns import aliases
     from gridmap.io.text import fold
 
     for field in ("code", "name", "kind", "households", "area_m2", "parent", "street", "community"):

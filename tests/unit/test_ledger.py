@@ -7,8 +7,16 @@ import pytest
 
 import gridmap as gm
 from gridmap.errors import InputError
-from gridmap.incidents.cases import count_cases, funnel, usual_levels
-from gridmap.incidents.vocabulary import levels, levels_of, restated, stages, statuses
+from gridmap.incidents.cases import (
+    count_cases,
+    funnel,
+    levels,
+    levels_of,
+    restated,
+    stages,
+    statuses,
+    usual_levels,
+)
 
 
 def test_stages_come_in_the_order_of_the_process() -> None:

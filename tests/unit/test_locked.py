@@ -13,7 +13,7 @@ import shapely
 import gridmap as gm
 from gridmap import Grid
 from gridmap.errors import InputError
-from gridmap.partition.units.mooring import Quay
+from gridmap.units.locked import Quay
 
 LEVELS = ["district", "street", "community"]
 

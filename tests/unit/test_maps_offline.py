@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gridmap as gm
-from gridmap.maps import vendored
+from gridmap.maps import offline as vendored
 from gridmap.maps.offline import offline, save_offline
 
 SHIPPED_PLUGINS = [

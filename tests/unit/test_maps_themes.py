@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridmap as gm
-from gridmap.maps import hot, rates, themes
+from gridmap.maps import themes
+from gridmap.maps import themes as hot
+from gridmap.maps import themes as rates
+from gridmap.maps.defect_map import defect_marks
 from gridmap.maps.heat import heat_image, with_places
-from gridmap.maps.marks import defect_marks
 from gridmap.maps.qgis import save_qgis_style
 from gridmap.maps.scene import levels_of
 from tests.lattice import lattice

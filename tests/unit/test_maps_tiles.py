@@ -9,8 +9,8 @@ import pytest
 import shapely
 
 import gridmap as gm
+from gridmap.maps.basemap import tiles_at
 from gridmap.maps.offline import with_policy
-from gridmap.maps.tiles import tiles_at
 
 TIANDITU = "https://t{s}.tianditu.gov.cn/vec_w/wmts"
 FILLED = "?SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=vec&STYLE=default&TILEMATRIXSET=w"

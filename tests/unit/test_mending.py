@@ -173,7 +173,7 @@ def test_outlines_can_be_derived():
 
 
 def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPatch):
-    from gridmap.coverage import bench
+    from gridmap.coverage import repair as bench
 
     monkeypatch.setattr(bench, "ROUNDS", 0)
     with pytest.raises(CoverageError, match="could not be mended exactly") as caught:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
-from gridmap.partitioning.matching import match
 from gridmap.partitioning.problem import EFFORTS, Wishes
-from gridmap.partitioning.rebalance import Old, keep
+from gridmap.partitioning.rebalance import Old, keep, match
 from gridmap.partitioning.report import report
 from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, lattice

@@ -21,8 +21,7 @@ from gridmap import Grid
 from gridmap.errors import CRSError, InputError
 from gridmap.operations import route as rooms
 from gridmap.operations.patrol import patrol, patrol_hours, street_posts
-from gridmap.operations.route import Ways, closed_walk
-from gridmap.organisation.streets import segments, street_graph
+from gridmap.operations.route import Ways, closed_walk, segments, street_graph
 
 CRS = 4547
 

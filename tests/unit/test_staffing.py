@@ -12,9 +12,8 @@ import shapely
 
 from gridmap import Grid
 from gridmap.errors import InputError
-from gridmap.operations.staffing import staffing, who
+from gridmap.operations.staffing import postings, roles, staffing, who
 from gridmap.operations.workload import workload
-from gridmap.organisation.roster import postings, roles
 
 CRS = 4547
 

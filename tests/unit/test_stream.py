@@ -19,12 +19,11 @@ import shapely
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
-from gridmap.incidents import sources
 from gridmap.incidents.assign import assign
-from gridmap.incidents.batches import Batch
-from gridmap.incidents.sources import Layer, ParquetFile, Sheet
 from gridmap.incidents.stream import assign_file, count_file
+from gridmap.io import batches as sources
 from gridmap.io import csv_stream, writers
+from gridmap.io.batches import Batch, Layer, ParquetFile, Sheet
 from gridmap.io.csv_stream import Delimited
 from tests.coverages import frame, mosaic, moved
 

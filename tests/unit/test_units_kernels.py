@@ -7,9 +7,6 @@ import pytest
 import shapely
 
 from gridmap.contiguity import Contacts, contacts
-from gridmap.partition.units.cuts import Items
-from gridmap.partition.units.slivers import absorb
-from gridmap.partition.units.tree import settle
 from gridmap.units.noding import (
     LATTICE,
     faces_of,
@@ -20,8 +17,8 @@ from gridmap.units.noding import (
     outlines,
     widths,
 )
-from gridmap.units.split_blocks import Pieces, split
-from gridmap.units.tiling import overlap_shares, tile
+from gridmap.units.split_blocks import Items, Pieces, settle, split
+from gridmap.units.tiling import absorb, overlap_shares, tile
 
 SQUARE = shapely.box(0, 0, 100, 100)
 

@@ -14,7 +14,7 @@ import shapely
 from gridmap.coverage import overlay
 from gridmap.coverage.defect_names import KINDS, NOTES
 from gridmap.coverage.defect_table import findings
-from gridmap.coverage.union import differences
+from gridmap.coverage.overlay import differences
 from gridmap.coverage.validate import validate
 from gridmap.errors import InputError
 from tests.damage import Broken, damaged, jittered, quilt

@@ -1,1 +1,0 @@
-"""Times as they are written, read alike in every room."""
