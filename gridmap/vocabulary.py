@@ -190,6 +190,48 @@ def restated(given: pd.Series, words: Vocabulary) -> pd.Series:
     return meant.where(meant.notna(), given)
 
 
+def in_known_words(
+    frame: pd.DataFrame,
+    own: Mapping[Kind, pd.DataFrame],
+    *,
+    levels: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Put a city's own words of a table of incidents or posts into words that are known.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With those of the columns ``status``, ``handling_level``, ``source``, ``category``,
+        ``subcategory``, ``satisfaction`` and ``role`` that there are.
+    own : mapping
+        Kind → its table; see `vocabulary`.
+    levels : sequence of str
+        Levels of the grid, coarse to fine.
+
+    Returns
+    -------
+    DataFrame
+        Sources keep their words, and a column ``public`` tells which are the public's. With a
+        table of categories the words that neither it nor the shipped one knows are named.
+    """
+    fresh: dict[str, pd.Series] = {}
+    for kind, column in COLUMNS.items():
+        if column not in frame or not (kind in own or kind == "levels"):
+            continue
+        words = vocabulary(kind, own.get(kind), levels=levels if kind == "levels" else ())
+        if kind == "sources":
+            words.warn(frame[column])
+            public = {key: row["public"] == "1" for key, row in words.entries.items()}
+            fresh["public"] = words.read(frame[column]).map(public).astype("boolean")
+        else:
+            fresh[column] = restated(frame[column], words)
+        if kind == "categories":
+            words.warn(frame[column])
+            if "subcategory" in frame:
+                fresh["subcategory"] = restated(frame["subcategory"], words)
+    return frame.assign(**fresh)
+
+
 def fold(word: object) -> str:
     """Compare words without width, case and blanks around them."""
     if word is None or word is pd.NA or word != word:

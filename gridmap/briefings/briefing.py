@@ -27,7 +27,7 @@ from gridmap.maps import themes as rates
 from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.heat import heat_image
 from gridmap.maps.offline import with_policy
-from gridmap.maps.scene import Scene, as_json, grid_scene, today
+from gridmap.maps.scene import Scene, as_json, grid_scene
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
@@ -221,7 +221,9 @@ def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
             lang,
             f"线：{span} {steps[0]}均值；浅色为不足一{steps[0]}",
             f"line: {span}-{steps[1]} mean; pale: part of a {steps[1]}",
-        ),
+        )
+        if span
+        else "",
         "trend": parts.trend(found, lang),
         "quality_title": pick(lang, "数据质量", "Data quality"),
         "quality_hint": pick(lang, "覆盖证明与入格核对", "coverage proved, records accounted for"),
@@ -256,10 +258,9 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
 
 
 def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:
-    until = found["period"]["until"] if found["period"] else today()
     mark = pick(lang, "公开资料", "Public") if public else pick(lang, "内部资料", "Internal")
     first = [
-        pick(lang, f"数据截至 {until}", f"Data until {until}"),
+        _until(found, lang),
         pick(lang, f"坐标系 {found['crs']}", f"CRS {found['crs']}"),
         pick(lang, f"来源 {source}", f"Source {source}") if source else "",
     ]
@@ -269,6 +270,21 @@ def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list
         mark,
     ]
     return [" ｜ ".join(filter(None, line)) for line in (first, second)]
+
+
+def _until(found: dict[str, Any], lang: Lang) -> str:
+    """Say until when there are records, which may be short of the days asked for."""
+    period = found["period"]
+    if period is None:
+        return pick(lang, "没有识别到时间列（--time）", "No times were recognised (--time)")
+    day = period["data_until"]
+    if period["covered"]:
+        return pick(lang, f"数据截至 {day}", f"Data until {day}")
+    return pick(
+        lang,
+        f"数据只到 {day}，未覆盖至 {period['until']}，不作比较",
+        f"Data end on {day}, short of {period['until']}: nothing is compared",
+    )
 
 
 def _period_text(found: dict[str, Any], lang: Lang) -> str:

@@ -13,9 +13,10 @@ from gridmap.briefings import charts
 from gridmap.briefings.bounds import SIDES, Bound, as_dict, four_bounds
 from gridmap.briefings.charts import change_text, fact, percent, portrait
 from gridmap.briefings.document import Briefing
-from gridmap.briefings.figures import change, period_of, poisson, posted_of, shares, spots_of, trend
+from gridmap.briefings.figures import change, period_of, posted_of, shares, spots_of, trend
 from gridmap.briefings.html import esc
 from gridmap.errors import InputError
+from gridmap.intervals import poisson_interval
 from gridmap.language import Lang, level_title, pick
 from gridmap.maps import offline as vendored
 from gridmap.maps.offline import with_policy
@@ -96,7 +97,7 @@ def sheet_figures(
     spot = spots_of(now, grid).loc[code]
     cell, why = grid.cells.loc[code], grid.why(code)
     count, homes = len(here), int(cell["households"])
-    low, high = poisson(count)
+    low, high = map(float, poisson_interval(count))
     earlier = None if before is None else int((before["code"] == code).sum())
     posted = posted_of(staff, grid)
     return {
@@ -121,7 +122,7 @@ def sheet_figures(
         else {"since": str(shown.since.date()), "until": str(shown.until.date())},
         "incidents": count,
         "before": earlier,
-        "change": change(count, earlier),
+        **change(count, earlier),
         "rate": 100 * count / homes if homes else None,
         "rate_low": 100 * low / homes if homes else None,
         "rate_high": 100 * high / homes if homes else None,
@@ -209,7 +210,7 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
         (
             pick(lang, "本期", "This period"),
             fact(found["incidents"]),
-            pick(lang, "较上期 ", "change ") + change_text(found["change"])
+            pick(lang, "较上期 ", "change ") + change_text(found, lang)
             if found["change"] is not None
             else "",
         )

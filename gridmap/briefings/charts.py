@@ -78,8 +78,11 @@ def trend_chart(
     mean: Sequence[float | None],
     whole: Sequence[bool],
     titles: Sequence[str],
+    own: Sequence[bool],
 ) -> str:
     """Draw counts as columns and their running mean as a line; cut periods are pale.
+
+    Among periods of before, those told of are dark.
 
     Sizes are shares of the box, so the text keeps its size whatever the width.
     """
@@ -92,7 +95,8 @@ def trend_chart(
     columns = "".join(
         f'<rect x="{k * step + step * 0.16:.2f}%" y="{100 - 100 * count / top:.2f}%" '
         f'width="{step * 0.68:.2f}%" height="{100 * count / top:.2f}%"'
-        f"{'' if whole[k] else ' class=cut'}><title>{html.escape(titles[k])}</title></rect>"
+        f"{_bar_class(whole[k], own[k] and not all(own))}><title>{html.escape(titles[k])}</title>"
+        "</rect>"
         for k, count in enumerate(counts)
     )
     points = " ".join(
@@ -108,6 +112,10 @@ def trend_chart(
         f'<div class="trend"><div class="plot">{grid_lines}<svg class="columns">{columns}</svg>'
         f'{line}</div><div class="dates">{_dates(labels, step)}</div></div>'
     )
+
+
+def _bar_class(whole: bool, own: bool) -> str:
+    return f" class={'now' if own else 'cut'}" if own or not whole else ""
 
 
 def _dates(labels: Sequence[str], step: float) -> str:
@@ -136,9 +144,31 @@ def short_dates(labels: Sequence[str]) -> list[str]:
     return short
 
 
-def change_text(change: float | None) -> str:
-    """Write a relative change with its sign, or a dash."""
-    return "–" if change is None else f"{100 * change:+.1f}%".replace("-", "−")
+def change_text(told: dict[str, Any], lang: Lang, *, short: bool = False) -> str:
+    """Write a relative change with its interval, or a dash; short: or that it may be chance.
+
+    Examples
+    --------
+    >>> told = {"change": 0.5, "change_low": -0.1, "change_high": 1.6, "chance": True}
+    >>> change_text(told, "en"), change_text(told, "en", short=True)
+    ('+50.0% (−10.0% to +160.0%, within chance)', 'chance')
+    """
+    if told["change"] is None:
+        return "–"
+    if short and told["chance"]:
+        return pick(lang, "偶然", "chance")
+    main, low, high = (
+        "∞" if share is None else f"{100 * share:+.1f}%".replace("-", "−")
+        for share in (told["change"], told["change_low"], told["change_high"])
+    )
+    if short:
+        return main
+    chance = told["chance"]
+    return pick(
+        lang,
+        f"{main}（{low} 至 {high}{'，偶然范围之内' if chance else ''}）",
+        f"{main} ({low} to {high}{', within chance' if chance else ''})",
+    )
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -6,29 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv
 
 from gridmap._checks import check_choice, label
-from gridmap.briefings.period import FREQUENCY, By, Window, period_label, series, whole_periods
+from gridmap.briefings.period import (
+    FREQUENCY,
+    By,
+    Window,
+    in_context,
+    period_label,
+    series,
+    whole_periods,
+)
 from gridmap.briefings.period import window as window_of
 from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
+from gridmap.intervals import count_change, poisson_interval
 from gridmap.language import Lang
 from gridmap.maps.heat import with_places
 from gridmap.maps.themes import area_keys
+from gridmap.operations.staffing import VACANT, roles
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
     from gridmap.operations.staffing import Staffing
 
 MOST_WORDS = 6
-FEW = 5  # below it a rate of change says nothing
 
 
-def change(now: int, before: int | None) -> float | None:
-    """Return the relative change, None when the period before is unknown or nearly empty."""
-    return None if before is None or before < FEW else (now - before) / before
+def change(now: int, before: int | None, scale: float = 1.0) -> dict[str, Any]:
+    """Return the relative change with its interval, and whether chance alone may have made it."""
+    if before is None:
+        return dict.fromkeys(("change", "change_low", "change_high", "chance"))
+    found = count_change(now, before, scale=scale)
+    high = None if np.isinf(found.high) else found.high
+    return {
+        "change": found.change, "change_low": found.low, "change_high": high,
+        "chance": found.chance,
+    }  # fmt: skip
 
 
 def times_of(placed: pd.DataFrame) -> pd.Series:
@@ -41,8 +56,9 @@ def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] 
     if shown is None:
         return None
     time = times_of(placed)[placed["code"].notna()]
-    counts = series(time, shown, by)
-    whole = whole_periods(counts.index, shown)
+    context = in_context(time, shown, by)
+    counts = series(time, context, by)
+    whole = whole_periods(counts.index, context)
     span = {"day": 7, "week": 4, "month": 3}[by]
     mean = counts.where(whole).rolling(span, min_periods=span).mean()
     done = counts[whole]
@@ -53,10 +69,11 @@ def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] 
         "counts": counts.tolist(),
         "whole": whole,
         "mean": [number(value) for value in mean],
-        "span": span,
+        "own": [bool(p.end_time >= shown.since) for p in counts.index],
+        "span": span if mean.notna().any() else 0,
         "last": last[-1] if last else None,
         "last_label": period_label(done.index[-1], by) if last else None,
-        "last_change": change(last[1], last[0]) if len(last) == 2 else None,
+        "last_change": change(last[1], last[0]) if len(last) == 2 else change(0, None),
     }
 
 
@@ -68,20 +85,20 @@ def shares(
         return None
     inside = now.loc[now["code"].notna(), column].dropna().astype(str)
     counts = inside.value_counts()
-    earlier = None if before is None else before[column].astype(str).value_counts()
+    earlier = None if before is None else before[column].dropna().astype(str).value_counts()
     total = int(counts.sum())
     rows = [
         {
             "name": name,
             "count": int(count),
             "share": count / total,
-            "change": change(int(count), None if earlier is None else int(earlier.get(name, 0))),
+            **change(int(count), None if earlier is None else int(earlier.get(name, 0))),
         }
         for name, count in counts.head(MOST_WORDS).items()
     ]
     if len(counts) > MOST_WORDS:
         rest = int(counts.iloc[MOST_WORDS:].sum())
-        rows.append({"name": None, "count": rest, "share": rest / total, "change": None})
+        rows.append({"name": None, "count": rest, "share": rest / total, **change(rest, None)})
     return rows
 
 
@@ -119,21 +136,21 @@ def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[st
     cases = cases_of(now)
     if cases is None or cases.empty:
         return None
-    until = shown.until + pd.Timedelta(days=1) if shown else None
-    table = indicators(cases, until=until, lang=lang)
+    table = indicators(cases, until=shown.until if shown else None, lang=lang)
     return [
         {
             "key": key,
             "name": row["name"],
             "numerator": int(row["numerator"]),
             "denominator": int(row["denominator"]),
-            "rate": float(row["rate"]),
-            "low": float(row["low"]),
-            "high": float(row["high"]),
+            "rate": number(row["rate"]),
+            "low": number(row["low"]),
+            "high": number(row["high"]),
+            "unknown": int(row["unknown"]),
             "formula": row["formula"],
         }
         for key, row in table.iterrows()
-        if pd.notna(row["rate"])
+        if pd.notna(row["rate"]) or 0 < row["unknown"] < len(cases)
     ]
 
 
@@ -158,20 +175,6 @@ def number(value: Any) -> float | None:
 
 
 TOP_HOTSPOTS = 12
-
-
-def poisson(count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact (Garwood 1936) interval of a count.
-
-    Examples
-    --------
-    >>> low, high = poisson(10)
-    >>> round(low, 2), round(high, 2)
-    (4.8, 18.39)
-    """
-    tail = (1 - confidence) / 2
-    low = float(gammaincinv(count, tail)) if count else 0.0
-    return low, float(gammaincinv(count + 1, 1 - tail))
 
 
 def cells_account(grid: Grid) -> dict[str, Any]:
@@ -237,13 +240,13 @@ def totals(
     """Count the incidents of the period in cells, per household, and against the period before."""
     count = int(now["code"].notna().sum())
     homes = int(grid.cells["households"].sum())
-    low, high = poisson(count)
-    earlier = None if before is None else int(before["code"].notna().sum())
+    low, high = map(float, poisson_interval(count))
+    earlier = None if before is None else len(before)
     per = 100 / homes if homes else float("nan")
     return {
         "count": count,
         "before": earlier,
-        "change": change(count, earlier),
+        **change(count, earlier),
         "rate": count * per if homes else None,
         "rate_low": low * per if homes else None,
         "rate_high": high * per if homes else None,
@@ -291,8 +294,8 @@ def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:
 
 def staffing_account(posted: Staffing) -> dict[str, Any]:
     """Count posts by role, per cell, and the cells without a leader or without anybody."""
-    from gridmap.operations.staffing import roles
-
+    unknown = {"zh": "角色不认识", "en": "unknown role"}
+    named = {**roles(), "": unknown}
     row = posted.ratios().iloc[0]
     distinct = posted.postings.drop_duplicates("post")["role"].value_counts()
     cells = posted.cells
@@ -300,13 +303,14 @@ def staffing_account(posted: Staffing) -> dict[str, Any]:
     return {
         "posts": int(distinct.sum()),
         "roles": [
-            {"zh": roles()[role]["zh"], "en": roles()[role]["en"], "posts": int(count)}
+            {"zh": named[role]["zh"], "en": named[role]["en"], "posts": int(count)}
             for role, count in distinct.items()
         ],
         "workers": int(row["workers"]),
         "per_cell": float(row["workers_per_cell"]),
         "households_per_worker": number(row["households_per_worker"]),
         "without_leader": int(row["without_leader"]),
+        "covered": int((cells["status"] != "not covered").sum()),
         "unstaffed": len(empty),
         "overcharged": int(row["overcharged"]),
         "limit": float(posted.limit),
@@ -370,11 +374,13 @@ def ranking(
         "out_of_band": summed(residential & ~cells["households"].between(low, high)),
     }
     if posted is not None:
-        columns["leaderless"] = summed(posted.cells["leaders"].reindex(cells.index) == 0)
+        told = posted.cells["status"].reindex(cells.index)
+        if (told != "not covered").any():
+            columns["leaderless"] = summed(told.isin(VACANT))
     sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
     rows: list[dict[str, Any]] = []
     for k in range(count):
-        a, b = poisson(int(incidents[k]))
+        a, b = map(float, poisson_interval(incidents[k]))
         per = 100 / homes[k] if homes[k] else None
         rows.append(
             {
@@ -384,7 +390,7 @@ def ranking(
                 "rate": float(incidents[k] * per) if per else None,
                 "low": float(a * per) if per else None,
                 "high": float(b * per) if per else None,
-                "change": change(int(incidents[k]), None if earlier is None else int(earlier[k])),
+                **change(int(incidents[k]), None if earlier is None else int(earlier[k])),
                 "spark": sparks[k],
                 **{key: int(values[k]) for key, values in columns.items()},
             }
@@ -431,7 +437,7 @@ def _close_rates(
     cases = cases[cases["place"].notna()]
     if cases.empty:
         return
-    until = shown.until + pd.Timedelta(days=1) if shown else None
+    until = shown.until if shown else None
     table = indicators(cases, by="place", until=until, formulas=FORMULAS[:1])
     table = table.xs("closure", level="indicator")
     for row in rows:
@@ -536,16 +542,18 @@ def _window(placed: pd.DataFrame, since: Any, until: Any) -> Window | None:
     if "time" in placed:
         return window_of(times_of(placed), since, until)
     if since is not None or until is not None:
-        raise InputError("`incidents` has no column `time`, so no period can be cut out.")
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        )
     return None
 
 
 def _split(placed: pd.DataFrame, shown: Window | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return the incidents of the period and, where the data cover it, of the one before."""
+    """Return the incidents of the period and, where the data cover both, those before in cells."""
     if shown is None:
         return placed, None
     time = times_of(placed)
-    before = placed[shown.held_before(time)] if shown.before else None
+    before = placed[shown.held_before(time) & placed["code"].notna()] if shown.before else None
     return placed[shown.holds(time)], before
 
 
@@ -563,4 +571,6 @@ def _period(shown: Window | None) -> dict[str, Any] | None:
     days = {"since": shown.since, "until": shown.until}
     if shown.before:
         days |= {"before_since": shown.before[0], "before_until": shown.before[1]}
-    return {key: str(day.date()) for key, day in days.items()} | {"days": shown.days}
+    days["data_until"] = min(shown.until, shown.last)
+    told = {key: str(day.date()) for key, day in days.items()}
+    return told | {"days": shown.days, "covered": shown.covered}

@@ -40,13 +40,22 @@ def trend(found: Figures, lang: Lang) -> str:
     """Draw the trend, or say that there are no times."""
     told = found["trend"]
     if told is None:
-        text = pick(lang, "数据没有时间列。", "The data have no times.")
+        text = pick(
+            lang,
+            "没有识别到时间列；请指定：--time 列名。",
+            "No times were recognised; name the column: --time.",
+        )
         return f'<p class="empty">{esc(text)}</p>'
     titles = [
         f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
     ]
     return charts.trend_chart(
-        charts.short_dates(told["labels"]), told["counts"], told["mean"], told["whole"], titles
+        charts.short_dates(told["labels"]),
+        told["counts"],
+        told["mean"],
+        told["whole"],
+        titles,
+        told["own"],
     )
 
 
@@ -80,7 +89,7 @@ def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
                 row["name"] or others,
                 row["count"],
                 row["share"],
-                change_text(row["change"]) if changes else "",
+                change_text(row, lang, short=True) if changes else "",
             )
             for row in shown
         ]
@@ -177,8 +186,9 @@ def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
 def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
     """Tell words that are not known; in public only how many cases have one."""
     texts = {
-        "status": ("件处置状态不认识，未计为结案", "of unknown status, not counted as closed"),
+        "status": ("件处置状态不认识，是否结案未知", "of unknown status: not known whether closed"),
         "handling_level": ("件处置层级不认识", "handled at an unknown level"),
+        "source": ("件来源不认识", "of an unknown source"),
     }
     rows = []
     for column, words in found["unknown_words"].items():
@@ -201,11 +211,20 @@ def indicators(found: Figures, lang: Lang) -> str:
     body = "".join(
         f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
         f'<td class="roomy">{fact(one["numerator"])} / {fact(one["denominator"])}</td>'
-        f"<td><b>{percent(one['rate'])}</b></td>"
-        f"<td>{percent(one['low'])[:-1]} – {percent(one['high'])}</td></tr>"
+        f"<td><b>{_known_rate(one, lang)}</b></td><td>{_span(one)}</td></tr>"
         for one in found["indicators"] or ()
     )
     return f'<table class="wrap"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _known_rate(one: dict[str, Any], lang: Lang) -> str:
+    return pick(lang, "未知", "unknown") if one["rate"] is None else percent(one["rate"])
+
+
+def _span(one: dict[str, Any]) -> str:
+    """Write an interval, and how many cases are unknown."""
+    span = "" if one["rate"] is None else f"{percent(one['low'])[:-1]} – {percent(one['high'])}"
+    return f"{span} ?{one['unknown']:,}" if one["unknown"] else span
 
 
 def staffing(found: Figures, lang: Lang) -> str:
@@ -303,7 +322,7 @@ def _place(
         (esc(name), "left name", name),
         (rate, "rate", hint),
         (counted(row["incidents"], public, lang), "", ""),
-        *([(change_text(row["change"]), "", "")] if changes else []),
+        *([(change_text(row, lang, short=True), "", change_text(row, lang))] if changes else []),
         (fact(row["hot"]), "", ""),
         (fact(row["out_of_band"]), "roomy", ""),
         *([_closure(row)] if closures else []),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -12,16 +12,23 @@ from gridmap.incidents.space_time import check_span
 
 By = Literal["day", "week", "month"]
 FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M"}
+FEW_STEPS, CONTEXT_STEPS = 2, 12
 CENTURY = pd.Timedelta(days=36_525)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Days from `since` to `until`, both included, and as many days before them when known."""
+    """Days from `since` to `until`, both included, and as many days before them when known.
+
+    `last` is the day of the last record. The window is **covered** when no more days follow it
+    than have been empty between two records before: else the data of its end may be missing.
+    """
 
     since: pd.Timestamp
     until: pd.Timestamp
     before: tuple[pd.Timestamp, pd.Timestamp] | None
+    last: pd.Timestamp
+    covered: bool
 
     @property
     def days(self) -> int:
@@ -42,7 +49,7 @@ class Window:
 def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     """Make a window of days; without `since` and `until` it is all the time there is.
 
-    A change is told only against a period before that the data cover whole.
+    A change is told only where the data cover both the period and the one before it.
 
     Raises
     ------
@@ -51,7 +58,9 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     """
     known = time.dropna()
     if known.empty:
-        raise InputError("`incidents` have no readable time. Check the column `time`.")
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        )
     first, last = known.min().normalize(), known.max().normalize()
     start = _day(since, "since") if since is not None else first
     end = _day(until, "until") if until is not None else last
@@ -74,7 +83,25 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
         )
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
-    return Window(start, end, earlier if earlier[0] >= first else None)
+    covered = (end - last).days <= _longest_pause(known)
+    return Window(start, end, earlier if covered and earlier[0] >= first else None, last, covered)
+
+
+def _longest_pause(time: pd.Series) -> int:
+    """Return the most days without a record between two records."""
+    days = pd.Series(time.dt.normalize().unique()).sort_values()
+    return max(int(days.diff().dt.days.max()) - 1, 0) if len(days) > 1 else 0
+
+
+def in_context(time: pd.Series, shown: Window, by: By) -> Window:
+    """Widen a window of one or two steps to the steps before it that the data hold."""
+    periods = pd.period_range(shown.since, shown.until, freq=FREQUENCY[by])
+    if len(periods) > FEW_STEPS or time.dropna().empty:
+        return shown
+    start = (periods[0] - CONTEXT_STEPS).start_time
+    first = time.min().to_period(FREQUENCY[by])
+    first = first if time.min().normalize() == first.start_time else first + 1
+    return replace(shown, since=min(shown.since, max(start, first.start_time)))
 
 
 def series(time: pd.Series, shown: Window, by: By) -> pd.Series:
@@ -89,9 +116,8 @@ def series(time: pd.Series, shown: Window, by: By) -> pd.Series:
 
 def whole_periods(index: pd.PeriodIndex, shown: Window) -> list[bool]:
     """Tell which periods lie whole in the window; the first and last may be cut."""
-    return [
-        bool(p.start_time >= shown.since and p.end_time.normalize() <= shown.until) for p in index
-    ]
+    end = shown.until if shown.covered else min(shown.until, shown.last)
+    return [bool(p.start_time >= shown.since and p.end_time.normalize() <= end) for p in index]
 
 
 def period_label(period: pd.Period, by: By) -> str:

@@ -28,7 +28,7 @@ def _chinese(found: Figures) -> list[tuple[str, str]]:
         (fact(all_of["count"]), "strong"),
         (" 件", ""),
         (
-            f"，较上期 {change_text(all_of['change'])}" if all_of["change"] is not None else "",
+            f"，较上期 {change_text(all_of, 'zh')}" if all_of["change"] is not None else "",
             "",
         ),
         *_spots_chinese(found),
@@ -101,7 +101,10 @@ def _english(found: Figures) -> list[tuple[str, str]]:
         (". ", ""),
         (fact(all_of["count"]), "strong"),
         (f" {_many(all_of['count'], 'incident')}", ""),
-        (f", {change_text(change)} on the period before" if change is not None else "", ""),
+        (
+            f", {change_text(all_of, 'en')} on the period before" if change is not None else "",
+            "",
+        ),
         *_spots_english(found),
         *_place_english(found),
         *_staff_english(found),
@@ -251,14 +254,14 @@ def _card(label: str, value: str, unit: str, below: str, tone: str = "") -> dict
 def _change_line(found: Figures, lang: Lang) -> str:
     all_of, trend = found["incidents"], found["trend"]
     if all_of["change"] is not None:
-        share = change_text(all_of["change"])
+        share = change_text(all_of, lang, short=True)
         return pick(
             lang,
             f"较上期 {fact(all_of['before'])} 件 {share}",
             f"{share} on {fact(all_of['before'])} before",
         )
-    if trend and trend["last_change"] is not None:
-        share = change_text(trend["last_change"])
+    if trend and trend["last_change"]["change"] is not None:
+        share = change_text(trend["last_change"], lang, short=True)
         step = {"day": ("末日", "last day"), "week": ("末周", "last week")}
         zh, en = step.get(trend["by"], ("末月", "last month"))
         return pick(
@@ -273,7 +276,7 @@ def _change_line(found: Figures, lang: Lang) -> str:
 
 def _closure_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     for one in found["indicators"] or ():
-        if one["key"] == "closure":
+        if one["key"] == "closure" and one["rate"] is not None:
             below = pick(lang, "95% 区间 ", "95% interval ")
             below += f"{percent(one['low'])[:-1]}–{percent(one['high'])}"
             return [_card(_title(one["name"], lang), percent(one["rate"]), "", below)]
@@ -295,6 +298,8 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     )
     missing = staffing["without_leader"]
     label = pick(lang, "未配网格长", "No leader")
+    if not staffing["covered"]:
+        return [_card(label, "–", "", pick(lang, "名册未具体到网格", "roster names no cells"))]
     return [_card(label, fact(missing), pick(lang, "格", "cells"), below)]
 
 

@@ -26,7 +26,10 @@ COMMANDS = {
     "share": "Make a table that may leave the house.",
     "export": "File a grid as a workbook, one sheet per level.",
     "staff": "Match the roster to the cells.",
-    "patrol": "Route the patrol through every street of each cell.",
+    "patrol": "Route the patrol through every street of each cell, or count its visits.",
+    "streets": "Give each piece of street or river its responsible post.",
+    "duplicates": "Link reports that tell of one problem.",
+    "recheck": "List the problems to look at again.",
 }
 
 
@@ -47,7 +50,10 @@ CHINESE = {
     "share": "生成可以对外提供的表。",
     "export": "把网格归档为工作簿，每一级一张表。",
     "staff": "把人员名册对到网格。",
-    "patrol": "为每个网格排出走遍各条街道的巡查路线。",
+    "patrol": "为每个网格排出走遍各条街道的巡查路线，或统计到场情况。",
+    "streets": "为每一段街道、河道落实责任岗位。",
+    "duplicates": "把说同一问题的上报连起来。",
+    "recheck": "列出需要复诊的问题。",
 }
 ABOUT = """从头到尾做好城市网格：划分、证明、归格、找热点、出简报。
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gridmap.cli._shell import Shell
+    from gridmap.grid.grid import Grid
     from gridmap.io.columns import Understanding
 
 _PLACES = (
@@ -50,24 +51,153 @@ def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return place_options(order(run))
 
 
-statuses_option = click.option(
-    "--statuses", metavar="FILE", help="Your own words for stages: columns word and stage."
-)
+_WORDS = {
+    "levels": "Your words for levels (一级网格 …): columns word and meaning.",
+    "sources": "Your words for sources.",
+    "statuses": "Your words for stages.",
+    "categories": "Your words for categories.",
+    "roles": "Your words for roles.",
+}
+
+
+def words_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option FILE for each kind of words, which reach the command as one dict, `words`."""
+
+    def declare(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*args: Any, **options: Any) -> Any:
+            words = {kind: options.pop(kind) for kind in kinds}
+            return command(*args, words=words, **options)
+
+        declared: Callable[..., Any] = run
+        for kind in reversed(kinds):
+            declared = click.option(f"--{kind}", metavar="FILE", help=_WORDS[kind])(declared)
+        return declared
+
+    return declare
+
+
+CASE_WORDS = ("levels", "sources", "statuses", "categories")
+
+
+def read_words(words: dict[str, str | None]) -> dict[Any, pd.DataFrame]:
+    """Read the files of a city's own words: kind → table."""
+    from gridmap.io import read_table
+
+    return {kind: read_table(file) for kind, file in words.items() if file is not None}
 
 
 def read_cases(
-    shell: Shell, incidents: str, *, statuses: str | None = None, **options: Any
+    shell: Shell,
+    incidents: str,
+    *,
+    words: dict[str, str | None] | None = None,
+    levels: Sequence[str] = (),
+    **options: Any,
 ) -> pd.DataFrame:
-    """Read incidents, say how they were understood, and put a city's own statuses into stages."""
-    from gridmap.incidents.cases import restated
-    from gridmap.io import read_table
+    """Read incidents, say how they were understood, and put a city's own words into known ones."""
     from gridmap.io.inputs import read_incidents
+    from gridmap.vocabulary import in_known_words
 
     frame, known = read_incidents(incidents, **options)
     tell(shell, known)
-    if statuses is None or "status" not in frame:
-        return frame
-    return frame.assign(status=restated(frame["status"], read_table(statuses)))
+    if "time" not in frame:
+        shell.say(
+            shell.pick(
+                "没有识别到时间列，不能按时段统计；请指定：--time 列名。",
+                "No times were recognised, so nothing is told by period; name the column: --time.",
+            )
+        )
+    attrs = frame.attrs
+    frame = in_known_words(frame, read_words(words or {}), levels=levels)
+    frame.attrs = attrs
+    return frame
+
+
+def cases_of(
+    shell: Shell,
+    grid: Grid,
+    incidents: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    needs_places: bool = False,
+    **options: Any,
+) -> pd.DataFrame:
+    """Read the cases of the days asked for that lie in the grid, and account for the others.
+
+    Every figure of every command is of these cases: records of the period, inside the grid.
+    """
+    from gridmap.incidents.space_time import during, inside
+
+    frame = read_cases(
+        shell, incidents, to=grid.crs, levels=grid.levels, need_places=needs_places, **options
+    )
+    cases, account = inside(frame, grid)
+    shown = during(cases, since, until)
+    told = account | {"shown": len(shown)}
+    shell.say(
+        shell.pick(
+            "读入 {read:,} 件：网格内 {inside:,}，网格外 {outside:,}，无位置 {unplaced:,}；"
+            "本期网格内 {shown:,} 件。",
+            "Read {read:,}: {inside:,} in the grid, {outside:,} outside, {unplaced:,} without a "
+            "place; {shown:,} in the grid and the period.",
+        ).format(**told)
+    )
+    shown.attrs["account"] = told
+    return shown
+
+
+def column_of(cases: pd.DataFrame, name: str) -> str:
+    """Return the column that a user means, by its own name or by a heading that is understood."""
+    from gridmap.io.columns import aliases, meaning
+
+    known = name in cases or (name == "month" and "time" in cases)
+    return name if known else meaning(name, aliases("incident")) or name
+
+
+SHOWN = ("incident_id", "time", "code", "category", "subcategory", "source", "x", "y")
+"""Columns of incidents that lists repeat; nothing personal is among them."""
+
+
+def located(cases: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return cases with their places in metres, in the grid's CRS, as ``x`` and ``y``."""
+    from gridmap.incidents.space_time import grid_positions
+
+    x, y = grid_positions(cases, grid)
+    plain = cases.drop(columns="geometry", errors="ignore")
+    return plain.assign(x=x, y=y)
+
+
+def headings(columns: Iterable[str], own: dict[str, str]) -> dict[str, str]:
+    """Return Chinese headings: those of a command, and those under which columns are filed."""
+    from gridmap.io.export import chinese_headings
+
+    return chinese_headings(columns) | own
+
+
+def read_lines(
+    path: str, to: Any, kinds: Sequence[str] = (), *, crs: Any = None, without: Sequence[str] = ()
+) -> Any:
+    """Read streets or rivers in the CRS of the grid, of some kinds or without others."""
+    from gridmap.io.inputs import read_barriers
+
+    lines, _ = read_barriers(path, crs=crs)
+    if "kind" in lines:
+        kind = lines["kind"].astype(str).str.lower()
+        wanted = [word.lower() for word in kinds]
+        lines = lines[kind.isin(wanted) if wanted else ~kind.isin(without)]
+    return lines.to_crs(to)
+
+
+def read_roster(shell: Shell, staff: str, roles: str | None) -> pd.DataFrame:
+    """Read the roster, say how it was understood, and put a city's own roles into known ones."""
+    from gridmap.io.inputs import read_staff
+    from gridmap.vocabulary import in_known_words
+
+    frame, known = read_staff(staff)
+    tell(shell, known)
+    return in_known_words(frame, read_words({"roles": roles}))
 
 
 def tell(shell: Shell, known: Understanding) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--category", metavar="COL", help="Column of the category.")
-@_options.statuses_option
+@_options.words_options("roles", *_options.CASE_WORDS)
 @_options.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
@@ -53,7 +53,7 @@ def command(
     buildings: str | None,
     time: str | None,
     category: str | None,
-    statuses: str | None,
+    words: dict[str, str | None],
     where: dict[str, Any],
     ground: dict[str, Any],
     overwrite: bool,
@@ -68,15 +68,15 @@ def command(
     from gridmap.briefings.briefing import briefing
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
-    from gridmap.io.inputs import read_households, read_staff
+    from gridmap.io.inputs import read_households
     from gridmap.maps.offline import check_page
 
     check_page(output)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {**where, "time": time, "category": category, "statuses": statuses}
+    where = {**where, "time": time, "category": category, "words": words}
     placed = placed_incidents(shell, proved, incidents, **where)
-    roster = None if staff is None else read_staff(staff)[0]
+    roster = None if staff is None else _options.read_roster(shell, staff, words["roles"])
     lines = read_lines(barriers, proved.crs)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
     lang: Lang = "zh" if shell.lang == "zh" else "en"

@@ -174,7 +174,7 @@ def _placed(
     from gridmap.incidents.result import STATUSES
     from gridmap.incidents.space_time import during
 
-    frame = _options.read_cases(shell, incidents, to=grid.crs, **where)
+    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **where)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
     status = placed["status"].value_counts()

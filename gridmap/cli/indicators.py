@@ -1,4 +1,4 @@
-"""gridmap indicators: closure rates and the like, with their denominators."""
+"""gridmap indicators: closure rates and the like, the time of each step, and what is overdue."""
 
 from __future__ import annotations
 
@@ -22,13 +22,28 @@ _HEADINGS = {
     "rate": "比率",
     "low": "区间下限",
     "high": "区间上限",
+    "unknown": "未知",
     "formula": "公式",
     "month": "月份",
     "reported": "上报数",
     "expected": "按户数应有",
     "silent": "上报偏少",
     "rank": "名次",
+    "step": "环节代号",
+    "cases": "案件数",
+    "backwards": "时间颠倒",
+    "median_hours": "中位小时",
+    "p90_hours": "九成小时",
+    "department": "处置部门",
+    "open": "未结",
+    "deferred": "缓办",
+    "overdue": "超期",
+    "median_days": "超期中位天数",
+    "longest_days": "最长超期天数",
+    "answered": "已报到",
+    "waiting": "未报到",
 }
+TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 
 
 @_shell.command(name="indicators")
@@ -36,12 +51,19 @@ _HEADINGS = {
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help=".csv, .xlsx, .parquet or .json.")  # fmt: skip
+@click.option("--table", type=click.Choice(TABLES), default="rates",
+              help="Rates; hours of each step; overdue cases; calls (吹哨) or joint handling (联动) "
+              "by department.")  # fmt: skip
 @click.option("--level", metavar="NAME", help="By the areas of one level of the grid.")
+@click.option("--by", "columns", metavar="COLUMN", multiple=True,
+              help="By a column of the incidents, as category or department.")  # fmt: skip
 @click.option("--month", is_flag=True, help="By month as well.")
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
-@_options.statuses_option
+@click.option("--time", metavar="COL", help="Column of the time.")
+@click.option("--category", metavar="COL", help="Column of the category.")
+@_options.words_options(*_options.CASE_WORDS)
 @_options.case_options
 @_shell.overwrite_option
 @_shell.json_option
@@ -51,23 +73,24 @@ def command(
     grid: str,
     incidents: str,
     output: Path | None,
+    table: str,
     level: str | None,
+    columns: tuple[str, ...],
     month: bool,
     rank: bool,
     since: str | None,
     until: str | None,
-    statuses: str | None,
+    time: str | None,
+    category: str | None,
+    words: dict[str, str | None],
     where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Compute closure rates and the like, each with its formula and its Wilson interval.
+    """Compute closure rates and the like of the cases in GRID, each over what is known.
 
-    Cases outside the grid count in the whole; with --level they come last, in the area "".
+    Each rate bears its formula, its Wilson interval, and how many answers are unknown.
     """
-    import pandas as pd
-
-    from gridmap.incidents.indicators import indicators, ranking
     from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
 
@@ -76,54 +99,61 @@ def command(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {**where, "statuses": statuses}
-    cases = _cases(shell, proved, incidents, level, since, until, where)
-    by = [name for name in (level, "month" if month else None) if name]
-    found = indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
-    if rank:
-        homes = proved.cells.groupby(level)["households"].sum()
-        found = ranking(cases[cases[level] != ""], homes, until=until)
-    elif level is not None:
-        lost = found.index.get_level_values(level) == ""
-        found = pd.concat([found[~lost], found[lost]])
+    _check_level(proved, level)
+    cases = _options.cases_of(
+        shell, proved, incidents, words=words, since=since, until=until, time=time,
+        category=category, needs_places=level is not None, **where,
+    )  # fmt: skip
+    if level is not None:
+        cases = cases.assign(**{level: cases["code"].map(proved.cells[level].to_dict())})
+    by = [*columns, *(name for name in (level, "month" if month else None) if name)]
+    by = [_options.column_of(cases, name) for name in by]
+    found = _computed(table, cases, by, until, rank, proved, level, shell)
     if output is not None:
         headings = _HEADINGS if shell.lang == "zh" else None
-        table = _plain(found)
-        if level is not None:
-            table[level] = table[level].replace("", shell.pick("辖区外", "outside"))
-        write_table(table, output, overwrite=overwrite, headings=headings)
+        write_table(_plain(found), output, overwrite=overwrite, headings=headings)
     if as_json:
         rows = _plain(found).astype(object).where(found.reset_index().notna(), None)
-        document = {"cases": len(cases), "indicators": rows.to_dict("records")}
-        shell.emit_json({"schema": "gridmap.indicators/1", **document})
+        document = {"cases": len(cases), "account": cases.attrs["account"]}
+        document["indicators"] = rows.to_dict("records")
+        shell.emit_json({"schema": "gridmap.indicators/1", "table": table, **document})
         return
-    for line in _ranked(found, shell) if rank else _sentences(found, by, shell):
+    for line in _told(table, found, by, rank, shell):
         shell.answer(line)
 
 
-def _cases(
-    shell: _shell.Shell,
-    grid: Grid,
-    incidents: str,
-    level: str | None,
-    since: str | None,
-    until: str | None,
-    where: dict[str, Any],
-) -> pd.DataFrame:
-    """Read the cases of the days asked for, with the area of each."""
+def _check_level(grid: Grid, level: str | None) -> None:
     from gridmap.errors import InputError
-    from gridmap.incidents.assign import assign
-    from gridmap.incidents.space_time import during
 
     if level is not None and level not in grid.levels:
         raise InputError(f"The grid has no level {level!r}; it has {', '.join(grid.levels)}.")
-    placed = {"to": grid.crs, "need_places": level is not None}
-    frame = _options.read_cases(shell, incidents, **where, **placed)
-    cases = during(frame, since, until)
-    if level is None:
-        return cases
-    codes = assign(cases, grid, datum=frame.attrs.get("datum"))["code"].astype(object)
-    return cases.assign(**{level: codes.map(grid.cells[level].to_dict()).fillna("")})
+
+
+def _computed(
+    table: str,
+    cases: pd.DataFrame,
+    by: list[str],
+    until: str | None,
+    rank: bool,
+    grid: Grid,
+    level: str | None,
+    shell: _shell.Shell,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    from gridmap.incidents.indicators import indicators, ranking
+    from gridmap.incidents.workflow import department_calls, overdue, step_times
+
+    if rank:
+        return ranking(cases, grid.cells.groupby(level)["households"].sum(), until=until)
+    if table == "steps":
+        return step_times(cases, by=by, lang=shell.lang)  # type: ignore[arg-type]
+    if table == "overdue":
+        last = until if until is not None else pd.Timestamp(cases["time"].max())
+        return overdue(cases, last, by=by or "department")
+    if table in ("whistles", "joint"):
+        return department_calls(cases, "whistled" if table == "whistles" else "joint")
+    return indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -134,19 +164,52 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _told(
+    table: str, found: pd.DataFrame, by: list[str], rank: bool, shell: _shell.Shell
+) -> list[str]:
+    if rank:
+        return _ranked(found, shell)
+    return _sentences(found, by, shell) if table == "rates" else _rows(found, shell)
+
+
 def _sentences(table: pd.DataFrame, by: list[str], shell: _shell.Shell) -> list[str]:
     """Tell each indicator in a line, with its formula at its first mention."""
-    nowhere = shell.pick("辖区外", "outside")
     lines, told = [], set()
     for row in _plain(table).to_dict("records"):
-        place = " ".join(str(row[name]) or nowhere for name in by)
-        rate = "—" if row["rate"] != row["rate"] else f"{row['rate']:.2%}"
-        span = "" if rate == "—" else f" [{row['low']:.2%}, {row['high']:.2%}]"
-        counts = "" if rate == "—" else f"  {row['numerator']:,}/{row['denominator']:,}"
+        place = " ".join(_said(row[name]) for name in by)
         formula = "" if row["name"] in told else f"  {row['formula']}"
         told.add(row["name"])
-        lines.append(f"{place + '  ' if place else ''}{row['name']}  {rate}{span}{counts}{formula}")
+        lines.append(f"{place + '  ' if place else ''}{row['name']}  {_rate(row, shell)}{formula}")
     return lines
+
+
+def _rate(row: dict[str, Any], shell: _shell.Shell) -> str:
+    """Tell a rate with its interval and counts; unknown where nothing is known."""
+    unknown = int(row["unknown"])
+    more = shell.pick(f"  另 {unknown:,} 件未知", f"  {unknown:,} unknown") if unknown else ""
+    if row["rate"] != row["rate"]:
+        return (shell.pick("未知", "unknown") if unknown else "—") + more
+    span = f"[{row['low']:.2%}, {row['high']:.2%}]"
+    return f"{row['rate']:.2%} {span}  {row['numerator']:,}/{row['denominator']:,}{more}"
+
+
+def _rows(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
+    """Tell a table row by row, each figure with its heading."""
+    lines = []
+    for row in _plain(table).to_dict("records"):
+        row.pop("step", None)
+        texts = [_said(value) for value in row.values() if isinstance(value, str)]
+        figures = [
+            f"{shell.pick(_HEADINGS.get(name, name), name)} {value:,.4g}"
+            for name, value in row.items()
+            if not isinstance(value, str) and value == value
+        ]
+        lines.append("  ".join([*texts, *figures]))
+    return lines
+
+
+def _said(value: Any) -> str:
+    return "—" if value != value or value in (None, "", "NaT") else str(value)
 
 
 def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
@@ -156,9 +219,6 @@ def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
         rated = row["rate"] == row["rate"]
         rank = str(row["rank"]) if rated and not row["silent"] else "–"
         note = shell.pick("上报偏少，不排名", "reports too little, not ranked")
-        rate = f"{row['rate']:.2%} ≥ {row['low']:.2%}" if rated else "—"
-        lines.append(
-            f"{rank}  {area}  {rate}  "
-            f"{row['numerator']:,}/{row['denominator']:,}" + (f"  {note}" if row["silent"] else "")
-        )
+        rate = _rate(row.to_dict(), shell)
+        lines.append(f"{rank}  {area}  {rate}" + (f"  {note}" if row["silent"] else ""))
     return lines

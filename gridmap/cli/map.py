@@ -26,6 +26,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@_options.words_options("roles", *_options.CASE_WORDS)
 @_options.case_options
 @_basemap.basemap_options
 @_shell.overwrite_option
@@ -42,6 +43,7 @@ def command(
     defects: str | None,
     title: str | None,
     source: str,
+    words: dict[str, str | None],
     where: dict[str, Any],
     ground: dict[str, Any],
     overwrite: bool,
@@ -53,7 +55,6 @@ def command(
     """
     from gridmap.io import read_grid, read_layer
     from gridmap.io.atomic import check_writable
-    from gridmap.io.inputs import read_staff
     from gridmap.maps.figure import figure, save_figure
     from gridmap.maps.maps import coverage_map, hotspot_map
     from gridmap.maps.offline import check_page
@@ -70,7 +71,7 @@ def command(
     proved = read_grid(grid)
     placed = None
     if incidents is not None:
-        placed = placed_incidents(shell, proved, incidents, **where)
+        placed = placed_incidents(shell, proved, incidents, words=words, **where)
     common: dict[str, Any] = {"title": title, "source": source, "lang": shell.lang}
     table = None if spots is None else read_spots(spots, proved)
     if kind == STYLE:
@@ -82,7 +83,7 @@ def command(
         page = hotspot_map(proved, table, incidents=placed, heat=heat, **common, **ground)
         page.save(output, overwrite=overwrite)
     else:
-        roster = None if staff is None else read_staff(staff)[0]
+        roster = None if staff is None else _options.read_roster(shell, staff, words["roles"])
         found = None if defects is None else read_layer(defects)
         page = coverage_map(
             proved, color=color, incidents=placed, heat=heat, staff=roster, defects=found,
@@ -96,7 +97,7 @@ def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: An
     """Read incidents, say how they were understood, and give each its cell."""
     from gridmap.maps.heat import with_places
 
-    frame = _options.read_cases(shell, incidents, to=grid.crs, **where)
+    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **where)
     return with_places(frame, grid)
 
 

@@ -1,23 +1,33 @@
-"""gridmap patrol: a round through every street of each cell."""
+"""gridmap patrol: a round through every street of each cell, or what a log says was walked."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gridmap.cli import _options, _shell
 
-_HARD = {"river", "railway", "rail", "河流", "铁路"}
+HARD = ("river", "railway", "rail", "河流", "铁路")
 
 
 @_shell.command(name="patrol")
 @click.argument("grid", metavar="GRID")
-@click.argument("streets", metavar="STREETS")
+@click.argument("streets", metavar="STREETS|LOG")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
-              help="The rounds: .gpkg, .geojson, .csv or .xlsx.")  # fmt: skip
+              help="The rounds: .gpkg, .geojson, .csv or .xlsx; of a log a table.")  # fmt: skip
+@click.option("--log", "by", type=click.Choice(["day", "hour"]),
+              help="The second file is a log of points with times: count visits by cell and day, "
+              "or hour of the day.")  # fmt: skip
 @click.option("--speed", type=click.FloatRange(0, min_open=True), default=4.0, metavar="KM/H",
               help="Of walking.")  # fmt: skip
+@click.option("--kind", "kinds", multiple=True, metavar="WORD",
+              help="Only lines of this kind, as river.")  # fmt: skip
+@click.option("--since", metavar="DAY", help="First day of a log.")
+@click.option("--until", metavar="DAY", help="Last day of a log.")
+@click.option("--time", metavar="COL", help="Column of the time of a log.")
+@_options.case_options
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option
@@ -27,49 +37,100 @@ def command(
     grid: str,
     streets: str,
     output: Path,
+    by: str | None,
     speed: float,
+    kinds: tuple[str, ...],
     crs: str | None,
     overwrite: bool,
     as_json: bool,
+    where: dict[str, Any],
+    **period: str | None,
 ) -> None:
-    """Route a round through each cell along STREETS, back to its start.
+    """Route a round through each cell along STREETS, back to its start; or count a LOG of visits.
 
-    Of a layer with a column kind, rivers and railways are left out.
+    Of a layer with a column kind, rivers and railways are left out unless --kind names them.
     """
-    from gridmap.io import read_grid, write_layer, write_table
+    from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
-    from gridmap.io.inputs import read_barriers
-    from gridmap.operations.patrol import patrol
 
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    lines, _ = read_barriers(streets, crs=crs)
-    if "kind" in lines:
-        lines = lines[~lines["kind"].astype(str).str.lower().isin(_HARD)]
-    routes = patrol(proved, lines.to_crs(proved.crs), speed_kmh=speed, progress=shell.progress())
-    if _options.is_layer(output):
-        write_layer(routes, output, overwrite=overwrite)
+    if by is None:
+        lines = _options.read_lines(streets, proved.crs, kinds, crs=crs, without=HARD)
+        document, said = _rounds(shell, proved, lines, speed, output, overwrite)
     else:
-        write_table(routes, output, overwrite=overwrite)
-    walked, streets_m = routes["length_m"].sum() / 1000, routes["streets_m"].sum() / 1000
-    bare = int((routes["streets_m"] == 0).sum())
-    if as_json:
-        document = {
-            "cells": len(routes),
-            "streets_km": round(float(streets_m), 3),
-            "rounds_km": round(float(walked), 3),
-            "without_streets": list(routes.index[routes["streets_m"] == 0]),
-            "minutes_median": round(float(routes["minutes"].median()), 1),
-        }
-        shell.emit_json({"schema": "gridmap.patrol/1", **document})
-        return
-    shell.answer(
-        shell.pick(
-            f"{len(routes):,} 个网格的巡查路线：道路 {streets_m:,.1f} 公里，"
-            f"路线 {walked:,.1f} 公里，每圈用时中位数 {routes['minutes'].median():.0f} 分钟；"
-            f"{bare:,} 个网格内没有道路",
-            f"Rounds of {len(routes):,} cells: {streets_m:,.1f} km of streets walked in "
-            f"{walked:,.1f} km, {routes['minutes'].median():.0f} minutes in the median; "
-            f"{bare:,} cells have no street",
+        log = _options.cases_of(
+            shell, proved, streets, needs_places=True, crs=crs, **period, **where
         )
+        document, said = _visits(shell, proved, log, by, period, output, overwrite)
+    if as_json:
+        shell.emit_json({"schema": "gridmap.patrol/1", **document})
+    else:
+        shell.answer(said)
+
+
+def _rounds(
+    shell: _shell.Shell, grid: Any, lines: Any, speed: float, output: Path, overwrite: bool
+) -> tuple[dict[str, Any], str]:
+    from gridmap.io import write_layer, write_table
+    from gridmap.operations.patrol import patrol
+
+    routes = patrol(grid, lines, speed_kmh=speed, progress=shell.progress())
+    write = write_layer if _options.is_layer(output) else write_table
+    write(routes, output, overwrite=overwrite)
+    walked, streets_m = routes["length_m"].sum() / 1000, routes["streets_m"].sum() / 1000
+    bare = list(routes.index[routes["streets_m"] == 0])
+    minutes = float(routes["minutes"].median())
+    document = {
+        "cells": len(routes),
+        "streets_km": round(float(streets_m), 3),
+        "rounds_km": round(float(walked), 3),
+        "without_streets": bare,
+        "minutes_median": round(minutes, 1),
+    }
+    return document, shell.pick(
+        f"{len(routes):,} 个网格的巡查路线：道路 {streets_m:,.1f} 公里，"
+        f"路线 {walked:,.1f} 公里，每圈用时中位数 {minutes:.0f} 分钟；"
+        f"{len(bare):,} 个网格内没有道路",
+        f"Rounds of {len(routes):,} cells: {streets_m:,.1f} km of streets walked in "
+        f"{walked:,.1f} km, {minutes:.0f} minutes in the median; "
+        f"{len(bare):,} cells have no street",
+    )
+
+
+def _visits(
+    shell: _shell.Shell,
+    grid: Any,
+    log: Any,
+    by: str,
+    period: dict[str, str | None],
+    output: Path,
+    overwrite: bool,
+) -> tuple[dict[str, Any], str]:
+    from gridmap.io import write_table
+    from gridmap.operations.patrol import patrol_days, patrol_hours
+
+    days = patrol_days(log, grid, since=period["since"], until=period["until"])
+    missed, never = days.attrs["missed"], days.attrs["never"]
+    table = days if by == "day" else patrol_hours(log, grid)
+    shown = table.set_axis([str(step)[:10] for step in table.columns], axis=1)
+    write_table(
+        shown.assign(days_missed=[missed[code] for code in shown.index]),
+        output,
+        overwrite=overwrite,
+    )
+    gaps = sum(missed.values())
+    document = {
+        "cells": len(days),
+        "days": days.shape[1],
+        "visits": int(days.to_numpy().sum()),
+        "cell_days_missed": gaps,
+        "never": never,
+    }
+    whole = days.size
+    return document, shell.pick(
+        f"{days.shape[1]:,} 天、{len(days):,} 个网格：{document['visits']:,} 次到场，"
+        f"{gaps:,}/{whole:,} 个格日无人到场，{len(never):,} 个网格从未到场",
+        f"{document['visits']:,} visits in {days.shape[1]:,} days and {len(days):,} cells: "
+        f"{gaps:,} of {whole:,} cell-days without one, {len(never):,} cells never visited",
     )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _options, _shell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gridmap.operations.staffing import Staffing
 
 _HEADINGS = {
     "code": "网格编码",
@@ -27,7 +33,15 @@ _STATUSES = {
     "no leader": "未配网格长",
     "several leaders": "多名网格长",
     "unstaffed": "无人员",
+    "not covered": "名册未具体到网格",
 }
+_PROBLEMS = {
+    "unknown role": "角色不认识",
+    "unknown place": "编码或名称不在网格中",
+    "no place": "没有写明地方",
+    "named twice": "重复",
+}
+_LISTED = 20
 
 
 @_shell.command(name="staff")
@@ -38,6 +52,7 @@ _STATUSES = {
 @click.option("--level", metavar="NAME", help="Ratios by the areas of one level.")
 @click.option("--limit", type=click.FloatRange(0, min_open=True), metavar="N",
               help="Households a worker from which a cell is over-charged.")  # fmt: skip
+@_options.words_options("roles")
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -48,49 +63,92 @@ def command(
     output: Path | None,
     level: str | None,
     limit: float | None,
+    words: dict[str, str | None],
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Tell which cells lack a leader, which are over-charged, and the ratios of 1+X+Y.
+    """Tell who is missing at the levels that ROSTER speaks of, and the ratios of 1+X+Y.
 
-    Names and telephones in the roster are not looked at and not written.
+    A row that cannot be used is listed, and the rest goes on. Names and telephones in the roster
+    are not looked at and not written.
     """
     from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
-    from gridmap.io.inputs import read_staff
     from gridmap.operations.staffing import staffing
 
     if output is not None:
         check_writable(output, overwrite=overwrite)
-    table, _ = read_staff(roster)
+    table = _options.read_roster(shell, roster, words["roles"])
     found = staffing(table, read_grid(grid), limit=limit)
     ratios = found.ratios(level)
     if output is not None:
         cells, zh = found.cells, shell.lang == "zh"
         cells = cells.assign(status=cells["status"].map(_STATUSES)) if zh else cells
         write_table(cells, output, overwrite=overwrite, headings=_HEADINGS if zh else None)
-    without = list(found.cells.index[found.cells["leaders"] == 0])
     if as_json:
-        rows = ratios.reset_index().astype(object)
-        document = {
-            "ratios": rows.where(rows.notna(), None).to_dict("records"),
-            "without_leader": without,
-            "overcharged": list(found.cells.index[found.cells["overcharged"]]),
-        }
-        shell.emit_json({"schema": "gridmap.staff/1", **document})
+        shell.emit_json(_document(found, ratios))
         return
     shell.answer(found.sentence(shell.lang))  # type: ignore[arg-type]
-    if level is not None:
-        for row in ratios.itertuples():
-            shell.answer(
-                shell.pick(
-                    f"{row.Index}  {row.cells:,} 格  每格 {row.workers_per_cell:.2f} 人  "
-                    f"未配网格长 {row.without_leader:,}",
-                    f"{row.Index}  {row.cells:,} cells  {row.workers_per_cell:.2f} workers a cell  "
-                    f"{row.without_leader:,} without leader",
-                )
-            )
-    elif without:
-        shell.answer(
-            shell.pick("未配网格长：" + "、".join(without), "Without leader: " + ", ".join(without))
+    for line in [*_ratios(ratios, level, shell), *_vacancies(found, shell), *_bad(found, shell)]:
+        shell.answer(line)
+
+
+def _document(found: Staffing, ratios: pd.DataFrame) -> dict[str, Any]:
+    rows = ratios.reset_index().astype(object)
+    vacant = found.vacancies
+    return {
+        "schema": "gridmap.staff/1",
+        "ratios": rows.where(rows.notna(), None).to_dict("records"),
+        "without_leader": vacant.loc[vacant["level"] == "cell", "code"].tolist(),
+        "vacancies": vacant.to_dict("records"),
+        "overcharged": list(found.cells.index[found.cells["overcharged"]]),
+        "not_covered": int((found.cells["status"] == "not covered").sum()),
+        "problems": found.problems.to_dict("records"),
+    }
+
+
+def _ratios(ratios: pd.DataFrame, level: str | None, shell: _shell.Shell) -> list[str]:
+    """Tell the ratios in all, or by the areas of a level."""
+    lines = []
+    for row in ratios.itertuples():
+        each = shell.pick(
+            f"每格 {row.workers_per_cell:.2f} 人，每名网格长配专职 {row.x_per_leader:.1f}、"
+            f"志愿者 {row.y_per_leader:.1f}",
+            f"{row.workers_per_cell:.2f} workers a cell, {row.x_per_leader:.1f} staff and "
+            f"{row.y_per_leader:.1f} volunteers a leader",
         )
+        each = each.replace("nan", "–")
+        place = shell.pick(
+            f"{row.Index}  {row.cells:,} 格  ", f"{row.Index}  {row.cells:,} cells  "
+        )
+        lines.append(place + each if level is not None else each)
+    return lines
+
+
+def _vacancies(found: Staffing, shell: _shell.Shell) -> list[str]:
+    """Name the places without a leader, level by level."""
+    lines = []
+    for level, rows in found.vacancies.groupby("level", sort=False):
+        named = [*rows["code"].head(_LISTED), *(["…"] if len(rows) > _LISTED else [])]
+        where = shell.pick("网格", "cells") if level == "cell" else str(level)
+        lines.append(
+            shell.pick(
+                f"未配网格长（{where}，{len(rows):,}）：" + "、".join(named),
+                f"Without leader ({where}, {len(rows):,}): " + ", ".join(named),
+            )
+        )
+    return lines
+
+
+def _bad(found: Staffing, shell: _shell.Shell) -> list[str]:
+    """List the rows that could not be used as they are."""
+    rows = found.problems
+    lines = [
+        shell.pick(
+            f"第 {row.row:,} 行：{_PROBLEMS[row.problem]} {row.value}".rstrip(),
+            f"row {row.row:,}: {row.problem} {row.value}".rstrip(),
+        )
+        for row in rows.head(_LISTED).itertuples()
+    ]
+    more = len(rows) - _LISTED
+    return [*lines, shell.pick(f"另 {more:,} 行", f"{more:,} more rows")] if more > 0 else lines

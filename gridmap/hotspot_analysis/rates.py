@@ -14,6 +14,7 @@ from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text
 from gridmap.hotspot_analysis.cube import exposure_of, stack
 from gridmap.hotspot_analysis.weights import Windows, matrix_of, windows
+from gridmap.intervals import poisson_interval
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -112,32 +113,6 @@ def smoothed_locally(
     noise = prior + rate / base
     pull = np.divide(prior, noise, out=np.zeros(noise.shape), where=noise > 0)
     return np.asarray((rate + pull * spread).reshape(counts.shape))
-
-
-def poisson_interval(
-    counts: NDArray[np.int64], confidence: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bound the mean that a count came from, exactly (Garwood 1936).
-
-    Parameters
-    ----------
-    counts
-        Observed counts.
-    confidence
-        Share of intervals that hold the true mean, at least.
-
-    Examples
-    --------
-    >>> low, high = poisson_interval(np.array([0, 46]))
-    >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.0, 33.678], [3.689, 61.358])
-    """
-    # quantiles are slow and counts repeat
-    seen, back = np.unique(counts, return_inverse=True)
-    tail = (1.0 - confidence) / 2.0
-    low = np.where(seen > 0, special.gammaincinv(np.maximum(seen, 1), tail), 0.0)
-    high = special.gammaincinv(seen + 1.0, 1.0 - tail)
-    return low[back].reshape(counts.shape), high[back].reshape(counts.shape)
 
 
 def poisson_chance(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,160 +1,20 @@
-"""The ledger: how far each case came and who settled it, in the words of the city's own tables."""
+"""Cases: how far each came and who settled it, as yes, no or unknown."""
 
 from __future__ import annotations
 
-import csv
-import warnings
-from collections.abc import Collection, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_table
+from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import wall_times
-
-_NAMED = 5  # unknown words that a warning names
-
-
-@cache
-def statuses() -> dict[str, dict[str, Any]]:
-    """Return the stages of a case, in order: stage → order, zh, en, words."""
-    return {row.pop("stage"): row for row in _shipped("statuses.csv")}
-
-
-@cache
-def levels() -> dict[str, dict[str, Any]]:
-    """Return the levels that handle cases, from the cell up: name → order, zh, en, words."""
-    return {row["en"]: row for row in _shipped("levels.csv")}
-
-
-def stages(status: pd.Series) -> pd.Series:
-    """Translate statuses as delivered into stages; missing, with a warning, where not known."""
-    words = _stage_words()
-    unknown = unknown_words(status, words)
-    if unknown:
-        warnings.warn(
-            f"`status` is in words that are not known: {_named(unknown)}. These cases count as "
-            "reported only, not as closed. Write such words as 结案 or closed, or "
-            "`--statuses FILE`.",
-            stacklevel=2,
-        )
-    return _folded(status).map(words).astype(object)
-
-
-def levels_of(level: pd.Series) -> pd.Series:
-    """Translate handling levels as delivered into their order, from 1; missing where not known."""
-    words = _level_words()
-    unknown = unknown_words(level, words)
-    if unknown:
-        warnings.warn(
-            f"`handling_level` is in words that are not known: {_named(unknown)}. These cases "
-            "count at no level. Write such words as 社区 or community.",
-            stacklevel=2,
-        )
-    return _folded(level).map(words).astype(float)
-
-
-def unknown_words(given: pd.Series, words: Collection[str]) -> dict[str, int]:
-    """Count the words that are not among those known, the commonest first.
-
-    Examples
-    --------
-    >>> unknown_words(pd.Series(["结案", "飞走了", "飞走了"]), {"结案"})
-    {'飞走了': 2}
-    """
-    strange = given[~_folded(given).isin(list(words))].astype("string").fillna("").str.strip()
-    return {str(word): int(count) for word, count in strange.value_counts().items()}
-
-
-def strange_words(incidents: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Count the unknown words of statuses and levels: column → word → cases."""
-    found = {
-        column: unknown_words(incidents[column], words)
-        for column, words in (("status", _stage_words()), ("handling_level", _level_words()))
-        if column in incidents
-    }
-    return {column: words for column, words in found.items() if words}
-
-
-def restated(status: pd.Series, own: pd.DataFrame) -> pd.Series:
-    """Replace a city's own words by the stages they stand for.
-
-    Parameters
-    ----------
-    status : Series
-        Statuses as delivered.
-    own : DataFrame
-        Columns ``word`` and ``stage``; a stage is named by its key or by any word known for it.
-
-    Raises
-    ------
-    InputError
-        When a column is missing, or a stage is none.
-
-    Examples
-    --------
-    >>> own = pd.DataFrame({"word": ["飞走了"], "stage": ["结案"]})
-    >>> restated(pd.Series(["飞走了", "处置"]), own).tolist()
-    ['closed', '处置']
-    """
-    if not {"word", "stage"} <= set(own):
-        raise InputError(
-            "The table of statuses needs the columns word and stage; it has "
-            f"{', '.join(map(str, own.columns))}."
-        )
-    words = _stage_words()
-    wrong = unknown_words(own["stage"], words)
-    if wrong:
-        raise InputError(
-            f"The table of statuses has the stage {next(iter(wrong))!r}, which is none; "
-            f"use {', '.join(statuses())}."
-        )
-    meant = dict(zip(_folded(own["word"]), _folded(own["stage"]).map(words), strict=True))
-    stage = _folded(status).map(meant)
-    return stage.where(stage.notna(), status)
-
-
-def _stage_words() -> dict[str, str]:
-    return {word: stage for stage, row in statuses().items() for word in row["words"]}
-
-
-def _level_words() -> dict[str, float]:
-    """Return the words for levels; a case that nobody handled yet has none."""
-    known = {word: float(row["order"]) for row in levels().values() for word in row["words"]}
-    return known | {"": np.nan}
-
-
-def _folded(given: pd.Series) -> pd.Series:
-    return given.astype("string").fillna("").str.strip().str.lower().astype(object)
-
-
-def _named(unknown: dict[str, int]) -> str:
-    named = [f"{word!r} ({count:,})" for word, count in unknown.items()]
-    return ", ".join([*named[:_NAMED], *(["…"] if len(named) > _NAMED else [])])
-
-
-def shipped_rows(name: str) -> list[dict[str, Any]]:
-    """Read a table of the package."""
-    text = files("gridmap").joinpath("tables", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _shipped(name: str) -> list[dict[str, Any]]:
-    rows = shipped_rows(name)
-    return [
-        {**row, "order": int(row["order"]), "words": row["words"].lower().split("|")}
-        for row in rows
-    ]
-
+from gridmap.vocabulary import Kind, Vocabulary, fold, shipped_rows, vocabulary
 
 Lang = Literal["zh", "en"]
-PUBLIC = ("随手拍", "12345热线", "12345", "公众举报", "市民投诉", "热线", "citizen", "hotline")
-
-_OF_STAGE = ("accepted", "required", "deferred", "closed", "on_time", "self_handled", "escalated")
 
 COUNTS = {
     "reported": ("上报", "reported"),
@@ -169,11 +29,18 @@ COUNTS = {
     "public": ("公众举报", "reported by the public"),
 }
 
+_DAY, _TICK = pd.Timedelta(days=1), pd.Timedelta("1us")
+_YES = ("1", "1.0", "true", "t", "yes", "y", "是", "有", "返工", "已返工")
+_NO = ("0", "0.0", "false", "f", "no", "n", "否", "无", "未返工")
 
-def count_cases(
-    incidents: pd.DataFrame, *, until: Any = None, public: Sequence[str] = PUBLIC
-) -> pd.DataFrame:
-    """Tell for each case which counts it belongs to, as 0 and 1, NaN where unknown.
+
+def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> pd.DataFrame:
+    """Tell for each case which counts it belongs to: 1 for yes, 0 for no, NaN for unknown.
+
+    A case was **required** to be closed when it was accepted and is closed, or was due by `until`.
+    One is **deferred** as long as it is required and not closed: a closed case counts as closed,
+    whatever was deferred before. A case closed **on time** was closed by its deadline, or on the
+    day of it where deadlines are days.
 
     Parameters
     ----------
@@ -181,9 +48,7 @@ def count_cases(
         A row a case, with ``status``; behind `assign`, whose own ``status`` tells the place, it
         is ``incident_status``.
     until : date, optional
-        What was due after it need not be closed yet.
-    public : sequence of str
-        Sources that are citizens.
+        Last day of the account: what is due after it need not be closed yet.
 
     Returns
     -------
@@ -193,34 +58,55 @@ def count_cases(
     Warns
     -----
     UserWarning
-        When a status or level is in words that are not known: what hangs on it is unknown.
+        When a status, level or source is in words that are not known: what hangs on it is unknown.
     """
-    stage = stages(_status_of(incidents))
-    order = stage.map({name: row["order"] for name, row in statuses().items()}).astype(float)
-    accepted = order >= 2
-    closed = stage == "closed"
-    due = _times(incidents, "due")
-    done = _times(incidents, "closed")
-    late = due > pd.Timestamp(until) if until is not None else pd.Series(False, incidents.index)
-    level = levels_of(incidents["handling_level"]) if "handling_level" in incidents else None
+    stage = _read("statuses", status_of(incidents))
+    order = stage.map({name: int(row["order"]) for name, row in statuses().items()})
+    known = stage.notna()
+    accepted = (order.astype(float) >= 2).astype("boolean").where(known)
+    closed = (stage == "closed").astype("boolean").where(known)
+    due, done = whole_day(moments_of(incidents, "due")), moments_of(incidents, "closed")
+    later = due > last_moment(until) if until is not None else pd.Series(False, incidents.index)
+    required = accepted & (closed | ~later)
+    in_time = (done <= due).astype("boolean").where(done.notna())
     table = {
-        "reported": pd.Series(1.0, incidents.index),
+        "reported": pd.Series(True, incidents.index),
         "accepted": accepted,
-        "required": accepted & (closed | ~late),
-        "deferred": stage == "deferred",
+        "required": required,
+        "deferred": required & (stage == "deferred"),
         "closed": closed,
-        "on_time": (closed & (done <= due)).where(due.notna() & (done.notna() | ~closed)),
-        "reworked": incidents["reworked"].astype(float) > 0 if "reworked" in incidents else None,
-        "self_handled": None if level is None else (accepted & (level == 1)).where(level.notna()),
-        "escalated": None if level is None else (accepted & (level > 1)).where(level.notna()),
-        "public": incidents["source"].isin(public) if "source" in incidents else None,
+        "on_time": (closed & in_time).where(due.notna()),
+        "reworked": yes_no(incidents["reworked"]) if "reworked" in incidents else None,
+        **_levels_reached(incidents, accepted),
+        "public": _public(incidents),
     }
-    counts = pd.DataFrame(
-        {k: np.nan if v is None else v.astype(float) for k, v in table.items()},
+    return pd.DataFrame(
+        {
+            name: np.nan if answer is None else answer.astype("Float64").astype(float)
+            for name, answer in table.items()
+        },
         index=incidents.index,
     )
-    counts[list(_OF_STAGE)] = counts[list(_OF_STAGE)].where(stage.notna(), np.nan)
-    return counts
+
+
+def _levels_reached(incidents: pd.DataFrame, accepted: pd.Series) -> dict[str, pd.Series | None]:
+    if "handling_level" not in incidents:
+        return {"self_handled": None, "escalated": None}
+    level = levels_of(incidents["handling_level"])
+    own = (level == 1).astype("boolean").where(level.notna())
+    return {"self_handled": accepted & own, "escalated": accepted & ~own}
+
+
+def _public(incidents: pd.DataFrame) -> pd.Series | None:
+    """Tell which sources are the public's; a column ``public`` says it outright."""
+    if "public" in incidents:
+        return yes_no(incidents["public"])
+    if "source" not in incidents:
+        return None
+    rows = vocabulary("sources").entries
+    return _read("sources", incidents["source"]).map(
+        {source: row["public"] == "1" for source, row in rows.items()}
+    ).astype("boolean")  # fmt: skip
 
 
 def funnel(
@@ -234,15 +120,15 @@ def funnel(
     incidents : DataFrame
         A row a case; what `assign` returned will do.
     of : {"status", "handling_level"}
-        Stages that were reached (each includes the later ones), or levels that settled. A case
-        whose status is not known was reported; one whose level is not known is in no level.
+        Stages that were reached (each includes the later ones), or levels that settled.
     lang : {"zh", "en"}
         Language of the names.
 
     Returns
     -------
     DataFrame
-        In order: name, cases, share.
+        In order: name, cases, share of the cases whose stage or level is known;
+        ``attrs["unknown"]`` counts the others.
 
     Examples
     --------
@@ -253,18 +139,22 @@ def funnel(
     """
     if of == "status":
         rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
-        places = {name: row["order"] for name, row in statuses().items()}
-        reached = stages(_status_of(incidents)).map(places).astype(float).fillna(1)
-        cases = [int((reached >= row["order"]).sum()) for row in rows.values()]
+        places = {name: float(row["order"]) for name, row in statuses().items()}
+        reached = _read("statuses", status_of(incidents)).map(places).astype(float)
+        cases = [int((reached >= float(row["order"])).sum()) for row in rows.values()]
     else:
         if of not in incidents:
             raise InputError(f"`incidents` has no column `{of}`.")
-        rows = {str(row["order"]): row for row in levels().values()}
-        settled = levels_of(incidents["handling_level"])
-        cases = [int((settled == row["order"]).sum()) for row in rows.values()]
-    index = pd.Index([row["order"] for row in rows.values()], name="order")
+        reached = levels_of(incidents["handling_level"])
+        seen = {level: int((reached == int(row["order"])).sum()) for level, row in levels().items()}
+        rows = {level: row for level, row in levels().items() if level != "city" or seen[level]}
+        cases = [seen[level] for level in rows]
+    index = pd.Index([int(row["order"]) for row in rows.values()], name="order")
     table = pd.DataFrame({"name": [row[lang] for row in rows.values()], "cases": cases}, index)
-    return table.assign(share=table["cases"] / max(len(incidents), 1))
+    known = int(reached.notna().sum())
+    table["share"] = table["cases"] / (known or np.nan)
+    table.attrs["unknown"] = len(incidents) - known
+    return table
 
 
 def usual_levels(
@@ -302,7 +192,49 @@ def usual_levels(
     return incidents[by].map(order[~order.index.duplicated()].to_dict()).astype("Int64")
 
 
-def _status_of(incidents: pd.DataFrame) -> pd.Series:
+def statuses() -> dict[str, dict[str, str]]:
+    """Return the stages of a case, in order: stage → order, zh, en, words."""
+    return dict(vocabulary("statuses").entries)
+
+
+def levels() -> dict[str, dict[str, str]]:
+    """Return the levels that handle cases, from the cell up: level → order, zh, en, words."""
+    return dict(vocabulary("levels").entries)
+
+
+def levels_of(level: pd.Series) -> pd.Series:
+    """Translate handling levels as delivered into their order, from 1; missing where not known."""
+    return _read("levels", level).map({k: float(row["order"]) for k, row in levels().items()})
+
+
+def strange_words(incidents: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the unknown words of statuses, levels and sources: column → word → cases."""
+    kinds: dict[str, Kind] = {
+        "status": "statuses", "handling_level": "levels", "source": "sources"
+    }  # fmt: skip
+    found = {
+        column: vocabulary(kind).unknown(incidents[column])
+        for column, kind in kinds.items()
+        if column in incidents
+    }
+    return {column: words for column, words in found.items() if words}
+
+
+def yes_no(given: pd.Series) -> pd.Series:
+    """Read answers as true, false or missing; a number above 0 is a yes.
+
+    Examples
+    --------
+    >>> yes_no(pd.Series(["是", "0", "?", None])).tolist()
+    [True, False, <NA>, <NA>]
+    """
+    text = given.map(fold)
+    number = pd.to_numeric(text, errors="coerce")
+    yes = text.isin(_YES) | (number > 0)
+    return yes.astype("boolean").where(yes | text.isin(_NO) | (number == 0))
+
+
+def status_of(incidents: pd.DataFrame) -> pd.Series:
     """Take the stage of each case; `assign` needs ``status`` for itself and moves it aside."""
     check_table("incidents", incidents)
     if "incident_status" in incidents:
@@ -317,7 +249,27 @@ def _status_of(incidents: pd.DataFrame) -> pd.Series:
     return incidents["status"]
 
 
-def _times(incidents: pd.DataFrame, column: str) -> pd.Series:
+def moments_of(incidents: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column of times as clocks showed them, NaT where there is none."""
     if column not in incidents:
         return pd.Series(pd.NaT, incidents.index, dtype="datetime64[us]")
+    if incidents[column].dtype == object or incidents[column].dtype == "str":
+        return moments(incidents[column], column, [])
     return wall_times(incidents[column])
+
+
+def last_moment(day: date | str) -> pd.Timestamp:
+    """Return the end of a day: what is due or reported on it is in the account."""
+    return pd.Timestamp(day).normalize() + _DAY - _TICK
+
+
+def whole_day(due: pd.Series) -> pd.Series:
+    """Let deadlines that are days end with the day."""
+    days = due.dropna()
+    return due + _DAY - _TICK if len(days) and (days == days.dt.normalize()).all() else due
+
+
+def _read(kind: Kind, given: pd.Series) -> pd.Series:
+    known: Vocabulary = vocabulary(kind)
+    known.warn(given)
+    return known.read(given)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, pdtr
+from scipy.special import pdtr
 
 from gridmap.errors import InputError
-from gridmap.incidents.cases import COUNTS, PUBLIC, Lang, count_cases
+from gridmap.incidents.cases import COUNTS, Lang, count_cases
 from gridmap.incidents.space_time import wall_times
+from gridmap.intervals import wilson
 
 
 @dataclass(frozen=True)
@@ -62,49 +62,16 @@ FORMULAS = (
 )
 
 
-def wilson(
-    hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the Wilson (1927) interval of a share.
-
-    Parameters
-    ----------
-    hits, trials : array-like of int
-        Successes, and how often was tried; 0 of 0 gives NaN.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    low, high : ndarray
-
-    Examples
-    --------
-    >>> low, high = wilson(71, 71)
-    >>> round(float(low), 4), float(high)
-    (0.9487, 1.0)
-    """
-    k, n = np.asarray(hits, dtype=float), np.asarray(trials, dtype=float)
-    z = float(ndtri(0.5 + confidence / 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = k / n
-        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
-    return np.where(k == 0, np.minimum(low, 0.0), low), np.where(k == n, np.maximum(high, 1), high)
-
-
 def indicators(
     incidents: pd.DataFrame,
     *,
     by: str | Sequence[str] = (),
-    until: Any = None,
+    until: date | str | None = None,
     formulas: Iterable[Formula] = FORMULAS,
-    public: Sequence[str] = PUBLIC,
     confidence: float = 0.95,
     lang: Lang = "zh",
 ) -> pd.DataFrame:
-    """Compute closure rates and the like, each with its formula and its uncertainty.
+    """Compute closure rates and the like, each over the cases of which the answer is known.
 
     Parameters
     ----------
@@ -112,13 +79,12 @@ def indicators(
         A row a case, with ``status`` and, as far as known, ``closed``, ``due``, ``source``,
         ``handling_level`` and ``reworked``; what `assign` returned will do.
     by : str or sequence of str
-        Columns to compute by, as a level or ``month`` (of ``time``).
+        Columns to compute by, as a level or ``month`` (of ``time``). What has no value in them
+        makes a group of its own.
     until : date, optional
-        Day of the account: what was due by then should be closed. By default all of it should.
+        Last day of the account: what was due by then should be closed. By default all of it should.
     formulas : iterable of Formula
         Replace or extend `FORMULAS` to use a city's own denominators.
-    public : sequence of str
-        Sources that are citizens.
     confidence : float
         Of the Wilson intervals.
     lang : {"zh", "en"}
@@ -127,26 +93,29 @@ def indicators(
     Returns
     -------
     DataFrame
-        A row an indicator (and group): name, numerator, denominator, rate, low, high, formula.
-        An indicator whose column is missing has NaN.
+        A row an indicator (and group): name, numerator, denominator, rate, low, high, unknown,
+        formula. A case counts in the numerator only if it does in the denominator. **Unknown** are
+        the cases that may belong to the denominator and whose answer is not known; they are in
+        neither. Where nothing is known the rate is NaN.
 
     Raises
     ------
     InputError
-        When a column is missing or a status is unknown.
+        When a column is missing.
 
     Examples
     --------
-    >>> cases = pd.DataFrame({"status": ["结案", "结案", "处置"], "street": ["A", "B", "B"]})
-    >>> indicators(cases, lang="en").loc["closure", ["numerator", "denominator"]].tolist()
-    [2, 3]
+    >>> cases = pd.DataFrame({"status": ["结案", "结案", "处置", None], "street": list("ABBB")})
+    >>> indicators(cases).loc["closure", ["numerator", "denominator", "unknown"]].tolist()
+    [2, 3, 1]
     """
-    counts = count_cases(incidents, until=until, public=public)
+    counts = count_cases(incidents, until=until)
     groups = [by] if isinstance(by, str) else list(by)
     if not groups:
-        return rates(counts.sum(min_count=1).to_frame().T, formulas, confidence, lang).droplevel(0)
+        whole = [pd.Series(0, incidents.index, name="all")]
+        return _rated(counts, whole, formulas, confidence, lang).droplevel(0)
     keys = [_group(incidents, column) for column in groups]
-    return rates(counts.groupby(keys).sum(min_count=1), formulas, confidence, lang)
+    return _rated(counts, keys, formulas, confidence, lang)
 
 
 def rates(
@@ -169,28 +138,66 @@ def rates(
     DataFrame
         As for `indicators`; the last level of the index is the indicator's key.
 
+    Raises
+    ------
+    InputError
+        When a numerator exceeds its denominator: they are not of the same cases.
+
     Examples
     --------
     >>> account = pd.DataFrame({"closed": [70086], "required": [71219], "deferred": [0]})
     >>> round(float(rates(account).loc[(0, "closure"), "rate"]) * 100, 2)
     98.41
     """
+    formulas = list(formulas)
+    for formula in formulas:
+        over = _evaluated(formula.numerator, counts) > _evaluated(formula.denominator, counts)
+        if over.any():
+            raise InputError(
+                f"`counts` has more in {formula.numerator} than in {formula.denominator} for "
+                f"{counts.index[over.argmax()]!r}, so that they are not of the same cases. Count "
+                "both among the cases reported in the period."
+            )
+    keys = [counts.index.get_level_values(k) for k in range(counts.index.nlevels)]
+    named = [pd.Series(key, counts.index, name=key.name) for key in keys]
+    return _rated(counts, named, formulas, confidence, lang)
+
+
+def _rated(
+    counts: pd.DataFrame,
+    keys: list[pd.Series],
+    formulas: Iterable[Formula],
+    confidence: float,
+    lang: Lang,
+) -> pd.DataFrame:
+    """Add up what is known, case by case, and divide."""
     tables = {}
     for formula in formulas:
-        hits = _evaluated(formula.numerator, counts)
-        trials = _evaluated(formula.denominator, counts)
-        low, high = wilson(hits, trials, confidence)
+        hits, trials = (
+            _evaluated(part, counts) for part in (formula.numerator, formula.denominator)
+        )
+        known = hits.notna() & trials.notna()
+        each = pd.DataFrame(
+            {
+                "numerator": np.minimum(hits, trials).where(known, 0),
+                "denominator": trials.where(known, 0),
+                "unknown": (~known & (trials != 0)) * trials.fillna(1),
+            }
+        )
+        sums = each.groupby(keys, dropna=False, observed=True).sum().astype(np.int64)
+        low, high = wilson(sums["numerator"], sums["denominator"], confidence)
         tables[formula.key] = pd.DataFrame(
             {
                 "name": formula.zh if lang == "zh" else formula.en,
-                "numerator": hits.astype("Int64"),
-                "denominator": trials.astype("Int64"),
-                "rate": hits / trials.where(trials > 0),
+                "numerator": sums["numerator"],
+                "denominator": sums["denominator"],
+                "rate": sums["numerator"] / sums["denominator"].where(sums["denominator"] > 0),
                 "low": low,
                 "high": high,
+                "unknown": sums["unknown"],
                 "formula": formula.text(lang),
             },
-            index=counts.index,
+            index=sums.index,
         )
     table = pd.concat(tables, names=["indicator"])
     moved = table.reorder_levels([*range(1, table.index.nlevels), 0])
@@ -202,7 +209,7 @@ def ranking(
     households: pd.Series,
     *,
     formula: Formula = FORMULAS[0],
-    until: Any = None,
+    until: date | str | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Rank areas in a way that does not reward silence.
@@ -226,7 +233,7 @@ def ranking(
     -------
     DataFrame
         On the index of `households`, best first: reported, expected, numerator, denominator, rate,
-        low, high, silent, rank.
+        low, high, unknown, silent, rank.
 
     Raises
     ------
@@ -242,11 +249,13 @@ def ranking(
     """
     level = str(households.index.name)
     counts = count_cases(incidents, until=until)
-    sums = counts.groupby(_group(incidents, level)).sum(min_count=1)
-    sums = sums.reindex(households.index).fillna(dict.fromkeys(counts, 0.0))
-    table = rates(sums, [formula], confidence).droplevel("indicator")
-    table = table[["numerator", "denominator", "rate", "low", "high"]]
-    reported = sums["reported"]
+    area = _group(incidents, level)
+    table = _rated(counts, [area], [formula], confidence, "zh").droplevel("indicator")
+    table = table[["numerator", "denominator", "rate", "low", "high", "unknown"]]
+    table = table.reindex(households.index)
+    whole = ["numerator", "denominator", "unknown"]
+    table[whole] = table[whole].fillna(0).astype(np.int64)
+    reported = area.value_counts().reindex(households.index, fill_value=0)
     expected = reported.sum() * households / households.sum()
     silent = (pdtr(reported, expected) < 0.01) & (reported < expected / 2)
     table.insert(0, "reported", reported.astype(np.int64))

@@ -14,8 +14,9 @@ from rtree.index import Index
 
 from gridmap.errors import InputError
 from gridmap.incidents.duplicates import labels_at
-from gridmap.incidents.indicators import wilson
 from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
+from gridmap.intervals import wilson
+from gridmap.vocabulary import vocabulary
 
 
 def recurrence(
@@ -107,12 +108,12 @@ def recheck(
     frequent: int = 5,
     repeated: int = 2,
 ) -> pd.DataFrame:
-    """List the problems to go and look at again: frequent ones, and ones that keep coming back.
+    """List the problems to go and look at again (复诊): frequent, coming back, or not satisfying.
 
     Parameters
     ----------
     placed
-        As for `recurrence`.
+        As for `recurrence`; with ``satisfaction`` where citizens were asked.
     again
         What `recurrence` gave for it.
     same
@@ -120,14 +121,17 @@ def recheck(
     frequent
         Reports from which a problem is of high frequency.
     repeated
-        Mature closures followed by the same problem, from which it is to be rechecked.
+        Mature closures followed by the same problem, or unsatisfied answers, from which it is to
+        be rechecked; 多次不满意 is enough by itself.
 
     Returns
     -------
     DataFrame
         Indexed by ``code`` and `same`, worst first: ``reports``, ``closed`` (mature closures),
         ``recurred``, ``share`` with its 95 % Wilson interval ``share_low`` and ``share_high``
-        (missing without mature closures), ``frequent`` and ``repeated``. Only what is one of both.
+        (missing without mature closures), ``unsatisfied`` answers of those ``asked``, and whether
+        it is ``frequent`` (for supervised handling), ``repeated`` or ``unsatisfying``. Only what is
+        one of these.
 
     Raises
     ------
@@ -147,11 +151,15 @@ def recheck(
         raise InputError("`again` does not belong to `placed`: give `recurrence(placed)`.")
     kinds(placed, ["code", *same])
     keys = [placed[name] for name in ("code", *same)]
+    answer, often = _satisfaction(placed)
     counted = pd.DataFrame(
         {
             "reports": 1,
             "closed": again["mature"].astype(int),
             "recurred": (again["recurred"] & again["mature"]).astype(int),
+            "asked": answer.notna().astype(int),
+            "unsatisfied": (answer == "unsatisfied").astype(int),
+            "often": often.astype(int),
         }
     )
     table = counted.groupby(keys, observed=True, dropna=True).sum()
@@ -159,8 +167,23 @@ def recheck(
     table["share_low"], table["share_high"] = wilson(table["recurred"], table["closed"])
     table["frequent"] = table["reports"] >= frequent
     table["repeated"] = table["recurred"] >= repeated
-    listed = table[table["frequent"] | table["repeated"]]
-    return listed.sort_values(["recurred", "reports"], ascending=False, kind="stable")
+    table["unsatisfying"] = (table["unsatisfied"] >= repeated) | (table.pop("often") > 0)
+    listed = table[table["frequent"] | table["repeated"] | table["unsatisfying"]]
+    worst = ["recurred", "unsatisfied", "reports"]
+    return listed.sort_values(worst, ascending=False, kind="stable")
+
+
+def _satisfaction(placed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the answers of citizens, and which of them say that it was not the first time."""
+    if "satisfaction" not in placed:
+        return pd.Series(None, placed.index, dtype=object), pd.Series(False, placed.index)
+    words = vocabulary("satisfaction")
+    words.warn(placed["satisfaction"])
+    often = (
+        placed["satisfaction"].astype("string").fillna("").str.contains("多次|反复|屡次|repeated")
+    )
+    answer = words.read(placed["satisfaction"])
+    return answer, often & (answer == "unsatisfied")
 
 
 @dataclass

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from gridmap._checks import check_crs, check_table, label
+from gridmap.crs import positions_from
 from gridmap.errors import CRSError, InputError
+from gridmap.incidents.assign import assign
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
 
 DAY = 86_400.0
 _MOST_PERIODS = 3_000  # eight years of days; beyond it an empty stretch is a typing error
@@ -76,7 +83,11 @@ def in_seconds(incidents: pd.DataFrame, column: str) -> NDArray[np.float64]:
         If there is no such column.
     """
     if column not in incidents:
-        raise InputError(f"`incidents` has no column `{column}`. Rename the one that has the time.")
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+            if column == "time"
+            else f"`incidents` has no column `{column}`. Rename the one that has the time."
+        )
     times = wall_times(incidents[column])
     seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
     return np.where(times.isna().to_numpy(), np.nan, seconds)
@@ -177,6 +188,72 @@ def during(
     if len(incidents) and not len(shown):
         _refuse_empty_days(seconds)
     return shown
+
+
+def grid_positions(
+    incidents: pd.DataFrame, grid: Grid
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the positions of incidents in the CRS of a grid; what has none is NaN.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        With a geometry, or columns ``x`` and ``y`` in what ``attrs["datum"]`` says.
+    grid : Grid
+        The cells.
+    """
+    datum = incidents.attrs.get("datum")
+    if isinstance(incidents, gpd.GeoDataFrame):
+        shapes, crs = incidents.geometry.to_numpy(), incidents.crs
+        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
+        if datum is None and crs is not None and crs != grid.crs:
+            moved = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
+            return np.asarray(moved[0]), np.asarray(moved[1])
+    elif {"x", "y"} <= set(incidents):
+        x, y = (pd.to_numeric(incidents[axis], errors="coerce").to_numpy(float) for axis in "xy")
+    else:
+        return np.full(len(incidents), np.nan), np.full(len(incidents), np.nan)
+    return (x, y) if datum is None else positions_from(x, y, datum, grid.crs)
+
+
+def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Keep the incidents that lie in a grid, each with its cell, and account for the others.
+
+    What has no readable position lies in the cell that its own ``code`` names. Where there are
+    neither positions nor codes, nothing is known of the places and all incidents are kept.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        With positions, as for `assign`; ``attrs["datum"]`` says what they are in.
+    grid : Grid
+        The cells.
+
+    Returns
+    -------
+    tuple of DataFrame and dict
+        What `assign` returns of the incidents inside, and how many were ``read``, are ``inside``,
+        ``outside`` or ``unplaced``.
+    """
+    count = len(incidents)
+    located = isinstance(incidents, gpd.GeoDataFrame) or {"x", "y"} <= set(incidents)
+    if located:
+        placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
+        outside = int((placed["status"] == "outside").sum())
+        own = placed.get("incident_code")
+    elif "code" in incidents:
+        own, outside = incidents["code"], 0
+        placed = incidents.assign(code=None)
+    else:
+        return incidents, {"read": count, "inside": count, "outside": 0, "unplaced": 0}
+    code = placed["code"].astype(object)
+    if own is not None:
+        named = own.astype("string").str.strip().astype(object)
+        unplaced = placed["status"] == "invalid" if located else pd.Series(True, placed.index)
+        code = code.where(~(unplaced & named.isin(grid.cells.index)), named)
+    kept = placed.assign(code=code)[code.notna()]
+    lost = count - len(kept) - outside
+    return kept, {"read": count, "inside": len(kept), "outside": outside, "unplaced": lost}
 
 
 def check_span(periods: pd.Series, unit: str) -> None:

@@ -16,8 +16,6 @@ import shapely
 from gridmap.language import Lang, pick
 
 if TYPE_CHECKING:
-    import geopandas as gpd
-
     from gridmap.grid.grid import Grid
     from gridmap.hotspot_analysis.density import Density
 
@@ -43,34 +41,15 @@ def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """
     from gridmap.incidents.assign import assign
     from gridmap.incidents.result import STATUSES
+    from gridmap.incidents.space_time import grid_positions
 
     if {"code", "status", "distance_m"} <= set(incidents):
         known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
         if known.all() and incidents["status"].isin(STATUSES).all():
             return incidents
     placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
-    x, y = _places(incidents, grid)
+    x, y = grid_positions(incidents, grid)
     return placed.assign(x=x, y=y)
-
-
-def _places(incidents: pd.DataFrame | gpd.GeoSeries, grid: Grid) -> tuple[Floats, Floats]:
-    import geopandas as gpd
-
-    datum = incidents.attrs.get("datum")
-    if isinstance(getattr(incidents, "geometry", None), gpd.GeoSeries):
-        shapes = incidents.geometry.to_numpy()
-        x, y, crs = shapely.get_x(shapes), shapely.get_y(shapes), incidents.crs
-        if datum is None and crs is not None and pyproj.CRS(crs) != pyproj.CRS(grid.crs):
-            moved = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
-            return np.asarray(moved[0]), np.asarray(moved[1])
-    else:
-        x = pd.to_numeric(incidents["x"], errors="coerce").to_numpy(dtype=float)
-        y = pd.to_numeric(incidents["y"], errors="coerce").to_numpy(dtype=float)
-    if datum is None:
-        return x, y
-    from gridmap.crs import positions_from
-
-    return positions_from(x, y, datum, grid.crs)
 
 
 def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] | None:

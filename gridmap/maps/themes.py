@@ -290,7 +290,9 @@ def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
 def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme:
     """Show which cells have a leader, which have nobody, and where workers have too many homes."""
     cells = cells.reindex(grid.cells.index)
-    order = ["staffed", "several leaders", "overcharged", "no leader", "unstaffed"]
+    order = [
+        "staffed", "several leaders", "overcharged", "no leader", "unstaffed", "not covered"
+    ]  # fmt: skip
     status = cells["status"].where(
         ~(cells["overcharged"].astype(bool) & cells["status"].isin(order[:2])), "overcharged"
     )
@@ -300,6 +302,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
         Class(pick(lang, f"每人超过 {limit:g} 户", f"over {limit:g} households each"), "#fdd49e"),
         Class(pick(lang, "未配网格长", "no leader"), "#ef6548", NOTHING_HATCH),
         Class(pick(lang, "无人", "nobody"), "#990000"),
+        Class(pick(lang, "名册未具体到网格", "not in the roster by cell"), NOTHING),
     ]
     return Theme(
         pick(lang, "人员配置", "Staffing"),

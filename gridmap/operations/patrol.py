@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import geopandas as gpd
@@ -17,7 +18,8 @@ from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.operations.route import Ways, closed_walk, segments, street_graph
-from gridmap.operations.staffing import postings
+from gridmap.operations.staffing import postings, street_chiefs
+from gridmap.vocabulary import fold
 
 
 def patrol(
@@ -40,7 +42,7 @@ def patrol(
     speed_kmh : float
         Of walking.
     progress : callable, optional
-        See `gridmap._checks`.
+        See `gridmap.progress`.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def patrol_hours(log: gpd.GeoDataFrame, grid: Grid) -> pd.DataFrame:
     Parameters
     ----------
     log : GeoDataFrame
-        Points with ``time``.
+        Points with ``time``; or what `assign` gave, with ``code``.
     grid : Grid
         The cells.
 
@@ -141,30 +143,94 @@ def patrol_hours(log: gpd.GeoDataFrame, grid: Grid) -> pd.DataFrame:
     InputError
         When the log has no times.
     """
-    check_same_crs("log", log, "grid", grid.cells)
+    cell, time = _visits(log, grid)
+    return _counted(cell, time.dt.hour, pd.RangeIndex(24), grid)
+
+
+def patrol_days(
+    log: pd.DataFrame,
+    grid: Grid,
+    *,
+    since: date | str | None = None,
+    until: date | str | None = None,
+) -> pd.DataFrame:
+    """Count the patrol's signs of life by cell and day.
+
+    Parameters
+    ----------
+    log : DataFrame
+        Points with ``time``; or what `assign` gave, with ``code``.
+    grid : Grid
+        The cells.
+    since, until : date, optional
+        First and last day; those of the log when not given.
+
+    Returns
+    -------
+    DataFrame
+        By code, every cell, a column for each day. ``attrs`` as of `patrol_hours`, and ``missed``:
+        the number of days without a visit, by code.
+
+    Raises
+    ------
+    InputError
+        When the log has no times, or none can be read.
+
+    Examples
+    --------
+    >>> cells = gpd.GeoDataFrame({"code": ["A1", "A2"]},
+    ...     geometry=shapely.box([0, 50], 0, [50, 90], 50), crs=4547)
+    >>> days = pd.to_datetime(["2026-03-01", "2026-03-03"])
+    >>> log = pd.DataFrame({"code": ["A1", "A1"], "time": days})
+    >>> patrol_days(log, Grid(cells, cells.union_all("coverage"))).attrs["missed"]
+    {'A1': 1, 'A2': 3}
+    """
+    cell, time = _visits(log, grid)
+    first = time.min() if since is None else pd.Timestamp(since)
+    last = time.max() if until is None else pd.Timestamp(until)
+    if pd.isna(first) or pd.isna(last):
+        raise InputError("`log` has no readable time. Check the column `time`.")
+    days = pd.date_range(first.normalize(), last.normalize(), freq="D")
+    table = _counted(cell, time.dt.normalize(), days, grid)
+    table.attrs["missed"] = (table == 0).sum(axis=1).to_dict()
+    return table
+
+
+def _visits(log: pd.DataFrame, grid: Grid) -> tuple[NDArray[np.int64], pd.Series]:
+    """Return the number of the cell of each point, -1 outside, and its time."""
     if "time" not in log:
         raise InputError("`log` has no column `time`.")
     cells = grid.cells
+    if "code" in log:
+        return cells.index.get_indexer(log["code"]).astype(np.int64), pd.to_datetime(log["time"])
+    check_same_crs("log", log, "grid", cells)
     index = CoverageIndex(cells.geometry.to_numpy(), cells.index)
     cell = index.locate(log.geometry.x.to_numpy(), log.geometry.y.to_numpy()).astype(np.int64) - 1
-    hour = pd.to_datetime(log["time"]).dt.hour.to_numpy()
-    known = (cell >= 0) & ~np.isnan(hour.astype(float))
-    flat = cell[known] * 24 + hour[known].astype(np.int64)
-    counts = np.bincount(flat, minlength=len(cells) * 24).reshape(-1, 24)
-    table = pd.DataFrame(counts, index=cells.index, columns=range(24))
-    table.attrs.update(
-        read=len(log), outside=int((cell < 0).sum()), never=list(cells.index[counts.sum(1) == 0])
-    )
+    return cell, pd.to_datetime(log["time"])
+
+
+def _counted(cell: NDArray[np.int64], when: pd.Series, steps: pd.Index, grid: Grid) -> pd.DataFrame:
+    """Count visits by cell and step of time, every cell and step included."""
+    step = steps.get_indexer(when)
+    known = (cell >= 0) & (step >= 0)
+    shape = (len(grid), len(steps))
+    flat = np.ravel_multi_index((cell[known], step[known]), shape)
+    counts = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
+    table = pd.DataFrame(counts, index=grid.cells.index, columns=steps)
+    never = list(table.index[counts.sum(1) == 0])
+    table.attrs.update(read=len(cell), outside=int((cell < 0).sum()), never=never)
     return table
 
 
 def street_posts(
     grid: Grid, streets: gpd.GeoDataFrame | gpd.GeoSeries, roster: pd.DataFrame
 ) -> gpd.GeoDataFrame:
-    """Give each piece of street one responsible post (街长): the leader of its cell.
+    """Give each piece of street or river the post that answers for it (街长, 河长).
 
-    A piece along a border goes to the cell with fewer metres of street so far, so that both
-    sides carry alike.
+    The chief whose ``road`` in the roster is the name of the street, and whose place holds the
+    piece where one is given, comes first; then the leader of the cell; then the leaders of its
+    community, of whom there may be several. A piece along a border goes to the cell with fewer
+    metres of street so far, so that both sides carry alike.
 
     Parameters
     ----------
@@ -173,16 +239,37 @@ def street_posts(
     streets : GeoDataFrame or GeoSeries
         Lines, with ``name`` if they have names.
     roster : DataFrame
-        As for `postings`.
+        As for `postings`, with ``road`` for chiefs of streets.
 
     Returns
     -------
     GeoDataFrame
-        A row a piece: segment, name, code, post (empty where the cell has no leader), length_m.
+        A row a piece: segment, name, code, post (empty where there is none), level ("street" for
+        a chief, "cell" or "parent" for leaders) and length_m.
     """
-    pieces = segments(streets, grid)
+    table = _one_side(segments(streets, grid))
     placed = postings(roster, grid)
-    leaders = placed[placed["role"] == "leader"].drop_duplicates("code").set_index("code")["post"]
+    leaders = placed[placed["role"] == "leader"]
+    by_cell = leaders[leaders["level"] == "cell"].drop_duplicates("code").set_index("code")["post"]
+    wholes = leaders[leaders["level"] == "parent"]
+    by_parent = wholes.groupby("code")["post"].agg("、".join)
+    parent = table["code"].map(grid.cells["parent"])
+    posts = pd.DataFrame(
+        {
+            "street": _chiefs(table, roster, grid),
+            "cell": table["code"].map(by_cell),
+            "parent": parent.map(by_parent),
+        }
+    )
+    table.insert(3, "post", posts.bfill(axis=1)["street"].fillna("").astype(str))
+    first = posts.notna().to_numpy()
+    level = np.where(first.any(axis=1), posts.columns.to_numpy()[first.argmax(axis=1)], "")
+    table.insert(4, "level", level)
+    return table
+
+
+def _one_side(pieces: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Give each piece along a border to the cell that carries less so far."""
     own = pieces[~pieces["shared"]]
     carried = own.groupby("code")["length_m"].sum().to_dict()
     chosen = list(own.index)
@@ -190,6 +277,16 @@ def street_posts(
         row = min(sides.itertuples(), key=lambda side: (carried.get(side.code, 0.0), side.code))
         carried[row.code] = carried.get(row.code, 0.0) + row.length_m
         chosen.append(row.Index)
-    table = pieces.loc[sorted(chosen)].reset_index(drop=True)
-    table.insert(3, "post", table["code"].map(leaders).fillna("").astype(str))
-    return table.drop(columns="shared")
+    return pieces.loc[sorted(chosen)].reset_index(drop=True).drop(columns="shared")
+
+
+def _chiefs(table: gpd.GeoDataFrame, roster: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Return the chief of each piece by the name of its street, missing where there is none."""
+    chiefs = street_chiefs(roster, grid)
+    found = pd.Series(None, table.index, dtype=object)
+    for name, post, cells in chiefs.itertuples(index=False):
+        own = table["name"].map(fold) == name
+        if cells is not None:
+            own &= table["code"].isin(cells)
+        found = found.mask(own & found.isna(), post)
+    return found

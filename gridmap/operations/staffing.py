@@ -1,199 +1,30 @@
-"""Staffing: which cells lack a leader, how charged posts are, and who answers for a place."""
+"""Staffing: who works where, at the level that the roster speaks of; never who the person is."""
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
-
-_SEVERAL = re.compile(r"[;；,，、|/\s]+")
-_SHOWN = 3
-
-
-@cache
-def roles() -> dict[str, dict[str, Any]]:
-    """Return the roles of the 1+X+Y rule: role → group (1, X or Y), zh, en, words."""
-    text = files("gridmap").joinpath("tables/roles.csv").read_text("utf-8")
-    return {
-        row["role"]: {**row, "words": row["words"].lower().split("|")}
-        for row in csv.DictReader(text.splitlines())
-    }
-
-
-def postings(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Tell which post works in which cell.
-
-    A roster names cells or jurisdictions. The posts of a jurisdiction are shared out to its cells
-    in the order of the codes, role by role, residential cells first, so that each cell gets its
-    first leader before any gets a second.
-
-    Parameters
-    ----------
-    roster : DataFrame
-        Columns ``code`` (of a cell or jurisdiction; several are parted by ; or 、) and ``role``,
-        and ``post`` or ``person_id`` to tell posts apart. Without ``code`` the names in
-        ``cell_name``, or in a column of the finest level, are looked up; without ``role`` a
-        ``post`` that holds roles serves. Other columns are not looked at.
-    grid : Grid
-        The cells.
-
-    Returns
-    -------
-    DataFrame
-        One row a post and cell: post, role, group (1, X or Y), code, in the order of the cells.
-
-    Raises
-    ------
-    InputError
-        When a column is missing; a role or a code is unknown; a leader has no cell; a row stands
-        twice.
-
-    Examples
-    --------
-    >>> import geopandas as gpd, shapely
-    >>> cells = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [400, 500]},
-    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
-    >>> grid = Grid(cells, cells.union_all("coverage"))
-    >>> roster = pd.DataFrame({"post": ["p1", "p2"], "role": ["网格长", "保安"],
-    ...     "code": ["A1；A2", "A2"]})
-    >>> postings(roster, grid).values.tolist()
-    [['p1', 'leader', '1', 'A1'], ['p1', 'leader', '1', 'A2'], ['p2', 'volunteer', 'Y', 'A2']]
-    """
-    roster = _completed(roster, grid)
-    for column in ("code", "role"):
-        if column not in roster:
-            raise InputError(
-                f"`roster` has no column `{column}`; it has {', '.join(map(str, roster.columns))}."
-            )
-    table = pd.DataFrame(
-        {"post": _posts(roster), "role": _roles(roster["role"]), "code": _codes(roster["code"])}
-    )
-    idle = table[(table["role"] == "leader") & (table["code"].str.len() == 0)]
-    if len(idle):
-        raise InputError(
-            f"The leader {idle['post'].iloc[0]!r} in `roster` has no cell "
-            f"({len(idle)} in all). Give each leader a cell code."
-        )
-    table = table.explode("code").dropna(subset="code")
-    _check_known(table["code"], grid)
-    table = _shared_out(table, grid)
-    twice = table[table.duplicated(["post", "code"])]
-    if len(twice):
-        raise InputError(
-            f"`roster` posts {twice['post'].iloc[0]!r} to cell {twice['code'].iloc[0]!r} twice. "
-            "Remove the repeated rows, or give each post its own number."
-        )
-    table["group"] = table["role"].map({role: row["group"] for role, row in roles().items()})
-    order = {code: place for place, code in enumerate(grid.cells.index)}
-    table = table.sort_values("code", key=lambda codes: codes.map(order), kind="stable")
-    return table[["post", "role", "group", "code"]].reset_index(drop=True)
-
-
-def _completed(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Find codes by the names of cells or jurisdictions, and roles where posts hold them."""
-    if "role" not in roster and "post" in roster:
-        words = {word for row in roles().values() for word in row["words"]}
-        if roster["post"].astype("string").str.strip().str.lower().isin(words).all():
-            roster = roster.rename(columns={"post": "role"})
-    if "code" in roster:
-        return roster
-    cells, places = grid.cells, grid.jurisdictions
-    named = {"cell_name": pd.Series(cells.index, index=cells["name"])}
-    for level in grid.levels[-1:]:
-        named |= dict.fromkeys((level, "community"), pd.Series(places.index, index=places[level]))
-    for column, codes in named.items():
-        if column in roster:
-            return roster.assign(code=_looked_up(roster[column], codes, column))
-    return roster
-
-
-def _looked_up(names: pd.Series, codes: pd.Series, column: str) -> pd.Series:
-    """Return the codes of names; refuse a name that no place has, or several."""
-    given = names.astype("string").str.strip()
-    known = given.isna() | given.isin(codes.index[~codes.index.duplicated(keep=False)])
-    if not known.all():
-        raise InputError(
-            f"`roster` names {given[~known].iloc[0]!r} in `{column}`, which is not the name of "
-            f"just one place of the grid ({int((~known).sum())} rows). Give a column `code`."
-        )
-    return given.map(codes[~codes.index.duplicated()].to_dict())
-
-
-def _posts(roster: pd.DataFrame) -> pd.Series:
-    """Name the posts: by their number, or by their place in the roster."""
-    words = {word for row in roles().values() for word in row["words"]}
-    for column in ("person_id", "post"):
-        if column in roster and roster[column].notna().all():
-            names = roster[column].astype(str).str.strip()
-            if not names.str.lower().isin(words).any():  # 岗位 often holds the role
-                return names
-    return pd.Series([f"#{k}" for k in range(1, len(roster) + 1)], index=roster.index)
-
-
-def _roles(given: pd.Series) -> pd.Series:
-    words = {word: role for role, row in roles().items() for word in row["words"]}
-    text = given.astype("string").str.strip().str.lower()
-    blank = int((text.isna() | text.eq("")).sum())
-    if blank:
-        raise InputError(
-            f"`roster` has {blank:,} rows without a role. Fill the column, or drop the rows."
-        )
-    found = text.map(words)
-    if found.isna().any():
-        unknown = given[found.isna()]
-        raise InputError(
-            f"`roster` has the role {unknown.iloc[0]!r} ({len(unknown)} rows), which "
-            f"tables/roles.csv does not know. Use {', '.join(roles())}, or their Chinese words."
-        )
-    return found.astype(str)
-
-
-def _codes(given: pd.Series) -> pd.Series:
-    """Split the codes of each row."""
-    text = given.astype("string").fillna("").str.strip()
-    return pd.Series(
-        [[code for code in _SEVERAL.split(row) if code] for row in text], index=given.index
-    )
-
-
-def _check_known(codes: pd.Series, grid: Grid) -> None:
-    known = grid.cells.index.union(grid.jurisdictions.index)
-    unknown = codes[~codes.isin(known)].drop_duplicates()
-    if len(unknown):
-        shown = ", ".join(unknown.iloc[:_SHOWN])
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        raise InputError(
-            f"`roster` names cells that the grid does not have: {shown}{more}. "
-            "Check the codes, or use the grid they belong to."
-        )
-
-
-def _shared_out(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Replace codes of jurisdictions by those of their cells, in turns."""
-    cells = grid.cells
-    cells = cells.assign(later=cells["kind"] != "residential").sort_values("later", kind="stable")
-    of_parent = {parent: list(rows.index) for parent, rows in cells.groupby("parent")}
-    known = set(cells.index)
-    turn: dict[tuple[str, str], int] = {}
-    codes = []
-    for row in table.itertuples():
-        code = str(row.code)
-        if code not in known:
-            own, key = of_parent[code], (code, str(row.role))
-            code, turn[key] = own[turn.get(key, 0) % len(own)], turn.get(key, 0) + 1
-        codes.append(code)
-    return table.assign(code=codes)
-
+from gridmap.vocabulary import fold, vocabulary
 
 Lang = Literal["zh", "en"]
+
+GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
+_SEVERAL = re.compile(r"[;；,，、|/\s]+")
+_CELL = "cell"
+_DISTRICT_DIGITS = 6
+VACANT = ("no leader", "unstaffed")
+
+
+def roles() -> dict[str, dict[str, str]]:
+    """Return the roles of the 1+X+Y rule: role → group (1, X, Y; S for streets), zh, en, words."""
+    return dict(vocabulary("roles").entries)
 
 
 @dataclass(frozen=True)
@@ -206,22 +37,32 @@ class Staffing:
         By code: parent, level columns, households, ``leaders``, ``x`` (assistants, patrol,
         departments' staff), ``y`` (volunteers), ``workers`` (leaders and X, a post in two cells
         counting half in each), ``load`` (households a worker), ``status`` (staffed, no leader,
-        several leaders, unstaffed) and ``overcharged``.
+        several leaders, unstaffed; not covered, where the roster speaks of the community only)
+        and ``overcharged``. Posts that are named for a whole community or street are not here.
     posts : DataFrame
-        By post: role, cells, households.
+        By post: role, places, households.
     postings : DataFrame
-        One row a post and cell.
+        One row a post and place: post, role, group, code, level.
     limit : float
         Households a worker from which a cell is over-charged.
+    vacancies : DataFrame
+        Places without a leader, at each level that the roster covers: level, code, name.
+    problems : DataFrame
+        Rows that could not be used as they are: row, post, problem, value.
     """
 
     cells: pd.DataFrame
     posts: pd.DataFrame
     postings: pd.DataFrame
     limit: float
+    vacancies: pd.DataFrame = field(repr=False)
+    problems: pd.DataFrame = field(repr=False)
+    _areas: dict[str, pd.Series] = field(repr=False)
 
     def ratios(self, level: str | None = None) -> pd.DataFrame:
         """Return cells, posts and their ratios, in all or by a level.
+
+        A post of a coarser level than `level` is in none of its areas.
 
         Parameters
         ----------
@@ -231,25 +72,23 @@ class Staffing:
         Returns
         -------
         DataFrame
-            cells, leaders, x, y, workers, workers_per_cell, x_per_leader, y_per_leader,
-            households_per_worker, without_leader, overcharged.
+            cells, households, leaders, x, y, workers, workers_per_cell, x_per_leader,
+            y_per_leader, households_per_worker, without_leader (cells), overcharged.
         """
         if level is not None and level not in self.cells:
             raise InputError(f"`level` is {level!r}, which the grid does not have.")
         area = self.cells[level] if level else pd.Series("all", self.cells.index)
-        groups = self.cells.groupby(area.rename(level or "area"))
-        table = groups.agg(
+        table = self.cells.groupby(area.rename(level or "area")).agg(
             cells=("households", "size"),
             households=("households", "sum"),
-            without_leader=("leaders", lambda n: int((n == 0).sum())),
+            without_leader=("status", lambda told: int(told.isin(VACANT).sum())),
             overcharged=("overcharged", "sum"),
         )
         # a post that works in two areas is counted in both, but once in each
-        placed = self.postings.assign(area=area.reindex(self.postings["code"]).to_numpy())
-        distinct = placed.drop_duplicates(["area", "post"])
+        distinct = self._placed(level).drop_duplicates(["area", "post"])
         counts = distinct.groupby(["area", "group"]).size().unstack(fill_value=0)
         counts = counts.reindex(table.index, fill_value=0)
-        for name, group in (("leaders", "1"), ("x", "X"), ("y", "Y")):
+        for group, name in GROUPS.items():
             table[name] = counts.get(group, 0)
         table["workers"] = table["leaders"] + table["x"]
         table["workers_per_cell"] = table["workers"] / table["cells"]
@@ -261,26 +100,55 @@ class Staffing:
         )
         return table
 
+    def _placed(self, level: str | None) -> pd.DataFrame:
+        """Return the postings with the area of a level that each lies in, without coarser ones."""
+        if level is None:
+            return self.postings.assign(area="all")
+        homes = self.cells[level]
+        area = [
+            self._one_area(homes, str(named), str(code))
+            for named, code in zip(self.postings["level"], self.postings["code"], strict=True)
+        ]
+        return self.postings.assign(area=area).dropna(subset="area")
+
+    def _one_area(self, homes: pd.Series, level: str, code: str) -> str | None:
+        inside = homes[self._areas[level] == code].unique()
+        return str(inside[0]) if len(inside) == 1 else None
+
     def sentence(self, lang: Lang = "zh") -> str:
         """Tell the staffing in a sentence."""
         row = self.ratios().iloc[0]
-        cells, without, over = (int(row[k]) for k in ("cells", "without_leader", "overcharged"))
+        cells, over = int(row["cells"]), int(row["overcharged"])
         workers, volunteers = int(row["workers"]), int(row["y"])
+        silent = int((self.cells["status"] == "not covered").sum())
+        without, told = int(row["without_leader"]), cells - silent
         if lang == "zh":
+            vacant = f"{without:,} 个网格没有网格长" if told else "名册未具体到网格，不判断网格缺员"
+            more = f"（另 {silent:,} 个网格名册未具体到）" if told and silent else ""
             return (
                 f"{cells:,} 个网格，专职 {workers:,} 人（每格 {row['workers_per_cell']:.2f} 人），"
-                f"志愿者 {volunteers:,} 人；{without:,} 个网格没有网格长，"
+                f"志愿者 {volunteers:,} 人；{vacant}{more}，"
                 f"{over:,} 个网格每名专职人员超过 {self.limit:g} 户"
             )
+        vacant = (
+            f"{without:,} cells have no leader"
+            if told
+            else "the roster names no cells, so no cell is called vacant"
+        )
+        more = f" ({silent:,} more are not named in the roster)" if told and silent else ""
         return (
             f"{cells:,} cells, {workers:,} workers ({row['workers_per_cell']:.2f} a cell), "
-            f"{volunteers:,} volunteers; {without:,} cells have no leader, "
+            f"{volunteers:,} volunteers; {vacant}{more}, "
             f"in {over:,} a worker has more than {self.limit:g} households"
         )
 
 
 def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) -> Staffing:
-    """Match the roster to the cells.
+    """Match the roster to the grid, at the level that each row names.
+
+    A place is **vacant** when the roster covers its level and names no leader for it. The roster
+    covers the cells when it names a leader for one of them; of a community for which it names
+    posts as a whole, but none in a cell, it does not cover the cells. The same holds above.
 
     Parameters
     ----------
@@ -298,7 +166,7 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     Raises
     ------
     InputError
-        When the roster names what the grid does not have; see `postings`.
+        When the roster names no place of the grid at all; see `postings`.
 
     Examples
     --------
@@ -312,28 +180,102 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     {'A1': 'staffed', 'A2': 'no leader'}
     """
     check_grid("grid", grid, roster)
-    placed = postings(roster, grid)
+    placed, problems = matched(roster, grid)
+    areas = _areas(grid)
     limit = float(grid.band[1] if limit is None else limit)
     cells = pd.DataFrame(grid.cells.drop(columns="geometry"))
     cells = cells[["name", "kind", "parent", *grid.levels, "households"]].copy()
-    counts = placed.groupby(["code", "group"]).size().unstack(fill_value=0)
-    counts = counts.reindex(index=cells.index, columns=["1", "X", "Y"], fill_value=0)
-    cells["leaders"], cells["x"], cells["y"] = counts["1"], counts["X"], counts["Y"]
-    part = 1 / placed.groupby("post")["code"].transform("size")
-    paid = placed["group"] != "Y"
-    cells["workers"] = part[paid].groupby(placed["code"]).sum().reindex(cells.index, fill_value=0.0)
+    own = placed[placed["level"] == _CELL]
+    counts = own.groupby(["code", "group"]).size().unstack(fill_value=0)
+    counts = counts.reindex(index=cells.index, columns=list(GROUPS), fill_value=0)
+    for group, name in GROUPS.items():
+        cells[name] = counts[group]
+    part = 1 / own.groupby("post")["code"].transform("size")
+    paid = own["group"].isin(["1", "X"])
+    cells["workers"] = part[paid].groupby(own["code"]).sum().reindex(cells.index, fill_value=0.0)
     cells["load"] = cells["households"] / cells["workers"].where(cells["workers"] > 0)
+    covered, places = _covered(placed, cells["parent"])
     cells["status"] = [
-        _status(*row) for row in cells[["leaders", "x", "y"]].itertuples(index=False)
+        _status(*row) for row in zip(covered, cells["leaders"], cells["x"], cells["y"], strict=True)
     ]
     cells["overcharged"] = (cells["load"] > limit) | (
-        (cells["workers"] == 0) & (cells["households"] > 0)
+        covered & (cells["workers"] == 0) & (cells["households"] > 0)
     )
-    return Staffing(cells, _by_post(placed, cells), placed, limit)
+    vacancies = _vacancies(placed, cells, areas, grid, set(places.index[places]))
+    return Staffing(
+        cells, _by_post(placed, cells, areas), placed, limit, vacancies, problems, areas
+    )
+
+
+def _covered(placed: pd.DataFrame, parent: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Tell for which cells, and for which jurisdictions, the roster would name a leader.
+
+    One that names leaders of cells in some communities and of others as a whole covers the cells
+    of the former only; one that does both in one community has two tiers, and covers both.
+    """
+    led = placed[placed["role"] == "leader"]
+    cells = set(parent.reindex(led.loc[led["level"] == _CELL, "code"]))
+    wholes = set(led.loc[led["level"] == "parent", "code"])
+    tiers = bool(cells & wholes)
+    named = set(parent.reindex(placed.loc[placed["level"] == _CELL, "code"]))
+    as_whole = set(placed.loc[placed["level"] == "parent", "code"])
+    places = pd.Series(parent.unique()).astype(str)
+    of_cells = parent.isin(named) | ~parent.isin(as_whole) | tiers
+    of_options = ~places.isin(named) | tiers
+    return of_cells & bool(cells), (of_options & bool(wholes)).set_axis(places)
+
+
+def _status(covered: bool, leaders: int, x: int, y: int) -> str:
+    if leaders > 1:
+        return "several leaders"
+    if leaders == 1:
+        return "staffed"
+    if not covered:
+        return "not covered"
+    return "no leader" if x + y else "unstaffed"
+
+
+def _vacancies(
+    placed: pd.DataFrame,
+    cells: pd.DataFrame,
+    areas: dict[str, pd.Series],
+    grid: Grid,
+    covered: set[str],
+) -> pd.DataFrame:
+    """List the places without a leader, at each level that the roster covers."""
+    empty = cells.index[cells["status"].isin(VACANT)]
+    rows = [(_CELL, str(code), str(cells.at[code, "name"])) for code in empty]
+    finest = grid.levels[-1] if grid.levels else "parent"
+    names = dict(grid.jurisdictions[finest]) if grid.levels else {}
+    leaders = placed[placed["role"] == "leader"]
+    for level, area in list(areas.items())[1:]:
+        led = set(leaders.loc[leaders["level"] == level, "code"])
+        missing = [code for code in area.astype(str).unique() if led and code not in led]
+        if level == "parent":
+            rows += [(finest, c, str(names.get(c, c))) for c in missing if c in covered]
+        else:
+            rows += [(level, code, code) for code in missing]
+    return pd.DataFrame(rows, columns=["level", "code", "name"])
+
+
+def _by_post(
+    placed: pd.DataFrame, cells: pd.DataFrame, areas: dict[str, pd.Series]
+) -> pd.DataFrame:
+    """Add up what each post has to answer for."""
+    homes = {level: cells["households"].groupby(area).sum() for level, area in areas.items()}
+    each = [
+        int(homes[level].get(code, 0))
+        for level, code in zip(placed["level"], placed["code"], strict=True)
+    ]
+    return (
+        placed.assign(households=np.array(each, dtype=np.int64))
+        .groupby("post", sort=False)
+        .agg(role=("role", "first"), cells=("code", "size"), households=("households", "sum"))
+    )
 
 
 def who(grid: Grid, roster: pd.DataFrame, x: float, y: float) -> pd.DataFrame:
-    """Tell which posts answer for a place.
+    """Tell which posts answer for a place: those of its cell first, then of the areas around it.
 
     Parameters
     ----------
@@ -347,28 +289,217 @@ def who(grid: Grid, roster: pd.DataFrame, x: float, y: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        post, role, group and code; the leader first; empty outside the grid.
+        post, role, group, code and level; the leader first; empty outside the grid.
     """
     check_grid("grid", grid, roster)
-    code = grid.locate(x, y)
     placed = postings(roster, grid)
-    found = placed[placed["code"] == code]
-    return found.sort_values("group", kind="stable", ignore_index=True)
+    code = grid.locate(x, y)
+    if code is None:
+        return placed.iloc[:0]
+    around = {level: area[code] for level, area in _areas(grid).items()}
+    found = placed[placed["code"] == placed["level"].map(around)]
+    near = found["level"].map({level: place for place, level in enumerate(around)})
+    order = np.lexsort((found["group"], near))
+    return found.iloc[order].reset_index(drop=True)
 
 
-def _status(leaders: int, x: int, y: int) -> str:
-    if leaders > 1:
-        return "several leaders"
-    if leaders == 1:
-        return "staffed"
-    return "no leader" if x + y else "unstaffed"
+def postings(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Tell which post works where: in a cell, or in a jurisdiction or area as a whole.
+
+    Parameters
+    ----------
+    roster : DataFrame
+        Columns ``code`` (of a cell, a jurisdiction, or an area by the digits that its
+        jurisdictions have in common; several are parted by ; or 、) and ``role``, and ``post`` or
+        ``person_id`` to tell posts apart. Without ``code`` the names in ``cell_name``, or in the
+        columns of the levels, are looked up, the finest that is given; without ``role`` a
+        ``post`` that holds roles serves. Other columns are not looked at.
+    grid : Grid
+        The cells.
+
+    Returns
+    -------
+    DataFrame
+        One row a post and place: post, role, group (1, X, Y or S; "" for an unknown role), code
+        (of an area of a coarser level, its name) and level ("cell", "parent" for a jurisdiction,
+        or a level of the grid), in the order of the cells.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, or no row names a place of the grid.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> cells = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [400, 500]},
+    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> grid = Grid(cells, cells.union_all("coverage"))
+    >>> roster = pd.DataFrame({"post": ["p1", "p2"], "role": ["网格长", "保安"],
+    ...     "code": ["A1；A2", "A2"]})
+    >>> postings(roster, grid)[["post", "role", "code", "level"]].values.tolist()
+    [['p1', 'leader', 'A1', 'cell'], ['p1', 'leader', 'A2', 'cell'], ['p2', 'volunteer', 'A2', \
+'cell']]
+    """
+    return matched(roster, grid)[0]
 
 
-def _by_post(placed: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """Add up what each post has to answer for."""
-    homes: Any = cells["households"].reindex(placed["code"]).to_numpy()
-    return (
-        placed.assign(households=homes)
-        .groupby("post", sort=False)
-        .agg(role=("role", "first"), cells=("code", "size"), households=("households", "sum"))
+def street_chiefs(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return the posts that answer for a street by its name: road, post, cells.
+
+    ``cells`` are the codes in which the chief answers for the street, None where the roster names
+    no place: everywhere. The places come before the whole street.
+    """
+    roster = _with_roles(roster)
+    if "road" not in roster or "role" not in roster:
+        return pd.DataFrame(columns=["road", "post", "cells"])
+    chief = (vocabulary("roles").read(roster["role"]) == "chief") & roster["road"].notna()
+    given = _given(roster, grid) if chief.any() else None
+    places, areas, rows = _Places(grid), _areas(grid), []
+    for row, road, post in zip(chief.index[chief], roster["road"][chief],
+                               _posts(roster)[chief], strict=True):  # fmt: skip
+        found = [_place(word, places) for word in given[row]] if given is not None else []
+        cells = [code for spot in found if spot for code in areas[spot[0]].index[
+            areas[spot[0]].astype(str) == spot[1]]]  # fmt: skip
+        rows += [(fold(name), post, cells or None) for name in _SEVERAL.split(str(road)) if name]
+    rows.sort(key=lambda row: row[2] is None)
+    return pd.DataFrame(rows, columns=["road", "post", "cells"])
+
+
+def matched(roster: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the postings, and the rows that could not be used as they are."""
+    roster = _with_roles(roster)
+    if "role" not in roster:
+        raise InputError(
+            f"`roster` has no column `role`; it has {', '.join(map(str, roster.columns))}."
+        )
+    table = _rows(roster, grid)
+    problems = [_problem(table[table["role"] == ""], "unknown role", "said")]
+    leading = table["role"] != "chief"  # whose place is a street, not an area
+    problems.append(_problem(table[leading & (table["given"].str.len() == 0)], "no place", "code"))
+    table = table.explode("given").dropna(subset="given")
+    places = {given: _place(given, known) for known in [_Places(grid)] for given in table["given"]}
+    strange = table["given"].map(lambda given: places[given] is None).astype(bool)
+    if len(table) and strange.all():
+        raise InputError(
+            f"`roster` names no place that the grid has; the first is {table['given'].iloc[0]!r}, "
+            f"while the cells have codes such as {grid.cells.index[0]!r}. Use the grid it is for."
+        )
+    problems.append(_problem(table[strange], "unknown place", "given"))
+    table = table[~strange]
+    found = [place for place in table["given"].map(places) if place]
+    table = table.assign(level=[level for level, _ in found], code=[code for _, code in found])
+    twice = table.duplicated(["post", "level", "code"])
+    problems.append(_problem(table[twice], "named twice", "code"))
+    order = {code: number for number, code in enumerate(grid.cells.index)}
+    table = table[~twice].sort_values(
+        "code", key=lambda codes: codes.map(order).fillna(len(order)), kind="stable"
     )
+    listed = pd.concat(problems).sort_values("row", kind="stable", ignore_index=True)
+    return table[["post", "role", "group", "code", "level"]].reset_index(drop=True), listed
+
+
+def _rows(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return the rows of a roster as post, role, group and the places they name."""
+    known = vocabulary("roles")
+    known.warn(roster["role"])
+    role = known.read(roster["role"])
+    group = role.map({name: row["group"] for name, row in known.entries.items()})
+    return pd.DataFrame(
+        {
+            "row": np.arange(1, len(roster) + 1),
+            "post": _posts(roster).to_numpy(),
+            "said": roster["role"].astype("string").fillna("").to_numpy(),
+            "role": role.fillna("").to_numpy(),
+            "group": group.fillna("").to_numpy(),
+            "given": _given(roster, grid).to_numpy(),
+            "code": "",
+        }
+    )
+
+
+def _problem(rows: pd.DataFrame, what: str, column: str) -> pd.DataFrame:
+    """List rows of a roster with what is wrong and the value that is."""
+    return rows[["row", "post"]].assign(problem=what, value=rows[column].astype(str))
+
+
+def _with_roles(roster: pd.DataFrame) -> pd.DataFrame:
+    """Take the roles from the posts where these hold them."""
+    if "role" in roster or "post" not in roster:
+        return roster
+    known = vocabulary("roles")
+    told = roster["post"].dropna()
+    share = known.read(told).notna().mean() if len(told) else 0
+    return roster.rename(columns={"post": "role"}) if share > 0.5 else roster
+
+
+def _posts(roster: pd.DataFrame) -> pd.Series:
+    """Name the posts: by their number, or by their place in the roster."""
+    known = vocabulary("roles")
+    for column in ("person_id", "post"):
+        if column in roster and roster[column].notna().all():
+            names = roster[column].astype(str).str.strip()
+            if not known.read(names).notna().any():  # 岗位 often holds the role
+                return names
+    return pd.Series([f"#{k}" for k in range(1, len(roster) + 1)], index=roster.index)
+
+
+def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
+    """Return the codes or names of places in each row: the code, or the finest name given."""
+    columns = ["code", "cell_name", *reversed(grid.levels), "community", "street", "district"]
+    columns = [column for column in dict.fromkeys(columns) if column in roster]
+    if not columns and "road" in roster:
+        return pd.Series([[] for _ in range(len(roster))], index=roster.index)
+    if not columns:
+        raise InputError(
+            f"`roster` has no column `code`; it has {', '.join(map(str, roster.columns))}."
+        )
+    text = pd.Series("", roster.index, dtype="string")
+    for column in columns:
+        text = text.mask(text == "", roster[column].astype("string").fillna("").str.strip())
+    several = [[part for part in _SEVERAL.split(row) if part] for row in text]
+    return pd.Series(several, index=roster.index)
+
+
+def _areas(grid: Grid) -> dict[str, pd.Series]:
+    """Return the area of each cell at each level, from the cell up."""
+    cells = grid.cells
+    own = {_CELL: pd.Series(cells.index, cells.index), "parent": cells["parent"]}
+    return own | {level: cells[level].astype(str) for level in reversed(grid.levels[:-1])}
+
+
+class _Places:
+    """The places of a grid by code and by name; a name that two places bear tells neither."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.areas, self.codes = _areas(grid), pd.Index(grid.jurisdictions.index.astype(str))
+        self.levels = {level: area for level, area in self.areas.items() if level in grid.levels}
+        self.parents = grid.cells["parent"].astype(str)
+        named: dict[str, set[tuple[str, str]]] = {}
+        for code, name in grid.cells["name"].items():
+            named.setdefault(fold(name), set()).add((_CELL, str(code)))
+        if grid.levels:
+            for code, name in grid.jurisdictions[grid.levels[-1]].items():
+                named.setdefault(fold(name), set()).add(("parent", str(code)))
+        for level, area in self.levels.items():
+            for name in area.unique():
+                named.setdefault(fold(name), set()).add((level, str(name)))
+        known = {word: next(iter(found)) for word, found in named.items() if len(found) == 1}
+        known |= {fold(code): ("parent", str(code)) for code in self.codes}
+        self.known = known | {fold(code): (_CELL, str(code)) for code in grid.cells.index}
+
+
+def _place(given: str, places: _Places) -> tuple[str, str] | None:
+    """Return level and code of a place, by its code or name, or the digits of an area's codes."""
+    word = fold(given)
+    if word in places.known or not word.isdigit():
+        return places.known.get(word)
+    inside = places.parents[places.parents.str.startswith(word)]
+    fitting = [
+        (level, str(area[inside.index[0]]))
+        for level, area in places.levels.items()
+        if len(inside) and set(area.index[area == area[inside.index[0]]]) == set(inside.index)
+    ]
+    if not fitting:
+        return None
+    return fitting[-1] if len(word) <= _DISTRICT_DIGITS else fitting[0]

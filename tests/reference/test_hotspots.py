@@ -34,7 +34,7 @@ from gridmap.hotspot_analysis.rates import (
     standardised,
 )
 from gridmap.hotspot_analysis.weights import Windows, windows
-from gridmap.incidents.indicators import wilson
+from gridmap.intervals import wilson
 from tests.lattice import lattice, table_of
 
 TRUTH: dict[str, Any] = json.loads(

@@ -45,11 +45,13 @@ def run(folder: Path, command: str, cases: str, *options: str) -> Result:
 def test_indicators_live_with_unknown_words(folder: Path) -> None:
     found = run(folder, "indicators", "cases.csv")
     assert found.exit_code == 0, found.output
-    assert "处置状态中有不认识的词：'飞走了' (2)" in found.stderr
+    assert "处置状态中有不认识的词：'飞走了' (1)" in found.stderr
     assert "处置层级中有不认识的词：'云端' (1)" in found.stderr
-    assert "结案率  83.33%" in found.stdout and "15/18" in found.stdout
+    assert "飞走了,reported" in found.stderr, "a ready line for --statuses"
+    assert "读入 20 件：网格内 18，网格外 2" in found.stderr
+    assert "结案率  82.35%" in found.stdout and "14/17  另 1 件未知" in found.stdout
     own = run(folder, "indicators", "cases.csv", "--statuses", str(folder / "own.csv"))
-    assert "飞走了" not in own.stderr and "17/20" in own.stdout
+    assert "飞走了" not in own.stderr and "15/18" in own.stdout
 
 
 def test_a_briefing_lives_with_unknown_words(folder: Path, tmp_path: Path) -> None:
@@ -57,9 +59,9 @@ def test_a_briefing_lives_with_unknown_words(folder: Path, tmp_path: Path) -> No
     found = run(folder, "briefing", "cases.csv", "-o", str(page), "--json")
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["unknown_words"] == {"status": {"飞走了": 1}}
-    assert found.stderr.count("飞走了") == 1
+    assert found.stderr.count("'飞走了' (1)") == 1
     written = page.read_text("utf-8")
-    assert "件处置状态不认识，未计为结案" in written and "飞走了" in written
+    assert "件处置状态不认识，是否结案未知" in written and "飞走了" in written
     shown = tmp_path / "public.html"
     assert (
         run(folder, "briefing", "cases.csv", "-o", str(shown), "--audience", "public").exit_code
@@ -96,13 +98,14 @@ def test_a_map_of_no_readable_place_is_refused(folder: Path, tmp_path: Path) -> 
     assert "20 行都没有可读的坐标" in found.stderr and not list(tmp_path.iterdir())
 
 
-def test_what_lies_outside_comes_last_and_says_so(folder: Path, tmp_path: Path) -> None:
+def test_what_lies_outside_is_in_no_figure(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
     found = run(_levelled(folder), "indicators", "cases.csv", "--level", "街道", "-o", str(out))
     assert found.exit_code == 0, found.output
-    lines = found.stdout.splitlines()
-    assert lines[-1].startswith("辖区外  ") and not lines[0].startswith("辖区外")
-    assert pd.read_csv(out)["街道"].iloc[-1] == "辖区外"
+    assert "网格外 2" in found.stderr and "辖区外" not in found.stdout
+    table = pd.read_csv(out)
+    assert table["街道"].unique().tolist() == ["福苑"]
+    assert table.loc[table["指标代号"] == "acceptance", "分母"].tolist() == [17]
 
 
 def test_days_beyond_the_data_are_told(folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from gridmap import InputError, rates
-from gridmap.hotspot_analysis.rates import poisson_interval, smoothed, standardised
+from gridmap.hotspot_analysis.rates import smoothed, standardised
+from gridmap.intervals import poisson_interval
 from tests.lattice import lattice, table_of
 
 

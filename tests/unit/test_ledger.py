@@ -7,52 +7,44 @@ import pytest
 
 import gridmap as gm
 from gridmap.errors import InputError
-from gridmap.incidents.cases import (
-    count_cases,
-    funnel,
-    levels,
-    levels_of,
-    restated,
-    stages,
-    statuses,
-    usual_levels,
-)
+from gridmap.incidents.cases import count_cases, funnel, levels, levels_of, statuses, usual_levels
+from gridmap.vocabulary import vocabulary
 
 
 def test_stages_come_in_the_order_of_the_process() -> None:
-    order = sorted(statuses(), key=lambda stage: statuses()[stage]["order"])
+    order = sorted(statuses(), key=lambda stage: int(statuses()[stage]["order"]))
     process = [s for s in order if s not in ("rejected", "deferred")]
     assert process == ["reported", "accepted", "dispatched", "handled", "checked", "closed"]
-    assert [row["order"] for row in levels().values()] == [1, 2, 3, 4]
-
-
-def test_no_word_stands_for_two_stages() -> None:
-    for table in (statuses(), levels()):
-        words = [word for row in table.values() for word in row["words"]]
-        assert len(words) == len(set(words))
+    assert [int(row["order"]) for row in levels().values()] == [1, 2, 3, 4, 5]
 
 
 def test_statuses_are_understood_as_cities_write_them() -> None:
-    given = pd.Series(["已结案", " 办结 ", "Closed", "处置中", "挂账"])
-    assert stages(given).tolist() == ["closed", "closed", "closed", "handled", "deferred"]
+    known = vocabulary("statuses")
+    given = pd.Series(["已结案", " 办结 ", "Closed", "处置中", "挂账", "缓办、结案"])
+    assert known.read(given).tolist() == [
+        "closed", "closed", "closed", "handled", "deferred", "closed",
+    ]  # fmt: skip
     hotline = pd.Series(["已登记", "待派单", "已转办", "办理中", "待回访", "已归档", "已撤单"])
     order = ["reported", "accepted", "dispatched", "handled", "checked", "closed", "rejected"]
-    assert stages(hotline).tolist() == order
+    assert known.read(hotline).tolist() == order
 
 
-def test_an_unknown_status_is_told_and_counts_as_reported_only() -> None:
+def test_an_unknown_status_is_told_and_is_unknown() -> None:
     cases = pd.DataFrame({"status": ["结案", "处置", "飞走了", "飞走了", None]})
-    with pytest.warns(UserWarning, match=r"not known: '飞走了' \(2\), '' \(1\)\."):
+    with pytest.warns(UserWarning, match=r"not known: '飞走了' \(2\)\. .*飞走了,reported"):
         counts = count_cases(cases).sum()
     assert counts["reported"] == 5
     assert counts["accepted"] == counts["required"] == 2
     assert counts["closed"] == 1
     with pytest.warns(UserWarning, match="not known"):
-        assert funnel(cases)["cases"].tolist() == [5, 2, 2, 2, 1, 1]
+        found = funnel(cases)
+    assert found["cases"].tolist() == [2, 2, 2, 2, 1, 1]
+    assert found["share"].iloc[0] == 1 and found.attrs["unknown"] == 3
     with pytest.warns(UserWarning, match="not known"):
         groups = gm.indicators(cases.assign(street=list("AABBB")), by="street")
     assert groups.loc[("A", "closure"), "rate"] == 0.5
     assert pd.isna(groups.loc[("B", "closure"), "rate"])
+    assert groups.loc[("B", "closure"), "unknown"] == 3
     with pytest.raises(InputError, match="no column `status`"):
         count_cases(pd.DataFrame({"x": [1]}))
 
@@ -61,19 +53,9 @@ def test_an_unknown_level_is_told_and_one_not_handled_yet_is_none() -> None:
     cases = pd.DataFrame({"status": "结案", "handling_level": ["云端", "网格", None]})
     with pytest.warns(UserWarning, match=r"not known: '云端' \(1\)\."):
         assert count_cases(cases)["self_handled"].sum() == 1
-    with pytest.warns(UserWarning, match="count at no level"):
+    with pytest.warns(UserWarning, match="count as unknown"):
         assert funnel(cases, of="handling_level")["cases"].tolist() == [1, 0, 0, 0]
     assert count_cases(cases[1:])["escalated"].sum() == 0
-
-
-def test_a_city_names_its_own_words() -> None:
-    own = pd.DataFrame({"word": ["飞走了", "处置"], "stage": ["结案", "accepted"]})
-    said = restated(pd.Series(["飞走了 ", "处置", "缓办", None]), own)
-    assert stages(said.dropna()).tolist() == ["closed", "accepted", "deferred"]
-    with pytest.raises(InputError, match="needs the columns word and stage; it has word"):
-        restated(said, own[["word"]])
-    with pytest.raises(InputError, match="the stage '天上', which is none; use reported"):
-        restated(said, own.assign(stage="天上"))
 
 
 def test_what_is_not_due_yet_need_not_be_closed() -> None:

@@ -94,7 +94,7 @@ def test_ranking_by_street(found: dict[str, Any], now: Any, grid: gm.Grid) -> No
 def test_closure_of_a_street_has_the_interval_of_wilson(
     found: dict[str, Any], now: Any, grid: gm.Grid
 ) -> None:
-    from gridmap.incidents.indicators import wilson
+    from gridmap.intervals import wilson
 
     for row in found["ranking"]["rows"]:
         codes = grid.cells.index[grid.cells["street"] == row["name"]]

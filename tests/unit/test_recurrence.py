@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from gridmap import InputError
-from gridmap.incidents.indicators import wilson
 from gridmap.incidents.recurrence import recheck, recurrence
 from gridmap.incidents.space_time import during
+from gridmap.intervals import wilson
 
 
 def cases(rows: list[tuple[str, str, str | None]], **more: object) -> pd.DataFrame:

@@ -1,0 +1,198 @@
+"""Yes, no and unknown: a rate is over what is known, and words are never guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridmap.errors import InputError
+from gridmap.incidents.cases import count_cases, funnel
+from gridmap.incidents.indicators import FORMULAS, indicators, rates
+from gridmap.intervals import count_change
+from gridmap.vocabulary import fold, restated, vocabulary
+
+PUBLIC = [
+    "居民随手拍",
+    "群众随手拍",
+    "民心网",
+    "民生热线",
+    "12345热线",
+    "微信公众号",
+    "手机APP",
+    "12345",
+    "随手拍",
+]
+KINDS = ("roles", "sources", "levels", "statuses", "categories", "satisfaction")
+
+
+def known(cases: pd.DataFrame, key: str, **options: object) -> list[int]:
+    """Return numerator, denominator and unknown of an indicator."""
+    found = indicators(cases, **options)  # type: ignore[arg-type]
+    return found.loc[key, ["numerator", "denominator", "unknown"]].tolist()
+
+
+def test_ordinals_are_asked_for_and_not_guessed() -> None:
+    level = ["三级网格"] * 90 + ["二级网格"] * 6 + ["一级网格"] * 4
+    cases = pd.DataFrame({"status": "结案", "handling_level": level})
+    with pytest.warns(UserWarning, match="not known|from the top") as told:
+        found = known(cases, "self_handled")
+    assert found == [0, 0, 100]
+    assert "三级网格, 二级网格, 一级网格" in str(told[0].message)
+    assert "三级网格,cell|community|street" in str(told[1].message)
+    own = pd.DataFrame(
+        {"word": ["一级网格", "二级网格", "三级网格"], "level": ["街道", "社区", "网格"]}
+    )
+    words = vocabulary("levels", own)
+    said = cases.assign(handling_level=restated(cases["handling_level"], words))
+    assert known(said, "self_handled") == [90, 100, 0]
+    bound = vocabulary("levels", levels=["一级网格", "二级网格"])
+    said = cases.assign(handling_level=restated(cases["handling_level"], bound))
+    assert known(said, "self_handled") == [90, 100, 0]
+    turned = vocabulary("levels", levels=["三级网格", "二级网格"])
+    assert turned.read(pd.Series(["一级网格", "三级"])).tolist() == ["cell", "street"]
+    unbound = vocabulary("levels", levels=["district", "street", "community"])
+    assert unbound.read(pd.Series(level)).isna().all()
+
+
+def test_a_missing_deadline_is_unknown_and_not_late() -> None:
+    due = pd.to_datetime(["2026-06-10"] * 50 + [None] * 50)
+    cases = pd.DataFrame({"status": "结案", "due": due, "closed": pd.Timestamp("2026-06-09")})
+    assert known(cases, "on_time") == [50, 50, 50]
+    assert known(cases, "closure") == [100, 100, 0]
+
+
+def test_nothing_known_is_unknown() -> None:
+    cases = pd.DataFrame({"status": ["结案"] * 3, "source": ["?", None, ""]})
+    found = indicators(cases)
+    assert np.isnan(found.loc["public", "rate"]) and found.loc["public", "unknown"] == 3
+    assert found.loc["self_handled", ["numerator", "denominator", "unknown"]].tolist() == [0, 0, 3]
+
+
+def test_numerators_are_part_of_their_denominators() -> None:
+    cases = pd.DataFrame(
+        {
+            "status": ["结案"] * 4 + ["缓办"] * 2 + ["处置"],
+            "due": pd.to_datetime(["2026-06-10"] * 4 + ["2026-08-01"] * 2 + ["2026-06-15"]),
+        }
+    )
+    assert known(cases, "closure", until="2026-06-30") == [4, 5, 0]
+    both = cases.assign(status=["缓办、结案"] * 4 + ["缓办"] * 2 + ["处置"])
+    assert known(both, "closure", until="2026-06-30") == [4, 5, 0]
+    with pytest.raises(InputError, match="more in closed than in required - deferred"):
+        rates(pd.DataFrame({"closed": [3180], "required": [3147], "deferred": [0]}))
+
+
+def test_a_day_of_account_has_all_its_hours() -> None:
+    cases = pd.DataFrame(
+        {"status": ["结案"] * 30 + ["处置"] * 30, "due": pd.Timestamp("2026-06-30 17:00")}
+    )
+    assert known(cases, "closure", until="2026-06-30") == [30, 60, 0]
+    assert known(cases, "closure", until="2026-06-29") == [30, 30, 0]
+    tomorrow = cases.assign(due=pd.Timestamp("2026-07-01"))
+    assert known(tomorrow, "closure", until="2026-06-30") == [30, 30, 0]
+    day = cases.assign(due=pd.Timestamp("2026-06-30"), closed=pd.Timestamp("2026-06-30 16:00"))
+    assert known(day, "on_time") == [30, 60, 0], "a deadline that is a day ends with it"
+
+
+@pytest.mark.parametrize("word", PUBLIC)
+def test_sources_of_the_accounts_are_the_public(word: str) -> None:
+    cases = pd.DataFrame({"status": "结案", "source": [word, "网格员巡查"]})
+    assert known(cases, "public") == [1, 2, 0]
+
+
+def test_words_are_told_apart_and_can_be_added() -> None:
+    for kind in KINDS:
+        words = [
+            fold(word)
+            for row in vocabulary(kind).entries.values()  # type: ignore[arg-type]
+            for word in row["words"].split("|")
+        ]
+        assert len(words) == len(set(words)), kind
+    cases = pd.DataFrame({"status": ["结案", "搁着"], "source": ["小喇叭", "巡查"]})
+    with pytest.warns(UserWarning, match="not known") as told:
+        counts = count_cases(cases)
+    lines = " ".join(str(one.message) for one in told)
+    assert "'搁着' (1)" in lines and "搁着,reported|rejected|accepted" in lines
+    assert "'小喇叭' (1)" in lines and "小喇叭,patrol|public" in lines
+    assert counts["reported"].sum() == 2 and counts["accepted"].isna().sum() == 1
+    pasted = pd.DataFrame({"搁着": ["飞走了"], "deferred": ["closed"]})
+    own = vocabulary("statuses", pasted)
+    assert own.read(pd.Series(["搁着", "飞走了"])).tolist() == ["deferred", "closed"]
+    with pytest.raises(InputError, match="meaning '天上', which is none; use reported"):
+        vocabulary("statuses", pd.DataFrame({"word": ["搁着"], "stage": ["天上"]}))
+
+
+STATUS = st.sampled_from(["结案", "处置", "缓办", "上报", "不予立案", None])
+DAY = st.sampled_from([*pd.date_range("2026-06-01", periods=4, freq="10D"), pd.NaT])
+CASE = st.fixed_dictionaries(
+    {
+        "status": STATUS,
+        "due": DAY,
+        "closed": DAY,
+        "handling_level": st.sampled_from(["网格", "微网格", "社区", "街道", None, "三级网格"]),
+        "source": st.sampled_from(["随手拍", "网格员巡查", None, "小喇叭"]),
+        "reworked": st.sampled_from(["是", "否", None]),
+    }
+)
+CASES = st.lists(CASE, min_size=1, max_size=12)
+UNTIL = st.sampled_from([None, "2026-06-11", "2026-06-30"])
+SYNONYMS = {"网格": "自行处理", "社区": "社区网格", "街道": "街道联办"}
+
+
+@pytest.mark.filterwarnings("ignore:.*not known", "ignore:.*counts levels")
+class TestLaws:
+    @given(CASES, UNTIL)
+    @settings(deadline=None, max_examples=25)
+    def test_dropping_what_is_unknown_changes_no_rate(self, rows: list, until: str | None) -> None:
+        cases = _frame(rows)
+        counts = count_cases(cases, until=until)
+        for formula in FORMULAS:
+            whole = indicators(cases, until=until, formulas=[formula]).iloc[0]
+            parts = f"{formula.numerator} - {formula.denominator}".split()
+            names = [part for part in parts if part.isidentifier()]
+            rest = cases[counts[names].notna().all(axis=1)]
+            if rest.empty:
+                continue
+            again = indicators(rest, until=until, formulas=[formula]).iloc[0]
+            assert again["numerator"] == whole["numerator"], formula.key
+            assert again["denominator"] == whole["denominator"], formula.key
+
+    @given(CASES, UNTIL)
+    @settings(deadline=None, max_examples=25)
+    def test_each_numerator_is_in_its_denominator(self, rows: list, until: str | None) -> None:
+        found = indicators(_frame(rows), until=until)
+        assert (found["numerator"] <= found["denominator"]).all()
+        assert (found["denominator"] + found["unknown"] <= len(rows)).all()
+        sure = found[found["denominator"] > 0]
+        assert sure["rate"].between(0, 1).all() and (sure["low"] <= sure["high"]).all()
+
+    @given(CASES)
+    @settings(deadline=None, max_examples=15)
+    def test_a_synonym_changes_nothing(self, rows: list) -> None:
+        cases = _frame(rows)
+        other = cases.assign(handling_level=cases["handling_level"].replace(SYNONYMS))
+        assert indicators(other).equals(indicators(cases))
+        assert funnel(other, of="handling_level").equals(funnel(cases, of="handling_level"))
+
+
+def _frame(rows: list) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    return frame.assign(due=pd.to_datetime(frame["due"]), closed=pd.to_datetime(frame["closed"]))
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+@settings(deadline=None, max_examples=30)
+def test_a_change_bears_an_interval_that_holds_it(now: int, before: int) -> None:
+    found = count_change(now, before)
+    assert found.change is not None
+    assert found.low - 1e-9 <= found.change <= found.high + 1e-9
+    assert not count_change(3 * before + 40, before).chance
+
+
+def test_changes_by_chance_are_called_so_nineteen_times_of_twenty() -> None:
+    rng = np.random.default_rng(0)
+    pairs = rng.poisson(28, (2000, 2)).tolist()
+    assert 0.94 < np.mean([count_change(now, before).chance for now, before in pairs]) < 0.99

@@ -1,0 +1,116 @@
+"""Rosters are counted at the level they speak of, and nothing is called vacant unasked."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridmap import Grid
+from gridmap.errors import InputError
+from gridmap.operations.staffing import postings, staffing, who
+
+WORDS = (
+    "三级网格长 一级网格长 二级网格长 网格长助理 社区工作人员 分包科室人员 群众工作队 巡防队员 "
+    "党员志愿者 离退休积极分子 楼栋长 网格信息员 网格管理员 专职网格员 党员街长 商户街长 网格巡查员 "
+    "网格专员 执法责任人 包片干部 网格长 网格员 巡查员 信息员"
+).split()
+
+
+def city(streets: int = 2, communities: int = 2, cells: int = 3) -> Grid:
+    """Make streets of communities of cells, all squares, in one district."""
+    rows = [(s, c, k) for s in range(streets) for c in range(communities) for k in range(cells)]
+    s, c, k = np.array(rows).T
+    left, low = k * 10.0, (s * communities + c) * 10.0
+    parent = [f"990101{1 + a:03d}{1 + b:03d}" for a, b, _ in rows]
+    frame = gpd.GeoDataFrame(
+        {"code": [f"{p}{1 + n:03d}" for p, n in zip(parent, k, strict=True)], "parent": parent,
+         "households": 450},
+        geometry=shapely.box(left, low, left + 10, low + 10), crs=4547,
+    )  # fmt: skip
+    areas = frame.dissolve("parent", method="coverage")[["geometry"]]
+    areas["district"] = "福区"
+    areas["street"] = [f"{code[6:9]}街道" for code in areas.index]
+    areas["community"] = [f"{code[6:12]}社区" for code in areas.index]
+    outline = shapely.coverage_union_all(frame.geometry.values)
+    levels = ["district", "street", "community"]
+    return Grid(frame, outline, levels, jurisdictions=areas)
+
+
+GRID = city()
+PARENTS = list(GRID.jurisdictions.index)
+
+
+def roster(*rows: tuple[str, str]) -> pd.DataFrame:
+    """Make a roster of code and role."""
+    return pd.DataFrame(rows, columns=["code", "role"])
+
+
+def test_every_word_of_the_accounts_is_a_role() -> None:
+    found = staffing(roster(*[(GRID.cells.index[0], word) for word in WORDS]), GRID)
+    assert found.problems.empty
+    assert set(found.postings["group"]) <= {"1", "X", "Y", "S"}
+
+
+def test_a_community_is_counted_as_a_community() -> None:
+    found = staffing(roster(*[(code, "网格长") for code in PARENTS]), GRID)
+    assert found.cells["status"].unique().tolist() == ["not covered"]
+    assert found.vacancies.empty
+    assert found.ratios()["without_leader"].tolist() == [0]
+    assert found.ratios("community")["leaders"].tolist() == [1] * 4
+    assert found.ratios("street")["leaders"].tolist() == [2, 2]
+    assert found.postings["level"].unique().tolist() == ["parent"]
+
+
+@given(st.lists(st.sampled_from(PARENTS), min_size=1, max_size=9), st.sampled_from(WORDS))
+@settings(deadline=None, max_examples=15)
+def test_a_roster_of_communities_invents_no_vacant_cell(codes: list[str], word: str) -> None:
+    found = staffing(roster(*[(code, word) for code in codes], (codes[0], "网格长")), GRID)
+    assert found.ratios()["without_leader"].iloc[0] == 0
+    assert not (found.vacancies["level"] == "cell").any()
+    led = found.postings.loc[found.postings["role"] == "leader", "code"]
+    assert set(found.vacancies["code"]) == set(PARENTS) - set(led)
+
+
+def test_cells_are_vacant_where_the_roster_names_cells() -> None:
+    first, second = (list(GRID.cells.index[GRID.cells["parent"] == code]) for code in PARENTS[:2])
+    found = staffing(roster((first[0], "网格长"), (PARENTS[1], "网格长")), GRID)
+    told = found.cells["status"]
+    assert told[first].tolist() == ["staffed", "unstaffed", "unstaffed"]
+    assert told[second].tolist() == ["not covered"] * 3
+    tiers = staffing(roster((first[0], "三级网格长"), *((p, "二级网格长") for p in PARENTS)), GRID)
+    assert tiers.ratios()["without_leader"].iloc[0] == len(GRID) - 1
+
+
+@pytest.mark.parametrize("named", ["990101001", "001街道"])
+def test_a_street_is_known_by_its_digits_and_its_name(named: str) -> None:
+    assert postings(roster((named, "一级网格长")), GRID)[["code", "level"]].values.tolist() == [
+        ["001街道", "street"]
+    ]
+
+
+def test_one_bad_row_never_stops_the_rest() -> None:
+    good = GRID.cells.index[0]
+    table = roster((good, "网格长"), ("999", "网格员"), (good, "船长"), ("", "网格员"))
+    with pytest.warns(UserWarning, match=r"not known: '船长' \(1\).*船长,leader"):
+        found = staffing(table, GRID)
+    assert found.problems[["row", "problem", "value"]].values.tolist() == [
+        [2, "unknown place", "999"], [3, "unknown role", "船长"], [4, "no place", ""],
+    ]  # fmt: skip
+    assert found.ratios()["leaders"].tolist() == [1]
+    twice = roster((good, "网格长"), (good, "网格长")).assign(post="p")
+    assert staffing(twice, GRID).problems["problem"].tolist() == ["named twice"]
+    with pytest.raises(InputError, match="no place that the grid has; the first is '999'"):
+        staffing(roster(("999", "网格长")), GRID)
+
+
+def test_who_answers_is_found_at_every_level() -> None:
+    cell, parent = GRID.cells.index[0], PARENTS[0]
+    table = roster(("001街道", "一级网格长"), (parent, "二级网格长"), (cell, "三级网格长"))
+    inside = GRID.cells.geometry.iloc[0].representative_point()
+    assert who(GRID, table, inside.x, inside.y)["level"].tolist() == ["cell", "parent", "street"]
+    assert who(GRID, table, -99.0, -99.0).empty
