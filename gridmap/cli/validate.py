@@ -54,6 +54,12 @@ class _Given:
 @click.option("--defects", "layer", type=click.Path(path_type=Path), metavar="OUT.gpkg|.geojson")
 @click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html")
 @click.option("--junit", "tests", type=click.Path(path_type=Path), metavar="OUT.xml")
+@click.option("--sarif", type=click.Path(path_type=Path), metavar="OUT.sarif",
+              help="Annotations for code review, at the features of a GeoJSON file.")  # fmt: skip
+@click.option("--code-quality", "quality", type=click.Path(path_type=Path), metavar="OUT.json",
+              help="The same for GitLab.")  # fmt: skip
+@click.option("--badge", type=click.Path(path_type=Path), metavar="OUT.json",
+              help="The verdict as a badge.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option
@@ -75,6 +81,9 @@ def command(
     layer: Path | None,
     page: Path | None,
     tests: Path | None,
+    sarif: Path | None,
+    quality: Path | None,
+    badge: Path | None,
     crs: str | None,
     overwrite: bool,
     as_json: bool,
@@ -90,7 +99,8 @@ def command(
     from gridmap.io.atomic import check_writable
 
     kinds = _kinds(fail_on)
-    for path in filter(None, (layer, page, tests)):
+    reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
+    for path in filter(None, (layer, page, *reports.values())):
         check_writable(path, overwrite=overwrite)
     given = _read(cells, boundary, parents, crs, code, count)
     given.parent_column = parent_column or given.parent_column
@@ -111,7 +121,8 @@ def command(
         exceptions=given.exceptions,
         lang=lang,
     )
-    _write(found, given, lang, layer, page, tests, overwrite)
+    _write(found, given, lang, layer, page, overwrite)
+    _report(found, given, cells, lang, reports, overwrite)
     if as_json:
         shell.emit_json(document(found))
     else:
@@ -204,18 +215,14 @@ def _write(
     lang: Lang,
     layer: Path | None,
     page: Path | None,
-    tests: Path | None,
     overwrite: bool,
 ) -> None:
-    from gridmap.coverage.report import exportable, junit
+    from gridmap.coverage.report import exportable
     from gridmap.io import write_layer
     from gridmap.io.atomic import replacing
 
     if layer is not None:
         write_layer(exportable(found), layer, overwrite=overwrite)
-    if tests is not None:
-        with replacing(tests, overwrite=overwrite) as temporary:
-            temporary.write_text(junit(found, lang), encoding="utf-8")
     if page is not None:
         from gridmap.maps.defect_map import defect_map
 
@@ -223,6 +230,27 @@ def _write(
         drawn = defect_map(given.cells, found, outline, lang=lang)
         with replacing(page, overwrite=overwrite) as temporary:
             drawn.save(os.fspath(temporary))
+
+
+def _report(
+    found: gpd.GeoDataFrame,
+    given: _Given,
+    spec: str,
+    lang: Lang,
+    paths: dict[str, Path | None],
+    overwrite: bool,
+) -> None:
+    """Write what pipelines read."""
+    from gridmap.coverage.annotations import report
+    from gridmap.io.atomic import replacing
+    from gridmap.io.source import find_source
+
+    codes = given.cells.index if given.code is None else given.cells[given.code]
+    for form, path in paths.items():
+        if path is not None:
+            text = report(form, found, list(codes), find_source(spec).path, lang)
+            with replacing(path, overwrite=overwrite) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _exit_code(found: gpd.GeoDataFrame, kinds: set[str] | None) -> int:

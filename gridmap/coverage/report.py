@@ -1,9 +1,8 @@
-"""A validation in words, as JSON and as JUnit XML."""
+"""A validation in words and as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def sentence(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
     Examples
     --------
     >>> import geopandas as gpd, shapely
-    >>> from gridmap.coverage import validate
+    >>> from gridmap.coverage.validate import validate
     >>> squares = gpd.GeoSeries(shapely.box([0, 6], 0, [5, 10], 5), crs=4547)
     >>> sentence(validate(squares, shapely.box(0, 0, 10, 5)), lang="en")
     '1 gap (5.0 m²)'
@@ -66,7 +65,7 @@ def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -
     """Return the sentence, the largest defects one a line, and the notes."""
     lines = [sentence(defects, lang)]
     wrong = findings(defects)
-    lines += [_line(row, lang) for row in wrong.head(limit).itertuples()]
+    lines += [defect_line(row, lang) for row in wrong.head(limit).itertuples()]
     if len(wrong) > limit:
         more = len(wrong) - limit
         lines.append(pick(lang, f"  …另有 {more:,} 处", f"  ... and {more:,} more"))
@@ -108,31 +107,6 @@ def exportable(defects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return frame
 
 
-def junit(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
-    """Return a validation as JUnit XML: one test the proof, one more a finding."""
-    wrong = findings(defects)
-    verdict = defects.attrs["verdict"]
-    failed = verdict in ("failed", "unprovable")
-    suite = ElementTree.Element(
-        "testsuite",
-        name="gridmap.validate",
-        tests=str(1 + len(wrong)),
-        failures=str(len(wrong) + (verdict == "failed")),
-        errors=str(int(verdict == "unprovable")),
-    )
-    case = ElementTree.SubElement(suite, "testcase", classname="coverage", name="proof")
-    if failed:
-        tag = "error" if verdict == "unprovable" else "failure"
-        ElementTree.SubElement(case, tag, message=sentence(defects, lang), type=verdict)
-    for row in wrong.itertuples():
-        case = ElementTree.SubElement(suite, "testcase", classname=str(row.kind), name=str(row.id))
-        message = _line(row, lang).strip()
-        ElementTree.SubElement(case, "failure", message=message, type=str(row.kind))
-    ElementTree.indent(suite)
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return head + ElementTree.tostring(suite, encoding="unicode") + "\n"
-
-
 def _praise(defects: gpd.GeoDataFrame, verdict: str, lang: Lang) -> str:
     cells, parents = defects.attrs["cells"], defects.attrs["parents"]
     zh_where = f"{parents:,} 个社区" if parents else "边界"
@@ -168,7 +142,8 @@ def _unprovable(defects: gpd.GeoDataFrame, lang: Lang) -> str:
     )
 
 
-def _line(row: Any, lang: Lang) -> str:
+def defect_line(row: Any, lang: Lang) -> str:
+    """Return one defect in one line: id, kind, size, cells and place."""
     parts = [name_of(row.kind, lang)]
     if row.qualifier:
         parts.append(f"[{qualified(row.qualifier, lang)}]")

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import shapely
 
-from gridmap.coverage.report import describe, document, exportable, junit, sentence
+from gridmap.coverage.annotations import junit
+from gridmap.coverage.report import describe, document, exportable, sentence
 from gridmap.coverage.validate import validate
 
 QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
