@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gridmap.errors import CRSError, InputError
+from gridmap.language import Message
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -18,7 +19,12 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse a string option that is not one of its choices."""
     choices = tuple(choices)
     if value not in choices:
-        raise InputError(f"`{name}` is {value!r}; choose one of {', '.join(map(repr, choices))}.")
+        raise InputError(
+            "`{name}` is {value!r}; choose one of {choices}.",
+            name=name,
+            value=value,
+            choices=[repr(one) for one in choices],
+        )
 
 
 def check_band(band: tuple[int, int]) -> tuple[int, int]:
@@ -28,9 +34,13 @@ def check_band(band: tuple[int, int]) -> tuple[int, int]:
     except (TypeError, ValueError):
         low = high = 0
     if min(low, high) < 1:
-        raise InputError(f"`households` is {band!r}; give two whole numbers from 1, as (300, 600).")
+        raise InputError(
+            "`households` is {band!r}; give two whole numbers from 1, as (300, 600).", band=band
+        )
     if low > high:
-        raise InputError(f"`households` has min {low} over max {high}; give (min, max).")
+        raise InputError(
+            "`households` has min {low} over max {high}; give (min, max).", low=low, high=high
+        )
     return low, high
 
 
@@ -47,8 +57,9 @@ def check_table(name: str, table: object) -> None:
 
     if not isinstance(table, pd.DataFrame):
         raise InputError(
-            f"`{name}` is a {type(table).__name__}; give a DataFrame, such as "
-            "`gridmap.io.read_table(path)`."
+            "`{name}` is a {type}; give a DataFrame, such as `gridmap.io.read_table(path)`.",
+            name=name,
+            type=type(table).__name__,
         )
 
 
@@ -58,8 +69,10 @@ def check_layer(name: str, layer: object) -> None:
 
     if not isinstance(layer, gpd.GeoDataFrame):
         raise InputError(
-            f"`{name}` is a {type(layer).__name__} without geometries; give a GeoDataFrame, such "
-            "as `gridmap.io.read_layer(path)`."
+            "`{name}` is a {type} without geometries; give a GeoDataFrame, such as "
+            "`gridmap.io.read_layer(path)`.",
+            name=name,
+            type=type(layer).__name__,
         )
 
 
@@ -67,8 +80,9 @@ def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> Any:
     """Return the CRS of a frame, or refuse one that has none."""
     if frame.crs is None:
         raise CRSError(
-            f"`{name}` has no CRS, so its coordinates mean nothing. "
-            f"Declare it: `{name}.set_crs(4547)`, or `--crs EPSG:4547`."
+            "`{name}` has no CRS, so its coordinates mean nothing. Declare it: "
+            "`{name}.set_crs(4547)`, or `--crs EPSG:4547`.",
+            name=name,
         )
     return frame.crs
 
@@ -77,8 +91,12 @@ def check_same_crs(name: str, frame: Any, other_name: str, other: Any) -> None:
     """Refuse two frames in different CRSs."""
     if check_crs(name, frame) != check_crs(other_name, other):
         raise CRSError(
-            f"`{name}` is in {label(frame.crs)} but `{other_name}` in {label(other.crs)}. "
-            f"Transform one: `{other_name}.to_crs({name}.crs)`."
+            "`{name}` is in {crs} but `{other_name}` in {crs_2}. Transform one: "
+            "`{other_name}.to_crs({name}.crs)`.",
+            name=name,
+            crs=label(frame.crs),
+            other_name=other_name,
+            crs_2=label(other.crs),
         )
 
 
@@ -87,8 +105,6 @@ def label(crs: Any) -> str:
     authority = crs.to_authority() if crs is not None else None
     return ":".join(authority) if authority else (crs.name if crs is not None else "none")
 
-
-Lang = Literal["zh", "en"]
 
 DASHES = {"-", "--", "/", "\\", "无", "没有", "—", "——"}
 _NOTHING = {"", "none", "null", "nan", "n/a", "nat"}
@@ -101,12 +117,15 @@ def is_nothing(value: Any) -> bool:
     return value is None or value != value or str(value).strip().lower() in _NOTHING | DASHES
 
 
-def named_rows(values: pd.Series, most: int = _SHOWN, *, lang: Lang = "en") -> str:
+def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
     """Name the first of some rows, counted from 1, with what stands there."""
-    row = "第 {} 行 {}" if lang == "zh" else "row {} {}"
-    shown = [row.format(_place(at), _brief(value)) for at, value in values.head(most).items()]
-    joined = "、".join(shown) if lang == "zh" else ", ".join(shown)
-    return joined + (" …" if len(values) > most > 1 else "")
+    shown = [
+        Message("row {row} {value}", row=_place(at), value=_brief(value))
+        for at, value in values.head(most).items()
+    ]
+    if len(values) > most > 1:
+        return Message("{rows} …", rows=shown)
+    return Message("{rows}", rows=shown)
 
 
 def _brief(value: Any) -> str:

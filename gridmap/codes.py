@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridmap.errors import InputError
+from gridmap.language import Lang, tr
 
 DEFAULT_SCHEME = "{parent}{sequence:03d}"
 FIELD = re.compile(r"\{(\w+)(?::0?(\d+)d?)?\}")
@@ -66,14 +67,19 @@ def code_pattern(scheme: str, **fixed: int | str) -> str:
     names = [match[1] for match in FIELD.finditer(pattern)]
     if "sequence" not in names:
         raise InputError(
-            f"The code scheme {scheme!r} is none of {', '.join(code_schemes())}, and as a pattern "
-            f"it has no {{sequence}}; try {DEFAULT_SCHEME!r}."
+            "The code scheme {scheme!r} is none of {code_schemes}, and as a pattern it "
+            "has no {{sequence}}; try {default_scheme!r}.",
+            scheme=scheme,
+            code_schemes=[*code_schemes()],
+            default_scheme=DEFAULT_SCHEME,
         )
     for name in names:
         if name not in ("parent", "sequence", *fixed):
             raise InputError(
-                f"The code scheme {scheme!r} needs `{name}`, digits that all codes have in common: "
-                f"code_pattern({scheme!r}, {name}=…)."
+                "The code scheme {scheme!r} needs `{name}`, digits that all codes have in "
+                "common: code_pattern({scheme!r}, {name}=…).",
+                scheme=scheme,
+                name=name,
             )
 
     def filled(match: re.Match[str]) -> str:
@@ -81,7 +87,12 @@ def code_pattern(scheme: str, **fixed: int | str) -> str:
             return match[0]
         digits = str(fixed[match[1]]).zfill(int(match[2] or 0))
         if not digits.isdigit() or (match[2] and len(digits) > int(match[2])):
-            raise InputError(f"`{match[1]}` is {fixed[match[1]]!r}; give {match[2]} digits.")
+            raise InputError(
+                "`{match}` is {fixed!r}; give {match_2} digits.",
+                match=match[1],
+                fixed=fixed[match[1]],
+                match_2=match[2],
+            )
         return digits
 
     return FIELD.sub(filled, pattern)
@@ -173,7 +184,9 @@ def number_cells(
         for number, position in enumerate(new, start=sequence + 1):
             codes[position] = write_code(parent, number, scheme, width)
     if len(set(codes)) < len(codes):
-        raise InputError(f"The scheme {scheme!r} gives two cells the same code; name {{parent}}.")
+        raise InputError(
+            "The scheme {scheme!r} gives two cells the same code; name {{parent}}.", scheme=scheme
+        )
     return codes
 
 
@@ -193,7 +206,7 @@ def write_code(parent: str, sequence: int, scheme: str = DEFAULT_SCHEME, width: 
     return _stem(parent, scheme) + digits + scheme[match.end() :].replace("{parent}", parent)
 
 
-def cell_name(parent_name: str, sequence: int, lang: str = "zh") -> str:
+def cell_name(parent_name: str, sequence: int, lang: Lang = "zh") -> str:
     """Return the automatic name of a cell within its parent.
 
     Examples
@@ -203,9 +216,8 @@ def cell_name(parent_name: str, sequence: int, lang: str = "zh") -> str:
     >>> cell_name("Riverside", 3, lang="en")
     'Riverside cell 3'
     """
-    if lang == "en":
-        return f"{parent_name} cell {sequence}"
-    return f"{parent_name}第{chinese_number(sequence)}网格"
+    number = chinese_number(sequence) if lang == "zh" else sequence
+    return tr("{place} cell {number}", lang=lang, place=parent_name, number=number)
 
 
 def chinese_number(number: int) -> str:

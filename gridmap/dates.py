@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from contextlib import suppress
+from functools import reduce
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from gridmap._checks import check_choice, is_nothing, named_rows
 from gridmap.errors import InputError
+from gridmap.language import Message
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -192,19 +194,18 @@ def _large(value: str) -> pa.Scalar:
     return pa.scalar(value, pa.large_string())
 
 
-Note = tuple[str, str]
 DateOrder = Literal["dmy", "mdy", "ymd"]
 Times = npt.NDArray[np.datetime64]
 
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 _EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0))  # seconds to microseconds
 _DAY_ZERO = np.datetime64("1899-12-30", "us")
-_MEANING = {"dmy": ("日/月/年", "day/month/year"), "mdy": ("月/日/年", "month/day/year"),
-            "ymd": ("年/月/日", "year/month/day")}  # fmt: skip
+_MEANING = {"dmy": Message("day/month/year"), "mdy": Message("month/day/year"),
+            "ymd": Message("year/month/day")}  # fmt: skip
 
 
 def moments(
-    values: pd.Series, heading: str, notes: list[Note], *, order: DateOrder | None = None
+    values: pd.Series, heading: str, notes: list[Message], *, order: DateOrder | None = None
 ) -> pd.Series:
     """Read times as written on the clock; what is none becomes NaT and is named in the notes.
 
@@ -254,13 +255,15 @@ def moments(
     if unread.any():
         unread &= ~values.map(is_nothing).astype(bool)
     if unread.any():
-        count, bad = f"{int(unread.sum()):,}", values[unread]
-        zh = f"“{heading}”有 {count} 行不是时间：{named_rows(bad, lang='zh')}。"
-        notes.append((zh, f"{count} rows of {heading} are no times: {named_rows(bad)}."))
+        told = Message("{n:,} {n:row|rows} of {heading} {n:is no time|are no times}: {rows}.")
+        bad = values[unread]
+        notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
     return times
 
 
-def _of_texts(values: pd.Series, heading: str, notes: list[Note], order: DateOrder | None) -> Times:
+def _of_texts(
+    values: pd.Series, heading: str, notes: list[Message], order: DateOrder | None
+) -> Times:
     if values.dtype == object:  # a mixture; a spreadsheet's own times print as ISO 8601
         values = values.map(lambda value: None if is_nothing(value) else str(value))
     text = pa.chunked_array(pa.array(values.astype("str").array, pa.large_string()))
@@ -279,28 +282,31 @@ def _of_texts(values: pd.Series, heading: str, notes: list[Note], order: DateOrd
     return read
 
 
-def _check_zones(world: Bools, rows: pd.Series, heading: str, notes: list[Note]) -> None:
+def _check_zones(world: Bools, rows: pd.Series, heading: str, notes: list[Message]) -> None:
     """Keep the clocks as they are written, unless some are of Greenwich and others are not."""
     if not world.any():
         return
     if not world.all():
         raise InputError(
-            f"Column {heading!r} mixes clocks in UTC ({named_rows(rows[world], 1)}) with local "
-            f"ones ({named_rows(rows[~world], 1)}). Bring them to one zone in the file."
+            "Column {heading!r} mixes clocks in UTC ({rows}) with local ones ({rows_2}). "
+            "Bring them to one zone in the file.",
+            heading=heading,
+            rows=named_rows(rows[world], 1),
+            rows_2=named_rows(rows[~world], 1),
         )
     notes.append(_utc(heading))
 
 
-def _utc(heading: str) -> Note:
-    return (
-        f"“{heading}”是世界时（UTC），照原样读取；按时按日统计前请换算（北京时间加 8 小时）。",
-        f"{heading} is in UTC and kept so; add the hours of your zone before counting by hour or "
-        "day.",
+def _utc(heading: str) -> Message:
+    return Message(
+        "{heading} is in UTC and kept so; add the hours of your zone before counting "
+        "by hour or day.",
+        heading=heading,
     )
 
 
 def _days(
-    written: Written, rows: pd.Series, heading: str, notes: list[Note], order: DateOrder | None
+    written: Written, rows: pd.Series, heading: str, notes: list[Message], order: DateOrder | None
 ) -> Times:
     """Return the dates; where the year is not plainly first, in the one order of the column."""
     a, b, c = written.a, written.b, written.c
@@ -313,12 +319,11 @@ def _days(
     readings = _readings(a[rest], b[rest], c[rest])
     rows = rows[rest]
     chosen = order or _order(readings, rows, heading, _custom(written.at(rest)))
-    zh, en = _MEANING[chosen]
     days[rest] = readings[chosen]
     sure = rows[~np.isnat(readings[chosen])]
     if len(sure):
-        told = f"“{heading}”按{zh}读取，如{named_rows(sure, 1, lang='zh')}。"
-        notes.append((told, f"{heading} read as {en}, as {named_rows(sure, 1)}."))
+        told = Message("{heading} read as {order}, as {row}.")
+        notes.append(told(heading=heading, order=_MEANING[chosen], row=named_rows(sure, 1)))
     return days
 
 
@@ -346,13 +351,15 @@ def _order(
     if not fitting:
         only = {name: known[name] & (sum(known.values()) == 1) for name in readings}
         shown = [
-            f"{_MEANING[name][1]} ({named_rows(rows[at], 1)})"
+            Message("{order} ({rows})", order=_MEANING[name], rows=named_rows(rows[at], 1))
             for name, at in only.items()
             if at.any()
         ]
         raise InputError(
-            f"Column {heading!r} mixes dates in different orders: {', '.join(shown)}. "
-            "Write them one way in the file, the year first."
+            "Column {heading!r} mixes dates in different orders: {shown}. Write them one "
+            "way in the file, the year first.",
+            heading=heading,
+            shown=[*shown],
         )
     dates = [readings[name][readable] for name in fitting]
     differ = np.logical_or.reduce([dates[0] != other for other in dates])
@@ -360,11 +367,16 @@ def _order(
         return fitting[0]
     if custom in fitting:
         return custom
-    could = " or ".join(_MEANING[name][1] for name in fitting)
+    could = reduce(lambda one, other: Message("{one} or {other}", one=one, other=other),
+                   [_MEANING[name] for name in fitting])  # fmt: skip
     raise InputError(
-        f"Column {heading!r} has dates that could be {could}, and no value tells which: "
-        f"{named_rows(rows[readable][differ], 1)}. Say it: `--date-order {fitting[0]}`, "
-        "or write the year first, with four digits."
+        "Column {heading!r} has dates that could be {could}, and no value tells "
+        "which: {rows}. Say it: `--date-order {fitting}`, or write the year first, "
+        "with four digits.",
+        heading=heading,
+        could=could,
+        rows=named_rows(rows[readable][differ], 1),
+        fitting=fitting[0],
     )
 
 
@@ -378,7 +390,7 @@ def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
     return values
 
 
-def _of_numbers(number: npt.NDArray[np.float64], heading: str, notes: list[Note]) -> Times:
+def _of_numbers(number: npt.NDArray[np.float64], heading: str, notes: list[Message]) -> Times:
     """Read spreadsheet days, dates written in digits, and time since 1970."""
     read = np.full(len(number), NEVER)
     days = (number >= _EXCEL_DAYS[0]) & (number <= _EXCEL_DAYS[1])

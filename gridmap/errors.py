@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gridmap.language import Message
+
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
 
 class GridmapError(Exception):
-    """Base of everything gridmap raises on purpose: one line with its cure."""
+    """Base of everything gridmap raises on purpose: one line with its cure.
+
+    Attributes
+    ----------
+    message : Message
+        What `str` puts into words, in English unless another language is spoken.
+    """
+
+    def __init__(self, template: str | Message, /, **values: object) -> None:
+        message = template if isinstance(template, Message) else Message(template)
+        self.message = message(**values) if values else message
+        super().__init__(self.message)
 
 
 class InputError(GridmapError, ValueError):
@@ -30,8 +43,15 @@ class CoverageError(GridmapError, ValueError):
         What `validate` found, ready to be mapped.
     """
 
-    def __init__(self, message: str, defects: gpd.GeoDataFrame | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        template: str | Message,
+        /,
+        *,
+        defects: gpd.GeoDataFrame | None = None,
+        **values: object,
+    ) -> None:
+        super().__init__(template, **values)
         self.defects = defects
 
 
@@ -44,14 +64,32 @@ class PartitionError(GridmapError):
         The culprits.
     """
 
-    def __init__(self, message: str, units: pd.DataFrame | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, template: str | Message, /, *, units: pd.DataFrame | None = None, **values: object
+    ) -> None:
+        super().__init__(template, **values)
         self.units = units
 
 
 class UnassignedWarning(UserWarning):
-    """Some points lie in no cell; ``zh`` tells it in Chinese."""
+    """Some points lie in no cell."""
 
-    def __init__(self, message: str, zh: str = "") -> None:
-        super().__init__(message)
-        self.zh = zh or message
+
+def reason_of(error: OSError) -> Message | str:
+    """Return why a file cannot be used, in words that the catalogue knows where it can."""
+    return REASONS.get(error.strerror or "", error.strerror or str(error))
+
+
+REASONS = {
+    reason.template: reason
+    for reason in (
+        Message("No such file or directory"),
+        Message("Permission denied"),
+        Message("Is a directory"),
+        Message("Not a directory"),
+        Message("No space left on device"),
+        Message("Read-only file system"),
+        Message("File name too long"),
+    )
+}
+"""What the system says of files."""

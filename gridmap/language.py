@@ -1,121 +1,240 @@
-"""The words on maps and pages, in Chinese and English."""
+"""What gridmap says, in English and in Chinese: a message is a template with named values.
+
+The English template is the id of a message; `locale/zh/LC_MESSAGES/gridmap.po` holds the Chinese.
+A message is put into words when it is shown, in the language that is current then, so that what
+was found in one language can be read in the other.
+"""
 
 from __future__ import annotations
 
-import csv
-import re
+import gettext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from importlib.resources import files
-from string import Formatter
+from pathlib import Path
 from typing import Literal
 
 Lang = Literal["zh", "en"]
 
-ROOM = {
-    "zh": {
-        "map": "地图",
-        "themes": "专题",
-        "borders": "辖区界",
-        "labels": "标注",
-        "density": "密度热力",
-        "marks": "缺陷",
-        "old": "原网格界",
-        "zoomIn": "放大",
-        "zoomOut": "缩小",
-        "whole": "全图",
-        "wholeTitle": "回到全图",
-        "pngTitle": "导出 PNG 图片（可贴入 PPT）",
-        "print": "打印",
-        "printTitle": "打印或存为 PDF（A4 横向一页）",
-        "time": "时段",
-        "wholeTime": "全部时段",
-        "play": "播放",
-        "search": "搜索编码、名称或辖区",
-        "nothing": "没有找到",
-        "code": "网格编码",
-    },
-    "en": {
-        "map": "Map",
-        "themes": "Themes",
-        "borders": "Borders",
-        "labels": "Names",
-        "density": "Density",
-        "marks": "Defects",
-        "old": "Old cells",
-        "zoomIn": "Zoom in",
-        "zoomOut": "Zoom out",
-        "whole": "All",
-        "wholeTitle": "Show the whole map",
-        "pngTitle": "Save a PNG picture for slides",
-        "print": "Print",
-        "printTitle": "Print, or save as PDF (one A4 page, landscape)",
-        "time": "Period",
-        "wholeTime": "Whole time",
-        "play": "Play",
-        "search": "Code, name or area",
-        "nothing": "Nothing found",
-        "code": "Code",
-    },
-}
-
-LEVEL_TITLES = {
-    "district": ("区", "District"),
-    "street": ("街道", "Street"),
-    "community": ("社区", "Community"),
-    "town": ("镇", "Town"),
-    "village": ("村", "Village"),
-    "county": ("县", "County"),
-    "city": ("市", "City"),
-    "neighborhood": ("街区", "Neighborhood"),
-    "neighbourhood": ("街区", "Neighbourhood"),
-    "ward": ("选区", "Ward"),
-    "parent": ("辖区", "Jurisdiction"),
-}
+LOCALE = Path(__file__).with_name("locale")
+_current: ContextVar[Lang] = ContextVar("language", default="en")
 
 
-def pick(lang: Lang, zh: str, en: str) -> str:
-    """Return the text in one language."""
-    return zh if lang == "zh" else en
+class Message:
+    """A sentence or a word that is put into words when it is shown.
 
+    Values are written with `str.format`. A list is joined by the comma of the language, and a
+    number chooses words of its own: ``{n:row|rows}`` is *row* for 1.
 
-def level_title(level: str, lang: Lang) -> str:
-    """Name a column of the hierarchy for readers."""
-    zh, en = LEVEL_TITLES.get(level.lower(), (level, level))
-    return pick(lang, zh, en)
-
-
-def chinese(message: str) -> str:
-    """Return an error in Chinese, or as it is where the table does not know it.
-
-    The rooms raise in English, for programmers; `tables/messages_zh.csv` has the same sentences for
-    the street office. What stands in a field may be a sentence of the table as well.
+    Parameters
+    ----------
+    template : str
+        The English words, the id in the catalogue. Braces name values where there are any.
+    context : str
+        Tells apart what is one word in English and several in Chinese.
+    **values : object
+        What the template names.
 
     Examples
     --------
-    >>> chinese("`a.gpkg` is not there. Check the path.")
-    '找不到 `a.gpkg`。请检查路径。'
+    >>> found = Message("{n:,} {n:cell tiles|cells tile} the boundary exactly", n=1)
+    >>> str(found), found(n=1200).text("en")
+    ('1 cell tiles the boundary exactly', '1,200 cells tile the boundary exactly')
+    >>> str(Message("It has {columns}.", columns=["code", "name"]))
+    'It has code, name.'
     """
-    for pattern, zh in _catalogue():
-        if found := pattern.fullmatch(message):
-            return zh.format(**{name: chinese(value) for name, value in found.groupdict().items()})
-    return message
+
+    __slots__ = ("context", "template", "values")
+
+    def __init__(self, template: str, /, *, context: str = "", **values: object) -> None:
+        self.template, self.context, self.values = template, context, values
+
+    def __call__(self, **values: object) -> Message:
+        """Return the message with values filled in."""
+        return Message(self.template, context=self.context, **(self.values | values))
+
+    def __str__(self) -> str:
+        """Put it into words in the current language."""
+        words = _words(self.template, self.context, _current.get())
+        return words.format_map(_Shown(self.values)) if self.values else words
+
+    def __repr__(self) -> str:
+        """Show the words as text."""
+        return f"<Message {str(self)!r}>"
+
+    def __format__(self, spec: str) -> str:
+        """Stand in another sentence."""
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is said, not the words it is said in."""
+        return isinstance(other, Message) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash((self.template, self.context))
+
+    def _key(self) -> tuple[str, str, Mapping[str, object]]:
+        return self.template, self.context, self.values
+
+    def text(self, lang: Lang) -> str:
+        """Put it into words in one language."""
+        with speaking(lang):
+            return str(self)
+
+    def __getitem__(self, lang: Lang) -> str:
+        """Put it into words in one language, as `text` does."""
+        return self.text(lang)
+
+    def plain(self) -> dict[str, object]:
+        """Return it as plain data, for a file that is read in whatever language."""
+        return {"message": self.template, "context": self.context, "values": _plain(self.values)}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, object]) -> Message:
+        """Return what `plain` gave; also what older files hold, the words in both languages."""
+        if "message" not in plain:
+            return Message("{en}")(**plain)
+        made = cls(str(plain["message"]), context=str(plain.get("context", "")))
+        values = plain.get("values")
+        return made(**_read(values)) if isinstance(values, Mapping) else made
+
+    def both(self) -> dict[Lang, str]:
+        """Return the words in both languages, as documents for machines bear them."""
+        return {"zh": self.text("zh"), "en": self.text("en")}
+
+
+def tr(template: str, /, *, lang: Lang | None = None, context: str = "", **values: object) -> str:
+    """Say a message at once, in the language given or else the current one.
+
+    Examples
+    --------
+    >>> tr("Households", lang="zh"), tr("Households")
+    ('户数', 'Households')
+    """
+    return Message(template, context=context, **values).text(lang or _current.get())
+
+
+def joined(items: Iterable[object], lang: Lang | None = None) -> str:
+    """Join words by the comma of the language.
+
+    Examples
+    --------
+    >>> joined(["A", "B"], "zh"), joined(["A", "B"])
+    ('A、B', 'A, B')
+    """
+    return tr("{items}", lang=lang, items=list(items))
+
+
+def measure(word: Message, lang: Lang) -> str:
+    """Return the word that Chinese puts behind a number, nothing in English."""
+    return word.text(lang) if lang == "zh" else ""
+
+
+def current() -> Lang:
+    """Return the language that is spoken now: English, but in the command line its own."""
+    return _current.get()
+
+
+def speak(lang: Lang) -> None:
+    """Speak a language from now on."""
+    _current.set(lang)
+
+
+@contextmanager
+def speaking(lang: Lang) -> Iterator[None]:
+    """Speak a language for the time of a block."""
+    token = _current.set(lang)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Shown(dict[str, object]):
+    """Values as they stand in a sentence."""
+
+    def __getitem__(self, name: str) -> object:
+        value = super().__getitem__(name)
+        if isinstance(value, list):
+            return ("、" if _current.get() == "zh" else ", ").join(map(str, value))
+        return value if isinstance(value, (str, tuple, Mapping)) else _Choosing(value)
+
+
+class _Choosing:
+    """A value that chooses between the words of a template: ``{n:row|rows}``."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        one, choice, many = spec.partition("|")
+        if choice:
+            return one if self._value == 1 else many
+        return format(self._value, spec)
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+    def __str__(self) -> str:
+        return str(self._value)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._value, name)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return value.plain()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):
+        return value.item()
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+def _read(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: _said(value) for name, value in values.items()}
+
+
+def _said(value: object) -> object:
+    if isinstance(value, Mapping):
+        return Message.of(value) if "message" in value else _read(value)
+    return [_said(one) for one in value] if isinstance(value, list) else value
+
+
+def _words(template: str, context: str, lang: Lang) -> str:
+    if lang == "en":
+        return template
+    known = _catalogue(lang)
+    return known.pgettext(context, template) if context else known.gettext(template)
 
 
 @cache
-def _catalogue() -> list[tuple[re.Pattern[str], str]]:
-    """Return the sentences, those with the most words of their own first."""
-    table = files("gridmap").joinpath("tables", "messages_zh.csv").read_text("utf-8")
-    rows = [(row["en"], row["zh"]) for row in csv.DictReader(table.splitlines())]
-    rows.sort(key=lambda row: -sum(len(words) for words, *_ in Formatter().parse(row[0])))
-    return [(_pattern(en), zh) for en, zh in rows]
+def _catalogue(lang: Lang) -> gettext.NullTranslations:
+    compile_catalogues()
+    return gettext.translation("gridmap", LOCALE, [lang])
 
 
-def _pattern(template: str) -> re.Pattern[str]:
-    """Turn `{field}` into a group; a field that comes again must hold the same."""
-    text, seen = "", set()
-    for words, field, *_ in Formatter().parse(template):
-        text += re.escape(words)
-        if field is not None:
-            text += f"(?P={field})" if field in seen else f"(?P<{field}>.*?)"
-            seen.add(field)
-    return re.compile(text, re.DOTALL)
+def compile_catalogues() -> None:
+    """Compile the catalogues of a checkout anew where they were edited; a wheel has no sources."""
+    for source in LOCALE.glob("*/LC_MESSAGES/*.po"):
+        target = source.with_suffix(".mo")
+        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+            _compile(source, target)
+
+
+def _compile(source: Path, target: Path) -> None:
+    import os
+    import tempfile
+
+    from babel.messages import mofile, pofile
+
+    with source.open("rb") as text:
+        catalogue = pofile.read_po(text)
+    with tempfile.NamedTemporaryFile(dir=source.parent, suffix=".tmp", delete=False) as compiled:
+        mofile.write_mo(compiled, catalogue)
+    os.replace(compiled.name, target)

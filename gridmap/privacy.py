@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gridmap.errors import InputError
+from gridmap.language import Lang, tr
 
 Audience = Literal["internal", "public"]
-Lang = Literal["zh", "en"]
 
 SMALL = 5  # counts below it can point at somebody
 BIN = 250.0  # metres: side of the squares that public points are moved to
@@ -153,8 +153,11 @@ def refuse_personal(frame: pd.DataFrame, *, name: str = "frame", to: str = "a sh
     if found:
         listed = ", ".join(f"{column} ({reason})" for column, reason in found.items())
         raise InputError(
-            f"`{name}` has columns that look personal: {listed}. They never go to {to}; "
-            "drop or rename them."
+            "`{name}` has columns that look personal: {listed}. They never go to {to}; "
+            "drop or rename them.",
+            name=name,
+            listed=listed,
+            to=to,
         )
 
 
@@ -191,7 +194,7 @@ def suppressed_text(count: Any, *, least: int = SMALL, lang: Lang = "zh") -> str
     ('1,234', '少于5', 'under 5')
     """
     if pd.isna(count):
-        return f"少于{least}" if lang == "zh" else f"under {least}"
+        return tr("under {least}", lang=lang, least=least)
     return f"{int(count):,}"
 
 
@@ -222,7 +225,7 @@ def bin_points(
     1  375.0  125.0   <NA>
     """
     if size <= 0:
-        raise InputError(f"`size` is {size}; give metres above 0.")
+        raise InputError("`size` is {size}; give metres above 0.", size=size)
     place = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
     place = place[np.isfinite(place).all(axis=1)]
     squares, counts = np.unique(np.floor(place / size), axis=0, return_counts=True)
@@ -280,9 +283,13 @@ def local_key(path: str | os.PathLike[str]) -> bytes:
                 file.write(secrets.token_hex(32))
         text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The key file `{path}` cannot be used ({error}). Check it.") from error
+        raise InputError(
+            "The key file `{path}` cannot be used ({error}). Check it.", path=path, error=error
+        ) from error
     if len(text) < 32:
-        raise InputError(f"The key file `{path}` holds no key. Remove it to have a new one made.")
+        raise InputError(
+            "The key file `{path}` holds no key. Remove it to have a new one made.", path=path
+        )
     return text.encode()
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
+from gridmap.language import Message
 
 Kind = Literal["roles", "sources", "levels", "statuses", "categories", "satisfaction"]
 Row = dict[str, str]
@@ -93,13 +94,26 @@ class Vocabulary:
         ordinal = [word for word in words if _ORDINAL.match(fold(word))]
         if self.kind == "levels" and ordinal:
             warnings.warn(
-                f"`handling_level` counts levels ({', '.join(ordinal)}), and cities count them "
-                "from the top or from the bottom. Until you say which is meant they are unknown.",
+                UserWarning(
+                    Message(
+                        "`handling_level` counts levels ({ordinal}), and cities count them from the "
+                        "top or from the bottom. Until you say which is meant they are unknown.",
+                        ordinal=[*ordinal],
+                    )
+                ),
                 stacklevel=3,
             )
         warnings.warn(
-            f"`{COLUMNS[self.kind]}` is in words that are not known: {named}. They count as "
-            f"unknown. Lines for `--{self.kind} FILE` under word,meaning: {lines}.",
+            UserWarning(
+                Message(
+                    "`{columns}` is in words that are not known: {named}. They count as unknown. "
+                    "Lines for `--{kind} FILE` under word,meaning: {lines}.",
+                    columns=COLUMNS[self.kind],
+                    named=named,
+                    kind=self.kind,
+                    lines=lines,
+                )
+            ),
             stacklevel=3,
         )
 
@@ -170,8 +184,10 @@ def vocabulary(
             entries.setdefault(key, {"kind": "", "parent": "", "zh": key, "en": key})
         if key is None:
             raise InputError(
-                f"The table of {kind} has the meaning {meaning!r}, which is none; "
-                f"use {', '.join(shipped.entries)}."
+                "The table of {kind} has the meaning {meaning!r}, which is none; use {entries}.",
+                kind=kind,
+                meaning=meaning,
+                entries=[*shipped.entries],
             )
         fresh[fold(word)] = key
     return Vocabulary(kind, entries, words | fresh)
@@ -248,7 +264,8 @@ def shipped_rows(name: str) -> list[Row]:
 @cache
 def _shipped(kind: Kind) -> Vocabulary:
     """Read a shipped table: its first column is the key, and its last the words parted by |."""
-    entries, words = {}, {}
+    entries: dict[str, Row] = {}
+    words: dict[str, str] = {}
     for row in shipped_rows(f"{kind}.csv"):
         key = row[_KEYS.get(kind, next(iter(row)))]
         entries[key] = row
@@ -260,8 +277,9 @@ def _pairs(own: pd.DataFrame, kind: Kind) -> dict[str, str]:
     """Return words and meanings; a file pasted without its heading has them in the heading."""
     if own.shape[1] < 2:
         raise InputError(
-            f"The table of {kind} needs the columns word and meaning; it has "
-            f"{', '.join(map(str, own.columns))}."
+            "The table of {kind} needs the columns word and meaning; it has {columns}.",
+            kind=kind,
+            columns=[*own.columns],
         )
     names = [str(column) for column in own.columns]
     at = names.index("word") if "word" in names else 0

@@ -445,4 +445,3 @@ BYTES: dict[str, tuple[str, ...]] = {
     "no column of geometries": ("DELETE FROM gpkg_geometry_columns WHERE table_name = 'cells'",),
 }
 """What makes a file unreadable."""
-

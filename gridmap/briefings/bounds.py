@@ -61,7 +61,7 @@ def four_bounds(grid: Grid, code: str, barriers: gpd.GeoDataFrame | None = None)
         When no cell has the code, or barriers have no names.
     """
     if code not in grid.cells.index:
-        raise InputError(f"No cell has the code {code!r}.")
+        raise InputError("No cell has the code {code!r}.", code=code)
     shape = shapely.orient_polygons(grid.cells.geometry[code])
     middle, normal, length = _pieces(shape)
     side = _sides(normal)

@@ -19,7 +19,7 @@ from gridmap.briefings.figures import computed
 from gridmap.briefings.period import FREQUENCY, By
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
-from gridmap.language import Lang, level_title, pick
+from gridmap.language import Lang, Message, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
@@ -28,6 +28,7 @@ from gridmap.maps.basemap import Bounds, Datum, laid
 from gridmap.maps.heat import heat_image
 from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, as_json, grid_scene
+from gridmap.maps.themes import level_title
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
@@ -41,7 +42,16 @@ if TYPE_CHECKING:
 Audience = Literal["internal", "public"]
 _SHOWN = ("category", "subcategory", "source", "status", "handling_level", "department")
 HOTSPOT_THEME = 1  # place of the hotspots among the tabs
-STEPS = {"day": ("每日", "Daily"), "week": ("每周", "Weekly"), "month": ("每月", "Monthly")}
+STEPS = {
+    "day": Message("Daily incidents"),
+    "week": Message("Weekly incidents"),
+    "month": Message("Monthly incidents"),
+}
+MEANS = {
+    "day": Message("line: {span}-day mean; pale: part of a day"),
+    "week": Message("line: {span}-week mean; pale: part of a week"),
+    "month": Message("line: {span}-month mean; pale: part of a month"),
+}
 
 
 def briefing(
@@ -132,8 +142,9 @@ def briefing(
     )
     if tiles:
         raise InputError(
-            f"A briefing loads nothing, so not {tiles.origin} either. Hand in an image as "
-            "`basemap`, with `basemap_bounds`."
+            "A briefing loads nothing, so not {origin} either. Hand in an image as "
+            "`basemap`, with `basemap_bounds`.",
+            origin=tiles.origin,
         )
     page = _page(found, scene, title, source, lang, public)
     said = "".join(text for text, _ in sentences.conclusion(found, lang))
@@ -173,25 +184,25 @@ def _page(
     level = next((k for k, one in enumerate(scene.levels) if one["key"] == ranked), None)
     place = level_title(ranked, lang)
     values = {
-        "html_lang": pick(lang, "zh-CN", "en"),
+        "html_lang": tr("en", lang=lang),
         "page_class": "page handled" if found["handling"] else "page",
-        "title": _esc(title or pick(lang, "城市网格化管理简报", "Urban grid briefing")),
+        "title": _esc(title or tr("Urban grid briefing", lang=lang)),
         "subtitle": _esc(_period_text(found, lang)),
         "facts": "<br>".join(_esc(line) for line in _facts(found, source, lang, public)),
         "conclusion": parts.spoken(sentences.conclusion(found, lang)),
-        "cards_label": pick(lang, "关键数字", "Key figures"),
+        "cards_label": tr("Key figures", lang=lang),
         "cards": "".join(map(parts.card, sentences.cards(found, lang))),
-        "map_label": pick(lang, "地图", "Map"),
-        "ranking_title": _esc(pick(lang, f"{place}排名", f"{place} ranking")),
+        "map_label": tr("Map", lang=lang),
+        "ranking_title": _esc(tr("{place} ranking", lang=lang, place=place)),
         "ranking_hint": _ranking_hint(found, lang),
         "ranking": tables.ranking(found, lang, level, public),
-        "hot_title": pick(lang, "重点热点网格", "Strongest hotspots"),
-        "hot_hint": pick(lang, "按 Gi* 由强到弱", "by Gi*"),
-        "hot_click": pick(lang, "，点击定位", "; click to see"),
+        "hot_title": tr("Strongest hotspots", lang=lang),
+        "hot_hint": tr("by Gi*", lang=lang),
+        "hot_click": tr("; click to see", lang=lang),
         "hot": tables.hotspots(found, lang, HOTSPOT_THEME, public),
         **_lower(found, lang, public),
-        "definitions_title": pick(lang, "口径", "Definitions"),
-        "definitions_link": pick(lang, "全部口径 ↓", "All of them ↓"),
+        "definitions_title": tr("Definitions", lang=lang),
+        "definitions_link": tr("All of them ↓", lang=lang),
         "brief": _esc(sentences.brief(lang)),
         "definitions": "".join(f"<li>{_esc(t)}</li>" for t in sentences.definitions(found, lang)),
         "data": as_json(scene.sent()),
@@ -202,31 +213,21 @@ def _page(
 
 def _ranking_hint(found: dict[str, Any], lang: Lang) -> str:
     if not found["cells"]["households"]:
-        return pick(lang, "按事件数；没有户数，不能算率", "by count, as households are unknown")
-    return pick(
-        lang,
-        "按事件率；须线为 95% 区间，虚线为全域",
-        "by rate; whiskers 95% interval, dashes all",
-    )
+        return tr("by count, as households are unknown", lang=lang)
+    return tr("by rate; whiskers 95% interval, dashes all", lang=lang)
 
 
 def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
     """Fill the row under the map."""
     by = found["trend"]["by"] if found["trend"] else "week"
     span = found["trend"]["span"] if found["trend"] else 0
-    steps = {"day": ("日", "day"), "week": ("周", "week"), "month": ("月", "month")}[by]
+
     return {
-        "trend_title": pick(lang, f"{STEPS[by][0]}事件量", f"{STEPS[by][1]} incidents"),
-        "trend_hint": pick(
-            lang,
-            f"线：{span} {steps[0]}均值；浅色为不足一{steps[0]}",
-            f"line: {span}-{steps[1]} mean; pale: part of a {steps[1]}",
-        )
-        if span
-        else "",
+        "trend_title": STEPS[by].text(lang),
+        "trend_hint": MEANS[by](span=span).text(lang) if span else "",
         "trend": parts.trend(found, lang),
-        "quality_title": pick(lang, "数据质量", "Data quality"),
-        "quality_hint": pick(lang, "覆盖证明与入格核对", "coverage proved, records accounted for"),
+        "quality_title": tr("Data quality", lang=lang),
+        "quality_hint": tr("coverage proved, records accounted for", lang=lang),
         "quality": parts.quality(found, lang, public),
         "more": "".join(_more(found, lang, public)),
     }
@@ -236,21 +237,16 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
     """Return the panels that only some data fill: handling, words, indicators, staffing."""
     made = []
     if found["handling"]:
-        made.append(
-            ("handling", pick(lang, "处置层级", "Handled at"), parts.stages(found["handling"]))
-        )
-    for key, zh, en in (
-        ("categories", "事件类别", "Categories"),
-        ("sources", "问题来源", "Sources"),
-    ):
+        made.append(("handling", tr("Handled at", lang=lang), parts.stages(found["handling"])))
+    for key, title in (("categories", Message("Categories")), ("sources", Message("Sources"))):
         if found[key]:
-            made.append(("", pick(lang, zh, en), parts.words(found[key], lang, public)))
+            made.append(("", title.text(lang), parts.words(found[key], lang, public)))
     if found["progress"]:
-        made.append(("", pick(lang, "办理进度", "Progress"), parts.stages(found["progress"])))
+        made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"])))
     if found["indicators"]:
-        made.append(("", pick(lang, "指标", "Indicators"), parts.indicators(found, lang)))
+        made.append(("", tr("Indicators", lang=lang), parts.indicators(found, lang)))
     if found["staffing"]:
-        made.append(("", pick(lang, "人员配置", "Staffing"), parts.staffing(found, lang)))
+        made.append(("", tr("Staffing", lang=lang), parts.staffing(found, lang)))
     return [
         f'<section class="panel {name}"><h2>{title}</h2>{body}</section>'
         for name, title, body in made
@@ -258,14 +254,14 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
 
 
 def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:
-    mark = pick(lang, "公开资料", "Public") if public else pick(lang, "内部资料", "Internal")
+    mark = tr("Public", lang=lang) if public else tr("Internal", lang=lang)
     first = [
         _until(found, lang),
-        pick(lang, f"坐标系 {found['crs']}", f"CRS {found['crs']}"),
-        pick(lang, f"来源 {source}", f"Source {source}") if source else "",
+        tr("CRS {crs}", lang=lang, crs=found["crs"]),
+        tr("Source {source}", lang=lang, source=source) if source else "",
     ]
     second = [
-        pick(lang, f"数据指纹 {found['fingerprint']}", f"Fingerprint {found['fingerprint']}"),
+        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=found["fingerprint"]),
         f"gridmap {__version__}",
         mark,
     ]
@@ -276,24 +272,25 @@ def _until(found: dict[str, Any], lang: Lang) -> str:
     """Say until when there are records, which may be short of the days asked for."""
     period = found["period"]
     if period is None:
-        return pick(lang, "没有识别到时间列（--time）", "No times were recognised (--time)")
+        return tr("No times were recognised (--time)", lang=lang)
     day = period["data_until"]
     if period["covered"]:
-        return pick(lang, f"数据截至 {day}", f"Data until {day}")
-    return pick(
-        lang,
-        f"数据只到 {day}，未覆盖至 {period['until']}，不作比较",
-        f"Data end on {day}, short of {period['until']}: nothing is compared",
+        return tr("Data until {day}", lang=lang, day=day)
+    return tr(
+        "Data end on {day}, short of {until}: nothing is compared",
+        lang=lang,
+        day=day,
+        until=period["until"],
     )
 
 
 def _period_text(found: dict[str, Any], lang: Lang) -> str:
     period = found["period"]
     if period is None:
-        return pick(lang, "全部数据（无时间）", "All data (no times)")
-    days = pick(lang, f"{period['days']} 天", f"{period['days']} days")
+        return tr("All data (no times)", lang=lang)
+    days = tr("{days} {days:day|days}", lang=lang, days=period["days"])
     whole = f"{period['since']} – {period['until']}"
-    return pick(lang, f"{whole}（{days}）", f"{whole} ({days})")
+    return tr("{whole} ({days})", lang=lang, whole=whole, days=days)
 
 
 def _assets() -> dict[str, str]:

@@ -17,18 +17,19 @@ from gridmap.briefings.figures import change, period_of, posted_of, shares, spot
 from gridmap.briefings.html import esc
 from gridmap.errors import InputError
 from gridmap.intervals import poisson_interval
-from gridmap.language import Lang, level_title, pick
+from gridmap.language import Lang, Message, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps.offline import with_policy
+from gridmap.maps.themes import level_title
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 TO = {
-    "east": ("东至", "East to"),
-    "south": ("南至", "South to"),
-    "west": ("西至", "West to"),
-    "north": ("北至", "North to"),
+    "east": Message("East to"),
+    "south": Message("South to"),
+    "west": Message("West to"),
+    "north": Message("North to"),
 }
 BINS = {1: "q ≤ 0.10", 2: "q ≤ 0.05", 3: "q ≤ 0.01"}
 Rows = list[tuple[str, str, str]]  # title, value, hint
@@ -50,7 +51,7 @@ def cell_sheet(
 ) -> Briefing:
     """Make the sheet of one cell; `briefing(cell=...)` calls this."""
     if code not in grid.cells.index:
-        raise InputError(f"No cell has the code {code!r}.")
+        raise InputError("No cell has the code {code!r}.", code=code)
     found = sheet_figures(
         grid, incidents, code, staff=staff, barriers=barriers, buildings=buildings,
         since=since, until=until,
@@ -58,21 +59,21 @@ def cell_sheet(
     bounds = four_bounds(grid, code, barriers)
     head = title or found["name"]
     values = {
-        "html_lang": pick(lang, "zh-CN", "en"),
+        "html_lang": tr("en", lang=lang),
         "title": esc(head),
         "subtitle": esc(" › ".join([*found["levels"].values(), code])),
         "facts": esc(_source_line(found, source, lang)),
         "sheet_css": vendored.asset("sheet.css"),
         "map": portrait(grid, code, bounds, barriers, lang),
-        "bounds_title": pick(lang, "四至", "Bounds"),
+        "bounds_title": tr("Bounds", lang=lang),
         "bounds": rows_html(_bound_rows(bounds, lang)),
-        "cell_title": pick(lang, "网格", "Cell"),
+        "cell_title": tr("Cell", lang=lang),
         "cell": rows_html(_cell_rows(found, lang)),
-        "incidents_title": pick(lang, "事件", "Incidents"),
+        "incidents_title": tr("Incidents", lang=lang),
         "incidents": rows_html(_incident_rows(found, lang)),
-        "people_title": pick(lang, "人员与相邻", "People and neighbours"),
+        "people_title": tr("People and neighbours", lang=lang),
         "people": rows_html(_people_rows(found, lang)),
-        "trend_title": pick(lang, "每月事件", "Incidents by month"),
+        "trend_title": tr("Incidents by month", lang=lang),
         "trend": _trend(found, lang),
         "note": esc(_note(found, lang)),
     }
@@ -169,10 +170,10 @@ def rows_html(rows: Rows) -> str:
 
 
 def _bound_rows(bounds: list[Bound], lang: Lang) -> Rows:
-    outside = pick(lang, "辖区外", "beyond the grid")
+    outside = tr("beyond the grid", lang=lang)
     by_side = {bound.side: bound for bound in bounds}
     return [
-        (pick(lang, *TO[side]), by_side[side].name or outside, percent(by_side[side].share, 0))
+        (TO[side].text(lang), by_side[side].name or outside, percent(by_side[side].share, 0))
         for side in SIDES
     ]
 
@@ -180,37 +181,35 @@ def _bound_rows(bounds: list[Bound], lang: Lang) -> Rows:
 def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
     low, high = found["band"]
     dedicated = found["kind"] == "dedicated"
-    status = pick(lang, "达标", "in the band") if found["in_band"] else found["exception"]
-    missed = pick(lang, f"不在 {low}–{high}", f"not in {low}-{high}")
-    kind = (
-        pick(lang, "专属网格", "dedicated") if dedicated else pick(lang, "居民网格", "residential")
-    )
+    status = tr("in the band", lang=lang) if found["in_band"] else found["exception"]
+    missed = tr("not in {low}-{high}", lang=lang, low=low, high=high)
+    kind = tr("dedicated", lang=lang) if dedicated else tr("residential", lang=lang)
     rows = [
-        (pick(lang, "类型", "Kind"), kind, ""),
+        (tr("Kind", lang=lang), kind, ""),
         *((level_title(level, lang), name, "") for level, name in found["levels"].items()),
         (
-            pick(lang, "户数", "Households"),
+            tr("Households", lang=lang),
             fact(found["households"]),
             "" if dedicated else status or missed,
         ),
         (
-            pick(lang, "面积", "Area"),
+            tr("Area", lang=lang),
             f"{found['area_m2'] / 1e4:,.2f}",
-            pick(lang, "公顷", "ha"),
+            tr("ha", lang=lang),
         ),
-        (pick(lang, "基本单元", "Units"), fact(found["units"]), ""),
+        (tr("Units", lang=lang), fact(found["units"]), ""),
     ]
     if found["buildings"] is not None:
-        rows.append((pick(lang, "楼栋", "Buildings"), fact(found["buildings"]), ""))
+        rows.append((tr("Buildings", lang=lang), fact(found["buildings"]), ""))
     return rows
 
 
 def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
     rows = [
         (
-            pick(lang, "本期", "This period"),
+            tr("This period", lang=lang),
             fact(found["incidents"]),
-            pick(lang, "较上期 ", "change ") + change_text(found, lang)
+            tr("change {change}", lang=lang, change=change_text(found, lang))
             if found["change"] is not None
             else "",
         )
@@ -218,25 +217,25 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
     if found["rate"] is not None:
         rows.append(
             (
-                pick(lang, "每百户", "Per 100 hh"),
+                tr("Per 100 hh", lang=lang),
                 f"{found['rate']:.2f}",
                 f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}",
             )
         )
     spot = "" if found["gate"] else f"z {found['z']:.1f}"
-    rows.append((pick(lang, "热点", "Hotspot"), _spot_text(found, lang), spot))
+    rows.append((tr("Hotspot", lang=lang), _spot_text(found, lang), spot))
     for one in found["categories"] or ():
-        name = one["name"] or pick(lang, "其他", "others")
+        name = one["name"] or tr("others", lang=lang)
         rows.append((name, fact(one["count"]), percent(one["share"])))
     return rows
 
 
 def _spot_text(found: dict[str, Any], lang: Lang) -> str:
     if found["gate"]:
-        return pick(lang, "未检验", "not tested")
+        return tr("not tested", lang=lang)
     if not found["bin"]:
-        return pick(lang, "不显著", "not significant")
-    side = pick(lang, "热点", "hot") if found["bin"] > 0 else pick(lang, "冷点", "cold")
+        return tr("not significant", lang=lang)
+    side = tr("hot", lang=lang) if found["bin"] > 0 else tr("cold", lang=lang)
     return f"{side} {BINS[abs(found['bin'])]}"
 
 
@@ -245,15 +244,17 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
     posts = found["posts"]
     if posts is not None:
         load = "" if posts["load"] is None else f"{posts['load']:.0f}"
-        each = pick(lang, f"人均 {load} 户", f"{load} households a worker") if load else ""
+        each = (
+            tr("{load} {load:household|households} a worker", lang=lang, load=load) if load else ""
+        )
         rows += [
-            (pick(lang, "网格长", "Leaders"), fact(posts["leaders"]), each),
-            (pick(lang, "专职", "Staff"), fact(posts["x"]), ""),
-            (pick(lang, "志愿者", "Volunteers"), fact(posts["y"]), ""),
+            (tr("Leaders", lang=lang), fact(posts["leaders"]), each),
+            (tr("Staff", lang=lang, context="role"), fact(posts["x"]), ""),
+            (tr("Volunteers", lang=lang), fact(posts["y"]), ""),
         ]
-    shared = pick(lang, "共界 {:,.0f} 米", "{:,.0f} m shared")
+    shared = Message("{length:,.0f} m shared")
     rows += [
-        (pick(lang, "相邻", "Next to"), one["name"], shared.format(one["length"]))
+        (tr("Next to", lang=lang), one["name"], shared(length=one["length"]).text(lang))
         for one in found["neighbours"][:8]
     ]
     return rows
@@ -262,7 +263,7 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
 def _trend(found: dict[str, Any], lang: Lang) -> str:
     told = found["trend"]
     if told is None:
-        return f'<p class="empty">{pick(lang, "数据没有时间列。", "The data have no times.")}</p>'
+        return f'<p class="empty">{tr("The data have no times.", lang=lang)}</p>'
     titles = [f"{a}: {b}" for a, b in zip(told["labels"], told["counts"], strict=True)]
     return charts.trend_chart(told["labels"], told["counts"], told["mean"], told["whole"], titles)
 
@@ -270,35 +271,32 @@ def _trend(found: dict[str, Any], lang: Lang) -> str:
 def _source_line(found: dict[str, Any], source: str, lang: Lang) -> str:
     period = found["period"]
     days = f"{period['since']} – {period['until']}" if period else ""
-    mark = pick(lang, "内部资料", "Internal")
+    mark = tr("Internal", lang=lang)
     return " ｜ ".join(filter(None, [days, source, mark]))
 
 
 def _note(found: dict[str, Any], lang: Lang) -> str:
-    zh = (
-        "四至按边界外法线分侧，取沿该侧最长的道路、河流或铁路名；不足三成时取相邻网格。百分比为占该侧长度。"
-        "单个网格的比率受偶然影响大，请连同区间看。"
-    )
-    en = (
+
+    return tr(
         "A bound is the street, river or railway that the side runs along longest, or the cell "
         "beyond where that is less than three tenths; per cent of the side's length. Rates of one "
-        "cell depend much on chance: read them with their interval."
-    )
-    return (
-        pick(lang, zh, en)
-        + pick(lang, "数据指纹 ", " Fingerprint ")
-        + f"{found['fingerprint']} · gridmap {__version__}"
+        "cell depend much on chance: read them with their interval. Fingerprint {fingerprint} · "
+        "gridmap {version}",
+        lang=lang,
+        fingerprint=found["fingerprint"],
+        version=__version__,
     )
 
 
 def _sentence(found: dict[str, Any], lang: Lang) -> str:
     sides = [found["bounds"][side]["name"] for side in SIDES]
-    outside = pick(lang, "辖区外", "beyond the grid")
-    words = [f"{pick(lang, *TO[s])} {n or outside}" for s, n in zip(SIDES, sides, strict=True)]
-    return pick(
-        lang,
-        f"{found['name']}：{'，'.join(words)}；{fact(found['households'])} 户，"
-        f"本期 {fact(found['incidents'])} 件。",
-        f"{found['name']}: {', '.join(words)}; {fact(found['households'])} households, "
-        f"{fact(found['incidents'])} incidents.",
+    outside = tr("beyond the grid", lang=lang)
+    words = [f"{TO[s].text(lang)} {n or outside}" for s, n in zip(SIDES, sides, strict=True)]
+    return tr(
+        "{name}: {bounds}; {homes:,} {homes:household|households}, {n:,} {n:incident|incidents}.",
+        lang=lang,
+        name=found["name"],
+        bounds=tr(", ", context="clauses", lang=lang).join(words),
+        homes=found["households"],
+        n=found["incidents"],
     )

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from gridmap.briefings.bounds import Bound
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, Message, tr
 from gridmap.privacy import SMALL
 
 if TYPE_CHECKING:
@@ -156,19 +156,17 @@ def change_text(told: dict[str, Any], lang: Lang, *, short: bool = False) -> str
     if told["change"] is None:
         return "–"
     if short and told["chance"]:
-        return pick(lang, "偶然", "chance")
+        return tr("chance", lang=lang)
     main, low, high = (
         "∞" if share is None else f"{100 * share:+.1f}%".replace("-", "−")
         for share in (told["change"], told["change_low"], told["change_high"])
     )
     if short:
         return main
-    chance = told["chance"]
-    return pick(
-        lang,
-        f"{main}（{low} 至 {high}{'，偶然范围之内' if chance else ''}）",
-        f"{main} ({low} to {high}{', within chance' if chance else ''})",
-    )
+    said = Message("{main} ({low} to {high})")
+    if told["chance"]:
+        said = Message("{main} ({low} to {high}, within chance)")
+    return said(main=main, low=low, high=high).text(lang)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -198,7 +196,7 @@ def fact(value: Any) -> str:
 def counted(count: int, public: bool, lang: Lang) -> str:
     """Write a count; for the public a small one only as such."""
     if public and 0 < count < SMALL:
-        return pick(lang, f"少于{SMALL}", f"under {SMALL}")
+        return tr("under {least}", lang=lang, least=SMALL)
     return fact(count)
 
 
@@ -269,7 +267,7 @@ def portrait(
             place = shapely.get_coordinates(inside.representative_point())[0]
             drawn += _text(str(near.loc[key, "name"]), *frame.at(*place), 11, "400", taken)
     drawn.append(_scale(grid, frame))
-    label = html.escape(pick(lang, f"{code} 位置图", f"Map of {code}"))
+    label = html.escape(tr("Map of {code}", lang=lang, code=code))
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         + "".join(drawn)

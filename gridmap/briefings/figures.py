@@ -22,7 +22,7 @@ from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.intervals import count_change, poisson_interval
-from gridmap.language import Lang
+from gridmap.language import Lang, Message
 from gridmap.maps.heat import with_places
 from gridmap.maps.themes import area_keys
 from gridmap.operations.staffing import VACANT, roles
@@ -294,8 +294,8 @@ def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:
 
 def staffing_account(posted: Staffing) -> dict[str, Any]:
     """Count posts by role, per cell, and the cells without a leader or without anybody."""
-    unknown = {"zh": "角色不认识", "en": "unknown role"}
-    named = {**roles(), "": unknown}
+    unknown = Message("unknown role").both()
+    named: dict[str, Any] = {**roles(), "": unknown}
     row = posted.ratios().iloc[0]
     distinct = posted.postings.drop_duplicates("post")["role"].value_counts()
     cells = posted.cells
@@ -334,7 +334,11 @@ def ranked_level(grid: Grid) -> str:
 def place_keys(grid: Grid, level: str) -> pd.Series:
     """Name the place of each cell on the ranked level."""
     if level != "parent" and level not in grid.levels:
-        raise InputError(f"`level` is {level!r}; the grid has {', '.join(grid.levels) or 'none'}.")
+        raise InputError(
+            "`level` is {level!r}; the grid has {levels}.",
+            level=level,
+            levels=", ".join(grid.levels) or "none",
+        )
     return grid.cells["parent"].astype(str) if level == "parent" else area_keys(grid, level)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_text, counted, fact, percent
-from gridmap.language import Lang, level_title, pick
+from gridmap.language import Lang, Message, joined, tr
+from gridmap.maps.themes import level_title
 from gridmap.privacy import SMALL
 
 Figures = dict[str, Any]
@@ -40,11 +41,7 @@ def trend(found: Figures, lang: Lang) -> str:
     """Draw the trend, or say that there are no times."""
     told = found["trend"]
     if told is None:
-        text = pick(
-            lang,
-            "没有识别到时间列；请指定：--time 列名。",
-            "No times were recognised; name the column: --time.",
-        )
+        text = tr("No times were recognised; name the column: --time.", lang=lang)
         return f'<p class="empty">{esc(text)}</p>'
     titles = [
         f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
@@ -80,7 +77,7 @@ def stages(rows: list[dict[str, Any]]) -> str:
 
 def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
     """Write the commonest words of a column with their change."""
-    others = pick(lang, "其他", "others")
+    others = tr("others", lang=lang)
     shown = [row for row in rows if not (public and row["count"] < SMALL)]
     changes = any(row["change"] is not None for row in shown)
     return share_table(
@@ -121,39 +118,36 @@ def _proved(found: Figures, lang: Lang) -> tuple[str, str, str, str]:
     return (
         fact(proof["leftover"]),
         "good" if good else "bad",
-        pick(lang, "条未相消的边（空白或重叠）", "edges left over (gaps, overlaps)"),
-        pick(lang, "证明恰好" if good else "证明未成立", f"proof {proof['verdict']}"),
+        tr("edges left over (gaps, overlaps)", lang=lang),
+        (Message("proved exact") if good else Message("not proved exact")).text(lang),
     )
 
 
 def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
     cells = found["cells"]
     if not cells["households"]:
-        return [("–", "", pick(lang, "数据没有户数", "households unknown"), "")]
+        return [("–", "", tr("households unknown", lang=lang), "")]
 
-    def homes(extreme: dict[str, Any] | None, zh: str, en: str) -> str:
-        if extreme is None:
-            return ""
-        many = fact(extreme["households"])
-        return pick(lang, f"{zh} {many} 户", f"{en} {many}")
+    def homes(extreme: dict[str, Any] | None, said: Message) -> str:
+        return "" if extreme is None else said(n=extreme["households"]).text(lang)
 
     return [
         (
             fact(cells["above"]),
             _tone(cells["above"]),
-            pick(lang, f"个网格多于 {cells['high']} 户", f"cells above {cells['high']} households"),
-            homes(cells["largest"], "最大", "largest"),
+            tr("cells above {high} {high:household|households}", lang=lang, high=cells["high"]),
+            homes(cells["largest"], Message("largest {n:,}")),
         ),
         (
             fact(cells["below"]),
             _tone(cells["below"]),
-            pick(lang, f"个网格少于 {cells['low']} 户", f"cells below {cells['low']} households"),
-            homes(cells["smallest"], "最小", "smallest"),
+            tr("cells below {low} {low:household|households}", lang=lang, low=cells["low"]),
+            homes(cells["smallest"], Message("smallest {n:,}")),
         ),
         (
             fact(cells["certified"]),
             "",
-            pick(lang, "个超出区间的网格已登记原因", "of these with a recorded reason"),
+            tr("of these with a recorded reason", lang=lang),
             "",
         ),
     ]
@@ -167,17 +161,15 @@ def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
         (
             fact(told["read"]),
             "",
-            pick(lang, "条事件读入", "incidents read"),
-            pick(lang, f"入格 {fact(told['assigned'])}", f"{fact(told['assigned'])} in cells"),
+            tr("incidents read", lang=lang),
+            tr("{assigned} in cells", lang=lang, assigned=fact(told["assigned"])),
         ),
         (
             fact(unusable),
             _tone(unusable),
-            pick(lang, "条未入格", "not in a cell"),
-            pick(
-                lang,
-                f"辖区外 {outside}，坐标无效 {invalid}",
-                f"{outside} outside, {invalid} unusable",
+            tr("not in a cell", lang=lang),
+            tr(
+                "{outside} outside, {invalid} unusable", lang=lang, outside=outside, invalid=invalid
             ),
         ),
     ]
@@ -186,14 +178,14 @@ def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
 def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
     """Tell words that are not known; in public only how many cases have one."""
     texts = {
-        "status": ("件处置状态不认识，是否结案未知", "of unknown status: not known whether closed"),
-        "handling_level": ("件处置层级不认识", "handled at an unknown level"),
-        "source": ("件来源不认识", "of an unknown source"),
+        "status": Message("of unknown status: not known whether closed"),
+        "handling_level": Message("handled at an unknown level"),
+        "source": Message("of an unknown source"),
     }
     rows = []
     for column, words in found["unknown_words"].items():
-        hint = "" if public else pick(lang, "、", ", ").join(list(words)[:MOST_NAMED])
-        rows.append((fact(sum(words.values())), "bad", pick(lang, *texts[column]), hint))
+        hint = "" if public else joined(list(words)[:MOST_NAMED], lang)
+        rows.append((fact(sum(words.values())), "bad", texts[column].text(lang), hint))
     return rows
 
 
@@ -202,10 +194,10 @@ def indicators(found: Figures, lang: Lang) -> str:
     head = "".join(
         f'<th class="{name}">{esc(text)}</th>'
         for text, name in [
-            (pick(lang, "指标", "Indicator"), "left"),
-            (pick(lang, "分子/分母", "Counts"), "roomy"),
-            (pick(lang, "比率", "Rate"), ""),
-            (pick(lang, "95% 区间", "95% interval"), ""),
+            (tr("Indicator", lang=lang), "left"),
+            (tr("Counts", lang=lang, context="indicators"), "roomy"),
+            (tr("Rate", lang=lang, context="indicators"), ""),
+            (tr("95% interval", lang=lang), ""),
         ]
     )
     body = "".join(
@@ -218,7 +210,7 @@ def indicators(found: Figures, lang: Lang) -> str:
 
 
 def _known_rate(one: dict[str, Any], lang: Lang) -> str:
-    return pick(lang, "未知", "unknown") if one["rate"] is None else percent(one["rate"])
+    return tr("unknown", lang=lang) if one["rate"] is None else percent(one["rate"])
 
 
 def _span(one: dict[str, Any]) -> str:
@@ -237,19 +229,19 @@ def staffing(found: Figures, lang: Lang) -> str:
         (
             f"{told['per_cell']:.2f}",
             "",
-            pick(lang, "名专职每网格", "workers per cell"),
-            pick(lang, f"共 {fact(told['workers'])}", f"{fact(told['workers'])} in all"),
+            tr("workers per cell", lang=lang),
+            tr("{workers} in all", lang=lang, workers=fact(told["workers"])),
         ),
         (
             fact(told["without_leader"]),
             _tone(told["without_leader"]),
-            pick(lang, "个网格未配网格长", "cells without a leader"),
+            tr("cells without a leader", lang=lang),
             "",
         ),
         (
             fact(told["overcharged"]),
             _tone(told["overcharged"]),
-            pick(lang, f"个网格人均超过 {limit} 户", f"cells over {limit} households a worker"),
+            tr("cells over {limit} {limit:household|households} a worker", lang=lang, limit=limit),
             "",
         ),
     ]
@@ -274,14 +266,14 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
     heads = [
         ("#", ""),
         (level_title(found["ranking"]["level"], lang), "left"),
-        (pick(lang, "件/百户", "per 100 hh"), ""),
-        (pick(lang, "事件", "Incidents"), ""),
-        *([(pick(lang, "较上期", "Change"), "")] if changes else []),
-        (pick(lang, "热点格", "Hot"), ""),
-        (pick(lang, "超区间", "Off band"), "roomy"),
-        *([(pick(lang, "结案率", "Closed"), "")] if closures else []),
-        *([(pick(lang, "未配网格长", "No leader"), "optional")] if posts else []),
-        (pick(lang, "趋势", "Trend"), "optional"),
+        (tr("per 100 hh", lang=lang), ""),
+        (tr("Incidents", lang=lang), ""),
+        *([(tr("Change", lang=lang), "")] if changes else []),
+        (tr("Hot", lang=lang), ""),
+        (tr("Off band", lang=lang), "roomy"),
+        *([(tr("Closed", lang=lang), "")] if closures else []),
+        *([(tr("No leader", lang=lang), "optional")] if posts else []),
+        (tr("Trend", lang=lang), "optional"),
     ]
     head = "".join(f'<th class="{name}">{esc(text)}</th>' for text, name in heads)
     body = "".join(
@@ -308,7 +300,7 @@ def _place(
 ) -> str:
     link = "" if level is None else f' data-level="{level}" data-place="{row["place"]}"'
     small = public and 0 < row["incidents"] < SMALL
-    name = row["name"] or pick(lang, "全域", "Whole area")
+    name = row["name"] or tr("Whole area", lang=lang)
     rate = "–"
     hint = ""
     if row["rate"] is not None and not small:
@@ -348,27 +340,23 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> str:
     """List the strongest hotspots with what was expected; a click leads to the map."""
     top = found["hotspots"]["top"]
     if not top:
-        text = pick(
-            lang, "本期没有超出偶然的热点。", "No cell stands out above chance in this period."
-        )
+        text = tr("No cell stands out above chance in this period.", lang=lang)
         if not found["cells"]["households"]:
-            text = pick(
-                lang, "数据没有户数，未检验热点。", "Not tested, as households are unknown."
-            )
+            text = tr("Not tested, as households are unknown.", lang=lang)
         return f'<p class="empty">{esc(text)}</p>'
     head = "".join(
         f'<th class="{name}">{esc(text)}</th>'
         for text, name in [
             ("z", ""),
-            (pick(lang, "网格", "Cell"), "left"),
-            (pick(lang, "事件", "Incidents"), ""),
-            (pick(lang, "期望", "Expected"), ""),
-            (pick(lang, "户数", "Households"), "optional"),
+            (tr("Cell", lang=lang), "left"),
+            (tr("Incidents", lang=lang), ""),
+            (tr("Expected", lang=lang), ""),
+            (tr("Households", lang=lang), "optional"),
             ("q", ""),
             ("", "go"),
         ]
     )
-    go = pick(lang, "定位", "Show")
+    go = tr("Show", lang=lang)
     printed = PAPER_ROWS - min(len(found["ranking"]["rows"]), PAPER_PLACES)
     body = "".join(
         f'<tr{"" if k < printed else SCREEN} data-cell="{one["index"]}" data-theme="{theme}">'

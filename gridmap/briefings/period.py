@@ -66,20 +66,28 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     end = _day(until, "until") if until is not None else last
     if end < start and until is None:
         raise InputError(
-            f"No incident is of {start.date()} or later; the last is of {last.date()}. Change "
-            "`since`."
+            "No incident is of {start} or later; the last is of {last}. Change `since`.",
+            start=start.date(),
+            last=last.date(),
         )
     if end < start and since is None:
         raise InputError(
-            f"No incident is of {end.date()} or earlier; the first is of {first.date()}. Change "
-            "`until`."
+            "No incident is of {end} or earlier; the first is of {first}. Change `until`.",
+            end=end.date(),
+            first=first.date(),
         )
     if end < start:
-        raise InputError(f"`until` {end.date()} lies before `since` {start.date()}. Swap them.")
+        raise InputError(
+            "`until` {end} lies before `since` {start}. Swap them.",
+            end=end.date(),
+            start=start.date(),
+        )
     if end - start > CENTURY:
         raise InputError(
-            f"The period runs from {start.date()} to {end.date()}, over a hundred years. Mend the "
-            "years in `time`, or give the days that are meant (`since`, `until`)."
+            "The period runs from {start} to {end}, over a hundred years. Mend the years "
+            "in `time`, or give the days that are meant (`since`, `until`).",
+            start=start.date(),
+            end=end.date(),
         )
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
@@ -136,5 +144,7 @@ def _day(value: Any, name: str) -> pd.Timestamp:
     except ValueError:
         day = pd.NaT
     if day is pd.NaT:
-        raise InputError(f"`{name}` is {value!r}; give a day, as 2026-03-01.")
+        raise InputError(
+            "`{name}` is {value!r}; give a day, as 2026-03-01.", name=name, value=value
+        )
     return day.normalize()

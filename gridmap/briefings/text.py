@@ -2,179 +2,107 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gridmap.briefings.charts import change_text, fact, percent
-from gridmap.language import Lang, level_title, pick
+from gridmap.language import Lang, Message, measure, tr
+from gridmap.maps.themes import level_title
 
 Figures = dict[str, Any]
 
 
+_TONES = re.compile(r"<(strong|good|bad)>(.*?)</\\1>")
+
+
 def conclusion(found: Figures, lang: Lang) -> list[tuple[str, str]]:
     """Say the main findings, as pieces of text with a tone: "", "strong", "good" or "bad"."""
-    say = _chinese if lang == "zh" else _english
-    return [piece for piece in say(found) if piece[0]]
+    said = [*_tiled(found), *_band(found["cells"]), *_counted(found, lang), *_spots(found)]
+    text = "".join(one.text(lang) for one in (*said, *_place(found), *_staff(found)))
+    plain, *toned = _TONES.split(text)
+    pieces = [(plain, "")]
+    for tone, words, rest in zip(toned[::3], toned[1::3], toned[2::3], strict=True):
+        pieces += [(words, tone), (rest, "")]
+    return [piece for piece in pieces if piece[0]]
 
 
-def _chinese(found: Figures) -> list[tuple[str, str]]:
-    cells, all_of = found["cells"], found["incidents"]
-    return [
-        ("全域 ", ""),
-        (fact(cells["cells"]), "strong"),
-        (f" 个网格恰好铺满 {fact(cells['jurisdictions'])} 个辖区，", ""),
-        ("无空白、无交叉", "good"),
-        *_band_chinese(cells),
-        ("。本期 ", ""),
-        (fact(all_of["count"]), "strong"),
-        (" 件", ""),
-        (
-            f"，较上期 {change_text(all_of, 'zh')}" if all_of["change"] is not None else "",
-            "",
-        ),
-        *_spots_chinese(found),
-        *_place_chinese(found),
-        *_staff_chinese(found),
-    ]
+def _tiled(found: Figures) -> list[Message]:
+    tiled = Message(
+        "<strong>{cells:,}</strong> {cells:cell tiles|cells tile} {places:,} "
+        "{places:jurisdiction|jurisdictions} exactly: <good>no gaps, no overlaps</good>"
+    )
+    cells = found["cells"]
+    return [tiled(cells=cells["cells"], places=cells["jurisdictions"])]
 
 
-def _band_chinese(cells: Figures) -> list[tuple[str, str]]:
+def _band(cells: Figures) -> list[Message]:
     if not cells["households"]:
         return []
-    missed = cells["residential"] - cells["in_band"]
-    rest = f"，另 {fact(missed)} 个超出户数区间（已登记原因 {fact(cells['certified'])} 个）"
-    return [
-        ("；居民网格户数达标 ", ""),
-        (f"{fact(cells['in_band'])}/{fact(cells['residential'])}", "strong"),
-        (rest if missed else "", ""),
+    kept, every = cells["in_band"], cells["residential"]
+    said = [
+        Message(
+            "; <strong>{kept:,} of {all:,}</strong> residential {all:cell|cells} "
+            "{kept:keeps|keep} the band",
+            kept=kept,
+            all=every,
+        )
     ]
+    if every > kept:
+        missed = Message(", {n:,} {n:does|do} not ({recorded:,} with a recorded reason)")
+        said.append(missed(n=every - kept, recorded=cells["certified"]))
+    return said
 
 
-def _spots_chinese(found: Figures) -> list[tuple[str, str]]:
+def _counted(found: Figures, lang: Lang) -> list[Message]:
+    all_of = found["incidents"]
+    said = [Message(". <strong>{n:,}</strong> {n:incident|incidents}", n=all_of["count"])]
+    if all_of["change"] is not None:
+        change = change_text(all_of, lang)
+        said.append(Message(", {change} on the period before", change=change))
+    return said
+
+
+def _spots(found: Figures) -> list[Message]:
     spots = found["hotspots"]
     if not found["cells"]["households"]:
-        return [("；没有户数，未检验热点。", "")]
+        return [Message("; hotspots not tested, as households are unknown. ")]
     if not spots["hot"]:
-        return [("，没有超出偶然的热点网格。" if found["incidents"]["count"] else "。", "")]
+        some = found["incidents"]["count"]
+        return [Message("; no hotspot above chance. ") if some else Message(". ")]
     return [
-        ("；", ""),
-        (fact(spots["hot"]), "strong"),
-        (f" 个热点网格（占 {percent(spots['hot'] / found['cells']['cells'])}）承载 ", ""),
-        (percent(spots["share"]), "strong"),
-        (" 的事件。", ""),
+        Message(
+            "; <strong>{n:,}</strong> hotspot {n:cell|cells} ({share} of all) {n:bears|bear} "
+            "<strong>{part}</strong> of them. ",
+            n=spots["hot"],
+            share=percent(spots["hot"] / found["cells"]["cells"]),
+            part=percent(spots["share"]),
+        )
     ]
 
 
-def _place_chinese(found: Figures) -> list[tuple[str, str]]:
+def _place(found: Figures) -> list[Message]:
     first = _leading(found)
     if first is None:
         return []
     return [
-        (first["name"], "strong"),
-        (
-            f"事件率最高：每百户 {first['rate']:.2f} 件"
-            f"（95% 区间 {first['low']:.2f}–{first['high']:.2f}，"
-            f"全域 {found['incidents']['rate']:.2f}）。",
-            "",
-        ),
+        Message(
+            "<strong>{place}</strong> has the highest rate: {rate:.2f} per 100 households (95% "
+            "interval {low:.2f}–{high:.2f}; all {whole:.2f}). ",
+            place=first["name"],
+            rate=first["rate"],
+            low=first["low"],
+            high=first["high"],
+            whole=found["incidents"]["rate"],
+        )
     ]
 
 
-def _staff_chinese(found: Figures) -> list[tuple[str, str]]:
+def _staff(found: Figures) -> list[Message]:
     staffing = found["staffing"]
     if not staffing or not staffing["without_leader"]:
         return []
-    return [(fact(staffing["without_leader"]), "bad"), (" 个网格未配网格长。", "")]
-
-
-def _english(found: Figures) -> list[tuple[str, str]]:
-    cells, all_of = found["cells"], found["incidents"]
-    change = all_of["change"]
-    return [
-        (fact(cells["cells"]), "strong"),
-        (
-            f" {_many(cells['cells'], 'cell tiles', 'cells tile')} {fact(cells['jurisdictions'])} "
-            f"{_many(cells['jurisdictions'], 'jurisdiction')} exactly: ",
-            "",
-        ),
-        ("no gaps, no overlaps", "good"),
-        *_band_english(cells),
-        (". ", ""),
-        (fact(all_of["count"]), "strong"),
-        (f" {_many(all_of['count'], 'incident')}", ""),
-        (
-            f", {change_text(all_of, 'en')} on the period before" if change is not None else "",
-            "",
-        ),
-        *_spots_english(found),
-        *_place_english(found),
-        *_staff_english(found),
-    ]
-
-
-def _band_english(cells: Figures) -> list[tuple[str, str]]:
-    if not cells["households"]:
-        return []
-    missed = cells["residential"] - cells["in_band"]
-    do, recorded = _many(missed, "does", "do"), fact(cells["certified"])
-    rest = f", {fact(missed)} {do} not ({recorded} with a recorded reason)"
-    return [
-        ("; ", ""),
-        (f"{fact(cells['in_band'])} of {fact(cells['residential'])}", "strong"),
-        (
-            f" residential {_many(cells['residential'], 'cell')} "
-            f"{_many(cells['in_band'], 'keeps', 'keep')} the band",
-            "",
-        ),
-        (rest if missed else "", ""),
-    ]
-
-
-def _spots_english(found: Figures) -> list[tuple[str, str]]:
-    spots = found["hotspots"]
-    if not found["cells"]["households"]:
-        return [("; hotspots not tested, as households are unknown. ", "")]
-    if not spots["hot"]:
-        return [("; no hotspot above chance. " if found["incidents"]["count"] else ". ", "")]
-    return [
-        ("; ", ""),
-        (fact(spots["hot"]), "strong"),
-        (
-            f" hotspot {_many(spots['hot'], 'cell')} "
-            f"({percent(spots['hot'] / found['cells']['cells'])} of all) "
-            f"{_many(spots['hot'], 'bears', 'bear')} ",
-            "",
-        ),
-        (percent(spots["share"]), "strong"),
-        (" of them. ", ""),
-    ]
-
-
-def _place_english(found: Figures) -> list[tuple[str, str]]:
-    first = _leading(found)
-    if first is None:
-        return []
-    return [
-        (first["name"], "strong"),
-        (
-            f" has the highest rate: {first['rate']:.2f} per 100 households "
-            f"(95% interval {first['low']:.2f}–{first['high']:.2f}; "
-            f"all {found['incidents']['rate']:.2f}). ",
-            "",
-        ),
-    ]
-
-
-def _staff_english(found: Figures) -> list[tuple[str, str]]:
-    staffing = found["staffing"]
-    if not staffing or not staffing["without_leader"]:
-        return []
-    count = staffing["without_leader"]
-    return [(fact(count), "bad"), (f" {_many(count, 'cell lacks', 'cells lack')} a leader.", "")]
-
-
-def _many(count: int, one: str, many: str = "") -> str:
-    """Write a word for one or for many."""
-    return one if count == 1 else many or one + "s"
+    lacks = Message("<bad>{n:,}</bad> {n:cell lacks|cells lack} a leader.")
+    return [lacks(n=staffing["without_leader"])]
 
 
 def _leading(found: Figures) -> dict[str, Any] | None:
@@ -192,31 +120,33 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
     leftover = found["proof"]["leftover"]
     made = [
         _card(
-            pick(lang, "网格总数", "Cells"),
+            tr("Number of cells", lang=lang),
             fact(cells["cells"]),
-            pick(lang, "个", ""),
-            pick(
-                lang,
-                f"居民 {fact(cells['residential'])} · 专属 {fact(cells['dedicated'])}",
-                f"{fact(cells['dedicated'])} of them dedicated",
+            measure(Message("cell", context="measure word"), lang),
+            tr(
+                "{residential} residential, {dedicated} dedicated",
+                lang=lang,
+                residential=fact(cells["residential"]),
+                dedicated=fact(cells["dedicated"]),
             ),
         ),
         _card(
-            pick(lang, "覆盖证明", "Coverage proof"),
-            pick(lang, "恰好", "exact") if found["proof"]["verdict"] == "exact" else "—",
+            tr("Coverage proof", lang=lang),
+            tr("exact", lang=lang) if found["proof"]["verdict"] == "exact" else "—",
             "",
-            pick(
-                lang,
-                f"{fact(found['proof']['edges'])} 条边相消，剩 {leftover}",
-                f"{leftover} of {fact(found['proof']['edges'])} edges left",
+            tr(
+                "{leftover} of {edges} {edges:edge|edges} left",
+                lang=lang,
+                leftover=leftover,
+                edges=fact(found["proof"]["edges"]),
             ),
             "good" if found["proof"]["verdict"] == "exact" else "bad",
         ),
         _band_card(found, lang),
         _card(
-            pick(lang, "本期事件", "Incidents"),
+            tr("Incidents of the period", lang=lang),
             fact(all_of["count"]),
-            pick(lang, "件", ""),
+            measure(Message("piece", context="measure word"), lang),
             _change_line(found, lang),
         ),
         _hot_card(found, lang),
@@ -225,25 +155,25 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
 
 
 def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
-    spots, label = found["hotspots"], pick(lang, "热点网格", "Hotspot cells")
+    spots, label = found["hotspots"], tr("Hotspot cells", lang=lang)
     if not found["cells"]["households"]:
-        return _card(label, "–", "", pick(lang, "没有户数，未检验", "not tested, no households"))
+        return _card(label, "–", "", tr("not tested, no households", lang=lang))
     share = percent(spots["share"])
-    below = pick(lang, f"承载 {share} 的事件", f"bear {share} of incidents")
+    below = tr("bear {share} of incidents", lang=lang, share=share)
     if not spots["hot"]:
-        below = pick(lang, "没有超出偶然的聚集", "nothing above chance")
-    return _card(label, fact(spots["hot"]), pick(lang, "个", ""), below)
+        below = tr("nothing above chance", lang=lang)
+    return _card(
+        label, fact(spots["hot"]), measure(Message("cell", context="measure word"), lang), below
+    )
 
 
 def _band_card(found: Figures, lang: Lang) -> dict[str, str]:
-    cells, label = found["cells"], pick(lang, "户数达标", "In the band")
+    cells, label = found["cells"], tr("In the band", lang=lang)
     if not cells["households"]:
-        return _card(label, "–", "", pick(lang, "数据没有户数", "households unknown"))
+        return _card(label, "–", "", tr("households unknown", lang=lang))
     missed, recorded = fact(cells["residential"] - cells["in_band"]), fact(cells["certified"])
     kept = cells["in_band"] / cells["residential"] if cells["residential"] else None
-    below = pick(
-        lang, f"超出区间 {missed} 个，已登记 {recorded}", f"{missed} outside, {recorded} recorded"
-    )
+    below = tr("{missed} outside, {recorded} recorded", lang=lang, missed=missed, recorded=recorded)
     return _card(label, percent(kept), "", below)
 
 
@@ -255,29 +185,28 @@ def _change_line(found: Figures, lang: Lang) -> str:
     all_of, trend = found["incidents"], found["trend"]
     if all_of["change"] is not None:
         share = change_text(all_of, lang, short=True)
-        return pick(
-            lang,
-            f"较上期 {fact(all_of['before'])} 件 {share}",
-            f"{share} on {fact(all_of['before'])} before",
+        return tr(
+            "{share} on {before} before", lang=lang, share=share, before=fact(all_of["before"])
         )
     if trend and trend["last_change"]["change"] is not None:
         share = change_text(trend["last_change"], lang, short=True)
-        step = {"day": ("末日", "last day"), "week": ("末周", "last week")}
-        zh, en = step.get(trend["by"], ("末月", "last month"))
-        return pick(
-            lang,
-            f"{zh} {fact(trend['last'])} 件，环比 {share}",
-            f"{en} {fact(trend['last'])}, {share}",
+        step = {"day": Message("last day"), "week": Message("last week")}
+        return tr(
+            "{step} {n:,}, {share}",
+            lang=lang,
+            step=step.get(trend["by"], Message("last month")),
+            n=trend["last"],
+            share=share,
         )
     if all_of["rate"] is None:
         return ""
-    return pick(lang, f"每百户 {all_of['rate']:.2f} 件", f"{all_of['rate']:.2f} per 100 households")
+    return tr("{rate:.2f} per 100 households", lang=lang, rate=all_of["rate"])
 
 
 def _closure_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     for one in found["indicators"] or ():
         if one["key"] == "closure" and one["rate"] is not None:
-            below = pick(lang, "95% 区间 ", "95% interval ")
+            below = tr("95% interval ", lang=lang)
             below += f"{percent(one['low'])[:-1]}–{percent(one['high'])}"
             return [_card(_title(one["name"], lang), percent(one["rate"]), "", below)]
     return []
@@ -291,26 +220,26 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     staffing = found["staffing"]
     if not staffing:
         return []
-    below = pick(
-        lang,
-        f"专职 {fact(staffing['workers'])}，每格 {staffing['per_cell']:.2f}",
-        f"{fact(staffing['workers'])} workers, {staffing['per_cell']:.2f} a cell",
+    below = tr(
+        "{workers} {workers:worker|workers}, {per_cell:.2f} a cell",
+        lang=lang,
+        workers=fact(staffing["workers"]),
+        per_cell=staffing["per_cell"],
     )
     missing = staffing["without_leader"]
-    label = pick(lang, "未配网格长", "No leader")
+    label = tr("No leader", lang=lang)
     if not staffing["covered"]:
-        return [_card(label, "–", "", pick(lang, "名册未具体到网格", "roster names no cells"))]
-    return [_card(label, fact(missing), pick(lang, "格", "cells"), below)]
+        return [_card(label, "–", "", tr("roster names no cells", lang=lang))]
+    return [_card(label, fact(missing), tr("cells", lang=lang, context="without a leader"), below)]
 
 
 def brief(lang: Lang) -> str:
     """Say in one line what the first screen cannot be read without."""
-    return pick(
-        lang,
-        "事件率 = 本期事件数 ÷ 户数 × 100，排名附 95% 泊松区间；"
-        "热点 = Getis–Ord Gi*，经错误发现率校正，q ≤ 0.10；密度仅作示意。",
+    return tr(
         "Rate: incidents / households x 100, ranked with 95% Poisson intervals. "
-        "Hotspot: Getis-Ord Gi*, false discovery rate q ≤ 0.10. Density is for orientation.",
+        "Hotspot: Getis-Ord Gi*, false discovery rate q ≤ 0.10. Density is for "
+        "orientation.",
+        lang=lang,
     )
 
 
@@ -319,43 +248,39 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
     low, high = found["cells"]["low"], found["cells"]["high"]
     level = level_title(found["ranking"]["level"], lang)
     formulas = [one["formula"] for one in found["indicators"] or ()]
-    join, end = pick(lang, "；", "; "), pick(lang, "。", ".")
+
     return [
-        pick(
-            lang,
-            f"户数达标：居民网格 {low}–{high} 户；专属网格不计。超出区间的网格须登记原因。",
-            f"Band: residential cells of {low}-{high} households; dedicated cells are exempt.",
+        tr(
+            "Band: residential cells of {low}-{high} {high:household|households}; "
+            "dedicated cells are exempt.",
+            lang=lang,
+            low=low,
+            high=high,
         ),
-        pick(
-            lang,
-            "覆盖证明：全部网格的有向边与边界相消，用坐标相等判断，不用容差。",
+        tr(
             "Coverage proof: the directed edges of all cells cancel against the boundary, "
             "by equality of coordinates, without a tolerance.",
+            lang=lang,
         ),
-        pick(
-            lang,
-            f"事件率：本期网格内事件数 ÷ 户数 × 100；{level}排名附 95% 泊松区间，"
-            "区间相交的先后无意义。",
-            f"Rate: incidents of the period in cells / households x 100; the {level.lower()} "
-            "ranking bears 95% Poisson intervals; order within overlapping ones means nothing.",
+        tr(
+            "Rate: incidents of the period in cells / households x 100; the ranking "
+            "({level}) bears 95% Poisson intervals; order within overlapping ones means "
+            "nothing.",
+            lang=lang,
+            level=level,
         ),
-        pick(
-            lang,
-            "热点：Getis–Ord Gi*（标准化率、邻接含自身、偏度校正、FDR 校正），q ≤ 0.10；"
-            "它说明聚集超出偶然，不说明原因，也不评价人员。",
-            "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, corrected for "
-            "skew and for the false discovery rate, q ≤ 0.10. They tell more than chance, not why.",
+        tr(
+            "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, "
+            "corrected for skew and for the false discovery rate, q ≤ 0.10. They tell "
+            "more than chance, not why.",
+            lang=lang,
         ),
-        *([pick(lang, "指标：", "Indicators: ") + join.join(formulas) + end] if formulas else []),
-        pick(
-            lang,
-            "密度热力为核密度图像，仅作示意；页面不含事件点位。显示坐标经取整，证明在原始坐标上完成。",
-            "Density is a kernel image for orientation; the page holds no incident points. Shown "
-            "coordinates are rounded; the proof was made on the original ones.",
+        *([tr("Indicators: {formulas}.", lang=lang, formulas=formulas)] if formulas else []),
+        tr(
+            "Density is a kernel image for orientation; the page holds no incident "
+            "points. Shown coordinates are rounded; the proof was made on the original "
+            "ones.",
+            lang=lang,
         ),
-        pick(
-            lang,
-            "本文件自包含，可离线打开，不发出任何网络请求。",
-            "This file is self-contained and sends no network request.",
-        ),
+        tr("This file is self-contained and sends no network request.", lang=lang),
     ]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridmap.language import tr
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -103,10 +105,7 @@ def read_cases(
     tell(shell, known)
     if "time" not in frame:
         shell.say(
-            shell.pick(
-                "没有识别到时间列，不能按时段统计；请指定：--time 列名。",
-                "No times were recognised, so nothing is told by period; name the column: --time.",
-            )
+            tr("No times were recognised, so nothing is told by period; name the column: --time.")
         )
     attrs = frame.attrs
     frame = in_known_words(frame, read_words(words or {}), levels=levels)
@@ -137,11 +136,9 @@ def cases_of(
     shown = during(cases, since, until)
     told = account | {"shown": len(shown)}
     shell.say(
-        shell.pick(
-            "读入 {read:,} 件：网格内 {inside:,}，网格外 {outside:,}，无位置 {unplaced:,}；"
-            "本期网格内 {shown:,} 件。",
-            "Read {read:,}: {inside:,} in the grid, {outside:,} outside, {unplaced:,} without a "
-            "place; {shown:,} in the grid and the period.",
+        tr(
+            "Read {read:,}: {inside:,} in the grid, {outside:,} outside, {unplaced:,} "
+            "without a place; {shown:,} in the grid and the period."
         ).format(**told)
     )
     shown.attrs["account"] = told
@@ -202,7 +199,7 @@ def read_roster(shell: Shell, staff: str, roles: str | None) -> pd.DataFrame:
 
 def tell(shell: Shell, known: Understanding) -> None:
     """Say how a table was understood."""
-    for line in known.sentences("zh" if shell.lang == "zh" else "en"):
+    for line in known.sentences(shell.lang):
         shell.say(line)
 
 
@@ -245,7 +242,7 @@ def _bounds(text: str | None) -> tuple[float, float, float, float] | None:
         west, south, east, north = map(float, text.split(","))
     except ValueError:
         raise click.UsageError(
-            f"--basemap-bounds is '{text}'. Give four numbers: W,S,E,N in degrees."
+            tr("--basemap-bounds is '{text}'. Give four numbers: W,S,E,N in degrees.", text=text)
         ) from None
     return west, south, east, north
 

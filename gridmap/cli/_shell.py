@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gettext
 import json
 import os
 import signal
@@ -10,24 +11,28 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from gridmap._checks import Progress, silent
-from gridmap.errors import GridmapError, UnassignedWarning
-from gridmap.language import chinese
+from gridmap.errors import GridmapError, reason_of
+from gridmap.language import LOCALE, Lang, Message, compile_catalogues, speak, speaking, tr
 
 BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
+Described = TypeVar("Described", bound=click.Command)
 
 
 class Shell:
     """Where a command says things, and in which language."""
 
     def __init__(self) -> None:
-        self.lang = "en" if os.environ.get("GRIDMAP_LANG") == "en" else "zh"
+        self.lang: Lang = "en" if os.environ.get("GRIDMAP_LANG") == "en" else "zh"
         self.quiet = False
         self.json = False
         self._bar: Any = None
@@ -38,28 +43,22 @@ class Shell:
         """Print what was asked for, to stdout."""
         click.echo(text)
 
-    def say(self, text: str) -> None:
+    def say(self, text: Message | str) -> None:
         """Print news, to stderr."""
         if not self.quiet:
             self._finish()
-            click.echo(text, err=True)
+            click.echo(str(text), err=True)
 
-    def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
+    def warn(self, message: Warning | Message | str, *_: Any, **__: Any) -> None:
         """Print a warning once, as a line of news without the place in the code that raised it."""
-        line = str(message)
-        if line in self._warned:
-            return
-        self._warned.add(line)
-        zh = message.zh if isinstance(message, UnassignedWarning) else chinese(line)
-        self.say(" ".join(self.pick(zh, line).split()))
+        line = " ".join(str(message).split())
+        if line not in self._warned:
+            self._warned.add(line)
+            self.say(line)
 
     def emit_json(self, document: dict[str, Any]) -> None:
         """Print one JSON document, to stdout."""
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, default=_plain))
-
-    def pick(self, zh: str, en: str) -> str:
-        """Return the text in the language asked for."""
-        return zh if self.lang == "zh" else en
 
     def progress(self) -> Progress:
         """Return a progress callback: a bar on a terminal, nothing elsewhere."""
@@ -86,6 +85,10 @@ class Shell:
 class Commands(click.Group):
     """A group whose errors are one line with an exit code of their own."""
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help with its words looked up."""
+        click.Group.format_help(translated(self), ctx, formatter)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; end with 0, 1, 2, 70 or 130."""
         shell = Shell()
@@ -93,30 +96,52 @@ class Commands(click.Group):
         run: Callable[..., Any] = super().main
         alone = kwargs.pop("standalone_mode", True)
         kwargs |= {"obj": shell, "standalone_mode": False}
-        if not alone:
-            return run(*args, **kwargs)
+        with _spoken(shell):
+            return _ended(shell, run, *args, **kwargs) if alone else run(*args, **kwargs)
+
+
+def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> NoReturn:
+    """Run a command and end with its exit code, whatever it meets with one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = shell.warn
+            code = run(*args, **kwargs)
+    except GridmapError as error:
+        fail(shell, error)
+    except click.ClickException as error:
+        _usage(shell, error)
+    except (KeyboardInterrupt, click.Abort):
+        fail(shell, Message("Interrupted; nothing was half-written."), INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except MemoryError:
+        fail(shell, Message("Out of memory. Use a machine with more, or a smaller extent."))
+    except OSError as error:
+        name = error.filename or Message("a file")
+        cannot = Message("`{name}` cannot be used ({reason}). Check it.")
+        fail(shell, cannot(name=name, reason=reason_of(error)))
+    except Exception:
+        traceback.print_exc()
+        fail(shell, Message("This is a bug; please report the lines above."), BUG)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _spoken(shell: Shell) -> Iterator[None]:
+    """Speak the language of the shell; click looks its own sentences up by gettext's rules."""
+    compile_catalogues()
+    gettext.bindtextdomain("click", str(LOCALE))
+    gettext.textdomain("click")
+    before = os.environ.get("LANGUAGE")
+    with speaking(shell.lang):
+        os.environ["LANGUAGE"] = shell.lang
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = shell.warn
-                code = run(*args, **kwargs)
-        except GridmapError as error:
-            fail(shell, str(error))
-        except click.ClickException as error:
-            _usage(shell, error)
-        except (KeyboardInterrupt, click.Abort):
-            fail(shell, "Interrupted; nothing was half-written.", INTERRUPTED)
-        except BrokenPipeError:
-            sys.stderr.close()
-            sys.exit(0)
-        except MemoryError:
-            fail(shell, "Out of memory. Use a machine with more, or a smaller extent.")
-        except OSError as error:
-            name, reason = error.filename or "a file", error.strerror or error
-            fail(shell, f"`{name}` cannot be used ({reason}). Check it.")
-        except Exception:
-            traceback.print_exc()
-            fail(shell, "This is a bug; please report the lines above.", BUG)
-        sys.exit(code if isinstance(code, int) else 0)
+            yield
+        finally:
+            gettext.textdomain("messages")
+            os.environ.pop("LANGUAGE")
+            os.environ.update({} if before is None else {"LANGUAGE": before})
 
 
 def _end_alike() -> None:
@@ -127,10 +152,9 @@ def _end_alike() -> None:
         atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
 
 
-def fail(shell: Shell, message: str, code: int = UNUSABLE) -> NoReturn:
+def fail(shell: Shell, message: object, code: int = UNUSABLE) -> NoReturn:
     """Print one line with its cure, and end with an exit code."""
-    line = " ".join(message.split())
-    line = shell.pick(chinese(line), line)
+    line = " ".join(str(message).split())
     if shell.json and code == UNUSABLE:
         shell.emit_json({"schema": "gridmap.error/1", "error": line})
     click.echo(f"gridmap: {line}", err=True)
@@ -139,9 +163,11 @@ def fail(shell: Shell, message: str, code: int = UNUSABLE) -> NoReturn:
 
 def _usage(shell: Shell, error: click.ClickException) -> NoReturn:
     if not shell.json and isinstance(error, click.UsageError) and error.ctx is not None:
-        usage, name = error.ctx.get_usage().removeprefix("Usage: "), error.ctx.command_path
-        zh, en = f"用法：{usage}\n说明：{name} --help", f"Usage: {usage}\nHelp: {name} --help"
-        click.echo(shell.pick(zh, en), err=True)
+        usage = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
+        name = error.ctx.command_path
+        click.echo(
+            tr("Usage: {name} {usage}\nHelp: {name} --help", name=name, usage=usage), err=True
+        )
     fail(shell, error.format_message())
 
 
@@ -150,6 +176,9 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
         shell = ctx.ensure_object(Shell)
         if value is not None and value is not False:
             setattr(shell, name, value)
+        if name == "lang" and value is not None:
+            speak(value)
+            os.environ["LANGUAGE"] = value
         return value
 
     return callback
@@ -173,14 +202,33 @@ quiet_option = click.option(
 )
 
 
+class Command(click.Command):
+    """A command that describes itself in the language spoken."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help with its words looked up."""
+        click.Command.format_help(translated(self), ctx, formatter)
+
+
+def translated(command: Described) -> Described:
+    """Return a copy of a command whose own words are in the language spoken."""
+    said = copy(command)
+    said.help = tr(cleandoc(command.help or ""))
+    said.params = [copy(parameter) for parameter in command.params]
+    said._help_option = None  # click words it anew
+    for parameter in said.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = tr(parameter.help)
+    return said
+
+
 def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """Declare a command, which also takes the global options behind its own name."""
     context = {"help_option_names": ["-h", "--help"], "show_default": True}
 
     def declare(function: Callable[..., Any]) -> click.Command:
         declared = lang_option(quiet_option(function))
-        decorate: Callable[..., click.Command] = click.command(context_settings=context, **settings)
-        return decorate(declared)
+        return click.command(cls=Command, context_settings=context, **settings)(declared)
 
     return declare
 

@@ -9,6 +9,7 @@ import click
 
 from gridmap.cli import _options, _shell
 from gridmap.cli import _options as _cells
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     from gridmap.operations.household_account import Account
@@ -58,7 +59,7 @@ def command(
     if as_json:
         shell.emit_json(_document(found))
     else:
-        shell.answer(found.sentence(shell.lang))  # type: ignore[arg-type]
+        shell.answer(found.sentence(shell.lang))
         for line in _lines(shell, found):
             shell.answer(line)
     return 0 if found.complete else 1
@@ -82,21 +83,26 @@ def _document(found: Account) -> dict[str, Any]:
 
 def _lines(shell: _shell.Shell, found: Account) -> list[str]:
     """List the first buildings left out and the first cells that differ."""
-    problems = {"nowhere": "没有位置", "outside": "在所有网格之外"}
+    problems = {"nowhere": Message("nowhere"), "outside": Message("outside every cell")}
     rows = enumerate(found.buildings.itertuples(), start=1)
     lines = [
-        shell.pick(
-            f"  第 {number} 行：{row.households:,} 户，{problems[str(row.problem)]}",
-            f"  row {number}: {row.households:,} households, {row.problem}",
+        tr(
+            "  row {number}: {households:,} {households:household|households}, {problems}",
+            number=number,
+            households=row.households,
+            problems=problems[str(row.problem)],
         )
         for number, row in rows
         if row.problem
     ][:10]
     uneven = found.cells[found.cells["difference"] != 0].head(10)
     return lines + [
-        shell.pick(
-            f"  {code}：网格 {row['households']:,} 户，楼栋合计 {row['households_buildings']:,} 户",
-            f"  {code}: {row['households']} households, buildings {row['households_buildings']}",
+        tr(
+            "  {code}: {households:,} {households:household|households}, buildings "
+            "{households_buildings:,}",
+            code=code,
+            households=row["households"],
+            households_buildings=row["households_buildings"],
         )
         for code, row in uneven.iterrows()
     ]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import click
 
 from gridmap.cli import _options, _shell
-
-Lang = Literal["zh", "en"]
+from gridmap.language import tr
 
 
 @_shell.command(name="adopt")
@@ -60,7 +59,7 @@ def command(
 
     _shell.check_grid_output(output, overwrite=overwrite)
     drawn, known = read_cells(cells, crs=crs, code=code, count=count)
-    for line in known.sentences(cast(Lang, shell.lang)):
+    for line in known.sentences(shell.lang):
         shell.say(line)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
     given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
@@ -70,7 +69,7 @@ def command(
     try:
         grid = adopt(drawn, outline, levels=levels, households=(low, high))
     except CoverageError as error:
-        shell.answer(sentence(error.defects, cast(Lang, shell.lang)))
+        shell.answer(sentence(error.defects, shell.lang))
         raise click.exceptions.Exit(1) from error
     write_grid(grid, output, overwrite=overwrite)
     if as_json:
@@ -78,12 +77,12 @@ def command(
         shell.emit_json(document)
     else:
         checked = validate(grid.cells, grid.boundary, parents=grid.jurisdictions)
-        shell.answer(sentence(checked, cast(Lang, shell.lang)))
+        shell.answer(sentence(checked, shell.lang))
 
 
 def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> Any:
     from gridmap.coverage.repair import repair
 
     mended, log = repair(cells, outline)
-    shell.say(shell.pick(f"修复改动 {len(log)} 处", f"repaired: {len(log)} changes"))
+    shell.say(tr("repaired: {log:,} {log:change|changes}", log=len(log)))
     return mended

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     from gridmap.incidents.result import Accounts
@@ -60,17 +61,14 @@ def command(
     from gridmap.io.source import without_password
 
     if dask is not None and counts:
-        raise click.UsageError("--counts does not go with --dask.")
+        raise click.UsageError(tr("--counts does not go with --dask."))
     if dask is not None and isinstance(output, str):
-        raise click.UsageError("--dask writes a folder of Parquet, not to a database.")
+        raise click.UsageError(tr("--dask writes a folder of Parquet, not to a database."))
     _shell.check_output(output, overwrite=overwrite)
     opened = open_incidents(incidents, encoding=encoding, **where)
     if opened.assumed:
         shell.say(
-            shell.pick(
-                f"{opened.x}、{opened.y} 按 wgs84 理解；若是其他坐标系，请用 --datum 声明。",
-                f"{opened.x} and {opened.y} were taken as wgs84; else declare --datum.",
-            )
+            tr("{x} and {y} were taken as wgs84; else declare --datum.", x=opened.x, y=opened.y)
         )
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
     if dask is not None:
@@ -79,7 +77,7 @@ def command(
         accounts = _count(shell, opened, grid, output, overwrite)
     else:
         accounts = _stream(shell, opened, grid, output, **options)
-    lines = accounts.sentences(cast(Literal["zh", "en"], shell.lang))
+    lines = accounts.sentences(shell.lang)
     if as_json:
         document = {
             "schema": "gridmap.assign/1",
@@ -89,7 +87,8 @@ def command(
         shell.emit_json(document)
     else:
         shell.answer(lines[0])
-    for line in [*(shell.pick(*note) for note in opened.notes), *lines[1:]]:
+    told: list[Message | str] = [*opened.notes, *lines[1:]]
+    for line in told:
         shell.say(line)
 
 

@@ -10,9 +10,10 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.cli import _options as _basemap
 from gridmap.cli.map import placed_incidents
+from gridmap.language import tr
 
 if TYPE_CHECKING:
-    from gridmap.language import Lang
+    pass
 
 
 @_shell.command(name="briefing")
@@ -79,7 +80,7 @@ def command(
     roster = None if staff is None else _options.read_roster(shell, staff, words["roles"])
     lines = read_lines(barriers, proved.crs)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
-    lang: Lang = "zh" if shell.lang == "zh" else "en"
+    lang = shell.lang
     made = briefing(
         proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang,
         **ground, **options,
@@ -89,7 +90,7 @@ def command(
         shell.emit_json({"schema": "gridmap.briefing/1", "output": str(output), **made.figures})
         return
     shell.answer(made.conclusion)
-    shell.say(shell.pick(f"简报已写入 {output}", f"Briefing written to {output}"))
+    shell.say(tr("Briefing written to {output}", output=output))
 
 
 def read_lines(paths: tuple[str, ...], crs: Any) -> Any:

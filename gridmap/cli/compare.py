@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     from gridmap.comparison.compare import Comparison
-    from gridmap.language import Lang
 
 _HEADINGS = {
     "code": "网格编码",
@@ -70,7 +70,7 @@ def command(
     if page is not None:
         check_page(page)
     elif ground["basemap"] is not None:
-        raise click.UsageError("--basemap is for the page of --map OUT.html. Add that.")
+        raise click.UsageError(tr("--basemap is for the page of --map OUT.html. Add that."))
     before, after = read_grid(old), read_grid(new)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(after.crs)
     found = compare(before, after, buildings=houses)
@@ -79,13 +79,13 @@ def command(
     if page is not None:
         from gridmap.maps.defect_map import compare_map
 
-        lang: Lang = "zh" if shell.lang == "zh" else "en"
+        lang = shell.lang
         drawn = compare_map(before, after, buildings=houses, lang=lang, **ground)
         drawn.save(page, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
         return
-    shell.answer(found.sentence(shell.lang))  # type: ignore[arg-type]
+    shell.answer(found.sentence(shell.lang))
     for line in _moves(shell, found):
         shell.answer(line)
 
@@ -94,13 +94,14 @@ def _moves(shell: _shell.Shell, found: Comparison) -> list[str]:
     """Tell the largest moves, a line each."""
     moves = found.moves[found.moves["before"] != found.moves["after"]]
     moves = moves[moves["households"] > 0].sort_values("households", ascending=False, kind="stable")
-    outside, unit = shell.pick("辖区外", "outside"), shell.pick("户", "households")
+    outside = tr("outside")
+    moved = Message("{before} → {after}  {n:,.0f} {n:household|households}")
     lines = [
-        f"{row.before or outside} → {row.after or outside}  {row.households:,.0f} {unit}"
+        str(moved(before=row.before or outside, after=row.after or outside, n=row.households))
         for row in moves.head(_SHOWN).itertuples()
     ]
     rest = len(moves) - len(lines)
-    more = [shell.pick(f"另有 {rest:,} 项", f"and {rest:,} more")] if rest else []
+    more = [tr("and {rest:,} more", rest=rest)] if rest else []
     return lines + more
 
 

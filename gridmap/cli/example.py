@@ -8,6 +8,7 @@ import click
 
 from gridmap.cli import _shell
 from gridmap.examples import HEADINGS, example_city
+from gridmap.language import tr
 
 LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 TABLES = {"incidents": "incidents.csv", "staff": "staff.xlsx"}
@@ -37,11 +38,15 @@ def command(shell: _shell.Shell, folder: Path, seed: int, size: str, overwrite: 
         write_table(frame, path, overwrite=overwrite, headings=HEADINGS[shell.lang][name])
     households, cases = int(city.buildings["households"].sum()), len(city.incidents)
     shell.answer(
-        shell.pick(
-            f"{folder}：虚构城市，{len(city.jurisdictions):,} 个社区、{households:,} 户、"
-            f"{cases:,} 件事件，共 {len(layers) + len(tables)} 个文件",
-            f"{folder}: a made-up city of {len(city.jurisdictions):,} communities, "
-            f"{households:,} households and {cases:,} incidents in "
-            f"{len(layers) + len(tables)} files",
+        tr(
+            "{folder}: a made-up city of {jurisdictions:,} "
+            "{jurisdictions:community|communities}, {households:,} "
+            "{households:household|households} and {cases:,} {cases:incident|incidents} "
+            "in {layers} {layers:file|files}",
+            folder=folder,
+            jurisdictions=len(city.jurisdictions),
+            households=households,
+            cases=cases,
+            layers=len(layers) + len(tables),
         )
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gridmap.cli import _shell
+from gridmap.language import tr
 
 
 @_shell.command(name="export")
@@ -38,10 +39,8 @@ def command(
         proved,
         output,
         columns=columns,
-        lang=shell.lang,  # type: ignore[arg-type]
+        lang=shell.lang,
         audience=audience,  # type: ignore[arg-type]
         overwrite=overwrite,
     )
-    shell.answer(
-        shell.pick(f"{output}：{len(proved):,} 个网格", f"{output}: {len(proved):,} cells")
-    )
+    shell.answer(tr("{output}: {proved:,} {proved:cell|cells}", output=output, proved=len(proved)))

@@ -9,6 +9,7 @@ import click
 
 from gridmap.cli import _options, _shell
 from gridmap.cli import _options as _cells
+from gridmap.language import tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def command(
     from gridmap.privacy import refuse_personal
 
     if emerging is not None and by is None:
-        raise click.UsageError("--emerging needs --by day, week or month.")
+        raise click.UsageError(tr("--emerging needs --by day, week or month."))
     for path in filter(None, (output, emerging)):
         check_writable(path, overwrite=overwrite)
     proved = read_grid(grid)
@@ -148,14 +149,16 @@ def _counted(shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str
     undated = table.attrs["undated"]
     if undated and not table.attrs["counted"]:
         raise InputError(
-            f"None of the {undated:,} incidents in cells has a readable time. Mend the column, "
-            "name another with --time, or leave out --by."
+            "None of the {undated:,} {undated:incident|incidents} in cells has a readable "
+            "time. Mend the column, name another with --time, or leave out --by.",
+            undated=undated,
         )
     if undated:
         shell.say(
-            shell.pick(
-                f"{undated:,} 件无可读时间，不计入任何一期。",
-                f"{undated:,} incidents have no readable time and are counted in no period.",
+            tr(
+                "{undated:,} {undated:incident has|incidents have} no readable time and are "
+                "counted in no period.",
+                undated=undated,
             )
         )
     return table
@@ -181,11 +184,14 @@ def _placed(
     counts = {"read": len(placed), **{name: int(status.get(name, 0)) for name in STATUSES}}
     counted = counts["inside"] + counts["boundary"] + counts["rim"]
     shell.say(
-        shell.pick(
-            f"读取 {len(frame):,} 件，期间内 {counts['read']:,} 件 = 归格 {counted:,} + 辖区外 "
-            f"{counts['outside']:,} + 坐标无效 {counts['invalid']:,}。",
-            f"{len(frame):,} read, {counts['read']:,} in the period = {counted:,} in cells + "
-            f"{counts['outside']:,} outside + {counts['invalid']:,} without position.",
+        tr(
+            "{frame:,} read, {read:,} in the period = {counted:,} in cells + {outside:,} "
+            "outside + {invalid:,} without position.",
+            frame=len(frame),
+            read=counts["read"],
+            counted=counted,
+            outside=counts["outside"],
+            invalid=counts["invalid"],
         )
     )
     return placed, {"rows": len(frame), **counts}
@@ -205,10 +211,12 @@ def _write(
     from gridmap.hotspot_analysis.method_text import CAVEATS, GATES, PATTERNS, SIDES
     from gridmap.io import write_layer, write_table
 
-    words = {"gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES}
+    words: dict[str, Any] = {
+        "gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES
+    }  # fmt: skip
     table = found.reset_index()
     for name in table.columns.intersection(list(words)):
-        said = {key: shell.pick(*word) for key, word in words[name].items()}
+        said = {key: str(word) for key, word in words[name].items()}
         table[name] = table[name].astype(str).map(said)
     for name in table.columns.intersection(_PERIODS):
         table[name] = table[name].astype(str)

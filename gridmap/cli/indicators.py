@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def command(
     from gridmap.io.atomic import check_writable
 
     if rank and level is None:
-        raise click.UsageError("--rank needs --level.")
+        raise click.UsageError(tr("--rank needs --level."))
     if output is not None:
         check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
@@ -126,7 +127,9 @@ def _check_level(grid: Grid, level: str | None) -> None:
     from gridmap.errors import InputError
 
     if level is not None and level not in grid.levels:
-        raise InputError(f"The grid has no level {level!r}; it has {', '.join(grid.levels)}.")
+        raise InputError(
+            "The grid has no level {level!r}; it has {levels}.", level=level, levels=[*grid.levels]
+        )
 
 
 def _computed(
@@ -147,13 +150,13 @@ def _computed(
     if rank:
         return ranking(cases, grid.cells.groupby(level)["households"].sum(), until=until)
     if table == "steps":
-        return step_times(cases, by=by, lang=shell.lang)  # type: ignore[arg-type]
+        return step_times(cases, by=by, lang=shell.lang)
     if table == "overdue":
         last = until if until is not None else pd.Timestamp(cases["time"].max())
         return overdue(cases, last, by=by or "department")
     if table in ("whistles", "joint"):
         return department_calls(cases, "whistled" if table == "whistles" else "joint")
-    return indicators(cases, by=by, until=until, lang=shell.lang)  # type: ignore[arg-type]
+    return indicators(cases, by=by, until=until, lang=shell.lang)
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -186,9 +189,9 @@ def _sentences(table: pd.DataFrame, by: list[str], shell: _shell.Shell) -> list[
 def _rate(row: dict[str, Any], shell: _shell.Shell) -> str:
     """Tell a rate with its interval and counts; unknown where nothing is known."""
     unknown = int(row["unknown"])
-    more = shell.pick(f"  另 {unknown:,} 件未知", f"  {unknown:,} unknown") if unknown else ""
+    more = tr("  {unknown:,} unknown", unknown=unknown) if unknown else ""
     if row["rate"] != row["rate"]:
-        return (shell.pick("未知", "unknown") if unknown else "—") + more
+        return (tr("unknown") if unknown else "—") + more
     span = f"[{row['low']:.2%}, {row['high']:.2%}]"
     return f"{row['rate']:.2%} {span}  {row['numerator']:,}/{row['denominator']:,}{more}"
 
@@ -200,7 +203,7 @@ def _rows(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
         row.pop("step", None)
         texts = [_said(value) for value in row.values() if isinstance(value, str)]
         figures = [
-            f"{shell.pick(_HEADINGS.get(name, name), name)} {value:,.4g}"
+            f"{_HEADINGS.get(name, name) if shell.lang == 'zh' else name} {value:,.4g}"
             for name, value in row.items()
             if not isinstance(value, str) and value == value
         ]
@@ -218,7 +221,7 @@ def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
     for area, row in table.iterrows():
         rated = row["rate"] == row["rate"]
         rank = str(row["rank"]) if rated and not row["silent"] else "–"
-        note = shell.pick("上报偏少，不排名", "reports too little, not ranked")
+        note = tr("reports too little, not ranked")
         rate = _rate(row.to_dict(), shell)
         lines.append(f"{rank}  {area}  {rate}" + (f"  {note}" if row["silent"] else ""))
     return lines

@@ -7,19 +7,38 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _shell
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     from gridmap.io.inspect import Layer
 
 
-_TABLES = {"jurisdiction": "辖区", "building": "楼栋", "cell": "网格", "incident": "事件",
-           "staff": "人员", "barrier": "道路河流", "dedicated": "专属区域"}  # fmt: skip
-_SHAPES = {"Point": "点", "LineString": "线", "Polygon": "面", "MultiPoint": "多点",
-           "MultiLineString": "多段线", "MultiPolygon": "多部件面"}  # fmt: skip
+_TABLES = {
+    "jurisdiction": Message("jurisdiction"),
+    "building": Message("building"),
+    "cell": Message("cell"),
+    "incident": Message("incident"),
+    "staff": Message("staff"),
+    "barrier": Message("barrier"),
+    "dedicated": Message("dedicated", context="table"),
+}
+_SHAPES = {
+    "Point": Message("Point"),
+    "LineString": Message("LineString"),
+    "Polygon": Message("Polygon"),
+    "MultiPoint": Message("MultiPoint"),
+    "MultiLineString": Message("MultiLineString"),
+    "MultiPolygon": Message("MultiPolygon"),
+}
 _KINDS = {"str": "文字", "int": "整数", "float": "小数", "bool": "是否", "date": "日期"}
-_REASONS = {"heading": "列名", "identity number": "身份证号", "mobile number": "手机号",
-            "telephone number": "电话号码", "e-mail address": "邮箱",
-            "name of a person": "人名"}  # fmt: skip
+_REASONS = {
+    "heading": Message("heading"),
+    "identity number": Message("identity number"),
+    "mobile number": Message("mobile number"),
+    "telephone number": Message("telephone number"),
+    "e-mail address": Message("e-mail address"),
+    "name of a person": Message("name of a person"),
+}
 
 
 @_shell.command(name="info")
@@ -42,7 +61,7 @@ def command(
             {
                 "schema": "gridmap.info/1",
                 "file": file,
-                "layers": [layer.as_dict(shell.lang) for layer in layers],  # type: ignore[arg-type]
+                "layers": [layer.as_dict(shell.lang) for layer in layers],
                 "datum_alarm": None if alarm is None else vars(alarm),
             }
         )
@@ -50,25 +69,24 @@ def command(
     for layer in layers:
         shell.answer("\n".join(_lines(shell, layer)))
     if alarm is not None:
-        shell.answer("! " + alarm.sentence(shell.lang))  # type: ignore[arg-type]
+        shell.answer("! " + alarm.sentence(shell.lang))
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
-    zh = shell.lang == "zh"
-    shape = "/".join(_SHAPES.get(part, part) for part in layer.geometry.split("/"))
-    table = _TABLES.get(layer.reads_as, "")
+    shape = "/".join(str(_SHAPES.get(part, part)) for part in layer.geometry.split("/"))
     facts = [
-        f"{layer.features:,} " + shell.pick("行", "rows"),
-        (shape if zh else layer.geometry) or shell.pick("无几何", "no geometry"),
-        layer.crs or (shell.pick("无坐标系", "no CRS") if layer.geometry else ""),
+        tr("{n:,} {n:row|rows}", n=layer.features),
+        shape or tr("no geometry"),
+        layer.crs or (tr("no CRS") if layer.geometry else ""),
         layer.encoding,
-        shell.pick("范围 ", "") + _box(layer.extent) if layer.extent is not None else "",
-        shell.pick(f"像是{table}表", f"reads as {layer.reads_as}") if layer.reads_as else "",
+        tr("extent {box}", box=_box(layer.extent)) if layer.extent is not None else "",
+        tr("reads as {table}", table=_TABLES[layer.reads_as]) if layer.reads_as else "",
     ]
-    lines = [layer.name + shell.pick("：", ": ") + shell.pick("，", ", ").join(filter(None, facts))]
+    clauses = tr(", ", context="clauses").join(filter(None, facts))
+    lines = [tr("{name}: {text}", name=layer.name, text=clauses)]
     width = max((_columns_wide(column.name) for column in layer.columns), default=0)
     lines += [_column_line(shell, column, width) for column in layer.columns]
-    return lines + [f"  ! {note[0 if zh else 1]}" for note in layer.suspicions]
+    return lines + [f"  ! {note}" for note in layer.suspicions]
 
 
 def _box(extent: tuple[float, ...]) -> str:
@@ -86,10 +104,8 @@ def _column_line(shell: _shell.Shell, column: Any, width: int) -> str:
     if column.field:
         line += f"  → {column.field}"
     if column.personal:
-        line += shell.pick(
-            f"  ！疑似个人信息（{_REASONS.get(column.personal, column.personal)}），不进入地图",
-            f"  ! looks personal ({column.personal}), never reaches a map",
-        )
+        why = _REASONS.get(column.personal, column.personal)
+        line += tr("  ! looks personal ({why}), never reaches a map", why=why)
     return line.rstrip()
 
 

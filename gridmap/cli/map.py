@@ -10,6 +10,7 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.cli import _options as _basemap
 from gridmap.cli import _options as _cells
+from gridmap.language import tr
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
@@ -61,10 +62,10 @@ def command(
     from gridmap.maps.qgis import save_qgis_style
 
     if heat and incidents is None:
-        raise click.UsageError("--heat needs --incidents FILE.")
+        raise click.UsageError(tr("--heat needs --incidents FILE."))
     kind = output.suffix.lower()
     if ground["basemap"] is not None and kind in (STYLE, *PICTURES):
-        raise click.UsageError("--basemap is for pages. Name the output .html.")
+        raise click.UsageError(tr("--basemap is for pages. Name the output .html."))
     if kind not in (STYLE, *PICTURES):
         check_page(output)
     check_writable(output, overwrite=overwrite)
@@ -90,7 +91,7 @@ def command(
             **common, **ground,
         )  # fmt: skip
         page.save(output, overwrite=overwrite)
-    shell.answer(shell.pick(f"地图已写入 {output}", f"Map written to {output}"))
+    shell.answer(tr("Map written to {output}", output=output))
 
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
@@ -112,6 +113,7 @@ def read_spots(path: str, grid: Any) -> Any:
     found = from_file(table, grid)
     if found is None:
         raise InputError(
-            f"`{path}` has no columns code and bin. Hand in what `gridmap hotspots` wrote."
+            "`{path}` has no columns code and bin. Hand in what `gridmap hotspots` wrote.",
+            path=path,
         )
     return found

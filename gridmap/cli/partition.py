@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _shell
+from gridmap.language import tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -84,14 +85,14 @@ def command(
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     as_json = options.pop("as_json")
     if (options["households"] is None) == (options["units"] is None):
-        raise click.UsageError("Give --households or --units, one of them.")
+        raise click.UsageError(tr("Give --households or --units, one of them."))
     _shell.check_grid_output(output, overwrite=overwrite)
     if report_path is not None:
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
     units, wanted = read_units(shell, clock, options, old)
-    lang = cast(Literal["zh", "en"], shell.lang)
+    lang = shell.lang
     grid = partition(
         units,
         (options["low"], options["high"]),
@@ -117,7 +118,7 @@ def command(
     clock.lap("write")
     made = report(grid, timings=clock.laps)
     for note in remarks(grid):
-        shell.say(note[shell.lang])
+        shell.say(note)
     if report_path is not None:
         with replacing(report_path, overwrite=overwrite) as path:
             html = report_path.suffix.lower() in {".html", ".htm"}
@@ -210,7 +211,7 @@ def read_units(
         units = subdivide(areas, homes, locked=locked, progress=shell.progress(), **shared)
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
-        shell.say(note[shell.lang])
+        shell.say(note)
     return units, wanted
 
 
@@ -225,7 +226,11 @@ def wanted_in(
         return None
     if column not in areas:
         has = ", ".join(map(str, areas.columns.drop(areas.geometry.name)))
-        raise InputError(f"`--cells` names {column!r}, which the jurisdictions lack; name: {has}.")
+        raise InputError(
+            "`--cells` names {column!r}, which the jurisdictions lack; name: {has}.",
+            column=column,
+            has=has,
+        )
     return areas[column].set_axis(hierarchy(areas, levels, code)[0])
 
 
@@ -233,20 +238,20 @@ def say(shell: _shell.Shell, made: Report) -> None:
     """Print the sentence, the short table and the exceptions."""
     facts = made.as_dict()
     low, high = made.grid.band
-    shell.answer(made.sentence(cast(Literal["zh", "en"], shell.lang)))
+    shell.answer(made.sentence(shell.lang))
     inside = f"{facts['in_band']:,} / {facts['residential']:,}"
     accounts = f"{facts['households_in']:,} = {facts['households_out']:,}"
     compact = f"{facts['polsby_popper_mean'] or 0:.3f}"
     border = f"{facts['internal_boundary_m'] / 1000:,.1f}"
-    for zh, en, figure in (
-        (f"{low}–{high} 户内", f"in {low}-{high}", inside),
-        ("户数：读入 = 归格", "households: in = out", accounts),
-        ("辖区外户数", "households outside", f"{facts['households_outside']:,}"),
-        ("紧凑度均值（Polsby–Popper）", "mean compactness (Polsby-Popper)", compact),
-        ("内部边界（公里）", "internal border (km)", border),
-        ("例外", "exceptions", f"{len(facts['infeasible']):,}"),
+    for name, figure in (
+        (tr("in {low}-{high}", low=low, high=high), inside),
+        (tr("households: in = out"), accounts),
+        (tr("households outside"), f"{facts['households_outside']:,}"),
+        (tr("mean compactness (Polsby-Popper)"), compact),
+        (tr("internal border (km)"), border),
+        (tr("exceptions"), f"{len(facts['infeasible']):,}"),
     ):
-        shell.answer(f"  {shell.pick(zh, en)}: {figure}")
+        shell.answer(f"  {name}: {figure}")
     if "change" in facts["parameters"]:
         say_change(shell, facts["parameters"]["change"])
     places = made.grid.jurisdictions
@@ -255,20 +260,22 @@ def say(shell: _shell.Shell, made: Report) -> None:
         shell.answer(f"  {names[row['community']]} {row['code']}: {row['reason']}")
     more = len(facts["infeasible"]) - MOST_LINES
     if more > 0:
-        zh = f"  另 {more:,} 处见网格文件的 exceptions 表。"
-        shell.answer(shell.pick(zh, f"  {more:,} more: table exceptions of the grid file."))
+        shell.answer(tr("  {more:,} more: table exceptions of the grid file.", more=more))
 
 
 def say_change(shell: _shell.Shell, change: dict[str, Any]) -> None:
     """Print what moved against the old grid."""
     moved, share = change["households_moved"], change["share_moved"]
     shell.answer(
-        shell.pick(
-            f"  与原网格相比：{change['unchanged']:,} 个未变，{change['redrawn']:,} 个调整，"
-            f"{change['new']:,} 个新设，{change['retired']:,} 个撤销；"
-            f"{moved:,} 户变动（{share:.1%}）",
-            f"  against the old grid: {change['unchanged']:,} unchanged, {change['redrawn']:,} "
-            f"redrawn, {change['new']:,} new, {change['retired']:,} retired; {moved:,} households "
-            f"moved ({share:.1%})",
+        tr(
+            "  against the old grid: {unchanged:,} unchanged, {redrawn:,} redrawn, "
+            "{new:,} new, {retired:,} retired; {moved:,} {moved:household|households} "
+            "moved ({share:.1%})",
+            unchanged=change["unchanged"],
+            redrawn=change["redrawn"],
+            new=change["new"],
+            retired=change["retired"],
+            moved=moved,
+            share=share,
         )
     )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import tr
 
 HARD = ("river", "railway", "rail", "河流", "铁路")
 
@@ -88,13 +89,15 @@ def _rounds(
         "without_streets": bare,
         "minutes_median": round(minutes, 1),
     }
-    return document, shell.pick(
-        f"{len(routes):,} 个网格的巡查路线：道路 {streets_m:,.1f} 公里，"
-        f"路线 {walked:,.1f} 公里，每圈用时中位数 {minutes:.0f} 分钟；"
-        f"{len(bare):,} 个网格内没有道路",
-        f"Rounds of {len(routes):,} cells: {streets_m:,.1f} km of streets walked in "
-        f"{walked:,.1f} km, {minutes:.0f} minutes in the median; "
-        f"{len(bare):,} cells have no street",
+    return document, tr(
+        "Rounds of {routes:,} {routes:cell|cells}: {streets_m:,.1f} km of streets "
+        "walked in {walked:,.1f} km, {minutes:.0f} minutes in the median; {bare:,} "
+        "{bare:cell has|cells have} no street",
+        routes=len(routes),
+        streets_m=streets_m,
+        walked=walked,
+        minutes=minutes,
+        bare=len(bare),
     )
 
 
@@ -128,9 +131,14 @@ def _visits(
         "never": never,
     }
     whole = days.size
-    return document, shell.pick(
-        f"{days.shape[1]:,} 天、{len(days):,} 个网格：{document['visits']:,} 次到场，"
-        f"{gaps:,}/{whole:,} 个格日无人到场，{len(never):,} 个网格从未到场",
-        f"{document['visits']:,} visits in {days.shape[1]:,} days and {len(days):,} cells: "
-        f"{gaps:,} of {whole:,} cell-days without one, {len(never):,} cells never visited",
+    return document, tr(
+        "{visits:,} visits in {shape:,} {shape:day|days} and {days:,} "
+        "{days:cell|cells}: {gaps:,} of {whole:,} cell-days without one, {never:,} "
+        "{never:cell|cells} never visited",
+        visits=document["visits"],
+        shape=days.shape[1],
+        days=len(days),
+        gaps=gaps,
+        whole=whole,
+        never=len(never),
     )

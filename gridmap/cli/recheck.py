@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import tr
 
 _HEADINGS = {
     "reports": "上报数",
@@ -88,10 +89,14 @@ def command(
     for row in table.to_dict("records"):
         place = "  ".join(str(row[name]) for name in ("code", *kinds))
         shell.answer(
-            shell.pick(
-                f"{place}  上报 {row['reports']:,}，复发 {row['recurred']:,}/{row['closed']:,}，"
-                f"不满意 {row['unsatisfied']:,}/{row['asked']:,}",
-                f"{place}  {row['reports']:,} reports, {row['recurred']:,} of {row['closed']:,} "
-                f"came back, {row['unsatisfied']:,} of {row['asked']:,} not satisfied",
+            tr(
+                "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "
+                "came back, {unsatisfied:,} of {asked:,} not satisfied",
+                place=place,
+                reports=row["reports"],
+                recurred=row["recurred"],
+                closed=row["closed"],
+                unsatisfied=row["unsatisfied"],
+                asked=row["asked"],
             )
         )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-Lang = Literal["zh", "en"]
 _CHANGES = {
-    "rebuilt": "重建",
-    "ring-repaired": "修正自相交",
-    "vertex-added": "补顶点",
-    "absorbed": "并入",
-    "dropped": "删除",
-    "new": "新增",
+    "rebuilt": Message("rebuilt"),
+    "ring-repaired": Message("ring-repaired"),
+    "vertex-added": Message("vertex-added"),
+    "absorbed": Message("absorbed"),
+    "dropped": Message("dropped"),
+    "new": Message("new"),
 }
 
 
@@ -84,10 +84,10 @@ def command(
     from gridmap.io.atomic import check_writable
 
     if output is None and not dry_run:
-        raise click.UsageError("Missing option '-o' / '--output' (or --dry-run).")
+        raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
     for path in filter(None, (None if dry_run else output, log_file, page)):
         check_writable(path, overwrite=overwrite)
-    lang = cast(Lang, shell.lang)
+    lang = shell.lang
     drawn = read_layer(cells, crs=crs)
     outline: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
@@ -155,17 +155,11 @@ def _report(
         )
         return
     if not counts:
-        shell.answer(
-            shell.pick(f"{cells:,} 个网格均无需修复", f"none of {cells:,} cells needs mending")
-        )
+        shell.answer(tr("none of {cells:,} {cells:cell|cells} needs mending", cells=cells))
         return
     every = cells + counts.get("absorbed", 0) + counts.get("dropped", 0)
-    zh = "、".join(f"{_CHANGES[change]} {n:,}" for change, n in counts.items())
-    en = ", ".join(f"{change} {n:,}" for change, n in counts.items())
-    done_zh, done_en = ("将改动", "would change") if dry_run else ("修复", "mended")
-    shell.answer(
-        shell.pick(
-            f"{every:,} 个网格中{done_zh} {len(log):,} 个（{zh}）",
-            f"{done_en} {len(log):,} of {every:,} cells ({en})",
-        )
-    )
+    said = [f"{_CHANGES[change]} {n:,}" for change, n in counts.items()]
+    done = Message("mended {changed:,} of {every:,} {every:cell|cells} ({said})")
+    if dry_run:
+        done = Message("would change {changed:,} of {every:,} {every:cell|cells} ({said})")
+    shell.answer(str(done(changed=len(log), every=every, said=said)))

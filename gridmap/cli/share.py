@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gridmap.cli import _shell
+from gridmap.language import tr
 
 
 @_shell.command(name="share")
@@ -45,7 +46,7 @@ def command(
     from gridmap.io.export import share
 
     if hashed_columns and key is None:
-        raise click.UsageError("Give --key FILE for --hash.")
+        raise click.UsageError(tr("Give --key FILE for --hash."))
     check_writable(output, overwrite=overwrite)
     frame = read_table(table)
 
@@ -59,8 +60,8 @@ def command(
         counts=named(counts),
         hashed_columns=named(hashed_columns),
         key=key,
-        lang=shell.lang,  # type: ignore[arg-type]
+        lang=shell.lang,
         audience=audience,  # type: ignore[arg-type]
         overwrite=overwrite,
     )
-    shell.answer(shell.pick(f"{output}：{rows:,} 行", f"{output}: {rows:,} rows"))
+    shell.answer(tr("{output}: {rows:,} {rows:row|rows}", output=output, rows=rows))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +37,10 @@ _STATUSES = {
     "not covered": "名册未具体到网格",
 }
 _PROBLEMS = {
-    "unknown role": "角色不认识",
-    "unknown place": "编码或名称不在网格中",
-    "no place": "没有写明地方",
-    "named twice": "重复",
+    "unknown role": Message("unknown role"),
+    "unknown place": Message("unknown place"),
+    "no place": Message("no place"),
+    "named twice": Message("named twice"),
 }
 _LISTED = 20
 
@@ -88,7 +89,7 @@ def command(
     if as_json:
         shell.emit_json(_document(found, ratios))
         return
-    shell.answer(found.sentence(shell.lang))  # type: ignore[arg-type]
+    shell.answer(found.sentence(shell.lang))
     for line in [*_ratios(ratios, level, shell), *_vacancies(found, shell), *_bad(found, shell)]:
         shell.answer(line)
 
@@ -111,16 +112,15 @@ def _ratios(ratios: pd.DataFrame, level: str | None, shell: _shell.Shell) -> lis
     """Tell the ratios in all, or by the areas of a level."""
     lines = []
     for row in ratios.itertuples():
-        each = shell.pick(
-            f"每格 {row.workers_per_cell:.2f} 人，每名网格长配专职 {row.x_per_leader:.1f}、"
-            f"志愿者 {row.y_per_leader:.1f}",
-            f"{row.workers_per_cell:.2f} workers a cell, {row.x_per_leader:.1f} staff and "
-            f"{row.y_per_leader:.1f} volunteers a leader",
+        each = tr(
+            "{workers_per_cell:.2f} workers a cell, {x_per_leader:.1f} staff and "
+            "{y_per_leader:.1f} volunteers a leader",
+            workers_per_cell=row.workers_per_cell,
+            x_per_leader=row.x_per_leader,
+            y_per_leader=row.y_per_leader,
         )
         each = each.replace("nan", "–")
-        place = shell.pick(
-            f"{row.Index}  {row.cells:,} 格  ", f"{row.Index}  {row.cells:,} cells  "
-        )
+        place = tr("{index}  {cells:,} {cells:cell|cells}  ", index=row.Index, cells=row.cells)
         lines.append(place + each if level is not None else each)
     return lines
 
@@ -130,12 +130,9 @@ def _vacancies(found: Staffing, shell: _shell.Shell) -> list[str]:
     lines = []
     for level, rows in found.vacancies.groupby("level", sort=False):
         named = [*rows["code"].head(_LISTED), *(["…"] if len(rows) > _LISTED else [])]
-        where = shell.pick("网格", "cells") if level == "cell" else str(level)
+        where = tr("cells") if level == "cell" else str(level)
         lines.append(
-            shell.pick(
-                f"未配网格长（{where}，{len(rows):,}）：" + "、".join(named),
-                f"Without leader ({where}, {len(rows):,}): " + ", ".join(named),
-            )
+            tr("Without leader ({where}, {n:,}): {named}", where=where, n=len(rows), named=named)
         )
     return lines
 
@@ -144,11 +141,13 @@ def _bad(found: Staffing, shell: _shell.Shell) -> list[str]:
     """List the rows that could not be used as they are."""
     rows = found.problems
     lines = [
-        shell.pick(
-            f"第 {row.row:,} 行：{_PROBLEMS[row.problem]} {row.value}".rstrip(),
-            f"row {row.row:,}: {row.problem} {row.value}".rstrip(),
-        )
+        tr(
+            "row {row:,}: {problem} {value}",
+            row=row.row,
+            problem=_PROBLEMS[row.problem],
+            value=row.value,
+        ).rstrip()
         for row in rows.head(_LISTED).itertuples()
     ]
     more = len(rows) - _LISTED
-    return [*lines, shell.pick(f"另 {more:,} 行", f"{more:,} more rows")] if more > 0 else lines
+    return [*lines, tr("{more:,} more rows", more=more)] if more > 0 else lines

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import tr
 
 _HEADINGS = {"segment": "路段", "name": "道路名称", "post": "责任岗位", "level": "岗位层级",
              "length_m": "长度（米）"}  # fmt: skip
@@ -69,10 +70,12 @@ def command(
         shell.emit_json({"schema": "gridmap.streets/1", **document})
         return
     shell.answer(
-        shell.pick(
-            f"{len(table):,} 段，{whole / 1000:,.1f} 公里；{held / 1000:,.1f} 公里有责任岗位，"
-            f"其中 {by_chief / 1000:,.1f} 公里由街长、河长负责",
-            f"{len(table):,} pieces, {whole / 1000:,.1f} km; {held / 1000:,.1f} km have a post, "
-            f"{by_chief / 1000:,.1f} of them a chief of their own",
+        tr(
+            "{table:,} {table:piece|pieces}, {whole:,.1f} km; {held:,.1f} km have a post, "
+            "{by_chief:,.1f} of them a chief of their own",
+            table=len(table),
+            whole=whole / 1000,
+            held=held / 1000,
+            by_chief=by_chief / 1000,
         )
     )

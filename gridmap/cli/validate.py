@@ -6,18 +6,18 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _options, _shell
 from gridmap.coverage.defect_names import KINDS
 from gridmap.errors import InputError
+from gridmap.language import Lang
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-Lang = Literal["zh", "en"]
 FINDINGS, UNPROVABLE = 1, 2
 
 
@@ -106,7 +106,7 @@ def command(
     given.parent_column = parent_column or given.parent_column
     given.count = count or given.count
     given.low, given.high = low or given.low, high or given.high
-    lang = cast(Lang, shell.lang)
+    lang = shell.lang
     found = validate(
         given.cells,
         given.boundary,
@@ -137,7 +137,9 @@ def _kinds(fail_on: str | None) -> set[str] | None:
     kinds = {kind.strip() for kind in fail_on.split(",") if kind.strip()}
     unknown = sorted(kinds - set(KINDS))
     if unknown:
-        raise InputError(f"`--fail-on` names {unknown[0]!r}; kinds are {', '.join(KINDS)}.")
+        raise InputError(
+            "`--fail-on` names {unknown!r}; kinds are {kinds}.", unknown=unknown[0], kinds=[*KINDS]
+        )
     return kinds
 
 

@@ -24,6 +24,7 @@ from gridmap.grid.changes import (
 )
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.grid.html import card
+from gridmap.language import Lang, Message
 
 Basis = Literal["buildings", "units"]
 FILLS = {
@@ -83,20 +84,18 @@ class Comparison:
         found = self.cells["status"].value_counts()
         return {status: int(found.get(status, 0)) for status in STATUSES}
 
-    def sentence(self, lang: Literal["zh", "en"] = "zh") -> str:
+    def sentence(self, lang: Lang = "zh") -> str:
         """Tell the comparison in a sentence."""
-        n, moved, share = self.counts(), self.households_moved, self.kept_share
-        if lang == "zh":
-            return (
-                f"{n['unchanged']:,} 个网格未变，{n['changed']:,} 个调整，{n['recoded']:,} 个改码，"
-                f"{n['born']:,} 个新设，{n['retired']:,} 个撤销；"
-                f"{moved:,} / {self.households:,} 户换了网格编码，{share:.1%} 的户留在原网格"
-            )
-        return (
-            f"{n['unchanged']:,} cells unchanged, {n['changed']:,} changed, {n['recoded']:,} "
-            f"recoded, {n['born']:,} born, {n['retired']:,} retired; {moved:,} of "
-            f"{self.households:,} households have another code, {share:.1%} stay in their cell"
+        said = Message(
+            "{unchanged:,} {unchanged:cell|cells} unchanged, {changed:,} changed, {recoded:,} "
+            "recoded, {born:,} born, {retired:,} retired; {moved:,} of {homes:,} "
+            "{homes:household|households} {moved:has|have} another code, {share:.1%} stay in "
+            "their cell",
+            moved=self.households_moved,
+            homes=self.households,
+            share=self.kept_share,
         )
+        return said(**self.counts()).text(lang)
 
     def __repr__(self) -> str:
         """Say how many cells changed, and how many households moved."""
@@ -324,7 +323,7 @@ def _cells(cells: Grid | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     frame.index = frame.index.astype(str)
     if not frame.index.is_unique:
         twice = frame.index[frame.index.duplicated()][0]
-        raise InputError(f"The code {twice!r} stands twice; codes must be unique.")
+        raise InputError("The code {twice!r} stands twice; codes must be unique.", twice=twice)
     if "households" not in frame:
         frame["households"] = 0
     return frame

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from gridmap._version import __version__
-from gridmap.coverage.defect_names import KINDS, NOTES, Lang, name_of, pick
+from gridmap.coverage.defect_names import KINDS, NOTES, name_of
 from gridmap.coverage.defect_table import findings
 from gridmap.coverage.report import defect_line, sentence
+from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -179,7 +180,7 @@ def sarif(made: Sequence[Annotation], file: str, lang: Lang = "zh") -> str:
         }
         for kind in KINDS
     ]
-    rules.append({"id": PROOF, "shortDescription": {"text": pick(lang, "证明", "the proof")}})
+    rules.append({"id": PROOF, "shortDescription": {"text": tr("the proof", lang=lang)}})
     driver = {"name": "gridmap", "semanticVersion": __version__, "rules": rules}
     number = {rule["id"]: k for k, rule in enumerate(rules)}
     results = [
@@ -269,13 +270,13 @@ def badge(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
     '1 defect'
     """
     count = len(findings(defects))
-    zh, en, colour = {
-        "exact": ("已证明", "proved", "brightgreen"),
-        "exact_with_t_junctions": ("已证明（有附注）", "proved, with notes", "green"),
-        "within_tolerance": ("容差内", "within tolerance", "yellow"),
-        "failed": (f"{count:,} 处缺陷", f"{count:,} defect{'s' * (count != 1)}", "red"),
-        "unprovable": ("无法证明", "unprovable", "lightgrey"),
+    said, colour = {
+        "exact": (Message("proved"), "brightgreen"),
+        "exact_with_t_junctions": (Message("proved, with notes"), "green"),
+        "within_tolerance": (Message("within tolerance"), "yellow"),
+        "failed": (Message("{n:,} {n:defect|defects}", n=count), "red"),
+        "unprovable": (Message("unprovable"), "lightgrey"),
     }[defects.attrs["verdict"]]
-    label = pick(lang, "网格覆盖", "coverage of cells")
-    shown = {"label": label, "message": pick(lang, zh, en), "color": colour}
+    label = tr("coverage of cells", lang=lang)
+    shown = {"label": label, "message": said.text(lang), "color": colour}
     return json.dumps({"schemaVersion": 1, **shown}, ensure_ascii=False) + "\n"

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap.coverage.defect_names import Lang, pick, reason_in
+from gridmap.coverage.defect_names import reason_in
 from gridmap.coverage.edges import Geometries, Index, edges_of, residual, reverse, rings_of
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
+from gridmap.language import Lang, tr
 
 
 class Remark(NamedTuple):
@@ -30,7 +31,7 @@ def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[R
     for k in map(int, invalid):
         shape = polygons[k]
         if shape is None or shape.is_empty:
-            text = pick(lang, "没有几何图形", "has no geometry")
+            text = tr("has no geometry", lang=lang)
             remarks.append(Remark("geom-empty", "", (k,), text, None))
         else:
             reason = shapely.is_valid_reason(shape)
@@ -39,7 +40,7 @@ def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[R
     many = np.flatnonzero(shapely.get_num_geometries(polygons) > 1)
     for k in map(int, many):
         count = int(shapely.get_num_geometries(polygons[k]))
-        text = pick(lang, f"分为 {count} 块", f"in {count} parts")
+        text = tr("in {count} {count:part|parts}", lang=lang, count=count)
         remarks.append(Remark("multipart", "", (k,), text, polygons[k]))
     return remarks + _repeated_vertices(polygons, lang)
 
@@ -50,7 +51,7 @@ def _repeated_vertices(polygons: Geometries, lang: Lang) -> list[Remark]:
     remarks = []
     for k in np.unique(owner[same]):
         at = same[owner[same] == k]
-        text = pick(lang, f"{len(at)} 个重复顶点", f"{len(at)} repeated vertices")
+        text = tr("{n} repeated {n:vertex|vertices}", lang=lang, n=len(at))
         place = shapely.multipoints(xy[at])
         remarks.append(Remark("duplicate-vertex", "", (int(k),), text, place))
     return remarks
@@ -60,15 +61,15 @@ def code_remarks(codes: pd.Series[Any], polygons: Geometries, lang: Lang) -> lis
     """Find codes that are missing or stand twice."""
     text = codes.astype("string").str.strip()
     blank = (text.isna() | (text == "")).to_numpy()
-    missing = pick(lang, "没有编码", "has no code")
+    missing = tr("has no code", lang=lang)
     remarks = [
         Remark("code-missing", "", (int(k),), missing, polygons[k]) for k in np.flatnonzero(blank)
     ]
     places = pd.Series(np.arange(len(text)))[~blank]
     for code, rows in places.groupby(text.to_numpy()[~blank], sort=True):
         if len(rows) > 1:
-            note = pick(
-                lang, f"编码 {code} 出现 {len(rows)} 次", f"code {code} stands {len(rows)} times"
+            note = tr(
+                "code {code} stands {rows} {rows:time|times}", lang=lang, code=code, rows=len(rows)
             )
             cells = tuple(map(int, rows))
             shape = shapely.geometrycollections(list(polygons[list(cells)]))
@@ -83,7 +84,7 @@ def parent_remarks(
     remarks = []
     for k in map(int, np.flatnonzero(place < 0)):
         name = "" if pd.isna(parent_of[k]) else str(parent_of[k])
-        note = pick(lang, f"没有上级 {name!r}", f"there is no parent {name!r}")
+        note = tr("there is no parent {name!r}", lang=lang, name=name)
         remarks.append(Remark("parent-unknown", "", (k,), note, polygons[k]))
     return remarks
 
@@ -112,15 +113,17 @@ def household_remarks(
     inside = whole & (numbers >= low) & (numbers <= high)
     remarks = []
     for k in map(int, np.flatnonzero(np.where(held, ~inside, ~whole & ~bare))):
-        homes = f"{numbers[k]:,.0f}"
-        zh, en = f"{homes} 户，不在 {low}–{high} 之间", f"{homes} households, not {low}–{high}"
         if bare[k]:
-            zh, en = "没有户数", "has no count"
+            note = tr("has no count", lang=lang)
         elif not whole[k]:
             given = repr(counts.iloc[k]) if np.isnan(numbers[k]) else f"{numbers[k]:.12g}"
-            zh, en = f"户数 {given} 不是非负整数", f"{given} is no count"
+            note = tr("{given} is no count", lang=lang, given=given)
+        else:
+            note = tr(
+                "{homes:,.0f} {homes:household|households}, not {low}–{high}",
+                lang=lang, homes=numbers[k], low=low, high=high,
+            )  # fmt: skip
         qualifier = "recorded" if recorded[k] and whole[k] else ""
-        note = pick(lang, zh, en)
         remarks.append(Remark("households-out-of-range", qualifier, (k,), note, polygons[k]))
     return remarks
 

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from gridmap._checks import check_choice, label
 from gridmap.coverage.checks import Remark
-from gridmap.coverage.defect_names import KINDS, NOTES, Lang, pick
+from gridmap.coverage.defect_names import KINDS, NOTES
 from gridmap.coverage.edges import Geometries, Rings, rings_of
 from gridmap.coverage.geometry_defects import Faults, in_metres, resolution
 from gridmap.coverage.overlay import outline_of
 from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, polygons_of
 from gridmap.errors import InputError
+from gridmap.language import Lang, tr
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def subject_of(
     """Gather what is validated; what is worth knowing about it is added to the notes."""
     polygons = polygons_of("cells", cells)
     if len(polygons) and shapely.has_z(polygons).any():
-        notes.append(pick(lang, "高程（Z）未使用", "heights (Z) were not used"))
+        notes.append(tr("heights (Z) were not used", lang=lang))
     outline = _outline(cells, boundary, exclude, lang, notes)
     names = list(range(len(polygons)))
     if code is not None:
@@ -63,11 +64,10 @@ def _outline(
     if isinstance(boundary, str):
         check_choice("boundary", boundary, ("outline",))
         notes.append(
-            pick(
-                lang,
-                "边界由网格自身的外轮廓推得：外缘缺失的网格无法发现",
-                "the boundary was derived from the cells' own outline: "
-                "a cell missing at the rim leaves no trace",
+            tr(
+                "the boundary was derived from the cells' own outline: a cell missing at the "
+                "rim leaves no trace",
+                lang=lang,
             )
         )
         return outline_of(cells, exclude)
@@ -75,10 +75,9 @@ def _outline(
     rows = getattr(boundary, "geometry", None)
     if rows is not None and len(rows) > 1 and not shapely.coverage_is_valid(rows.to_numpy()):
         notes.append(
-            pick(
-                lang,
-                "边界图层各部分互不吻合，已合并",
+            tr(
                 "the parts of the boundary layer do not match each other; they were dissolved",
+                lang=lang,
             )
         )
     if outline is not None:
@@ -91,7 +90,10 @@ def column_of(frame: Any, name: str, argument: str) -> pd.Series[Any]:
     if name not in getattr(frame, "columns", ()):
         has = ", ".join(map(str, getattr(frame, "columns", ()))) or "none"
         raise InputError(
-            f"`{argument}` names the column {name!r}, which the cells lack; has {has}."
+            "`{argument}` names the column {name!r}, which the cells lack; has {has}.",
+            argument=argument,
+            name=name,
+            has=has,
         )
     return cast("pd.Series[Any]", frame[name])
 
@@ -101,26 +103,24 @@ def crs_remarks(cells: Any, boundary: Any, parents: Any, lang: Lang) -> list[Rem
     remarks = []
     crs = getattr(cells, "crs", None)
     if crs is None and hasattr(cells, "crs"):
-        note = pick(
-            lang,
-            "网格没有坐标系：请用 --crs 或 set_crs 声明",
-            "the cells have no CRS: declare it with --crs or set_crs",
-        )
+        note = tr("the cells have no CRS: declare it with --crs or set_crs", lang=lang)
         remarks.append(Remark("crs-missing", "", (), note, None))
     for name, other in (("boundary", boundary), ("parents", parents)):
         theirs = getattr(other, "crs", None)
         if crs is not None and theirs is not None and crs != theirs:
-            note = pick(
-                lang,
-                f"网格为 {label(crs)}，{name} 为 {label(theirs)}：请先转换其一",
-                f"cells are in {label(crs)}, {name} in {label(theirs)}: transform one of them",
+            note = tr(
+                "cells are in {crs}, {name} in {theirs}: transform one of them",
+                lang=lang,
+                crs=label(crs),
+                name=name,
+                theirs=label(theirs),
             )
             remarks.append(Remark("crs-mismatch", "", (), note, None))
     if crs is not None and crs.is_geographic:
-        note = pick(
-            lang,
-            f"{label(crs)} 为经纬度：按原坐标证明，按椭球量算",
-            f"{label(crs)} is in degrees: proved as given, measured on the ellipsoid",
+        note = tr(
+            "{crs} is in degrees: proved as given, measured on the ellipsoid",
+            lang=lang,
+            crs=label(crs),
         )
         remarks.append(Remark("crs-geographic", "", (), note, None))
     return remarks

@@ -385,8 +385,12 @@ def paired_edges(polygons: npt.NDArray[Any]) -> Sides:
     if (same & (up[1:] == up[:-1])).any() or (same[1:] & same[:-1]).any():
         where = int(np.flatnonzero(same & (up[1:] == up[:-1]))[0])
         raise CoverageError(
-            f"`polygons` at {cell[where] - 1} and {cell[where + 1] - 1} overlap: both lie on one "
-            f"side of the edge at ({ax[where]:.12g}, {ay[where]:.12g}). Prove the coverage first."
+            "`polygons` at {cell} and {cell_2} overlap: both lie on one side of the edge "
+            "at ({ax:.12g}, {ay:.12g}). Prove the coverage first.",
+            cell=cell[where] - 1,
+            cell_2=cell[where + 1] - 1,
+            ax=ax[where],
+            ay=ay[where],
         )
     first = np.flatnonzero(np.r_[True, ~same])
     left = np.add.reduceat(np.where(up, cell, 0), first).astype(np.int32)

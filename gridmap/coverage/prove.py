@@ -41,8 +41,11 @@ def polygons_of(name: str, data: Any) -> Geometries:
     wrong = np.flatnonzero(~np.isin(kinds, (-1, 3, 6)))
     if len(wrong):
         raise InputError(
-            f"`{name}` has a {array[wrong[0]].geom_type} at position {wrong[0]}; "
-            "polygons are needed. Select them, or polygonize the lines first."
+            "`{name}` has a {geom_type} at position {wrong}; polygons are needed. Select "
+            "them, or polygonize the lines first.",
+            name=name,
+            geom_type=array[wrong[0]].geom_type,
+            wrong=wrong[0],
         )
     return array
 
@@ -75,8 +78,10 @@ def check_area(outline: shapely.Geometry) -> None:
     if not shapely.is_valid(outline):
         reason, _, place = shapely.is_valid_reason(outline).rstrip("]").partition("[")
         raise InputError(
-            f"`boundary` is no area: {reason} at {place}. Mend it first; until then nothing can be "
-            "proved of what fills it."
+            "`boundary` is no area: {reason} at {place}. Mend it first; until then "
+            "nothing can be proved of what fills it.",
+            reason=reason,
+            place=place,
         )
 
 
@@ -89,14 +94,17 @@ def match_parents(
     if parent_of is None:
         if "parent" not in getattr(cells, "columns", ()):
             raise InputError(
-                "`parents` are given but not whose each cell is; hand in `parent_of`, or a column "
-                "`parent` (`--parent-column`)."
+                "`parents` are given but not whose each cell is; hand in `parent_of`, or a "
+                "column `parent` (`--parent-column`)."
             )
         parent_of = list(cells["parent"])
     count = len(polygons_of("cells", cells))
     if len(parent_of) != count:
         raise InputError(
-            f"`parent_of` has {len(parent_of)} names for {count} cells; give one for each."
+            "`parent_of` has {parent_of} {parent_of:name|names} for {count} "
+            "{count:cell|cells}; give one for each.",
+            parent_of=len(parent_of),
+            count=count,
         )
     where = {str(name): k for k, name in enumerate(names)}
     place = [where.get(str(name), -1) for name in parent_of]
@@ -110,8 +118,10 @@ def same_crs(cells: Any, *others: Any) -> None:
         theirs = getattr(other, "crs", None)
         if crs is not None and theirs is not None and crs != theirs:
             raise CRSError(
-                f"`cells` are in {crs.name} but the boundary or parents in {theirs.name}. "
-                "Transform one: `boundary.to_crs(cells.crs)`."
+                "`cells` are in {crs} but the boundary or parents in {theirs}. Transform one: "
+                "`boundary.to_crs(cells.crs)`.",
+                crs=crs.name,
+                theirs=theirs.name,
             )
 
 

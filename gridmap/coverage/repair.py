@@ -13,7 +13,6 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap._checks import check_choice
-from gridmap.coverage.defect_names import Lang, pick
 from gridmap.coverage.defect_table import column_of
 from gridmap.coverage.edges import Geometries, Index, directed_edges, ring_sums, rings_of
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
@@ -32,6 +31,7 @@ from gridmap.coverage.snapping import with_vertices
 from gridmap.coverage.t_junctions import Split, split
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
+from gridmap.language import Lang, tr
 
 ROUNDS = 4
 
@@ -309,9 +309,10 @@ def repair(
     if proof.verdict not in ("exact", "exact_with_t_junctions"):
         defects = validate(mended, outline, lang=lang)
         raise CoverageError(
-            f"`cells` could not be mended exactly: {sentence(defects, lang)} left. "
-            "Look at `.defects` and edit these places by hand.",
-            defects,
+            "`cells` could not be mended exactly: {found} left. Look at `.defects` and "
+            "edit these places by hand.",
+            found=sentence(defects, lang),
+            defects=defects,
         )
     log.attrs = {"verdict": proof.verdict, "proof": proof.as_dict()}
     return mended, log
@@ -344,8 +345,8 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
     outline = boundary_of(boundary)
     if outline is None:
         raise InputError(
-            "`boundary` is missing, so nothing says what the cells should fill. "
-            "Hand in the outline, or `outline` to derive it from the cells."
+            "`boundary` is missing, so nothing says what the cells should fill. Hand in "
+            "the outline, or `outline` to derive it from the cells."
         )
     check_area(outline)
     if exclude is not None:
@@ -378,8 +379,8 @@ def _rank(
         return np.asarray(np.nan_to_num(values, nan=-np.inf))
     if homes is None:
         raise InputError(
-            "`policy` is 'fewest-households' but the cells have no households; name the column "
-            "with `count` (`--count`)."
+            "`policy` is 'fewest-households' but the cells have no households; name the "
+            "column with `count` (`--count`)."
         )
     area = shapely.area(polygons_of("cells", cells))
     return np.asarray(np.divide(homes, area, out=np.zeros(len(homes)), where=area > 0))
@@ -393,9 +394,10 @@ def _refuse_nested(
     if len(inside):
         pair = ", ".join(map(str, inside["cells"].iloc[0]))
         raise CoverageError(
-            f"`cells` {pair} lie one inside the other, which `nested='refuse'` leaves to you. "
-            "Edit them, or choose 'punch' or 'absorb'.",
-            inside,
+            "`cells` {pair} lie one inside the other, which `nested='refuse'` leaves to "
+            "you. Edit them, or choose 'punch' or 'absorb'.",
+            pair=pair,
+            defects=inside,
         )
 
 
@@ -405,7 +407,7 @@ def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
     if len(lost) == 0:
         return
     name, homes = lost["cell"].iloc[0], lost["households_before"].iloc[0]
-    where = pick(lang, "没有位于边界内的图形", "no geometry inside the boundary")
+    where = tr("no geometry inside the boundary", lang=lang)
     table = {
         "id": [f"geom-empty-{k}" for k in range(len(lost))],
         "kind": "geom-empty",
@@ -419,7 +421,9 @@ def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
     defects = gpd.GeoDataFrame(table, geometry=[None] * len(lost))
     defects.attrs = {"verdict": "failed", "notes": [], "cells": len(log), "parents": 0}
     raise CoverageError(
-        f"Cell {name} has {homes:,.0f} households but no geometry inside the boundary; dropping "
-        "it would lose them. Draw it, or take the row out.",
-        defects,
+        "Cell {name} has {homes:,.0f} households but no geometry inside the boundary; "
+        "dropping it would lose them. Draw it, or take the row out.",
+        name=name,
+        homes=homes,
+        defects=defects,
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gridmap.coverage.defect_names import Lang, name_of, pick, qualified, square_metres
+from gridmap.coverage.defect_names import KINDS, name_of, qualified, square_metres
 from gridmap.coverage.defect_table import findings
+from gridmap.language import Lang, Message, joined, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -48,17 +49,20 @@ def summary(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
     for kind in wrong["kind"].unique():
         rows = wrong[wrong["kind"] == kind]
         area = rows["area_m2"].sum()
-        size = f" ({square_metres(area)})" if rows["area_m2"].notna().any() else ""
+        size = square_metres(area) if rows["area_m2"].notna().any() else ""
         count = len(rows)
         noun = name_of(kind, lang, count)
-        zh_size = size.replace(" (", "（").replace(")", "）")
-        texts.append(pick(lang, f"{count:,} 处{noun}{zh_size}", f"{count:,} {noun}{size}"))
+        texts.append(
+            tr("{n:,} {noun} ({size})", lang=lang, n=count, noun=noun, size=size)
+            if size
+            else tr("{n:,} {noun}", lang=lang, n=count, noun=noun)
+        )
     if not texts:
         edges = defects.attrs["proof"]["leftover"]
         if edges == 0:
-            return pick(lang, "未能证明", "not proved")
-        return pick(lang, f"{edges:,} 条边未能抵消", f"{edges:,} edges do not cancel")
-    return pick(lang, "、", ", ").join(texts)
+            return tr("not proved", lang=lang)
+        return tr("{n:,} {n:edge does|edges do} not cancel", lang=lang, n=edges)
+    return joined(texts, lang)
 
 
 def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -> str:
@@ -68,15 +72,15 @@ def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -
     lines += [defect_line(row, lang) for row in wrong.head(limit).itertuples()]
     if len(wrong) > limit:
         more = len(wrong) - limit
-        lines.append(pick(lang, f"  …另有 {more:,} 处", f"  ... and {more:,} more"))
+        lines.append(tr("  ... and {more:,} more", lang=lang, more=more))
     aside = defects[~defects.index.isin(wrong.index)]
     for kind, rows in aside.groupby("kind", sort=False):
         noun = name_of(str(kind), lang, len(rows))
-        text = pick(lang, f"附注：{len(rows):,} 处{noun}", f"note: {len(rows):,} {noun}")
+        text = tr("note: {rows:,} {noun}", lang=lang, rows=len(rows), noun=noun)
         if str(kind).startswith("crs-"):
-            text = pick(lang, "附注：", "note: ") + rows["note"].iloc[0]
+            text = tr("note: {note}", lang=lang, note=rows["note"].iloc[0])
         lines.append(text)
-    lines += [pick(lang, f"附注：{note}", f"note: {note}") for note in defects.attrs["notes"]]
+    lines += [tr("note: {note}", lang=lang, note=note) for note in defects.attrs["notes"]]
     return "\n".join(lines)
 
 
@@ -109,37 +113,33 @@ def exportable(defects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _praise(defects: gpd.GeoDataFrame, verdict: str, lang: Lang) -> str:
     cells, parents = defects.attrs["cells"], defects.attrs["parents"]
-    zh_where = f"{parents:,} 个社区" if parents else "边界"
-    en_where = (
-        f"{parents:,} communities" if parents > 1 else "1 community" if parents else "the boundary"
-    )
-    noun = "cell tiles" if cells == 1 else "cells tile"
+    where = Message("the boundary")
+    if parents:
+        where = Message("{n:,} {n:community|communities}", n=parents)
+    facts = {"cells": cells, "where": where, "found": summary(defects, lang)}
     if verdict == "within_tolerance":
-        width = defects.attrs["tolerance"]
-        return pick(
-            lang,
-            f"在 {width:g} 米容差内：{cells:,} 个网格铺满{zh_where}，{summary(defects, lang)}",
-            f"within a tolerance of {width:g} m: {cells:,} {noun} {en_where}, "
-            f"but for {summary(defects, lang)}",
+        said = Message(
+            "within a tolerance of {width:g} m: {cells:,} {cells:cell tiles|cells tile} {where}, "
+            "but for {found}"
         )
-    zh = f"无空白、无交叉：{cells:,} 个网格恰好铺满 {zh_where}".replace(" 边界", "边界")
-    en = f"no gaps, no overlaps: {cells:,} {noun} {en_where} exactly"
+        return said(width=defects.attrs["tolerance"], **facts).text(lang)
+    said = Message("no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {where} exactly")
     if verdict == "exact_with_t_junctions":
         count = int((defects["kind"] == "t-junction").sum())
-        zh += f"（{count:,} 处顶点未对齐）"
-        en += f" ({count:,} {name_of('t-junction', 'en', count)})"
-    return pick(lang, zh, en)
+        facts["junctions"] = KINDS["t-junction"](n=count)
+        said = Message(
+            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {where} exactly "
+            "({n:,} {junctions})",
+            n=count,
+        )
+    return said(**facts).text(lang)
 
 
 def _unprovable(defects: gpd.GeoDataFrame, lang: Lang) -> str:
     crs = defects[defects["kind"].isin(["crs-missing", "crs-mismatch"])]
     if len(crs):
-        return pick(lang, "无法证明：", "cannot be proved: ") + str(crs["note"].iloc[0])
-    return pick(
-        lang,
-        "无法证明：没有边界（--boundary 文件，或 outline）",
-        "cannot be proved: there is no boundary (--boundary FILE, or outline)",
-    )
+        return tr("cannot be proved: {note}", lang=lang, note=crs["note"].iloc[0])
+    return tr("cannot be proved: there is no boundary (--boundary FILE, or outline)", lang=lang)
 
 
 def defect_line(row: Any, lang: Lang) -> str:
@@ -150,14 +150,12 @@ def defect_line(row: Any, lang: Lang) -> str:
     if np.isfinite(row.area_m2):
         parts.append(square_metres(row.area_m2))
         width = f"{row.width_m:,.0f}" if row.width_m >= 1000 else f"{row.width_m:.3g}"
-        parts.append(pick(lang, f"宽 {width} 米", f"{width} m wide"))
+        parts.append(tr("{width} m wide", lang=lang, width=width))
     names = row.cells or row.neighbours
     if names:
-        word = pick(lang, "网格", "cell" if len(names) == 1 else "cells")
-        if not row.cells:
-            word = pick(lang, "相邻", "beside")
-        listed = pick(lang, "、", ", ").join(map(str, names[:6]))
-        parts.append(f"{word} {listed}" + pick(lang, " 等", " ...") * (len(names) > 6))
+        word = Message("{n:cell|cells} {listed}") if row.cells else Message("beside {listed}")
+        listed = Message("{listed} ..." if len(names) > 6 else "{listed}", listed=list(names[:6]))
+        parts.append(word(n=len(names), listed=listed).text(lang))
     if row.note:
         parts.append(row.note)
     if row.geometry is not None and not row.geometry.is_empty:

@@ -14,7 +14,6 @@ import shapely
 from gridmap._checks import check_band, check_choice
 from gridmap.coverage import checks
 from gridmap.coverage.checks import Remark, nesting_faults
-from gridmap.coverage.defect_names import Lang, pick
 from gridmap.coverage.defect_table import (
     Subject,
     as_frame,
@@ -32,6 +31,7 @@ from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.prove import Proof, Verdict, invalid_among, match_parents, polygons_of, prove
 from gridmap.coverage.t_junctions import split
 from gridmap.errors import InputError
+from gridmap.language import Lang, tr
 
 
 def qualified(
@@ -170,7 +170,9 @@ def validate(
     """
     check_choice("lang", lang, ("zh", "en"))
     if not tolerance >= 0:
-        raise InputError(f"`tolerance` is {tolerance}; give a width in metres, 0 or more.")
+        raise InputError(
+            "`tolerance` is {tolerance}; give a width in metres, 0 or more.", tolerance=tolerance
+        )
     notes: list[str] = []
     remarks = crs_remarks(cells, boundary, parents, lang)
     subject = subject_of(cells, boundary, exclude, code, lang, notes)
@@ -236,10 +238,9 @@ def _geometry_faults(
             return joined([]), None, nothing
         outline = outline_of(subject.polygons, subject.exclude)
     elif _disjoint(subject.polygons, outline):
-        note = pick(
-            subject.lang,
-            "网格与边界不在同一处：检查坐标系和文件",
+        note = tr(
             "cells and boundary lie in different places: check the CRS and the files",
+            lang=subject.lang,
         )
         remarks.append(Remark("extent-disjoint", "", (), note, outline))
         return joined([]), None, nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ from gridmap._checks import label
 from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridmap.crs.project import mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
+from gridmap.language import Lang, Message
 
 Floats = npt.NDArray[np.float64]
 Pair = tuple[Floats, Floats]
-Lang = Literal["zh", "en"]
 
 DATUMS = ("wgs84", "cgcs2000", "gcj02", "bd09")
 
@@ -128,7 +128,9 @@ def check_datum(datum: str) -> str:
     if key.startswith("epsg:"):
         return label(parse_crs(key.upper(), name="datum"))
     raise InputError(
-        f"`datum` is {datum!r}; write one of {', '.join(DATUMS)} or EPSG:n, as EPSG:4547."
+        "`datum` is {datum!r}; write one of {datums} or EPSG:n, as EPSG:4547.",
+        datum=datum,
+        datums=[*DATUMS],
     )
 
 
@@ -155,17 +157,22 @@ class DatumAlarm:
 
     def sentence(self, lang: Lang = "zh") -> str:
         """Return the alarm as one line with its cure."""
-        zh = f"按 {self.declared} 有 {self.outside:.1%} 的点落在辖区外；"
-        en = f"{self.outside:.1%} of the points lie outside the jurisdiction as {self.declared}, "
+        return self.message().text(lang)
+
+    def message(self) -> Message:
+        """Return the alarm, to be put into words."""
+        said = Message(
+            "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but "
+            "{then:.1%} would as {fits}. Find out which it is, then declare --datum {fits}."
+        )
         if self.fits == "swapped":
-            zh += f"两列坐标互换后只有 {self.outside_then:.1%}。请核对经纬度是否写反。"
-            en += f"but {self.outside_then:.1%} with x and y exchanged. Check the two columns."
-        else:
-            zh += f"若为 {self.fits} 则只有 {self.outside_then:.1%}。"
-            zh += f"请核实后用 --datum {self.fits} 声明。"
-            en += f"but {self.outside_then:.1%} would as {self.fits}. "
-            en += f"Find out which it is, then declare --datum {self.fits}."
-        return zh if lang == "zh" else en
+            said = Message(
+                "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but "
+                "{then:.1%} with x and y exchanged. Check the two columns."
+            )
+        return said(
+            outside=self.outside, declared=self.declared, fits=self.fits, then=self.outside_then
+        )
 
 
 def datum_alarm(
@@ -240,6 +247,8 @@ def _finite(x: npt.ArrayLike, y: npt.ArrayLike) -> Pair:
 def _refuse_projected(points: Any, key: str) -> None:
     if key in _UNSHIFT and points.crs is not None and points.crs.is_projected:
         raise InputError(
-            f"`points` is in {label(points.crs)}, but {key} positions are degrees. "
-            f"Hand in the longitudes and latitudes as delivered."
+            "`points` is in {crs}, but {key} {key:position is|positions are} degrees. "
+            "Hand in the longitudes and latitudes as delivered.",
+            crs=label(points.crs),
+            key=key,
         )

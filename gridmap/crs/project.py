@@ -79,7 +79,9 @@ def parse_crs(text: Any, *, name: str = "crs") -> pyproj.CRS:
         return pyproj.CRS.from_user_input(int(text) if str(text).isdigit() else text)
     except (ProjCRSError, OverflowError) as error:
         raise CRSError(
-            f"`{name}` is {text!r}, which names no CRS. Write EPSG:4547, WKT or a PROJ string."
+            "`{name}` is {text!r}, which names no CRS. Write EPSG:4547, WKT or a PROJ string.",
+            name=name,
+            text=text,
         ) from error
 
 
@@ -193,9 +195,11 @@ def _refuse_without_parameters(*systems: pyproj.CRS) -> None:
 
 def _no_parameters(crs: pyproj.CRS) -> CRSError:
     return CRSError(
-        f"{label(crs)} ({_frame(crs)}) cannot be transformed without parameters: a guess would be "
-        "off by tens of metres. Give a PROJ string with +towgs84=…, or have the data office "
-        "transform the file to CGCS2000."
+        "{crs} ({crs_2}) cannot be transformed without parameters: a guess would be "
+        "off by tens of metres. Give a PROJ string with +towgs84=…, or have the data "
+        "office transform the file to CGCS2000.",
+        crs=label(crs),
+        crs_2=_frame(crs),
     )
 
 
@@ -213,8 +217,12 @@ def _bounds_in_degrees(where: Any) -> tuple[float, float, float, float]:
         raise InputError("`where` is empty, so no CRS can be chosen. Give at least one geometry.")
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise InputError(
-            f"`where` spans {west:g}, {south:g}, {east:g}, {north:g}, which are no degrees. "
-            "Give (west, south, east, north) in longitude and latitude."
+            "`where` spans {west:g}, {south:g}, {east:g}, {north:g}, which are no "
+            "degrees. Give (west, south, east, north) in longitude and latitude.",
+            west=west,
+            south=south,
+            east=east,
+            north=north,
         )
     return west, south, east, north
 

@@ -315,8 +315,13 @@ def shaped_city(
     """
     if not 1 <= districts <= 10 or streets % districts or communities < 3 * streets:
         raise InputError(
-            f"{districts} districts, {streets} streets and {communities} communities do not fit: "
-            "give 1 to 10 districts, as many streets in each, and three communities a street."
+            "{districts} {districts:district|districts}, {streets} "
+            "{streets:street|streets} and {communities} {communities:community "
+            "does|communities do} not fit: give 1 to 10 districts, as many streets in "
+            "each, and three communities a street.",
+            districts=districts,
+            streets=streets,
+            communities=communities,
         )
     length = 1000 * float(np.sqrt(communities * households / HOUSEHOLDS_PER_KM2))
     plan = Plan(districts, streets // districts, float(households), communities)
@@ -325,7 +330,7 @@ def shaped_city(
 
 def _copy_of(extent: Extent, seed: int) -> ExampleCity:
     if isinstance(seed, bool) or int(seed) != seed or seed < 0:
-        raise InputError(f"`seed` is {seed!r}; give a whole number from 0, as 0.")
+        raise InputError("`seed` is {seed!r}; give a whole number from 0, as 0.", seed=seed)
     made = _make(int(seed), extent)
     return ExampleCity(**{name: frame.copy() for name, frame in vars(made).items()})
 

@@ -66,12 +66,14 @@ def adopt(
     for name, column in (("code", code), ("count", count)):
         if column is not None and column not in frame:
             raise InputError(
-                f"`{name}` names the column {column!r}, which the cells lack; "
-                f"they have {', '.join(map(str, frame.columns))}."
+                "`{name}` names the column {column!r}, which the cells lack; they have {columns}.",
+                name=name,
+                column=column,
+                columns=[*frame.columns],
             )
     for column in levels:
         if column not in frame:
-            raise InputError(f"The cells have no level column {column!r}.")
+            raise InputError("The cells have no level column {column!r}.", column=column)
     if code is not None:
         frame.index = pd.Index(frame[code].astype(str), name="code")
         frame = frame.drop(columns=code) if code not in levels else frame

@@ -46,7 +46,8 @@ def jurisdictions_of(
     frame.index = pd.Index(frame.index.astype(str), name="parent")
     if not frame.index.is_unique:
         raise InputError(
-            f"`jurisdictions` repeat the code {_repeated(frame.index)}; each stands once."
+            "`jurisdictions` repeat the code {index}; each stands once.",
+            index=_repeated(frame.index),
         )
     return frame
 
@@ -62,7 +63,11 @@ def labelled(
         differs = frame[level].to_numpy() != wanted if level in frame else np.zeros(len(frame))
         if differs.any():
             culprit = frame.index[differs.astype(bool)][0]
-            raise InputError(f"Cell {culprit} crosses `{level}`: its jurisdiction says otherwise.")
+            raise InputError(
+                "Cell {culprit} crosses `{level}`: its jurisdiction says otherwise.",
+                culprit=culprit,
+                level=level,
+            )
         frame[level] = wanted
     frame["name"] = frame.get("name", pd.Series(frame.index, frame.index))
     frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
@@ -82,12 +87,17 @@ def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     bare = frame.index.isna() | (frame.index.astype(str).str.strip() == "")
     if bare.any():
         raise InputError(
-            f"{bare.sum():,} of {len(frame):,} cells have no code, the first at position "
-            f"{bare.argmax()}. Give each a code of its own."
+            "{bare:,} of {frame:,} {frame:cell|cells} {bare:has|have} no code, the first "
+            "at position {argmax}. Give each a code of its own.",
+            bare=bare.sum(),
+            frame=len(frame),
+            argmax=bare.argmax(),
         )
     frame.index = pd.Index(frame.index.astype(str).str.strip(), name="code")
     if not frame.index.is_unique:
-        raise InputError(f"The code {_repeated(frame.index)} stands twice; codes must be unique.")
+        raise InputError(
+            "The code {index} stands twice; codes must be unique.", index=_repeated(frame.index)
+        )
     return frame
 
 
@@ -100,8 +110,10 @@ def _parents(frame: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame) -> pd.Ser
     unknown = ~parents.isin(jurisdictions.index)
     if unknown.any():
         raise InputError(
-            f"Cell {frame.index[unknown][0]} names the jurisdiction "
-            f"{parents[unknown].iloc[0]!r}, which is not among `jurisdictions`."
+            "Cell {index} {index:name|names} the jurisdiction {parents!r}, which is not "
+            "among `jurisdictions`.",
+            index=frame.index[unknown][0],
+            parents=parents[unknown].iloc[0],
         )
     return parents
 
@@ -115,8 +127,10 @@ def _households(frame: gpd.GeoDataFrame) -> pd.Series:
     if wrong.any():
         culprit = frame.index[wrong][0]
         raise InputError(
-            f"Cell {culprit} has {frame['households'][culprit]} households; "
-            "counts are whole numbers from 0."
+            "Cell {culprit} has {households} {households:household|households}; counts "
+            "are whole numbers from 0.",
+            culprit=culprit,
+            households=frame["households"][culprit],
         )
     return counts.astype(np.int64)
 
@@ -143,9 +157,10 @@ def proved(
     kinds = defects["kind"].value_counts()
     found = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or proof.verdict
     raise CoverageError(
-        f"The cells do not tile their boundary exactly: {found}. "
-        "See `.defects`, or mend them with `gridmap.repair` (--repair).",
-        defects,
+        "The cells do not tile their boundary exactly: {found}. See `.defects`, or "
+        "mend them with `gridmap.repair` (--repair).",
+        found=found,
+        defects=defects,
     )
 
 

@@ -210,7 +210,11 @@ class Grid:
             When the grid has no such level.
         """
         if level not in self._levels:
-            raise InputError(f"The grid has no level {level!r}; it has {', '.join(self._levels)}.")
+            raise InputError(
+                "The grid has no level {level!r}; it has {levels}.",
+                level=level,
+                levels=[*self._levels],
+            )
         path = list(self._levels[: self._levels.index(level) + 1])
         groups = self._cells.groupby(path, sort=True)
         table = groups.agg(
@@ -235,7 +239,7 @@ class Grid:
             When no cell has the code.
         """
         if code not in self._cells.index:
-            raise InputError(f"No cell has the code {code!r}.")
+            raise InputError("No cell has the code {code!r}.", code=code)
         cell = self._cells.loc[code]
         low, high = self.band
         units = self.units
@@ -323,8 +327,15 @@ def check_grid(name: str, grid: object, *others: object) -> None:
         return
     kind = type(grid).__name__
     if any(isinstance(other, Grid) for other in others):
-        raise InputError(f"`{name}` is a {kind}, and the Grid stands elsewhere. Swap the two.")
+        raise InputError(
+            "`{name}` is a {kind}, and the Grid stands elsewhere. Swap the two.",
+            name=name,
+            kind=kind,
+        )
     raise InputError(
-        f"`{name}` is a {kind}, not a Grid. Read a grid file with gridmap.read_grid(path), or make "
-        "one of cells with gridmap.adopt(cells, boundary)."
+        "`{name}` is a {kind}, not a Grid. Read a grid file with "
+        "gridmap.read_grid(path), or make one of cells with gridmap.adopt(cells, "
+        "boundary).",
+        name=name,
+        kind=kind,
     )

@@ -17,6 +17,7 @@ from gridmap.hotspot_analysis.cube import by_period, exposure_of, stack
 from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, base_of, score
 from gridmap.hotspot_analysis.rates import smoothed
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
+from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -127,12 +128,16 @@ def accuracy(
     cubes, periods, undated = by_period(maps)
     if not isinstance(hold_out, int | np.integer) or not 1 <= hold_out < len(periods):
         raise InputError(
-            f"`hold_out` is {hold_out!r} of {len(periods)} periods. Hold out at least one and "
-            "leave at least one."
+            "`hold_out` is {hold_out!r} of {periods} {periods:period|periods}. Hold out "
+            "at least one and leave at least one.",
+            hold_out=hold_out,
+            periods=len(periods),
         )
     asked = np.asarray(shares, dtype=float)
     if asked.size == 0 or not ((asked > 0) & (asked <= 1)).all():
-        raise InputError(f"`shares` is {list(shares)}; give shares above 0 and up to 1.")
+        raise InputError(
+            "`shares` is {shares}; give shares above 0 and up to 1.", shares=list(shares)
+        )
     base = base_of(grid, exposure)
     size, size_name = exposure_of(grid, of)
     keep = base.keep[size[base.keep] > 0]
@@ -170,11 +175,13 @@ def _held(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     before, after = counts[:, :-hold_out].sum(axis=1), counts[:, -hold_out:].sum(axis=1)
     if not after.sum() or not before.sum():
-        what = "" if key is None else f" of {key!r}"
+        what = "" if key is None else Message(" of {key!r}", key=key)
+        when = Message("held out" if before.sum() else "before those held out")
         raise InputError(
-            f"`table` has no incidents{what} in the periods "
-            f"{'held out' if before.sum() else 'before those held out'}, in cells with a "
-            "denominator: there is nothing to compare."
+            "`table` has no incidents{what} in the periods {when}, in cells with a "
+            "denominator: there is nothing to compare.",
+            what=what,
+            when=when,
         )
     return before, after
 

@@ -87,8 +87,9 @@ def stack(table: pd.DataFrame, grid: Grid) -> Stack:
     if (row < 0).any():
         code = index.get_level_values(0)[row < 0][0]
         raise InputError(
-            f"`table` counts for the code {code!r}, which is no cell of `grid`. "
-            "Tally and grid must belong together: tally again with this grid."
+            "`table` counts for the code {code!r}, which is no cell of `grid`. Tally and "
+            "grid must belong together: tally again with this grid.",
+            code=code,
         )
     column, maps = _maps(index)
     # an empty tally is still one map, on which nothing was reported
@@ -139,24 +140,31 @@ def exposure_of(
         name, values = exposure, cells[exposure]
     else:
         raise InputError(
-            f"`exposure` is {exposure!r}, but `grid.cells` has no such column. Use 'households', "
-            "'area_m2', another column of `grid.cells`, or a Series by code."
+            "`exposure` is {exposure!r}, but `grid.cells` has no such column. Use "
+            "'households', 'area_m2', another column of `grid.cells`, or a Series by code.",
+            exposure=exposure,
         )
     if not pd.api.types.is_numeric_dtype(values.dtype):
         # a code of digits only is a name, not an amount
         raise InputError(
-            f"`exposure` {name!r} holds no amounts. Name a numeric column, as 'households', or "
-            "turn it into numbers: `pd.to_numeric`."
+            "`exposure` {name!r} holds no amounts. Name a numeric column, as "
+            "'households', or turn it into numbers: `pd.to_numeric`.",
+            name=name,
         )
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if (numbers < 0).any():
         code = cells.index[int(np.argmax(numbers < 0))]
-        raise InputError(f"`exposure` {name!r} is negative in cell {code}. Give 0 or more.")
+        raise InputError(
+            "`exposure` {name!r} is negative in cell {code}. Give 0 or more.", name=name, code=code
+        )
     numbers = np.where(np.isfinite(numbers), numbers, 0.0)
     some = numbers[numbers > 0]
     if len(some) and some.max() > _WIDEST * some.min():
         raise InputError(
-            f"`exposure` {name!r} runs from {some.min():g} to {some.max():g}. Bring it to one unit."
+            "`exposure` {name!r} runs from {some:g} to {some_2:g}. Bring it to one unit.",
+            name=name,
+            some=some.min(),
+            some_2=some.max(),
         )
     return numbers, name
 
@@ -193,7 +201,8 @@ def by_period(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]
     periods = _all_periods(when[dated])
     if len(periods) < 2:
         raise InputError(
-            f"`table` has {len(periods)} period(s), which is no history. Give at least two."
+            "`table` has {periods} period(s), which is no history. Give at least two.",
+            periods=len(periods),
         )
     step = periods.get_indexer(when)
     if maps.maps.nlevels == 1:
@@ -215,17 +224,22 @@ def _counts(column: pd.Series) -> NDArray[np.int64]:
     try:
         numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise InputError(f"`table` column `incidents` does not hold numbers: {error}.") from error
+        raise InputError(
+            "`table` column `incidents` does not hold numbers: {error}.", error=error
+        ) from error
     if not np.isfinite(numbers).all():
         raise InputError(
             "`table` column `incidents` has gaps. A cell without incidents counts 0: `fillna(0)`."
         )
     if (numbers < 0).any():
         raise InputError(
-            f"`table` counts {numbers.min():g} incidents in a cell. Counts are 0 or more."
+            "`table` counts {numbers:g} incidents in a cell. Counts are 0 or more.",
+            numbers=numbers.min(),
         )
     if len(numbers) and numbers.max() > _MOST:
-        raise InputError(f"`table` counts {numbers.max():g} incidents in a cell. Mend the count.")
+        raise InputError(
+            "`table` counts {numbers:g} incidents in a cell. Mend the count.", numbers=numbers.max()
+        )
     whole: NDArray[np.int64] = numbers.astype(np.int64)
     if (whole != numbers).any():
         raise InputError(

@@ -215,8 +215,11 @@ def density(
     shape = (int(np.ceil((north - south) / pixel)) or 1, int(np.ceil((east - west) / pixel)) or 1)
     if shape[0] * shape[1] > _MOST_PIXELS:
         raise InputError(
-            f"`pixel` {pixel:g} m makes a raster of {shape[0]:,} × {shape[1]:,}. Give a larger "
-            "`pixel` or `bandwidth`."
+            "`pixel` {pixel:g} m makes a raster of {shape:,} × {shape_2:,}. Give a larger "
+            "`pixel` or `bandwidth`.",
+            pixel=pixel,
+            shape=shape[0],
+            shape_2=shape[1],
         )
     raster = {"west": west, "north": north, "pixel": pixel, "shape": shape}
     index = CoverageIndex(grid.cells.geometry.to_numpy())
@@ -307,10 +310,14 @@ def _positions(
 
 def _check_lengths(bandwidth: float, pixel: float | None) -> float:
     if not (np.isfinite(bandwidth) and bandwidth > 0):
-        raise InputError(f"`bandwidth` is {bandwidth}; give metres above 0, as 250.")
+        raise InputError(
+            "`bandwidth` is {bandwidth}; give metres above 0, as 250.", bandwidth=bandwidth
+        )
     side = bandwidth / _PIXELS_A_BANDWIDTH if pixel is None else pixel
     if not 0 < side <= bandwidth / 2:
         raise InputError(
-            f"`pixel` is {side:g} m for a bandwidth of {bandwidth:g} m; give at most half of it."
+            "`pixel` is {side:g} m for a bandwidth of {bandwidth:g} m; give at most half of it.",
+            side=side,
+            bandwidth=bandwidth,
         )
     return side

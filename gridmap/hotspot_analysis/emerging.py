@@ -286,7 +286,9 @@ def emerging(
     maps = stack(table, grid)
     cubes, periods, undated = by_period(maps)
     if not isinstance(back, int | np.integer) or back < 0:
-        raise InputError(f"`back` is {back!r}; give a whole number of periods, 0 or more.")
+        raise InputError(
+            "`back` is {back!r}; give a whole number of periods, 0 or more.", back=back
+        )
     base = base_of(grid, exposure)
     keep = base.keep
     between = weights_between(weights, grid.contiguity, grid.cells.index)

@@ -264,7 +264,9 @@ def hotspots(
     check_choice("family", family, ("map", "table"))
     check_choice("correction", correction, multiple_testing.CORRECTIONS)
     if curb is not None and not curb > 0:
-        raise InputError(f"`curb` is {curb}; give standard deviations above 0, as 4, or None.")
+        raise InputError(
+            "`curb` is {curb}; give standard deviations above 0, as 4, or None.", curb=curb
+        )
     maps = stack(table, grid)
     base = base_of(grid, exposure)
     keep = base.keep
@@ -383,8 +385,13 @@ def _result(
 def _check_permutations(cells: int, permutations: int) -> None:
     if cells > MOST_CELLS_PERMUTED:
         raise InputError(
-            f"`p` is 'permutation' for {cells} cells, where the smallest p it can give is too "
-            f"large to survive the correction. Use 'skew', or at most {MOST_CELLS_PERMUTED} cells."
+            "`p` is 'permutation' for {cells} {cells:cell|cells}, where the smallest p it "
+            "can give is too large to survive the correction. Use 'skew', or at most "
+            "{most_cells_permuted} {most_cells_permuted:cell|cells}.",
+            cells=cells,
+            most_cells_permuted=MOST_CELLS_PERMUTED,
         )
     if permutations < 99:
-        raise InputError(f"`permutations` is {permutations}; give 99 or more, as 9999.")
+        raise InputError(
+            "`permutations` is {permutations}; give 99 or more, as 9999.", permutations=permutations
+        )

@@ -194,7 +194,10 @@ def rates(
     1    b          3       6.0    0.5   5.0
     """
     if not 0 < confidence < 1:
-        raise InputError(f"`confidence` is {confidence}; give a share between 0 and 1, as 0.95.")
+        raise InputError(
+            "`confidence` is {confidence}; give a share between 0 and 1, as 0.95.",
+            confidence=confidence,
+        )
     check_choice("smooth", smooth, ("all", "neighbours"))
     maps = stack(table, grid)
     base, name = exposure_of(grid, exposure)

@@ -156,8 +156,12 @@ def weights_between(
     matrix = sparse.csr_array(weights, dtype=float)
     if matrix.shape != (len(order), len(order)):
         raise InputError(
-            f"`weights` is {matrix.shape[0]} × {matrix.shape[1]}, but the grid has {len(order)} "
-            "cells. Give one row and one column a cell, in the order of `grid.cells`."
+            "`weights` is {shape} × {shape_2}, but the grid has {order} "
+            "{order:cell|cells}. Give one row and one column a cell, in the order of "
+            "`grid.cells`.",
+            shape=matrix.shape[0],
+            shape_2=matrix.shape[1],
+            order=len(order),
         )
     if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
         raise InputError(

@@ -85,7 +85,9 @@ def assign(
     """
     check_grid("grid", grid, points)
     if max_distance is not None and not max_distance >= 0:
-        raise InputError(f"`max_distance` is {max_distance}; give metres from 0.")
+        raise InputError(
+            "`max_distance` is {max_distance}; give metres from 0.", max_distance=max_distance
+        )
     if hasattr(points, "map_partitions"):
         from gridmap.incidents.dask import assign_partitions
 
@@ -102,4 +104,4 @@ def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)
     if doubt is not None:
-        warnings.warn(UnassignedWarning(doubt.sentence("en"), doubt.sentence("zh")), stacklevel=3)
+        warnings.warn(UnassignedWarning(doubt.message()), stacklevel=3)

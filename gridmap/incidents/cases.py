@@ -12,21 +12,20 @@ from gridmap._checks import check_table
 from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import wall_times
+from gridmap.language import Lang, Message
 from gridmap.vocabulary import Kind, Vocabulary, fold, shipped_rows, vocabulary
 
-Lang = Literal["zh", "en"]
-
 COUNTS = {
-    "reported": ("上报", "reported"),
-    "accepted": ("立案", "accepted"),
-    "required": ("应结案", "due for closing"),
-    "deferred": ("缓办", "deferred"),
-    "closed": ("结案", "closed"),
-    "on_time": ("按期结案", "closed on time"),
-    "reworked": ("返工", "reworked"),
-    "self_handled": ("自行处理", "handled by the cell itself"),
-    "escalated": ("提级处理", "passed up a level"),
-    "public": ("公众举报", "reported by the public"),
+    "reported": Message("reported"),
+    "accepted": Message("accepted", context="cases"),
+    "required": Message("due for closing"),
+    "deferred": Message("deferred"),
+    "closed": Message("closed"),
+    "on_time": Message("closed on time"),
+    "reworked": Message("reworked"),
+    "self_handled": Message("handled by the cell itself"),
+    "escalated": Message("passed up a level"),
+    "public": Message("reported by the public"),
 }
 
 _DAY, _TICK = pd.Timedelta(days=1), pd.Timedelta("1us")
@@ -144,7 +143,7 @@ def funnel(
         cases = [int((reached >= float(row["order"])).sum()) for row in rows.values()]
     else:
         if of not in incidents:
-            raise InputError(f"`incidents` has no column `{of}`.")
+            raise InputError("`incidents` has no column `{of}`.", of=of)
         reached = levels_of(incidents["handling_level"])
         seen = {level: int((reached == int(row["order"])).sum()) for level, row in levels().items()}
         rows = {level: row for level, row in levels().items() if level != "city" or seen[level]}
@@ -187,7 +186,7 @@ def usual_levels(
     for name, frame, columns in (("incidents", incidents, [by]), ("table", rows, [by, "level"])):
         lacking = [column for column in columns if column not in frame]
         if lacking:
-            raise InputError(f"`{name}` has no column `{lacking[0]}`.")
+            raise InputError("`{name}` has no column `{lacking}`.", name=name, lacking=lacking[0])
     order = levels_of(rows["level"]).set_axis(rows[by])
     return incidents[by].map(order[~order.index.duplicated()].to_dict()).astype("Int64")
 
@@ -243,8 +242,9 @@ def status_of(incidents: pd.DataFrame) -> pd.Series:
         raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
     if "nearest_code" in incidents and isinstance(incidents["status"].dtype, pd.CategoricalDtype):
         raise InputError(
-            "`incidents` comes from `assign`, whose `status` tells where a case lies, and had none "
-            "of its own. Name the column that tells the stage `status`, and assign again."
+            "`incidents` comes from `assign`, whose `status` tells where a case lies, and "
+            "had none of its own. Name the column that tells the stage `status`, and "
+            "assign again."
         )
     return incidents["status"]
 

@@ -107,15 +107,20 @@ def assign_on_cluster(
             error
         )
     if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
-        raise InputError(f"`{source}` is no Parquet file or folder; a cluster reads Parquet only.")
+        raise InputError(
+            "`{source}` is no Parquet file or folder; a cluster reads Parquet only.", source=source
+        )
     if x is None and geometry_of(ParquetFile(Path(source)).schema) is not None:
         raise InputError(
-            f"`{source}` holds points as geometry; a cluster reads columns. Write x and y too."
+            "`{source}` holds points as geometry; a cluster reads columns. Write x and y too.",
+            source=source,
         )
     try:
         client = Client(address, timeout=timeout)
     except (OSError, ValueError) as error:
-        raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
+        raise InputError(
+            "No Dask scheduler answers at {address} ({error}).", address=address, error=error
+        ) from error
     partial_target = target.with_name(f".gridmap-{target.name}")
     with client:
         frame = dd.read_parquet(

@@ -13,6 +13,7 @@ from rtree.index import Index
 
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import check_above_zero, in_metres, in_seconds, kinds
+from gridmap.language import Message
 
 HOUR = 3_600.0
 
@@ -151,13 +152,17 @@ def _result(
         "duplicates": count,
         "problems": problems,
         "unusable": unusable,
-        "sentence": {
-            "zh": f"{len(result):,} 件上报中 {count:,} 件为重复上报（{metres:g} 米、{hours:g} "
-            f"小时之内同类），共 {problems:,} 个问题；{unusable:,} 件无时间或坐标，未比较。",
-            "en": f"{count:,} of {len(result):,} reports repeat another (within {metres:g} m and "
-            f"{hours:g} h, same kind): {problems:,} problems; {unusable:,} without time or "
-            "position not compared.",
-        },
+        "sentence": Message(
+            "{count:,} of {result:,} {result:report|reports} {count:repeats|repeat} "
+            "another (within {metres:g} m and {hours:g} h, same kind): {problems:,} "
+            "problems; {unusable:,} without time or position not compared.",
+            count=count,
+            result=len(result),
+            metres=metres,
+            hours=hours,
+            problems=problems,
+            unusable=unusable,
+        ).both(),
     }
     return result
 

@@ -11,9 +11,10 @@ import pandas as pd
 from scipy.special import pdtr
 
 from gridmap.errors import InputError
-from gridmap.incidents.cases import COUNTS, Lang, count_cases
+from gridmap.incidents.cases import COUNTS, count_cases
 from gridmap.incidents.space_time import wall_times
 from gridmap.intervals import wilson
+from gridmap.language import Lang
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,12 @@ def rates(
         over = _evaluated(formula.numerator, counts) > _evaluated(formula.denominator, counts)
         if over.any():
             raise InputError(
-                f"`counts` has more in {formula.numerator} than in {formula.denominator} for "
-                f"{counts.index[over.argmax()]!r}, so that they are not of the same cases. Count "
-                "both among the cases reported in the period."
+                "`counts` has more in {numerator} than in {denominator} for {index!r}, so "
+                "that they are not of the same cases. Count both among the cases reported in "
+                "the period.",
+                numerator=formula.numerator,
+                denominator=formula.denominator,
+                index=counts.index[over.argmax()],
             )
     keys = [counts.index.get_level_values(k) for k in range(counts.index.nlevels)]
     named = [pd.Series(key, counts.index, name=key.name) for key in keys]
@@ -269,7 +273,9 @@ def _group(incidents: pd.DataFrame, column: str) -> pd.Series:
     if column == "month" and column not in incidents and "time" in incidents:
         return wall_times(incidents["time"]).dt.to_period("M").rename("month")
     if column not in incidents:
-        raise InputError(f"`by` names the column {column!r}, which `incidents` lacks.")
+        raise InputError(
+            "`by` names the column {column!r}, which `incidents` lacks.", column=column
+        )
     return incidents[column]
 
 
@@ -280,7 +286,9 @@ def _terms(expression: str) -> list[tuple[int, str]]:
     for sign, name in terms:
         if sign not in "+-" or name not in COUNTS:
             raise InputError(
-                f"The formula {expression!r} is no sum of {', '.join(COUNTS)} with + and -."
+                "The formula {expression!r} is no sum of {counts} with + and -.",
+                expression=expression,
+                counts=[*COUNTS],
             )
     return [(1 if sign == "+" else -1, name) for sign, name in terms]
 
@@ -293,6 +301,6 @@ def _evaluated(expression: str, counts: pd.DataFrame) -> pd.Series:
 
 
 def _worded(expression: str, lang: Lang) -> str:
-    column = 0 if lang == "zh" else 1
-    text = " ".join(f"{'-' if s < 0 else '+'} {COUNTS[n][column]}" for s, n in _terms(expression))
+    terms = ((sign, COUNTS[name].text(lang)) for sign, name in _terms(expression))
+    text = " ".join(f"{'-' if sign < 0 else '+'} {name}" for sign, name in terms)
     return text.removeprefix("+ ")

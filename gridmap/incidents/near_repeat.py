@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from gridmap._checks import Progress
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import DAY, in_metres, in_seconds
+from gridmap.language import Message
 
 _MOST_PAIRS = 20_000_000
 
@@ -65,7 +66,9 @@ def near_repeat(
     """
     far, long = _bands("metres", metres), _bands("days", days)
     if permutations < 99:
-        raise InputError(f"`permutations` is {permutations}; give 99 or more, as 999.")
+        raise InputError(
+            "`permutations` is {permutations}; give 99 or more, as 999.", permutations=permutations
+        )
     x, y = in_metres(incidents)
     when = in_seconds(incidents, "time") / DAY
     usable = np.isfinite(x) & np.isfinite(when)
@@ -96,7 +99,11 @@ def near_repeat(
 def _bands(name: str, ends: Sequence[float]) -> NDArray[np.float64]:
     bands = np.asarray(ends, dtype=float)
     if bands.size == 0 or not np.isfinite(bands).all() or (np.diff(bands, prepend=0.0) <= 0).any():
-        raise InputError(f"`{name}` is {list(ends)}; give ends of bands that ascend from above 0.")
+        raise InputError(
+            "`{name}` is {ends}; give ends of bands that ascend from above 0.",
+            name=name,
+            ends=list(ends),
+        )
     return bands
 
 
@@ -110,8 +117,10 @@ def _close_pairs(
     count = (int(tree.count_neighbors(tree, far[-1])) - len(places)) // 2
     if count > _MOST_PAIRS:
         raise InputError(
-            f"`metres` reaches to {far[-1]:g}, within which lie {count:,} pairs. Give shorter "
-            "distances, or fewer incidents."
+            "`metres` reaches to {far:g}, within which lie {count:,} {count:pair|pairs}. "
+            "Give shorter distances, or fewer incidents.",
+            far=far[-1],
+            count=count,
         )
     pairs = tree.query_pairs(far[-1], output_type="ndarray")
     i, j = pairs[:, 0], pairs[:, 1]
@@ -164,11 +173,15 @@ def _method(result: pd.DataFrame, used: int, unusable: int, permutations: int) -
         "permutations": permutations,
         "ratio": ratio,
         "p": float(first["p"]),
-        "sentence": {
-            "zh": f"{used:,} 件中，{metres:g} 米、{days:g} 天之内的案件对为期望的 {times} 倍"
-            f"（Knox，置换 {permutations} 次，p = {first['p']:.3g}）。",
-            "en": f"Among {used:,} incidents, pairs within {metres:g} m and {days:g} days are "
-            f"{times} times as many as expected (Knox, {permutations} permutations, "
-            f"p = {first['p']:.3g}).",
-        },
+        "sentence": Message(
+            "Among {used:,} {used:incident|incidents}, pairs within {metres:g} m and "
+            "{days:g} days are {times} {times:time|times} as many as expected (Knox, "
+            "{permutations} permutations, p = {p:.3g}).",
+            used=used,
+            metres=metres,
+            days=days,
+            times=times,
+            permutations=permutations,
+            p=first["p"],
+        ).both(),
     }

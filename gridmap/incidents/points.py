@@ -157,13 +157,15 @@ def numbers(values: pd.Series) -> Floats:
 def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
     if not isinstance(points, pd.DataFrame):
         raise InputError(
-            f"`points` is a {type(points).__name__}; hand in a GeoSeries, or a frame with "
-            "columns of coordinates."
+            "`points` is a {type}; hand in a GeoSeries, or a frame with columns of coordinates.",
+            type=type(points).__name__,
         )
     for name, column in (("x", x), ("y", y)):
         if column not in points:
             raise InputError(
-                f"`{name}` names the column {column!r}, which `points` lacks; "
-                f"it has {', '.join(map(str, points.columns)) or 'none'}."
+                "`{name}` names the column {column!r}, which `points` lacks; it has {columns}.",
+                name=name,
+                column=column,
+                columns=", ".join(map(str, points.columns)) or "none",
             )
     return numbers(points[x]), numbers(points[y])

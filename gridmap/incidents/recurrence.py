@@ -16,6 +16,7 @@ from gridmap.errors import InputError
 from gridmap.incidents.duplicates import labels_at
 from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
 from gridmap.intervals import wilson
+from gridmap.language import Message
 from gridmap.vocabulary import vocabulary
 
 
@@ -271,7 +272,9 @@ def _end(opened: NDArray[np.float64], until: pd.Timestamp | str | None) -> float
     try:
         return float(pd.Timestamp(until).timestamp())
     except ValueError as error:
-        raise InputError(f"`until` is {until!r}, which is no date: {error}.") from error
+        raise InputError(
+            "`until` is {until!r}, which is no date: {error}.", until=until, error=error
+        ) from error
 
 
 def _method(
@@ -288,7 +291,9 @@ def _method(
     until = str(pd.Timestamp(end, unit="s").date()) if np.isfinite(end) else None
     low, high = (float(bound) for bound in wilson(recurred, mature))
     known = mature > 0
-    span = f"{100 * low:.1f}–{100 * high:.1f}%" if known else ""
+    span: Message | str = ""
+    if known:
+        span = Message(" (95% interval {low:.1f}–{high:.1f}%)", low=100 * low, high=100 * high)
     unripe = int(valid.sum()) - mature
     return {
         "days": float(days),
@@ -303,13 +308,16 @@ def _method(
         "share_low": low if known else None,
         "share_high": high if known else None,
         "closed_before_reported": backwards,
-        "sentence": {
-            "zh": f"结案满 {days:g} 天的 {mature:,} 件中，{recurred:,} 件在 {days:g} 天内、"
-            f"{metres:g} 米内同类复发{f'（95% 区间 {span}）' if known else ''}；"
-            f"未满 {days:g} 天的 {unripe:,} 件不计；"
-            f"结案早于上报的 {backwards:,} 件不计。",
-            "en": f"{recurred:,} of {mature:,} closures with {days:g} days of follow-up came back "
-            f"within {days:g} days and {metres:g} m{f' (95% interval {span})' if known else ''}; "
-            f"{unripe:,} more recent and {backwards:,} closed before reported not counted.",
-        },
+        "sentence": Message(
+            "{recurred:,} of {mature:,} closures with {days:g} days of follow-up came "
+            "back within {days:g} days and {metres:g} m{span}; {unripe:,} more recent and "
+            "{backwards:,} closed before reported not counted.",
+            recurred=recurred,
+            mature=mature,
+            days=days,
+            metres=metres,
+            span=span,
+            unripe=unripe,
+            backwards=backwards,
+        ).both(),
     }

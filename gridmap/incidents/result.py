@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pyarrow as pa
 from gridmap.incidents.locator import Locator, Placement
 from gridmap.incidents.points import Positions, positions
 from gridmap.io.batches import geometry_of, marked
+from gridmap.language import Lang, Message
 
 STATUSES = ("outside", "inside", "boundary", "rim", "invalid")
 RESULT_COLUMNS = ("code", "status", "nearest_code", "distance_m")
@@ -98,16 +99,14 @@ def _own_columns(points: Any) -> pd.DataFrame | None:
     return own.rename(columns=renamed(own.columns))
 
 
-Lang = Literal["zh", "en"]
-
 NAMED = 20  # invalid records that are named
 _WORDS = {
-    "read": ("读入", "read"),
-    "inside": ("网格内", "inside"),
-    "boundary": ("共用边界", "boundary"),
-    "rim": ("外边界", "rim"),
-    "outside": ("辖区外", "outside"),
-    "invalid": ("坐标无效", "invalid"),
+    "read": Message("read"),
+    "inside": Message("inside", context="accounts"),
+    "boundary": Message("boundary"),
+    "rim": Message("rim"),
+    "outside": Message("outside"),
+    "invalid": Message("invalid"),
 }
 
 
@@ -140,18 +139,18 @@ class Accounts:
 
     def sentences(self, lang: Lang = "zh") -> list[str]:
         """Return the accounts, and what should be looked at, a line each."""
-        at = 0 if lang == "zh" else 1
-        parts = [f"{_WORDS[name][at]} {count:,}" for name, count in self.counts.items()]
+        parts = [f"{_WORDS[name].text(lang)} {n:,}" for name, n in self.counts.items()]
         lines = [f"{parts[0]} = {' + '.join(parts[1:])}"]
         if self.invalid_rows:
-            rows = ", ".join(f"{row:,}" for row in self.invalid_rows)
+            rows = [f"{row:,}" for row in self.invalid_rows]
             more = "…" if self.counts["invalid"] > len(self.invalid_rows) else ""
-            zh = f"坐标无效的记录（第几条）：{rows}{more}"
-            en = f"Invalid records, by number: {rows}{more}"
+            said = Message("Invalid records, by number: {rows}{more}")
             if self.broken:
-                zh += f"；其中 {self.broken:,} 条列数不对，原文已保留"
-                en += f"; {self.broken:,} of the invalid have a wrong number of fields, kept as is"
-            lines.append(zh if at == 0 else en)
+                said = Message(
+                    "Invalid records, by number: {rows}{more}; {n:,} of the invalid "
+                    "{n:has|have} a wrong number of fields, kept as is"
+                )
+            lines.append(said(rows=rows, more=more, n=self.broken).text(lang))
         if self.alarm is not None:
             lines.append(self.alarm.sentence(lang))
         return lines

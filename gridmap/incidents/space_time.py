@@ -51,8 +51,9 @@ def in_metres(
         crs = check_crs("incidents", incidents)
         if not crs.is_projected or abs(crs.axis_info[0].unit_conversion_factor - 1) > 1e-9:
             raise CRSError(
-                f"`incidents` is in {label(crs)}, which is not in metres. "
-                "Transform it: `incidents.to_crs(metric_crs(incidents))`."
+                "`incidents` is in {crs}, which is not in metres. Transform it: "
+                "`incidents.to_crs(metric_crs(incidents))`.",
+                crs=label(crs),
             )
         shapes = incidents.geometry.to_numpy()
         x, y = shapely.get_x(shapes), shapely.get_y(shapes)
@@ -83,10 +84,13 @@ def in_seconds(incidents: pd.DataFrame, column: str) -> NDArray[np.float64]:
         If there is no such column.
     """
     if column not in incidents:
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        raise (
+            InputError("No times were recognised in `incidents`; name the column: `--time COLUMN`.")
             if column == "time"
-            else f"`incidents` has no column `{column}`. Rename the one that has the time."
+            else InputError(
+                "`incidents` has no column `{column}`. Rename the one that has the time.",
+                column=column,
+            )
         )
     times = wall_times(incidents[column])
     seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
@@ -120,8 +124,9 @@ def wall_times(times: pd.Series) -> pd.Series:
             zones = {dt.UTC, None}
         if len(zones) > 1:
             raise InputError(
-                f"`{times.name}` mixes time zones. Bring all times to one, as by "
-                "`pd.to_datetime(times, utc=True).dt.tz_convert('Asia/Shanghai')`."
+                "`{times}` mixes time zones. Bring all times to one, as by "
+                "`pd.to_datetime(times, utc=True).dt.tz_convert('Asia/Shanghai')`.",
+                times=times.name,
             )
     return times.dt.tz_localize(None) if times.dt.tz is not None else times
 
@@ -144,8 +149,9 @@ def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:
     missing = [name for name in same if name not in incidents]
     if missing:
         raise InputError(
-            f"`same` names {missing[0]!r}, but `incidents` has no such column. "
-            "Name columns that make two reports the same kind."
+            "`same` names {missing!r}, but `incidents` has no such column. Name columns "
+            "that make two reports the same kind.",
+            missing=missing[0],
         )
     if not same:
         return np.zeros(len(incidents), np.int64)
@@ -183,7 +189,9 @@ def during(
     first = -np.inf if since is None else _day("since", since)
     end = np.inf if until is None else _day("until", until) + DAY
     if first >= end:
-        raise InputError(f"`since` {since} lies after `until` {until}. Swap them.")
+        raise InputError(
+            "`since` {since} lies after `until` {until}. Swap them.", since=since, until=until
+        )
     shown = incidents[(seconds >= first) & (seconds < end)]
     if len(incidents) and not len(shown):
         _refuse_empty_days(seconds)
@@ -271,15 +279,21 @@ which 2 hold anything. Mend the years, or keep the days that are meant (`--since
     filled = periods.nunique()
     if many > _MOST_PERIODS and filled < many / 10:
         raise InputError(
-            f"`time` runs from {first} to {last}: {many:,} periods by {unit}, of which {filled:,} "
-            "hold anything. Mend the years, or keep the days that are meant (`--since`, `--until`)."
+            "`time` runs from {first} to {last}: {many:,} {many:period|periods} by "
+            "{unit}, of which {filled:,} hold anything. Mend the years, or keep the days "
+            "that are meant (`--since`, `--until`).",
+            first=first,
+            last=last,
+            many=many,
+            unit=unit,
+            filled=filled,
         )
 
 
 def check_above_zero(name: str, value: float) -> float:
     """Refuse a length or span that is not above 0."""
     if not (np.isfinite(value) and value > 0):
-        raise InputError(f"`{name}` is {value}; give a number above 0.")
+        raise InputError("`{name}` is {value}; give a number above 0.", name=name, value=value)
     return float(value)
 
 
@@ -289,7 +303,7 @@ def _day(name: str, day: str) -> float:
     except ValueError:
         moment = pd.NaT
     if moment is pd.NaT:
-        raise InputError(f"`{name}` is {day!r}; give a day as 2026-03-01.")
+        raise InputError("`{name}` is {day!r}; give a day as 2026-03-01.", name=name, day=day)
     return float(moment.normalize().timestamp())
 
 
@@ -300,8 +314,10 @@ def _refuse_empty_days(seconds: NDArray[np.float64]) -> None:
         raise InputError("`incidents` have no readable time. Check the column `time`.")
     first, last = (pd.Timestamp(moment, unit="s").date() for moment in (known.min(), known.max()))
     raise InputError(
-        f"No incident is of the days asked for; they run from {first} to {last}. Change `since` "
-        "or `until`."
+        "No incident is of the days asked for; they run from {first} to {last}. "
+        "Change `since` or `until`.",
+        first=first,
+        last=last,
     )
 
 
@@ -313,6 +329,8 @@ def _refuse_degrees(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     spread = max(float(np.ptp(x)), float(np.ptp(y)))
     if small and 0 < spread < 5 and not (x == np.round(x)).all():
         raise InputError(
-            f"`incidents` columns `x` and `y` look like degrees ({x[0]:.4f}, {y[0]:.4f}). Give "
-            "metres: a GeoDataFrame `.to_crs(grid.crs)`."
+            "`incidents` columns `x` and `y` look like degrees ({x:.4f}, {y:.4f}). Give "
+            "metres: a GeoDataFrame `.to_crs(grid.crs)`.",
+            x=x[0],
+            y=y[0],
         )

@@ -87,7 +87,11 @@ def assign_file(
     """
     writer = write or WRITERS.get(target.suffix.lower())
     if writer is None:
-        raise InputError(f"`{target.name}` has no known extension. Use {', '.join(WRITERS)}.")
+        raise InputError(
+            "`{target}` has no known extension. Use {writers}.",
+            target=target.name,
+            writers=[*WRITERS],
+        )
     run = _Run(source, grid, x, y, datum, max_distance, progress)
     names = [(headings or {}).get(name, name) for name in RESULT_COLUMNS]
     own = renamed(source.schema.names, names, own_prefix)
@@ -182,9 +186,13 @@ class _Run:
         counts = self._accounts.counts
         if self._strange is not None and counts["invalid"] == counts["read"]:
             raise InputError(
-                f"None of the {counts['read']:,} incidents has a position: {self._names[0]!r} and "
-                f"{self._names[1]!r} hold text such as {self._strange!r}. Name the columns of the "
-                "coordinates with --x and --y."
+                "None of the {read:,} {read:incident|incidents} has a position: {names!r} and "
+                "{names_2!r} hold text such as {strange!r}. Name the columns of the "
+                "coordinates with --x and --y.",
+                read=counts["read"],
+                names=self._names[0],
+                names_2=self._names[1],
+                strange=self._strange,
             )
         if self._sample:
             x, y = np.concatenate(self._sample, axis=1)
@@ -236,8 +244,10 @@ def _position_columns(schema: pa.Schema, x: str | None, y: str | None) -> list[s
 def _column(schema: pa.Schema, name: str) -> str:
     if name not in schema.names:
         raise InputError(
-            f"The incidents have no column {name!r}; they have {', '.join(schema.names)}. "
-            "Name the columns of the coordinates with --x and --y."
+            "The incidents have no column {name!r}; they have {names}. Name the columns "
+            "of the coordinates with --x and --y.",
+            name=name,
+            names=[*schema.names],
         )
     return name
 

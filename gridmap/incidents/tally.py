@@ -14,6 +14,7 @@ from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.grid import check_grid
 from gridmap.incidents.space_time import check_span, wall_times
+from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -83,8 +84,9 @@ def tally(
         source = "time" if column in _PERIODS and column not in placed else column
         if source not in placed:
             raise InputError(
-                f"`by` needs the column {source!r}, which `placed` lacks; "
-                f"it has {', '.join(map(str, placed.columns))}."
+                "`by` needs the column {source!r}, which `placed` lacks; it has {columns}.",
+                source=source,
+                columns=[*placed.columns],
             )
     axes = [_areas(placed, grid, level), *(_axis(placed, column) for column in by)]
     in_cell = axes[0][0] >= 0
@@ -92,8 +94,10 @@ def tally(
     shape = tuple(len(labels) for _, labels in axes)
     if math.prod(shape) > _MOST_ROWS:
         raise InputError(
-            f"A dense table by {', '.join(['code', *by])} would have {math.prod(shape):,} rows. "
-            "Count by fewer columns, or by a longer period."
+            "A dense table by {value} would have {prod:,} {prod:row|rows}. Count by fewer "
+            "columns, or by a longer period.",
+            value=["code", *by],
+            prod=math.prod(shape),
         )
     flat = np.ravel_multi_index(tuple(number[counted] for number, _ in axes), shape)
     counts = np.bincount(flat, minlength=math.prod(shape)).astype(np.int64)
@@ -106,12 +110,11 @@ def tally(
         undated=undated,
     )  # fmt: skip
     if undated:
-        warnings.warn(
-            f"{undated:,} incidents have no time and are counted in no period. "
-            "See `.attrs['undated']`.",
-            UnassignedWarning,
-            stacklevel=2,
+        untimed = Message(
+            "{n:,} {n:incident has|incidents have} no time and {n:is|are} counted in no period. "
+            "See `.attrs['undated']`."
         )
+        warnings.warn(UnassignedWarning(untimed(n=undated)), stacklevel=2)
     return table
 
 
@@ -132,14 +135,17 @@ def _areas(
         lacking = pd.Index(code[(number < 0) & code.notna().to_numpy()].unique())
     if len(lacking):
         raise InputError(
-            f"`placed` has the code {lacking[0]!r}, which is no cell of `grid`; "
-            "assign with the same grid."
+            "`placed` has the code {lacking!r}, which is no cell of `grid`; assign with "
+            "the same grid.",
+            lacking=lacking[0],
         )
     if level is None:
         return number.astype(np.int64), pd.Index(codes, name="code")
     if level not in grid.levels:
         raise InputError(
-            f"`level` is {level!r}; the grid has {', '.join(grid.levels) or 'no levels'}."
+            "`level` is {level!r}; the grid has {levels}.",
+            level=level,
+            levels=", ".join(grid.levels) or "no levels",
         )
     area_of, areas = pd.factorize(cells[level].reindex(codes), sort=True)
     return np.append(area_of, -1)[number].astype(np.int64), pd.Index(areas, name=level)

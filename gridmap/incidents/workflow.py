@@ -14,17 +14,16 @@ import pandas as pd
 from gridmap._checks import check_table
 from gridmap.errors import InputError
 from gridmap.incidents.cases import last_moment, moments_of, status_of, statuses, whole_day
+from gridmap.language import Lang, Message
 from gridmap.vocabulary import vocabulary
 
-Lang = Literal["zh", "en"]
-
 MOMENTS = {
-    "time": ("上报", "reported"),
-    "accepted_at": ("立案", "accepted"),
-    "dispatched_at": ("派遣", "dispatched"),
-    "handled_at": ("处置", "handled"),
-    "checked_at": ("核查", "checked"),
-    "closed": ("结案", "closed"),
+    "time": Message("reported"),
+    "accepted_at": Message("accepted", context="cases"),
+    "dispatched_at": Message("dispatched"),
+    "handled_at": Message("handled"),
+    "checked_at": Message("checked"),
+    "closed": Message("closed"),
 }
 """The columns of times in the order of the process, and what happened then."""
 
@@ -69,7 +68,9 @@ def step_times(
     groups = [by] if isinstance(by, str) else list(by)
     lacking = [column for column in groups if column not in incidents]
     if lacking:
-        raise InputError(f"`by` names the column {lacking[0]!r}, which `incidents` lacks.")
+        raise InputError(
+            "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
+        )
     at = {name: moments_of(incidents, name) for name in MOMENTS if name in incidents}
     tables = {
         f"{first}-{second}": _measured(
@@ -79,8 +80,8 @@ def step_times(
     }
     if not tables:
         raise InputError(
-            "`incidents` tells no two moments of a case; it needs two of the columns "
-            f"{', '.join(MOMENTS)}."
+            "`incidents` tells no two moments of a case; it needs two of the columns {moments}.",
+            moments=[*MOMENTS],
         )
     table = pd.concat(tables, names=["step"])
     if groups:
@@ -102,8 +103,7 @@ def _steps(names: list[str]) -> list[tuple[str, str]]:
 
 
 def _name(first: str, second: str, lang: Lang) -> str:
-    column = 0 if lang == "zh" else 1
-    return f"{MOMENTS[first][column]} → {MOMENTS[second][column]}"
+    return f"{MOMENTS[first].text(lang)} → {MOMENTS[second].text(lang)}"
 
 
 def _measured(
@@ -155,7 +155,9 @@ def overdue(
     stage = vocabulary("statuses").read(status_of(incidents))
     lacking = [column for column in groups if column not in incidents]
     if lacking:
-        raise InputError(f"`by` names the column {lacking[0]!r}, which `incidents` lacks.")
+        raise InputError(
+            "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
+        )
     due = whole_day(moments_of(incidents, "due"))
     order = stage.map({name: int(row["order"]) for name, row in statuses().items()})
     open_ = (order >= 2) & ~stage.isin(["closed", "deferred"])
@@ -203,7 +205,9 @@ def department_calls(
     {'城管局': 2, '公安局': 1}
     """
     if column not in incidents:
-        raise InputError(f"`incidents` has no column `{column}`, which names the departments.")
+        raise InputError(
+            "`incidents` has no column `{column}`, which names the departments.", column=column
+        )
     names = incidents[column].astype("string").fillna("").str.split(_SEVERAL, regex=True)
     each = pd.DataFrame({"department": names})
     timed = column == "whistled" and "answered_at" in incidents

@@ -46,7 +46,7 @@ def append_layer(frame: gpd.GeoDataFrame, spec: str | os.PathLike[str]) -> int:
     """
     source = find_source(spec)
     if source.suffix != ".gpkg" or source.member is not None:
-        raise InputError(f"`{spec}` is no GeoPackage; only to one can be appended.")
+        raise InputError("`{spec}` is no GeoPackage; only to one can be appended.", spec=spec)
     layer = choose_layer(source)
     check_same_crs("frame", frame, "layer", read_layer(f"{source.path}:{layer}"))
     with replacing(source.path, overwrite=True) as temporary:
@@ -65,8 +65,11 @@ def _append(frame: gpd.GeoDataFrame, path: Path, layer: str, name: str) -> int:
             unknown = [str(column) for column in columns if column not in known]
             if unknown:
                 raise InputError(
-                    f"Layer {layer!r} of `{name}` has no column {', '.join(unknown)}; "
-                    f"it has {', '.join(known)}."
+                    "Layer {layer!r} of `{name}` has no column {unknown}; it has {known}.",
+                    layer=layer,
+                    name=name,
+                    unknown=[*unknown],
+                    known=[*known],
                 )
             records = _records(frame, columns, list(known))
             _check_values(records, {field: str(kind) for field, kind in known.items()})
@@ -99,8 +102,12 @@ def _check_values(records: list[dict[str, Any]], kinds: dict[str, str]) -> None:
             types = wanted.get(kinds[column].split(":")[0].rstrip("3264"))
             if value is not None and types is not None and not isinstance(value, types):
                 raise InputError(
-                    f"`frame` has {value!r} in column {column!r} of row {number}, where the layer "
-                    f"keeps {kinds[column]}. Convert the column."
+                    "`frame` has {value!r} in column {column!r} of row {number}, where the layer "
+                    "keeps {kinds}. Convert the column.",
+                    value=value,
+                    column=column,
+                    number=number,
+                    kinds=kinds[column],
                 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from gridmap.errors import InputError
+from gridmap.errors import InputError, reason_of
 
 
 @contextmanager
@@ -40,7 +40,9 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-")
     except OSError as error:
         raise InputError(
-            f"`{path.parent}` cannot be written ({error.strerror}). Choose another folder."
+            "`{parent}` cannot be written ({error}). Choose another folder.",
+            parent=path.parent,
+            error=reason_of(error),
         ) from error
     with folder as name:
         temporary = Path(name) / path.name
@@ -49,14 +51,17 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
             _flush(temporary)
             if _holds_grid(path) and not _holds_grid(temporary):
                 raise InputError(
-                    f"`{path}` holds a grid with its units and retired codes, which are never "
-                    "written over. Choose another name."
+                    "`{path}` holds a grid with its units and retired codes, which are never "
+                    "written over. Choose another name.",
+                    path=path,
                 )
             os.replace(temporary, path)
         except OSError as error:
             raise InputError(
-                f"`{path}` could not be written ({error.strerror or error}). "
-                "Nothing was changed; free some space or choose another folder."
+                "`{path}` could not be written ({error}). Nothing was changed; free some "
+                "space or choose another folder.",
+                path=path,
+                error=reason_of(error),
             ) from error
 
 
@@ -64,13 +69,17 @@ def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
     """Refuse an output that exists or has no folder to lie in, before any work is done."""
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"`{path}` is a folder. Name a file in it.")
+        raise InputError("`{path}` is a folder. Name a file in it.", path=path)
     if path.exists() and not overwrite:
-        raise InputError(f"`{path}` exists already. Add --overwrite, or choose another name.")
+        raise InputError(
+            "`{path}` exists already. Add --overwrite, or choose another name.", path=path
+        )
     if not path.parent.is_dir():
-        raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
+        raise InputError("The folder `{parent}` does not exist. Make it first.", parent=path.parent)
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"`{path.parent}` may not be written to. Choose another folder.")
+        raise InputError(
+            "`{parent}` may not be written to. Choose another folder.", parent=path.parent
+        )
 
 
 def _holds_grid(path: Path) -> bool:

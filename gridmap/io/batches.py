@@ -23,6 +23,7 @@ from pyarrow import parquet
 from gridmap._types import Floats
 from gridmap.errors import InputError
 from gridmap.io.header import MENTIONS_TOTAL, is_total
+from gridmap.language import Message
 
 
 def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
@@ -31,9 +32,11 @@ def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
     odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
     if len(odd):
         raise InputError(
-            f"`points` has {len(odd):,} geometries that are no points, the first a "
-            f"{shapes[odd[0]].geom_type} at {pd.Index(names).tolist()[odd[0]]!r}. Use "
-            "`points.representative_point()`."
+            "`points` has {odd:,} {odd:geometry|geometries} that are no points, the first "
+            "a {geom_type} at {Index!r}. Use `points.representative_point()`.",
+            odd=len(odd),
+            geom_type=shapes[odd[0]].geom_type,
+            Index=pd.Index(names).tolist()[odd[0]],
         )
     found = shapely.get_coordinates(shapes)
     if len(found) == len(shapes):
@@ -79,8 +82,6 @@ class FileOfPoints(Protocol):
         """Yield the records in order."""
 
 
-Note = tuple[str, str]
-
 FOOT = 30  # rows at the end among which totals are looked for
 MANY = 200_000  # rows above which subtotals are looked for at the foot only
 _TOLD = 5
@@ -94,12 +95,12 @@ class WithoutTotals:
     ----------
     file : FileOfPoints
         The table as it is.
-    notes : list of (zh, en)
+    notes : list of Message
         What the last pass left out.
     """
 
     file: FileOfPoints
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
     @property
     def schema(self) -> pa.Schema:
@@ -155,7 +156,7 @@ class WithoutTotals:
     def _tell(self, rows: list[list[str | None]]) -> None:
         for row in rows[: max(0, _TOLD - len(self.notes))]:
             text = " ".join(value for value in row if value)[:120]
-            self.notes.append((f"非数据行已略去：{text}", f"Left out, being no record: {text}"))
+            self.notes.append(Message("Left out, being no record: {text}", text=text))
 
 
 GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
@@ -186,8 +187,9 @@ class ParquetFile:
         geo: dict[str, Any] = json.loads(metadata.get(b"geo", b"{}"))
         if geo and geo["columns"][geo["primary_column"]].get("encoding") != "WKB":
             raise InputError(
-                f"`{self.path.name}` holds its points in no WKB. Write it again with "
-                "`to_parquet(geometry_encoding='WKB')`."
+                "`{path}` holds its points in no WKB. Write it again with "
+                "`to_parquet(geometry_encoding='WKB')`.",
+                path=self.path.name,
             )
         return geo
 

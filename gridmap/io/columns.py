@@ -16,8 +16,9 @@ import pandas as pd
 
 from gridmap._checks import check_choice
 from gridmap.dates import DateOrder, moments
-from gridmap.errors import InputError
+from gridmap.errors import InputError, reason_of
 from gridmap.io.text import counts, fold, guess_encoding, numbers, texts
+from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
 
 Table = Literal["jurisdiction", "building", "cell", "incident", "staff", "barrier", "dedicated"]
@@ -62,7 +63,9 @@ def aliases(table: str, extra: str | os.PathLike[str] | None = None) -> dict[str
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise InputError(f"`{path}` cannot be read ({error.strerror}). Check it.") from error
+            raise InputError(
+                "`{path}` cannot be read ({error}). Check it.", path=path, error=reason_of(error)
+            ) from error
         found.update(_parse(data.decode(guess_encoding(data, name=str(path))), path.name)[table])
     return found
 
@@ -83,21 +86,24 @@ def _parse(text: str, name: str) -> dict[str, dict[str, Alias]]:
     found: dict[str, dict[str, Alias]] = {table: {} for table in TABLES}
     rows = csv.DictReader(text.removeprefix("\ufeff").splitlines())
     if tuple(rows.fieldnames or ()) != _COLUMNS:
-        raise InputError(f"`{name}` must have the columns {', '.join(_COLUMNS)}.")
+        raise InputError(
+            "`{name}` must have the columns {columns}.", name=name, columns=[*_COLUMNS]
+        )
     for number, row in enumerate(rows, start=2):
         table, rank = row["table"], row["rank"] or "1"
         if table not in found or not rank.isdigit() or not row["field"] or not row["headings"]:
             raise InputError(
-                f"`{name}`, line {number}: write table ({', '.join(TABLES)}), field, rank and "
-                "headings separated by |."
+                "`{name}`, line {number}: write table ({tables}), field, rank and headings "
+                "separated by |.",
+                name=name,
+                number=number,
+                tables=[*TABLES],
             )
         for heading in row["headings"].split("|"):
             found[table].setdefault(fold(heading), Alias(row["field"], int(rank)))
     return found
 
 
-Lang = Literal["zh", "en"]
-Note = tuple[str, str]
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 _OPTIONS = {
@@ -135,7 +141,7 @@ class Understanding:
         Headings that mean nothing to gridmap; the columns are kept.
     personal : dict of str to str
         Columns that look personal → why; they never reach a map.
-    notes : list of (zh, en)
+    notes : list of Message
         What was assumed, mended or left out.
     """
 
@@ -143,24 +149,19 @@ class Understanding:
     columns: dict[str, str]
     ignored: tuple[str, ...] = ()
     personal: dict[str, str] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
     def sentences(self, lang: Lang = "zh") -> list[str]:
         """Return what a reader should know, a line each."""
-        zh = lang == "zh"
         renamed = [f"{a} ← {b}" for a, b in self.columns.items() if a != b]
         lines = []
         if renamed:
-            lines.append(("列的理解：" if zh else "Columns understood: ") + ", ".join(renamed))
-        lines += [note[0 if zh else 1] for note in self.notes]
+            lines.append(Message("Columns understood: {renamed}", renamed=renamed))
+        lines += self.notes
         if self.personal:
-            names = ", ".join(self.personal)
-            lines.append(
-                f"疑似个人信息，不会进入地图与简报：{names}"
-                if zh
-                else f"These look personal and never reach a map or briefing: {names}"
-            )
-        return lines
+            personal = Message("These look personal and never reach a map or briefing: {names}")
+            lines.append(personal(names=[*self.personal]))
+        return [line.text(lang) for line in lines]
 
 
 def understand(
@@ -210,7 +211,7 @@ def understand(
     >>> int(frame["households"].iloc[0]), known.columns
     (360, {'compound': '小区名称', 'households': '户数'})
     """
-    notes: list[Note] = list(frame.attrs.get("notes", []))
+    notes: list[Message] = list(frame.attrs.get("notes", []))
     geometry = getattr(frame, "_geometry_column_name", None)
     names = [str(column) for column in frame.columns if column != geometry]
     chosen = _chosen(names, choose or {}, table)
@@ -239,7 +240,10 @@ def _chosen(names: list[str], choose: Mapping[str, str | None], table: str) -> d
         match = [n for n in names if n == heading] or [n for n in names if fold(n) == fold(heading)]
         if len(match) != 1:
             raise InputError(
-                f"The {table} table has no column {heading!r}; it has {', '.join(names)}."
+                "The {table} table has no column {heading!r}; it has {names}.",
+                table=table,
+                heading=heading,
+                names=[*names],
             )
         chosen[name] = match[0]
     return chosen
@@ -283,8 +287,13 @@ def heading_for(wanted: str, headings: Sequence[str]) -> str:
     found = same or meant
     if len(found) == 1:
         return found[0]
-    what = f"could be any of {', '.join(found)}" if found else "is no column"
-    raise InputError(f"`{wanted}` {what}; the table has {', '.join(headings)}. Name one of these.")
+    what = Message("could be any of {names}", names=found) if found else Message("is no column")
+    raise InputError(
+        "`{wanted}` {what}; the table has {headings}. Name one of these.",
+        wanted=wanted,
+        what=what,
+        headings=[*headings],
+    )
 
 
 def _alias(name: str, known: Mapping[str, Alias]) -> Alias | None:
@@ -304,7 +313,7 @@ def _cut_alias(name: str, known: Mapping[str, Alias]) -> Alias | None:
 
 
 def _settle(
-    name: str, claimants: list[tuple[int, str]], frame: pd.DataFrame, notes: list[Note]
+    name: str, claimants: list[tuple[int, str]], frame: pd.DataFrame, notes: list[Message]
 ) -> str:
     """Choose among the columns that claim a field, or refuse to."""
     best = min(rank for rank, _ in claimants)
@@ -312,15 +321,22 @@ def _settle(
     if len(rivals) == 1:
         return rivals[0]
     first, *others = rivals
-    listed = ", ".join(rivals)
+    listed = rivals
     if all(frame[first].astype(str).equals(frame[other].astype(str)) for other in others):
-        notes.append((f"{listed} 内容相同，取 {first}。", f"{listed} are equal; took {first}."))
+        notes.append(Message("{listed} are equal; took {first}.", listed=listed, first=first))
         return first
     if name in _COMPUTED:
-        option = f"say which: `{_OPTIONS[name]} {first}`" if name in _OPTIONS else "rename one"
-        raise InputError(f"`{name}` could be any of the columns {listed}, which differ; {option}.")
+        option = Message("rename one")
+        if name in _OPTIONS:
+            option = Message("say which: `{option} {first}`", option=_OPTIONS[name], first=first)
+        raise InputError(
+            "`{name}` could be any of the columns {listed}, which differ; {option}.",
+            name=name,
+            listed=listed,
+            option=option,
+        )
     notes.append(
-        (f"{listed} 都像“{name}”，取 {first}。", f"{listed} all read as {name}; took {first}.")
+        Message("{listed} all read as {name}; took {first}.", listed=listed, name=name, first=first)
     )
     return first
 
@@ -336,13 +352,15 @@ def _renamed(frame: Frame, columns: Mapping[str, str], table: str) -> Frame:
     if not renamed.columns.is_unique:
         twice = renamed.columns[renamed.columns.duplicated()].unique()
         raise InputError(
-            f"The {table} table has the column {', '.join(map(str, twice))} twice. Rename one."
+            "The {table} table has the column {twice} twice. Rename one.",
+            table=table,
+            twice=[*twice],
         )
     return renamed
 
 
 def _converted(
-    frame: Frame, columns: Mapping[str, str], notes: list[Note], date_order: DateOrder | None
+    frame: Frame, columns: Mapping[str, str], notes: list[Message], date_order: DateOrder | None
 ) -> Frame:
     fresh: dict[str, Any] = {}
     for name, heading in columns.items():

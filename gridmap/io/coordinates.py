@@ -15,6 +15,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding
 from gridmap.io.text import fold
 from gridmap.io.vector import are_degrees
+from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
 
@@ -56,15 +57,21 @@ def coordinate_pair(
             a, b = (f"{known.columns[pair.x]} and {known.columns[pair.y]}" for pair in found)
             first = found[0]
             raise InputError(
-                f"`{spec}` has coordinates in {a}, and in {b}. Say which: "
-                f"`--x {known.columns[first.x]} --y {known.columns[first.y]}`."
+                "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {columns} --y "
+                "{columns_2}`.",
+                spec=spec,
+                a=a,
+                b=b,
+                columns=known.columns[first.x],
+                columns_2=known.columns[first.y],
             )
     if needed:
         _refuse_shapes(frame, spec)
         own = [known.columns.get(str(column), str(column)) for column in frame.columns]
         raise InputError(
-            f"`{spec}` has no coordinates among {', '.join(own)}. "
-            "Name the columns: `--x COLUMN --y COLUMN`."
+            "`{spec}` has no coordinates among {own}. Name the columns: `--x COLUMN --y COLUMN`.",
+            spec=spec,
+            own=[*own],
         )
     return None
 
@@ -75,8 +82,10 @@ def _refuse_shapes(frame: pd.DataFrame, spec: Spec) -> None:
         first = str(frame[column].dropna().iloc[:1].squeeze())
         if _SHAPE.match(first):
             raise InputError(
-                f"`{spec}` has shapes as text in column {column!r}. Make a layer of it: in QGIS "
-                "Add Delimited Text Layer, then export it as GeoPackage."
+                "`{spec}` has shapes as text in column {column!r}. Make a layer of it: in "
+                "QGIS Add Delimited Text Layer, then export it as GeoPackage.",
+                spec=spec,
+                column=column,
             )
 
 
@@ -103,17 +112,18 @@ def declared_datum(
     low, high = np.quantile(places, [0.01, 0.99], axis=0)
     if are_degrees((*low, *high)):
         known.notes.append(
-            (
-                "经纬度未声明坐标系，按 WGS84 读取；高德、微信用 --datum gcj02，百度用 bd09。",
-                "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap or "
-                "WeChat, bd09 for Baidu.",
+            Message(
+                "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap "
+                "or WeChat, bd09 for Baidu."
             )
         )
         return "wgs84"
     if are_degrees((low[1], low[0], high[1], high[0])):
         raise InputError(
-            f"`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
-            f"{high[1]:g}. Name them: `--x COLUMN --y COLUMN`."
+            "`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
+            "{high:g}. Name them: `--x COLUMN --y COLUMN`.",
+            spec=spec,
+            high=high[1],
         )
     return None
 
@@ -153,9 +163,12 @@ def fill_places(
         x[lost], y[lost] = place
         heading, count = known.columns[pair.x], int(lost.sum())
         known.notes.append(
-            (
-                f"{count:,} 行只有“{heading}”等坐标，已按 {pair.datum} 换算。",
-                f"{count:,} rows have a place only in {heading}; converted from {pair.datum}.",
+            Message(
+                "{count:,} {count:row has|rows have} a place only in {heading}; converted "
+                "from {datum}.",
+                count=count,
+                heading=heading,
+                datum=pair.datum,
             )
         )
     return frame.assign(x=x, y=y)
@@ -169,8 +182,6 @@ def true_crs(datum: str, crs: Any) -> Any:
     return parse_crs(key if key.startswith("EPSG:") else 4326)
 
 
-Note = tuple[str, str]
-
 _POSITIONS_ASKED = 2000
 _SERVICES = {
     "gcj02": ("高德", "腾讯", "微信", "火星", "gcj", "amap"),
@@ -178,41 +189,34 @@ _SERVICES = {
 }
 
 
-def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> list[Note]:
+def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> list[Message]:
     if not shaped:
         return []
     if extent is None:
-        return [("图层没有要素。", "The layer has no features.")]
+        return [Message("The layer has no features.")]
     if crs is None:
         return [
-            ("没有坐标系；请用 --crs 声明。", "No CRS; declare it with --crs."),
+            Message("No CRS; declare it with --crs."),
             *axis_suspicions(extent, None),
         ]
     found = []
     if crs.is_projected and are_degrees(extent):
         found.append(
-            (
-                f"坐标系是投影坐标 {label(crs)}，坐标却像经纬度。",
-                f"The CRS {label(crs)} is projected, but the coordinates look like degrees.",
+            Message(
+                "The CRS {crs} is projected, but the coordinates look like degrees.", crs=label(crs)
             )
         )
     if crs.is_geographic and not are_degrees(extent):
         found.append(
-            (
-                f"坐标系是经纬度 {label(crs)}，坐标却超出范围。",
-                f"The CRS {label(crs)} is in degrees, but the coordinates are not.",
-            )
+            Message("The CRS {crs} is in degrees, but the coordinates are not.", crs=label(crs))
         )
     return found + axis_suspicions(extent, crs) + _needs_parameters(crs)
 
 
-def axis_suspicions(extent: tuple[float, ...], crs: Any) -> list[Note]:
+def axis_suspicions(extent: tuple[float, ...], crs: Any) -> list[Message]:
     """Suspect exchanged axes, and eastings with a zone number in front."""
     west, south, east, north = extent
-    exchanged = (
-        "纵横坐标（或经纬度）可能写反。",
-        "The axes seem exchanged (northing or latitude first).",
-    )
+    exchanged = Message("The axes seem exchanged (northing or latitude first).")
     if west >= 3 and east <= 54 and south >= 73 and north <= 136:
         return [exchanged]
     metric = crs is None or crs.is_projected
@@ -221,10 +225,11 @@ def axis_suspicions(extent: tuple[float, ...], crs: Any) -> list[Note]:
     if metric and west >= 2.4e7 and east <= 4.6e7 and (crs is None or _central(crs) < 1e6):
         zone = int(west // 1e6)
         return [
-            (
-                f"横坐标带有带号 {zone}；请声明带号坐标系，如 EPSG:{4513 + zone - 25}。",
-                f"Eastings begin with zone {zone}; declare a CRS with zone number, "
-                f"as EPSG:{4513 + zone - 25}.",
+            Message(
+                "Eastings begin with zone {zone}; declare a CRS with zone number, as "
+                "EPSG:{zone_2}.",
+                zone=zone,
+                zone_2=4513 + zone - 25,
             )
         ]
     return []
@@ -237,33 +242,32 @@ def _central(crs: Any) -> float:
     return next((float(p.value) for p in parameters if p.name == "False easting"), 0.0)
 
 
-def _needs_parameters(crs: Any) -> list[Note]:
+def _needs_parameters(crs: Any) -> list[Message]:
     try:
         mover(crs, 4326)
     except CRSError:
         return [
-            (
-                f"{label(crs)} 不能无参数地转换到 CGCS2000/WGS84。",
-                f"{label(crs)} cannot be transformed to CGCS2000 or WGS 84 without parameters.",
+            Message(
+                "{crs} cannot be transformed to CGCS2000 or WGS 84 without parameters.",
+                crs=label(crs),
             )
         ]
     return []
 
 
-def undeclared(extent: tuple[float, ...]) -> list[Note]:
+def undeclared(extent: tuple[float, ...]) -> list[Message]:
     west, south, east, north = extent
     if not are_degrees(extent) or not in_shift_area((west + east) / 2, (south + north) / 2):
         return []
     return [
-        (
-            "经纬度未注明坐标系：来自高德、微信的是 gcj02，百度的是 bd09，请用 --datum 声明。",
-            "The datum of these degrees is not stated: Amap and WeChat deliver gcj02, Baidu bd09; "
-            "declare it with --datum.",
+        Message(
+            "The datum of these degrees is not stated: Amap and WeChat deliver gcj02, "
+            "Baidu bd09; declare it with --datum."
         )
     ]
 
 
-def service_suspicions(sample: pd.DataFrame) -> list[Note]:
+def service_suspicions(sample: pd.DataFrame) -> list[Message]:
     """Suspect a datum where a heading or a value names a map service."""
     words = {fold(column) for column in sample.columns}
     for position in range(sample.shape[1]):
@@ -275,7 +279,7 @@ def service_suspicions(sample: pd.DataFrame) -> list[Note]:
         for datum, names in _SERVICES.items()
     }
     return [
-        (f"数据提到“{name}”，坐标可能是 {datum}。", f"It mentions {name}: perhaps {datum}.")
+        Message("It mentions {name}: perhaps {datum}.", name=name, datum=datum)
         for datum, name in found.items()
         if name
     ]

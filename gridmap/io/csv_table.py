@@ -24,6 +24,7 @@ from gridmap.io.excel import note_left_out
 from gridmap.io.header import MENTIONS_TOTAL, Headings, find_headings, is_blank, is_total
 from gridmap.io.source import Source, unreadable
 from gridmap.io.text import check_encoding, guess_encoding, guess_separator
+from gridmap.language import Message
 
 SAMPLE = 1 << 16
 BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
@@ -105,7 +106,7 @@ def find_start(data: bytes, separator: str, name: str) -> tuple[Headings, int]:
     except csv.Error as error:
         raise unreadable(name, error) from error
     if not rows:
-        raise InputError(f"`{name}` is blank. Ask for the file again.")
+        raise InputError("`{name}` is blank. Ask for the file again.", name=name)
     headings = find_headings(rows)
     width = max(map(len, rows[headings.first : headings.body]))
     headings = replace(headings, names=headings.names[:width])
@@ -229,12 +230,14 @@ def read_csv(
     read = _quickly(source, encoding, separator) or _carefully(source, encoding, separator)
     table, left_out = _without_totals(read.table)
     if table.num_rows == 0:
-        raise InputError(f"`{source.name}` has headings but no records. Check the file.")
+        raise InputError(
+            "`{source}` has headings but no records. Check the file.", source=source.name
+        )
     frame = _typed(table).to_pandas()
     note_left_out(frame, read.headings, left_out)
     if read.encoding != "utf-8":
-        zh, en = f"文本编码：{read.encoding}。", f"Text encoding: {read.encoding}."
-        frame.attrs["notes"] = [(zh, en), *frame.attrs["notes"]]
+        told = Message("Text encoding: {encoding}.", encoding=read.encoding)
+        frame.attrs["notes"] = [told, *frame.attrs["notes"]]
     return frame
 
 
@@ -274,7 +277,9 @@ def _carefully(source: Source, encoding: str | None, separator: str | None) -> _
 def _encoding(data: bytes, name: str, *, cut: bool = False) -> str:
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if b"\0" in data and not wide:
-        raise InputError(f"`{name}` is no text (it has zero bytes). Ask for the file again.")
+        raise InputError(
+            "`{name}` is no text (it has zero bytes). Ask for the file again.", name=name
+        )
     return guess_encoding(data, cut=cut, name=name)
 
 
@@ -296,8 +301,11 @@ def _as_utf8(data: bytes, encoding: str, name: str) -> bytes:
             data = data.decode(encoding).encode()
     except (UnicodeError, LookupError) as error:
         raise InputError(
-            f"`{name}` is not {encoding} text throughout ({error}). Tell its encoding, or save it "
-            "again as UTF-8."
+            "`{name}` is not {encoding} text throughout ({error}). Tell its encoding, or "
+            "save it again as UTF-8.",
+            name=name,
+            encoding=encoding,
+            error=error,
         ) from error
     if b"\r" in data and b"\n" not in data:
         data = data.replace(b"\r", b"\n")
@@ -313,12 +321,18 @@ def _by_row(data: bytes, start: int, separator: str, headings: Headings, name: s
             continue
         if any(text.strip() for text in row[width:]):
             raise InputError(
-                f"`{name}`: record {number} has {len(row)} values for {width} columns. "
-                "Quote values that hold the separator."
+                "`{name}`: record {number} has {row} {row:value|values} for {width} "
+                "{width:column|columns}. Quote values that hold the separator.",
+                name=name,
+                number=number,
+                row=len(row),
+                width=width,
             )
         if width > 1 and any(_swallowed(text, separator, width) for text in row):
             raise InputError(
-                f"`{name}`: a quotation mark in record {number} swallows the next ones. Remove it."
+                "`{name}`: a quotation mark in record {number} swallows the next ones. Remove it.",
+                name=name,
+                number=number,
             )
         for column, text in zip(columns, [*row, *[""] * width], strict=False):
             column.append(None if text in BLANK else text)
@@ -336,7 +350,10 @@ def _rows(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]
             return
         except csv.Error as error:
             raise InputError(
-                f"`{name}`: record {number} cannot be read ({error}). Check its quotation marks."
+                "`{name}`: record {number} cannot be read ({error}). Check its quotation marks.",
+                name=name,
+                number=number,
+                error=error,
             ) from error
         yield number, row
 

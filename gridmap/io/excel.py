@@ -20,6 +20,7 @@ from gridmap.errors import InputError
 from gridmap.io.header import Headings, find_headings, is_blank, is_total, known_headings
 from gridmap.io.source import Source, unreadable
 from gridmap.io.text import fold, parse_number
+from gridmap.language import Message
 
 _CODE = 10**11  # whole numbers from here on are codes
 _SUBTOTAL = ("小计", "subtotal")
@@ -68,17 +69,15 @@ def note_left_out(
     notes = list(frame.attrs.get("notes", []))
     if headings.above:
         text = "；".join(headings.above)[:120]
-        notes.append((f"表头前的说明已略去：{text}", f"Left out above the headings: {text}"))
+        notes.append(Message("Left out above the headings: {text}", text=text))
     for row in left_out:
         text = " ".join(str(value) for value in row if not is_blank(value))[:120]
-        notes.append((f"非数据行已略去：{text}", f"Left out, being no record: {text}"))
+        notes.append(Message("Left out, being no record: {text}", text=text))
         notes.extend(_disagreements(frame, headings, row))
     frame.attrs["notes"] = notes
 
 
-def _disagreements(
-    frame: pd.DataFrame, headings: Headings, row: Sequence[Any]
-) -> list[tuple[str, str]]:
+def _disagreements(frame: pd.DataFrame, headings: Headings, row: Sequence[Any]) -> list[Message]:
     """Compare a total with the sum of the records above it."""
     texts = [fold(value) for value in row if not is_blank(value)]
     if not texts or texts[0].startswith(_SUBTOTAL):
@@ -93,9 +92,11 @@ def _disagreements(
         total = float(np.sum(known)) if known else said
         if len(known) > len(numbers) / 2 and abs(total - said) > 1e-6 * max(1.0, abs(said)):
             found.append(
-                (
-                    f"注意：合计行的“{name}”为 {said:,.10g}，各行之和为 {total:,.10g}。",
-                    f"Beware: the total says {said:,.10g} {name}, the records {total:,.10g}.",
+                Message(
+                    "Beware: the total says {said:,.10g} {name}, the records {total:,.10g}.",
+                    said=said,
+                    name=name,
+                    total=total,
                 )
             )
     return found
@@ -192,20 +193,22 @@ def read_sheet(source: Source) -> pd.DataFrame:
     if source.layer is not None:
         if source.layer not in sheets:
             raise InputError(
-                f"`{source.path}` has no sheet {source.layer!r}; it has {', '.join(sheets)}."
+                "`{source}` has no sheet {layer!r}; it has {sheets}.",
+                source=source.path,
+                layer=source.layer,
+                sheets=[*sheets],
             )
         sheets = {source.layer: sheets[source.layer]}
     frames = {name: _frame(rows) for name, rows in sheets.items() if rows}
     frames = {name: frame for name, frame in frames.items() if len(frame)}
     if not frames:
-        raise InputError(f"`{source.name}` has no records. Check the sheet.")
+        raise InputError("`{source}` has no records. Check the sheet.", source=source.name)
     known = {name: f for name, f in frames.items() if known_headings(list(f)) >= _KNOWN}
     tables = known or frames
     whole = next(iter(tables.values())) if len(tables) == 1 else _together(tables, source)
     aside = [name for name in frames if name not in tables]
     if aside:
-        zh, en = "、".join(aside), ", ".join(aside)
-        note = (f"未读取的工作表：{zh}。", f"Sheets left out, without known headings: {en}.")
+        note = Message("Sheets left out, without known headings: {sheets}.", sheets=aside)
         whole.attrs["notes"] = [*whole.attrs.get("notes", []), note]
     return whole
 
@@ -214,7 +217,7 @@ def sheet_names(source: Source) -> list[str]:
     """Return the visible sheets that hold records."""
     names = [name for name, rows in read_rows(source).items() if len(_frame(rows))]
     if not names:
-        raise InputError(f"`{source.name}` has no records. Check the sheet.")
+        raise InputError("`{source}` has no records. Check the sheet.", source=source.name)
     return names
 
 
@@ -254,18 +257,18 @@ def _together(frames: dict[str, pd.DataFrame], source: Source) -> pd.DataFrame:
     first = next(iter(frames.values()))
     if any(list(frame.columns) != list(first.columns) for frame in frames.values()):
         raise InputError(
-            f"`{source.name}` has several tables: sheets {', '.join(frames)}. "
-            f"Name one: `{source.path}:{next(iter(frames))}`."
+            "`{source}` has several tables: sheets {frames}. Name one: `{source_2}:{frames_2}`.",
+            source=source.name,
+            frames=[*frames],
+            source_2=source.path,
+            frames_2=next(iter(frames)),
         )
     parts = [frame.assign(sheet=name) for name, frame in frames.items()]
     mixed = [c for c in first.columns if len({str(frame[c].dtype) for frame in parts}) > 1]
     parts = [part.astype(dict.fromkeys(mixed, "object")) for part in parts]
     whole = pd.concat(parts, ignore_index=True)
     notes = [note for frame in frames.values() for note in frame.attrs.get("notes", [])]
-    names = "、".join(frames)
-    notes.append(
-        (f"合并读取 {len(frames)} 个工作表：{names}。", f"{len(frames)} sheets joined: {names}.")
-    )
+    notes.append(Message("{n} sheets joined: {names}.", n=len(frames), names=[*frames]))
     whole.attrs["notes"] = notes
     return whole
 

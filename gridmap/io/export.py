@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
@@ -18,9 +17,8 @@ from gridmap.grid.grid import Grid
 from gridmap.io.atomic import replacing
 from gridmap.io.tables import write_table, write_workbook
 from gridmap.io.text import plain_table
+from gridmap.language import Lang
 from gridmap.privacy import Audience, hashed, local_key, personal_columns, refuse_personal, suppress
-
-Lang = Literal["zh", "en"]
 
 _OWN = ("code", "name", "kind", "households", "area_m2", "parent")
 _SHEETS = {"cells": "网格", "exceptions": "例外", "retired": "停用编码"}
@@ -161,7 +159,9 @@ def share(
     missing = [c for c in (*columns, *counts, *hashed_columns) if c not in table]
     if missing:
         raise InputError(
-            f"The table has no column {', '.join(missing)}; it has {', '.join(table.columns)}."
+            "The table has no column {missing}; it has {columns}.",
+            missing=[*missing],
+            columns=[*table.columns],
         )
     table = table[[column for column in table.columns if column in columns]]
     if hashed_columns:
@@ -186,8 +186,9 @@ def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
     missing = [column for column in wanted if column not in cells]
     if missing:
         raise InputError(
-            f"`columns` names {', '.join(missing)}, which the cells lack; "
-            f"they have {', '.join(cells.columns)}."
+            "`columns` names {missing}, which the cells lack; they have {columns}.",
+            missing=[*missing],
+            columns=[*cells.columns],
         )
     chosen = cells[list(dict.fromkeys(wanted))]
     suspects = {c: why for c, why in personal_columns(chosen).items() if c in columns}

@@ -14,6 +14,7 @@ import shapely
 from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
+from gridmap.language import Message
 
 SCHEMA = "gridmap.grid/1"
 LAYERS = ("cells", "jurisdictions", "boundary", "units")
@@ -87,8 +88,10 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
     missing = [part for part in PARTS if part not in parts]
     if missing:
         raise InputError(
-            f"`{name}` is no grid file: it lacks {', '.join(missing)}. Make one of plain cells "
-            "with `gridmap adopt`."
+            "`{name}` is no grid file: it lacks {missing}. Make one of plain cells with "
+            "`gridmap adopt`.",
+            name=name,
+            missing=[*missing],
         )
     facts = _facts(parts[METADATA], name)
     frames = {part: _unpacked(parts[part], part, facts, name) for part in PARTS}
@@ -114,7 +117,8 @@ def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _units(units: gpd.GeoDataFrame, facts: Mapping[str, Any]) -> gpd.GeoDataFrame:
     frame = units.set_index("unit") if "unit" in units else units.rename_axis("unit")
-    frame.attrs = dict(facts["unit_facts"])
+    known = dict(facts["unit_facts"])
+    frame.attrs = known | {"notes": [Message.of(note) for note in known.get("notes", [])]}
     return frame
 
 
@@ -171,19 +175,26 @@ def _demoted(geometry: Any, lone: list[int]) -> Any:
 
 def _facts(table: pd.DataFrame, name: str) -> dict[str, Any]:
     if not {"key", "value"} <= set(table.columns):
-        raise InputError(f"`{name}` has damaged metadata. Write the grid again.")
+        raise InputError("`{name}` has damaged metadata. Write the grid again.", name=name)
     facts = {str(k): _parsed(v, name) for k, v in zip(table["key"], table["value"], strict=True)}
     if facts.get("schema") != SCHEMA:
         raise InputError(
-            f"`{name}` is a grid of schema {facts.get('schema')!r}; this gridmap reads {SCHEMA}. "
-            "Update gridmap."
+            "`{name}` is a grid of schema {schema!r}; this gridmap reads {schema_2}. "
+            "Update gridmap.",
+            name=name,
+            schema=facts.get("schema"),
+            schema_2=SCHEMA,
         )
     for key, kind in (("levels", list), ("parameters", dict), ("unit_facts", dict)):
         if not isinstance(facts.get(key), kind):
-            raise InputError(f"`{name}` has damaged metadata ({key}). Write the grid again.")
+            raise InputError(
+                "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
+            )
     for key in ("packed", "multi_of_one"):
         if not isinstance(facts.get(key), dict):
-            raise InputError(f"`{name}` has damaged metadata ({key}). Write the grid again.")
+            raise InputError(
+                "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
+            )
     return facts
 
 
@@ -197,8 +208,15 @@ def _check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any],
     for part, columns in needed.items():
         lacking = sorted(columns - set(frames[part].columns))
         if lacking or len(frames[part]) == 0:
-            what = f"no column {', '.join(lacking)}" if lacking else "no features"
-            raise InputError(f"Layer {part!r} of `{name}` has {what}. Write the grid again.")
+            what = Message("no features")
+            if lacking:
+                what = Message("no column {columns}", columns=lacking)
+            raise InputError(
+                "Layer {part!r} of `{name}` has {what}. Write the grid again.",
+                part=part,
+                name=name,
+                what=what,
+            )
 
 
 def _json(value: Any) -> str:
@@ -206,6 +224,8 @@ def _json(value: Any) -> str:
 
 
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, Message):
+        return value.plain()
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, (set, frozenset)):
@@ -217,4 +237,6 @@ def _parsed(text: Any, name: str) -> Any:
     try:
         return json.loads(text)
     except (TypeError, ValueError) as error:
-        raise InputError(f"`{name}` has damaged metadata. Write the grid again.") from error
+        raise InputError(
+            "`{name}` has damaged metadata. Write the grid again.", name=name
+        ) from error

@@ -58,7 +58,7 @@ def check_name(path: str | os.PathLike[str]) -> None:
     """Refuse a file for a grid that is called otherwise than a GeoPackage."""
     if not names_database(path) and Path(path).suffix.lower() != ".gpkg":
         named = Path(path).with_suffix(".gpkg")
-        raise InputError(f"A grid file is a GeoPackage; name it `{named}`.")
+        raise InputError("A grid file is a GeoPackage; name it `{named}`.", named=named)
 
 
 def read_grid(path: str | os.PathLike[str]) -> Grid:
@@ -87,8 +87,9 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
         return grid_of(read_grid_tables(source), source.name)
     if not is_grid_file(source):
         raise InputError(
-            f"`{source.name}` is no grid file. Make one with `gridmap partition`, or of existing "
-            "cells with `gridmap adopt`."
+            "`{source}` is no grid file. Make one with `gridmap partition`, or of "
+            "existing cells with `gridmap adopt`.",
+            source=source.name,
         )
     present = {name for name, _ in list_layers(source)}
     parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES) if name in present}
@@ -111,7 +112,11 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     if len(frame) != expected or (name in LAYERS and frame.geometry.isna().any()):
-        raise InputError(f"Layer {name!r} of `{source.name}` is damaged. Write the grid again.")
+        raise InputError(
+            "Layer {name!r} of `{source}` is damaged. Write the grid again.",
+            name=name,
+            source=source.name,
+        )
     check_text(frame, source.name)
     return frame
 

@@ -321,8 +321,9 @@ def _placed(
     declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
     if declared is None:
         raise CRSError(
-            f"`{spec}` has projected coordinates but no CRS. Declare it: `--crs EPSG:4547`, "
-            "or `--datum EPSG:4547`."
+            "`{spec}` has projected coordinates but no CRS. Declare it: `--crs "
+            "EPSG:4547`, or `--datum EPSG:4547`.",
+            spec=spec,
         )
     target = true_crs(declared, crs)
     east, north = positions_from(frame["x"], frame["y"], declared, target)
@@ -362,29 +363,42 @@ def _refuse_rows(bad: Any, name: str, what: str) -> None:
     if len(rows):
         listed = ", ".join(str(row + 1) for row in rows[:5]) + (" …" if len(rows) > 5 else "")
         raise InputError(
-            f"`{name}` has {what} in {len(rows):,} of {len(bad):,} rows: {listed}. "
-            "Mend or remove them."
+            "`{name}` has {what} in {rows:,} of {bad:,} {bad:row|rows}: {listed}. Mend or "
+            "remove them.",
+            name=name,
+            what=what,
+            rows=len(rows),
+            bad=len(bad),
+            listed=listed,
         )
 
 
 def _refuse_unplaced(spec: Spec, rows: int, names: str) -> None:
     if rows:
         raise InputError(
-            f"`{spec}` has no position that can be read in any of its {rows:,} rows: see {names}. "
-            "Name the columns of the coordinates: `--x COLUMN --y COLUMN`."
+            "`{spec}` has no position that can be read in any of its {rows:,} "
+            "{rows:row|rows}: see {names}. Name the columns of the coordinates: `--x "
+            "COLUMN --y COLUMN`.",
+            spec=spec,
+            rows=rows,
+            names=names,
         )
 
 
 def _need_households(named: pd.DataFrame, columns: pd.Index, spec: Spec) -> None:
     if "households" not in named:
         raise InputError(
-            f"`{spec}` has no column of households among {', '.join(map(str, columns))}. "
-            "Name it: `--count COLUMN`."
+            "`{spec}` has no column of households among {columns}. Name it: `--count COLUMN`.",
+            spec=spec,
+            columns=[*columns],
         )
 
 
 def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
     if column not in frame.columns:
         raise InputError(
-            f"`{name}` has no column {column!r}; it has {', '.join(map(str, frame.columns))}."
+            "`{name}` has no column {column!r}; it has {columns}.",
+            name=name,
+            column=column,
+            columns=[*frame.columns],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,9 @@ from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.tables import read_table
 from gridmap.io.text import numbers
 from gridmap.io.vector import GDAL_FAILURES, choose_layer, quiet
+from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
 
-Lang = Literal["zh", "en"]
-Note = tuple[str, str]
 Spec = str | os.PathLike[str]
 
 _SAMPLE = 2000
@@ -63,7 +62,7 @@ class Layer:
         The kind of table it is most like.
     columns : list of Column
         In the order of the file.
-    suspicions : list of (zh, en)
+    suspicions : list of Message
         What seems wrong.
     """
 
@@ -75,12 +74,12 @@ class Layer:
     encoding: str = ""
     reads_as: str = ""
     columns: list[Column] = field(default_factory=list)
-    suspicions: list[Note] = field(default_factory=list)
+    suspicions: list[Message] = field(default_factory=list)
 
     def as_dict(self, lang: Lang = "zh") -> dict[str, Any]:
         """Return the layer as plain data, suspicions in one language."""
         record = asdict(self)
-        record["suspicions"] = [note[0 if lang == "zh" else 1] for note in self.suspicions]
+        record["suspicions"] = [note.text(lang) for note in self.suspicions]
         return record
 
 
@@ -188,10 +187,9 @@ def _look_layer(source: Source, name: str) -> Layer:
     reads_as, columns = _columns(sample, kinds, shape)
     suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
     if source.suffix == ".shp" and not kinds:
-        suspicions.append(("没有属性；可能缺少 .dbf。", "No attributes; its .dbf may be missing."))
+        suspicions.append(Message("No attributes; its .dbf may be missing."))
     if encoding is not None:
-        zh, en = f"属性文本为 {encoding}", f"attributes are {encoding} text"
-        suspicions.append((f"{zh}。", f"{en.capitalize()}."))
+        suspicions.append(Message("Attributes are {encoding} text.", encoding=encoding))
     return Layer(
         name,
         shape if shaped else "",
@@ -206,7 +204,7 @@ def _look_layer(source: Source, name: str) -> Layer:
 
 
 def _look_table(source: Source, frame: pd.DataFrame) -> list[Layer]:
-    notes: list[Note] = list(frame.attrs.get("notes", []))
+    notes: list[Message] = list(frame.attrs.get("notes", []))
     reads_as, columns = _columns(frame, _kinds(frame))
     places = _places(frame, columns)
     extent = None

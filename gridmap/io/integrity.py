@@ -43,8 +43,10 @@ def check_file(source: Source) -> None:
             _check_features(source.read_bytes().decode("utf-8"), source.name)
         except UnicodeDecodeError as error:
             raise InputError(
-                f"`{source.name}` is no UTF-8 text (byte {error.start:,}), as GeoJSON must be. "
-                "Export it again."
+                "`{source}` is no UTF-8 text (byte {start:,}), as GeoJSON must be. Export it "
+                "again.",
+                source=source.name,
+                start=error.start,
             ) from error
     if source.suffix == ".shp" and source.member is None:
         _check_parts(source)
@@ -69,7 +71,9 @@ def check_table(source: Source, table: str) -> None:
         if found is not None and found[0] != b"ok":
             reason = found[0].decode(errors="replace").replace("\n", " ")
             raise InputError(
-                f"`{source.name}` is a damaged database ({reason[:120]}). Ask for the file again."
+                "`{source}` is a damaged database ({reason}). Ask for the file again.",
+                source=source.name,
+                reason=reason[:120],
             )
 
 
@@ -89,8 +93,10 @@ def check_text(frame: Any, name: str) -> None:
             pa.array(values).validate(full=True)
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(
-                f"`{name}` is damaged: column {column!r} holds bytes that are no text. "
-                "Ask for the file again."
+                "`{name}` is damaged: column {column!r} holds bytes that are no text. Ask for "
+                "the file again.",
+                name=name,
+                column=column,
             ) from error
 
 
@@ -119,8 +125,9 @@ def _check_features(text: str, name: str) -> None:
     features = document.get("features") if isinstance(document, dict) else None
     if isinstance(features, list) and None in features:
         raise InputError(
-            f"`{name}` has a feature that is null (number {features.index(None) + 1}). "
-            "Export it again."
+            "`{name}` has a feature that is null (number {index}). Export it again.",
+            name=name,
+            index=features.index(None) + 1,
         )
 
 
@@ -129,7 +136,8 @@ def _check_parts(source: Source) -> None:
     shapes, counts = source.path, []
     if not any(shapes.with_suffix(suffix).is_file() for suffix in (".shx", ".SHX")):
         raise InputError(
-            f"`{source.name}` came without its .shx. Ask for all parts: .shp, .shx, .dbf and .prj."
+            "`{source}` came without its .shx. Ask for all parts: .shp, .shx, .dbf and .prj.",
+            source=source.name,
         )
     for part, unit in (
         (shapes, 2),
@@ -152,13 +160,20 @@ def _check_parts(source: Source) -> None:
             counts += [rows]
         if size < told:
             raise InputError(
-                f"`{source.name}` is cut: `{part.name}` has {size:,} of {told:,} bytes. "
-                "Ask for the file again."
+                "`{source}` is cut: `{part}` has {size:,} of {told:,} {told:byte|bytes}. Ask "
+                "for the file again.",
+                source=source.name,
+                part=part.name,
+                size=size,
+                told=told,
             )
     if len(set(counts)) > 1:
         raise InputError(
-            f"`{source.name}` has {counts[0]:,} shapes but {counts[1]:,} records. "
-            "Its parts do not belong together; ask for them again."
+            "`{source}` has {counts:,} shapes but {counts_2:,} {counts_2:record|records}. "
+            "Its parts do not belong together; ask for them again.",
+            source=source.name,
+            counts=counts[0],
+            counts_2=counts[1],
         )
 
 

@@ -34,6 +34,7 @@ from gridmap.io.inputs import layer_or_table
 from gridmap.io.source import Source, find_source, unreadable
 from gridmap.io.text import check_encoding, fold, guess_encoding, guess_separator, plain_table
 from gridmap.io.vector import choose_layer
+from gridmap.language import Message
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Held:
         All records, in order.
     crs : CRS or None
         Of the points, where there are any.
-    notes : list of (zh, en)
+    notes : list of Message
         What was left out or assumed.
     """
 
     table: pa.RecordBatch
     crs: Any
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
     @classmethod
     def of(cls, source: Source) -> Held:
@@ -96,7 +97,6 @@ _POSITIONS = ("x", "y", "lng", "lat")
 _SAMPLE = 200  # records by which columns are understood
 
 
-Note = tuple[str, str]
 Pair = tuple[str | None, str | None]
 
 
@@ -113,7 +113,7 @@ class Opened(NamedTuple):
     y: str | None
     datum: str | None
     assumed: bool
-    notes: list[Note]
+    notes: list[Message]
 
 
 def open_incidents(
@@ -154,13 +154,16 @@ def open_incidents(
         return Opened(file, None, None, datum, False, notes)
     first = next(iter(file.batches()), None)
     if first is None:
-        raise InputError(f"`{name}` has no records. Check the file.")
+        raise InputError("`{name}` has no records. Check the file.", name=name)
     sample = first.table.slice(0, _SAMPLE).to_pandas()
     if x is not None:
         for column in (x, y):
             if column not in file.schema.names:
                 raise InputError(
-                    f"`{name}` has no column {column!r}; it has {', '.join(file.schema.names)}."
+                    "`{name}` has no column {column!r}; it has {names}.",
+                    name=name,
+                    column=column,
+                    names=[*file.schema.names],
                 )
         return Opened(file, x, y, datum, False, notes)
     known = aliases("incident")
@@ -174,14 +177,16 @@ def open_incidents(
     if metres:
         return Opened(file, found["x"], found["y"], datum, False, notes)
     raise InputError(
-        f"`{name}` has no columns of coordinates that are known by their heading; it has "
-        f"{', '.join(file.schema.names)}. Name them with --x and --y."
+        "`{name}` has no columns of coordinates that are known by their heading; it "
+        "has {names}. Name them with --x and --y.",
+        name=name,
+        names=[*file.schema.names],
     )
 
 
 def _open(
     spec: str | os.PathLike[str], encoding: str | None, named: Pair
-) -> tuple[FileOfPoints, str, list[Note]]:
+) -> tuple[FileOfPoints, str, list[Message]]:
     """Open a file, or a folder of Parquet; return it with its name and what is to be told."""
     path = Path(spec)
     if path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
@@ -257,7 +262,10 @@ def _sheet(source: Source, named: Pair) -> Sheet | None:
     if source.layer is not None:
         if source.layer not in sheets:
             raise InputError(
-                f"`{source.path}` has no sheet {source.layer!r}; it has {', '.join(sheets)}."
+                "`{source}` has no sheet {layer!r}; it has {sheets}.",
+                source=source.path,
+                layer=source.layer,
+                sheets=[*sheets],
             )
         sheets = {source.layer: sheets[source.layer]}
     heads = {name: (_headings(source, [row for _, row in rows]), rows)
@@ -265,11 +273,14 @@ def _sheet(source: Source, named: Pair) -> Sheet | None:
     placed = {name: head for name, head in heads.items() if _has_places(head[0].names, named)}
     found = placed or heads
     if not found:
-        raise InputError(f"`{source.name}` is blank. Ask for the file again.")
+        raise InputError("`{source}` is blank. Ask for the file again.", source=source.name)
     if len({tuple(headings.names) for headings, _ in found.values()}) > 1:
         raise InputError(
-            f"`{source.name}` has several tables: sheets {', '.join(found)}. "
-            f"Name one: `{source.path}:{next(iter(found))}`."
+            "`{source}` has several tables: sheets {found}. Name one: `{source_2}:{found_2}`.",
+            source=source.name,
+            found=[*found],
+            source_2=source.path,
+            found_2=next(iter(found)),
         )
     if len(found) > 1:
         return None
@@ -313,5 +324,5 @@ def _has_places(names: list[str], named: Pair) -> bool:
 
 def _headings(source: Source, rows: list[list[str]]) -> Headings:
     if not rows:
-        raise InputError(f"`{source.name}` is blank. Ask for the file again.")
+        raise InputError("`{source}` is blank. Ask for the file again.", source=source.name)
     return find_headings(rows)

@@ -82,8 +82,11 @@ def _read_shaped(connection: Any, name: tuple[str, str], source: Source) -> gpd.
     if len(shapes) != 1:
         found = ", ".join(column for column, _ in shapes) or "none"
         raise InputError(
-            f"Table {name[1]!r} of `{source.name}` must have one column of geometries, but has "
-            f"{found}. Make a view with one."
+            "Table {name!r} of `{source}` must have one column of geometries, but has "
+            "{found}. Make a view with one.",
+            name=name[1],
+            source=source.name,
+            found=found,
         )
     column, srid = shapes[0]
     frame = _select(connection, name, [column], as_bytes=True)

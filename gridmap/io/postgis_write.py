@@ -112,7 +112,7 @@ def _make_room(connection: Any, name: tuple[str, str], overwrite: bool) -> None:
 
 def _taken(name: tuple[str, str]) -> InputError:
     return InputError(
-        f"Table {'.'.join(name)} exists already. Add --overwrite, or choose another name."
+        "Table {name} exists already. Add --overwrite, or choose another name.", name=".".join(name)
     )
 
 
@@ -135,8 +135,10 @@ def _fill(
     long = [column for column in kinds if len(column.encode()) > _NAME_BYTES]
     if long:
         raise InputError(
-            f"A database keeps names of {_NAME_BYTES} bytes; {', '.join(long)} would be cut. "
-            "Rename the columns."
+            "A database keeps names of {name_bytes} {name_bytes:byte|bytes}; {long} would "
+            "be cut. Rename the columns.",
+            name_bytes=_NAME_BYTES,
+            long=[*long],
         )
     if shape is not None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
@@ -168,8 +170,8 @@ def _epsg(crs: Any) -> int:
     code = crs.to_epsg() if crs is not None else None
     if code is None:
         raise InputError(
-            f"A database keeps only CRSs with an EPSG code, not {label(crs)}. "
-            "Transform the layer first."
+            "A database keeps only CRSs with an EPSG code, not {crs}. Transform the layer first.",
+            crs=label(crs),
         )
     return int(code)
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import pyarrow as pa
 
 from gridmap.errors import InputError
+from gridmap.language import Message
 
 Kind = Literal["vector", "parquet", "csv", "sheet", "database"]
 
@@ -43,13 +44,13 @@ _KINDS: dict[str, Kind] = {
     ".xls": "sheet",
 }
 _FOREIGN = {
-    ".ods": "Save it as .xlsx",
-    ".et": "Save it as .xlsx",
-    ".dwg": "Export it as a Shapefile or GeoPackage",
-    ".dxf": "Export it as a Shapefile or GeoPackage",
-    ".mdb": "Export its layers as GeoPackage",
-    ".rar": "Unpack it",
-    ".7z": "Unpack it",
+    ".ods": Message("Save it as .xlsx"),
+    ".et": Message("Save it as .xlsx"),
+    ".dwg": Message("Export it as a Shapefile or GeoPackage"),
+    ".dxf": Message("Export it as a Shapefile or GeoPackage"),
+    ".mdb": Message("Export its layers as GeoPackage"),
+    ".rar": Message("Unpack it"),
+    ".7z": Message("Unpack it"),
 }
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _PAGE = re.compile(rb"<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)
@@ -186,15 +187,24 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     if path.suffix.lower() in {".zip", ".kmz"} and path.is_file():
         return _archive(text, path, layer, member or None)
     if path.is_dir() and path.suffix.lower() != ".gdb":
-        raise InputError(f"`{path}` is a folder. Name a file in it.")
+        raise InputError("`{path}` is a folder. Name a file in it.", path=path)
     kind = _KINDS.get(path.suffix.lower())
     foreign = _FOREIGN.get(path.suffix.lower())
     if foreign is not None:
-        raise InputError(f"`{path}` cannot be read, being {path.suffix}. {foreign}.")
+        raise InputError(
+            "`{path}` cannot be read, being {suffix}. {foreign}.",
+            path=path,
+            suffix=path.suffix,
+            foreign=foreign,
+        )
     if kind is None:
-        raise InputError(f"`{path}` is of no known format. Readable are {READABLE} and .zip.")
+        raise InputError(
+            "`{path}` is of no known format. Readable are {readable} and .zip.",
+            path=path,
+            readable=READABLE,
+        )
     if path.is_file() and path.stat().st_size == 0:
-        raise InputError(f"`{path}` is empty (0 bytes). Ask for the file again.")
+        raise InputError("`{path}` is empty (0 bytes). Ask for the file again.", path=path)
     return Source(text, _by_content(path, kind), path, layer)
 
 
@@ -214,7 +224,8 @@ def _by_content(path: Path, kind: Kind) -> Kind:
         return "sheet"
     if kind == "sheet" and _PAGE.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
         raise InputError(
-            f"`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx."
+            "`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx.",
+            path=path,
         )
     return "csv" if kind == "sheet" and b"\0" not in head else kind
 
@@ -234,18 +245,24 @@ def known_suffix(path: Path, writable: Collection[str]) -> str:
     """
     suffix = path.suffix.lower()
     if suffix not in writable:
-        raise InputError(f"`{path}` has no known extension. Writable are {', '.join(writable)}.")
+        raise InputError(
+            "`{path}` has no known extension. Writable are {writable}.",
+            path=path,
+            writable=[*writable],
+        )
     return suffix
 
 
 def unreadable(name: str, error: BaseException) -> InputError:
     """Return the error of one line that a failed read becomes."""
     if isinstance(error, PermissionError):
-        return InputError(f"`{name}` may not be read. Ask for the right to read it.")
+        return InputError("`{name}` may not be read. Ask for the right to read it.", name=name)
     reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(
-        f"`{name}` cannot be read: {reason[:200].rstrip('.')}. "
-        "It may be damaged or of another format; ask for the file again."
+        "`{name}` cannot be read: {reason}. It may be damaged or of another format; "
+        "ask for the file again.",
+        name=name,
+        reason=reason[:200].rstrip("."),
     )
 
 
@@ -264,8 +281,9 @@ def _database(text: str) -> Source:
         parts = urlsplit(text)
     except ValueError as error:  # whose text may hold the password
         raise InputError(
-            "The database URL is none. Write it as `postgresql://USER@HOST/DATABASE?table=NAME`, "
-            "with signs such as @, /, [ and # in a password as %40, %2F, %5B and %23."
+            "The database URL is none. Write it as "
+            "`postgresql://USER@HOST/DATABASE?table=NAME`, with signs such as @, /, [ and "
+            "# in a password as %40, %2F, %5B and %23."
         ) from error
     query = parse_qs(parts.query)
     table = query.pop("table", [None])[0]
@@ -285,21 +303,29 @@ def _split_layer(text: str) -> tuple[Path, str | None]:
             if Path(text[:start]).exists():
                 return Path(text[:start]), text[start + 1 :]
     except (OSError, ValueError) as error:  # a name too long, a NUL
-        raise InputError(f"{text[:80]!r} is no file name ({error}). Check the path.") from error
-    raise InputError(_not_there(path))
+        raise InputError(
+            "{text!r} is no file name ({error}). Check the path.", text=text[:80], error=error
+        ) from error
+    raise _not_there(path)
 
 
-def _not_there(path: Path) -> str:
+def _not_there(path: Path) -> InputError:
     folder = path.parent
     if not folder.is_dir():
-        return f"`{path}` is not there: there is no folder `{folder}`. Check the path."
+        return InputError(
+            "`{path}` is not there: there is no folder `{folder}`. Check the path.",
+            path=path,
+            folder=folder,
+        )
     try:
         names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
     except OSError:
         names = []
     close = difflib.get_close_matches(path.name, names, n=1)
-    cure = f"Did you mean `{folder / close[0]}`?" if close else "Check the path."
-    return f"`{path}` is not there. {cure}"
+    cure = Message("Check the path.")
+    if close:
+        cure = Message("Did you mean `{path}`?", path=folder / close[0])
+    return InputError("`{path}` is not there. {cure}", path=path, cure=cure)
 
 
 def _check_readable(path: Path) -> None:
@@ -327,10 +353,13 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
         known = [name for name in known if Path(name).stem == layer or name == layer]
         layer = None
     if len(known) != 1:
-        found = ", ".join(known or names[:10]) or "nothing"
+        found = known or names[:10] or Message("nothing")
         raise InputError(
-            f"`{text}` must lead to one readable file, but the archive has {found}. "
-            f"Name one: `{path}:layer` or `zip://{path}!member`."
+            "`{text}` must lead to one readable file, but the archive has {found}. Name "
+            "one: `{path}:layer` or `zip://{path}!member`.",
+            text=text,
+            found=found,
+            path=path,
         )
     return Source(text, _KINDS[Path(known[0]).suffix.lower()], path, layer, known[0])
 
@@ -371,8 +400,10 @@ def connected(source: Source) -> Iterator[Any]:
     except (psycopg.Error, UnicodeError) as error:  # of an address that is no text
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"The database {without_password(source.url or '')} failed: {reason.rstrip('.')}. "
-            "Check its address, your rights and the table; nothing was changed."
+            "The database {url} failed: {reason}. Check its address, your rights and the "
+            "table; nothing was changed.",
+            url=without_password(source.url or ""),
+            reason=reason.rstrip("."),
         ) from error
 
 
@@ -380,7 +411,8 @@ def table_of(source: Source) -> tuple[str, str]:
     """Return schema and table."""
     if not source.layer:
         raise InputError(
-            f"`{source.name}` names no table. Add `?table=NAME` or `?table=SCHEMA.NAME`."
+            "`{source}` names no table. Add `?table=NAME` or `?table=SCHEMA.NAME`.",
+            source=source.name,
         )
     schema, _, table = source.layer.rpartition(".")
     return schema or "public", table
@@ -399,8 +431,9 @@ def hold(connection: Any, names: list[tuple[str, str]], source: Source) -> None:
         connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(listed))
     except _psycopg().errors.UndefinedTable as error:
         raise InputError(
-            f"`{source.name}` is no grid: {str(error).splitlines()[0]}. "
-            "Write one there with `gridmap partition -o`."
+            "`{source}` is no grid: {error}. Write one there with `gridmap partition -o`.",
+            source=source.name,
+            error=str(error).splitlines()[0],
         ) from error
 
 
@@ -413,6 +446,9 @@ def existing(connection: Any, source: Source) -> tuple[str, str]:
     query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY 1"
     found = [row[0] for row in connection.execute(query, [name[0]]).fetchall()]
     raise InputError(
-        f"`{source.name}` has no table {name[1]!r} in schema {name[0]!r}; "
-        f"there {'is ' + ', '.join(found[:20]) if found else 'is none'}."
+        "`{name}` has no table {table!r} in schema {schema!r}; there is {found}.",
+        name=source.name,
+        table=name[1],
+        schema=name[0],
+        found=found[:20] or Message("none"),
     )

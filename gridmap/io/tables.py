@@ -50,7 +50,7 @@ def read_table(
     -------
     DataFrame
         All records in order, under the headings of the file. ``attrs["notes"]`` lists what was
-        left out or assumed, as pairs (zh, en).
+        left out or assumed, as messages.
 
     Raises
     ------
@@ -138,7 +138,9 @@ def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
     for name, table in sheets.items():
         if len(table) > _SHEET_ROWS:
             raise InputError(
-                f"{len(table):,} rows do not fit into a sheet. Write .csv or .parquet instead."
+                "{table:,} {table:row does|rows do} not fit into a sheet. Write .csv or "
+                ".parquet instead.",
+                table=len(table),
             )
         sheet = book.create_sheet(_sheet_name(name))
         sheet.append([str(column) for column in table.columns])
@@ -233,6 +235,6 @@ def _read_parquet(source: Source) -> pd.DataFrame:
     except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
     if not len(frame):
-        raise InputError(f"`{source.name}` has no records. Check the file.")
+        raise InputError("`{source}` has no records. Check the file.", source=source.name)
     check_text(frame, source.name)
     return frame

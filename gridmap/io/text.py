@@ -13,6 +13,7 @@ import pandas as pd
 from gridmap._checks import DASHES, is_nothing, named_rows
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
+from gridmap.language import Message
 
 _ONE_COMMA = r"[-+]?\d+,\d+"
 
@@ -93,8 +94,10 @@ def guess_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> str
         return encoding
     at = failure.start if failure is not None else 0
     raise InputError(
-        f"`{name}` is neither UTF-8 nor GB18030 text (byte {at:,} fits neither). "
-        "Save it again as UTF-8, or tell the encoding."
+        "`{name}` is neither UTF-8 nor GB18030 text (byte {at:,} fits neither). Save "
+        "it again as UTF-8, or tell the encoding.",
+        name=name,
+        at=at,
     )
 
 
@@ -110,7 +113,8 @@ def check_encoding(name: str) -> str:
         "".encode(name)
     except LookupError as error:
         raise InputError(
-            f"`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5."
+            "`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5.",
+            name=name,
         ) from error
     return name
 
@@ -192,10 +196,7 @@ def as_text(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-Note = tuple[str, str]
-
-
-def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
+def counts(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
     """Read whole numbers of 0 or more; a dash is 0, and all else is refused by its row.
 
     Parameters
@@ -225,15 +226,20 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     bad = ~(np.isfinite(read) & (read >= 0) & (np.floor(read) == read) & (read < 2**53))
     if bad.any():
         raise InputError(
-            f"Column {heading!r} must hold whole numbers, but {int(bad.sum()):,} rows do not: "
-            f"{named_rows(values[bad])}. Mend them in the file; write 0 where nobody lives."
+            "Column {heading!r} must hold whole numbers, but {bad:,} {bad:row does|rows "
+            "do} not: {values}. Mend them in the file; write 0 where nobody lives.",
+            heading=heading,
+            bad=int(bad.sum()),
+            values=named_rows(values[bad]),
         )
     if dash.any():
-        rows = ", ".join(str(p + 1) for p in np.flatnonzero(dash)[:5])
+        n, rows = int(dash.sum()), [str(p + 1) for p in np.flatnonzero(dash)[:5]]
         notes.append(
-            (
-                f"“{heading}”有 {int(dash.sum()):,} 行为“-”或“无”，按 0 计（第 {rows} 行等）。",
-                f"{int(dash.sum()):,} dashes in {heading} count as 0 (row {rows} and on).",
+            Message(
+                "{n:,} {n:dash|dashes} in {heading} {n:counts|count} as 0 (row {rows} and on).",
+                n=n,
+                heading=heading,
+                rows=rows,
             )
         )
     if not plain:
@@ -241,7 +247,7 @@ def counts(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
     return read.astype(np.int64)
 
 
-def numbers(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
+def numbers(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
     """Read numbers; what is none becomes NaN and is counted in the notes."""
 
     if values.dtype.kind in "iuf":
@@ -255,9 +261,9 @@ def numbers(values: pd.Series, heading: str, notes: list[Note]) -> pd.Series:
         read = read.mask(rest, values[rest].map(parse_degrees).astype(float))
         rest = read.isna() & ~values.map(is_nothing).astype(bool)
     if rest.any():
-        count, bad = f"{int(rest.sum()):,}", values[rest]
-        zh = f"“{heading}”有 {count} 行不是数字：{named_rows(bad, lang='zh')}。"
-        notes.append((zh, f"{count} rows of {heading} are no numbers: {named_rows(bad)}."))
+        told = Message("{n:,} {n:row|rows} of {heading} {n:is no number|are no numbers}: {rows}.")
+        bad = values[rest]
+        notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
     return read
 
 
@@ -276,7 +282,7 @@ def texts(values: pd.Series) -> pd.Series:
 
 
 def _note_mended(
-    values: pd.Series, read: pd.Series, dash: pd.Series, heading: str, notes: list[Note]
+    values: pd.Series, read: pd.Series, dash: pd.Series, heading: str, notes: list[Message]
 ) -> None:
     mended = ~dash & ~values.astype("str").str.strip().str.fullmatch(r"\d+(\.0*)?", na=False)
     if not mended.any():
@@ -284,8 +290,12 @@ def _note_mended(
     example, value = values[mended].iloc[0], int(read[mended].iloc[0])
     count = int(mended.sum())
     notes.append(
-        (
-            f"“{heading}”有 {count:,} 行是带文字的数，如 {example!r} 读作 {value}。",
-            f"{count:,} counts in {heading} had text, as {example!r}, read as {value}.",
+        Message(
+            "{count:,} {count:count|counts} in {heading} had text, as {example!r}, read "
+            "as {value}.",
+            count=count,
+            heading=heading,
+            example=example,
+            value=value,
         )
     )

@@ -24,6 +24,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.integrity import check_file, check_table, check_text
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import Source, find_source, unreadable
+from gridmap.language import Message
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
 
@@ -59,7 +60,9 @@ def write_gdal(
         with fixed_date(), quiet():
             pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
     except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError) as error:
-        raise InputError(f"`{path.name}` could not be written: {error}. Check the disk.") from error
+        raise InputError(
+            "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error
+        ) from error
 
 
 @contextmanager
@@ -116,7 +119,7 @@ def read_layer(
     -------
     GeoDataFrame
         All features in the order of the file, heights dropped. ``attrs["notes"]`` lists what the
-        reader should know, as pairs (zh, en).
+        reader should know, as messages.
 
     Raises
     ------
@@ -132,13 +135,16 @@ def read_layer(
         frame = read_postgis(source)
     elif source.kind in ("csv", "sheet"):
         raise InputError(
-            f"`{source.name}` is a table, not a layer of geometries. Give a GeoPackage, Shapefile, "
-            "GeoJSON or GeoParquet."
+            "`{source}` is a table, not a layer of geometries. Give a GeoPackage, "
+            "Shapefile, GeoJSON or GeoParquet.",
+            source=source.name,
         )
     else:
         frame = _read_parquet(source) if source.kind == "parquet" else _read_gdal(source, encoding)
     if len(frame) == 0:
-        raise InputError(f"`{source.name}` has no features. Check the layer, or export it again.")
+        raise InputError(
+            "`{source}` has no features. Check the layer, or export it again.", source=source.name
+        )
     check_text(frame, source.name)
     frame = _flat(frame, source)
     return _with_crs(frame, source, crs, need_crs)
@@ -162,21 +168,29 @@ def choose_layer(source: Source) -> str:
     if source.layer is not None:
         if source.layer not in names:
             raise InputError(
-                f"`{source.path}` has no layer {source.layer!r}; it has {', '.join(names)}."
+                "`{source}` has no layer {layer!r}; it has {names}.",
+                source=source.path,
+                layer=source.layer,
+                names=[*names],
             )
         return source.layer
     if METADATA_TABLE in names and "cells" in names:
         return "cells"
     shaped = [name for name, kind in layers if kind is not None]
     if len(shaped) != 1:
-        found = ", ".join(shaped) if shaped else "no layer with geometries"
-        raise InputError(f"`{source.name}` has {found}. Name one layer: `{source.path}:layer`.")
+        found = shaped or Message("no layer with geometries")
+        raise InputError(
+            "`{source}` has {found}. Name one layer: `{source_2}:layer`.",
+            source=source.name,
+            found=found,
+            source_2=source.path,
+        )
     return shaped[0]
 
 
-def add_note(frame: pd.DataFrame, zh: str, en: str) -> None:
+def add_note(frame: pd.DataFrame, note: Message) -> None:
     """Append a note for the reader to a frame just made."""
-    frame.attrs["notes"] = [*frame.attrs.get("notes", []), (zh, en)]
+    frame.attrs["notes"] = [*frame.attrs.get("notes", []), note]
 
 
 def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
@@ -194,16 +208,23 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     if source.suffix in (".kml", ".kmz"):
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise InputError(f"Layer {layer!r} of `{source.name}` has no geometries. Name another.")
+        raise InputError(
+            "Layer {layer!r} of `{source}` has no geometries. Name another.",
+            layer=layer,
+            source=source.name,
+        )
     if len(frame) != expected:
         raise InputError(
-            f"`{source.name}` says it has {expected:,} features, but {len(frame):,} can be read. "
-            "It is damaged; ask for the file again."
+            "`{source}` says it has {expected:,} {expected:feature|features}, but "
+            "{frame:,} can be read. It is damaged; ask for the file again.",
+            source=source.name,
+            expected=expected,
+            frame=len(frame),
         )
     if found is not None:
-        add_note(frame, f"属性编码按 {found} 读取。", f"Attributes read as {found}.")
+        add_note(frame, Message("Attributes read as {found}.", found=found))
     for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
-        add_note(frame, f"GDAL：{message}", f"GDAL: {message}")
+        add_note(frame, Message("GDAL: {message}", message=message))
     return frame
 
 
@@ -234,14 +255,17 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
         notes = frame.attrs.get("notes", [])
         frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
         frame.attrs["notes"] = notes
-        add_note(frame, f"{high.sum():,} 个要素的高程已略去。", f"{high.sum():,} heights dropped.")
+        add_note(frame, Message("{high:,} heights dropped.", high=high.sum()))
     if _all_finite(geometry):
         return frame
     xy, owner = shapely.get_coordinates(geometry, return_index=True)
     bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
     raise InputError(
-        f"`{source.name}` has coordinates that are no numbers in {len(bad):,} features "
-        f"(the first is row {bad[0] + 1}). Mend or remove them."
+        "`{source}` has coordinates that are no numbers in {bad:,} "
+        "{bad:feature|features} (the first is row {bad_2}). Mend or remove them.",
+        source=source.name,
+        bad=len(bad),
+        bad_2=bad[0] + 1,
     )
 
 
@@ -268,14 +292,21 @@ def _with_crs(
     if not believable:
         west, south, east, north = frame.total_bounds
         raise CRSError(
-            f"`{source.name}` says {label(stated)}, but its coordinates run from "
-            f"{west:g}, {south:g} to {east:g}, {north:g}, which are no degrees. Declare what they "
-            "are in: `--crs EPSG:4547`."
+            "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} "
+            "to {east:g}, {north:g}, which are no degrees. Declare what they are in: "
+            "`--crs EPSG:4547`.",
+            source=source.name,
+            stated=label(stated),
+            west=west,
+            south=south,
+            east=east,
+            north=north,
         )
     if need_crs:
         raise CRSError(
-            f"`{source.name}` has no CRS, so its coordinates mean nothing. "
-            "Declare it: `--crs EPSG:4547`."
+            "`{source}` has no CRS, so its coordinates mean nothing. Declare it: `--crs "
+            "EPSG:4547`.",
+            source=source.name,
         )
     return frame
 
@@ -291,7 +322,12 @@ def read_attributes(source: Source) -> pd.DataFrame:
     layers = dict(list_layers(source))
     layer = source.layer or (next(iter(layers)) if len(layers) == 1 else choose_layer(source))
     if layer not in layers:
-        raise InputError(f"`{source.path}` has no layer {layer!r}; it has {', '.join(layers)}.")
+        raise InputError(
+            "`{source}` has no layer {layer!r}; it has {layers}.",
+            source=source.path,
+            layer=layer,
+            layers=[*layers],
+        )
     found = dbf_encoding(source) if source.suffix == ".shp" else None
     try:
         with quiet(), whole_names(source, found) as whole:

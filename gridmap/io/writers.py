@@ -79,7 +79,9 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
         if failure:
             raise failure[0] from None
         raise InputError(
-            f"`{path.name}` could not be written ({error}). Free some space, or write .parquet."
+            "`{path}` could not be written ({error}). Free some space, or write .parquet.",
+            path=path.name,
+            error=error,
         ) from error
     if failure:
         raise failure[0]
@@ -98,8 +100,9 @@ def write_sheet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> No
             rows += batch.num_rows
             if rows > _MOST_ROWS:
                 raise InputError(
-                    f"A sheet holds {_MOST_ROWS:,} rows and there are more incidents. "
-                    "Write .csv or .parquet instead."
+                    "A sheet holds {most_rows:,} {most_rows:row|rows} and there are more "
+                    "incidents. Write .csv or .parquet instead.",
+                    most_rows=_MOST_ROWS,
                 )
             flat = _flat(batch, schema)
             for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):

@@ -18,8 +18,8 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.crs import positions_from, positions_to
-from gridmap.errors import InputError
-from gridmap.language import pick
+from gridmap.errors import InputError, reason_of
+from gridmap.language import tr
 from gridmap.maps.scene import Scene
 
 # What the parts of a WMTS address are called in the tiles that Leaflet asks for.
@@ -98,12 +98,14 @@ def tiles_at(address: str, datum: str) -> Tiles:
     missing = [key for key in ("z", "x", "y") if not re.search(rf"\{{-?{key}\}}", url)]
     if missing:
         raise InputError(
-            f"`basemap` has no {{{missing[0]}}}. Give XYZ tiles as https://host/{{z}}/{{x}}/{{y}}"
-            ".png, or WMTS with {TileMatrix}, {TileRow} and {TileCol}."
+            "`basemap` has no {{{missing}}}. Give XYZ tiles as "
+            "https://host/{{z}}/{{x}}/{{y}}.png, or WMTS with {{TileMatrix}}, {{TileRow}} "
+            "and {{TileCol}}.",
+            missing=missing[0],
         )
     for place in re.findall(r"\{([^{}]*)\}", url):
         if place not in LEAFLET:
-            raise InputError(f"`basemap` leaves {{{place}}} open. Put its value there.")
+            raise InputError("`basemap` leaves {{{place}}} open. Put its value there.", place=place)
     _check_host(url, datum)
     return Tiles(url, next((k for host, k in SERVERS.items() if host in url), "abc"))
 
@@ -116,12 +118,15 @@ def _queried(url: str) -> str:
     lacking = [key for key in ("layer", "tilematrixset") if not query.get(key)]
     if lacking:
         raise InputError(
-            f"`basemap` is a WMTS that names no {' and no '.join(lacking)}. Add "
-            f"{''.join(f'&{key}=...' for key in lacking)}, as its capabilities list them."
+            "`basemap` is a WMTS that names no {lacking}. Add {lacking_2}, as its "
+            "capabilities list them.",
+            lacking=" and no ".join(lacking),
+            lacking_2="".join(f"&{key}=..." for key in lacking),
         )
     if query.get("request", "GetTile").lower() != "gettile":
         raise InputError(
-            f"`basemap` asks a WMTS for {query['request']}. Write request=GetTile, or leave it out."
+            "`basemap` asks a WMTS for {request}. Write request=GetTile, or leave it out.",
+            request=query["request"],
         )
     if query["tilematrixset"].lower().removeprefix("epsg:") in GEOGRAPHIC:
         raise InputError(_not_mercator(f"tilematrixset={query['tilematrixset']}"))
@@ -138,11 +143,14 @@ def _check_host(url: str, datum: str) -> None:
     host = urlsplit(url).netloc.replace("{s}", "")
     if host.endswith(OWN_GRID):
         raise InputError(
-            f"`basemap`: tiles of {host} lie on a grid of their own, so cells cannot be laid over "
-            "them. Take XYZ or WMTS tiles in Web Mercator, or an image."
+            "`basemap`: tiles of {host} lie on a grid of their own, so cells cannot be "
+            "laid over them. Take XYZ or WMTS tiles in Web Mercator, or an image.",
+            host=host,
         )
     if host.endswith(SHIFTED) and datum != "gcj02":
-        raise InputError(f"`basemap`: tiles of {host} are in GCJ-02. Add basemap_datum='gcj02'.")
+        raise InputError(
+            "`basemap`: tiles of {host} are in GCJ-02. Add basemap_datum='gcj02'.", host=host
+        )
     geographic = re.search(r"/(?:vec|cva|img|cia|ter|cta)_c/|[?&]T=\w+_c(?:&|$)", url)
     if geographic and "tianditu" in host:
         raise InputError(_not_mercator(geographic[0].strip("/?&")))
@@ -183,8 +191,8 @@ def laid(
         return over_image(scene, Path(basemap), bounds, datum), None
     if bounds is not None:
         raise InputError(
-            "`basemap` is an address, which has no `basemap_bounds`. Leave them out, or hand in "
-            "an image file."
+            "`basemap` is an address, which has no `basemap_bounds`. Leave them out, or "
+            "hand in an image file."
         )
     return over_basemap(scene, datum), tiles_at(str(basemap), datum)
 
@@ -218,8 +226,9 @@ def over_image(scene: Scene, path: Path, bounds: Bounds | None, datum: Datum) ->
     west, south, east, north = _corners(bounds)
     if not shapely.box(west, south, east, north).intersects(shapely.box(*_extent(scene))):
         raise InputError(
-            f"`basemap_bounds` {bounds} do not touch the cells. Give west, south, east, north in "
-            "degrees."
+            "`basemap_bounds` {bounds} do not touch the cells. Give west, south, east, "
+            "north in degrees.",
+            bounds=bounds,
         )
     ground = {
         "src": _data_uri(path),
@@ -237,15 +246,16 @@ def _corners(bounds: Bounds | None) -> Bounds:
     """Return bounds in EPSG:3857."""
     if bounds is None:
         raise InputError(
-            "`basemap` is an image, and `basemap_bounds` is missing. Give its west, south, east "
-            "and north in degrees."
+            "`basemap` is an image, and `basemap_bounds` is missing. Give its west, "
+            "south, east and north in degrees."
         )
     sane = len(bounds) == 4 and all(map(math.isfinite, bounds))
     if not sane or not (
         -180 <= bounds[0] < bounds[2] <= 180 and -85 <= bounds[1] < bounds[3] <= 85
     ):
         raise InputError(
-            f"`basemap_bounds` is {bounds}. Give west, south, east, north in degrees, in order."
+            "`basemap_bounds` is {bounds}. Give west, south, east, north in degrees, in order.",
+            bounds=bounds,
         )
     x, y = positions_from(np.array(bounds[::2]), np.array(bounds[1::2]), "EPSG:4326", crs=3857)
     return float(x[0]), float(y[0]), float(x[1]), float(y[1])
@@ -261,15 +271,22 @@ def _data_uri(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"`basemap` {path} cannot be read ({error.strerror}). Check its name."
+            "`basemap` {path} cannot be read ({error}). Check its name.",
+            path=path,
+            error=reason_of(error),
         ) from error
     kind = next((kind for sign, kind in KINDS.items() if content.startswith(sign)), None)
     if kind is None:
-        raise InputError(f"`basemap` {path} is neither PNG nor JPEG. Save it as one of these.")
+        raise InputError(
+            "`basemap` {path} is neither PNG nor JPEG. Save it as one of these.", path=path
+        )
     if len(content) > LARGEST:
         raise InputError(
-            f"`basemap` {path} has {len(content) / 1e6:.0f} MB, more than a page should carry. "
-            f"Make it smaller than {LARGEST / 1e6:.0f} MB."
+            "`basemap` {path} has {content:.0f} MB, more than a page should carry. Make "
+            "it smaller than {largest:.0f} MB.",
+            path=path,
+            content=len(content) / 1000000.0,
+            largest=LARGEST / 1000000.0,
         )
     return f"data:image/{kind};base64,{base64.b64encode(_grey(path, content, kind)).decode()}"
 
@@ -285,7 +302,9 @@ def _grey(path: Path, content: bytes, kind: str) -> bytes:
             grey = picture.convert("RGBA").convert("LA") if clear else picture.convert("L")
         grey.save(buffer, kind)
     except OSError as error:
-        raise InputError(f"`basemap` {path} is damaged ({error}). Save it again.") from error
+        raise InputError(
+            "`basemap` {path} is damaged ({error}). Save it again.", path=path, error=error
+        ) from error
     return buffer.getvalue()
 
 
@@ -313,11 +332,7 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
 
     if "heat" in extras:
         extras["heat"] = _moved_image(extras["heat"], moved)
-    note = pick(
-        scene.lang,
-        f"底图为 {DATUMS[datum]}，网格随之平移显示",
-        f"cells moved to the {DATUMS[datum]} basemap",
-    )
+    note = tr("cells moved to the {datums} basemap", lang=scene.lang, datums=DATUMS[datum])
     return replace(
         scene,
         shapes=shapely.transform(scene.shapes, moved),

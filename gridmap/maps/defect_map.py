@@ -11,7 +11,7 @@ import shapely
 from gridmap._checks import check_choice, check_crs, check_same_crs, label
 from gridmap.coverage.defect_names import name_of
 from gridmap.grid.grid import check_grid
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps import themes
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Marks, Old, Scene, credit_line, grid_scene, today
@@ -76,7 +76,7 @@ def _text(row: Any, lang: Lang) -> str:
     cells = getattr(row, "cells", ())
     if isinstance(cells, str):
         cells = [cells] if cells else []
-    listed = pick(lang, "、", ", ").join(map(str, list(cells)[:3]))
+    listed = joined(list(cells)[:3], lang)
     return " · ".join([*facts, listed] if listed else facts)
 
 
@@ -88,10 +88,10 @@ def row_width(row: Any) -> float:
 
 PALE = "#dde5e9"
 CHANGES = {
-    "unchanged": ("未变", "unchanged", "#e3e8ea", None),
-    "recoded": ("仅改编码", "recoded", "#bebada", None),
-    "changed": ("调整", "changed", "#fdb863", None),
-    "born": ("新设", "born", "#80b1d3", themes.NOTHING_HATCH),
+    "unchanged": (Message("unchanged"), "#e3e8ea", None),
+    "recoded": (Message("recoded"), "#bebada", None),
+    "changed": (Message("changed"), "#fdb863", None),
+    "born": (Message("born"), "#80b1d3", themes.NOTHING_HATCH),
 }
 
 
@@ -152,11 +152,12 @@ def defect_map(
         codes,
         [theme],
         lang=lang,
-        title=title or pick(lang, "覆盖缺陷图", "Defects of the coverage"),
-        subtitle=pick(
-            lang,
-            f"{len(cells):,} 个网格，{count:,} 处发现；点图例逐处查看",
-            f"{len(cells):,} cells, {count:,} findings; click the legend to see each",
+        title=title or tr("Defects of the coverage", lang=lang),
+        subtitle=tr(
+            "{cells:,} {cells:cell|cells}, {count:,} findings; click the legend to see each",
+            lang=lang,
+            cells=len(cells),
+            count=count,
         ),
         credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
         marks=defect_marks(defects, cells.crs, lang),
@@ -171,8 +172,8 @@ def _codes(cells: gpd.GeoDataFrame) -> list[str]:
 
 
 def _plain(count: int, lang: Lang) -> themes.Theme:
-    only = themes.Class(pick(lang, "网格", "cells"), PALE)
-    return themes.Theme(pick(lang, "网格", "Cells"), [only], np.zeros(count, np.int64))
+    only = themes.Class(tr("cells", lang=lang), PALE)
+    return themes.Theme(tr("Cells", lang=lang), [only], np.zeros(count, np.int64))
 
 
 def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> themes.Theme:
@@ -181,15 +182,15 @@ def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> 
     after = zip(_codes(mended), shapely.to_wkb(mended.geometry.to_numpy()), strict=True)
     kinds = [2 if code not in before else int(before[code] != shape) for code, shape in after]
     classes = [
-        themes.Class(pick(lang, *CHANGES[change][:2]), CHANGES[change][2])
+        themes.Class(CHANGES[change][0].text(lang), CHANGES[change][1])
         for change in ("unchanged", "changed", "born")
     ]
-    return themes.Theme(pick(lang, "修复", "Repair"), classes, np.array(kinds, np.int64))
+    return themes.Theme(tr("Repair", lang=lang), classes, np.array(kinds, np.int64))
 
 
 def _before(cells: gpd.GeoDataFrame, lang: Lang) -> Old:
     shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
-    return Old(shapes, pick(lang, "修复前的网格", "cells before"))
+    return Old(shapes, tr("cells before", lang=lang))
 
 
 def _polygonal(shapes: Any) -> Any:
@@ -207,7 +208,7 @@ def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> Old | None:
     else:
         shapes = np.array([boundary], dtype=object)
     drawn = _polygonal(web_mercator(shapes, cells.crs))
-    return Old(drawn, pick(lang, "应铺满的边界", "boundary to fill"))
+    return Old(drawn, tr("boundary to fill", lang=lang))
 
 
 def compare_map(
@@ -254,12 +255,12 @@ def compare_map(
         [_changes(table, lang), _kept(table, lang), themes.households(new, lang)],
         lang,
         columns=_change_columns(table, lang),
-        title=title or pick(lang, "网格调整对照图", "What moved"),
+        title=title or tr("What moved", lang=lang),
         subtitle=found.sentence(lang),
         credit=credit_line(new.crs, new.content_hash, lang, source),
         old=Old(
             web_mercator(old.cells.geometry.to_numpy(), old.crs),
-            pick(lang, "原网格界", "old cells"),
+            tr("old cells", lang=lang),
         ),
     )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
@@ -267,14 +268,14 @@ def compare_map(
 
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
     classes = [
-        themes.Class(pick(lang, zh, en), color, hatch) for zh, en, color, hatch in CHANGES.values()
+        themes.Class(name.text(lang), color, hatch) for name, color, hatch in CHANGES.values()
     ]
     of = pd.Index(list(CHANGES)).get_indexer(table["status"].fillna("born").astype(str))
     return themes.Theme(
-        pick(lang, "网格变化", "Change"),
+        tr("Change of cells", lang=lang),
         classes,
         of.clip(0).astype(np.int64),
-        note=pick(lang, "虚线为原网格界", "dashes: the old cells"),
+        note=tr("dashes: the old cells", lang=lang),
     )
 
 
@@ -285,9 +286,9 @@ def _kept(table: pd.DataFrame, lang: Lang) -> themes.Theme:
     share = np.divide(100 * kept, after, out=np.full(len(after), np.nan), where=after > 0)
     return themes.quantity(
         share,
-        pick(lang, "留在原网格的户", "Households that stayed"),
+        tr("Households that stayed", lang=lang),
         unit="%",
-        tab=pick(lang, "留存率", "Stayed"),
+        tab=tr("Stayed", lang=lang),
         breaks=[25, 50, 75, 95, 100],
         digits=0,
         colors=["#b2182b", "#ef8a62", "#fddbc7", "#d1e5f0", "#e3e8ea"],
@@ -297,14 +298,14 @@ def _kept(table: pd.DataFrame, lang: Lang) -> themes.Theme:
 
 def _change_columns(table: pd.DataFrame, lang: Lang) -> list[dict[str, Any]]:
     titles = {
-        "counterpart": ("对应原网格", "Was mostly"),
-        "households_before": ("原户数", "Households before"),
-        "households_kept": ("其中留下", "of them stayed"),
+        "counterpart": Message("Was mostly"),
+        "households_before": Message("Households before"),
+        "households_kept": Message("of them stayed"),
     }
     columns = []
     for key, words in titles.items():
         values = table[key]
         plain = values.fillna("").astype(str) if key == "counterpart" else values.round()
         known = [None if pd.isna(value) else value for value in plain.tolist()]
-        columns.append({"title": pick(lang, *words), "values": known, "digits": 0})
+        columns.append({"title": words.text(lang), "values": known, "digits": 0})
     return columns

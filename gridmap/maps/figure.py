@@ -14,9 +14,9 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_choice
-from gridmap.errors import InputError
+from gridmap.errors import InputError, reason_of
 from gridmap.grid.grid import check_grid
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps.heat import with_places
@@ -104,9 +104,11 @@ def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> 
     """Write a figure as PNG, PDF or SVG, by its suffix, whole or not at all."""
     path = Path(path)
     if path.exists() and not overwrite:
-        raise InputError(f"`{path}` exists already. Add overwrite=True (--overwrite) or rename.")
+        raise InputError(
+            "`{path}` exists already. Add overwrite=True (--overwrite) or rename.", path=path
+        )
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise InputError(f"`{path}` is no .png, .pdf or .svg. Choose one of these.")
+        raise InputError("`{path}` is no .png, .pdf or .svg. Choose one of these.", path=path)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-") as folder:
             part = Path(folder) / path.name
@@ -114,7 +116,9 @@ def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> 
             os.replace(part, path)
     except OSError as error:
         raise InputError(
-            f"`{path}` cannot be written ({error.strerror}). Choose another."
+            "`{path}` cannot be written ({error}). Choose another.",
+            path=path,
+            error=reason_of(error),
         ) from error
     return path
 
@@ -231,7 +235,7 @@ def _draw_words(
     from matplotlib.patches import Patch
 
     wide = drawn.get_figwidth()
-    head, points = title or pick(lang, "网格图", "Grid"), 18
+    head, points = title or tr("Grid", lang=lang), 18
     if len(broken(head, points, 0.94 * wide)) > 1:
         points = 12
     head = "\n".join(broken(head, points, 0.94 * wide, most=2))

@@ -13,7 +13,7 @@ import pandas as pd
 import pyproj
 import shapely
 
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -137,13 +137,11 @@ def _legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[st
     labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in pairwise(edges)]
     labels.append(f"≥ {edges[-1]:.3g}{unit}")
     colors = [f"rgba({r},{g},{b},{alpha / 255:.2f})" for r, g, b, alpha in RAMP[1 : len(edges) + 1]]
-    unit_zh, unit_en = ("相对户数的倍数", "times what households let expect")
-    if not homes:
-        unit_zh, unit_en = "件/平方公里", "incidents per km²"
+    per = Message("times what households let expect" if homes else "incidents per km²")
     return {
-        "title": pick(lang, "密度热力", "Density"),
-        "unit": pick(lang, unit_zh, unit_en),
-        "note": pick(lang, f"带宽 {bandwidth:.0f} 米，仅作示意", f"bandwidth {bandwidth:.0f} m"),
+        "title": tr("Density", lang=lang),
+        "unit": per.text(lang),
+        "note": tr("bandwidth {bandwidth:.0f} m", lang=lang, bandwidth=bandwidth),
         "rows": [
             {"label": label, "color": color} for label, color in zip(labels, colors, strict=True)
         ],

@@ -114,7 +114,11 @@ def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any)
         return themes.Theme(title, [themes.Class(title, "#cfe0ea")], alike)
     values = np.asarray(values)
     if len(values) != count:
-        raise InputError(f"`values` has {len(values)} entries for {count} cells; give one each.")
+        raise InputError(
+            "`values` has {values} entries for {count} {count:cell|cells}; give one each.",
+            values=len(values),
+            count=count,
+        )
     if values.dtype.kind not in "biuf":
         import pandas as pd
 
@@ -188,8 +192,9 @@ class OfflineMap(folium.Map):
         """Return the whole page; `live` allows the basemap's tiles."""
         if self.tiles and not live:
             raise InputError(
-                f"A saved map cannot load tiles from {self.tiles.origin}. Hand in an image: "
-                "basemap=FILE, basemap_bounds=(west, south, east, north)."
+                "A saved map cannot load tiles from {origin}. Hand in an image: basemap=FILE, "
+                "basemap_bounds=(west, south, east, north).",
+                origin=self.tiles.origin,
             )
         html = self.get_root().render()
         if self.lean:

@@ -9,7 +9,7 @@ import pandas as pd
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, Message, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps.scene import Scene, credit_line, grid_scene
@@ -131,19 +131,22 @@ def coverage_scene(
         columns += staff_columns(posted.cells, grid, lang)
     shown += [themes.areas(grid, level, lang) for level in grid.levels]
     low, high = grid.band
-    subtitle = pick(
-        lang,
-        f"{len(grid):,} 个网格恰好铺满 {len(grid.jurisdictions):,} 个辖区，无空白、无交叉；"
-        f"户数带 {low}–{high}",
-        f"{len(grid):,} cells tile {len(grid.jurisdictions):,} jurisdictions exactly, "
-        f"no gaps, no overlaps; band {low}-{high} households",
+    subtitle = tr(
+        "{grid:,} {grid:cell tiles|cells tile} {jurisdictions:,} "
+        "{jurisdictions:jurisdiction|jurisdictions} exactly, no gaps, no overlaps; "
+        "band {low}-{high} {high:household|households}",
+        lang=lang,
+        grid=len(grid),
+        jurisdictions=len(grid.jurisdictions),
+        low=low,
+        high=high,
     )
     return grid_scene(
         grid,
         shown,
         lang,
         columns=columns,
-        title=title or pick(lang, "网格划分图", "Coverage of the grid"),
+        title=title or tr("Coverage of the grid", lang=lang),
         subtitle=subtitle,
         credit=credit_line(grid.crs, grid.content_hash, lang, source),
         marks=None if defects is None else defect_marks(defects, grid.crs, lang),
@@ -230,7 +233,7 @@ def hotspot_scene(
         shown,
         lang,
         columns=columns,
-        title=title or pick(lang, "热点图", "Hotspots"),
+        title=title or tr("Hotspot map", lang=lang),
         subtitle=_hot_sentence(spots, grid, lang),
         credit=credit_line(grid.crs, grid.content_hash, lang, source),
         extras={key: value for key, value in extras.items() if value is not None},
@@ -240,12 +243,11 @@ def hotspot_scene(
 def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
     period, last = hot.maps_of(spots)[-1]
     more, fewer = int((last["bin"] > 0).sum()), int((last["bin"] < 0).sum())
-    when = f"{period}：" if period and lang == "zh" else f"{period}: " if period else ""
-    return when + pick(
-        lang,
-        f"{len(grid):,} 个网格中热点 {more:,} 个、冷点 {fewer:,} 个（错误发现率 10% 以内）",
-        f"{more:,} hot and {fewer:,} cold of {len(grid):,} cells (false discovery rate 10%)",
-    )
+    said = Message(
+        "{hot:,} hot and {cold:,} cold of {n:,} {n:cell|cells} (false discovery rate 10%)",
+        hot=more, cold=fewer, n=len(grid),
+    )  # fmt: skip
+    return tr("{name}: {text}", lang=lang, name=period, text=said) if period else said.text(lang)
 
 
 HEADINGS = {

@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from gridmap.errors import GridmapError, InputError
+from gridmap.errors import GridmapError, InputError, reason_of
 from gridmap.maps.basemap import Tiles
 
 # What folium and geopandas ask the network for, and the shipped file that answers.
@@ -236,8 +236,10 @@ def _refuse_plugins(element: Any) -> None:
             if answer(url) is None:
                 name = type(element).__name__
                 raise InputError(
-                    f"The map has a {name}, whose {url} is not shipped with gridmap, so the page "
-                    f"would not open offline. Leave the {name} out."
+                    "The map has a {name}, whose {url} is not shipped with gridmap, so the page "
+                    "would not open offline. Leave the {name} out.",
+                    name=name,
+                    url=url,
                 )
     for child in element._children.values():
         _refuse_plugins(child)
@@ -248,7 +250,9 @@ def check_page(path: str | Path) -> None:
     suffix = Path(path).suffix
     if suffix.lower() not in (".html", ".htm"):
         found = f"ends in `{suffix}`" if suffix else "has no ending"
-        raise InputError(f"`{path}` {found}, but a page is written here. Name it .html.")
+        raise InputError(
+            "`{path}` {found}, but a page is written here. Name it .html.", path=path, found=found
+        )
 
 
 def write_page(html: str, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -261,9 +265,11 @@ def write_text(text: str, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a text whole or not at all."""
     path = Path(path)
     if path.exists() and not overwrite:
-        raise InputError(f"`{path}` exists already. Add overwrite=True (--overwrite) or rename.")
+        raise InputError(
+            "`{path}` exists already. Add overwrite=True (--overwrite) or rename.", path=path
+        )
     if not path.parent.is_dir():
-        raise InputError(f"The folder `{path.parent}` does not exist. Make it first.")
+        raise InputError("The folder `{parent}` does not exist. Make it first.", parent=path.parent)
     try:
         handle, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -272,7 +278,9 @@ def write_text(text: str, path: str | Path, *, overwrite: bool = False) -> Path:
         os.replace(name, path)
     except OSError as error:
         raise InputError(
-            f"`{path}` cannot be written ({error.strerror}). Choose another."
+            "`{path}` cannot be written ({error}). Choose another.",
+            path=path,
+            error=reason_of(error),
         ) from error
     return path
 
@@ -373,6 +381,7 @@ def _attribute(attributes: str, name: str) -> str:
 
 def _unknown(address: str) -> InputError:
     return InputError(
-        f"The map loads {address[:120]}, which is not shipped with gridmap, so the page would not "
-        "open offline. Remove that layer, or embed it as an image."
+        "The map loads {address}, which is not shipped with gridmap, so the page "
+        "would not open offline. Remove that layer, or embed it as an image.",
+        address=address[:120],
     )

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
 from gridmap.grid.grid import check_grid
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
 
@@ -51,7 +51,7 @@ def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
             f'symbol="{k}"/>'
         )
         symbols.append(_symbol(str(k), _looks(row)))
-    other = pick(lang, "其他图层（轮廓）", "other layers (outline)")
+    other = tr("other layers (outline)", lang=lang)
     rules.append(f'<rule key="other" filter="ELSE" label={quoteattr(other)} symbol="other"/>')
     symbols.append(_symbol("other", [{**_fill("#ffffff", "no"), **_line("96,112,120,255", "0.3")}]))
     return (

@@ -16,12 +16,37 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import label
-from gridmap.language import ROOM, Lang, level_title, pick
+from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import payload, web_mercator
-from gridmap.maps.themes import Theme, area_keys
+from gridmap.maps.themes import Theme, area_keys, level_title
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
+
+
+ROOM = {
+    "map": Message("Map"),
+    "themes": Message("Themes"),
+    "borders": Message("Borders"),
+    "labels": Message("Names"),
+    "density": Message("Density"),
+    "marks": Message("Defects"),
+    "old": Message("Old cells"),
+    "zoomIn": Message("Zoom in"),
+    "zoomOut": Message("Zoom out"),
+    "whole": Message("All"),
+    "wholeTitle": Message("Show the whole map"),
+    "pngTitle": Message("Save a PNG picture for slides"),
+    "print": Message("Print"),
+    "printTitle": Message("Print, or save as PDF (one A4 page, landscape)"),
+    "time": Message("Period"),
+    "wholeTime": Message("Whole time"),
+    "play": Message("Play"),
+    "search": Message("Code, name or area"),
+    "nothing": Message("Nothing found"),
+    "code": Message("Code"),
+}
+"""What the browser says."""
 
 COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
 
@@ -87,7 +112,7 @@ class Scene:
             "levels": list(self.levels),
             "columns": list(self.columns),
             "themes": [theme.sent() for theme in self.themes],
-            "words": ROOM[self.lang],
+            "words": {key: word.text(self.lang) for key, word in ROOM.items()},
             "lang": self.lang,
             "title": self.title,
             "subtitle": self.subtitle,
@@ -116,20 +141,20 @@ def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> 
 
 def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
     """Return the columns of the cells that may be shown: an allow-list, never all there are."""
-    kinds = [pick(lang, "居民网格", "residential"), pick(lang, "专属网格", "dedicated")]
+    kinds = [tr("residential", lang=lang), tr("dedicated", lang=lang)]
     dedicated = (grid.cells["kind"].to_numpy() == "dedicated").astype(int)
     return [
-        {"title": pick(lang, "类型", "Kind"), "values": dedicated.tolist(), "texts": kinds},
+        {"title": tr("Kind", lang=lang), "values": dedicated.tolist(), "texts": kinds},
         {
-            "title": pick(lang, "户数", "Households"),
+            "title": tr("Households", lang=lang),
             "values": grid.cells["households"].tolist(),
             "digits": 0,
         },
         {
-            "title": pick(lang, "面积", "Area"),
+            "title": tr("Area", lang=lang),
             "values": (grid.cells["area_m2"] / 1e4).round(2).tolist(),
             "digits": 2,
-            "unit": pick(lang, "公顷", "ha"),
+            "unit": tr("ha", lang=lang),
         },
     ]
 
@@ -203,10 +228,10 @@ def _plain(value: Any) -> Any:
 def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:
     """Say when, from what and in which CRS a map was made."""
     parts = [
-        pick(lang, f"制图 {today()}", f"Made {today()}"),
+        tr("Made {today}", lang=lang, today=today()),
         source,
-        pick(lang, f"坐标系 {label(crs)}", f"CRS {label(crs)}"),
-        pick(lang, f"数据指纹 {fingerprint[:12]}", f"Fingerprint {fingerprint[:12]}"),
+        tr("CRS {crs}", lang=lang, crs=label(crs)),
+        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=fingerprint[:12]),
         "gridmap",
     ]
     return " ｜ ".join(part for part in parts if part)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.language import Lang, level_title, pick
+from gridmap.language import Lang, Message, measure, tr
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
@@ -21,10 +21,30 @@ if TYPE_CHECKING:
 YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
 BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]
 QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462", "#b3de69"]
-NO_DATA, NO_BASE = ("无数据", "no data"), ("无基数", "no base")
+NO_DATA, NO_BASE = Message("no data"), Message("no base")
 NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
 MOST_CLASSES = 40
+
+LEVEL_TITLES = {
+    "district": Message("District"),
+    "street": Message("Street"),
+    "community": Message("Community"),
+    "town": Message("Town"),
+    "village": Message("Village"),
+    "county": Message("County"),
+    "city": Message("City"),
+    "neighborhood": Message("Neighborhood"),
+    "neighbourhood": Message("Neighbourhood"),
+    "ward": Message("Ward"),
+    "parent": Message("Jurisdiction"),
+}
+
+
+def level_title(level: str, lang: Lang) -> str:
+    """Name a column of the hierarchy for readers."""
+    known = LEVEL_TITLES.get(level.lower())
+    return known.text(lang) if known else level
 
 
 class Class(NamedTuple):
@@ -82,27 +102,30 @@ def households(grid: Grid, lang: Lang) -> Theme:
     count = grid.cells["households"].to_numpy()
     of = np.digitize(count, [low, inner[0], inner[1], high + 1])
     of = np.where(grid.cells["kind"].to_numpy() == "dedicated", 5, of)
-    small, large = pick(lang, "偏小", "too few"), pick(lang, "超大", "too many")
+    small, large = tr("too few", lang=lang), tr("too many", lang=lang)
     classes = [
         Class(f"< {low} {small}", "#2166ac", COLD_HATCH),
         Class(f"{low} – {inner[0] - 1}", "#dbe9f2"),
         Class(f"{inner[0]} – {inner[1] - 1}", "#eef0e9"),
         Class(f"{inner[1]} – {high}", "#fbdcc4"),
         Class(f"> {high} {large}", "#b2182b"),
-        Class(pick(lang, "专属网格（不计户数）", "dedicated, exempt"), "#d9d4c3", NOTHING_HATCH),
+        Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH),
     ]
     listed = len(grid.exceptions)
-    note = pick(
-        lang,
-        f"户数带 {low}–{high} 户；已登记例外 {listed} 条",
-        f"band {low}-{high} households; {listed} exceptions on record",
+    note = tr(
+        "band {low}-{high} {high:household|households}; {listed} "
+        "{listed:exception|exceptions} on record",
+        lang=lang,
+        low=low,
+        high=high,
+        listed=listed,
     )
     return Theme(
-        pick(lang, "每格户数", "Households per cell"),
+        tr("Households per cell", lang=lang),
         classes,
         of,
-        unit=pick(lang, "户/格", "households"),
-        tab=pick(lang, "户数", "Households"),
+        unit=tr("households", lang=lang, context="a cell"),
+        tab=tr("Households", lang=lang),
         note=note,
     )
 
@@ -111,14 +134,14 @@ def kinds(grid: Grid, lang: Lang) -> Theme:
     """Show which cells are residential and which dedicated."""
     dedicated = grid.cells["kind"].to_numpy() == "dedicated"
     classes = [
-        Class(pick(lang, "居民网格", "residential"), "#cfe0ea"),
-        Class(pick(lang, "专属网格", "dedicated"), "#e3b567", NOTHING_HATCH),
+        Class(tr("residential", lang=lang), "#cfe0ea"),
+        Class(tr("dedicated", lang=lang), "#e3b567", NOTHING_HATCH),
     ]
     return Theme(
-        pick(lang, "网格类型", "Kind of cell"),
+        tr("Kind of cell", lang=lang),
         classes,
         dedicated.astype(np.int64),
-        tab=pick(lang, "类型", "Kind"),
+        tab=tr("Kind", lang=lang),
     )
 
 
@@ -130,16 +153,21 @@ def areas(grid: Grid, level: str, lang: Lang) -> Theme:
     colours = [QUALITATIVE[k % len(QUALITATIVE)] for k in range(used)]
     title = level_title(level, lang)
     classes = [
-        Class(pick(lang, f"第 {k + 1} 组{title}", f"{title} group {k + 1}"), colour_k)
+        Class(tr("{title} group {k}", lang=lang, title=title, k=k + 1), colour_k)
         for k, colour_k in enumerate(colours)
     ]
-    note = pick(
-        lang,
-        f"{len(names)} 个{title}，颜色只用来区分相邻辖区",
-        f"{len(names)} areas; colours only tell neighbours apart",
+    note = tr(
+        "{names:,} {names:area|areas} ({title}); colours only tell neighbours apart",
+        lang=lang,
+        names=len(names),
+        title=title,
     )
     return Theme(
-        pick(lang, f"{title}划分", f"{title} areas"), classes, colour[codes], tab=title, note=note
+        tr("{title} {title:area|areas}", lang=lang, title=title),
+        classes,
+        colour[codes],
+        tab=title,
+        note=note,
     )
 
 
@@ -181,7 +209,7 @@ def quantity(
     colors: Sequence[str] = YELLOW_BROWN,
     whole_time: bool = True,
     periods: Sequence[tuple[str, npt.ArrayLike]] = (),
-    absent: tuple[str, str] = NO_DATA,
+    absent: Message = NO_DATA,
 ) -> Theme:
     """Class a number with mapclassify or by given breaks; no number is a class of its own."""
     whole = np.asarray(values, dtype=float)
@@ -202,11 +230,9 @@ def quantity(
 
     if note is None:
         told = breaks is None and not single and scheme.lower() == "quantiles"
-        note = (
-            pick(lang, f"按分位数分 {len(edges)} 级", f"{len(edges)} classes by quantiles") * told
-        )
+        note = tr("{edges} classes by quantiles", lang=lang, edges=len(edges)) * told
     if len(known) < len(every):
-        classes.append(Class(pick(lang, *absent), NOTHING, NOTHING_HATCH))
+        classes.append(Class(absent.text(lang), NOTHING, NOTHING_HATCH))
     return Theme(
         title,
         classes,
@@ -251,7 +277,9 @@ def _by_mapclassify(known: npt.NDArray[np.float64], scheme: str, k: int) -> npt.
             warnings.simplefilter("ignore")  # it warns of fewer classes, which is what ties mean
             bins = mapclassify.classify(known, scheme, k=k).bins
     except ValueError as error:
-        raise InputError(f"`scheme` is {scheme!r}, which mapclassify does not know.") from error
+        raise InputError(
+            "`scheme` is {scheme!r}, which mapclassify does not know.", scheme=scheme
+        ) from error
     return np.unique(np.asarray(bins, dtype=float))
 
 
@@ -259,7 +287,9 @@ def column(grid: Grid, name: str, lang: Lang) -> Theme:
     """Colour by one column of the cells: numbers in classes, words each in a colour."""
     if name not in grid.cells or name == "geometry":
         columns = ", ".join(c for c in grid.cells if c != "geometry")
-        raise InputError(f"`color` is {name!r}, but the cells have {columns}.")
+        raise InputError(
+            "`color` is {name!r}, but the cells have {columns}.", name=name, columns=columns
+        )
     refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to="a map")
     values = grid.cells[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
@@ -279,10 +309,10 @@ def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
     classes = [Class(str(word), QUALITATIVE[k]) for k, word in enumerate(shown)]
     of = np.where(missing, -2, of)
     if (of == -1).any():
-        classes.append(Class(pick(lang, "其他", "others"), "#d9dee1"))
+        classes.append(Class(tr("others", lang=lang), "#d9dee1"))
         of = np.where(of == -1, len(classes) - 1, of)
     if missing.any():
-        classes.append(Class(pick(lang, *NO_DATA), NOTHING, NOTHING_HATCH))
+        classes.append(Class(NO_DATA.text(lang), NOTHING, NOTHING_HATCH))
         of = np.where(missing, len(classes) - 1, of)
     return Theme(title, classes, of.astype(np.int64), note="")
 
@@ -297,19 +327,19 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
         ~(cells["overcharged"].astype(bool) & cells["status"].isin(order[:2])), "overcharged"
     )
     classes = [
-        Class(pick(lang, "有网格长", "has its leader"), "#dfe8ec"),
-        Class(pick(lang, "多名网格长", "several leaders"), "#9fc0d3"),
-        Class(pick(lang, f"每人超过 {limit:g} 户", f"over {limit:g} households each"), "#fdd49e"),
-        Class(pick(lang, "未配网格长", "no leader"), "#ef6548", NOTHING_HATCH),
-        Class(pick(lang, "无人", "nobody"), "#990000"),
-        Class(pick(lang, "名册未具体到网格", "not in the roster by cell"), NOTHING),
+        Class(tr("has its leader", lang=lang), "#dfe8ec"),
+        Class(tr("several leaders", lang=lang), "#9fc0d3"),
+        Class(tr("over {limit:g} households each", lang=lang, limit=limit), "#fdd49e"),
+        Class(tr("no leader", lang=lang), "#ef6548", NOTHING_HATCH),
+        Class(tr("nobody", lang=lang), "#990000"),
+        Class(tr("not in the roster by cell", lang=lang), NOTHING),
     ]
     return Theme(
-        pick(lang, "人员配置", "Staffing"),
+        tr("Staffing", lang=lang),
         classes,
         pd.Index(order).get_indexer(status).clip(0).astype(np.int64),
-        tab=pick(lang, "人员", "Staff"),
-        note=pick(lang, "按 1+X+Y 名册；不含姓名", "by the 1+X+Y roster; no names"),
+        tab=tr("Staff", lang=lang),
+        note=tr("by the 1+X+Y roster; no names", lang=lang),
     )
 
 
@@ -323,19 +353,17 @@ def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
         Class(label, color, COLD_HATCH if k < 3 else None)
         for k, (label, color) in enumerate(zip(labels, BLUE_GREY_RED, strict=True))
     ]
-    classes.append(Class(pick(lang, "未检验", "not tested"), NOTHING, NOTHING_HATCH))
+    classes.append(Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH))
     split = spots.index.nlevels > 1
     periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
     return Theme(
-        pick(lang, "热点显著性", "Hotspots"),
+        tr("Significance of hotspots", lang=lang),
         classes,
         periods[-1].of if split else _bins(spots, grid),
         unit="Gi*",
-        tab=pick(lang, "热点", "Hotspots"),
-        note=pick(
-            lang,
-            "Getis–Ord Gi*（标准化率，邻接含自身），FDR 校正",
-            "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected",
+        tab=tr("Hotspots", lang=lang),
+        note=tr(
+            "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected", lang=lang
         ),
         periods=periods if split else (),
         whole_time=False,
@@ -365,8 +393,8 @@ def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
 
 def _bin_labels(lang: Lang) -> list[str]:
     levels = ["q ≤ 0.01", "q ≤ 0.05", "q ≤ 0.10"]
-    cold, hot = pick(lang, "冷点", "cold"), pick(lang, "热点", "hot")
-    plain = pick(lang, "不显著", "not significant")
+    cold, hot = tr("cold", lang=lang), tr("hot", lang=lang)
+    plain = tr("not significant", lang=lang)
     return [
         *(f"{cold} {q}" for q in levels),
         plain,
@@ -380,9 +408,9 @@ def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
     rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
     return quantity(
         rate,
-        pick(lang, "事件率", "Incident rate"),
-        unit=pick(lang, "件/百户", "per 100 households"),
-        tab=pick(lang, "事件率", "Rate"),
+        tr("Incident rate", lang=lang),
+        unit=tr("per 100 households", lang=lang),
+        tab=tr("Rate", lang=lang, context="incidents"),
         absent=NO_BASE,
         lang=lang,
     )
@@ -396,13 +424,11 @@ def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
     rate[has] = 100 * empirical_bayes(counts.to_numpy()[has].astype(float), base[has])
     return quantity(
         rate,
-        pick(lang, "平滑事件率", "Smoothed rate"),
-        unit=pick(lang, "件/百户", "per 100 households"),
-        tab=pick(lang, "平滑率", "Smoothed"),
-        note=pick(
-            lang,
-            "经验贝叶斯（Marshall）：小网格向均值收缩，仅供显示",
-            "empirical Bayes (Marshall): small cells drawn to the mean, for display",
+        tr("Smoothed rate", lang=lang),
+        unit=tr("per 100 households", lang=lang),
+        tab=tr("Smoothed", lang=lang),
+        note=tr(
+            "empirical Bayes (Marshall): small cells drawn to the mean, for display", lang=lang
         ),
         absent=NO_BASE,
         lang=lang,
@@ -437,10 +463,10 @@ def count_theme(
     whole = periods[-1][1] if periods else counts.to_numpy()
     return quantity(
         whole,
-        pick(lang, "事件数", "Incidents"),
-        unit=pick(lang, "件", ""),
-        tab=pick(lang, "件数", "Counts"),
-        note=pick(lang, "未除以户数，仅作参考", "not divided by households, for reference"),
+        tr("Incident counts", lang=lang),
+        unit=measure(Message("piece", context="measure word"), lang),
+        tab=tr("Counts", lang=lang, context="incidents"),
+        note=tr("not divided by households, for reference", lang=lang),
         digits=0,
         periods=periods,
         whole_time=False,
@@ -457,16 +483,16 @@ def staff_columns(cells: pd.DataFrame, grid: Grid, lang: Lang) -> list[dict[str,
     """Return leaders, other staff and volunteers of each cell as columns of the card."""
     cells = cells.reindex(grid.cells.index)
     titles = {
-        "leaders": ("网格长", "Leaders"),
-        "x": ("专职", "Staff"),
-        "y": ("志愿者", "Volunteers"),
+        "leaders": Message("Leaders"),
+        "x": Message("Staff", context="role"),
+        "y": Message("Volunteers"),
     }
-    return [column_of(pick(lang, *titles[key]), cells[key]) for key in titles]
+    return [column_of(titles[key].text(lang), cells[key]) for key in titles]
 
 
 def count_column(counts: pd.Series, lang: Lang) -> dict[str, Any]:
     """Return incident counts as a column of the card."""
-    return column_of(pick(lang, "事件", "Incidents"), counts)
+    return column_of(tr("Incidents", lang=lang), counts)
 
 
 def column_of(title: str, values: pd.Series, digits: int = 0) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gridmap.contiguity import graph
 from gridmap.errors import InputError
 from gridmap.grid.changes import with_retired
 from gridmap.grid.grid import Grid, check_grid
+from gridmap.language import Lang
 
 NEW = "\0"
 """Begins the names of cells that have no code yet."""
@@ -27,7 +28,7 @@ def rebuilt(
     touched: Sequence[str],
     approve: str,
     on: str,
-    lang: str,
+    lang: Lang,
     *,
     retire: str = "",
     origin: Mapping[str, str] | None = None,
@@ -90,12 +91,14 @@ def _dissolved(
     members = units.groupby(label).indices
     empty = [code for code in like if code not in members]
     if empty and not may_vanish:
-        raise InputError(f"Cell {empty[0]} would be empty; merge it instead.")
+        raise InputError("Cell {empty} would be empty; merge it instead.", empty=empty[0])
     codes = [code for code in like if code in members]
     shapes, homes = units.geometry.to_numpy(), units["households"].to_numpy()
     for code in codes:
         if not nx.is_connected(graph(shapes[members[code]])):
-            raise InputError(f"Cell {like[code]} would be in several pieces; choose other units.")
+            raise InputError(
+                "Cell {like} would be in several pieces; choose other units.", like=like[code]
+            )
     table = pd.DataFrame(old.drop(columns="geometry").loc[[like[code] for code in codes]])
     table["households"] = [int(homes[members[code]].sum()) for code in codes]
     geometry = [shapely.coverage_union_all(shapes[members[code]]) for code in codes]
@@ -120,7 +123,7 @@ def _new_codes(grid: Grid, made: gpd.GeoDataFrame) -> dict[str, str]:
     return {old: new for old, new in zip(made.index, codes, strict=True) if old != new}
 
 
-def _rename_new(made: gpd.GeoDataFrame, fresh: Sequence[str], grid: Grid, lang: str) -> None:
+def _rename_new(made: gpd.GeoDataFrame, fresh: Sequence[str], grid: Grid, lang: Lang) -> None:
     """Name new cells after their jurisdiction and number; the frame is our own."""
     for code in fresh:
         parent = str(made.at[code, "parent"])
@@ -144,8 +147,12 @@ def _exceptions(
     new = outside[before.to_numpy() != outside.to_numpy()]
     if len(new) and not approve:
         raise InputError(
-            f"Cell {new.index[0]} would have {new.iloc[0]} households, outside {low}-{high}. "
-            'Choose other units, or approve it with a reason: `approve="…"`.'
+            "Cell {index} would have {new} {new:household|households}, outside "
+            '{low}-{high}. Choose other units, or approve it with a reason: `approve="…"`.',
+            index=new.index[0],
+            new=new.iloc[0],
+            low=low,
+            high=high,
         )
     kept = grid.exceptions[~grid.exceptions["code"].isin([*touched, *made.index])]
     rows: list[dict[str, Any]] = [
@@ -167,7 +174,7 @@ def _exceptions(
 
 
 def move(
-    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: str = "zh"
+    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: Lang = "zh"
 ) -> Grid:
     """Move a unit from its cell to a neighbouring cell of the same jurisdiction.
 
@@ -212,11 +219,11 @@ def move(
     check_grid("grid", grid)
     units = grid.units
     if unit not in units.index:
-        raise InputError(f"The grid has no unit {unit!r}; see `grid.units`.")
+        raise InputError("The grid has no unit {unit!r}; see `grid.units`.", unit=unit)
     _check_codes(grid, [to])
     source = str(units.at[unit, "code"])
     if source == to:
-        raise InputError(f"Unit {unit!r} is in cell {to} already.")
+        raise InputError("Unit {unit!r} is in cell {to} already.", unit=unit, to=to)
     _check_one_parent(grid, [source, to])
     label = units["code"].astype(object)
     label[unit] = to
@@ -224,7 +231,7 @@ def move(
 
 
 def merge(
-    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: str = "zh"
+    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: Lang = "zh"
 ) -> Grid:
     """Merge neighbouring cells of one jurisdiction into one.
 
@@ -249,7 +256,10 @@ def merge(
     chosen = list(dict.fromkeys(codes))
     _check_codes(grid, chosen)
     if len(chosen) < 2:
-        raise InputError(f"`codes` names {len(chosen)} cell; give two or more to merge.")
+        raise InputError(
+            "`codes` names {chosen} {chosen:cell|cells}; give two or more to merge.",
+            chosen=len(chosen),
+        )
     _check_one_parent(grid, chosen)
     survivor = grid.cells.loc[chosen].sort_values("households", kind="stable").index[-1]
     label = grid.units["code"].astype(object)
@@ -264,7 +274,7 @@ def split(
     *,
     approve: str = "",
     on: str = "",
-    lang: str = "zh",
+    lang: Lang = "zh",
 ) -> Grid:
     """Split a cell by taking groups of its units out of it.
 
@@ -294,12 +304,14 @@ def split(
     for number, group in enumerate(parts, start=1):
         for unit in group:
             if unit not in part.index:
-                raise InputError(f"Unit {unit!r} is not in cell {code}; see `grid.units`.")
+                raise InputError(
+                    "Unit {unit!r} is not in cell {code}; see `grid.units`.", unit=unit, code=code
+                )
             if part[unit]:
-                raise InputError(f"Unit {unit!r} stands in two groups of `parts`.")
+                raise InputError("Unit {unit!r} stands in two groups of `parts`.", unit=unit)
             part[unit] = number
     if part.nunique() < 2:
-        raise InputError(f"`parts` leaves cell {code} whole; name some of its units.")
+        raise InputError("`parts` leaves cell {code} whole; name some of its units.", code=code)
     weight = units["households"].groupby(part).sum()
     stays = int(weight.idxmax())
     label = units["code"].astype(object)
@@ -313,15 +325,18 @@ def _check_codes(grid: Grid, codes: Sequence[str]) -> None:
     check_grid("grid", grid)
     unknown = [code for code in codes if code not in grid.cells.index]
     if unknown:
-        raise InputError(f"The grid has no cell {unknown[0]!r}; see `grid.cells`.")
+        raise InputError("The grid has no cell {unknown!r}; see `grid.cells`.", unknown=unknown[0])
 
 
 def _check_one_parent(grid: Grid, codes: Sequence[str]) -> None:
     parents = grid.cells.loc[list(codes), "parent"].unique()
     if len(parents) > 1:
         raise InputError(
-            f"Cells {', '.join(codes)} lie in {len(parents)} jurisdictions "
-            f"({', '.join(map(str, parents))}), and no cell may cross one."
+            "Cells {codes} lie in {parents} {parents:jurisdiction|jurisdictions} "
+            "({parents_2}), and no cell may cross one.",
+            codes=[*codes],
+            parents=len(parents),
+            parents_2=[*parents],
         )
 
 
@@ -331,7 +346,7 @@ def with_numbers(
     *,
     approve: str = "",
     on: str = "",
-    lang: str = "zh",
+    lang: Lang = "zh",
 ) -> Grid:
     """Give jurisdictions exactly as many residential cells as are wanted.
 
@@ -376,7 +391,9 @@ def with_numbers(
     target = {str(parent): int(number) for parent, number in dict(wanted).items()}
     unknown = [parent for parent in target if parent not in grid.jurisdictions.index]
     if unknown:
-        raise InputError(f"`wanted` names {unknown[0]!r}, which is no jurisdiction of the grid.")
+        raise InputError(
+            "`wanted` names {unknown!r}, which is no jurisdiction of the grid.", unknown=unknown[0]
+        )
     units = grid.units
     label = units["code"].astype(object).copy()
     origin: dict[str, str] = {}
@@ -418,8 +435,11 @@ class _Cells:
         """Split or merge until there are `number` cells."""
         if not 1 <= number <= len(self.label):
             raise InputError(
-                f"`wanted` asks for {number} cells in {self.parent}, which has {len(self.label)} "
-                "units. Give at least 1 and at most one a unit."
+                "`wanted` asks for {number} {number:cell|cells} in {parent}, which has "
+                "{label} {label:unit|units}. Give at least 1 and at most one a unit.",
+                number=number,
+                parent=self.parent,
+                label=len(self.label),
             )
         while len(set(self.label)) < number:
             self._split_largest()
@@ -450,7 +470,8 @@ class _Cells:
                 self.label[self.label == gone] = keeper
                 return
         raise InputError(
-            f"The cells of {self.parent} do not touch each other, so that none can be merged."
+            "The cells of {parent} do not touch each other, so that none can be merged.",
+            parent=self.parent,
         )
 
 

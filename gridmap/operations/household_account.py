@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,11 +13,10 @@ import shapely
 from gridmap._checks import check_crs
 from gridmap.crs import reproject
 from gridmap.errors import InputError
+from gridmap.language import Lang, Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
-
-Lang = Literal["zh", "en"]
 
 
 @dataclass(frozen=True)
@@ -51,26 +50,26 @@ class Account:
 
     def sentence(self, lang: Lang = "zh") -> str:
         """Say in one line whether anybody was left out."""
-        total, homes = len(self.buildings), int(self.buildings["households"].sum())
-        lost, lost_homes = len(self.left_out), int(self.left_out["households"].sum())
-        uneven, twice = int((self.cells["difference"] != 0).sum()), len(self.repeated)
-        if lang == "zh":
-            if self.complete:
-                return f"不漏一户：{total:,} 栋、{homes:,} 户都恰好在一个网格内，户数一致。"
-            return (
-                f"{total:,} 栋、{homes:,} 户中，{lost:,} 栋（{lost_homes:,} 户）不在任何网格内，"
-                f"{twice:,} 行编号重复，{uneven:,} 个网格户数不一致。"
-            )
-        if self.complete:
-            return (
-                f"Nobody left out: {total:,} buildings with {homes:,} households lie in exactly "
-                "one cell each, and the counts agree."
-            )
-        return (
-            f"Of {total:,} buildings with {homes:,} households, {lost:,} ({lost_homes:,} "
-            f"households) lie in no cell, {twice:,} rows repeat an id, and {uneven:,} cells have "
-            "another count."
+        said = Message(
+            "Of {n:,} {n:building|buildings} with {homes:,} {homes:household|households}, {lost:,} "
+            "({lost_homes:,} {lost_homes:household|households}) {lost:lies|lie} in no cell, "
+            "{twice:,} {twice:row repeats|rows repeat} an id, and {uneven:,} "
+            "{uneven:cell has|cells have} another count."
         )
+        if self.complete:
+            said = Message(
+                "Nobody left out: {n:,} {n:building|buildings} with {homes:,} "
+                "{homes:household|households} {n:lies|lie} in exactly one cell each, and the "
+                "counts agree."
+            )
+        return said(
+            n=len(self.buildings),
+            homes=int(self.buildings["households"].sum()),
+            lost=len(self.left_out),
+            lost_homes=int(self.left_out["households"].sum()),
+            twice=len(self.repeated),
+            uneven=int((self.cells["difference"] != 0).sum()),
+        ).text(lang)
 
 
 def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
@@ -150,8 +149,10 @@ def _counts(buildings: gpd.GeoDataFrame) -> Any:
     bad = ~(np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts)))
     if bad.any():
         raise InputError(
-            f"`buildings` has no whole number of households in {bad.sum():,} rows (the first is "
-            f"{buildings.index[bad.argmax()]!r}). Fill in the count, or 0."
+            "`buildings` has no whole number of households in {bad:,} {bad:row|rows} (the "
+            "first is {index!r}). Fill in the count, or 0.",
+            bad=bad.sum(),
+            index=buildings.index[bad.argmax()],
         )
     return counts.astype(np.int64)
 

@@ -68,7 +68,9 @@ def patrol(
     """
     check_grid("grid", grid, streets)
     if not speed_kmh > 0:
-        raise InputError(f"`speed_kmh` is {speed_kmh}; give kilometres an hour above 0.")
+        raise InputError(
+            "`speed_kmh` is {speed_kmh}; give kilometres an hour above 0.", speed_kmh=speed_kmh
+        )
     tell = progress or silent
     pieces = segments(streets, grid)
     network = street_graph(pieces)

@@ -57,9 +57,11 @@ def units_within(
     chosen = list(cells.index[cells["kind"] == "residential"] if codes is None else codes)
     unknown = [code for code in chosen if code not in cells.index]
     if unknown:
-        raise InputError(f"The grid has no cell {unknown[0]!r}; see `grid.cells`.")
+        raise InputError("The grid has no cell {unknown!r}; see `grid.cells`.", unknown=unknown[0])
     if level in grid.levels:
-        raise InputError(f"The grid has a level {level!r} already; name the new one otherwise.")
+        raise InputError(
+            "The grid has a level {level!r} already; name the new one otherwise.", level=level
+        )
     if not chosen:
         raise InputError("`codes` is empty; name at least one cell.")
     units = grid.units
@@ -99,16 +101,18 @@ def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Gr
     check_grid("grid", grid)
     places = grid.jurisdictions
     if level is not None and level not in grid.levels:
-        raise InputError(f"`level` is {level!r}; the grid has {', '.join(grid.levels)}.")
+        raise InputError(
+            "`level` is {level!r}; the grid has {levels}.", level=level, levels=[*grid.levels]
+        )
     names = places.index if level is None else places[level]
     chosen = list(dict.fromkeys(areas))
     unknown = [area for area in chosen if area not in set(names)]
     if unknown or not chosen:
-        raise InputError(
-            f"`areas` names {unknown[0]!r}, which the grid does not have."
-            if unknown
-            else "`areas` is empty; name at least one."
-        )
+        if unknown:
+            raise InputError(
+                "`areas` names {unknown!r}, which the grid does not have.", unknown=unknown[0]
+            )
+        raise InputError("`areas` is empty; name at least one.")
     kept = places[np.asarray(names.isin(chosen))]
     cells, units = grid.cells, grid.units
     codes = cells.index[cells["parent"].isin(kept.index)]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
+from gridmap.language import Lang, tr
 from gridmap.vocabulary import fold, vocabulary
-
-Lang = Literal["zh", "en"]
 
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
@@ -76,7 +74,7 @@ class Staffing:
             y_per_leader, households_per_worker, without_leader (cells), overcharged.
         """
         if level is not None and level not in self.cells:
-            raise InputError(f"`level` is {level!r}, which the grid does not have.")
+            raise InputError("`level` is {level!r}, which the grid does not have.", level=level)
         area = self.cells[level] if level else pd.Series("all", self.cells.index)
         table = self.cells.groupby(area.rename(level or "area")).agg(
             cells=("households", "size"),
@@ -118,28 +116,19 @@ class Staffing:
     def sentence(self, lang: Lang = "zh") -> str:
         """Tell the staffing in a sentence."""
         row = self.ratios().iloc[0]
-        cells, over = int(row["cells"]), int(row["overcharged"])
-        workers, volunteers = int(row["workers"]), int(row["y"])
-        silent = int((self.cells["status"] == "not covered").sum())
-        without, told = int(row["without_leader"]), cells - silent
-        if lang == "zh":
-            vacant = f"{without:,} 个网格没有网格长" if told else "名册未具体到网格，不判断网格缺员"
-            more = f"（另 {silent:,} 个网格名册未具体到）" if told and silent else ""
-            return (
-                f"{cells:,} 个网格，专职 {workers:,} 人（每格 {row['workers_per_cell']:.2f} 人），"
-                f"志愿者 {volunteers:,} 人；{vacant}{more}，"
-                f"{over:,} 个网格每名专职人员超过 {self.limit:g} 户"
-            )
-        vacant = (
-            f"{without:,} cells have no leader"
-            if told
-            else "the roster names no cells, so no cell is called vacant"
-        )
-        more = f" ({silent:,} more are not named in the roster)" if told and silent else ""
-        return (
-            f"{cells:,} cells, {workers:,} workers ({row['workers_per_cell']:.2f} a cell), "
-            f"{volunteers:,} volunteers; {vacant}{more}, "
-            f"in {over:,} a worker has more than {self.limit:g} households"
+        return tr(
+            "{cells:,} {cells:cell|cells}, {workers:,} {workers:worker|workers} ({each:.2f} a "
+            "cell), {volunteers:,} {volunteers:volunteer|volunteers}; {without:,} "
+            "{without:cell has|cells have} no leader, in {over:,} a worker has more than "
+            "{limit:g} households",
+            lang=lang,
+            cells=int(row["cells"]),
+            workers=int(row["workers"]),
+            each=row["workers_per_cell"],
+            volunteers=int(row["y"]),
+            without=int(row["without_leader"]),
+            over=int(row["overcharged"]),
+            limit=self.limit,
         )
 
 
@@ -371,7 +360,7 @@ def matched(roster: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, pd.DataFram
     roster = _with_roles(roster)
     if "role" not in roster:
         raise InputError(
-            f"`roster` has no column `role`; it has {', '.join(map(str, roster.columns))}."
+            "`roster` has no column `role`; it has {columns}.", columns=[*roster.columns]
         )
     table = _rows(roster, grid)
     problems = [_problem(table[table["role"] == ""], "unknown role", "said")]
@@ -382,8 +371,10 @@ def matched(roster: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, pd.DataFram
     strange = table["given"].map(lambda given: places[given] is None).astype(bool)
     if len(table) and strange.all():
         raise InputError(
-            f"`roster` names no place that the grid has; the first is {table['given'].iloc[0]!r}, "
-            f"while the cells have codes such as {grid.cells.index[0]!r}. Use the grid it is for."
+            "`roster` names no place that the grid has; the first is {given!r}, while the "
+            "cells have codes such as {index!r}. Use the grid it is for.",
+            given=table["given"].iloc[0],
+            index=grid.cells.index[0],
         )
     problems.append(_problem(table[strange], "unknown place", "given"))
     table = table[~strange]
@@ -452,7 +443,7 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         return pd.Series([[] for _ in range(len(roster))], index=roster.index)
     if not columns:
         raise InputError(
-            f"`roster` has no column `code`; it has {', '.join(map(str, roster.columns))}."
+            "`roster` has no column `code`; it has {columns}.", columns=[*roster.columns]
         )
     text = pd.Series("", roster.index, dtype="string")
     for column in columns:

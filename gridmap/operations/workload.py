@@ -62,13 +62,17 @@ def workload(
     parts = {"households": 1.0} if weights is None else dict(weights)
     unknown = [name for name in parts if name not in table]
     if unknown:
-        raise InputError(f"`weights` names {unknown[0]!r}; there is {', '.join(map(str, table))}.")
+        raise InputError(
+            "`weights` names {unknown!r}; there is {table}.", unknown=unknown[0], table=[*table]
+        )
     if min(parts.values(), default=0) < 0 or not sum(parts.values()):
-        raise InputError(f"`weights` is {parts}; give numbers from 0, not all 0.")
+        raise InputError("`weights` is {parts}; give numbers from 0, not all 0.", parts=parts)
     chosen = table[list(parts)].astype(float)
     if (chosen < 0).any(axis=None):
         culprit = (chosen < 0).any().idxmax()
-        raise InputError(f"`measures` has negative {culprit}; loads are counted from 0.")
+        raise InputError(
+            "`measures` has negative {culprit}; loads are counted from 0.", culprit=culprit
+        )
     mean = chosen.mean().replace(0, np.nan)
     part = pd.Series(parts) / sum(parts.values())
     table["load"] = (chosen / mean).fillna(1.0) @ part

@@ -16,6 +16,7 @@ from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import contacts
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid
+from gridmap.language import Lang
 from gridmap.partitioning.arrays import Ints
 
 DEDICATED = "dedicated"
@@ -60,7 +61,7 @@ def assemble(
     kept: Mapping[int, str] | None = None,
     old: Grid | None = None,
     on: str = "",
-    lang: str = "zh",
+    lang: Lang = "zh",
 ) -> Grid:
     """Dissolve units into cells, give codes and names, and prove the whole.
 
@@ -174,7 +175,7 @@ def _jurisdictions(units: gpd.GeoDataFrame, levels: Sequence[str]) -> gpd.GeoDat
     return gpd.GeoDataFrame(table, geometry=geometry, crs=units.crs)
 
 
-def _names(cells: gpd.GeoDataFrame, levels: Sequence[str], lang: str) -> list[str]:
+def _names(cells: gpd.GeoDataFrame, levels: Sequence[str], lang: Lang) -> list[str]:
     """Return the automatic name of each cell: its jurisdiction's and its number there."""
     owner = cells[levels[-1]] if levels else cells["parent"]
     return [

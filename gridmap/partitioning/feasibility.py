@@ -11,6 +11,7 @@ import pandas as pd
 
 from gridmap._checks import Progress, check_band, silent
 from gridmap.errors import InputError
+from gridmap.language import Lang
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.certificates import (
     UNIT_OVER_MAX,
@@ -36,7 +37,7 @@ def feasibility(
     households: tuple[int, int] = (300, 600),
     *,
     seed: int = 0,
-    lang: Literal["zh", "en"] = "zh",
+    lang: Lang = "zh",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Tell for each jurisdiction whether it can be cut into cells within the band.
@@ -213,5 +214,7 @@ def _bands(bands: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return bands as a list of one or more; what one of them is, `check_band` tells."""
     found = list(bands) if isinstance(bands, Iterable) and not isinstance(bands, str) else []
     if not found:
-        raise InputError(f"`bands` is {bands!r}; give one or more, as [(300, 500), (300, 600)].")
+        raise InputError(
+            "`bands` is {bands!r}; give one or more, as [(300, 500), (300, 600)].", bands=bands
+        )
     return found

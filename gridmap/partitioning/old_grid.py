@@ -59,13 +59,15 @@ def read_old(
     """
     if units.crs != grid.crs:
         raise CRSError(
-            f"`units` are in {label(units.crs)} but the grid to `keep` in {label(grid.crs)}; "
-            f"moving either would move every border. Make the units in the grid's CRS: "
-            f"`subdivide(…, crs=keep.crs)`, as `gridmap partition --keep` does."
+            "`units` are in {crs} but the grid to `keep` in {crs_2}; moving either would "
+            "move every border. Make the units in the grid's CRS: `subdivide(…, "
+            "crs=keep.crs)`, as `gridmap partition --keep` does.",
+            crs=label(units.crs),
+            crs_2=label(grid.crs),
         )
     price = PRICE if price is None else float(price)
     if not price >= 0:
-        raise InputError(f"`move_price` is {price}; give a number from 0.")
+        raise InputError("`move_price` is {price}; give a number from 0.", price=price)
     units_locked(grid, locked)
     cells = grid.cells
     home = old_cells(grid, units)
@@ -85,7 +87,9 @@ def units_locked(grid: Grid | None, locked: Collection[str]) -> gpd.GeoDataFrame
         )
     unknown = sorted(set(locked) - set(grid.cells.index))
     if unknown:
-        raise InputError(f"`locked` names {unknown[0]!r}, which is no cell of the grid to keep.")
+        raise InputError(
+            "`locked` names {unknown!r}, which is no cell of the grid to keep.", unknown=unknown[0]
+        )
     units = grid.units
     return units[units["code"].isin(locked)]
 
@@ -96,8 +100,9 @@ def unaltered(kept: Grid, made: Grid, locked: Collection[str]) -> None:
         old = kept.cells.geometry[code]
         if code not in made.cells.index or not old.equals_exact(made.cells.geometry[code], 0.0):
             raise InputError(
-                f"`locked` cell {code!r} cannot stay: the units do not make it up as it was. Make "
-                f"them with `subdivide(…, locked=…)`, or unlock it."
+                "`locked` cell {code!r} cannot stay: the units do not make it up as it was. "
+                "Make them with `subdivide(…, locked=…)`, or unlock it.",
+                code=code,
             )
 
 
@@ -130,7 +135,9 @@ def beyond_limit(
     if limit is None:
         return {}
     if not limit >= 0:
-        raise InputError(f"`limit` is {limit}; give a share up to 1, or a number of households.")
+        raise InputError(
+            "`limit` is {limit}; give a share up to 1, or a number of households.", limit=limit
+        )
     moved = [
         households_moved(job.community, job.old.home, outcome) if job.old else 0
         for job, outcome in zip(jobs, outcomes, strict=True)

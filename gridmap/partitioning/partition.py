@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,6 +15,7 @@ from gridmap._checks import Progress, check_band, check_choice, silent
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
+from gridmap.language import Lang
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.assemble import assemble, dedicate
@@ -42,7 +43,7 @@ def exceptions_of(
     outcomes: Sequence[Outcome],
     wishes: Wishes,
     approved: Collection[str],
-    lang: Literal["zh", "en"],
+    lang: Lang,
 ) -> pd.DataFrame:
     """Return a row for each cell outside the band, with its reason and what would help.
 
@@ -77,13 +78,17 @@ def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict
         return {}
     if isinstance(cells, str):
         if cells not in units:
-            raise InputError(f"`cells` names the column {cells!r}, which the units lack.")
+            raise InputError(
+                "`cells` names the column {cells!r}, which the units lack.", cells=cells
+            )
         cells = units.groupby("parent")[cells].first()
     wishes = pd.Series(cells)
     numbers = pd.to_numeric(wishes, errors="coerce").dropna()
     rest = wishes[~wishes.index.isin(numbers.index)].dropna()
     if unread := [str(v) for v in rest if str(v).strip()]:
-        raise InputError(f"`cells` holds {unread[0]!r}; give whole numbers from 1, or nothing.")
+        raise InputError(
+            "`cells` holds {unread!r}; give whole numbers from 1, or nothing.", unread=unread[0]
+        )
     if (numbers < 1).any() or (numbers % 1 != 0).any():
         raise InputError("`cells` must hold whole numbers from 1, or nothing where any will do.")
     return {str(key): int(number) for key, number in numbers.items()}
@@ -94,8 +99,10 @@ def check_approved(approved: Collection[str], units: gpd.GeoDataFrame) -> None:
     known = units["parent"].astype(str).unique()
     for code in sorted(set(approved).difference(known)):
         raise InputError(
-            f"`approved` names {code!r}, which is no jurisdiction of the units. Give a code such "
-            f"as {known[0]!r}."
+            "`approved` names {code!r}, which is no jurisdiction of the units. Give a "
+            "code such as {known!r}.",
+            code=code,
+            known=known[0],
         )
 
 
@@ -104,7 +111,7 @@ def check_day(on: str) -> None:
     try:
         date.fromisoformat(on or "2000-01-01")
     except ValueError:
-        raise InputError(f"`on` is {on!r}; give a day, as 2026-07-01.") from None
+        raise InputError("`on` is {on!r}; give a day, as 2026-07-01.", on=on) from None
 
 
 def wanted_target(target: float | None, low: int, high: int) -> float:
@@ -112,14 +119,22 @@ def wanted_target(target: float | None, low: int, high: int) -> float:
     if target is None:
         return (low + high) / 2
     if not low <= target <= high:
-        raise InputError(f"`target` is {target}, outside the band {low}-{high}; choose within it.")
+        raise InputError(
+            "`target` is {target}, outside the band {low}-{high}; choose within it.",
+            target=target,
+            low=low,
+            high=high,
+        )
     return float(target)
 
 
 def discount_of(road_preference: float) -> float:
     """Return the discount for borders on barriers."""
     if not 0 <= road_preference <= 1:
-        raise InputError(f"`road_preference` is {road_preference}; give a number from 0 to 1.")
+        raise InputError(
+            "`road_preference` is {road_preference}; give a number from 0 to 1.",
+            road_preference=road_preference,
+        )
     return float(road_preference)
 
 
@@ -175,7 +190,7 @@ def partition(
     scheme: str | None = None,
     workers: int = 1,
     dask: Any = None,
-    lang: Literal["zh", "en"] = "zh",
+    lang: Lang = "zh",
     progress: Progress | None = None,
 ) -> Grid:
     """Cut jurisdictions into connected cells whose households lie within a band.

@@ -35,16 +35,18 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     crs = check_crs("units", units)
     if crs.is_geographic:
         raise CRSError(
-            "`units` are in degrees, and cells are measured in metres. "
-            "Transform them: `units.to_crs(gm.metric_crs(units))`."
+            "`units` are in degrees, and cells are measured in metres. Transform them: "
+            "`units.to_crs(gm.metric_crs(units))`."
         )
     if units.empty:
         raise InputError("`units` is empty; hand in at least one polygon.")
     missing = [column for column in ("parent", "households") if column not in units]
     if missing:
         raise InputError(
-            f"`units` lacks {', '.join(missing)}; it has {', '.join(map(str, units.columns))}. "
-            "Make units with `subdivide`, or name the columns so."
+            "`units` lacks {missing}; it has {columns}. Make units with `subdivide`, or "
+            "name the columns so.",
+            missing=[*missing],
+            columns=[*units.columns],
         )
     frame = units.copy(deep=False)
     frame["households"] = whole_households(units["households"])
@@ -75,8 +77,12 @@ def whole_households(values: pd.Series) -> pd.Series:
         if found.any():
             place = found.to_numpy().argmax()
             raise InputError(
-                f"`households` is {wrong} in {int(found.sum())} units, first in unit "
-                f"{values.index[place]!r} ({values.iloc[place]!r}); give whole numbers from 0."
+                "`households` is {wrong} in {found} {found:unit|units}, first in unit "
+                "{index!r} ({values!r}); give whole numbers from 0.",
+                wrong=wrong,
+                found=int(found.sum()),
+                index=values.index[place],
+                values=values.iloc[place],
             )
     return numbers.astype(np.int64)
 
@@ -88,8 +94,9 @@ def _check_shapes(units: gpd.GeoDataFrame) -> None:
     bad |= shapely.is_empty(shapes)
     if bad.any():
         raise InputError(
-            f"`units` holds {int(bad.sum())} that are no polygons, first unit "
-            f"{units.index[int(bad.argmax())]!r}; drop or mend them."
+            "`units` holds {bad} that are no polygons, first unit {index!r}; drop or mend them.",
+            bad=int(bad.sum()),
+            index=units.index[int(bad.argmax())],
         )
 
 
@@ -182,10 +189,14 @@ def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
     if weight is None:
         return np.asarray(units["households"], dtype=np.float64)
     if weight not in units:
-        raise InputError(f"`weight` names the column {weight!r}, which the units lack.")
+        raise InputError(
+            "`weight` names the column {weight!r}, which the units lack.", weight=weight
+        )
     load: Floats = np.asarray(pd.to_numeric(units[weight], errors="coerce"), dtype=np.float64)
     if not np.isfinite(load).all() or (load < 0).any():
-        raise InputError(f"`weight` column {weight!r} must hold numbers from 0 in every unit.")
+        raise InputError(
+            "`weight` column {weight!r} must hold numbers from 0 in every unit.", weight=weight
+        )
     return load
 
 

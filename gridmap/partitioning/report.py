@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from gridmap.contiguity import contacts
 from gridmap.grid.grid import Grid
+from gridmap.language import Lang, Message, tr
 from gridmap.partitioning.certificates import UNKNOWN
 
 STYLE = """
@@ -24,25 +25,25 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}
 .bar{display:inline-block;height:.8rem;background:#607d8b;vertical-align:middle}
 """
 WORDS = {
-    "title": ("网格划分报告", "Partition report"),
-    "facts": ("总览", "Overview"),
-    "cells": ("网格", "Cells"),
-    "residential": ("居住网格", "Residential cells"),
-    "in_band": ("户数在范围内", "In the band"),
-    "communities": ("社区", "Communities"),
-    "households_in": ("读入户数", "Households in"),
-    "households_out": ("归格户数", "Households out"),
-    "polsby_popper_mean": ("紧凑度均值（Polsby–Popper）", "Mean compactness (Polsby-Popper)"),
-    "internal_boundary_m": ("内部边界（米）", "Internal border (m)"),
-    "on_barriers_m": ("其中沿道路等屏障（米）", "of which on barriers (m)"),
-    "histogram": ("各网格户数分布", "Households a cell"),
-    "exceptions": ("例外", "Exceptions"),
-    "none": ("没有例外。", "There are none."),
-    "community": ("社区", "Community"),
-    "households": ("户数", "Households"),
-    "reason": ("原因", "Reason"),
-    "options": ("可选办法", "Options"),
-    "change": ("与原网格相比", "Compared with the old grid"),
+    "title": Message("Partition report"),
+    "facts": Message("Overview"),
+    "cells": Message("Cells"),
+    "residential": Message("Residential cells"),
+    "in_band": Message("In the band"),
+    "communities": Message("Communities"),
+    "households_in": Message("Households in"),
+    "households_out": Message("Households out"),
+    "polsby_popper_mean": Message("Mean compactness (Polsby-Popper)"),
+    "internal_boundary_m": Message("Internal border (m)"),
+    "on_barriers_m": Message("of which on barriers (m)"),
+    "histogram": Message("Households a cell"),
+    "exceptions": Message("Exceptions"),
+    "none": Message("There are none."),
+    "community": Message("Community"),
+    "households": Message("Households"),
+    "reason": Message("Reason"),
+    "options": Message("Options"),
+    "change": Message("Compared with the old grid"),
 }
 FACTS = (
     "cells",
@@ -57,12 +58,11 @@ FACTS = (
 )
 
 
-def page(document: dict[str, Any], sentence: str, lang: Literal["zh", "en"] = "zh") -> str:
+def page(document: dict[str, Any], sentence: str, lang: Lang = "zh") -> str:
     """Return the document of a report as one HTML page, under its sentence."""
-    side = 0 if lang == "zh" else 1
 
     def word(key: str) -> str:
-        return html.escape(WORDS[key][side])
+        return html.escape(WORDS[key].text(lang))
 
     facts = "".join(_row(word(key), _figure(document[key])) for key in FACTS)
     change = document["parameters"].get("change")
@@ -76,7 +76,8 @@ def page(document: dict[str, Any], sentence: str, lang: Literal["zh", "en"] = "z
         rows = "".join(_row(html.escape(str(k)), _figure(v)) for k, v in change.items())
         parts.append(f"<h2>{word('change')}</h2><table>{rows}</table>")
     return (
-        f'<!doctype html><html lang="{"zh-CN" if side == 0 else "en"}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}">'
+        '<head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'\">"
         f"<title>{word('title')}</title><style>{STYLE}</style></head>"
@@ -134,54 +135,40 @@ def _listed(options: object) -> str:
 SHOWN = 5
 
 
-def remarks(grid: Grid) -> list[dict[str, str]]:
-    """Return a sentence on each wish that was not met and each promise that gave way.
-
-    Returns
-    -------
-    list of dict
-        The sentences in ``zh`` and ``en``.
-    """
+def remarks(grid: Grid) -> list[Message]:
+    """Return a sentence on each wish that was not met and each promise that gave way."""
     return [*_former(grid.former_parents), *_missed(grid.parameters.get("cells_missed", {}))]
 
 
-def _former(codes: dict[str, str]) -> list[dict[str, str]]:
+def _former(codes: dict[str, str]) -> list[Message]:
     """Say which cells keep codes that begin with another jurisdiction's."""
     if not codes:
         return []
-    one = len(codes) == 1
-    return [
-        {
-            "en": f"{len(codes):,} {'cell keeps its code' if one else 'cells keep codes'} of a "
-            f"former jurisdiction, as cells that survive do: {_joined(codes, ', ')}.",
-            "zh": f"{len(codes):,} 个网格沿用原社区的编码（存续网格编码不变）："
-            f"{_joined(codes, '、')}。",
-        }
-    ]
+    said = Message(
+        "{n:,} {n:cell keeps its code|cells keep codes} of a former jurisdiction, as cells that "
+        "survive do: {codes}."
+    )
+    return [said(n=len(codes), codes=_first(codes))]
 
 
-def _missed(missed: dict[str, dict[str, int]]) -> list[dict[str, str]]:
+def _first(items: Iterable[object]) -> list[object]:
+    """Return the first of some items, and that there are more."""
+    every = list(items)
+    return [*every[:SHOWN], "…"] if len(every) > SHOWN else every
+
+
+def _missed(missed: dict[str, dict[str, int]]) -> list[Message]:
     """Say where the number of cells is another than was wanted, and whether it must be."""
     if not missed:
         return []
     proved = sum(bool(row["proved"]) for row in missed.values())
-    en = [f"{k}: {row['made']:,} for {row['wanted']:,}" for k, row in missed.items()]
-    zh = [f"{k}：要 {row['wanted']:,} 个，实为 {row['made']:,} 个" for k, row in missed.items()]
-    return [
-        {
-            "en": f"Communities without the number of cells wanted: {len(missed):,}, of which "
-            f"proved impossible {proved:,}, not found {len(missed) - proved:,} "
-            f"({_joined(en, '; ')}).",
-            "zh": f"{len(missed):,} 个社区未达到要求的网格数，其中证明不可能 {proved:,} 个，"
-            f"未找到 {len(missed) - proved:,} 个（{_joined(zh, '；')}）。",
-        }
-    ]
-
-
-def _joined(items: Iterable[str], joint: str) -> str:
-    """Return the first of some items, and that there are more."""
-    every = list(items)
-    return joint.join(every[:SHOWN]) + (f"{joint}…" if len(every) > SHOWN else "")
+    each = Message("{place}: {made:,} for {wanted:,}")
+    said = Message(
+        "Communities without the number of cells wanted: {n:,}, of which proved impossible "
+        "{proved:,}, not found {open:,} ({each})."
+    )
+    rows = [each(place=k, made=row["made"], wanted=row["wanted"]) for k, row in missed.items()]
+    return [said(n=len(missed), proved=proved, open=len(missed) - proved, each=_first(rows))]
 
 
 SCHEMA = "gridmap.partition/1"
@@ -229,13 +216,14 @@ class Report:
         table.index = pd.Index([f"{low}-{low + width - 1}" for low in table.index], name="class")
         return table.rename("cells")
 
-    def sentence(self, lang: Literal["zh", "en"] = "zh") -> str:
+    def sentence(self, lang: Lang = "zh") -> str:
         """Say in one sentence what was made."""
-        cells, places = len(self.grid), len(self.grid.jurisdictions)
-        if lang == "en":
-            noun = "community" if places == 1 else "communities"
-            return f"no gaps, no overlaps: {cells:,} cells tile {places:,} {noun} exactly"
-        return f"无空白、无交叉：{cells:,} 个网格恰好铺满 {places:,} 个社区"
+        return tr(
+            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {where} exactly",
+            lang=lang,
+            cells=len(self.grid),
+            where=Message("{n:,} {n:community|communities}", n=len(self.grid.jurisdictions)),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as one JSON document, schema ``gridmap.partition/1``."""
@@ -270,14 +258,16 @@ class Report:
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,
-            "notes": [*self.grid.units.attrs.get("notes", []), *remarks(self.grid)],
+            "notes": [
+                n.both() for n in (*self.grid.units.attrs.get("notes", []), *remarks(self.grid))
+            ],
             **{name: self.grid.units.attrs.get(name, []) for name in ("repaired", "outside")},
         }
         if self.timings:
             document["timings"] = self.timings
         return document
 
-    def html(self, lang: Literal["zh", "en"] = "zh") -> str:
+    def html(self, lang: Lang = "zh") -> str:
         """Return the report as one page that needs no network."""
 
         return page(self.as_dict(), self.sentence(lang), lang)

@@ -12,6 +12,7 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, InputError
+from gridmap.language import Message
 from gridmap.units.barriers import Barriers, inhabited, read_barriers, regions
 from gridmap.units.build_units import (
     as_plain,
@@ -22,15 +23,7 @@ from gridmap.units.build_units import (
     tiled_outlines,
 )
 from gridmap.units.households import counts_of
-from gridmap.units.inputs import (
-    Note,
-    check_frame,
-    check_polygons,
-    moved,
-    named,
-    note,
-    valid_polygons,
-)
+from gridmap.units.inputs import check_frame, check_polygons, moved, named, valid_polygons
 from gridmap.units.jurisdictions import (
     TOO_MUCH,
     Areas,
@@ -81,7 +74,7 @@ class Given:
     households: Ints
     labels: list[Any]
     mends: list[Mend]
-    notes: list[Note]
+    notes: list[Message]
 
 
 def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: bool) -> Given:
@@ -102,17 +95,21 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
     slivers = [mend for mend in mends if mend.given_to >= 0]
     if slivers and not repair:
         raise CoverageError(
-            f"`units` leave slivers and overlaps: {len(slivers)} "
-            f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, "
-            f"or leave `repair` on.",
-            defects(mends, [str(label) for label in labels], crs),
+            "`units` leave slivers and overlaps: {slivers} ({slivers_2:,.1f} m²). Repair "
+            "them with `gridmap repair`, or leave `repair` on.",
+            slivers=len(slivers),
+            slivers_2=sum(mend.area for mend in slivers),
+            defects=defects(mends, [str(label) for label in labels], crs),
         )
     largest = _largest_parts(polygons, row, len(units))
     lost = np.flatnonzero((largest < 0) & (counts > 0))
     if len(lost):
         raise InputError(
-            f"`units` has {labels[lost[0]]!r} wholly inside other units, so its "
-            f"{counts[lost[0]]:,} households have no area of their own. Merge units that repeat."
+            "`units` has {labels!r} wholly inside other units, so its {counts:,} "
+            "{counts:household has|households have} no area of their own. Merge units "
+            "that repeat.",
+            labels=labels[lost[0]],
+            counts=counts[lost[0]],
         )
     households = np.zeros(len(polygons), dtype=np.int64)
     households[largest[largest >= 0]] = counts[largest >= 0]
@@ -130,12 +127,18 @@ def _refuse_overlaps(tiling: Tiling, given: Geometries, labels: list[Any], crs: 
     deep = [m for m in tiling.mends if not set(pairs).isdisjoint(combinations(m.members, 2))]
     x, y = max(deep, key=lambda mend: mend.area).geometry.representative_point().coords[0]
     raise CoverageError(
-        f"`units` overlap in {len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} by more than "
-        f"{TOO_MUCH:.0%} of the smaller one ({where}{', …' if len(pairs) > 3 else ''}; "
-        f"{sum(mend.area for mend in deep):,.0f} m² in all, most at {x:.1f}, {y:.1f}). "
-        f"Merge those that repeat, or mend them with `gridmap repair`; give "
-        f"buildings as households: `subdivide`, `--households`.",
-        defects(deep, [str(label) for label in labels], crs),
+        "`units` overlap in {pairs:,} {pairs:pair|pairs} by more than {too_much:.0%} "
+        "of the smaller one ({where}{value}; {deep:,.0f} m² in all, most at {x:.1f}, "
+        "{y:.1f}). Merge those that repeat, or mend them with `gridmap repair`; give "
+        "buildings as households: `subdivide`, `--households`.",
+        pairs=len(pairs),
+        too_much=TOO_MUCH,
+        where=where,
+        value=", …" if len(pairs) > 3 else "",
+        deep=sum(mend.area for mend in deep),
+        x=x,
+        y=y,
+        defects=defects(deep, [str(label) for label in labels], crs),
     )
 
 
@@ -147,15 +150,15 @@ def _largest_parts(polygons: Geometries, row: Ints, n: int) -> Ints:
     return result
 
 
-def _about_parts(parted: int) -> list[Note]:
+def _about_parts(parted: int) -> list[Message]:
     """Say how many further parts units have."""
     if not parted:
         return []
     return [
-        note(
-            f"Unconnected parts of units, now units without households beside the largest part: "
-            f"{parted}.",
-            f"有 {parted} 个不相连的单元部分单列为零户单元；户数计在最大部分。",
+        Message(
+            "Unconnected parts of units, now units without households beside the largest "
+            "part: {parted}.",
+            parted=parted,
         )
     ]
 
@@ -268,8 +271,9 @@ def _without_units(given: Given, owner: Ints, place: Jurisdictions) -> list[str]
     bare = np.isin(np.arange(n), empty) & (covered < size / 2)
     if bare.any():
         raise InputError(
-            f"`units` leave jurisdictions bare, which would be a gap: {named(place.codes, bare)}. "
-            f"Add the units that are missing there, or leave these jurisdictions out."
+            "`units` leave jurisdictions bare, which would be a gap: {codes}. Add the "
+            "units that are missing there, or leave these jurisdictions out.",
+            codes=named(place.codes, bare),
         )
     return [place.codes[k] for k in empty.tolist()]
 
@@ -329,7 +333,7 @@ def _sides(polygons: Geometries, owner: Ints, households: Ints, lines: Barriers)
 
 
 def _facts(
-    given: Given, owner: Ints, place: Jurisdictions, tiled: Geometries, notes: list[Note]
+    given: Given, owner: Ints, place: Jurisdictions, tiled: Geometries, notes: list[Message]
 ) -> dict[str, Any]:
     """Return what was counted, left out, mended and moved, as plain data."""
     lost = owner < 0
@@ -355,46 +359,48 @@ def _facts(
     }
 
 
-def _about_match() -> Note:
+def _about_match() -> Message:
     """Say how units were matched to jurisdictions."""
-    return note(
-        "Units were used as given, each in the jurisdiction of its largest overlap; the boundary "
-        "is their union.",
-        "单元按原样采用，归入重叠面积最大的社区；外边界为全部单元之并。",
+    return Message(
+        "Units were used as given, each in the jurisdiction of its largest overlap; "
+        "the boundary is their union."
     )
 
 
-def _about_shares(shares: Any, place: Jurisdictions) -> list[Note]:
+def _about_shares(shares: Any, place: Jurisdictions) -> list[Message]:
     """Say how much the area of the jurisdictions deviates."""
     median, worst = float(np.median(shares)), int(np.argmax(shares))
     return [
-        note(
-            f"Between the units of a jurisdiction and its outline lies {median:.1%} of its area in "
-            f"the median, at most {shares[worst]:.1%} ({place.codes[worst]}).",
-            f"社区的单元与其给定界线之间的面积差中位数为 {median:.1%}，最大 {shares[worst]:.1%}"
-            f"（{place.codes[worst]}）。",
+        Message(
+            "Between the units of a jurisdiction and its outline lies {median:.1%} of its "
+            "area in the median, at most {shares:.1%} ({codes}).",
+            median=median,
+            shares=shares[worst],
+            codes=place.codes[worst],
         )
     ]
 
 
-def _about_without(codes: list[str]) -> list[Note]:
+def _about_without(codes: list[str]) -> list[Message]:
     """Say which jurisdictions have no unit of their own."""
     if not codes:
         return []
     called = ", ".join(codes[:5]) + (", …" if len(codes) > 5 else "")
     return [
-        note(
-            f"Jurisdictions without a unit of their own, whose ground belongs to units of their "
-            f"neighbours and which get no cell: {len(codes)} ({called}).",
-            f"有 {len(codes)} 个社区没有自己的单元（{called}），其地面归入相邻社区的单元，"
-            f"不另设网格。",
+        Message(
+            "Jurisdictions without a unit of their own, whose ground belongs to units of "
+            "their neighbours and which get no cell: {codes} ({called}).",
+            codes=len(codes),
+            called=called,
         )
     ]
 
 
-def _about_lost(units: int, households: int) -> Note:
+def _about_lost(units: int, households: int) -> Message:
     """Say how many units lie outside."""
-    return note(
-        f"Units outside every jurisdiction: {units:,}, with {households:,} households; left out.",
-        f"{units:,} 个单元（{households:,} 户）位于所有社区之外，未采用。",
+    return Message(
+        "Units outside every jurisdiction: {unit_s:,}, with {households:,} "
+        "{households:household|households}; left out.",
+        unit_s=units,
+        households=households,
     )

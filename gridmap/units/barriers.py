@@ -15,7 +15,8 @@ from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
 from gridmap.errors import InputError
-from gridmap.units.inputs import Bools, Note, check_frame, moved, note, usable, valid_polygons
+from gridmap.language import Message
+from gridmap.units.inputs import Bools, check_frame, moved, usable, valid_polygons
 from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, outlines
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Barriers:
     hard: Bools
     tracks: Bools
     water: Geometries
-    notes: list[Note]
+    notes: list[Message]
 
 
 def read_barriers(
@@ -151,8 +152,8 @@ def _layers(barriers: Any) -> list[gpd.GeoDataFrame]:
     for layer in layers:
         if not hasattr(layer, "geometry"):
             raise InputError(
-                f"`barriers` holds a {type(layer).__name__}; give a GeoDataFrame, or a list of "
-                f"them."
+                "`barriers` holds a {type}; give a GeoDataFrame, or a list of them.",
+                type=type(layer).__name__,
             )
     return [layer for layer in layers if len(layer)]
 
@@ -168,15 +169,16 @@ def _near(geometry: Geometries, extent: Floats) -> Bools:
     )
 
 
-def _about_unusable(name: str, geometry: Geometries) -> list[Note]:
+def _about_unusable(name: str, geometry: Geometries) -> list[Message]:
     """Say how many barriers have no geometry to use."""
     bad = int((~usable(geometry)).sum() + (shapely.get_dimensions(geometry) == 0).sum())
     if not bad:
         return []
     return [
-        note(
-            f"Rows of `{name}` that are neither lines nor polygons, left out: {bad:,}.",
-            f"`{name}` 有 {bad:,} 行既非线也非面，未采用。",
+        Message(
+            "Rows of `{name}` that are neither lines nor polygons, left out: {bad:,}.",
+            name=name,
+            bad=bad,
         )
     ]
 

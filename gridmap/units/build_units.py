@@ -212,8 +212,10 @@ def check_tiling(polygons: Geometries, owner: Ints, codes: Sequence[str]) -> Geo
     if proof.verdict != "exact":
         wrong = [parent.parent for parent in proof.parents if parent.verdict != "exact"]
         raise CoverageError(
-            f"The units do not tile {', '.join(wrong[:3]) or 'the boundary'} exactly "
-            f"({proof.leftover} edges are left over). Please report this with the input."
+            "The units do not tile {wrong} exactly ({leftover} {leftover:edge is|edges "
+            "are} left over). Please report this with the input.",
+            wrong=", ".join(wrong[:3]) or "the boundary",
+            leftover=proof.leftover,
         )
     return tiled
 

@@ -10,13 +10,12 @@ import numpy as np
 import shapely
 
 from gridmap.errors import InputError
+from gridmap.language import Message
 from gridmap.units.inputs import (
     Bools,
-    Note,
     check_frame,
     moved,
     named,
-    note,
     usable,
     valid_polygons,
     whole_numbers,
@@ -55,7 +54,7 @@ class Homes:
     shapes: Geometries | None
     compound: Ints
     labels: list[Any]
-    notes: list[Note]
+    notes: list[Message]
 
     def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
         """Return homes whose shapes stand in the jurisdiction that holds most of them."""
@@ -115,48 +114,55 @@ def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None
     lost = ~there & (counts > 0)
     if lost.any():
         raise InputError(
-            f"`households` has no position in {named(labels, lost)} (empty, without area, NaN or "
-            f"infinite), {int(counts[lost].sum()):,} households in all. "
-            "Locate them, or set their count to 0."
+            "`households` has no position in {labels} (empty, without area, NaN or "
+            "infinite), {counts:,} {counts:household|households} in all. Locate them, or "
+            "set their count to 0.",
+            labels=named(labels, lost),
+            counts=int(counts[lost].sum()),
         )
 
 
 def counts_of(
     name: str, frame: gpd.GeoDataFrame, count: str | None, labels: Sequence[Any]
-) -> tuple[Ints, list[Note]]:
+) -> tuple[Ints, list[Message]]:
     """Return the households of each row: of the column named, of `households`, or one each."""
     if count is not None and count not in frame.columns:
         raise InputError(
-            f"`{name}` has no column {count!r}; it has "
-            f"{', '.join(map(str, frame.columns.drop(frame.geometry.name)))}."
+            "`{name}` has no column {count!r}; it has {columns}.",
+            name=name,
+            count=count,
+            columns=[*frame.columns.drop(frame.geometry.name)],
         )
     column = count or (COUNT if COUNT in frame.columns else None)
     if column is not None:
         counts = whole_numbers(name, column, frame[column], labels)
         if not counts.any():
             raise InputError(
-                f"`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name the "
-                f"column that holds the households: `count=`, `--count`."
+                "`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name "
+                "the column that holds the households: `count=`, `--count`.",
+                name=name,
+                column=column,
             )
         return counts, []
     return np.ones(len(frame), dtype=np.int64), [
-        note(
-            f"`{name}` has no column {COUNT!r}: each row counts as one household.",
-            f"`{name}` 没有户数列 {COUNT!r}：每行按一户计。",
+        Message(
+            "`{name}` has no column {count!r}: each row counts as one household.",
+            name=name,
+            count=COUNT,
         )
     ]
 
 
-def _about_repeats(frame: gpd.GeoDataFrame) -> list[Note]:
+def _about_repeats(frame: gpd.GeoDataFrame) -> list[Message]:
     """Say how many rows repeat an identifier; all of them are counted."""
     repeats = int(frame[ID].duplicated().sum()) if ID in frame.columns else 0
     repeats = repeats or int(frame.index.duplicated().sum())
     if not repeats:
         return []
     return [
-        note(
-            f"Rows of `households` that repeat an identifier, each counted: {repeats:,}.",
-            f"`households` 有 {repeats:,} 行编号重复；每行均已计入。",
+        Message(
+            "Rows of `households` that repeat an identifier, each counted: {repeats:,}.",
+            repeats=repeats,
         )
     ]
 
@@ -166,8 +172,8 @@ def _are_polygons(geometry: Geometries) -> bool:
     dimension = np.unique(shapely.get_dimensions(geometry))
     if len(dimension) > 1 or 1 in dimension:
         raise InputError(
-            "`households` mixes points, lines or polygons; give points or polygons only, such as "
-            "`households[households.geom_type == 'Point']`."
+            "`households` mixes points, lines or polygons; give points or polygons only, "
+            "such as `households[households.geom_type == 'Point']`."
         )
     return bool(len(dimension)) and int(dimension[0]) == 2
 
@@ -178,8 +184,9 @@ def _compounds(frame: gpd.GeoDataFrame, column: str | None) -> Ints:
         return np.full(len(frame), -1, dtype=np.int64)
     if column not in frame.columns:
         raise InputError(
-            f"`whole` names the column {column!r}, which `households` does not have. Give one of "
-            f"its columns, or a frame of compounds."
+            "`whole` names the column {column!r}, which `households` does not have. Give "
+            "one of its columns, or a frame of compounds.",
+            column=column,
         )
     names = frame[column].fillna("").astype(str).str.strip()
     _, number = np.unique(names.to_numpy(dtype=object).astype(str), return_inverse=True)

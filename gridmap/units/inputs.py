@@ -12,20 +12,14 @@ import shapely
 from gridmap._checks import check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
+from gridmap.language import Message
 from gridmap.units.noding import Geometries, Ints
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-Note = dict[str, str]
-"""One sentence for the planner, in both languages: ``{"en": ..., "zh": ...}``."""
 
 Bools = np.typing.NDArray[np.bool_]
-
-
-def note(en: str, zh: str) -> Note:
-    """Return a sentence in both languages."""
-    return {"en": en, "zh": zh}
 
 
 def check_frame(name: str, frame: Any) -> None:
@@ -34,26 +28,30 @@ def check_frame(name: str, frame: Any) -> None:
         check_layer(name, frame)
     check_crs(name, frame)
     if len(frame) == 0:
-        raise InputError(f"`{name}` is empty; give at least one row.")
+        raise InputError("`{name}` is empty; give at least one row.", name=name)
 
 
-def working_crs(name: str, frame: gpd.GeoDataFrame, wanted: Any = None) -> tuple[Any, list[Note]]:
+def working_crs(
+    name: str, frame: gpd.GeoDataFrame, wanted: Any = None
+) -> tuple[Any, list[Message]]:
     """Choose the metric CRS to work in: the one wanted, or that of the frame if it is metric."""
     crs = frame.crs
     if wanted is not None and not _in_metres(wanted := parse_crs(wanted)):
         raise CRSError(
-            f"`crs` is {label(wanted)}, which does not measure in metres, as units do. Give a "
-            f"projected one; a grid to keep is adopted from cells in one: "
-            f"`cells.to_crs(gm.metric_crs(cells))`, `ogr2ogr -t_srs EPSG:n`."
+            "`crs` is {wanted}, which does not measure in metres, as units do. Give a "
+            "projected one; a grid to keep is adopted from cells in one: "
+            "`cells.to_crs(gm.metric_crs(cells))`, `ogr2ogr -t_srs EPSG:n`.",
+            wanted=label(wanted),
         )
     metric = wanted or (crs if _in_metres(crs) else metric_crs(frame.geometry))
     if metric == crs:
         return crs, []
     return metric, [
-        note(
-            f"`{name}` came in {label(crs)} and was transformed vertex by vertex to "
-            f"{label(metric)}.",
-            f"`{name}` 原为 {label(crs)}，已逐点转换到 {label(metric)}。",
+        Message(
+            "`{name}` came in {crs} and was transformed vertex by vertex to {metric}.",
+            name=name,
+            crs=label(crs),
+            metric=label(metric),
         )
     ]
 
@@ -65,16 +63,18 @@ def _in_metres(crs: Any) -> bool:
     )
 
 
-def moved(name: str, frame: gpd.GeoDataFrame, crs: Any) -> tuple[Geometries, list[Note]]:
+def moved(name: str, frame: gpd.GeoDataFrame, crs: Any) -> tuple[Geometries, list[Message]]:
     """Return the plane geometries of a frame in a CRS, and say so if they had to be moved."""
     notes = []
     geometry = frame.geometry
     if geometry.crs != crs:
         geometry = reproject(geometry, crs)
         notes = [
-            note(
-                f"`{name}` came in {label(frame.crs)} and was transformed to {label(crs)}.",
-                f"`{name}` 原为 {label(frame.crs)}，已转换到 {label(crs)}。",
+            Message(
+                "`{name}` came in {crs} and was transformed to {crs_2}.",
+                name=name,
+                crs=label(frame.crs),
+                crs_2=label(crs),
             )
         ]
     plain = np.asarray(shapely.force_2d(geometry.to_numpy()), dtype=object)
@@ -104,15 +104,19 @@ def check_polygons(name: str, geometries: Geometries, labels: Sequence[Any]) -> 
     bad = ~usable(geometries)
     if bad.any():
         raise InputError(
-            f"`{name}` has no usable geometry in {named(labels, bad)} (missing, empty or not "
-            f"finite). Mend or drop: `{name}[~{name}.is_empty & {name}.notna()]`."
+            "`{name}` has no usable geometry in {labels} (missing, empty or not finite). "
+            "Mend or drop: `{name}[~{name}.is_empty & {name}.notna()]`.",
+            name=name,
+            labels=named(labels, bad),
         )
     kind = shapely.get_type_id(geometries)
     other = (kind != shapely.GeometryType.POLYGON) & (kind != shapely.GeometryType.MULTIPOLYGON)
     if other.any():
         raise InputError(
-            f"`{name}` has geometries that are no polygons in {named(labels, other)}. "
-            f"Give areas, or build them with shapely.polygonize."
+            "`{name}` has geometries that are no polygons in {labels}. Give areas, or "
+            "build them with shapely.polygonize.",
+            name=name,
+            labels=named(labels, other),
         )
 
 
@@ -121,30 +125,49 @@ def whole_numbers(name: str, column: str, values: pd.Series, labels: Sequence[An
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         text = [v for v in values if not isinstance(v, (int, float))][:1] or [values.iloc[0]]
         raise InputError(
-            f"`{name}` column {column!r} holds {text[0]!r} where a number of households belongs. "
-            f"Make it numbers: `pandas.to_numeric`."
+            "`{name}` column {column!r} holds {text!r} where a number of households "
+            "belongs. Make it numbers: `pandas.to_numeric`.",
+            name=name,
+            column=column,
+            text=text[0],
         )
     number = values.to_numpy(dtype=np.float64, na_value=np.nan)
     refusals = (
-        (~np.isfinite(number), "is missing or not finite", "Fill it with the count, or 0."),
-        (number < 0, "is negative", "Correct the count."),
+        (
+            ~np.isfinite(number),
+            Message("is missing or not finite"),
+            Message("Fill it with the count, or 0."),
+        ),
+        (number < 0, Message("is negative"), Message("Correct the count.")),
         (
             np.isfinite(number) & (number != np.floor(number)),
-            "is fractional",
-            "A band of households needs whole numbers: round them so that the sum stays.",
+            Message("is fractional"),
+            Message("A band of households needs whole numbers: round them so that the sum stays."),
         ),
     )
     for bad, what, cure in refusals:
         if bad.any():
-            raise InputError(f"`{name}` column {column!r} {what} in {named(labels, bad)}. {cure}")
+            raise InputError(
+                "`{name}` column {column!r} {what} in {labels}. {cure}",
+                name=name,
+                column=column,
+                what=what,
+                labels=named(labels, bad),
+                cure=cure,
+            )
     return np.asarray(number, dtype=np.int64)
 
 
-def named(labels: Sequence[Any], chosen: Bools) -> str:
+def named(labels: Sequence[Any], chosen: Bools) -> Message:
     """Return how many rows are meant and the labels of the first of them."""
     rows = np.flatnonzero(chosen)
-    first = ", ".join(str(labels[k]) for k in rows[:3])
-    return f"{len(rows):,} of {len(chosen):,} rows ({first}{', …' if len(rows) > 3 else ''})"
+    return Message(
+        "{n:,} of {all:,} {all:row|rows} ({first}{more})",
+        n=len(rows),
+        all=len(chosen),
+        first=[str(labels[k]) for k in rows[:3]],
+        more=", …" if len(rows) > 3 else "",
+    )
 
 
 def as_text(values: pd.Series) -> list[str]:

@@ -12,14 +12,13 @@ import pandas as pd
 import shapely
 
 from gridmap.errors import CoverageError, InputError
+from gridmap.language import Message
 from gridmap.units.inputs import (
-    Note,
     as_text,
     check_frame,
     check_polygons,
     moved,
     named,
-    note,
     valid_polygons,
     working_crs,
 )
@@ -71,7 +70,7 @@ class Jurisdictions:
     owner: Ints
     crs: Any
     repaired: list[dict[str, Any]]
-    notes: list[Note]
+    notes: list[Message]
 
 
 def read_jurisdictions(
@@ -103,8 +102,9 @@ def read_jurisdictions(
     gone = np.setdiff1d(np.arange(len(codes)), tiling.owner)
     if len(gone):
         raise InputError(
-            f"`jurisdictions` has no area left in {named(codes, np.isin(range(len(codes)), gone))}"
-            f" once overlaps are settled. Drop what repeats."
+            "`jurisdictions` has no area left in {codes} once overlaps are settled. Drop "
+            "what repeats.",
+            codes=named(codes, np.isin(range(len(codes)), gone)),
         )
     holes = [mend for mend in tiling.mends if mend.kind == "hole"]
     if holes:
@@ -132,13 +132,15 @@ def hierarchy(
     for column in [*(levels or ()), *([code] if code else [])]:
         if column not in frame.columns:
             raise InputError(
-                f"`jurisdictions` has no column {column!r}; it has "
-                f"{', '.join(map(str, frame.columns.drop(frame.geometry.name)))}."
+                "`jurisdictions` has no column {column!r}; it has {columns}.",
+                column=column,
+                columns=[*frame.columns.drop(frame.geometry.name)],
             )
     if taken := sorted(RESERVED.intersection(levels or ())):
         raise InputError(
-            f"`levels` names {taken[0]!r}, a column that units and cells have themselves. Rename "
-            f"it: `jurisdictions.rename(columns={{{taken[0]!r}: 'community'}})`."
+            "`levels` names {taken!r}, a column that units and cells have themselves. "
+            "Rename it: `jurisdictions.rename(columns={{{taken!r}: 'community'}})`.",
+            taken=taken[0],
         )
     chosen = list(levels) if levels else [c for c in LEVELS if c in frame.columns]
     code = code or ("code" if "code" in frame.columns else None)
@@ -153,8 +155,10 @@ def hierarchy(
         empty = (table[column] == "").to_numpy()
         if empty.any():
             raise InputError(
-                f"`jurisdictions` column {column!r} is missing in {named(codes, empty)}. "
-                f"Fill it in, or leave the level out."
+                "`jurisdictions` column {column!r} is missing in {codes}. Fill it in, or "
+                "leave the level out.",
+                column=column,
+                codes=named(codes, empty),
             )
     return codes, table
 
@@ -171,15 +175,20 @@ def _check_codes(codes: list[str], column: str) -> None:
     """Refuse codes that are empty or repeat."""
     if "" in codes:
         raise InputError(
-            f"`jurisdictions` column {column!r} is missing in "
-            f"{named(range(len(codes)), np.array(codes) == '')}. Give every jurisdiction a code."
+            "`jurisdictions` column {column!r} is missing in {named}. Give every "
+            "jurisdiction a code.",
+            column=column,
+            named=named(range(len(codes)), np.array(codes) == ""),
         )
     twice = [c for c, times in Counter(codes).items() if times > 1]
     if twice:
         listed = ", ".join(map(repr, twice[:3])) + (", …" if len(twice) > 3 else "")
         raise InputError(
-            f"`jurisdictions` repeats {listed} in column {column!r}. Unite the rows with "
-            f"`jurisdictions.dissolve({column!r})`, or name a unique column: `code=`, `--code`."
+            "`jurisdictions` repeats {listed} in column {column!r}. Unite the rows with "
+            "`jurisdictions.dissolve({column!r})`, or name a unique column: `code=`, "
+            "`--code`.",
+            listed=listed,
+            column=column,
         )
 
 
@@ -197,24 +206,28 @@ def _refuse(
     if worst is not None and shares[worst] > TOO_MUCH:
         a, b = worst
         raise CoverageError(
-            f"`jurisdictions` {codes[a]!r} and {codes[b]!r} share {shares[worst]:.0%} of the "
-            f"smaller one, which is no sliver. Cut the one out of the other, or drop one.",
-            defects(mends, codes, crs),
+            "`jurisdictions` {codes!r} and {codes_2!r} share {shares:.0%} of the smaller "
+            "one, which is no sliver. Cut the one out of the other, or drop one.",
+            codes=codes[a],
+            codes_2=codes[b],
+            shares=shares[worst],
+            defects=defects(mends, codes, crs),
         )
     slivers = [mend for mend in mends if mend.kind != "hole"]
     if repair or not (slivers or len(mended)):
         return
     if len(mended):
         raise InputError(
-            f"`jurisdictions` has rings that cross themselves in "
-            f"{named(codes, np.isin(range(len(codes)), mended))}. Mend them with "
-            f"`shapely.make_valid`, or leave `repair` on."
+            "`jurisdictions` has rings that cross themselves in {codes}. Mend them with "
+            "`shapely.make_valid`, or leave `repair` on.",
+            codes=named(codes, np.isin(range(len(codes)), mended)),
         )
     raise CoverageError(
-        f"`jurisdictions` leave slivers and overlaps: {len(slivers)} "
-        f"({sum(mend.area for mend in slivers):,.1f} m²). Repair them with `gridmap repair`, or "
-        f"leave `repair` on.",
-        defects(mends, codes, crs),
+        "`jurisdictions` leave slivers and overlaps: {slivers} ({slivers_2:,.1f} m²). "
+        "Repair them with `gridmap repair`, or leave `repair` on.",
+        slivers=len(slivers),
+        slivers_2=sum(mend.area for mend in slivers),
+        defects=defects(mends, codes, crs),
     )
 
 
@@ -256,14 +269,14 @@ def _ring(code: str, geometry: Any) -> dict[str, Any]:
     return {"kind": "ring-invalid", "among": [code], "reason": shapely.is_valid_reason(geometry)}
 
 
-def _about_holes(holes: list[Mend]) -> Note:
+def _about_holes(holes: list[Mend]) -> Message:
     """Say which holes between the jurisdictions stay open."""
     area = sum(hole.area for hole in holes)
-    return note(
-        f"Holes between the jurisdictions, left open as lakes or enclaves: {len(holes)} "
-        f"({area:,.0f} m²).",
-        f"社区之间有 {len(holes)} 处空洞（共 {area:,.0f} 平方米）不属于任何社区，"
-        f"按湖泊或飞地保留。",
+    return Message(
+        "Holes between the jurisdictions, left open as lakes or enclaves: {holes} "
+        "({area:,.0f} m²).",
+        holes=len(holes),
+        area=area,
     )
 
 
@@ -289,7 +302,7 @@ class Areas:
 
     polygons: Geometries
     names: list[str]
-    notes: list[Note]
+    notes: list[Message]
 
 
 def read_areas(name: str, frame: gpd.GeoDataFrame | None, crs: Any) -> Areas:
@@ -312,7 +325,7 @@ def read_areas(name: str, frame: gpd.GeoDataFrame | None, crs: Any) -> Areas:
     return Areas(polygons, names, [*notes, *_about_overlaps(name, polygons, names)])
 
 
-def _about_overlaps(name: str, polygons: Geometries, names: list[str]) -> list[Note]:
+def _about_overlaps(name: str, polygons: Geometries, names: list[str]) -> list[Message]:
     """Say which areas overlap; the first of them has the common ground."""
     a, b = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     a, b = a[a < b], b[a < b]
@@ -322,9 +335,11 @@ def _about_overlaps(name: str, polygons: Geometries, names: list[str]) -> list[N
     first, second = int(a[deep][0]), int(b[deep][0])
     called = f"{names[first] or first}, {names[second] or second}"
     return [
-        note(
-            f"Areas of `{name}` that overlap: {int(deep.sum()):,} pairs (first: {called}); common "
-            f"ground belongs to the one that comes first.",
-            f"`{name}` 有 {int(deep.sum()):,} 对区域相互重叠（如 {called}），重叠部分归在前者。",
+        Message(
+            "Areas of `{name}` that overlap: {deep:,} {deep:pair|pairs} (first: "
+            "{called}); common ground belongs to the one that comes first.",
+            name=name,
+            deep=int(deep.sum()),
+            called=called,
         )
     ]

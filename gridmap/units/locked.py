@@ -114,7 +114,9 @@ def _owners(faces: Geometries, owner: Ints, unit: Ints, fixed: Fixed, place: Jur
 
 def _cannot_stay(code: str, why: str) -> InputError:
     return InputError(
-        f"`locked` cell {code!r} cannot stay: the new jurisdictions cut it ({why}). Unlock it."
+        "`locked` cell {code!r} cannot stay: the new jurisdictions cut it ({why}). Unlock it.",
+        code=code,
+        why=why,
     )
 
 

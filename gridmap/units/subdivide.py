@@ -125,7 +125,9 @@ def subdivide(
     """
     report = progress or silent
     if not isinstance(cap, (int, np.integer)) or cap < 1:
-        raise InputError(f"`cap` is {cap!r}; give a whole number of households from 1, as 30.")
+        raise InputError(
+            "`cap` is {cap!r}; give a whole number of households from 1, as 30.", cap=cap
+        )
     report("read", 0, 5)
     place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
     column = whole if isinstance(whole, str) else None
@@ -155,8 +157,8 @@ def subdivide(
     block = homes_in(blocks.polygons, homes.xy)
     if (homes_in(place.pieces, homes.xy) < 0).all():
         raise InputError(
-            "`households` lie outside every jurisdiction, all of them. Check the CRS and the "
-            "datum of both: `.crs`, `.total_bounds`."
+            "`households` lie outside every jurisdiction, all of them. Check the CRS and "
+            "the datum of both: `.crs`, `.total_bounds`."
         )
     items, item_of = _items(homes, block)
     # water where people live is none, whatever the layer calls it

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gridmap.language import Message
 from gridmap.units.build_units import as_plain
 from gridmap.units.households import Homes
-from gridmap.units.inputs import Note, note
 from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import Ints
 from gridmap.units.tiling import AREA, WIDTH
@@ -35,7 +35,7 @@ def unit_frame(
 
 
 def facts(
-    place: Jurisdictions, homes: Homes, of_home: Ints, notes: list[Note], deviation: float
+    place: Jurisdictions, homes: Homes, of_home: Ints, notes: list[Message], deviation: float
 ) -> dict[str, Any]:
     """Return what was counted, left out and mended, as plain data."""
     outside = of_home < 0
@@ -55,58 +55,59 @@ def facts(
     }
 
 
-def about_repairs(repaired: list[dict[str, Any]], what: str = "Jurisdictions") -> list[Note]:
+def about_repairs(repaired: list[dict[str, Any]], what: str = "Jurisdictions") -> list[Message]:
     """Say in how many places jurisdictions, or units, were mended."""
     if not repaired:
         return []
     count, area = len(repaired), sum(place.get("area_m2", 0.0) for place in repaired)
-    mended = "社区边界" if what == "Jurisdictions" else "单元"
-    return [
-        note(
-            f"{what} mended in {count:,} {'place' if count == 1 else 'places'} ({area:,.1f} m² in "
-            f"all); the report lists each.",
-            f"{mended}已修复 {count:,} 处（共 {area:,.1f} 平方米），报告逐处列出。",
+    said = Message(
+        "Units mended in {n:,} {n:place|places} ({area:,.1f} m² in all); the report lists each."
+    )
+    if what == "Jurisdictions":
+        said = Message(
+            "Jurisdictions mended in {n:,} {n:place|places} ({area:,.1f} m² in all); the report "
+            "lists each."
         )
-    ]
+    return [said(n=count, area=area)]
 
 
-def _about_outside(lost: list[tuple[Any, int]]) -> Note:
+def _about_outside(lost: list[tuple[Any, int]]) -> Message:
     """Say how many households lie outside the jurisdictions."""
     households = sum(count for _, count in lost)
-    return note(
-        f"Rows outside every jurisdiction: {len(lost):,}, with {households:,} households; not "
-        f"counted, listed in `attrs['outside']`.",
-        f"{len(lost):,} 行共 {households:,} 户位于所有社区之外，未计入；见 attrs['outside']。",
+    return Message(
+        "Rows outside every jurisdiction: {lost:,}, with {households:,} "
+        "{households:household|households}; not counted, listed in `attrs['outside']`.",
+        lost=len(lost),
+        households=households,
     )
 
 
-def about_shift(shifts: Any, place: Jurisdictions) -> list[Note]:
+def about_shift(shifts: Any, place: Jurisdictions) -> list[Message]:
     """Say how far the outlines of the units lie from those given."""
     worst = int(np.argmax(shifts))
     far = f"{shifts[worst]:,.1f}" if shifts[worst] >= 1 else f"{shifts[worst]:.2g}"
     return [
-        note(
-            f"Outlines lie within {far} m of the jurisdictions as given "
-            f"(most in {place.codes[worst]}).",
-            f"单元外廓与给定社区界线最大相差 {far} 米（{place.codes[worst]}）。",
+        Message(
+            "Outlines lie within {far} m of the jurisdictions as given (most in {codes}).",
+            far=far,
+            codes=place.codes[worst],
         )
     ]
 
 
-def about_dedicated(units: gpd.GeoDataFrame) -> list[Note]:
+def about_dedicated(units: gpd.GeoDataFrame) -> list[Message]:
     """Say how many households live in dedicated areas, which no band binds."""
     living = int(units.loc[units["kind"] == "dedicated", "households"].sum())
     if not living:
         return []
     return [
-        note(
-            f"Households in dedicated areas, whose cells no band binds: {living:,}.",
-            f"专属区域内有 {living:,} 户，其网格不受户数区间约束。",
+        Message(
+            "Households in dedicated areas, whose cells no band binds: {living:,}.", living=living
         )
     ]
 
 
-def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Note]:
+def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Message]:
     """Say which named areas lie in several jurisdictions, and so in several units.
 
     Parameters
@@ -128,37 +129,41 @@ def about_crossing(name: str, areas: Areas, area: Ints, owner: Ints) -> list[Not
     called = ", ".join(areas.names[k] or str(k) for k in crossing[:3])
     more = ", …" if len(crossing) > 3 else ""
     return [
-        note(
-            f"Areas of `{name}` in several jurisdictions, parted at their borders: "
-            f"{len(crossing)} ({called}{more}).",
-            f"`{name}` 有 {len(crossing)} 处跨越社区界线，已沿界线分开（{called}{more}）。",
+        Message(
+            "Areas of `{name}` in several jurisdictions, parted at their borders: "
+            "{crossing} ({called}{more}).",
+            name=name,
+            crossing=len(crossing),
+            called=called,
+            more=more,
         )
     ]
 
 
-def about_water(households: Ints) -> list[Note]:
+def about_water(households: Ints) -> list[Message]:
     """Say how many households live on what the barriers call water."""
     if not households.any():
         return []
     count = int(households.sum())
     return [
-        note(
-            f"Households in polygons of `barriers`, which are taken for water: {count:,}. Check "
-            f"these polygons, or tell by a column `kind` what they are.",
-            f"`barriers` 的面（视为水域）内有 {count:,} 户；请核对这些面，或以 `kind` 列注明类别。",
+        Message(
+            "Households in polygons of `barriers`, which are taken for water: {count:,}. "
+            "Check these polygons, or tell by a column `kind` what they are.",
+            count=count,
         )
     ]
 
 
-def about_slivers(slivers: int) -> list[Note]:
+def about_slivers(slivers: int) -> list[Message]:
     """Say how many pieces were too small to be blocks."""
     if not slivers:
         return []
     return [
-        note(
-            f"Slivers under {AREA:.0f} m² or narrower than {WIDTH:.0f} m, joined to a neighbour in "
-            f"their jurisdiction: {slivers:,}.",
-            f"{slivers:,} 处小于 {AREA:.0f} 平方米或窄于 {WIDTH:.0f} 米的碎块"
-            f"已并入同社区相邻街块。",
+        Message(
+            "Slivers under {area:.0f} m² or narrower than {width:.0f} m, joined to a "
+            "neighbour in their jurisdiction: {slivers:,}.",
+            area=AREA,
+            width=WIDTH,
+            slivers=slivers,
         )
     ]

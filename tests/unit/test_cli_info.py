@@ -28,7 +28,7 @@ def run(*arguments: object) -> Result:
 
 
 def suspicions(spec: object) -> str:
-    return " ".join(en for layer in look(str(spec)) for _, en in layer.suspicions)
+    return " ".join(en for layer in look(str(spec)) for en in map(str, layer.suspicions))
 
 
 def areas(crs: Any = 4547, size: float = 100.0) -> gpd.GeoDataFrame:

@@ -139,7 +139,7 @@ def test_parts_of_a_shapefile_that_are_missing_are_named(tmp_path: Path) -> None
             with pytest.raises(InputError, match=r"came without its .shx. Ask for all parts"):
                 read_layer(tmp_path / "地块.shp")
             continue
-        said = " ".join(en for _, en in look(tmp_path / "地块.shp")[0].suspicions)
+        said = " ".join(en for en in map(str, look(tmp_path / "地块.shp")[0].suspicions))
         assert ("No CRS" if part == ".prj" else "its .dbf may be missing") in said
 
 

@@ -14,11 +14,32 @@ from gridmap import Grid
 from gridmap.errors import InputError
 from gridmap.operations.staffing import postings, staffing, who
 
-WORDS = (
-    "三级网格长 一级网格长 二级网格长 网格长助理 社区工作人员 分包科室人员 群众工作队 巡防队员 "
-    "党员志愿者 离退休积极分子 楼栋长 网格信息员 网格管理员 专职网格员 党员街长 商户街长 网格巡查员 "
-    "网格专员 执法责任人 包片干部 网格长 网格员 巡查员 信息员"
-).split()
+WORDS = [
+    "三级网格长",
+    "一级网格长",
+    "二级网格长",
+    "网格长助理",
+    "社区工作人员",
+    "分包科室人员",
+    "群众工作队",
+    "巡防队员",
+    "党员志愿者",
+    "离退休积极分子",
+    "楼栋长",
+    "网格信息员",
+    "网格管理员",
+    "专职网格员",
+    "党员街长",
+    "商户街长",
+    "网格巡查员",
+    "网格专员",
+    "执法责任人",
+    "包片干部",
+    "网格长",
+    "网格员",
+    "巡查员",
+    "信息员",
+]
 
 
 def city(streets: int = 2, communities: int = 2, cells: int = 3) -> Grid:

@@ -16,12 +16,13 @@ from gridmap.cli import main
 from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.io import write_grid
+from gridmap.language import Message
 
 
 def read(*values: Any, order: Any = None) -> tuple[list[Any], list[str]]:
-    notes: list[tuple[str, str]] = []
+    notes: list[Message] = []
     times = moments(pd.Series(list(values)), "上报时间", notes, order=order)
-    return [None if time is pd.NaT else str(time) for time in times], [en for _, en in notes]
+    return [None if time is pd.NaT else str(time) for time in times], list(map(str, notes))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Compile the catalogues when gridmap is built, so that a wheel needs the standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from babel.messages import mofile, pofile
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Catalogues(BuildHookInterface[Any]):
+    """Write a .mo beside each .po."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile before the files are gathered."""
+        for source in Path(self.root, "gridmap", "locale").glob("*/LC_MESSAGES/*.po"):
+            with source.open("rb") as text, source.with_suffix(".mo").open("wb") as compiled:
+                mofile.write_mo(compiled, pofile.read_po(text))
