@@ -19,6 +19,7 @@ from .examples.city import example_city as example_city
 from .grid.adopt import adopt as adopt
 from .grid.grid import Grid as Grid
 from .hotspot_analysis.accuracy import accuracy as accuracy
+from .hotspot_analysis.clusters import clusters as clusters
 from .hotspot_analysis.density import density as density
 from .hotspot_analysis.emerging import emerging as emerging
 from .hotspot_analysis.hotspots import hotspots as hotspots

@@ -23,7 +23,7 @@ _ERROR = (3.0 + 16.0 * 2.0**-53) * 2.0**-53
 _ALL_PAIRS_UP_TO = 256
 
 
-def _compile(function: F) -> F:
+def compiled(function: F) -> F:
     """Compile a kernel; keep the result on disk where some folder can be written."""
     try:
         return cast(F, numba.njit(cache=True, nogil=True)(function))
@@ -31,14 +31,14 @@ def _compile(function: F) -> F:
         return cast(F, numba.njit(nogil=True)(function))
 
 
-@_compile
+@compiled
 def _mix(z: Any) -> Any:
     z = (z ^ (z >> _S30)) * _M1
     z = (z ^ (z >> _S27)) * _M2
     return z ^ (z >> _S31)
 
 
-@_compile
+@compiled
 def signed_areas(
     xy: NDArray[np.float64], starts: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -54,7 +54,7 @@ def signed_areas(
     return twice, size
 
 
-@_compile
+@compiled
 def _same_edge(xy: NDArray[np.float64], i: int, j: int) -> int:
     """Return 1 for equal edges, -1 for opposite ones, 0 for different ones."""
     if (
@@ -74,7 +74,7 @@ def _same_edge(xy: NDArray[np.float64], i: int, j: int) -> int:
     return 0
 
 
-@_compile
+@compiled
 def _vertex_words(raw: NDArray[np.uint64]) -> NDArray[np.uint64]:
     words = np.empty(len(raw), dtype=np.uint64)
     for i in range(len(raw)):
@@ -82,7 +82,7 @@ def _vertex_words(raw: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return words
 
 
-@_compile
+@compiled
 def _table(
     xy: NDArray[np.float64],
     words: NDArray[np.uint64],
@@ -135,7 +135,7 @@ def _free_slots(vertices: int) -> NDArray[Any]:
     return np.full(capacity, -1, dtype=np.int32 if vertices < 2**31 else np.int64)
 
 
-@_compile
+@compiled
 def _open_count(net: NDArray[np.int32]) -> int:
     count = 0
     for k in range(len(net)):
@@ -185,7 +185,7 @@ def uncancelled(
     return members, runs, np.where(up, 1, -1) * net[run[heads]].astype(np.int64)
 
 
-@_compile
+@compiled
 def ring_sums(
     xy: NDArray[np.float64],
     words: NDArray[np.uint64],
@@ -212,7 +212,7 @@ def ring_sums(
     return sums
 
 
-@_compile
+@compiled
 def _side(ax: float, ay: float, bx: float, by: float, px: float, py: float) -> int:
     """Return 1 or -1 where rounding cannot change the side, 0 where it might."""
     left = (bx - ax) * (py - ay)
@@ -226,7 +226,7 @@ def _side(ax: float, ay: float, bx: float, by: float, px: float, py: float) -> i
     return 0
 
 
-@_compile
+@compiled
 def _apart(xy: NDArray[np.float64], i: int, j: int) -> bool:
     """Tell that two steps of a ring surely do not meet."""
     ax, ay, bx, by = xy[i, 0], xy[i, 1], xy[i + 1, 0], xy[i + 1, 1]
@@ -240,7 +240,7 @@ def _apart(xy: NDArray[np.float64], i: int, j: int) -> bool:
     return bool(_side(cx, cy, dx, dy, ax, ay) * _side(cx, cy, dx, dy, bx, by) > 0)
 
 
-@_compile
+@compiled
 def _goes_on(xy: NDArray[np.float64], i: int, j: int) -> bool:
     """Tell that step j, which follows step i, surely does not fold back onto it."""
     ax, ay, bx, by = xy[i, 0], xy[i, 1], xy[i + 1, 0], xy[i + 1, 1]
@@ -250,7 +250,7 @@ def _goes_on(xy: NDArray[np.float64], i: int, j: int) -> bool:
     return bool((bx - ax) * (cx - bx) + (by - ay) * (cy - by) > 0)
 
 
-@_compile
+@compiled
 def _surely_simple_swept(
     xy: NDArray[np.float64],
     first: int,
@@ -272,7 +272,7 @@ def _surely_simple_swept(
     return True
 
 
-@_compile
+@compiled
 def _surely_simple(
     xy: NDArray[np.float64], first: int, last: int, box: NDArray[np.float64]
 ) -> bool:
@@ -308,7 +308,7 @@ def _surely_simple(
     return True
 
 
-@_compile
+@compiled
 def surely_simple(xy: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell which rings surely do not touch or cross themselves; the others need a closer look."""
     sure = np.zeros(len(starts) - 1, dtype=np.bool_)

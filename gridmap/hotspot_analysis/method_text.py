@@ -64,6 +64,11 @@ QUADRANTS = {
     "low-high": Message("low-high"),
 }
 
+ZONES = {
+    "circular": Message("circular zones"),
+    "flexible": Message("circular zones and all connected shapes of a few cells"),
+}
+
 METHODS = {
     "hotspots": Message("hotspot score"),
     "rate": Message("smoothed rate"),
@@ -172,6 +177,73 @@ def hotspots_method(**facts: Any) -> Method:
         held=CORRECTIONS[facts["correction"]],
     )
     return _method("Gi*", facts, said, caveats)
+
+
+def clusters_method(**facts: Any) -> Method:
+    """Describe what a scan looked for, and the strongest that it found."""
+    found = [*facts["found"].values()]
+    caveats = [
+        *_base_caveats(facts),
+        *_if(facts["undated"], Message("{n:,} {n:incident|incidents} without a time left out.")),
+        *_if(
+            sum(not each["judged"] for each in found),
+            Message(
+                "{n:,} {n:map|maps} with fewer than {least} incidents not judged.",
+                least=facts["least_incidents"],
+            ),
+        ),
+        Message(
+            "The interval of a relative risk is not widened for the place having been chosen as "
+            "the highest; a cluster is more than chance, not a cause."
+        ),
+    ]
+    counts = {
+        "hot": Message("{n:,} high {n:cluster|clusters}", n=sum(each["hot"] for each in found)),
+        "cold": Message("{n:,} low {n:cluster|clusters}", n=sum(each["cold"] for each in found)),
+    }
+    most = max((each["dispersion"] for each in found), default=0.0)
+    history = facts["baseline"] == "history"
+    said = Message(
+        "Clusters (scan statistic): {span}{counts}{alive} among {n:,} {n:incident|incidents} in "
+        "{cells:,} {cells:cell|cells} (chance of any false one on a map within 10%){best}; "
+        "baseline: {base}; {shape}, {replicates:,} random maps ({spread}).",
+        span=_span(facts),
+        counts=[counts[side] for side in counts if facts["side"] in (side, "both")],
+        alive=Message(" alive in the last period") if facts["when"] == "latest" else "",
+        n=facts["incidents"],
+        cells=facts["cells"],
+        best=_strongest(found[0]) if len(found) == 1 else "",
+        base=Message("each cell's own history") if history else exposure_words(facts["exposure"]),
+        shape=ZONES[facts["shape"]],
+        replicates=facts["replicates"],
+        spread=spread_words(most),
+    )
+    return _method("scan", facts, said, caveats)
+
+
+def spread_words(dispersion: float) -> Message:
+    """Say how much counts vary beyond chance."""
+    if dispersion <= 0:
+        return Message("Poisson")
+    return Message("negative binomial, k = {k:.3g}", k=1.0 / dispersion)
+
+
+def _strongest(found: Method) -> Message | str:
+    best = found["strongest"]
+    if best is None:
+        return ""
+    return Message(
+        "; strongest: {cells:,} {cells:cell|cells} with {n:,} {n:incident|incidents} where "
+        "{expected:,.1f} are expected, {risk:.2f} times the risk elsewhere (95% {low:.2f}–"
+        "{high:.2f}), p = {p:.2g}",
+        cells=best["cells"],
+        n=best["incidents"],
+        expected=best["expected"],
+        risk=best["risk"],
+        low=best["risk_low"],
+        high=best["risk_high"],
+        p=best["p"],
+    )
 
 
 def opinion_method(**facts: Any) -> Method:

@@ -1,0 +1,507 @@
+"""Clusters: the places, and the weeks, that hold more than chance puts there, wherever they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from gridmap._checks import Progress, check_choice, silent
+from gridmap.errors import InputError
+from gridmap.hotspot_analysis.cube import by_period, stack
+from gridmap.hotspot_analysis.dispersion import cautious, fit
+from gridmap.hotspot_analysis.hotspots import Base, base_of
+from gridmap.hotspot_analysis.method_text import clusters_method
+from gridmap.hotspot_analysis.scan import Chance, Found, Look, gumbel_p
+from gridmap.hotspot_analysis.weights import weights_between
+from gridmap.hotspot_analysis.zones import Zones, zones
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Adjust = Literal["period", "weekday", "trend", "weekday and trend", "none"]
+
+LEVEL = 0.10
+ADJUSTS = ("period", "weekday", "trend", "weekday and trend", "none")
+SIDES = ("hot", "cold", "both")
+# among so many nearest cells all connected shapes are looked at; no zone has more cells
+NEAREST_SHAPED, MOST_CELLS = 9, 250
+# a zone of a few cells is always looked at, however small the map
+_FEW_CELLS = 9
+_LEAST_INCIDENTS = 10
+# counts that the dispersion is estimated from
+_SAMPLE = 50_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what is asked for, checked."""
+
+    when: str
+    baseline: str
+    adjust: str
+    shape: str
+    sides: tuple[str, ...]
+    largest: float
+    longest: int | None
+    replicates: int
+    dispersion: float | None
+    seed: int
+
+
+def clusters(
+    table: pd.DataFrame,
+    grid: Grid,
+    *,
+    exposure: str | pd.Series | None = "households",
+    baseline: Literal["exposure", "history"] | None = None,
+    when: Literal["latest", "any"] = "latest",
+    shape: Literal["circular", "flexible"] = "circular",
+    side: Literal["hot", "cold", "both"] = "hot",
+    adjust: Adjust = "period",
+    largest: float = 0.1,
+    longest: int | None = None,
+    dispersion: float | None = None,
+    replicates: int = 999,
+    weights: nx.Graph | sparse.sparray | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Find the places, and the periods, with more incidents than chance explains anywhere.
+
+    Kulldorff's scan statistic (1997): zones of one cell, two, three … up to `largest` are grown
+    from every cell over the contiguity, with every span of periods; each is scored by the
+    likelihood ratio of two rates against one, and the best score of the map is held against the
+    best scores of `replicates` maps drawn without risk. So one p-value answers for all zones
+    together. Further clusters overlap none before them and are judged by the same draws.
+
+    With periods, ``when="latest"`` asks what is alive in the last one (Kulldorff 2001), "any"
+    what there ever was. The ``baseline`` says what is expected: "exposure" shares the incidents
+    out by the denominator, "history" by each cell's own incidents, so that only what has changed
+    stands out and no denominator is needed (Kulldorff et al. 2005). Where counts vary more than
+    Poisson numbers do, the dispersion is estimated, incidents weigh less, and maps are drawn from
+    the negative binomial distribution.
+
+    Parameters
+    ----------
+    table
+        What `tally` gives, by a period or not.
+    grid
+        Whose cells were tallied.
+    exposure
+        Denominator: a column of `grid.cells`, a Series by code, or None.
+    baseline
+        What is expected; by default "exposure", or "history" where there is none but periods.
+    when
+        Whether clusters must reach the last period.
+    shape
+        "circular" zones, or "flexible" for all connected sets of the 9 nearest cells as well.
+    side
+        More than expected ("hot"), less ("cold"), or both.
+    adjust
+        What the baseline follows in time: the level of each "period", of the "weekday", a
+        log-linear "trend", both of these, or "none". History follows the periods.
+    largest
+        Share of the exposure that a zone may hold; a zone of 9 cells may always be looked at.
+    longest
+        Most periods in a span; half of all by default.
+    dispersion
+        1/k of the negative binomial, 0 for Poisson; None estimates it.
+    replicates
+        Maps drawn without risk.
+    weights
+        Graph on codes or matrix in the order of the cells, in place of contiguity.
+    seed
+        Of the draws.
+    progress
+        Called with the stage, the maps drawn and those in all.
+
+    Returns
+    -------
+    DataFrame
+        A row a cluster with p ≤ 0.10 (by category, …), strongest first: ``side``, ``cells``,
+        ``members`` (codes), ``since`` and ``until`` (with periods), ``incidents``, ``expected``,
+        ``risk`` (inside over outside) with ``risk_low`` and ``risk_high`` (95 %, exact, not widened
+        for having been chosen), ``score`` (log likelihood ratio) and ``p``. Empty where there is
+        none. ``attrs["method"]`` bears the facts, with the strongest that was found, and the
+        sentences.
+
+    Raises
+    ------
+    InputError
+        If the table does not fit the grid or an option is unknown.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> from gridmap.grid.grid import Grid
+    >>> x, y = np.divmod(np.arange(100), 10)
+    >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
+    ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)
+    >>> grid = Grid(squares, squares.union_all("coverage"))
+    >>> table = pd.DataFrame({"incidents": 4}, index=grid.cells.index)
+    >>> table.loc[["c44", "c45", "c54", "c55"], "incidents"] = 20
+    >>> found = clusters(table, grid, shape="flexible", replicates=99)
+    >>> found["members"].tolist(), found["incidents"].tolist()
+    ([('c44', 'c45', 'c54', 'c55')], [80])
+    """
+    check_choice("when", when, ("latest", "any"))
+    check_choice("shape", shape, ("circular", "flexible"))
+    check_choice("side", side, SIDES)
+    check_choice("adjust", adjust, ADJUSTS)
+    check_choice("baseline", baseline or "exposure", ("exposure", "history"))
+    _check_numbers(largest, longest, dispersion, replicates)
+    maps = stack(table, grid)
+    timed = maps.period_level is not None
+    chosen = baseline or ("history" if exposure is None and timed else "exposure")
+    if chosen == "history" and not timed:
+        raise InputError(
+            "`baseline` is 'history', but `table` has no periods. Tally by one: "
+            "`tally(placed, grid, by=['week'])`."
+        )
+    sides = ("hot", "cold") if side == "both" else (side,)
+    plan = Plan(when, chosen, adjust, shape, sides, largest, longest, replicates, dispersion, seed)
+    base = base_of(grid, exposure)
+    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    if timed:
+        cubes, periods, undated = by_period(maps)
+        levels = [name for k, name in enumerate(maps.maps.names) if k != maps.period_level]
+    else:
+        keys = [None] if maps.counts.shape[1] == 1 and table.index.nlevels == 1 else [*maps.maps]
+        cubes = {key: maps.counts[:, [k]] for k, key in enumerate(keys)}
+        periods, undated, levels = None, 0, list(maps.maps.names)
+    zoned = _zones_of(grid, base, between, plan)
+    frames, facts = {}, {}
+    for key, counts in cubes.items():
+        found = _Search(counts, base, zoned, periods, plan).run(progress)
+        frames[key] = _frame(found, grid.cells.index[base.keep], periods)
+        facts[str(key)] = found.facts()
+    result = frames[None] if [*frames] == [None] else pd.concat(frames, names=[*levels, "cluster"])
+    result.attrs["method"] = clusters_method(
+        **base.left_out(np.hstack([*cubes.values()])),
+        exposure=base.name,
+        baseline=chosen,
+        when=when if timed else None,
+        shape=shape,
+        side=side,
+        adjust=adjust if timed and chosen == "exposure" else None,
+        largest=largest,
+        longest=_longest(len(periods), plan) if timed else None,
+        periods=len(periods) if timed else None,
+        period=[str(periods[0]), str(periods[-1])] if timed else maps.span(),
+        replicates=replicates,
+        level=LEVEL,
+        least_incidents=_LEAST_INCIDENTS,
+        cells=len(base.values),
+        zones=0 if zoned is None else len(zoned.node),
+        incidents=int(maps.counts.sum()) - undated,
+        undated=undated,
+        filled=maps.filled,
+        maps=len(cubes),
+        found=facts,
+    )
+    return result
+
+
+def _check_numbers(
+    largest: float, longest: int | None, dispersion: float | None, replicates: int
+) -> None:
+    if not 0 < largest <= 0.5:
+        raise InputError(
+            "`largest` is {share}; give a share above 0 and up to 0.5, as 0.1.", share=largest
+        )
+    if longest is not None and (not isinstance(longest, int | np.integer) or longest < 1):
+        raise InputError(
+            "`longest` is {longest!r}; give a whole number of periods, 1 or more.", longest=longest
+        )
+    if dispersion is not None and not 0 <= dispersion < np.inf:
+        raise InputError(
+            "`dispersion` is {dispersion}; give 0 for Poisson, or more.", dispersion=dispersion
+        )
+    if not isinstance(replicates, int | np.integer) or replicates < 19:
+        raise InputError(
+            "`replicates` is {replicates!r}; give 19 or more, as 999.", replicates=replicates
+        )
+
+
+def _longest(periods: int, plan: Plan) -> int:
+    half = max(periods // 2, 1)
+    return half if plan.longest is None else min(plan.longest, periods - 1)
+
+
+def _zones_of(grid: Grid, base: Base, between: sparse.csr_array, plan: Plan) -> Zones | None:
+    """Grow the zones of the cells that take part."""
+    keep = base.keep
+    if not len(keep):
+        return None
+    places = grid.cells.geometry.iloc[keep].representative_point()
+    exposure = base.values[keep]
+    near = sparse.csr_array(between[keep][:, keep])
+    few = np.sort(exposure)[-_FEW_CELLS:].sum() if len(keep) <= 10 * _FEW_CELLS else 0.0
+    total = exposure.sum()
+    return zones(
+        places.x.to_numpy(),
+        places.y.to_numpy(),
+        exposure,
+        near.indptr.astype(np.int64),
+        near.indices.astype(np.int64),
+        largest=min(max(plan.largest * total, few), total / 2),
+        most=MOST_CELLS,
+        shaped=NEAREST_SHAPED if plan.shape == "flexible" else 0,
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Hold the clusters of one map that do not overlap, strongest first, and what judged them."""
+
+    rows: list[dict[str, Any]]
+    dispersion: float
+    judged: bool
+
+    def facts(self) -> dict[str, Any]:
+        """Give what the sentences are made of."""
+        called = [row for row in self.rows if row["p"] <= LEVEL]
+        strongest = {k: v for k, v in self.rows[0].items() if k != "at"} if self.rows else None
+        return {
+            "judged": self.judged,
+            "dispersion": self.dispersion,
+            "hot": sum(row["side"] == "hot" for row in called),
+            "cold": sum(row["side"] == "cold" for row in called),
+            "strongest": strongest,
+        }
+
+
+class _Search:
+    """Look through one map, or one map in time."""
+
+    def __init__(
+        self,
+        counts: Counts,
+        base: Base,
+        zoned: Zones | None,
+        periods: pd.Index | None,
+        plan: Plan,
+    ) -> None:
+        self.counts = counts[base.keep]
+        self.exposure = base.values[base.keep]
+        self.zoned, self.periods, self.plan = zoned, periods, plan
+
+    def run(self, progress: Progress) -> _Answer:
+        """Find the clusters and judge them."""
+        incidents = int(self.counts.sum())
+        if self.zoned is None or incidents < _LEAST_INCIDENTS or len(self.exposure) < 3:
+            return _Answer([], 0.0, False)
+        chance = self._chance()
+        unit = 1.0 if chance.dispersion <= 0 else 256.0
+        scored = chance.scored(self.counts, unit)
+        total = float(scored.sum())
+        expected = chance.mean * chance.weight
+        expected *= total / expected.sum()
+        steps = self.counts.shape[1]
+        longest = 1 if steps == 1 else _longest(steps, self.plan)
+        latest = steps == 1 or self.plan.when == "latest"
+        looks = {
+            side: Look(self.zoned, expected, longest, latest, 1 if side == "hot" else -1, unit)
+            for side in self.plan.sides
+        }
+        maxima = self._maxima(looks, chance, unit, total / unit, progress)
+        rows = []
+        for side, look in looks.items():
+            found = look.scan(scored)
+            rows += self._picked(side, found, maxima[side], total / unit, chance.mean)
+        rows.sort(key=lambda row: (row["p"], -row["score"]))
+        return _Answer(rows, chance.dispersion, True)
+
+    def _chance(self) -> Chance:
+        """Say what is expected, and how much counts vary about it."""
+        incidents = self.counts.sum()
+        in_time = self.counts.sum(axis=0) / incidents
+        history = self.plan.baseline == "history"
+        if history:
+            share = self.counts.sum(axis=1) / incidents
+        else:
+            share = self.exposure / self.exposure.sum()
+            in_time = adjusted(in_time * incidents, self.periods, self.plan.adjust)
+        mean = np.outer(share, in_time) * incidents
+        dispersion = self.plan.dispersion
+        if dispersion is None:
+            seen, hoped = self.counts.ravel(), mean.ravel()
+            some = np.flatnonzero(hoped > 0)
+            if len(some) > _SAMPLE:
+                some = np.random.default_rng(0).choice(some, _SAMPLE, replace=False)
+            spread = fit(seen[some], hoped[some], fixed_rate=history)
+            dispersion = cautious(spread)
+            if dispersion > 0:
+                # the rate of the many, which a few huge cells do not make alone
+                mean *= spread.rate
+        mean = np.maximum(mean, 1e-12 * incidents)
+        shuffled = None
+        if history and dispersion <= 0:
+            cell, step = np.nonzero(self.counts)
+            times = self.counts[cell, step]
+            shuffled = (np.repeat(cell, times), np.repeat(step, times))
+        return Chance(mean, dispersion, shuffled)
+
+    def _maxima(
+        self, looks: dict[str, Look], chance: Chance, unit: float, total: float, progress: Progress
+    ) -> dict[str, Floats]:
+        rng = np.random.default_rng(self.plan.seed)
+        draws = chance.draws(rng, int(self.counts.sum()))
+        listeners = {side: look.listener() for side, look in looks.items()}
+        maxima = {side: np.empty(self.plan.replicates) for side in looks}
+        for number in range(self.plan.replicates):
+            drawn = next(draws)
+            scored = chance.scored(drawn, unit, total)
+            # a map of more incidents, scaled down, scores as much less
+            scale = 1.0
+            if chance.dispersion > 0:
+                scale = float((drawn * chance.weight).sum()) / total
+            for side, listener in listeners.items():
+                maxima[side][number] = listener(scored) * scale
+            progress("replicates", number + 1, self.plan.replicates)
+        return maxima
+
+    def _picked(
+        self, side: str, found: Found, maxima: Floats, total: float, mean: Floats
+    ) -> list[dict[str, Any]]:
+        """Take the best zone, then the best that shares no cell with those taken, and so on."""
+        taken = np.zeros(len(self.exposure), bool)
+        rows: list[dict[str, Any]] = []
+        assert self.zoned is not None
+        for zone in np.argsort(-found.score, kind="stable"):
+            score = float(found.score[zone])
+            p = _p(score, maxima)
+            if score <= 0 or (rows and p > LEVEL):
+                break
+            members = self.zoned.members(int(zone))
+            if taken[members].any():
+                continue
+            taken[members] = True
+            first, stop = int(found.start[zone]), int(found.stop[zone])
+            inside, behind = float(found.inside[zone]), float(found.expected[zone])
+            low, high = risk_interval(inside, behind, total)
+            rows.append(
+                {
+                    "side": side,
+                    "at": np.sort(members),
+                    "cells": len(members),
+                    "first": first,
+                    "last": stop - 1,
+                    "incidents": int(self.counts[members, first:stop].sum()),
+                    "expected": float(mean[members, first:stop].sum()),
+                    "risk": relative_risk(inside, behind, total),
+                    "risk_low": low,
+                    "risk_high": high,
+                    "score": score,
+                    "p": p,
+                }
+            )
+        return rows
+
+
+def _p(score: float, maxima: Floats) -> float:
+    """Give the rank among the maxima, refined by their extreme-value tail where it is coarse."""
+    above = int((maxima >= score * (1.0 - 1e-12)).sum())
+    rank = (above + 1.0) / (len(maxima) + 1.0)
+    if above >= 10:
+        return rank
+    return min(rank, float(gumbel_p(np.array(score), maxima)))
+
+
+def adjusted(seen: Floats, periods: pd.Index | None, adjust: str) -> Floats:
+    """Share the incidents out over the periods as the baseline is to follow them.
+
+    Parameters
+    ----------
+    seen
+        Incidents of each period.
+    periods
+        The periods.
+    adjust
+        As for `clusters`.
+    """
+    if periods is None or adjust == "period" or len(seen) < 3:
+        return np.asarray(seen / seen.sum())
+    columns = [np.ones(len(seen))]
+    if "trend" in adjust:
+        columns.append(np.linspace(-1.0, 1.0, len(seen)))
+    if "weekday" in adjust:
+        if not isinstance(periods, pd.PeriodIndex) or periods.freqstr != "D":
+            raise InputError(
+                "`adjust` is {adjust!r}, which needs days. Tally by day.", adjust=adjust
+            )
+        day = periods.day_of_week.to_numpy()
+        columns += [(day == number).astype(float) for number in range(1, 7)]
+    design = np.column_stack(columns)
+    level = np.full(len(seen), max(seen.mean(), 1e-9))
+    for _ in range(50):
+        working = np.log(level) + (seen - level) / level
+        root = np.sqrt(level)
+        effects = np.linalg.lstsq(design * root[:, None], working * root, rcond=None)[0]
+        after = np.exp(np.clip(design @ effects, -30.0, 30.0))
+        if np.allclose(after, level, rtol=1e-10):
+            break
+        level = after
+    return np.asarray(after / after.sum())
+
+
+def relative_risk(inside: float, expected: float, total: float) -> float:
+    """Divide the rate inside by the rate outside; infinite where nothing is outside.
+
+    Parameters
+    ----------
+    inside, expected, total
+        Incidents in the zone, what is expected there, and incidents in all.
+    """
+    outside = (total - inside) / (total - expected)
+    return inside / expected / outside if outside > 0 else np.inf
+
+
+def risk_interval(
+    inside: float, expected: float, total: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Bound the relative risk exactly, given the total (Clopper and Pearson 1934).
+
+    Parameters
+    ----------
+    inside, expected, total
+        As for `relative_risk`.
+    confidence
+        Of the interval.
+
+    Examples
+    --------
+    >>> low, high = risk_interval(38.0, 17.788, 552.0)
+    >>> round(low, 2), round(high, 2)
+    (1.55, 3.09)
+    """
+    tail = (1.0 - confidence) / 2.0
+    outside = total - inside
+    low = special.betaincinv(inside, outside + 1.0, tail) if inside > 0 else 0.0
+    high = special.betaincinv(inside + 1.0, outside, 1.0 - tail) if outside > 0 else 1.0
+    odds = (total - expected) / expected
+    bounds = [share / (1.0 - share) * odds if share < 1 else np.inf for share in (low, high)]
+    return float(bounds[0]), float(bounds[1])
+
+
+def _frame(found: _Answer, codes: pd.Index, periods: pd.Index | None) -> pd.DataFrame:
+    columns = ["side", "cells", "members", "since", "until", "incidents", "expected", "risk",
+               "risk_low", "risk_high", "score", "p"]  # fmt: skip
+    rows = [row for row in found.rows if row["p"] <= LEVEL]
+    frame = pd.DataFrame(rows, columns=[*columns, "at", "first", "last"])
+    frame["members"] = [tuple(codes[row["at"]]) for row in rows]
+    if periods is None:
+        columns = [name for name in columns if name not in ("since", "until")]
+    else:
+        frame["since"] = [periods[row["first"]] for row in rows]
+        frame["until"] = [periods[row["last"]] for row in rows]
+    frame.index = pd.RangeIndex(1, len(rows) + 1, name="cluster")
+    return frame[columns].astype({"cells": np.int64, "incidents": np.int64})
