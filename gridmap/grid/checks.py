@@ -73,9 +73,41 @@ def labelled(
     frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
     frame["households"] = _households(frame)
     frame["area_m2"] = _area_m2(frame)
+    frame = _stored(frame)
     first = ["name", "kind", "households", "area_m2", "parent", *levels]
     rest = [column for column in frame if column not in {*first, "geometry"}]
     return frame[[*dict.fromkeys(first), *rest, "geometry"]]
+
+
+def _stored(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return attributes as a file gives them back, so that a grid read again has its hash."""
+    fresh: dict[str, Any] = {}
+    for name in frame.columns.drop(frame.geometry.name):
+        values = frame[name]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            values = values.astype(values.cat.categories.dtype)
+        if values.dtype.kind in "mM":
+            fresh[name] = values.dt.as_unit("ms")
+        elif values.dtype == "boolean":
+            fresh[name] = values.astype(object if values.hasnans else bool)
+        elif pd.api.types.is_numeric_dtype(values) and not isinstance(values.dtype, np.dtype):
+            fresh[name] = values.astype(float if values.hasnans else values.dtype.numpy_dtype)
+        elif values.dtype.kind == "f":
+            fresh[name] = values + 0.0  # -0.0 comes back as 0.0
+        elif values.dtype == object:
+            fresh[name] = pd.Series([_plain(v) for v in values], values.index, dtype=object)
+    return frame.assign(**fresh)
+
+
+def _plain(value: object) -> object:
+    """Return lists for other collections, and dictionaries in order."""
+    if isinstance(value, dict):
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(inner) for inner in value)
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
