@@ -64,9 +64,9 @@ def command(
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
     given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     outline = outline_to_fill(drawn, given, excluded)
-    if mend:
-        drawn = _mended(shell, drawn, outline)
     try:
+        if mend:
+            drawn, outline = _mended(shell, drawn, outline)
         grid = adopt(drawn, outline, levels=levels, households=(low, high))
     except CoverageError as error:
         shell.answer(sentence(error.defects, shell.lang))
@@ -80,9 +80,12 @@ def command(
         shell.answer(sentence(checked, shell.lang))
 
 
-def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> Any:
-    from gridmap.coverage.repair import repair
+def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> tuple[Any, Any]:
+    """Return the cells mended, and the boundary with the vertices that this added."""
+    from gridmap.coverage.repair import exchange_sentence, repair
 
     mended, log = repair(cells, outline)
     shell.say(tr("repaired: {log:,} {log:change|changes}", log=len(log)))
-    return mended
+    if len(log):
+        shell.say(exchange_sentence(log))
+    return mended, log.attrs["boundary"]

@@ -19,10 +19,13 @@ _CHANGES = {
     "rebuilt": Message("rebuilt"),
     "ring-repaired": Message("ring-repaired"),
     "vertex-added": Message("vertex-added"),
+    "vertex-moved": Message("vertex-moved"),
     "absorbed": Message("absorbed"),
     "dropped": Message("dropped"),
     "new": Message("new"),
 }
+
+_MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_vertices")
 
 
 @_shell.command(name="repair")
@@ -82,6 +85,7 @@ def command(
     from gridmap.errors import CoverageError
     from gridmap.io import read_layer, write_layer, write_table
     from gridmap.io.atomic import check_writable
+    from gridmap.io.columns import understand
 
     if output is None and not dry_run:
         raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
@@ -89,6 +93,8 @@ def command(
         check_writable(path, overwrite=overwrite)
     lang = shell.lang
     drawn = read_layer(cells, crs=crs)
+    known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]
+    code, count = known.columns.get("code", code), known.columns.get("households", count)
     outline: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
     try:
@@ -141,6 +147,8 @@ def _draw(
 def _report(
     shell: _shell.Shell, log: pd.DataFrame, cells: int, dry_run: bool, as_json: bool
 ) -> None:
+    from gridmap.coverage.repair import exchange_sentence
+
     counts = {str(change): int(n) for change, n in log["change"].value_counts().items()}
     if as_json:
         shell.emit_json(
@@ -151,6 +159,7 @@ def _report(
                 "changes": counts,
                 "log": log.astype(object).where(log.notna(), None).to_dict("records"),
                 "proof": log.attrs["proof"],
+                **{key: log.attrs[key] for key in _MEASURES},
             }
         )
         return
@@ -163,3 +172,4 @@ def _report(
     if dry_run:
         done = Message("would change {changed:,} of {every:,} {every:cell|cells} ({said})")
     shell.answer(str(done(changed=len(log), every=every, said=said)))
+    shell.answer(str(exchange_sentence(log)))

@@ -200,15 +200,15 @@ def _missing(
     found, of = [joined([])], [np.empty(0, dtype=np.int64)]
     for p in parents:
         origin = local_origin(shapely.bounds(areas[p]))
-        own = made_valid(shift(polygons[place == p], -np.tile(origin, ((place == p).sum(), 1))))
+        own = made_valid(shift(polygons[place == p], -origin))
         near = gaps[tree.query(areas[p], predicate="intersects")]
-        blank = shift(near, -np.tile(origin, (len(near), 1)))
+        blank = shift(near, -origin)
         area = made_valid(shift(areas[p : p + 1], -origin[None, :]))
         rest = shapely.difference(area[0], shapely.union_all(np.concatenate([own, blank])))
         parts, _ = areal_parts(np.array([rest], dtype=object))
         parts = parts[_real(parts, shapely.get_coordinates(np.concatenate([own, blank, area])))]
         faults = faults_of("parent-gap", parts)
-        found.append(_moved(faults, shift(parts, np.tile(origin, (len(parts), 1)))))
+        found.append(_moved(faults, shift(parts, origin)))
         of.append(np.full(len(parts), p))
     return joined(found), np.concatenate(of)
 

@@ -16,6 +16,7 @@ KINDS = {
     "crosses-parent": Message("{n:area|areas} across a parent"),
     "parent-gap": Message("{n:gap in a parent|gaps in parents}"),
     "excluded-gap": Message("declared {n:gap|gaps}"),
+    "ground-moved": Message("{n:area|areas} that would change cells"),
     "code-duplicate": Message("repeated {n:code|codes}"),
     "code-missing": Message("missing {n:code|codes}"),
     "parent-unknown": Message("unknown {n:parent|parents}"),

@@ -156,10 +156,11 @@ def local_origin(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shift(geometries: Geometries, by: NDArray[np.float64]) -> Geometries:
-    """Return geometries moved by one vector each."""
+    """Return geometries moved by one vector each, or all by the same."""
     moved = np.array(geometries, dtype=object, copy=True)
     counts = shapely.get_num_coordinates(moved)
-    xy = shapely.get_coordinates(moved) + np.repeat(by, counts, axis=0)
+    vectors = np.broadcast_to(by, (len(moved), 2))
+    xy = shapely.get_coordinates(moved) + np.repeat(vectors, counts, axis=0)
     return np.asarray(shapely.set_coordinates(moved, xy), dtype=object)
 
 
@@ -215,13 +216,13 @@ class Frame:
 
     def to(self, geometries: Geometries) -> Geometries:
         """Return geometries in the frame."""
-        near = shift(geometries, np.tile(-self.origin, (len(geometries), 1)))
+        near = shift(geometries, -self.origin)
         return _scaled(near, self.stretch)
 
     def back(self, geometries: Geometries) -> Geometries:
         """Return geometries in the coordinates of the input."""
         near = _scaled(geometries, 1 / self.stretch)
-        return shift(near, np.tile(self.origin, (len(near), 1)))
+        return shift(near, self.origin)
 
 
 def frame_of(cells: Geometries, faces: Geometries, origin: NDArray[np.float64]) -> Frame:
@@ -290,7 +291,7 @@ def shared_out(
             owner[k] = len(local) + created
             created += 1
     _grow(owner, border, [k for k in order if owner[k] == FREE])
-    _reunite(owner, border, area, local)
+    _reunite(owner, border, area, local, cover)
     return owner
 
 
@@ -326,12 +327,12 @@ def _winner(
     """Choose which of the covering cells gets an overlap."""
     inner = [c for c in covering if c in nested]
     outer = [c for c in covering if c not in nested]
-    kept = outer if rules.absorb else inner
-    choice = kept if inner and outer else covering
+    choice = covering if not inner else outer if outer and rules.absorb else inner
     if rules.rank is not None:
         return max(choice, key=lambda c: (rules.rank[cells[c]], -c))  # type: ignore[index]
-    if inner and not outer:  # duplicates: the first stays
-        return min(choice, key=lambda c: (-shapely.area(local[c]), c))
+    if inner and choice is inner:  # the innermost; of duplicates the first
+        sign = -1.0 if rules.absorb else 1.0
+        return min(choice, key=lambda c: (sign * shapely.area(local[c]), c))
     length: Counter[int] = Counter()
     for piece, size in border.items():
         if owner[piece] in choice:
@@ -358,15 +359,24 @@ def _grow(owner: Index, border: list[dict[int, float]], left: list[int]) -> None
 
 
 def _reunite(
-    owner: Index, border: list[dict[int, float]], area: NDArray[np.float64], local: Geometries
+    owner: Index,
+    border: list[dict[int, float]],
+    area: NDArray[np.float64],
+    local: Geometries,
+    cover: list[list[int]],
 ) -> None:
-    """Give parts that were cut off from a cell to the neighbour of the longest border."""
+    """Give parts cut off from a cell to the neighbour of the longest border.
+
+    What lay in the cell alone stays in it, also when it is cut off.
+    """
     for cell in range(len(local)):
         if shapely.get_num_geometries(local[cell]) > 1:
             continue
         parts = _parts(np.flatnonzero(owner == cell).tolist(), border)
         parts.sort(key=lambda p: -float(area[p].sum()))
         for part in parts[1:]:
+            if any(cover[k] == [cell] for k in part):
+                continue
             length: Counter[int] = Counter()
             for k in part:
                 for piece, size in border[k].items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -13,210 +12,22 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap._checks import check_choice
+from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import column_of
-from gridmap.coverage.edges import Geometries, Index, directed_edges, ring_sums, rings_of
+from gridmap.coverage.edges import Geometries
+from gridmap.coverage.geometry_defects import areas_m2, in_metres, metres_per_unit
+from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
-from gridmap.coverage.patches import Rules, areal_parts, find_patches, made_valid, rebuild
-from gridmap.coverage.prove import (
-    boundary_of,
-    check_area,
-    invalid_among,
-    polygons_of,
-    prove,
-    remainder,
-    same_crs,
-)
+from gridmap.coverage.patches import Rules, local_origin, made_valid, shift
+from gridmap.coverage.prove import boundary_of, check_area, polygons_of, prove, same_crs
 from gridmap.coverage.report import sentence
-from gridmap.coverage.snapping import with_vertices
-from gridmap.coverage.t_junctions import Split, split
+from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
-ROUNDS = 4
-
-
-@dataclass
-class Work:
-    """Cells on the bench, with what happened to each row."""
-
-    polygons: Geometries
-    changes: dict[int, str]
-    absorbed: dict[int, int]
-    created: list[shapely.Geometry]
-
-
-def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules) -> Work:
-    """Repair until the proof holds, or a few rounds have not been enough."""
-    before = polygons.copy()
-    work = Work(polygons, {}, {}, [])
-    _repair_rings(work)
-    rim = rings_of(np.array([outline], dtype=object))
-    for _ in range(ROUNDS):
-        everything = _all(work)
-        _, owner, left = remainder(rings_of(everything), rim)
-        parts = split(left)
-        if len(left):
-            _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
-        if len(parts.left) == 0:
-            break
-        everything = _all(work)
-        _, owner, left = remainder(rings_of(everything), rim)
-        parts = split(left)
-        owners = owner[left.members[np.isin(left.source, parts.piece_of[parts.left.members])]]
-        patches = find_patches(everything, parts.left, owners, np.empty(0, dtype=np.int64))
-        built = rebuild(everything, patches, rules)
-        _take(work, everything, built.polygons, patches.cells)
-        work.created += built.created
-        work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
-    rows = np.array(sorted(work.changes), dtype=np.int64)
-    rows = np.delete(rows, invalid_among(before[rows]))
-    for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
-        work.polygons[k] = before[k]  # a vertex came and went
-        del work.changes[k]
-    return work
-
-
-def _all(work: Work) -> Geometries:
-    return np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
-
-
-def _take(work: Work, before: Geometries, after: Geometries, cells: Index) -> None:
-    """Keep the rebuilt cells, and note which rows changed."""
-    count = len(work.polygons)
-    same = _same_edges(before[cells], after[cells])
-    for k, unchanged in zip(cells.tolist(), same.tolist(), strict=True):
-        if k >= count:
-            work.created[k - count] = after[k]
-        elif not unchanged:
-            work.polygons[k] = after[k]
-            work.changes[k] = "rebuilt"
-
-
-def _same_edges(before: Geometries, after: Geometries) -> NDArray[np.bool_]:
-    """Tell which polygons have the same directed edges, wherever their rings start."""
-    old = ring_sums(*directed_edges(before), len(before))
-    new = ring_sums(*directed_edges(after), len(after))
-    return np.asarray((old == new).all(axis=1))
-
-
-def _repair_rings(work: Work) -> None:
-    """Resolve self-crossings first; what is no area at all becomes empty."""
-    for k in invalid_among(work.polygons).tolist():
-        shape = work.polygons[k]
-        if shape is None or shape.is_empty or not np.isfinite(shape.bounds).all():
-            work.polygons[k] = shapely.Polygon()
-            work.absorbed[k] = -1
-            continue
-        parts, _ = areal_parts(np.array([shapely.make_valid(shape)], dtype=object))
-        work.polygons[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
-        work.changes[k] = "ring-repaired"
-
-
-def _insert(work: Work, parts: Split, sides: NDArray[np.float64], owner: Index) -> None:
-    """Add the vertices that neighbours have exactly on a side."""
-    count = len(work.polygons)
-    for cell in np.unique(owner[owner >= 0]).tolist():
-        extra = extra_vertices(parts, sides, owner == cell)
-        if not extra:
-            continue
-        if cell >= count:
-            work.created[cell - count] = with_vertices(work.created[cell - count], extra)
-        else:
-            work.polygons[cell] = with_vertices(work.polygons[cell], extra)
-            work.changes.setdefault(cell, "vertex-added")
-
-
-def extra_vertices(
-    parts: Split, sides: NDArray[np.float64], mine: NDArray[np.bool_]
-) -> dict[tuple[float, ...], NDArray[np.float64]]:
-    """Return, for each of some sides, the T-junctions on it in order."""
-    rows = parts.junctions
-    rows = rows[mine[parts.edge[rows]]]
-    extra = {}
-    for edge in np.unique(parts.edge[rows]):
-        on = parts.vertices[rows[parts.edge[rows] == edge]]
-        along = np.abs(on - sides[edge, :2]).sum(axis=1)
-        extra[tuple(sides[edge].tolist())] = on[np.argsort(along)]
-    return extra
-
-
-LOG = ["cell", "change", "area_before_m2", "area_after_m2", "households_before", "households_after"]
-
-
-def outcome(
-    cells: gpd.GeoDataFrame,
-    work: Work,
-    homes: NDArray[np.float64] | None,
-    code: str | None,
-) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
-    """Return the mended frame and the log of what changed."""
-    before = polygons_of("cells", cells)
-    column = None if homes is None else ("households" if "households" in cells else None)
-    after = None if homes is None else homes.copy()
-    gone = shapely.is_missing(work.polygons) | shapely.is_empty(work.polygons)
-    rows = []
-    for k in np.flatnonzero(gone).tolist():
-        heir = _last_heir(k, work.absorbed, gone)
-        work.changes[k] = "dropped" if heir < 0 else "absorbed"
-        if after is not None and heir >= 0:
-            after[heir] += after[k]
-            after[k] = 0
-            work.changes.setdefault(heir, "rebuilt")
-    frame = cells.copy()
-    frame = frame.set_geometry(gpd.GeoSeries(work.polygons, index=cells.index, crs=cells.crs))
-    if column and after is not None and homes is not None and (after != homes).any():
-        frame[column] = after.astype(frame[column].dtype, copy=False)
-    names = list(cells.index if code is None else column_of(cells, code, "code"))
-    areas = np.nan_to_num(shapely.area(before)), shapely.area(work.polygons)
-    for k in sorted(work.changes):
-        old, new = (None, None) if homes is None or after is None else (homes[k], after[k])
-        rows.append([names[k], work.changes[k], areas[0][k], areas[1][k], old, new])
-    frame = frame[~gone]
-    if work.created:
-        more = _new_rows(frame, work.created, code)
-        frame = gpd.GeoDataFrame(pd.concat([frame, more]), crs=cells.crs)
-        labels = list(more.index if code is None else more[code])
-        none = None if homes is None else 0.0
-        for name, shape in zip(labels, work.created, strict=True):
-            rows.append([name, "new", 0.0, float(shapely.area(shape)), none, none])
-    return frame, pd.DataFrame(rows, columns=LOG)
-
-
-def _last_heir(k: int, absorbed: dict[int, int], gone: NDArray[np.bool_]) -> int:
-    seen = {k}
-    heir = absorbed.get(k, -1)
-    while 0 <= heir < len(gone) and gone[heir] and heir not in seen:
-        seen.add(heir)
-        heir = absorbed.get(heir, -1)
-    return heir if 0 <= heir < len(gone) and not gone[heir] else -1
-
-
-def _new_rows(
-    frame: gpd.GeoDataFrame, created: list[shapely.Geometry], code: str | None
-) -> gpd.GeoDataFrame:
-    """Return rows for the new cells, with labels of their own."""
-    taken = set(map(str, frame.index)) | (set(map(str, frame[code])) if code else set())
-    fresh = (f"new-{number}" for number in itertools.count(1) if f"new-{number}" not in taken)
-    labels: list[Any] = list(itertools.islice(fresh, len(created)))
-    codes = labels
-    if code and pd.api.types.is_numeric_dtype(frame[code]):
-        first = int(np.nan_to_num(frame[code].max())) + 1
-        codes = list(range(first, first + len(created)))
-    whole = pd.api.types.is_integer_dtype(frame.index)
-    start = int(frame.index.max()) + 1 if whole and len(frame) else 0
-    index = range(start, start + len(created)) if whole else labels
-    shape = frame.geometry.name
-    more = gpd.GeoDataFrame({shape: created}, geometry=shape, index=index, crs=frame.crs)
-    for name in frame.columns.drop(shape):
-        if name == code:
-            more[name] = codes
-        elif name == "households" or pd.api.types.is_integer_dtype(frame[name]):
-            more[name] = 0
-        elif name == "kind":
-            more[name] = "residential"
-    return more.reindex(columns=frame.columns)
-
+SAME = 1e-6
+"""Metres below which two corners are the same, and a corner beside a side lies on it."""
 
 Policy = Literal["longest-border", "fewest-households", "priority"]
 Nested = Literal["punch", "absorb", "refuse"]
@@ -238,8 +49,9 @@ def repair(
     """Mend gaps, overlaps, stick-outs and unmatched vertices, and touch nothing else.
 
     Only the cells at a defect are built anew, inside an outline taken vertex by vertex from their
-    sound neighbours and the boundary; all others stay bit for bit. The result is proved exact, or
-    nothing is returned.
+    sound neighbours and the boundary; all others stay bit for bit. What lay in exactly one cell
+    and inside the boundary lies in that cell afterwards, but for a micrometre. The result is
+    proved exact, or nothing is returned.
 
     Parameters
     ----------
@@ -270,7 +82,10 @@ def repair(
     cells : GeoDataFrame
         As handed in, with mended geometry; absorbed cells are gone, new ones at the end.
     log : DataFrame
-        One row a changed cell: cell, change, area and households before and after.
+        One row a changed cell: cell, change, area (m²) and households before and after. Its
+        ``attrs`` hold the verdict and proof, ``boundary`` (the outline with the vertices that were
+        added to its sides, within a micrometre), ``changed_hands_m2``, ``filled_m2``, ``moved_m``
+        and ``beside_m``: the farthest that a vertex was moved, or lies beside its side.
 
     Raises
     ------
@@ -298,9 +113,14 @@ def repair(
         _refuse_nested(cells, outline, code, lang)
     median = float(np.median(shapely.area(polygons_of("cells", cells)))) if len(cells) else 0.0
     rules = Rules(rank, nested == "absorb", max(new_cell * median, np.finfo(float).tiny))
-    work = mend(polygons_of("cells", cells).copy(), outline, rules)
-    mended, log = outcome(cells, work, homes, code)
+    crs = getattr(cells, "crs", None)
+    limit = SAME / metres_per_unit(crs)
+    before = polygons_of("cells", cells)
+    corners = shapely.get_num_coordinates(outline)
+    work = mend(before.copy(), outline, rules, limit)
+    mended, log = _outcome(cells, work, homes, code)
     _refuse_losses(log, lang)
+    outline = work.outline
     proof = prove(mended, outline)
     if proof.verdict == "failed" and isinstance(boundary, str):
         # the outline came from the cells as they were, needles and all
@@ -314,14 +134,58 @@ def repair(
             found=sentence(defects, lang),
             defects=defects,
         )
-    log.attrs = {"verdict": proof.verdict, "proof": proof.as_dict()}
+    hands, filled, robbed = _exchanged(before, work, limit)
+    _refuse_robbery(cells, robbed, code)
+    none = np.zeros(len(hands))
+    area = [float(in_metres(g, shapely.area(g), none, crs)[0].sum()) for g in (hands, filled)]
+    log.attrs = {
+        "verdict": proof.verdict,
+        "proof": proof.as_dict(),
+        "boundary": outline,
+        "changed_hands_m2": area[0],
+        "filled_m2": area[1],
+        "moved_m": work.moved * metres_per_unit(crs),
+        "boundary_vertices": int(shapely.get_num_coordinates(outline) - corners),
+        "beside_m": work.beside * metres_per_unit(crs),
+    }
     return mended, log
 
 
-def matched_boundary(boundary: shapely.Geometry, cells: Any) -> shapely.Geometry:
-    """Return the boundary with the vertices that cells have exactly on its sides.
+def exchange_sentence(log: pd.DataFrame) -> Message:
+    """Say what ground a repair moved: what changed hands, what was filled, how far vertices went.
+
+    Parameters
+    ----------
+    log : DataFrame
+        What `repair` returned.
+    """
+    facts = log.attrs
+    hands, filled = (square_metres(facts[key]) for key in ("changed_hands_m2", "filled_m2"))
+    far, count = max(facts["moved_m"], facts["beside_m"]), facts["boundary_vertices"]
+    said = Message("{hands} changed hands, {filled} filled; no vertex was moved")
+    if far:
+        said = Message("{hands} changed hands, {filled} filled; vertices moved by up to {far:.1g} m")
+    said = said(hands=hands, filled=filled, far=far) if far else said(hands=hands, filled=filled)
+    if not count:
+        return said
+    return Message(
+        "{said}; the boundary got {n:,} {n:vertex|vertices} on its sides", said=said, n=count
+    )
+
+
+def matched_boundary(
+    boundary: shapely.Geometry, cells: Any, limit: float = 0.0
+) -> shapely.Geometry:
+    """Return the boundary with the vertices that cells have on its sides.
 
     The area stays the same; what was `exact_with_t_junctions` for want of them is then `exact`.
+
+    Parameters
+    ----------
+    boundary : Polygon or MultiPolygon
+    cells : GeoDataFrame, GeoSeries or array of polygons
+    limit : float
+        How far beside a side a vertex may lie, in units of the coordinates.
 
     Examples
     --------
@@ -329,11 +193,7 @@ def matched_boundary(boundary: shapely.Geometry, cells: Any) -> shapely.Geometry
     >>> prove(squares, matched_boundary(shapely.box(0, 0, 10, 5), squares)).verdict
     'exact'
     """
-    polygons = polygons_of("cells", cells)
-    _, owner, left = remainder(rings_of(polygons), rings_of(np.array([boundary], dtype=object)))
-    parts = split(left)
-    extra = extra_vertices(parts, left.edges, owner[left.members[left.runs[:-1]]] == -1)
-    return with_vertices(boundary, extra) if extra else boundary
+    return matched_rim(boundary, polygons_of("cells", cells), limit)[0]
 
 
 def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> shapely.Geometry:
@@ -408,22 +268,169 @@ def _refuse_losses(log: pd.DataFrame, lang: Lang) -> None:
         return
     name, homes = lost["cell"].iloc[0], lost["households_before"].iloc[0]
     where = tr("no geometry inside the boundary", lang=lang)
-    table = {
-        "id": [f"geom-empty-{k}" for k in range(len(lost))],
-        "kind": "geom-empty",
-        "qualifier": "",
-        "cells": [(cell,) for cell in lost["cell"]],
-        "area_m2": np.nan,
-        "width_m": np.nan,
-        "neighbours": [()] * len(lost),
-        "note": where,
-    }
-    defects = gpd.GeoDataFrame(table, geometry=[None] * len(lost))
-    defects.attrs = {"verdict": "failed", "notes": [], "cells": len(log), "parents": 0}
     raise CoverageError(
         "Cell {name} has {homes:,.0f} households but no geometry inside the boundary; "
         "dropping it would lose them. Draw it, or take the row out.",
         name=name,
         homes=homes,
-        defects=defects,
+        defects=_places("geom-empty", list(lost["cell"]), [None] * len(lost), where, None),
     )
+
+
+def _refuse_robbery(
+    cells: gpd.GeoDataFrame, robbed: dict[int, shapely.Geometry], code: str | None
+) -> None:
+    """Refuse to take ground from a cell that it lay in alone."""
+    if not robbed:
+        return
+    known = list(cells.index if code is None else column_of(cells, code, "code"))
+    shapes = [robbed[k] for k in robbed]
+    x, y = shapely.get_coordinates(shapely.point_on_surface(shapes[0]))[0]
+    names = [known[k] for k in robbed]
+    raise CoverageError(
+        "`cells` could not be mended: ground that lies in cell {name} alone would go to another "
+        "one, at {x:.7g} {y:.7g}. Look at `.defects` and edit these places by hand.",
+        name=names[0],
+        x=x,
+        y=y,
+        defects=_places("ground-moved", names, shapes, "", cells.crs),
+    )
+
+
+def _places(
+    kind: str, names: list[Any], shapes: list[Any], note: str, crs: Any
+) -> gpd.GeoDataFrame:
+    """Return places that a repair could not mend as defects."""
+    area = areas_m2(np.array([*shapes, None], dtype=object)[:-1], crs)
+    table = {
+        "id": [f"{kind}-{k}" for k in range(len(names))],
+        "kind": kind,
+        "qualifier": "",
+        "cells": [(name,) for name in names],
+        "area_m2": np.where(area > 0, area, np.nan),
+        "width_m": np.nan,
+        "neighbours": [()] * len(names),
+        "note": note,
+    }
+    defects = gpd.GeoDataFrame(table, geometry=shapes, crs=crs)
+    defects.attrs = {"verdict": "failed", "notes": [], "cells": len(names), "parents": 0}
+    return defects
+
+
+LOG = ["cell", "change", "area_before_m2", "area_after_m2", "households_before", "households_after"]
+
+
+def _outcome(
+    cells: gpd.GeoDataFrame,
+    work: Work,
+    homes: NDArray[np.float64] | None,
+    code: str | None,
+) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
+    """Return the mended frame and the log of what changed."""
+    before = polygons_of("cells", cells)
+    column = None if homes is None else ("households" if "households" in cells else None)
+    after = None if homes is None else homes.copy()
+    gone = shapely.is_missing(work.polygons) | shapely.is_empty(work.polygons)
+    rows = []
+    for k in np.flatnonzero(gone).tolist():
+        heir = _last_heir(k, work.absorbed, gone)
+        work.changes[k] = "dropped" if heir < 0 else "absorbed"
+        if after is not None and heir >= 0:
+            after[heir] += after[k]
+            after[k] = 0
+            work.changes.setdefault(heir, "rebuilt")
+    frame = cells.copy()
+    frame = frame.set_geometry(gpd.GeoSeries(work.polygons, index=cells.index, crs=cells.crs))
+    if column and after is not None and homes is not None and (after != homes).any():
+        frame[column] = after.astype(frame[column].dtype, copy=False)
+    names = list(cells.index if code is None else column_of(cells, code, "code"))
+    areas = areas_m2(before, cells.crs), areas_m2(work.polygons, cells.crs)
+    for k in sorted(work.changes):
+        old, new = (None, None) if homes is None or after is None else (homes[k], after[k])
+        rows.append([names[k], work.changes[k], areas[0][k], areas[1][k], old, new])
+    frame = frame[~gone]
+    if work.created:
+        more = _new_rows(frame, work.created, code)
+        frame = gpd.GeoDataFrame(pd.concat([frame, more]), crs=cells.crs)
+        labels = list(more.index if code is None else more[code])
+        none = None if homes is None else 0.0
+        for name, area in zip(labels, areas_m2(work.created, cells.crs), strict=True):
+            rows.append([name, "new", 0.0, area, none, none])
+    return frame, pd.DataFrame(rows, columns=LOG)
+
+
+def _last_heir(k: int, absorbed: dict[int, int], gone: NDArray[np.bool_]) -> int:
+    seen = {k}
+    heir = absorbed.get(k, -1)
+    while 0 <= heir < len(gone) and gone[heir] and heir not in seen:
+        seen.add(heir)
+        heir = absorbed.get(heir, -1)
+    return heir if 0 <= heir < len(gone) and not gone[heir] else -1
+
+
+def _new_rows(
+    frame: gpd.GeoDataFrame, created: list[shapely.Geometry], code: str | None
+) -> gpd.GeoDataFrame:
+    """Return rows for the new cells, with labels of their own."""
+    taken = set(map(str, frame.index)) | (set(map(str, frame[code])) if code else set())
+    fresh = (f"new-{number}" for number in itertools.count(1) if f"new-{number}" not in taken)
+    labels: list[Any] = list(itertools.islice(fresh, len(created)))
+    codes = labels
+    if code and pd.api.types.is_numeric_dtype(frame[code]):
+        first = int(np.nan_to_num(frame[code].max())) + 1
+        codes = list(range(first, first + len(created)))
+    whole = pd.api.types.is_integer_dtype(frame.index)
+    start = int(frame.index.max()) + 1 if whole and len(frame) else 0
+    index = range(start, start + len(created)) if whole else labels
+    shape = frame.geometry.name
+    more = gpd.GeoDataFrame({shape: created}, geometry=shape, index=index, crs=frame.crs)
+    for name in frame.columns.drop(shape):
+        if name == code:
+            more[name] = codes
+        elif name == "households" or pd.api.types.is_integer_dtype(frame[name]):
+            more[name] = 0
+        elif name == "kind":
+            more[name] = "residential"
+    return more.reindex(columns=frame.columns)
+
+
+def _exchanged(
+    before: Geometries, work: Work, limit: float
+) -> tuple[Geometries, Geometries, dict[int, shapely.Geometry]]:
+    """Return the ground that changed hands, the ground that was filled, and who lost its own.
+
+    What lay in exactly one cell and inside the boundary lies in that cell afterwards, but for
+    strips as narrow as the limit: a row that lost more is to be refused.
+    """
+    old = made_valid(np.where(shapely.is_missing(before), shapely.Polygon(), before))
+    new = np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
+    rows = sorted({*work.changes, *range(len(before), len(new))})
+    trees = shapely.STRtree(old), shapely.STRtree(new)
+    none = shapely.Polygon()
+    robbed: dict[int, shapely.Geometry] = {}
+    hands, filled = [none], [none]
+    for k in rows:
+        origin = local_origin(shapely.total_bounds([old[k] if k < len(old) else none, new[k]]))
+        was = shift(old[k : k + 1], -origin)[0] if k < len(old) else none
+        now = shift(new[k : k + 1], -origin)[0]
+        lost, won = shapely.difference(was, now), shapely.difference(now, was)
+        theirs = _united_near(trees[1], lost, k, origin)
+        lost = shapely.intersection(lost, theirs)
+        alone = shapely.difference(lost, _united_near(trees[0], lost, k, origin))
+        if alone.area > limit * (was.length + now.length + alone.length):
+            robbed[k] = shift(np.array([alone]), origin)[0]
+        fresh = shapely.difference(won, _united_near(trees[0], won, k, origin))
+        hands.append(shift(np.array([lost]), origin)[0])
+        filled.append(shift(np.array([fresh]), origin)[0])
+    return np.array(hands), np.array(filled), robbed
+
+
+def _united_near(
+    tree: shapely.STRtree, shape: shapely.Geometry, but: int, origin: NDArray[np.float64]
+) -> shapely.Geometry:
+    """Return the union of all but one polygons of a tree near a shape, in its local frame."""
+    if shape.is_empty:
+        return shape
+    place = shift(np.array([shapely.box(*shape.bounds)]), origin)[0]
+    near = np.setdiff1d(tree.query(place), [but])
+    return shapely.union_all(shift(tree.geometries[near], -origin))

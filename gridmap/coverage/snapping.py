@@ -1,38 +1,50 @@
-"""Nodes of a rebuilt patch dropped, moved or added, so that its outline stays as it was."""
+"""Vertices brought together, added to sides, or dropped, so that neighbours match.
+
+Two layers that were reprojected apart, or a plan that was rotated, differ from each other by less
+than a micrometre. Corners that close become one; a corner that close to a side is added to it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import shapely
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from gridmap.coverage.edges import Edges, Geometries, directed_edges, residual, reverse
+from gridmap.coverage.edges import (
+    Edges,
+    Geometries,
+    Index,
+    Leftover,
+    directed_edges,
+    residual,
+    reverse,
+    rings_of,
+)
 from gridmap.coverage.predicates import orientation
+from gridmap.coverage.prove import remainder
 from gridmap.coverage.t_junctions import as_points
 
 Node = tuple[float, float]
+Sides = dict[tuple[float, ...], Edges]
+"""For a side (x0, y0, x1, y1) the vertices between, in order from its first end."""
+
 STRAY = 8
 """Steps of the lattice that a node may have moved away from a corner."""
 
 
 def keep_outline(shapes: Geometries, wanted: Geometries) -> Geometries:
-    """Take nodes away that the lines put on sides of the outline.
+    """Drop nodes that the lines of one cell alone put on sides of the outline.
 
-    The neighbours and the boundary do not know these nodes and are not to change. A node inside
-    the side of one cell is dropped; one where two cells meet moves to an end of the side.
+    The neighbours and the boundary need not know these. Where two cells meet the node stays.
     """
-    dropped, moves = _nodes_on_outline(shapes, wanted)
-    if not dropped and not moves:
-        return shapes
-    nearest = {node: min(ends, key=lambda e: _distance(e, node)) for node, ends in moves.items()}
-    first = _renoded(shapes, dropped, nearest)
-    if shapely.is_valid(first).all():
-        return first
-    furthest = {node: max(ends, key=lambda e: _distance(e, node)) for node, ends in moves.items()}
-    second = _renoded(shapes, dropped, furthest)
-    return second if shapely.is_valid(second).all() else first
+    dropped = _nodes_on_outline(shapes, wanted)
+    return _renoded(shapes, dropped, {}) if dropped else shapes
 
 
 def keep_corners(shapes: Geometries, wanted: Geometries, lattice: float) -> Geometries:
@@ -110,10 +122,8 @@ def with_vertices(
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
-def _nodes_on_outline(
-    shapes: Geometries, wanted: Geometries
-) -> tuple[set[Node], dict[Node, tuple[Node, Node]]]:
-    """Return the nodes on sides to drop, and those to move with the ends of their side."""
+def _nodes_on_outline(shapes: Geometries, wanted: Geometries) -> set[Node]:
+    """Return the nodes on sides that belong to one cell alone."""
     edges, owner = directed_edges(shapes)
     outline, _ = directed_edges(wanted)
     left = residual(np.concatenate([edges, reverse(outline)]))
@@ -128,15 +138,12 @@ def _nodes_on_outline(
         else:
             sides.append((b, a))
     uses = Counter(map(tuple, edges[:, :2].tolist())) if sides else Counter[tuple[float, ...]]()
-    dropped: set[Node] = set()
-    moves: dict[Node, tuple[Node, Node]] = {}
-    for start, end in sides:
-        for node, same in _between(start, end, steps):
-            if same and uses[node] == 1:
-                dropped.add(node)
-            else:
-                moves[node] = (start, end)
-    return dropped, moves
+    return {
+        node
+        for start, end in sides
+        for node, same in _between(start, end, steps)
+        if same and uses[node] == 1
+    }
 
 
 def _between(
@@ -205,3 +212,187 @@ def _distance(a: Node, b: Node) -> float:
 
 def _offset(a: Node, b: Node, p: Node) -> float:
     return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Vertices to add to sides that others follow, and how far the farthest lies beside."""
+
+    of_cells: dict[int, Sides]
+    of_rim: Sides
+    beside: float
+
+
+def near_chains(left: Leftover, owner: Index, limit: float, *, rows: Index | None = None) -> Chains:
+    """Find sides that other leftover edges follow from end to end, and the vertices between.
+
+    Parameters
+    ----------
+    left : Leftover
+        What is left of cells against their outline.
+    owner : ndarray of int
+        Cell of each edge that went in, -1 for the outline.
+    limit : float
+        How far beside a side a vertex may lie.
+    rows : ndarray of int, optional
+        The leftover edges to look at: then vertices are added to sides of the outline only, and
+        only such where two cells meet.
+    """
+    meetings = rows is not None
+    rows = np.arange(len(left)) if rows is None else rows
+    first = owner[left.members[left.runs[:-1]]][rows]
+    edges = left.edges[rows].tolist()
+    steps: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
+    for (ax, ay, bx, by), whose in zip(edges, first.tolist(), strict=True):
+        steps[ax, ay].append(((bx, by), whose))
+    of_cells: dict[int, Sides] = defaultdict(dict)
+    of_rim: Sides = {}
+    farthest = 0.0
+    for (ax, ay, bx, by), whose in zip(edges, first.tolist(), strict=True):
+        if meetings and whose >= 0:
+            continue
+        found = _followed((bx, by), (ax, ay), whose, steps, limit, meetings)
+        if found is None:
+            continue
+        nodes, beside = found
+        farthest = max(farthest, beside)
+        # leftover edges of the outline are walked backwards
+        side = (ax, ay, bx, by) if whose >= 0 else (bx, by, ax, ay)
+        path = np.array(nodes if whose < 0 else nodes[::-1])
+        (of_rim if whose < 0 else of_cells[whose])[side] = path
+    return Chains(dict(of_cells), of_rim, farthest)
+
+
+def _followed(
+    start: Node,
+    end: Node,
+    mine: int,
+    steps: dict[Node, list[tuple[Node, int]]],
+    limit: float,
+    meetings: bool,
+) -> tuple[list[Node], float] | None:
+    """Return the vertices of others on the way from start to end, and the farthest beside it."""
+    at, along, before, nodes, farthest = start, 0.0, -2, [], 0.0
+    while True:
+        ways = []
+        for to, whose in steps.get(at, ()):
+            if whose == mine:
+                continue
+            place, beside = _place(start, end, to)
+            if along < place <= 1 and beside <= limit:
+                ways.append((beside, to, whose, place))
+        if not ways:
+            return None
+        beside, to, whose, place = min(ways)
+        if meetings and nodes and whose == before and _place(start, end, at)[1] > 0:
+            return None
+        if to == end:
+            return (nodes, farthest) if nodes else None
+        nodes.append(to)
+        farthest = max(farthest, beside)
+        at, along, before = to, place, whose
+
+
+def _place(a: Node, b: Node, p: Node) -> tuple[float, float]:
+    """Return how far along a side a point lies, from 0 to 1, and how far beside."""
+    if p == b:
+        return 1.0, 0.0
+    x, y, u, v = b[0] - a[0], b[1] - a[1], p[0] - a[0], p[1] - a[1]
+    squared = x * x + y * y
+    if squared == 0:
+        return 0.0, float("inf")
+    return (u * x + v * y) / squared, abs(x * v - y * u) / squared**0.5
+
+
+def matched_rim(
+    outline: shapely.Geometry, polygons: Geometries, limit: float
+) -> tuple[shapely.Geometry, Edges, float]:
+    """Add to an outline the corners where cells meet on its sides, or beside them up to a limit.
+
+    Returns
+    -------
+    outline : geometry
+    vertices : ndarray of float, shape (n, 2)
+        What was added.
+    beside : float
+        How far the farthest of them lies beside its side.
+    """
+    rim = rings_of(np.array([outline], dtype=object))
+    _, owner, left = remainder(rings_of(polygons), rim)
+    rows = _along_rim(left, owner, limit)
+    chains = near_chains(left, owner, limit, rows=rows)
+    nothing = np.empty((0, 2))
+    if not chains.of_rim:
+        return outline, nothing, 0.0
+    added = with_vertices(outline, chains.of_rim)
+    if not shapely.is_valid(added):
+        return outline, nothing, 0.0
+    return added, np.concatenate(list(chains.of_rim.values())), chains.beside
+
+
+def _along_rim(left: Leftover, owner: Index, limit: float) -> Index:
+    """Return the leftover edges of the outline, and those of cells that run along them."""
+    whose = owner[left.members[left.runs[:-1]]]
+    rim, cells = np.flatnonzero(whose < 0), np.flatnonzero(whose >= 0)
+    if len(rim) == 0 or len(cells) == 0:
+        return np.empty(0, dtype=np.int64)
+    lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
+    tree = shapely.STRtree(lines[rim])
+    near, _ = tree.query(lines[cells], predicate="dwithin", distance=limit)
+    return np.concatenate([rim, cells[np.unique(near)]])
+
+
+def welded(
+    polygons: Geometries, left: Leftover, owner: Index, limit: float
+) -> tuple[Geometries, Index, float]:
+    """Make corners of leftover edges that lie within a limit of each other one.
+
+    Corners of the outline stay; of other corners the first in order of coordinates does.
+
+    Returns
+    -------
+    polygons : array
+    changed : ndarray of int
+        Positions of those that changed.
+    moved : float
+        How far the farthest corner was moved.
+    """
+    ends = left.edges.reshape(-1, 2)
+    nodes, inverse = np.unique(as_points(ends), return_inverse=True)
+    xy = np.column_stack([nodes.real, nodes.imag])
+    pairs = cKDTree(xy).query_pairs(limit, output_type="ndarray")
+    if len(pairs) == 0:
+        return polygons, np.empty(0, dtype=np.int64), 0.0
+    links = coo_matrix((np.ones(len(pairs), dtype=bool), pairs.T), shape=(len(xy),) * 2)
+    _, cluster = connected_components(links, directed=False)
+    of_rim = np.zeros(len(xy), dtype=bool)
+    whose = owner[left.members[left.runs[:-1]]]
+    of_rim[inverse.reshape(-1, 2)[whose < 0].ravel()] = True
+    order = np.lexsort((np.arange(len(xy)), ~of_rim, cluster))
+    heads = np.concatenate([[True], np.diff(cluster[order]) > 0])
+    leader = order[heads][cluster]
+    moving = np.flatnonzero((leader != np.arange(len(xy))) & ~of_rim)
+    if len(moving) == 0:
+        return polygons, np.empty(0, dtype=np.int64), 0.0
+    moves = {tuple(xy[k].tolist()): tuple(xy[leader[k]].tolist()) for k in moving.tolist()}
+    tree = shapely.STRtree(polygons)
+    near = tree.query(shapely.points(xy[moving]), predicate="dwithin", distance=limit)[1]
+    cells = np.unique(near)
+    out = polygons.copy()
+    for k in cells.tolist():
+        out[k] = _moved(polygons[k], moves)
+    bad = cells[~shapely.is_valid(out[cells]) | shapely.is_empty(out[cells])]
+    out[bad] = polygons[bad]
+    changed = np.array([k for k in cells.tolist() if out[k] is not polygons[k]], dtype=np.int64)
+    distance = np.hypot(*(xy[moving] - xy[leader[moving]]).T).max() if len(changed) else 0.0
+    return out, changed, float(distance)
+
+
+def _moved(shape: shapely.Geometry, moves: dict[Node, Node]) -> shapely.Geometry:
+    """Return a polygon with some corners moved, without the steps that became none."""
+    xy = shapely.get_coordinates(shape)
+    fresh = np.array([moves.get(node, node) for node in map(tuple, (xy + 0.0).tolist())])
+    if (fresh == xy).all():
+        return shape
+    moved = shapely.set_coordinates(shapely.from_wkb(shapely.to_wkb(shape)), fresh)
+    return shapely.remove_repeated_points(moved)

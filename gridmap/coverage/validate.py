@@ -25,10 +25,17 @@ from gridmap.coverage.defect_table import (
     subject_of,
 )
 from gridmap.coverage.edges import Geometries, Index, directed_edges, residual
-from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
+from gridmap.coverage.geometry_defects import (
+    Faults,
+    faults_of,
+    joined,
+    metres_per_unit,
+    resolution,
+)
 from gridmap.coverage.overlay import MISSING_CELL, Explanation, explain, inside, outline_of
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.prove import Proof, Verdict, invalid_among, match_parents, polygons_of, prove
+from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.t_junctions import split
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
@@ -181,6 +188,11 @@ def validate(
         return as_frame(subject, joined([]), remarks, proof, notes, tolerance, set(accepted))
     names, areas, parent_of = parents_of(cells, subject, parents, parent_column)
     proof = prove(subject.polygons, subject.outline, areas, parent_of)
+    corners = joined([])
+    if proof.verdict == "failed" and not isinstance(boundary, str):
+        subject, corners = _with_rim(subject, notes)
+        if len(corners):
+            proof = prove(subject.polygons, subject.outline, areas, parent_of)
     invalid = invalid_among(subject.polygons, subject.rings)
     remarks += checks.geometry_remarks(subject.polygons, invalid, lang)
     remarks += _table_remarks(cells, subject, code, count, households, set(exceptions))
@@ -193,7 +205,36 @@ def validate(
             nested, _ = nesting_faults(subject.polygons, polygons_of("parents", areas), place, gaps)
             faults = joined([faults, nested])
     proof = after_declared(proof, rest, declared)
+    faults = joined([faults, corners])
     return as_frame(subject, faults, remarks, proof, notes, tolerance, set(accepted))
+
+
+def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:
+    """Add to the outline the corners where cells meet as near to its sides as doubles can lie.
+
+    On a slanting side lies no double at all but its ends, so that a plan that was rotated would
+    never fill its boundary. Each such corner is a vertex that does not match.
+    """
+    fine = resolution(shapely.get_coordinates(subject.polygons))
+    if subject.outline is None or not np.isfinite(fine):
+        return subject, joined([])
+    outline, added, beside = matched_rim(subject.outline, subject.polygons, fine)
+    if beside == 0:
+        return subject, joined([])
+    points = shapely.points(added)
+    corner, cell = shapely.STRtree(subject.polygons).query(points, predicate="intersects")
+    culprits = np.full((len(points), 2), -1, dtype=np.int64)
+    culprits[corner[::-1], 1] = cell[::-1]
+    far = beside * metres_per_unit(subject.crs)
+    notes.append(
+        pick(
+            subject.lang,
+            f"边界在 {len(points):,} 个网格角点处没有顶点，角点偏离边界线最多 {far:.1g} 米",
+            f"the boundary has no vertex at {len(points):,} corners of cells, which lie up to "
+            f"{far:.1g} m beside its sides",
+        )
+    )
+    return replace(subject, outline=outline), faults_of("t-junction", points, culprits)
 
 
 def _table_remarks(

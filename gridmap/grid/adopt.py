@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_band, check_layer
+from gridmap.coverage.geometry_defects import resolution
 from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.checks import one_geometry
@@ -31,8 +32,8 @@ def adopt(
     cells : GeoDataFrame
         One row a cell.
     boundary : Polygon, MultiPolygon or GeoSeries
-        The outline that the cells must fill. Vertices that cells have exactly on its sides are
-        added to it, which changes no area.
+        The outline that the cells must fill. Corners of cells on its sides are added to it, as
+        near to them as a double can lie.
     code, count : str, optional
         Columns of the code and of the households; without `code` the index is the code.
     levels : sequence of str
@@ -86,11 +87,16 @@ def adopt(
     outline = one_geometry(boundary, frame)
     return Grid(
         frame,
-        matched_boundary(outline, frame.geometry),
+        matched_boundary(outline, frame.geometry, _as_near_as_can_be(frame.geometry)),
         levels,
         jurisdictions=jurisdictions,
         parameters={"min": low, "max": high, "adopted": True},
     )
+
+
+def _as_near_as_can_be(geometry: gpd.GeoSeries) -> float:
+    """Return how far beside a slanting side the doubles on it lie."""
+    return resolution(shapely.get_coordinates(geometry))
 
 
 def _unions(cells: gpd.GeoDataFrame, levels: list[str]) -> gpd.GeoDataFrame:

@@ -12,7 +12,9 @@ import shapely
 from gridmap.coverage.prove import prove
 from gridmap.coverage.repair import repair
 from gridmap.coverage.report import describe
+from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, CRSError, InputError
+from tests import repairs
 from tests.damage import damaged, jittered, quilt
 
 QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
@@ -53,8 +55,10 @@ def test_what_is_exact_is_not_touched():
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_dirty_data_is_mended(share: float):
     whole = quilt(8, 7, lakes=1)
-    mended, _ = repair(frame(jittered(whole.cells, share)), whole.boundary)
-    assert prove(mended, whole.boundary).verdict == "exact"
+    mended, log = repair(frame(jittered(whole.cells, share)), whole.boundary)
+    assert prove(mended, log.attrs["boundary"]).verdict == "exact"
+    assert log.attrs["beside_m"] < 1e-8
+    assert validate(mended, whole.boundary).attrs["verdict"].startswith("exact")
     assert len(mended) == len(whole.cells)
     moved = shapely.symmetric_difference(mended.geometry.to_numpy(), whole.cells)
     assert shapely.area(moved).max() < 0.08 * shapely.length(whole.cells).max()
@@ -173,12 +177,111 @@ def test_outlines_can_be_derived():
 
 
 def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPatch):
-    from gridmap.coverage import repair as bench
+    from gridmap.coverage import mend as bench
 
     monkeypatch.setattr(bench, "ROUNDS", 0)
     with pytest.raises(CoverageError, match="could not be mended exactly") as caught:
         repair(frame(QUARTERS[1:]), FILLED)
     assert caught.value.defects["kind"].tolist() == ["gap"]
+
+
+@pytest.mark.parametrize(
+    ("boundary", "shapes", "areas"),
+    [
+        (
+            shapely.box(0, 0, 1000, 500),
+            [
+                shapely.Polygon([(0, 0), (500, -0.01), (500, 499.99), (0, 500)]),
+                shapely.Polygon([(500, -0.01), (1000, 0), (1000, 500), (500, 499.99)]),
+            ],
+            [250_000, 250_000],
+        ),
+        (shapely.box(0, 0, 10, 10), [shapely.box(0, 3, 4, 5), shapely.box(0, 0, 10, 10)], [8, 92]),
+        (
+            shapely.box(0, 0, 10, 10),
+            [shapely.box(0, 0, 10, 7), shapely.box(0, 0, 10, 10)],
+            [70, 30],
+        ),
+        (
+            shapely.box(0, 0, 10, 10),
+            [shapely.box(0, 0, 10, 3), shapely.box(0, 0, 10, 10)],
+            [30, 70],
+        ),
+    ],
+)
+def test_rim_nodes_go_onto_the_side_of_the_boundary(boundary, shapes, areas):
+    mended, log = repair(frame(shapes), boundary)
+    assert mended.area.tolist() == pytest.approx(areas, abs=3)
+    assert prove(mended, log.attrs["boundary"]).verdict == "exact"
+    assert log.attrs["boundary"].equals(boundary)
+    assert validate(mended, boundary).attrs["verdict"] == "exact_with_t_junctions"
+
+
+def test_the_town_against_its_own_jurisdictions_keeps_its_ground(town, grid):
+    mended, log = repair(grid.cells, town.jurisdictions.to_crs(grid.crs))
+    moved = shapely.symmetric_difference(
+        mended.geometry.to_numpy(), grid.cells.geometry.reindex(mended.index).to_numpy()
+    )
+    assert shapely.area(moved).sum() < 0.01
+    assert log.attrs["changed_hands_m2"] < 0.01
+
+
+def test_ground_of_one_cell_alone_is_never_given_away(monkeypatch: pytest.MonkeyPatch):
+    from gridmap.coverage import mend
+
+    def generous(polygons, patches, rules):
+        built = honest(polygons, patches, rules)
+        out = built.polygons.copy()
+        out[0] = shapely.union_all([out[0], shapely.box(5, 0, 5.5, 5)])
+        out[1] = shapely.difference(out[1], shapely.box(5, 0, 5.5, 5))
+        built.polygons = out
+        return built
+
+    honest = mend.rebuild
+    monkeypatch.setattr(mend, "rebuild", generous)
+    broken = [QUARTERS[0], shapely.box(5.1, 0, 10, 5), *QUARTERS[2:]]
+    with pytest.raises(CoverageError, match=r"lies in cell 1 alone .* at 5\.\d+ 2\.") as caught:
+        repair(frame(broken), FILLED)
+    assert caught.value.defects["kind"].tolist() == ["ground-moved"]
+    assert caught.value.defects["area_m2"].tolist() == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize("crs", [4547, 2232, 4326])
+def test_the_log_tells_square_metres(crs):
+    size = {4547: 500.0, 2232: 500 * 3937 / 1200, 4326: 0.005}[crs]
+    cells = frame([shapely.box(0, 0, size, size), shapely.box(1.1 * size, 0, 2 * size, size)])
+    _, log = repair(cells.set_crs(crs, allow_override=True), shapely.box(0, 0, 2 * size, size))
+    metres = {4547: 500.0, 2232: 500.0, 4326: 555.0}[crs]
+    changed = log.set_index("change").loc[["rebuilt"], "area_before_m2"].max()
+    assert changed == pytest.approx(metres**2, rel=0.01)
+    assert log.attrs["filled_m2"] == pytest.approx(0.1 * metres**2, rel=0.01)
+    assert log.attrs["changed_hands_m2"] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(1, 400, 2))
+def test_random_plans_are_repaired_by_the_law(seed: int):
+    case = repairs.random_case(seed)
+    mended, _ = repair(case.cells, case.boundary)
+    assert repairs.judged(case, mended) == ""
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_plans_on_a_lattice_are_repaired_by_the_law_exactly(seed: int):
+    case, squares, inside = repairs.lattice_case(seed)
+    mended, _ = repair(case.cells, case.boundary)
+    assert repairs.judged_exactly(squares, inside, mended) == ""
+
+
+def test_the_judges_see_what_is_wrong():
+    case, squares, inside = repairs.lattice_case(3)
+    mended, _ = repair(case.cells, case.boundary)
+    worse = mended.copy()
+    corner = shapely.box(0, 0, 1, 1)
+    worse.geometry = [shapely.difference(shape, corner) for shape in mended.geometry]
+    assert "lies in 0 cells" in repairs.judged_exactly(squares, inside, worse)
+    assert "do not" in repairs.judged(case, worse)
+    swapped = mended.set_index(mended.index[::-1])
+    assert repairs.judged_exactly(squares, inside, swapped)
 
 
 def test_a_ring_that_touches_itself_becomes_parts_and_stays_so():

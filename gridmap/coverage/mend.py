@@ -1,0 +1,177 @@
+"""Cells mended: rings resolved, corners brought together, patches built anew until all cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from gridmap.coverage.edges import Geometries, Index, Leftover, directed_edges, ring_sums, rings_of
+from gridmap.coverage.patches import Rules, areal_parts, find_patches, rebuild
+from gridmap.coverage.prove import invalid_among, remainder
+from gridmap.coverage.snapping import near_chains, welded, with_vertices
+from gridmap.coverage.t_junctions import Split, split
+
+ROUNDS = 4
+
+
+@dataclass
+class Work:
+    """Cells on the bench, with what happened to each row, and the outline they are to fill.
+
+    Attributes
+    ----------
+    beside, moved : float
+        How far the farthest vertex that was added lies beside its side, and how far the farthest
+        corner was moved, in units of the coordinates.
+    """
+
+    polygons: Geometries
+    outline: shapely.Geometry
+    changes: dict[int, str] = field(default_factory=dict)
+    absorbed: dict[int, int] = field(default_factory=dict)
+    created: list[shapely.Geometry] = field(default_factory=list)
+    beside: float = 0.0
+    moved: float = 0.0
+
+
+def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules, limit: float) -> Work:
+    """Repair until the proof holds, or a few rounds have not been enough.
+
+    Parameters
+    ----------
+    limit : float
+        Up to this distance corners are taken for the same, and lie on a side.
+    """
+    before = polygons.copy()
+    work = Work(polygons, outline)
+    _repair_rings(work)
+    for _ in range(ROUNDS):
+        rest = _brought_together(work, limit)
+        if len(rest[0].left) == 0:
+            break
+        parts, owners = rest
+        everything = _all(work)
+        patches = find_patches(everything, parts.left, owners, np.empty(0, dtype=np.int64))
+        built = rebuild(everything, patches, rules)
+        _take(work, everything, built.polygons, patches.cells)
+        work.created += built.created
+        work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
+    else:
+        _brought_together(work, limit)
+    rows = np.array(sorted(work.changes), dtype=np.int64)
+    rows = np.delete(rows, invalid_among(before[rows]))
+    for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
+        work.polygons[k] = before[k]  # a vertex came and went
+        del work.changes[k]
+    return work
+
+
+def _brought_together(work: Work, limit: float) -> tuple[Split, Index]:
+    """Add vertices to sides and make close corners one; return what is left, and whose it is."""
+    left, owner, parts = _remainder(work)
+    if len(left) == 0:
+        return parts, owner[:0]
+    _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
+    left, owner, parts = _remainder(work)
+    if len(parts.left):
+        everything, changed, moved = welded(_all(work), left, owner, limit)
+        _put(work, everything, changed, "vertex-moved")
+        work.moved = max(work.moved, moved)
+        left, owner, parts = _remainder(work)
+        chains = near_chains(left, owner, limit)
+        work.beside = max(work.beside, chains.beside)
+        for cell, extra in chains.of_cells.items():
+            _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
+        if chains.of_rim:
+            work.outline = with_vertices(work.outline, chains.of_rim)
+        left, owner, parts = _remainder(work)
+    if len(left):
+        _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
+        left, owner, parts = _remainder(work)
+    mine = np.isin(left.source, parts.piece_of[parts.left.members])
+    return parts, owner[left.members[mine]]
+
+
+def _remainder(work: Work) -> tuple[Leftover, Index, Split]:
+    """Return what is left of the cells against their outline, the owners, and it split."""
+    rim = rings_of(np.array([work.outline], dtype=object))
+    _, owner, left = remainder(rings_of(_all(work)), rim)
+    return left, owner, split(left)
+
+
+def _put(work: Work, shapes: Any, cells: Iterable[int], change: str) -> None:
+    """Put changed cells back in their place."""
+    count = len(work.polygons)
+    for k in map(int, cells):
+        if k >= count:
+            work.created[k - count] = shapes[k]
+        else:
+            work.polygons[k] = shapes[k]
+            work.changes.setdefault(k, change)
+
+
+def _all(work: Work) -> Geometries:
+    return np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
+
+
+def _take(work: Work, before: Geometries, after: Geometries, cells: Index) -> None:
+    """Keep the rebuilt cells, and note which rows changed."""
+    count = len(work.polygons)
+    same = _same_edges(before[cells], after[cells])
+    for k, unchanged in zip(cells.tolist(), same.tolist(), strict=True):
+        if k >= count:
+            work.created[k - count] = after[k]
+        elif not unchanged:
+            work.polygons[k] = after[k]
+            work.changes[k] = "rebuilt"
+
+
+def _same_edges(before: Geometries, after: Geometries) -> NDArray[np.bool_]:
+    """Tell which polygons have the same directed edges, wherever their rings start."""
+    old = ring_sums(*directed_edges(before), len(before))
+    new = ring_sums(*directed_edges(after), len(after))
+    return np.asarray((old == new).all(axis=1))
+
+
+def _repair_rings(work: Work) -> None:
+    """Resolve self-crossings first; what is no area at all becomes empty."""
+    for k in invalid_among(work.polygons).tolist():
+        shape = work.polygons[k]
+        if shape is None or shape.is_empty or not np.isfinite(shape.bounds).all():
+            work.polygons[k] = shapely.Polygon()
+            work.absorbed[k] = -1
+            continue
+        parts, _ = areal_parts(np.array([shapely.make_valid(shape)], dtype=object))
+        work.polygons[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+        work.changes[k] = "ring-repaired"
+
+
+def _insert(work: Work, parts: Split, sides: NDArray[np.float64], owner: Index) -> None:
+    """Add the vertices that neighbours have exactly on a side."""
+    for cell in np.unique(owner).tolist():
+        extra = extra_vertices(parts, sides, owner == cell)
+        if not extra:
+            continue
+        if cell < 0:
+            work.outline = with_vertices(work.outline, extra)
+        else:
+            _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
+
+
+def extra_vertices(
+    parts: Split, sides: NDArray[np.float64], mine: NDArray[np.bool_]
+) -> dict[tuple[float, ...], NDArray[np.float64]]:
+    """Return, for each of some sides, the T-junctions on it in order."""
+    rows = parts.junctions
+    rows = rows[mine[parts.edge[rows]]]
+    extra = {}
+    for edge in np.unique(parts.edge[rows]):
+        on = parts.vertices[rows[parts.edge[rows] == edge]]
+        along = np.abs(on - sides[edge, :2]).sum(axis=1)
+        extra[tuple(sides[edge].tolist())] = on[np.argsort(along)]
+    return extra
