@@ -11,6 +11,7 @@ import shapely
 
 from gridmap._checks import check_layer
 from gridmap.coverage import edges as fingerprint
+from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
     COMPILED_FROM,
     Edges,
@@ -80,7 +81,7 @@ def check_area(outline: shapely.Geometry) -> None:
         raise InputError(
             "`boundary` is no area: {reason} at {place}. Mend it first; until then "
             "nothing can be proved of what fills it.",
-            reason=reason,
+            reason=REASONS.get(reason, reason),
             place=place,
         )
 

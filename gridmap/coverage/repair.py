@@ -164,7 +164,9 @@ def exchange_sentence(log: pd.DataFrame) -> Message:
     far, count = max(facts["moved_m"], facts["beside_m"]), facts["boundary_vertices"]
     said = Message("{hands} changed hands, {filled} filled; no vertex was moved")
     if far:
-        said = Message("{hands} changed hands, {filled} filled; vertices moved by up to {far:.1g} m")
+        said = Message(
+            "{hands} changed hands, {filled} filled; vertices moved by up to {far:.1g} m"
+        )
     said = said(hands=hands, filled=filled, far=far) if far else said(hands=hands, filled=filled)
     if not count:
         return said
@@ -288,8 +290,9 @@ def _refuse_robbery(
     x, y = shapely.get_coordinates(shapely.point_on_surface(shapes[0]))[0]
     names = [known[k] for k in robbed]
     raise CoverageError(
-        "`cells` could not be mended: ground that lies in cell {name} alone would go to another "
-        "one, at {x:.7g} {y:.7g}. Look at `.defects` and edit these places by hand.",
+        "`cells` could not be mended: ground that lies in cell {name} alone would go "
+        "to another one, at {x:.7g} {y:.7g}. Look at `.defects` and edit these places "
+        "by hand.",
         name=names[0],
         x=x,
         y=y,

@@ -227,11 +227,12 @@ def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:
     culprits[corner[::-1], 1] = cell[::-1]
     far = beside * metres_per_unit(subject.crs)
     notes.append(
-        pick(
-            subject.lang,
-            f"边界在 {len(points):,} 个网格角点处没有顶点，角点偏离边界线最多 {far:.1g} 米",
-            f"the boundary has no vertex at {len(points):,} corners of cells, which lie up to "
-            f"{far:.1g} m beside its sides",
+        tr(
+            "the boundary has no vertex at {points:,} corners of cells, which lie up to "
+            "{far:.1g} m beside its sides",
+            lang=subject.lang,
+            points=len(points),
+            far=far,
         )
     )
     return replace(subject, outline=outline), faults_of("t-junction", points, culprits)

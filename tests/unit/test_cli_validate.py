@@ -153,7 +153,7 @@ def test_repair_writes_cells_log_and_map(files: Path):
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
         "mended 1 of 4 cells (rebuilt 1)",
-        "0.0 m² changed hands, 0.0025 m² were filled, no vertex was moved",
+        "0.0 m² changed hands, 0.0025 m² filled; no vertex was moved",
     ]
     assert run("validate", out, "--boundary", files / "boundary.gpkg").exit_code == 0
     assert len(log.read_text(encoding="utf-8-sig").splitlines()) == 2
