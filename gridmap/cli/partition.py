@@ -42,8 +42,10 @@ MOST_LINES = 40  # exceptions printed; the rest are in the grid file
 @click.option("--weight", metavar="COLUMN", help="Column of the units with a workload to balance.")
 @click.option("--quality", type=click.Choice(["fast", "default", "best"]), default="default",
               help="How long to search.")  # fmt: skip
-@click.option("--road-preference", type=click.FloatRange(0, 1), default=0.3,
+@click.option("--road-preference", type=click.FloatRange(0, 1), default=0.9,
               help="How much cheaper a border on a barrier is.")  # fmt: skip
+@click.option("--balance", type=click.FloatRange(0, 1), default=0.5,
+              help="How much even loads weigh against compactness.")  # fmt: skip
 @click.option("--no-holes", is_flag=True, help="No cell that encloses another.")
 @click.option("--keep", metavar="OLD.gpkg", help="Grid to change as little as possible.")
 @click.option("--move-price", type=click.FloatRange(min=0), metavar="P",
@@ -102,6 +104,7 @@ def command(
         weight=options["weight"],
         quality=options["quality"],
         road_preference=options["road_preference"],
+        balance=options["balance"],
         no_holes=options["no_holes"],
         keep=old,
         move_price=options["move_price"],

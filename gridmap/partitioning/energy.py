@@ -8,6 +8,8 @@ import numpy as np
 
 from gridmap.partitioning.arrays import Floats, Ints, Network, Rules, compiled
 
+FAR = 0.2  # from here on, as a share of the target, a load is simply far off: its cost levels out
+
 Change = tuple[float, float, float, float, float, float, float]
 
 
@@ -16,7 +18,7 @@ def energy(households: float, load: float, area: float, perimeter: float, rules:
     """Return what one cell costs."""
     off = (load - rules.load_target) / rules.load_target
     cost = rules.shape * (1.0 - 4.0 * math.pi * area / (perimeter * perimeter))
-    cost += rules.balance * off * off
+    cost += rules.balance * off * off / (1.0 + off * off / (FAR * FAR))
     if households < rules.low:
         cost += rules.excess * ((rules.low - households) / rules.target + 0.2)
     elif households > rules.high:

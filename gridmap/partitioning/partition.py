@@ -30,7 +30,7 @@ from gridmap.partitioning.old_grid import (
 )
 from gridmap.partitioning.parallel import Job, solve_all, warm
 from gridmap.partitioning.prepare import caller, check_units, communities
-from gridmap.partitioning.problem import BALANCE, EFFORTS, WORKLOAD, Quality, Wishes
+from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
 from gridmap.partitioning.solve import Outcome
 
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved"]
@@ -128,14 +128,11 @@ def wanted_target(target: float | None, low: int, high: int) -> float:
     return float(target)
 
 
-def discount_of(road_preference: float) -> float:
-    """Return the discount for borders on barriers."""
-    if not 0 <= road_preference <= 1:
-        raise InputError(
-            "`road_preference` is {road_preference}; give a number from 0 to 1.",
-            road_preference=road_preference,
-        )
-    return float(road_preference)
+def share_of(name: str, wish: float) -> float:
+    """Return how much a wish weighs, 0 to 1."""
+    if not 0 <= wish <= 1:
+        raise InputError("`{name}` is {wish}; give a number from 0 to 1.", name=name, wish=wish)
+    return float(wish)
 
 
 def unmet(
@@ -179,7 +176,8 @@ def partition(
     weight: str | None = None,
     quality: Quality = "default",
     barriers: gpd.GeoDataFrame | None = None,
-    road_preference: float = 0.3,
+    road_preference: float = ROADS,
+    balance: float = BALANCE,
     no_holes: bool = False,
     keep: Grid | None = None,
     move_price: float | None = None,
@@ -226,7 +224,10 @@ def partition(
         ``parameters["enclosing"]`` names them.
     road_preference : float
         How much cheaper a border on a barrier is than one elsewhere, 0 to 1. At 1 blocks are
-        split only where the band demands it, never for compactness.
+        split only where the band demands it, never for compactness or balance.
+    balance : float
+        How much even loads weigh against compactness, 0 to 1. At 0 they weigh nothing, and blocks
+        stay whole wherever the band allows; the default is the knee of the measured front.
     keep : Grid, optional
         An old grid that is changed as little as the band demands. Surviving cells keep their
         codes, codes of others are retired, and ``parameters["change"]`` tells what moved. A cell
@@ -283,8 +284,8 @@ def partition(
         wanted_target(target, low, high),
         seed,
         EFFORTS[quality],
-        discount_of(road_preference),
-        BALANCE if weight is None else WORKLOAD,
+        share_of("road_preference", road_preference),
+        FULL * share_of("balance", balance),
         no_holes,
         progress,
     )
@@ -309,6 +310,7 @@ def partition(
         "seed": seed,
         "quality": quality,
         "road_preference": road_preference,
+        "balance": balance,
         "weight": weight,
         "no_holes": no_holes,
         "scheme": pattern,

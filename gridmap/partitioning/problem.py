@@ -12,8 +12,10 @@ from gridmap.partitioning.arrays import Dice, Ints, Network, Rules
 from gridmap.partitioning.community import Community, Flags, dice_of
 
 Quality = Literal["fast", "default", "best"]
-SHAPE, BORDER, BALANCE, EXCESS = 1.0, 0.7, 0.05, 20.0
-WORKLOAD = 1.0  # the weight of balance where a workload is given
+SHAPE, BORDER, EXCESS = 1.0, 0.35, 20.0
+FULL = 16.0  # the weight of balance when nothing is wished more
+BALANCE = 0.5  # the knee of the front between balance and compactness
+ROADS = 0.9  # how much cheaper a border on a barrier is
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Wishes:
     seed: int
     effort: Effort
     discount: float = 0.0
-    balance: float = BALANCE
+    balance: float = FULL * BALANCE
     no_holes: bool = False
     progress: Progress = silent
 

@@ -106,6 +106,7 @@ def _room(total: Ints, region: Region, more: int) -> bool:
 
 
 PRICE = 3.0  # what moving a cell's worth of households costs, in the energy of cells
+MILD = 0.05  # the most that balance weighs where little is to change
 WARM, COOL = 0.3, 0.01
 SWEEPS = 400
 ATTEMPTS = 3
@@ -327,7 +328,8 @@ class Region:
         cells = int(start.max()) + 1
         town = self.piece.community
         task = Task.of(town, self.piece.bonds, self.wishes, cells, self.piece.name, attempt)
-        rules: Rules = task.rules._replace(price=self.price)
+        balance = min(task.rules.balance, MILD)
+        rules: Rules = task.rules._replace(price=self.price, balance=balance)
         label = start.copy()
         steps = SWEEPS * len(label)
         annealing.anneal(task.net, label, cells, rules, home, task.dice, WARM, COOL, steps)

@@ -192,8 +192,12 @@ def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
 
 
 def _coarse(piece: Community, wishes: Wishes) -> list[Ints]:
-    """Return groupings with blocks whole, then their middle pieces; none where nothing is split."""
-    if not any(piece.path):
+    """Return groupings with blocks whole, then their middle pieces; none where nothing is split.
+
+    Whole blocks are too coarse for even loads: they are kept where balance is no wish, or where
+    borders are to lie on barriers whatever that costs.
+    """
+    if not any(piece.path) or (wishes.balance > 0 and wishes.discount < 1.0):
         return []
     rungs: list[Ints] = []
     count = 0

@@ -104,8 +104,10 @@ def _every_cost(net: Network, rules: Rules, near: np.ndarray) -> tuple[np.ndarra
                 else:
                     border += net.cost[e]
         off = (load - rules.load_target) / rules.load_target
+        far = 1 + (off / 0.2) ** 2  # loads beyond a fifth are far off all the same
         compact = 4 * np.pi * area / perimeter**2
-        own[s] = rules.shape * (1 - compact) + rules.balance * off**2 + rules.border * border / 2
+        own[s] = rules.shape * (1 - compact) + rules.balance * off**2 / far
+        own[s] += rules.border * border / 2
     return weight, own
 
 

@@ -122,7 +122,7 @@ def test_a_kept_grid_gets_the_number_of_cells_wanted_and_changes_little(step: in
     assert made["002"] == count["002"]
     assert "cells_missed" not in new.parameters
     assert new.cells["households"].between(300, 600).all()
-    assert new.parameters["change"]["unchanged"] >= len(old) - 5 * abs(step)
+    assert new.parameters["change"]["unchanged"] >= len(old) - 6 * abs(step)
     held = gm.partition(units, keep=old, cells=wanted, limit=0.0)
     assert held.parameters["change"]["unchanged"] == len(old)
     assert held.parameters["cells_missed"] == {
