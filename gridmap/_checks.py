@@ -100,6 +100,23 @@ def check_same_crs(name: str, frame: Any, other_name: str, other: Any) -> None:
         )
 
 
+_SHAPES = {
+    "Point": Message("Point"),
+    "LineString": Message("LineString"),
+    "LinearRing": Message("LinearRing"),
+    "Polygon": Message("Polygon"),
+    "MultiPoint": Message("MultiPoint"),
+    "MultiLineString": Message("MultiLineString"),
+    "MultiPolygon": Message("MultiPolygon"),
+    "GeometryCollection": Message("GeometryCollection"),
+}
+
+
+def shape_name(kind: str) -> Message | str:
+    """Return the kind of a geometry, to be named in a sentence."""
+    return _SHAPES.get(kind, kind)
+
+
 def label(crs: Any) -> str:
     """Return a short name of a CRS, as EPSG:4547."""
     authority = crs.to_authority() if crs is not None else None

@@ -237,4 +237,5 @@ def _compile(source: Path, target: Path) -> None:
         catalogue = pofile.read_po(text)
     with tempfile.NamedTemporaryFile(dir=source.parent, suffix=".tmp", delete=False) as compiled:
         mofile.write_mo(compiled, catalogue)
+    os.chmod(compiled.name, 0o644)
     os.replace(compiled.name, target)

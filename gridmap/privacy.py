@@ -18,10 +18,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from gridmap.errors import InputError
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
 Audience = Literal["internal", "public"]
 
+REASONS = {
+    "heading": Message("heading"),
+    "identity number": Message("identity number"),
+    "mobile number": Message("mobile number"),
+    "telephone number": Message("telephone number"),
+    "e-mail address": Message("e-mail address"),
+    "name of a person": Message("name of a person"),
+}
+"""Why a column looks personal."""
+SHARED = Message("a shared file")
 SMALL = 5  # counts below it can point at somebody
 BIN = 250.0  # metres: side of the squares that public points are moved to
 
@@ -106,7 +116,11 @@ def personal_columns(frame: pd.DataFrame, *, thorough: bool = False) -> dict[str
 
 
 def allow(
-    frame: pd.DataFrame, columns: Collection[str], *, name: str = "frame", to: str = "a shared file"
+    frame: pd.DataFrame,
+    columns: Collection[str],
+    *,
+    name: str = "frame",
+    to: Message | str = SHARED,
 ) -> pd.DataFrame:
     """Return only the columns on the list; one that looks personal is refused by name.
 
@@ -141,7 +155,9 @@ def allow(
     return kept
 
 
-def refuse_personal(frame: pd.DataFrame, *, name: str = "frame", to: str = "a shared file") -> None:
+def refuse_personal(
+    frame: pd.DataFrame, *, name: str = "frame", to: Message | str = SHARED
+) -> None:
     """Refuse a table in which a column looks personal.
 
     Raises
@@ -151,7 +167,8 @@ def refuse_personal(frame: pd.DataFrame, *, name: str = "frame", to: str = "a sh
     """
     found = personal_columns(frame, thorough=True)
     if found:
-        listed = ", ".join(f"{column} ({reason})" for column, reason in found.items())
+        suspect = Message("{column} ({reason})")
+        listed = [suspect(column=column, reason=REASONS[why]) for column, why in found.items()]
         raise InputError(
             "`{name}` has columns that look personal: {listed}. They never go to {to}; "
             "drop or rename them.",

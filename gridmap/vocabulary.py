@@ -96,8 +96,9 @@ class Vocabulary:
             warnings.warn(
                 UserWarning(
                     Message(
-                        "`handling_level` counts levels ({ordinal}), and cities count them from the "
-                        "top or from the bottom. Until you say which is meant they are unknown.",
+                        "`handling_level` counts levels ({ordinal}), and cities count them from "
+                        "the top or from the bottom. Until you say which is meant they are "
+                        "unknown.",
                         ordinal=[*ordinal],
                     )
                 ),

@@ -122,7 +122,7 @@ def briefing(
     check_choice("audience", audience, ("internal", "public"))
     check_grid("grid", grid)
     words = [column for column in _SHOWN if column in incidents]
-    refuse_personal(incidents[words], name="incidents", to="a briefing")
+    refuse_personal(incidents[words], name="incidents", to=Message("a briefing"))
     if cell is not None:
         if audience == "public" or basemap is not None:
             raise InputError(

@@ -337,7 +337,7 @@ def place_keys(grid: Grid, level: str) -> pd.Series:
         raise InputError(
             "`level` is {level!r}; the grid has {levels}.",
             level=level,
-            levels=", ".join(grid.levels) or "none",
+            levels=[*grid.levels] or Message("none"),
         )
     return grid.cells["parent"].astype(str) if level == "parent" else area_keys(grid, level)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.language import tr
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,11 +54,11 @@ def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _WORDS = {
-    "levels": "Your words for levels (一级网格 …): columns word and meaning.",
-    "sources": "Your words for sources.",
-    "statuses": "Your words for stages.",
-    "categories": "Your words for categories.",
-    "roles": "Your words for roles.",
+    "levels": Message("Your words for levels, as of first-level cells: columns word and meaning."),
+    "sources": Message("Your words for sources."),
+    "statuses": Message("Your words for stages."),
+    "categories": Message("Your words for categories."),
+    "roles": Message("Your words for roles."),
 }
 
 
@@ -73,7 +73,9 @@ def words_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
         declared: Callable[..., Any] = run
         for kind in reversed(kinds):
-            declared = click.option(f"--{kind}", metavar="FILE", help=_WORDS[kind])(declared)
+            declared = click.option(f"--{kind}", metavar="FILE", help=_WORDS[kind].template)(
+                declared
+            )
         return declared
 
     return declare

@@ -9,7 +9,7 @@ import click
 
 from gridmap.cli import _options, _shell
 from gridmap.cli import _options as _cells
-from gridmap.language import tr
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def command(
     placed, accounts = _placed(shell, proved, incidents, since, until, where)
     if category is not None:
         words = placed[["category"]].rename(columns={"category": category})
-        refuse_personal(words, name=incidents, to="a table of hotspots")
+        refuse_personal(words, name=incidents, to=Message("a table of hotspots"))
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = _counted(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure

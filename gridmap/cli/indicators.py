@@ -53,8 +53,8 @@ TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
               help=".csv, .xlsx, .parquet or .json.")  # fmt: skip
 @click.option("--table", type=click.Choice(TABLES), default="rates",
-              help="Rates; hours of each step; overdue cases; calls (吹哨) or joint handling (联动) "
-              "by department.")  # fmt: skip
+              help="Rates; hours of each step; overdue cases; calls or joint handling by "
+              "department.")  # fmt: skip
 @click.option("--level", metavar="NAME", help="By the areas of one level of the grid.")
 @click.option("--by", "columns", metavar="COLUMN", multiple=True,
               help="By a column of the incidents, as category or department.")  # fmt: skip

@@ -6,39 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridmap._checks import shape_name
 from gridmap.cli import _shell
-from gridmap.language import Message, tr
+from gridmap.language import tr
+from gridmap.privacy import REASONS
 
 if TYPE_CHECKING:
     from gridmap.io.inspect import Layer
 
 
-_TABLES = {
-    "jurisdiction": Message("jurisdiction"),
-    "building": Message("building"),
-    "cell": Message("cell"),
-    "incident": Message("incident"),
-    "staff": Message("staff"),
-    "barrier": Message("barrier"),
-    "dedicated": Message("dedicated", context="table"),
-}
-_SHAPES = {
-    "Point": Message("Point"),
-    "LineString": Message("LineString"),
-    "Polygon": Message("Polygon"),
-    "MultiPoint": Message("MultiPoint"),
-    "MultiLineString": Message("MultiLineString"),
-    "MultiPolygon": Message("MultiPolygon"),
-}
 _KINDS = {"str": "文字", "int": "整数", "float": "小数", "bool": "是否", "date": "日期"}
-_REASONS = {
-    "heading": Message("heading"),
-    "identity number": Message("identity number"),
-    "mobile number": Message("mobile number"),
-    "telephone number": Message("telephone number"),
-    "e-mail address": Message("e-mail address"),
-    "name of a person": Message("name of a person"),
-}
 
 
 @_shell.command(name="info")
@@ -73,14 +50,16 @@ def command(
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
-    shape = "/".join(str(_SHAPES.get(part, part)) for part in layer.geometry.split("/"))
+    shape = "/".join(str(shape_name(part)) for part in layer.geometry.split("/"))
+    from gridmap.io.columns import TABLE_NAMES
+
     facts = [
         tr("{n:,} {n:row|rows}", n=layer.features),
         shape or tr("no geometry"),
         layer.crs or (tr("no CRS") if layer.geometry else ""),
         layer.encoding,
         tr("extent {box}", box=_box(layer.extent)) if layer.extent is not None else "",
-        tr("reads as {table}", table=_TABLES[layer.reads_as]) if layer.reads_as else "",
+        tr("reads as {table}", table=TABLE_NAMES[layer.reads_as]) if layer.reads_as else "",
     ]
     clauses = tr(", ", context="clauses").join(filter(None, facts))
     lines = [tr("{name}: {text}", name=layer.name, text=clauses)]
@@ -104,7 +83,7 @@ def _column_line(shell: _shell.Shell, column: Any, width: int) -> str:
     if column.field:
         line += f"  → {column.field}"
     if column.personal:
-        why = _REASONS.get(column.personal, column.personal)
+        why = REASONS[column.personal]
         line += tr("  ! looks personal ({why}), never reaches a map", why=why)
     return line.rstrip()
 

@@ -132,7 +132,7 @@ def _visits(
     }
     whole = days.size
     return document, tr(
-        "{visits:,} visits in {shape:,} {shape:day|days} and {days:,} "
+        "{visits:,} {visits:visit|visits} in {shape:,} {shape:day|days} and {days:,} "
         "{days:cell|cells}: {gaps:,} of {whole:,} cell-days without one, {never:,} "
         "{never:cell|cells} never visited",
         visits=document["visits"],

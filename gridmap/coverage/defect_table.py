@@ -22,7 +22,7 @@ from gridmap.coverage.geometry_defects import Faults, in_metres, resolution
 from gridmap.coverage.overlay import outline_of
 from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, polygons_of
 from gridmap.errors import InputError
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _outline(
 def column_of(frame: Any, name: str, argument: str) -> pd.Series[Any]:
     """Return a column of the cells that an argument names."""
     if name not in getattr(frame, "columns", ()):
-        has = ", ".join(map(str, getattr(frame, "columns", ()))) or "none"
+        has = [*getattr(frame, "columns", ())] or Message("none")
         raise InputError(
             "`{argument}` names the column {name!r}, which the cells lack; has {has}.",
             argument=argument,

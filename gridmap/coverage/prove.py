@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import shapely
 
-from gridmap._checks import check_layer
+from gridmap._checks import check_layer, shape_name
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
@@ -45,7 +45,7 @@ def polygons_of(name: str, data: Any) -> Geometries:
             "`{name}` has a {geom_type} at position {wrong}; polygons are needed. Select "
             "them, or polygonize the lines first.",
             name=name,
-            geom_type=array[wrong[0]].geom_type,
+            geom_type=shape_name(array[wrong[0]].geom_type),
             wrong=wrong[0],
         )
     return array

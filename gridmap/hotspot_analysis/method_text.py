@@ -161,7 +161,7 @@ def hotspots_method(**facts: Any) -> Method:
     ]
     where = Message("{n:,} {n:cell|cells}", n=facts["cells"])
     if facts["maps"] > 1:
-        where = Message("{cells} on {maps:,} maps", cells=where, maps=facts["maps"])
+        where = Message("{cells} on {maps:,} {maps:map|maps}", cells=where, maps=facts["maps"])
     said = Message(
         "{span}{n:,} {n:incident|incidents} in {where}: {hot:,} hot ({sure:,} at the 1% level) "
         "and {cold:,} cold; denominator: {base}; Gi* of each cell with its neighbours, p {p}, "

@@ -155,7 +155,7 @@ def _result(
         "sentence": Message(
             "{count:,} of {result:,} {result:report|reports} {count:repeats|repeat} "
             "another (within {metres:g} m and {hours:g} h, same kind): {problems:,} "
-            "problems; {unusable:,} without time or position not compared.",
+            "{problems:problem|problems}; {unusable:,} without time or position not compared.",
             count=count,
             result=len(result),
             metres=metres,

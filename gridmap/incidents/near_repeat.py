@@ -175,7 +175,7 @@ def _method(result: pd.DataFrame, used: int, unusable: int, permutations: int) -
         "p": float(first["p"]),
         "sentence": Message(
             "Among {used:,} {used:incident|incidents}, pairs within {metres:g} m and "
-            "{days:g} days are {times} {times:time|times} as many as expected (Knox, "
+            "{days:g} days are {times} times as many as expected (Knox, "
             "{permutations} permutations, p = {p:.3g}).",
             used=used,
             metres=metres,

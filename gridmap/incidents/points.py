@@ -15,6 +15,7 @@ from gridmap.crs.project import parse_degrees
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import of_shapes
 from gridmap.io.text import decimal_points
+from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -166,6 +167,6 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
                 "`{name}` names the column {column!r}, which `points` lacks; it has {columns}.",
                 name=name,
                 column=column,
-                columns=", ".join(map(str, points.columns)) or "none",
+                columns=[*points.columns] or Message("none"),
             )
     return numbers(points[x]), numbers(points[y])

@@ -309,9 +309,9 @@ def _method(
         "share_high": high if known else None,
         "closed_before_reported": backwards,
         "sentence": Message(
-            "{recurred:,} of {mature:,} closures with {days:g} days of follow-up came "
-            "back within {days:g} days and {metres:g} m{span}; {unripe:,} more recent and "
-            "{backwards:,} closed before reported not counted.",
+            "{recurred:,} of {mature:,} {mature:closure|closures} with {days:g} days of "
+            "follow-up came back within {days:g} days and {metres:g} m{span}; {unripe:,} more "
+            "recent and {backwards:,} closed before reported not counted.",
             recurred=recurred,
             mature=mature,
             days=days,

@@ -145,7 +145,7 @@ def _areas(
         raise InputError(
             "`level` is {level!r}; the grid has {levels}.",
             level=level,
-            levels=", ".join(grid.levels) or "no levels",
+            levels=[*grid.levels] or Message("no levels"),
         )
     area_of, areas = pd.factorize(cells[level].reindex(codes), sort=True)
     return np.append(area_of, -1)[number].astype(np.int64), pd.Index(areas, name=level)

@@ -20,6 +20,7 @@ import pyproj
 import shapely
 from pyarrow import parquet
 
+from gridmap._checks import shape_name
 from gridmap._types import Floats
 from gridmap.errors import InputError
 from gridmap.io.header import MENTIONS_TOTAL, is_total
@@ -35,7 +36,7 @@ def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
             "`points` has {odd:,} {odd:geometry|geometries} that are no points, the first "
             "a {geom_type} at {Index!r}. Use `points.representative_point()`.",
             odd=len(odd),
-            geom_type=shapes[odd[0]].geom_type,
+            geom_type=shape_name(shapes[odd[0]].geom_type),
             Index=pd.Index(names).tolist()[odd[0]],
         )
     found = shapely.get_coordinates(shapes)

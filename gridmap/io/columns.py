@@ -118,6 +118,15 @@ _OPTIONS = {
     "cells": "--cells",
 }
 _COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
+TABLE_NAMES = {
+    "jurisdiction": Message("jurisdiction"),
+    "building": Message("building"),
+    "cell": Message("cell"),
+    "incident": Message("incident"),
+    "staff": Message("staff"),
+    "barrier": Message("barrier"),
+    "dedicated": Message("dedicated", context="table"),
+}
 _COUNTS = ("households", "population")
 _TIMES = ("time", "closed", "due")
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
@@ -241,7 +250,7 @@ def _chosen(names: list[str], choose: Mapping[str, str | None], table: str) -> d
         if len(match) != 1:
             raise InputError(
                 "The {table} table has no column {heading!r}; it has {names}.",
-                table=table,
+                table=TABLE_NAMES[table],
                 heading=heading,
                 names=[*names],
             )
@@ -353,7 +362,7 @@ def _renamed(frame: Frame, columns: Mapping[str, str], table: str) -> Frame:
         twice = renamed.columns[renamed.columns.duplicated()].unique()
         raise InputError(
             "The {table} table has the column {twice} twice. Rename one.",
-            table=table,
+            table=TABLE_NAMES[table],
             twice=[*twice],
         )
     return renamed

@@ -268,7 +268,7 @@ def _together(frames: dict[str, pd.DataFrame], source: Source) -> pd.DataFrame:
     parts = [part.astype(dict.fromkeys(mixed, "object")) for part in parts]
     whole = pd.concat(parts, ignore_index=True)
     notes = [note for frame in frames.values() for note in frame.attrs.get("notes", [])]
-    notes.append(Message("{n} sheets joined: {names}.", n=len(frames), names=[*frames]))
+    notes.append(Message("{n:,} {n:sheet|sheets} joined: {names}.", n=len(frames), names=[*frames]))
     whole.attrs["notes"] = notes
     return whole
 

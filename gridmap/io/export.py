@@ -18,7 +18,15 @@ from gridmap.io.atomic import replacing
 from gridmap.io.tables import write_table, write_workbook
 from gridmap.io.text import plain_table
 from gridmap.language import Lang
-from gridmap.privacy import Audience, hashed, local_key, personal_columns, refuse_personal, suppress
+from gridmap.privacy import (
+    SHARED,
+    Audience,
+    hashed,
+    local_key,
+    personal_columns,
+    refuse_personal,
+    suppress,
+)
 
 _OWN = ("code", "name", "kind", "households", "area_m2", "parent")
 _SHEETS = {"cells": "网格", "exceptions": "例外", "retired": "停用编码"}
@@ -193,7 +201,7 @@ def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
     chosen = cells[list(dict.fromkeys(wanted))]
     suspects = {c: why for c, why in personal_columns(chosen).items() if c in columns}
     if suspects:
-        refuse_personal(chosen[list(suspects)], name="cells", to="a shared file")
+        refuse_personal(chosen[list(suspects)], name="cells", to=SHARED)
     return chosen
 
 

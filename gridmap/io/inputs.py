@@ -24,6 +24,7 @@ from gridmap.io.coordinates import coordinate_pair, declared_datum, fill_places,
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
 from gridmap.io.tables import read_table
 from gridmap.io.vector import read_layer
+from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
 
@@ -138,7 +139,7 @@ def read_barriers(spec: Spec, *, crs: Any = None) -> tuple[gpd.GeoDataFrame, Und
     """
     frame = read_layer(spec, crs=crs)
     kinds = shapely.get_type_id(frame.geometry.to_numpy())
-    _refuse_rows(~np.isin(kinds, _LINES), "barriers", "no line and no polygon")
+    _refuse_rows(~np.isin(kinds, _LINES), "barriers", Message("no line and no polygon"))
     return understand(frame, "barrier")
 
 
@@ -317,7 +318,7 @@ def _placed(
     frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
     lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
     if strict:
-        _refuse_rows(lost, str(spec), "no coordinates")
+        _refuse_rows(lost, str(spec), Message("no coordinates"))
     declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
     if declared is None:
         raise CRSError(
@@ -354,11 +355,11 @@ def has_geometry(source: Source) -> bool:
 
 def _polygons(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
     kinds = shapely.get_type_id(frame.geometry.to_numpy())
-    _refuse_rows(~np.isin(kinds, _AREAS), name, "no polygon")
+    _refuse_rows(~np.isin(kinds, _AREAS), name, Message("no polygon"))
     return frame
 
 
-def _refuse_rows(bad: Any, name: str, what: str) -> None:
+def _refuse_rows(bad: Any, name: str, what: Message) -> None:
     rows = np.flatnonzero(bad)
     if len(rows):
         listed = ", ".join(str(row + 1) for row in rows[:5]) + (" …" if len(rows) > 5 else "")

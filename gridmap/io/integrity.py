@@ -169,8 +169,8 @@ def _check_parts(source: Source) -> None:
             )
     if len(set(counts)) > 1:
         raise InputError(
-            "`{source}` has {counts:,} shapes but {counts_2:,} {counts_2:record|records}. "
-            "Its parts do not belong together; ask for them again.",
+            "`{source}` has {counts:,} {counts:shape|shapes} but {counts_2:,} "
+            "{counts_2:record|records}. Its parts do not belong together; ask for them again.",
             source=source.name,
             counts=counts[0],
             counts_2=counts[1],

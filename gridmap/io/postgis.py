@@ -13,6 +13,7 @@ import shapely
 from gridmap.errors import InputError
 from gridmap.io.grid_tables import LAYERS, TABLES
 from gridmap.io.source import ROW, Source, connected, existing, hold, table_of
+from gridmap.language import Message
 
 
 def read_postgis(source: Source) -> gpd.GeoDataFrame:
@@ -80,7 +81,7 @@ def _shapes(connection: Any, name: tuple[str, str]) -> list[tuple[str, int]]:
 def _read_shaped(connection: Any, name: tuple[str, str], source: Source) -> gpd.GeoDataFrame:
     shapes = _shapes(connection, name)
     if len(shapes) != 1:
-        found = ", ".join(column for column, _ in shapes) or "none"
+        found = [column for column, _ in shapes] or Message("none")
         raise InputError(
             "Table {name!r} of `{source}` must have one column of geometries, but has "
             "{found}. Make a view with one.",

@@ -255,7 +255,7 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
         notes = frame.attrs.get("notes", [])
         frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
         frame.attrs["notes"] = notes
-        add_note(frame, Message("{high:,} heights dropped.", high=high.sum()))
+        add_note(frame, Message("{high:,} {high:height|heights} dropped.", high=high.sum()))
     if _all_finite(geometry):
         return frame
     xy, owner = shapely.get_coordinates(geometry, return_index=True)

@@ -154,7 +154,8 @@ def defect_map(
         lang=lang,
         title=title or tr("Defects of the coverage", lang=lang),
         subtitle=tr(
-            "{cells:,} {cells:cell|cells}, {count:,} findings; click the legend to see each",
+            "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; click the legend "
+            "to see each",
             lang=lang,
             cells=len(cells),
             count=count,

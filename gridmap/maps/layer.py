@@ -115,7 +115,8 @@ def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any)
     values = np.asarray(values)
     if len(values) != count:
         raise InputError(
-            "`values` has {values} entries for {count} {count:cell|cells}; give one each.",
+            "`values` has {values} {values:entry|entries} for {count} {count:cell|cells}; give "
+            "one each.",
             values=len(values),
             count=count,
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gridmap.errors import GridmapError, InputError, reason_of
+from gridmap.language import Message
 from gridmap.maps.basemap import Tiles
 
 # What folium and geopandas ask the network for, and the shipped file that answers.
@@ -249,7 +250,7 @@ def check_page(path: str | Path) -> None:
     """Refuse a name that no browser would open as a page."""
     suffix = Path(path).suffix
     if suffix.lower() not in (".html", ".htm"):
-        found = f"ends in `{suffix}`" if suffix else "has no ending"
+        found = Message("ends in `{suffix}`", suffix=suffix) if suffix else Message("has no ending")
         raise InputError(
             "`{path}` {found}, but a page is written here. Name it .html.", path=path, found=found
         )

@@ -230,7 +230,7 @@ def quantity(
 
     if note is None:
         told = breaks is None and not single and scheme.lower() == "quantiles"
-        note = tr("{edges} classes by quantiles", lang=lang, edges=len(edges)) * told
+        note = tr("{edges} {edges:class|classes} by quantiles", lang=lang, edges=len(edges)) * told
     if len(known) < len(every):
         classes.append(Class(absent.text(lang), NOTHING, NOTHING_HATCH))
     return Theme(
@@ -290,7 +290,7 @@ def column(grid: Grid, name: str, lang: Lang) -> Theme:
         raise InputError(
             "`color` is {name!r}, but the cells have {columns}.", name=name, columns=columns
         )
-    refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to="a map")
+    refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to=Message("a map"))
     values = grid.cells[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         digits = 0 if pd.api.types.is_integer_dtype(values) else 2

@@ -12,6 +12,7 @@ import shapely
 from gridmap._checks import check_crs, check_layer
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges, shortest_contact
 from gridmap.errors import CRSError, InputError
+from gridmap.language import Message
 from gridmap.partitioning.arrays import Floats, Ints
 from gridmap.partitioning.community import Community
 
@@ -69,9 +70,9 @@ def whole_households(values: pd.Series) -> pd.Series:
     """Return households as whole numbers, or name what is wrong with them."""
     numbers = pd.to_numeric(values, errors="coerce")
     checks = {
-        "missing or not a number": numbers.isna() | np.isinf(numbers),
-        "negative": numbers < 0,
-        "fractional": numbers % 1 != 0,
+        Message("missing or not a number"): numbers.isna() | np.isinf(numbers),
+        Message("negative"): numbers < 0,
+        Message("fractional"): numbers % 1 != 0,
     }
     for wrong, found in checks.items():
         if found.any():

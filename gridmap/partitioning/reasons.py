@@ -68,33 +68,37 @@ def _bands(finding: Finding, low: int, high: int) -> dict[str, Any]:
 
 
 _REASONS = {
-    TOO_FEW: Message("Only {households} households, fewer than {min}: too few for one cell."),
+    TOO_FEW: Message(
+        "Only {households} {households:household|households}, fewer than {min}: too few for one "
+        "cell."
+    ),
     PART: Message(
-        "A part cut off from the rest has only {households} of the {all} households, "
-        "fewer than {min}: too few for one cell."
+        "A part cut off from the rest has only {households} of the {all} "
+        "{all:household|households}, fewer than {min}: too few for one cell."
     ),
     ARITHMETIC: Message("No number of cells of {min}-{max} households adds up to {households}."),
     UNIT_OVER_MAX: Message(
-        "Unit {unit} alone has {households} households, over {max}, and is never split."
+        "Unit {unit} alone has {households} {households:household|households}, over {max}, and "
+        "is never split."
     ),
     CUT_UNIT: Message(
         "Unit {unit} is a bottleneck: {households} + stranded {pockets} = {total} "
-        "households, over {max}."
+        "{total:household|households}, over {max}."
     ),
     NO_CELL: Message(
-        "No valid cell can contain unit {unit} ({households} households; its "
-        "neighbours have {neighbours})."
+        "No valid cell can contain unit {unit} ({households} {households:household|households}; "
+        "its neighbours have {neighbours})."
     ),
     EXHAUSTED: Message(
-        "Every partition of its {households} households was tried: none has all cells "
-        "connected and within {min}-{max}."
+        "Every partition of its {households} {households:household|households} was tried: none "
+        "has all cells connected and within {min}-{max}."
     ),
     HELD: Message(
         "Left as it was on request: locked, or more households would move than the limit."
     ),
     UNKNOWN: Message(
-        "No valid partition of its {households} households was found, nor proved "
-        "impossible: unknown."
+        "No valid partition of its {households} {households:household|households} was found, "
+        "nor proved impossible: unknown."
     ),
 }
 

@@ -15,6 +15,7 @@ import shapely
 from gridmap._checks import check_same_crs
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
+from gridmap.language import Message
 from gridmap.units.barriers import pieces_of
 from gridmap.units.blocks import LAND, Blocks
 from gridmap.units.build_units import Woven, homes_in
@@ -106,13 +107,12 @@ def _owners(faces: Geometries, owner: Ints, unit: Ints, fixed: Fixed, place: Jur
         shape = shapely.coverage_union_all(fixed.polygons[cell == number])
         elsewhere = area[number].sum() - area[number, best[number]]
         if elsewhere > SNAP * shape.length:
-            raise _cannot_stay(
-                code, f"{elsewhere:,.1f} m² of it lie beyond {place.codes[best[number]]}"
-            )
+            beyond = Message("{area:,.1f} m² of it lie beyond {place}")
+            raise _cannot_stay(code, beyond(area=elsewhere, place=place.codes[best[number]]))
     return np.asarray(best[cell], dtype=np.int64)
 
 
-def _cannot_stay(code: str, why: str) -> InputError:
+def _cannot_stay(code: str, why: Message) -> InputError:
     return InputError(
         "`locked` cell {code!r} cannot stay: the new jurisdictions cut it ({why}). Unlock it.",
         code=code,
@@ -131,8 +131,8 @@ def moored(woven: Woven, owner: Ints, fixed: Fixed) -> Woven:
     quay = Quay.of(woven.polygons, owner, fixed.polygons)
     if (meeting := quay.settle(SNAP)) is not None:
         near = shapely.distance(fixed.polygons, shapely.Point(meeting)).argmin()
-        where = f"they meet on its border at {meeting[0]:.1f}, {meeting[1]:.1f}"
-        raise _cannot_stay(fixed.codes[near], where)
+        where = Message("they meet on its border at {x:.1f}, {y:.1f}")
+        raise _cannot_stay(fixed.codes[near], where(x=meeting[0], y=meeting[1]))
     left = quay.left
     return replace(
         woven,

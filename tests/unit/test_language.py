@@ -39,6 +39,9 @@ with (LOCALE / "zh" / "LC_MESSAGES" / "gridmap.po").open("rb") as file:
     CHINESE = {(one.id, one.context): one.string for one in pofile.read_po(file) if one.id}
 
 
+NOT_WORDS = {("en", None), ("{en}", None)}  # a code; what older files hold in both languages
+
+
 def _names(template):
     parts = Formatter().parse(template)
     return {re.split(r"[.\[]", name)[0] for _, name, *_ in parts if name is not None}
@@ -51,6 +54,57 @@ def test_the_catalogue_holds_all_that_is_said_and_nothing_else():
     assert [key for key, words in CHINESE.items() if not words] == [], "without Chinese"
 
 
+def _wrong(english, chinese):
+    """Tell what is wrong with a pair, "" when nothing is."""
+    bare = re.sub(r"\{[^{}]*\}", "", english)
+    for word in THEIR_WORDS:
+        bare = bare.replace(word, "")
+    words = re.sub(r"<[^<>]*>", "", bare)
+    plain = re.sub(r"\{[^{}]*\}", "", chinese)
+    if not _names(chinese) <= _names(english):
+        return "a value that the template does not name"
+    if CJK.search(bare):
+        return "Chinese in the English"
+    if re.search("[A-Za-z]{2}", words) and not re.search("[\u3000-\u9fff\uff00-\uffef]", chinese):
+        return "no Chinese"
+    if re.search("[\u4e00-\u9fff][,:;!?](?!\\d)", chinese.replace("西,南,东,北", "")):
+        return "ASCII marks between Chinese"
+    return "English in the Chinese" if ENGLISH.search(QUOTED.sub("", plain)) else ""
+
+
+def test_each_message_is_in_its_language():
+    pairs = [(key[0], words) for key, words in CHINESE.items() if key not in NOT_WORDS]
+    assert [(en, zh, wrong) for en, zh in pairs if (wrong := _wrong(en, zh))] == []
+
+
+COUNTED = re.compile(r"(?<!-)\{(\w+)(?::[,d])?\} ([a-z]+s)\b")
+NOT_COUNTED = {
+    "is",
+    "has",
+    "as",
+    "does",
+    "was",
+    "lies",
+    "stands",
+    "crosses",
+    "lets",
+    "swallows",
+    "exists",
+    "fits",
+    "needs",
+    "permutations",
+    "digits",
+    "times",
+}  # verbs, and given numbers
+
+
+def test_a_counted_noun_has_its_singular():
+    """Write {n:,} {n:row|rows}."""
+    for template, _ in SAID:
+        nouns = {noun for _, noun in COUNTED.findall(template)}
+        assert nouns <= NOT_COUNTED, template
+
+
 def test_a_number_chooses_its_words():
     said = Message("{n:,} {n:row is|rows are} blank in {of} {of:file|files}")
     assert str(said(n=1, of=1)) == "1 row is blank in 1 file"
@@ -58,8 +112,8 @@ def test_a_number_chooses_its_words():
 
 
 def test_a_message_is_said_in_the_language_that_is_spoken_when_it_is_shown():
-    kept = Message("`{name}` has no records. Check the sheet.", name="a.xlsx")
-    assert str(kept).startswith("`a.xlsx` has no records")
+    kept = Message("`{name}` is empty; give at least one row.", name="cells")
+    assert str(kept) == "`cells` is empty; give at least one row."
     with speaking("zh"):
         assert CJK.search(str(kept))
         assert joined(["a", "b"]) == "a、b"
@@ -149,7 +203,7 @@ BAD = [
     ("validate cells.gpkg --defects out/d.gpkg", "文件夹 `out` 不存在"),
     ("validate cells.gpkg --crs EPSG:四五四七 --boundary bare.shp", "不是坐标系"),
     ("validate", "缺少参数 'CELLS'"),
-    ("validate cells.gpkg --bound x", "没有选项 '--bound'。相近的有 '--boundary'"),
+    ("validate cells.gpkg --bound x", "没有选项 '--bound'。 相近的有 '--boundary'"),
     ("validate cells.gpkg --min 0", "'--min' 的值无效：0 不在范围 x>=1 内"),
     ("validate cells.gpkg --min", "选项 '--min' 后面要有值"),
     ("validate cells.gpkg extra", "多出参数（extra）"),
