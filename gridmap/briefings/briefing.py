@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +72,7 @@ def briefing(
     basemap: str | Path | None = None,
     basemap_bounds: Bounds | None = None,
     basemap_datum: Datum = "wgs84",
+    tables: Mapping[str, pd.DataFrame] | None = None,
     lang: Lang = "zh",
 ) -> Briefing:
     """Make the briefing of a grid and its incidents, or the sheet of one cell.
@@ -104,6 +105,8 @@ def briefing(
         Where the data come from.
     basemap, basemap_bounds, basemap_datum
         An image under the cells, as for `coverage_map`.
+    tables
+        More panels below: title → a table of texts and whole numbers.
     lang
         "zh" or "en".
 
@@ -146,7 +149,7 @@ def briefing(
             "`basemap`, with `basemap_bounds`.",
             origin=tiles.origin,
         )
-    page = _page(found, scene, title, source, lang, public)
+    page = _page(found, scene, title, source, lang, public, tables or {})
     said = "".join(text for text, _ in sentences.conclusion(found, lang))
     return Briefing(page, found, said)
 
@@ -178,7 +181,13 @@ def _scene(
 
 
 def _page(
-    found: dict[str, Any], scene: Scene, title: str | None, source: str, lang: Lang, public: bool
+    found: dict[str, Any],
+    scene: Scene,
+    title: str | None,
+    source: str,
+    lang: Lang,
+    public: bool,
+    tables_below: Mapping[str, pd.DataFrame],
 ) -> str:
     ranked = found["ranking"]["level"]
     level = next((k for k, one in enumerate(scene.levels) if one["key"] == ranked), None)
@@ -200,7 +209,7 @@ def _page(
         "hot_hint": tr("by Gi*", lang=lang),
         "hot_click": tr("; click to see", lang=lang),
         "hot": tables.hotspots(found, lang, HOTSPOT_THEME, public),
-        **_lower(found, lang, public),
+        **_lower(found, lang, public, tables_below),
         "definitions_title": tr("Definitions", lang=lang),
         "definitions_link": tr("All of them ↓", lang=lang),
         "brief": _esc(sentences.brief(lang)),
@@ -217,7 +226,9 @@ def _ranking_hint(found: dict[str, Any], lang: Lang) -> str:
     return tr("by rate; whiskers 95% interval, dashes all", lang=lang)
 
 
-def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
+def _lower(
+    found: dict[str, Any], lang: Lang, public: bool, below: Mapping[str, pd.DataFrame]
+) -> dict[str, str]:
     """Fill the row under the map."""
     by = found["trend"]["by"] if found["trend"] else "week"
     span = found["trend"]["span"] if found["trend"] else 0
@@ -229,7 +240,7 @@ def _lower(found: dict[str, Any], lang: Lang, public: bool) -> dict[str, str]:
         "quality_title": tr("Data quality", lang=lang),
         "quality_hint": tr("coverage proved, records accounted for", lang=lang),
         "quality": parts.quality(found, lang, public),
-        "more": "".join(_more(found, lang, public)),
+        "more": "".join([*_more(found, lang, public), *map(parts.panel, below.items())]),
     }
 
 

@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
+
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_text, counted, fact, percent
 from gridmap.language import Lang, Message, joined, tr
@@ -90,6 +92,29 @@ def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
             )
             for row in shown
         ]
+    )
+
+
+def panel(titled: tuple[str, pd.DataFrame]) -> str:
+    """Write a table of texts and numbers under its title."""
+    title, frame = titled
+    plain = [not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    head = "".join(
+        f'<th class="{"left" if left else ""}">{esc(str(name))}</th>'
+        for name, left in zip(frame.columns, plain, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{"left" if left else ""}">{esc(str(value))}</td>'
+            for value, left in zip(row, plain, strict=True)
+        )
+        + "</tr>"
+        for row in frame.itertuples(index=False, name=None)
+    )
+    return (
+        f'<section class="panel"><h2>{esc(title)}</h2><table class="wrap"><thead><tr>{head}</tr>'
+        f"</thead><tbody>{body}</tbody></table></section>"
     )
 
 
@@ -203,7 +228,7 @@ def indicators(found: Figures, lang: Lang) -> str:
     body = "".join(
         f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
         f'<td class="roomy">{fact(one["numerator"])} / {fact(one["denominator"])}</td>'
-        f"<td><b>{_known_rate(one, lang)}</b></td><td>{_span(one)}</td></tr>"
+        f"<td><b>{_known_rate(one, lang)}</b></td><td>{_span(one, lang)}</td></tr>"
         for one in found["indicators"] or ()
     )
     return f'<table class="wrap"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
@@ -213,10 +238,11 @@ def _known_rate(one: dict[str, Any], lang: Lang) -> str:
     return tr("unknown", lang=lang) if one["rate"] is None else percent(one["rate"])
 
 
-def _span(one: dict[str, Any]) -> str:
+def _span(one: dict[str, Any], lang: Lang) -> str:
     """Write an interval, and how many cases are unknown."""
     span = "" if one["rate"] is None else f"{percent(one['low'])[:-1]} – {percent(one['high'])}"
-    return f"{span} ?{one['unknown']:,}" if one["unknown"] else span
+    unknown = pick(lang, f"另 {one['unknown']:,} 未知", f"+ {one['unknown']:,} unknown")
+    return f"{span} {unknown}".strip() if one["unknown"] else span
 
 
 def staffing(found: Figures, lang: Lang) -> str:
@@ -245,6 +271,8 @@ def staffing(found: Figures, lang: Lang) -> str:
             "",
         ),
     ]
+    if not told["covered"]:  # the roster names no cells, so none is called vacant
+        facts = facts[:1]
     return share_table(rows) + fact_list(facts)
 
 

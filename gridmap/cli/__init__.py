@@ -23,6 +23,7 @@ COMMANDS = {
     "indicators": Message("Compute closure rates and the like, with their denominators."),
     "map": Message("Draw a grid as one HTML page that opens offline."),
     "briefing": Message("Write the one-file briefing, or the sheet of one cell."),
+    "weekly": Message("Write the page, workbook, map and figures of a week, for cron."),
     "compare": Message("Tell what moved between two grids."),
     "account": Message("Prove that no household is left out, building by building."),
     "share": Message("Make a table that may leave the house."),

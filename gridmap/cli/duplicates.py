@@ -9,11 +9,7 @@ import click
 
 from gridmap.cli import _options, _shell
 
-_HEADINGS = {
-    "duplicate_of": "与何案重复",
-    "hours": "相隔小时",
-    "reports": "同一问题上报数",
-}
+_HEADINGS = {"reports": "同一问题上报数"}
 
 
 @_shell.command(name="duplicates")

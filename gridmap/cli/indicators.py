@@ -15,35 +15,7 @@ if TYPE_CHECKING:
 
     from gridmap.grid.grid import Grid
 
-_HEADINGS = {
-    "indicator": "指标代号",
-    "name": "指标",
-    "numerator": "分子",
-    "denominator": "分母",
-    "rate": "比率",
-    "low": "区间下限",
-    "high": "区间上限",
-    "unknown": "未知",
-    "formula": "公式",
-    "month": "月份",
-    "reported": "上报数",
-    "expected": "按户数应有",
-    "silent": "上报偏少",
-    "rank": "名次",
-    "step": "环节代号",
-    "cases": "案件数",
-    "backwards": "时间颠倒",
-    "median_hours": "中位小时",
-    "p90_hours": "九成小时",
-    "department": "处置部门",
-    "open": "未结",
-    "deferred": "缓办",
-    "overdue": "超期",
-    "median_days": "超期中位天数",
-    "longest_days": "最长超期天数",
-    "answered": "已报到",
-    "waiting": "未报到",
-}
+_HEADINGS = {"name": "指标", "closed": "结案", "cases": "案件数"}
 TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 
 
@@ -111,7 +83,9 @@ def command(
     by = [_options.column_of(cases, name) for name in by]
     found = _computed(table, cases, by, until, rank, proved, level, shell)
     if output is not None:
-        headings = _HEADINGS if shell.lang == "zh" else None
+        headings = (
+            _options.headings(_plain(found).columns, _HEADINGS) if shell.lang == "zh" else None
+        )
         write_table(_plain(found), output, overwrite=overwrite, headings=headings)
     if as_json:
         rows = _plain(found).astype(object).where(found.reset_index().notna(), None)
@@ -198,12 +172,13 @@ def _rate(row: dict[str, Any], shell: _shell.Shell) -> str:
 
 def _rows(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
     """Tell a table row by row, each figure with its heading."""
+    names = _options.headings(_plain(table).columns, _HEADINGS)
     lines = []
     for row in _plain(table).to_dict("records"):
         row.pop("step", None)
         texts = [_said(value) for value in row.values() if isinstance(value, str)]
         figures = [
-            f"{_HEADINGS.get(name, name) if shell.lang == 'zh' else name} {value:,.4g}"
+            f"{names.get(name, name) if shell.lang == 'zh' else name} {value:,.4g}"
             for name, value in row.items()
             if not isinstance(value, str) and value == value
         ]

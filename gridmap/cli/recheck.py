@@ -10,19 +10,7 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.language import tr
 
-_HEADINGS = {
-    "reports": "上报数",
-    "closed": "结案满期",
-    "recurred": "复发",
-    "share": "复发率",
-    "share_low": "区间下限",
-    "share_high": "区间上限",
-    "asked": "回访数",
-    "unsatisfied": "不满意",
-    "frequent": "高频（提级督办）",
-    "repeated": "反复发生",
-    "unsatisfying": "多次不满意",
-}
+_HEADINGS = {"closed": "结案满期"}
 
 
 @_shell.command(name="recheck")

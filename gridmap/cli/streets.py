@@ -9,8 +9,7 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.language import tr
 
-_HEADINGS = {"segment": "路段", "name": "道路名称", "post": "责任岗位", "level": "岗位层级",
-             "length_m": "长度（米）"}  # fmt: skip
+_HEADINGS = {"name": "道路名称"}
 
 
 @_shell.command(name="streets")

@@ -249,6 +249,15 @@ def status_of(incidents: pd.DataFrame) -> pd.Series:
     return incidents["status"]
 
 
+def own_columns(placed: pd.DataFrame) -> pd.DataFrame:
+    """Return incidents without what `assign` says of their places, their own status back in it."""
+    if "nearest_code" not in placed:
+        return placed
+    away = ["status", "nearest_code", "distance_m"]
+    named = {f"incident_{name}": name for name in away if f"incident_{name}" in placed}
+    return pd.DataFrame(placed).drop(columns=away).rename(columns=named)
+
+
 def moments_of(incidents: pd.DataFrame, column: str) -> pd.Series:
     """Return a column of times as clocks showed them, NaT where there is none."""
     if column not in incidents:

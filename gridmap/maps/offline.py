@@ -301,11 +301,20 @@ def offline(html: str, *, tiles: Tiles | None = None) -> str:
     InputError
         When the page names an address that no shipped file stands for.
     """
+    html = _steady_names(html)
     html = html.replace("\r\n", "\n")
     html = LINK.sub(_link, html)
     html = SCRIPT.sub(lambda found: _script(found, tiles), html)
     _refuse_loading(html)
     return with_policy(html, tiles)
+
+
+def _steady_names(html: str) -> str:
+    """Number the parts of a map in their order, where folium names them by chance."""
+    names = dict.fromkeys(re.findall(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])", html))
+    for number, name in enumerate(names, start=1):
+        html = html.replace(name, str(number))
+    return html
 
 
 def with_policy(html: str, tiles: Tiles | None = None) -> str:

@@ -46,7 +46,6 @@ def test_indicators_live_with_unknown_words(folder: Path) -> None:
     found = run(folder, "indicators", "cases.csv")
     assert found.exit_code == 0, found.output
     assert "处置状态中有不认识的词：'飞走了' (1)" in found.stderr
-    assert "处置层级中有不认识的词：'云端' (1)" in found.stderr
     assert "飞走了,reported" in found.stderr, "a ready line for --statuses"
     assert "读入 20 件：网格内 18，网格外 2" in found.stderr
     assert "结案率  82.35%" in found.stdout and "14/17  另 1 件未知" in found.stdout

@@ -1,0 +1,578 @@
+"""The week of a grid office: what happened, what changed, what is overdue and what came back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gridmap.briefings.briefing import briefing
+from gridmap.briefings.charts import change_text
+from gridmap.briefings.figures import change
+from gridmap.briefings.period import window
+from gridmap.errors import InputError
+from gridmap.hotspot_analysis.hotspots import hotspots
+from gridmap.incidents.cases import own_columns, strange_words
+from gridmap.incidents.duplicates import duplicates
+from gridmap.incidents.indicators import indicators
+from gridmap.incidents.recurrence import recheck, recurrence
+from gridmap.incidents.space_time import inside
+from gridmap.incidents.tally import tally
+from gridmap.incidents.workflow import department_calls, overdue, step_times
+from gridmap.io.export import chinese_headings
+from gridmap.io.tables import write_workbook
+from gridmap.language import Lang, pick
+from gridmap.maps.maps import hotspot_map
+from gridmap.operations.patrol import patrol_days
+from gridmap.operations.staffing import staffing
+from gridmap.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from gridmap.grid import Grid
+
+Span = Literal["week", "month"]
+
+BEFORE = 12
+_FREQUENCY = {"week": "W-SUN", "month": "M"}
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Week:
+    """The figures of one week or month.
+
+    Attributes
+    ----------
+    figures : dict
+        Every figure, JSON-able.
+    sheets : dict of str to DataFrame
+        The tables of the workbook.
+    period : pandas.Period
+        The week (Monday to Sunday) or month.
+    incidents : DataFrame
+        All cases at hand, for the page and the map.
+    gaps : tuple of str
+        What the data leave open: "days", "words", "roster".
+    """
+
+    figures: dict[str, Any]
+    sheets: dict[str, pd.DataFrame]
+    period: pd.Period
+    incidents: pd.DataFrame = field(repr=False)
+    gaps: tuple[str, ...] = ()
+
+    def sentence(self, lang: Lang = "zh") -> str:
+        """Tell the week in a sentence."""
+        told, days = self.figures["incidents"], self.figures["period"]
+        late = sum(row["overdue"] for row in self.figures.get("overdue", ()))
+        again = len(self.figures.get("recheck", ()))
+        spots = self.figures["hotspots"]
+        new, stays = (len(spots[name] or ()) for name in ("new", "stays"))
+        changed = told["change"] is not None
+        zh = (
+            f"{days['since']} 至 {days['until']}：{told['count']:,} 件"
+            f"{'，较上期 ' + change_text(told, 'zh') if changed else ''}；超期 {late:,} 件，"
+            f"待复诊 {again:,} 项，热点网格新增 {new:,} 个、持续 {stays:,} 个。"
+        )
+        en = (
+            f"{days['since']} to {days['until']}: {told['count']:,} cases"
+            f"{', ' + change_text(told, 'en') + ' on the period before' if changed else ''}; "
+            f"{late:,} overdue, {again:,} to recheck, {new:,} new and {stays:,} lasting hot cells."
+        )
+        return pick(lang, zh, en)
+
+
+def one_table(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
+    """Put the exports of several weeks together; a case that stands in several counts once.
+
+    The row of the last table wins, as it knows best how far the case has come.
+
+    Returns
+    -------
+    tuple of DataFrame and int
+        The cases, and how many rows a later one replaced.
+
+    Examples
+    --------
+    >>> first = pd.DataFrame({"incident_id": ["a", "b"], "status": ["处置", "处置"]})
+    >>> second = pd.DataFrame({"incident_id": ["b", "c"], "status": ["结案", "处置"]})
+    >>> cases, replaced = one_table([first, second])
+    >>> cases["status"].tolist(), replaced
+    (['处置', '结案', '处置'], 1)
+    """
+    attrs = tables[0].attrs
+    whole = pd.concat(tables, ignore_index=True)
+    kept = whole
+    if "incident_id" in whole:
+        number = whole["incident_id"].astype("string").str.strip()
+        again = number.notna() & (number != "") & number.duplicated(keep="last")
+        kept = whole[~again].reset_index(drop=True)
+    kept.attrs = attrs
+    return kept, len(whole) - len(kept)
+
+
+def period_of(cases: pd.DataFrame, day: str | None, by: Span) -> pd.Period:
+    """Return the week or month that holds a day; by default the last that the data cover whole."""
+    frequency = _FREQUENCY[by]
+    if day is not None:
+        try:
+            return pd.Period(pd.Timestamp(day), freq=frequency)
+        except ValueError as error:
+            raise InputError(f"`{by}` is {day!r}; give a day in it, as 2026-03-02.") from error
+    last = cases["time"].max() if "time" in cases else pd.NaT
+    if pd.isna(last):
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        )
+    period = pd.Period(last, freq=frequency)
+    return period if last.normalize() == period.end_time.normalize() else period - 1
+
+
+def week(
+    grid: Grid,
+    incidents: pd.DataFrame,
+    *,
+    day: str | None = None,
+    by: Span = "week",
+    before: int = BEFORE,
+    staff: pd.DataFrame | None = None,
+    level: str | None = None,
+    same: Sequence[str] | None = None,
+    lang: Lang = "zh",
+) -> Week:
+    """Compute the figures of a week or month, against those before it.
+
+    Every count and rate is of the cases reported in the period inside the grid. What is overdue
+    and what came back is told as of its last day, of all cases reported until then.
+
+    Parameters
+    ----------
+    grid : Grid
+        The cells.
+    incidents : DataFrame
+        All cases at hand, with ``time`` and positions, in known words.
+    day : str, optional
+        A day of the period; by default the last period that the data cover whole.
+    by : {"week", "month"}
+        What a period is.
+    before : int
+        How many periods before it are shown.
+    staff : DataFrame, optional
+        The roster.
+    level : str, optional
+        Level of the areas; the first of the grid that has more than one.
+    same : sequence of str, optional
+        Columns that make two problems the same; category and subcategory as far as known.
+    lang : {"zh", "en"}
+        Language of names.
+
+    Returns
+    -------
+    Week
+    """
+    placed, account = inside(incidents, grid)
+    if "time" not in placed:
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        )
+    period = period_of(placed, day, by)
+    plain = own_columns(placed)
+    shown_window = window(plain["time"], period.start_time, period.end_time)
+    untimed = int(plain["time"].isna().sum())
+    plain = plain[plain["time"] <= period.end_time]
+    steps = plain["time"].dt.to_period(_FREQUENCY[by])
+    now, earlier = plain[steps == period], plain[steps == period - 1]
+    shown = plain[steps > period - before - 1]
+    until = str(period.end_time.date())
+    covers_before = shown_window.before is not None
+    level = level or _level(grid)
+    kinds = list(same) if same is not None else _kinds(plain)
+    tables = _tables(grid, plain, shown, now, earlier, until, level, kinds, covers_before, lang)
+    series = steps.value_counts().reindex(pd.period_range(period - before, period), fill_value=0)
+    first = steps.min() if len(steps) else period
+    doubles = _doubles(now, kinds)
+    figures: dict[str, Any] = {
+        "schema": "gridmap.weekly/1",
+        "by": by,
+        "period": {"since": str(period.start_time.date()), "until": until},
+        "last_record": str(shown_window.last.date()),
+        "covered": shown_window.covered,
+        "account": account | {"untimed": untimed, "replaced": 0},
+        "incidents": _changed(len(now), len(earlier) if covers_before else None),
+        "series": [
+            {"since": str(p.start_time.date()), "count": int(n) if p >= first else None}
+            for p, n in series.items()
+        ],
+        "year_before": _year_before(steps, period, len(now)),
+        "duplicates": doubles,
+        "unknown_words": strange_words(now),
+        "level": level,
+    }
+    if staff is not None:
+        posted = staffing(staff, grid)
+        tables["vacancies"], tables["roster"] = posted.vacancies, posted.problems
+        row = posted.ratios().iloc[0]
+        figures["staffing"] = {
+            "workers": int(row["workers"]),
+            "workers_per_cell": float(row["workers_per_cell"]),
+            "vacancies": len(posted.vacancies),
+            "problems": len(posted.problems),
+        }
+    figures["patrol"] = _patrol(now, grid, period)
+    figures["hotspots"] = _clusters(now, earlier if covers_before else None, grid)
+    figures |= {name: _records(table) for name, table in tables.items()}
+    open_ = {
+        "days": not shown_window.covered,
+        "words": bool(figures["unknown_words"]),
+        "roster": bool(figures.get("staffing", {}).get("problems")),
+    }
+    gaps = tuple(name for name, missing in open_.items() if missing)
+    return Week(figures, tables, period, _shown(incidents, placed), gaps)
+
+
+def _shown(incidents: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """Return incidents as the page takes them; those known by their codes alone have no places."""
+    if {"x", "y"} <= set(incidents) or "geometry" in incidents:
+        return incidents
+    own = {"incident_status": placed["status"]} if "status" in placed else {}
+    blank = {
+        "status": "inside",
+        "nearest_code": None,
+        "distance_m": np.nan,
+        "x": np.nan,
+        "y": np.nan,
+    }
+    return placed.assign(**own, **blank)
+
+
+def _tables(
+    grid: Grid,
+    plain: pd.DataFrame,
+    shown: pd.DataFrame,
+    now: pd.DataFrame,
+    earlier: pd.DataFrame,
+    until: str,
+    level: str,
+    kinds: list[str],
+    covers_before: bool,
+    lang: Lang,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the workbook, those that the columns at hand allow."""
+    areas = grid.cells[level].astype(str)
+    tables = {
+        "areas": _areas(now, earlier if covers_before else None, areas, until),
+    }
+    if "category" in plain:
+        tables["categories"] = _by_word(now, earlier if covers_before else None, "category")
+    if "status" in plain:
+        tables["indicators"] = indicators(now, until=until, lang=lang).reset_index()
+        by = "department" if "department" in plain else ()
+        tables["overdue"] = overdue(plain, until, by=by).reset_index()
+    moments = [name for name in ("accepted_at", "dispatched_at", "handled_at", "checked_at",
+                                 "closed") if name in plain]  # fmt: skip
+    if moments:
+        tables["steps"] = step_times(shown, lang=lang).reset_index()
+    for column in ("whistled", "joint"):
+        if column in now:
+            tables[column] = department_calls(now, column).reset_index()  # type: ignore[arg-type]
+    if "closed" in plain and len(plain):
+        again = recurrence(plain, same=kinds, until=until)
+        tables["recheck"] = recheck(plain, again, same=kinds).reset_index().head(_LISTED)
+    return tables
+
+
+def _areas(
+    now: pd.DataFrame, earlier: pd.DataFrame | None, areas: pd.Series, until: str
+) -> pd.DataFrame:
+    """Count the cases of each area, with the change and the closure rate."""
+    names = list(dict.fromkeys(areas))
+    count = now["code"].map(areas).value_counts().reindex(names, fill_value=0)
+    past = None
+    if earlier is not None:
+        past = earlier["code"].map(areas).value_counts().reindex(names, fill_value=0)
+    rows = [
+        {"area": name, **_changed(int(count[name]), None if past is None else int(past[name]))}
+        for name in names
+    ]
+    table = pd.DataFrame(rows).set_index("area")
+    if "status" in now and len(now):
+        cases = now.assign(area=now["code"].map(areas))
+        rates = indicators(cases, by="area", until=until).xs("closure", level="indicator")
+        chosen = rates[["numerator", "denominator", "rate", "low", "high", "unknown"]]
+        table = table.join(chosen.add_prefix("closure_"))
+    return table.reset_index().sort_values("count", ascending=False, kind="stable")
+
+
+def _by_word(now: pd.DataFrame, earlier: pd.DataFrame | None, column: str) -> pd.DataFrame:
+    """Count the cases of each word, with the change."""
+    count = now[column].dropna().astype(str).value_counts()
+    past = None if earlier is None else earlier[column].dropna().astype(str).value_counts()
+    names = list(dict.fromkeys([*count.index, *(past.index if past is not None else ())]))
+    rows = [
+        {
+            column: name,
+            **_changed(int(count.get(name, 0)), None if past is None else int(past.get(name, 0))),
+        }
+        for name in names
+    ]
+    return pd.DataFrame(rows, columns=[column, *_changed(0, None)])
+
+
+def _changed(now: int, before: int | None) -> dict[str, Any]:
+    """Return a count beside the one before, with the change and its interval."""
+    return {"count": now, "before": before, **change(now, before)}
+
+
+def _year_before(steps: pd.Series, period: pd.Period, count: int) -> dict[str, Any] | None:
+    """Compare with the same period a year before, where there are records of it."""
+    back = period - (52 if period.freqstr.startswith("W") else 12)
+    if steps.empty or steps.min() > back:
+        return None
+    return _changed(count, int((steps == back).sum()))
+
+
+def _doubles(now: pd.DataFrame, kinds: list[str]) -> dict[str, int] | None:
+    """Count the reports of the period that repeat another."""
+    if now.empty or not np.isfinite(now["x"].to_numpy(float)).any():
+        return None
+    method = duplicates(now, same=kinds[:1]).attrs["method"]
+    return {name: int(method[name]) for name in ("reports", "duplicates", "problems")}
+
+
+def _clusters(
+    now: pd.DataFrame, earlier: pd.DataFrame | None, grid: Grid
+) -> dict[str, list[str] | None]:
+    """Name the hot cells that are new against the period before, that stay, and that are gone."""
+    hot, past = _hot(now, grid), None if earlier is None else _hot(earlier, grid)
+    if past is None:
+        return {"hot": sorted(hot), "new": None, "stays": None, "gone": None}
+    return {
+        "hot": sorted(hot),
+        "new": sorted(hot - past),
+        "stays": sorted(hot & past),
+        "gone": sorted(past - hot),
+    }
+
+
+def _hot(cases: pd.DataFrame, grid: Grid) -> set[str]:
+    if cases.empty or not grid.cells["households"].any():
+        return set()
+    spots = hotspots(tally(cases, grid), grid)
+    return set(spots.index[spots["bin"] > 0])
+
+
+def _patrol(now: pd.DataFrame, grid: Grid, period: pd.Period) -> dict[str, Any] | None:
+    """Count the days on which the patrol reported nothing from a cell."""
+    if "source" not in now:
+        return None
+    own = now[vocabulary("sources").read(now["source"]) == "patrol"]
+    days = patrol_days(own, grid, since=period.start_time, until=period.end_time)
+    missed = days.attrs["missed"]
+    return {
+        "reports": len(own),
+        "cell_days": int(days.size),
+        "cell_days_missed": sum(missed.values()),
+        "cells_never": len(days.attrs["never"]),
+    }
+
+
+def _level(grid: Grid) -> str:
+    several = [level for level in grid.levels if grid.cells[level].nunique() > 1]
+    return next(iter(several or grid.levels), "parent")
+
+
+def _kinds(cases: pd.DataFrame) -> list[str]:
+    return [name for name in ("category", "subcategory") if name in cases]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON takes them: no NaN, no NumPy."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    value = value.item() if hasattr(value, "item") else value
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def write_week(
+    made: Week,
+    grid: Grid,
+    output: str | Path,
+    *,
+    staff: pd.DataFrame | None = None,
+    title: str | None = None,
+    source: str = "",
+    lang: Lang = "zh",
+) -> tuple[Path, bool]:
+    """Write page, workbook, map and figures of a week into a folder of its own, all or nothing.
+
+    Returns
+    -------
+    tuple of Path and bool
+        The folder, named after the week or month, and whether anything in it is new. A folder of
+        the same week is replaced as a whole, once the new one is complete.
+    """
+    home = Path(output)
+    folder = home / _label(made.period)
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=".gridmap-") as name:
+        fresh = Path(name) / folder.name
+        fresh.mkdir()
+        _write_files(made, grid, fresh, staff, title, source, lang)
+        if folder.is_dir() and _same(folder, fresh):
+            return folder, False
+        with uninterrupted():
+            if folder.exists():
+                os.replace(folder, Path(name) / "old")
+            os.replace(fresh, folder)
+    return folder, True
+
+
+def _write_files(
+    made: Week,
+    grid: Grid,
+    folder: Path,
+    staff: pd.DataFrame | None,
+    title: str | None,
+    source: str,
+    lang: Lang,
+) -> None:
+    figures = json.dumps(made.figures, ensure_ascii=False, indent=1, allow_nan=False)
+    (folder / "figures.json").write_text(figures + "\n", "utf-8")
+    write_workbook(
+        {_title(name, lang): _headed(table, lang) for name, table in made.sheets.items()},
+        folder / "workbook.xlsx",
+    )
+    since, until = made.period.start_time, made.period.end_time.normalize()
+    shown, by = made.incidents, made.figures["by"]
+    page = briefing(
+        grid, shown, staff=staff, title=title, since=since, until=until, by=by, source=source,
+        tables=_panels(made, lang), lang=lang,
+    )  # fmt: skip
+    page.save(folder / "briefing.html")
+    now = inside(shown[shown["time"].between(since, made.period.end_time)], grid)[0]
+    if grid.cells["households"].any():
+        spots = hotspots(tally(now, grid), grid)
+        drawn = hotspot_map(grid, spots, title=title, source=source, lang=lang)
+        drawn.save(folder / "map.html")
+
+
+_TITLES = {
+    "areas": ("各地", "areas"),
+    "categories": ("问题类别", "categories"),
+    "indicators": ("指标", "indicators"),
+    "overdue": ("超期", "overdue"),
+    "steps": ("各环节用时", "time of each step"),
+    "whistled": ("吹哨", "calls to departments"),
+    "joint": ("联动", "joint handling"),
+    "recheck": ("复诊", "to recheck"),
+    "vacancies": ("未配网格长", "without leader"),
+    "roster": ("名册问题", "rows of the roster"),
+}
+_HEADINGS = {
+    "name": "名称",
+    "closed": "结案满期",
+    "code": "编码",
+    "cases": "案件数",
+    "problem": "问题",
+}
+_PANELS = {
+    "overdue": ["department", "open", "overdue", "median_days", "longest_days"],
+    "steps": ["name", "cases", "median_hours", "p90_hours"],
+    "whistled": ["department", "cases", "answered", "waiting", "median_hours"],
+    "joint": ["department", "cases"],
+    "recheck": ["code", "category", "reports", "recurred", "unsatisfied"],
+    "vacancies": ["level", "name"],
+}
+_PANEL_ROWS = 8
+
+
+def _title(name: str, lang: Lang) -> str:
+    return pick(lang, *_TITLES[name])
+
+
+def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
+    """Give a table the headings of the language."""
+    names = chinese_headings(table.columns) | _HEADINGS if lang == "zh" else {}
+    return table.rename(columns={name: names.get(name, name) for name in table.columns})
+
+
+def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
+    """Return the tables that the page shows below, short and in whole numbers."""
+    panels = {"": _clusters_table(made.figures["hotspots"], lang)}
+    for name, columns in _PANELS.items():
+        table = made.sheets.get(name)
+        if table is None or table.empty:
+            continue
+        kept = table[[column for column in columns if column in table]].head(_PANEL_ROWS)
+        panels[name] = _headed(kept.map(_short), lang)
+    titles = {"": pick(lang, "热点的新旧", "Hot cells, new and lasting")}
+    return {titles.get(name) or _title(name, lang): table for name, table in panels.items()}
+
+
+def _clusters_table(spots: Mapping[str, list[str] | None], lang: Lang) -> pd.DataFrame:
+    """Name the hot cells by what became of them since the period before."""
+    titles = {"new": ("新增", "new"), "stays": ("持续", "lasting"), "gone": ("消退", "gone")}
+    rows = []
+    for key, title in titles.items():
+        codes = spots[key]
+        named = pick(lang, "未知：没有上期数据", "unknown: no data of before")
+        if codes is not None:
+            named = pick(lang, "、", ", ").join(codes[:_PANEL_ROWS]) or "–"
+        rows.append((pick(lang, *title), "–" if codes is None else f"{len(codes):,}", named))
+    heads = pick(lang, "状态", "State"), pick(lang, "个数", "Cells"), pick(lang, "网格", "Codes")
+    return pd.DataFrame(rows, columns=list(heads))
+
+
+def _short(value: Any) -> Any:
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.1f}".removesuffix(".0") if isinstance(value, float) else value
+
+
+def _label(period: pd.Period) -> str:
+    """Name a week as 2026-W09, after ISO 8601, and a month as 2026-03."""
+    if period.freqstr.startswith("W"):
+        year, number, _ = period.end_time.isocalendar()
+        return f"{year}-W{number:02d}"
+    return str(period)
+
+
+def _same(old: Path, new: Path) -> bool:
+    """Tell whether two folders hold the same files, byte for byte."""
+    names = sorted(path.name for path in new.iterdir())
+    if sorted(path.name for path in old.iterdir()) != names:
+        return False
+    return all((old / name).read_bytes() == (new / name).read_bytes() for name in names)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no signal come between two renames: it is answered after them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    old = {one: signal.signal(one, lambda number, _: waiting.append(number))
+           for one in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
+    try:
+        yield
+    finally:
+        for one, handler in old.items():
+            signal.signal(one, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])

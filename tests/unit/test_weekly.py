@@ -1,0 +1,228 @@
+"""The week that runs by itself: figures as a script of its own has them, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from click.testing import CliRunner, Result
+
+from gridmap.briefings.weekly import uninterrupted
+from gridmap.cli import main
+from gridmap.grid.grid import Grid
+from gridmap.io import write_grid
+
+CONFIG = """
+grid = "grid.gpkg"
+incidents = ["cases-*.csv"]
+staff = "roster.csv"
+output = "weeks"
+lang = "en"
+"""
+COLUMNS = ["案件编号", "上报时间", "结案时间", "处置截止时间", "问题大类", "问题来源", "处置状态",
+           "处置层级", "处置部门", "满意度", "X坐标", "Y坐标"]  # fmt: skip
+
+
+def town(side: int = 6) -> Grid:
+    """Make a square town of two streets."""
+    left, low = (a.ravel() * 100.0 for a in np.meshgrid(np.arange(side), np.arange(side)))
+    parent = np.where(left < side * 50, "101", "102")
+    cells = gpd.GeoDataFrame(
+        {"code": [f"{p}{k:03d}" for k, p in enumerate(parent)], "parent": parent,
+         "households": 450},
+        geometry=shapely.box(left, low, left + 100, low + 100), crs=4547,
+    )  # fmt: skip
+    areas = cells.dissolve("parent", method="coverage")[["geometry"]]
+    areas["street"] = ["东街", "西街"]
+    outline = shapely.coverage_union_all(cells.geometry.values)
+    return Grid(cells, outline, ["street"], jurisdictions=areas)
+
+
+def cases(until: str, seed: int = 3) -> pd.DataFrame:
+    """Make the export of all cases reported until a day, as it knows them then."""
+    rng = np.random.default_rng(seed)
+    count = 2400
+    time_ = pd.Timestamp("2026-02-02") + pd.to_timedelta(rng.uniform(0, 119, count), "D")
+    hours = pd.to_timedelta(rng.exponential(60, count), "h")
+    due = time_ + pd.to_timedelta(rng.choice([24, 72, 168], count), "h")
+    frame = pd.DataFrame(
+        {
+            "案件编号": [f"A{k:05d}" for k in range(count)],
+            "上报时间": time_.floor("s"),
+            "结案时间": (time_ + hours).floor("s"),
+            "处置截止时间": due.floor("s"),
+            "问题大类": rng.choice(["市容环境", "街面秩序"], count),
+            "问题来源": rng.choice(["网格员巡查", "随手拍", "未知"], count),
+            "处置层级": rng.choice(["网格", "街道"], count),
+            "处置部门": rng.choice(["城管局", "住建局"], count),
+            "满意度": rng.choice(["满意", "不满意", ""], count),
+            "X坐标": rng.uniform(-20, 600, count).round(2),
+            "Y坐标": rng.uniform(0, 600, count).round(2),
+        }
+    )
+    end = pd.Timestamp(until) + pd.Timedelta(days=1)
+    known = frame[frame["上报时间"] < end].copy()
+    open_ = known["结案时间"] >= end
+    known.loc[open_, "结案时间"] = pd.NaT
+    known["处置状态"] = np.where(open_, "处置中", "已结案")
+    return known[COLUMNS]
+
+
+def by_hand(files: list[pd.DataFrame], monday: str) -> dict[str, Any]:
+    """Compute the figures with pandas alone, from the files and the squares of the town."""
+    table = pd.concat(files).drop_duplicates("案件编号", keep="last")
+    table = table[(table["X坐标"] >= 0)]
+    start = pd.Timestamp(monday)
+    end = start + pd.Timedelta(days=7)
+    when = table["上报时间"]
+    known = table[when < end]
+    now = known[known["上报时间"] >= start]
+    before = known[
+        (known["上报时间"] >= start - pd.Timedelta(days=7)) & (known["上报时间"] < start)
+    ]
+    closed = now["处置状态"] == "已结案"
+    required = closed | (now["处置截止时间"] < end)
+    late = (known["处置状态"] == "处置中") & (known["处置截止时间"] < end)
+    sources = now["问题来源"] != "未知"
+    weeks = [start - pd.Timedelta(days=7 * k) for k in range(12, -1, -1)]
+    street = np.where(now["X坐标"] < 300, "东街", "西街")
+    return {
+        "count": len(now),
+        "before": len(before),
+        "series": [int(((when >= w) & (when < w + pd.Timedelta(days=7))).sum()) for w in weeks],
+        "areas": pd.Series(street).value_counts().to_dict(),
+        "categories": now["问题大类"].value_counts().to_dict(),
+        "closure": [int(closed.sum()), int(required.sum())],
+        "public": [
+            int((now["问题来源"] == "随手拍").sum()),
+            int(sources.sum()),
+            int((~sources).sum()),
+        ],
+        "overdue": known.loc[late, "处置部门"].value_counts().to_dict(),
+    }
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("office")
+    grid = town()
+    write_grid(grid, folder / "grid.gpkg")
+    codes = list(grid.cells.index)
+    posts = pd.DataFrame({"网格编码": codes[:30], "角色": "网格长"})
+    posts.to_csv(folder / "roster.csv", index=False)
+    (folder / "week.toml").write_text(CONFIG, "utf-8")
+    return folder
+
+
+def run(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["weekly", str(folder / "week.toml"), *options])
+
+
+def test_three_growing_weeks_agree_with_a_script_of_their_own(office: Path) -> None:
+    files = []
+    for number, sunday in enumerate(["2026-05-10", "2026-05-17", "2026-05-24"]):
+        files.append(cases(sunday))
+        files[-1].to_csv(office / f"cases-{number}.csv", index=False)
+        found = run(office)
+        assert found.exit_code == 0, found.output
+        monday = str((pd.Timestamp(sunday) - pd.Timedelta(days=6)).date())
+        folder = office / "weeks" / f"2026-W{19 + number}"
+        told = json.loads((folder / "figures.json").read_text("utf-8"))
+        assert told["period"] == {"since": monday, "until": sunday}
+        hand = by_hand(files, monday)
+        assert told["incidents"]["count"] == hand["count"]
+        assert told["incidents"]["before"] == hand["before"]
+        assert [week["count"] for week in told["series"]] == hand["series"]
+        assert {row["area"]: row["count"] for row in told["areas"]} == hand["areas"]
+        assert {row["category"]: row["count"] for row in told["categories"]} == hand["categories"]
+        rates = {row["indicator"]: row for row in told["indicators"]}
+        closure = rates["closure"]
+        assert [closure["numerator"], closure["denominator"]] == hand["closure"]
+        public = rates["public"]
+        assert [public["numerator"], public["denominator"], public["unknown"]] == hand["public"]
+        late = {row["department"]: row["overdue"] for row in told["overdue"]}
+        assert {k: v for k, v in late.items() if v} == hand["overdue"]
+        assert told["account"]["replaced"] == sum(map(len, files)) - len(files[-1])
+        assert told["staffing"]["vacancies"] == 6
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "briefing.html", "figures.json", "map.html", "workbook.xlsx",
+    ]  # fmt: skip
+    stamps = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    again = run(office)
+    assert again.exit_code == 0 and "unchanged" in again.stderr
+    assert stamps == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()}
+    page = (folder / "briefing.html").read_text("utf-8")
+    assert "To recheck" in page or "to recheck" in page
+    assert not list((office / "weeks").glob(".gridmap-*"))
+
+
+def test_a_quiet_week_has_a_page(office: Path) -> None:
+    quiet = cases("2026-05-24")
+    gone = quiet["上报时间"].between("2026-05-11", "2026-05-17 23:59:59")
+    quiet[~gone].to_csv(office / "quiet.csv", index=False)
+    found = run(office, "--incidents", str(office / "quiet.csv"), "--day", "2026-05-13",
+                "-o", str(office / "quiet"), "--json")  # fmt: skip
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert told["incidents"]["count"] == 0 and told["covered"]
+    assert (office / "quiet" / "2026-W20" / "briefing.html").stat().st_size > 10_000
+
+
+def test_a_week_that_the_data_do_not_reach_is_a_finding(office: Path) -> None:
+    cases("2026-05-24").to_csv(office / "short.csv", index=False)
+    found = run(office, "--incidents", str(office / "short.csv"), "--day", "2026-06-03",
+                "-o", str(office / "short"), "--json")  # fmt: skip
+    assert found.exit_code == 1, found.output
+    told = json.loads(found.stdout)
+    assert not told["covered"] and told["incidents"]["change"] is None
+    assert told["last_record"] == "2026-05-24"
+
+
+def test_what_is_misspelt_is_told(office: Path) -> None:
+    (office / "bad.toml").write_text('gird = "grid.gpkg"\n', "utf-8")
+    found = CliRunner().invoke(main, ["--lang", "en", "weekly", str(office / "bad.toml")])
+    assert found.exit_code == 2 and "has the key 'gird', which is none; use grid," in found.stderr
+    found = run(office, "--incidents", str(office / "nowhere-*.csv"))
+    assert found.exit_code == 2 and "nowhere-*.csv" in found.stderr
+
+
+def test_ctrl_c_leaves_the_old_week(office: Path) -> None:
+    folder = office / "weeks" / "2026-W21"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    late = cases("2026-05-24").iloc[::2]
+    late.to_csv(office / "cases-9.csv", index=False)
+    code = "import sys; from gridmap.cli import main; main(sys.argv[1:])"
+    for wait in (2.0, 4.0):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "weekly", str(office / "week.toml")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        if process.wait(60) == 130:
+            assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert not list((office / "weeks").glob(".gridmap-*"))
+    (office / "cases-9.csv").unlink()
+
+
+def test_a_signal_between_two_renames_is_answered_after_them() -> None:
+    done = []
+
+    def swap() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("both")
+
+    with pytest.raises(KeyboardInterrupt):
+        swap()
+    assert done == ["both"]
