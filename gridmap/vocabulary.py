@@ -31,6 +31,15 @@ COLUMNS = {
 }
 """The column that a kind of words stands in."""
 
+_SAID = {
+    "roles": Message("role", context="column"),
+    "sources": Message("source", context="column"),
+    "levels": Message("handling_level", context="column"),
+    "statuses": Message("status", context="column"),
+    "categories": Message("category", context="column"),
+    "satisfaction": Message("satisfaction", context="column"),
+}
+
 _KEYS = {"levels": "en", "satisfaction": "answer", "statuses": "stage"}
 _UNTOLD = ("", "?", "？", "unknown", "未知", "不详")
 _NAMED = 20
@@ -107,9 +116,9 @@ class Vocabulary:
         warnings.warn(
             UserWarning(
                 Message(
-                    "`{columns}` is in words that are not known: {named}. They count as unknown. "
+                    "`{column}` is in words that are not known: {named}. They count as unknown. "
                     "Lines for `--{kind} FILE` under word,meaning: {lines}.",
-                    columns=COLUMNS[self.kind],
+                    column=_SAID[self.kind],
                     named=named,
                     kind=self.kind,
                     lines=lines,

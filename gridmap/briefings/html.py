@@ -241,7 +241,7 @@ def _known_rate(one: dict[str, Any], lang: Lang) -> str:
 def _span(one: dict[str, Any], lang: Lang) -> str:
     """Write an interval, and how many cases are unknown."""
     span = "" if one["rate"] is None else f"{percent(one['low'])[:-1]} – {percent(one['high'])}"
-    unknown = pick(lang, f"另 {one['unknown']:,} 未知", f"+ {one['unknown']:,} unknown")
+    unknown = tr("+ {unknown:,} unknown", lang=lang, unknown=one["unknown"])
     return f"{span} {unknown}".strip() if one["unknown"] else span
 
 

@@ -31,7 +31,7 @@ from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
 from gridmap.io.export import chinese_headings
 from gridmap.io.tables import write_workbook
-from gridmap.language import Lang, pick
+from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.maps import hotspot_map
 from gridmap.operations.patrol import patrol_days
 from gridmap.operations.staffing import staffing
@@ -74,22 +74,31 @@ class Week:
     def sentence(self, lang: Lang = "zh") -> str:
         """Tell the week in a sentence."""
         told, days = self.figures["incidents"], self.figures["period"]
-        late = sum(row["overdue"] for row in self.figures.get("overdue", ()))
-        again = len(self.figures.get("recheck", ()))
         spots = self.figures["hotspots"]
-        new, stays = (len(spots[name] or ()) for name in ("new", "stays"))
-        changed = told["change"] is not None
-        zh = (
-            f"{days['since']} 至 {days['until']}：{told['count']:,} 件"
-            f"{'，较上期 ' + change_text(told, 'zh') if changed else ''}；超期 {late:,} 件，"
-            f"待复诊 {again:,} 项，热点网格新增 {new:,} 个、持续 {stays:,} 个。"
+        values = {
+            "since": days["since"],
+            "until": days["until"],
+            "count": told["count"],
+            "late": sum(row["overdue"] for row in self.figures.get("overdue", ())),
+            "again": len(self.figures.get("recheck", ())),
+            "new": len(spots["new"] or ()),
+            "stays": len(spots["stays"] or ()),
+        }
+        if told["change"] is None:
+            return tr(
+                "{since} to {until}: {count:,} {count:case|cases}; {late:,} overdue, {again:,} to "
+                "recheck, {new:,} new and {stays:,} lasting hot {stays:cell|cells}.",
+                lang=lang,
+                **values,
+            )
+        return tr(
+            "{since} to {until}: {count:,} {count:case|cases}, {change} on the period before; "
+            "{late:,} overdue, {again:,} to recheck, {new:,} new and {stays:,} lasting hot "
+            "{stays:cell|cells}.",
+            lang=lang,
+            change=change_text(told, lang),
+            **values,
         )
-        en = (
-            f"{days['since']} to {days['until']}: {told['count']:,} cases"
-            f"{', ' + change_text(told, 'en') + ' on the period before' if changed else ''}; "
-            f"{late:,} overdue, {again:,} to recheck, {new:,} new and {stays:,} lasting hot cells."
-        )
-        return pick(lang, zh, en)
 
 
 def one_table(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
@@ -128,7 +137,9 @@ def period_of(cases: pd.DataFrame, day: str | None, by: Span) -> pd.Period:
         try:
             return pd.Period(pd.Timestamp(day), freq=frequency)
         except ValueError as error:
-            raise InputError(f"`{by}` is {day!r}; give a day in it, as 2026-03-02.") from error
+            raise InputError(
+                "`{by}` is {day!r}; give a day in it, as 2026-03-02.", by=by, day=day
+            ) from error
     last = cases["time"].max() if "time" in cases else pd.NaT
     if pd.isna(last):
         raise InputError(
@@ -472,16 +483,16 @@ def _write_files(
 
 
 _TITLES = {
-    "areas": ("各地", "areas"),
-    "categories": ("问题类别", "categories"),
-    "indicators": ("指标", "indicators"),
-    "overdue": ("超期", "overdue"),
-    "steps": ("各环节用时", "time of each step"),
-    "whistled": ("吹哨", "calls to departments"),
-    "joint": ("联动", "joint handling"),
-    "recheck": ("复诊", "to recheck"),
-    "vacancies": ("未配网格长", "without leader"),
-    "roster": ("名册问题", "rows of the roster"),
+    "areas": Message("areas"),
+    "categories": Message("categories"),
+    "indicators": Message("indicators"),
+    "overdue": Message("overdue"),
+    "steps": Message("time of each step"),
+    "whistled": Message("calls to departments"),
+    "joint": Message("joint handling"),
+    "recheck": Message("to recheck"),
+    "vacancies": Message("without leader"),
+    "roster": Message("rows of the roster"),
 }
 _HEADINGS = {
     "name": "名称",
@@ -502,7 +513,7 @@ _PANEL_ROWS = 8
 
 
 def _title(name: str, lang: Lang) -> str:
-    return pick(lang, *_TITLES[name])
+    return _TITLES[name].text(lang)
 
 
 def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
@@ -520,21 +531,21 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
             continue
         kept = table[[column for column in columns if column in table]].head(_PANEL_ROWS)
         panels[name] = _headed(kept.map(_short), lang)
-    titles = {"": pick(lang, "热点的新旧", "Hot cells, new and lasting")}
+    titles = {"": tr("Hot cells, new and lasting", lang=lang)}
     return {titles.get(name) or _title(name, lang): table for name, table in panels.items()}
 
 
 def _clusters_table(spots: Mapping[str, list[str] | None], lang: Lang) -> pd.DataFrame:
     """Name the hot cells by what became of them since the period before."""
-    titles = {"new": ("新增", "new"), "stays": ("持续", "lasting"), "gone": ("消退", "gone")}
+    titles = {"new": Message("new"), "stays": Message("lasting"), "gone": Message("gone")}
     rows = []
     for key, title in titles.items():
         codes = spots[key]
-        named = pick(lang, "未知：没有上期数据", "unknown: no data of before")
+        named = tr("unknown: no data of before", lang=lang)
         if codes is not None:
-            named = pick(lang, "、", ", ").join(codes[:_PANEL_ROWS]) or "–"
-        rows.append((pick(lang, *title), "–" if codes is None else f"{len(codes):,}", named))
-    heads = pick(lang, "状态", "State"), pick(lang, "个数", "Cells"), pick(lang, "网格", "Codes")
+            named = joined(codes[:_PANEL_ROWS], lang) or "–"
+        rows.append((title.text(lang), "–" if codes is None else f"{len(codes):,}", named))
+    heads = tr("State", lang=lang), tr("Cells", lang=lang), tr("Codes", lang=lang)
     return pd.DataFrame(rows, columns=list(heads))
 
 

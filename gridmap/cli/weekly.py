@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.language import tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,9 @@ def command(
     plan = _plan(config, given)
     for key in ("grid", "incidents", "output"):
         if not plan.get(key):
-            raise click.UsageError(f"`{key}` is missing. Name it in CONFIG.toml, or --{key}.")
+            raise click.UsageError(
+                tr("`{key}` is missing. Name it in CONFIG.toml, or --{key}.", key=key)
+            )
     shell.lang = plan.get("lang") or shell.lang
     return _made(shell, plan, as_json)
 
@@ -82,15 +85,22 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         told = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
-        raise InputError(f"`{path}` cannot be read ({error.strerror}). Check it.") from error
+        raise InputError(
+            "`{path}` cannot be read ({strerror}). Check it.", path=path, strerror=error.strerror
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"`{path}` is no TOML in UTF-8: {error}.") from error
+        raise InputError(
+            "`{path}` is no TOML in UTF-8: {error}.", path=path, error=error
+        ) from error
     allowed = {"": _KEYS, "columns": _COLUMNS, "words": _WORDS}
     for table, keys in allowed.items():
         strange = [key for key in (told.get(table, {}) if table else told) if key not in keys]
         if strange:
             raise InputError(
-                f"`{path}` has the key {strange[0]!r}, which is none; use {', '.join(keys)}."
+                "`{path}` has the key {strange!r}, which is none; use {keys}.",
+                path=path,
+                strange=strange[0],
+                keys=[*keys],
             )
     home = path.parent
 
@@ -130,7 +140,7 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
         shell.emit_json(made.figures)
     else:
         shell.answer(made.sentence(shell.lang))  # type: ignore[arg-type]
-    done = shell.pick("已写入", "written") if fresh else shell.pick("没有变化", "unchanged")
+    done = tr("written") if fresh else tr("unchanged")
     shell.say(f"{folder}: {done}")
     return 1 if made.gaps else 0
 
@@ -147,7 +157,7 @@ def _read_all(
     for pattern in plan["incidents"]:
         found = sorted(glob.glob(pattern)) if "*" in pattern else [pattern]
         if not found:
-            raise InputError(f"No file is called {pattern!r}. Check the name.")
+            raise InputError("No file is called {pattern!r}. Check the name.", pattern=pattern)
         paths += found
     columns, tables, files = plan["columns"], [], []
     for path in dict.fromkeys(paths):

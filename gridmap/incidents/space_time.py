@@ -311,7 +311,9 @@ def _refuse_empty_days(seconds: NDArray[np.float64]) -> None:
     """Tell which days there are, where none was asked for."""
     known = seconds[np.isfinite(seconds)]
     if not len(known):
-        raise InputError("`incidents` have no readable time. Check the column `time`.")
+        raise InputError(
+            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
+        )
     first, last = (pd.Timestamp(moment, unit="s").date() for moment in (known.min(), known.max()))
     raise InputError(
         "No incident is of the days asked for; they run from {first} to {last}. "
