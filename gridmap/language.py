@@ -159,7 +159,7 @@ class _Shown(dict[str, object]):
         value = super().__getitem__(name)
         if isinstance(value, list):
             return ("、" if _current.get() == "zh" else ", ").join(map(str, value))
-        return value if isinstance(value, (str, tuple, Mapping)) else _Choosing(value)
+        return value if isinstance(value, (tuple, Mapping)) else _Choosing(value)
 
 
 class _Choosing:
@@ -171,7 +171,7 @@ class _Choosing:
     def __format__(self, spec: str) -> str:
         one, choice, many = spec.partition("|")
         if choice:
-            return one if self._value == 1 else many
+            return one if self._value in (1, "1") else many
         return format(self._value, spec)
 
     def __repr__(self) -> str:

@@ -135,10 +135,10 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
             tr("exact", lang=lang) if found["proof"]["verdict"] == "exact" else "—",
             "",
             tr(
-                "{leftover} of {edges} {edges:edge|edges} left",
+                "{leftover} of {edges:,} {edges:edge|edges} left",
                 lang=lang,
                 leftover=leftover,
-                edges=fact(found["proof"]["edges"]),
+                edges=found["proof"]["edges"],
             ),
             "good" if found["proof"]["verdict"] == "exact" else "bad",
         ),
@@ -221,9 +221,9 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     if not staffing:
         return []
     below = tr(
-        "{workers} {workers:worker|workers}, {per_cell:.2f} a cell",
+        "{workers:,} {workers:worker|workers}, {per_cell:.2f} a cell",
         lang=lang,
-        workers=fact(staffing["workers"]),
+        workers=staffing["workers"],
         per_cell=staffing["per_cell"],
     )
     missing = staffing["without_leader"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.language import tr
+from gridmap.language import speaking, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,8 @@ def command(
                 tr("`{key}` is missing. Name it in CONFIG.toml, or --{key}.", key=key)
             )
     shell.lang = plan.get("lang") or shell.lang
-    return _made(shell, plan, as_json)
+    with speaking(shell.lang):
+        return _made(shell, plan, as_json)
 
 
 def _plan(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
