@@ -264,6 +264,7 @@ class _Answer:
 
     rows: list[dict[str, Any]]
     dispersion: float
+    dispersion_used: float
     judged: bool
 
     def facts(self) -> dict[str, Any]:
@@ -273,6 +274,7 @@ class _Answer:
         return {
             "judged": self.judged,
             "dispersion": self.dispersion,
+            "dispersion_used": self.dispersion_used,
             "hot": sum(row["side"] == "hot" for row in called),
             "cold": sum(row["side"] == "cold" for row in called),
             "strongest": strongest,
@@ -293,12 +295,13 @@ class _Search:
         self.counts = counts[base.keep]
         self.exposure = base.values[base.keep]
         self.zoned, self.periods, self.plan = zoned, periods, plan
+        self.estimated = plan.dispersion or 0.0
 
     def run(self, progress: Progress) -> _Answer:
         """Find the clusters and judge them."""
         incidents = int(self.counts.sum())
         if self.zoned is None or incidents < _LEAST_INCIDENTS or len(self.exposure) < 3:
-            return _Answer([], 0.0, False)
+            return _Answer([], 0.0, 0.0, False)
         chance = self._chance()
         unit = 1.0 if chance.dispersion <= 0 else 256.0
         scored = chance.scored(self.counts, unit)
@@ -318,7 +321,7 @@ class _Search:
             found = look.scan(scored)
             rows += self._picked(side, found, maxima[side], total / unit, chance.mean)
         rows.sort(key=lambda row: (row["p"], -row["score"]))
-        return _Answer(rows, chance.dispersion, True)
+        return _Answer(rows, self.estimated, chance.dispersion, True)
 
     def _chance(self) -> Chance:
         """Say what is expected, and how much counts vary about it."""
@@ -338,7 +341,8 @@ class _Search:
             if len(some) > _SAMPLE:
                 some = np.random.default_rng(0).choice(some, _SAMPLE, replace=False)
             spread = fit(seen[some], hoped[some], fixed_rate=history)
-            dispersion = cautious(spread)
+            dispersion = cautious(spread, hoped[some])
+            self.estimated = spread.dispersion
             if dispersion > 0:
                 # the rate of the many, which a few huge cells do not make alone
                 mean *= spread.rate

@@ -18,12 +18,14 @@ Counts = NDArray[np.int64]
 
 # counts beyond this share of their distribution are known to be beyond it, and no more
 _TAIL = 0.05
-_ROUNDS, _STEPS, _ZOOMS, _FINE = 3, 3, 2, 9
+_ROUNDS, _STEPS, _ZOOMS, _FINE = 2, 3, 2, 7
 # dispersions that are tried first, and around the best so far
 _COARSE = np.concatenate([[0.0], np.geomspace(1e-4, 30.0, 14)])
 _WITHIN = 1.92
 _CAUTION = 0.25
-_AROUND = np.array([0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0])
+# share by which the variance must be wider than Poisson for the difference to matter
+_SMALL = 0.02
+_AROUND = np.array([0.3, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 5.0])
 
 
 class Spread(NamedTuple):
@@ -124,24 +126,41 @@ def fit(counts: Counts, base: Floats, *, fixed_rate: bool = False) -> Spread:
             tried.append((grid, likely))
             grid = np.linspace(grid[max(best - 2, 0)], grid[min(best + 2, len(grid) - 1)], _FINE)
             rates = np.full(_FINE, rate)
-        points = np.unique(np.concatenate([_COARSE, dispersion * _AROUND]))
+        near = dispersion if dispersion > 0 else _SMALL / max(float((rate * base).mean()), 1e-9)
+        points = np.concatenate([[0.0], near * _AROUND])
     bounds = _bounds(*(np.concatenate(part) for part in zip(*tried, strict=True)))
     mean = rate * base
     blur = 0.0 if fixed_rate else 1.0 / float((mean / (1.0 + dispersion * mean)).sum())
     return Spread(rate, dispersion, bounds[0], bounds[1], blur)
 
 
-def cautious(spread: Spread) -> float:
+def cautious(spread: Spread, base: Floats) -> float:
     """Give a dispersion somewhat above the most likely one, the more so the less is known of it.
 
-    A test that takes the estimate for the truth calls too much where places are few.
+    A test that takes the estimate for the truth calls too much where places are few. What would
+    not widen the variance by a fiftieth is none.
 
     Parameters
     ----------
-    spread
-        What `fit` gave.
+    spread, base
+        What `fit` gave, and what it was given.
     """
-    return spread.dispersion + _CAUTION * (spread.high - spread.dispersion) + spread.blur
+    mean = spread.rate * base
+    wide = spread.dispersion + _CAUTION * (spread.high - spread.dispersion) + spread.blur
+    return wide if wide * float(mean @ mean) > _SMALL * float(mean.sum()) else 0.0
+
+
+def standard(counts: Counts, mean: Floats, dispersion: float) -> tuple[Floats, Floats]:
+    """Standardise counts by their own distribution; give scores and the skewness of each.
+
+    Parameters
+    ----------
+    counts, mean, dispersion
+        As for `upper`; means are above 0.
+    """
+    variance = mean * (1.0 + dispersion * mean)
+    deviation = np.sqrt(variance)
+    return (counts - mean) / deviation, (1.0 + 2.0 * dispersion * mean) / deviation
 
 
 def _bounds(grid: Floats, likely: Floats) -> tuple[float, float]:

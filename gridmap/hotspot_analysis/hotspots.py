@@ -15,10 +15,11 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, multiple_testing, significance
 from gridmap.hotspot_analysis.cube import Stack, exposure_of, stack
+from gridmap.hotspot_analysis.dispersion import cautious, fit, lower, standard, upper
 from gridmap.hotspot_analysis.getis_ord import gi_star, overall, skewness
 from gridmap.hotspot_analysis.method_text import P_VALUES
 from gridmap.hotspot_analysis.outliers import CURB, relieved
-from gridmap.hotspot_analysis.rates import overall_rate, standardised
+from gridmap.hotspot_analysis.rates import standardised
 from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
@@ -84,6 +85,9 @@ class Scores:
     window_expected: NDArray[np.float64]
     constant: NDArray[np.bool_]
     curbed: NDArray[np.int64]
+    cell_p: NDArray[np.float64]
+    above: NDArray[np.bool_]
+    dispersion: NDArray[np.float64]
 
 
 def score(
@@ -96,7 +100,7 @@ def score(
     permutations: int = 9999,
     rng: np.random.Generator | None = None,
 ) -> Scores:
-    """Score cells by Gi* of their standardised rates, every map in one call.
+    """Score cells, alone by their own count and by Gi* with their neighbours, map by map.
 
     Parameters
     ----------
@@ -117,9 +121,15 @@ def score(
         nothing = np.zeros(counts.shape)
         maps = counts.shape[1]
         constant, curbs = np.ones(maps, bool), np.zeros(maps, np.int64)
-        return Scores(nothing, nothing, nothing, nothing, constant, curbs)
+        spread = np.zeros(maps)
+        scores = (nothing, nothing, nothing, nothing, constant, curbs)
+        return Scores(*scores, nothing, nothing > 0, spread)
     base = np.ones(len(counts)) if exposure is None else exposure
-    raw = counts.astype(float) if exposure is None else standardised(counts, base)
+    alone = by_own_count(counts, base)
+    if p == "skew":
+        raw = alone.standard
+    else:
+        raw = counts.astype(float) if exposure is None else standardised(counts, base)
     values = raw if exposure is None else relieved(raw, within, curb)
     z = gi_star(values, within)
     if p == "normal":
@@ -127,7 +137,8 @@ def score(
     elif p == "pearson":
         chance = significance.pearson_p(z, skewness(values, within))
     elif p == "skew":
-        chance = corrected_p(z, skewness(values, within), within.equal_sizes, values)
+        placed = corrected_p(z, skewness(values, within), within.equal_sizes, values)
+        chance = np.maximum(placed, _by_own_moments(alone, z, within))
     else:
         chance = significance.permuted_p(
             within.matrix @ values,
@@ -136,11 +147,72 @@ def score(
             permutations=permutations,
             rng=np.random.default_rng() if rng is None else rng,
         )
-    rate = overall_rate(counts, base)
-    around = within.members @ base[:, None]
-    constant = np.ptp(values, axis=0) == 0
+    around = within.members @ alone.expected
+    # equal rates, standardised, differ by rounding only
+    constant = np.ptp(values, axis=0) <= 1e-9
     curbs = (values != raw).sum(axis=0)
-    return Scores(z, chance, base[:, None] * rate, around * rate, constant, curbs)
+    own = (alone.p, alone.above, alone.dispersion)
+    return Scores(z, chance, alone.expected, around, constant, curbs, *own)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Hold exact tests of cells (rows) on maps (columns), each by its own count.
+
+    ``p`` is the chance of a count so far out on its side, ``above`` tells which; ``standard`` are
+    the counts standardised by their own distribution and ``skew`` its skewness. ``dispersion`` is
+    the estimated 1/k of each map.
+    """
+
+    p: NDArray[np.float64]
+    above: NDArray[np.bool_]
+    expected: NDArray[np.float64]
+    standard: NDArray[np.float64]
+    skew: NDArray[np.float64]
+    dispersion: NDArray[np.float64]
+
+
+def by_own_count(counts: NDArray[np.int64], base: NDArray[np.float64]) -> Alone:
+    """Test the count of every cell against what its base lets one expect.
+
+    Counts are Poisson or, where they vary more than that, negative binomial; rate and dispersion
+    are fitted so that a few cells that stand out do not hide themselves.
+
+    Parameters
+    ----------
+    counts
+        A row a cell, a column a map.
+    base
+        One number above 0 a cell.
+    """
+    p, expected, z, skew = (np.ones(counts.shape) for _ in range(4))
+    above = np.zeros(counts.shape, bool)
+    spread = np.zeros(counts.shape[1])
+    for column, seen in enumerate(counts.T):
+        found = fit(seen, base)
+        wide = cautious(found, base)
+        mean = found.rate * base
+        expected[:, column], spread[column] = mean, found.dispersion
+        if found.rate <= 0:
+            z[:, column] = 0.0
+            continue
+        more, fewer = upper(seen, mean, wide), lower(seen, mean, wide)
+        above[:, column] = more < fewer
+        p[:, column] = np.minimum(more, fewer)
+        z[:, column], skew[:, column] = standard(seen, mean, wide)
+    return Alone(p, above, expected, z, skew, spread)
+
+
+def _by_own_moments(alone: Alone, z: NDArray[np.float64], within: Windows) -> NDArray[np.float64]:
+    """Give the two-sided p of windows by the variance and skewness of their own cells.
+
+    Random placing takes both from all cells, as if any could lie anywhere. Where some have far
+    more households than others that is not so: a sum of small ones is skewed, of large ones not.
+    """
+    spread = np.sqrt(within.second)
+    own = (within.matrix @ alone.standard) / spread
+    skew = (within.matrix.power(3) @ alone.skew) / spread**3
+    return np.where(own * z > 0, significance.pearson_p(own, skew), 1.0)
 
 
 def in_batches(
@@ -193,19 +265,26 @@ def hotspots(
 ) -> pd.DataFrame:
     """Find the cells with more incidents than chance explains, and those with fewer.
 
-    Each cell is scored by Gi* together with the cells it shares a line with, on rates that are
-    standardised for how many households stand behind them (Assunção and Reis 1999); p-values are
-    two-sided and corrected for skew; the false discovery rate is held over all cells of a map
-    (Benjamini and Hochberg 1995). A **map** is one category in one period, or whatever `table`
-    was split by; all maps are scored in one call.
+    Two questions are answered, each with its own columns. **Cells**: is this cell's own count more
+    than chance? An exact test, Poisson or negative binomial where counts vary more than that; the
+    dispersion is estimated and told. **Neighbourhoods**: is the cell together with those it shares
+    a line with? Gi*, the sum of standardised counts over the window (Ord and Getis 1995), whose p
+    is the larger of two, both corrected for skew: under random placing of all cells, and by the
+    moments of these very cells. (The third question, whether there is a **cluster** anywhere, is
+    `clusters`.) The false discovery rate is held over all
+    cells of a map (Benjamini and Hochberg 1995). A **map** is one category in one period, or
+    whatever `table` was split by; all maps are scored in one call.
 
     Gates keep it from crying wolf. A cell without exposure has "no base" and takes no part. A
     window with fewer than 5 expected incidents has "too few" and is not tested. On a map where
-    all cells are alike ("constant") nothing is found. A cold spot needs 30 expected incidents.
+    all cells are alike ("constant") nothing is found. A cold neighbourhood needs 30 expected
+    incidents.
 
-    Pearson III gives the p on the side that the skew stretches, which is the hot one nearly
-    always. On the other side it ends too early and would call the whole surroundings of a strong
-    hotspot cold, so there the sums of random draws are worked out themselves.
+    Under random placing Pearson III gives the p on the side that the skew stretches, which is the
+    hot one nearly always. On the other side it ends too early and would call the whole
+    surroundings of a strong hotspot cold, so there the sums of random draws are worked out
+    themselves. The other choices of `p` rest on random placing alone, of rates standardised after
+    Assunção and Reis (1999), as ArcGIS and GeoDa do: they cry wolf where exposures differ much.
 
     Parameters
     ----------
@@ -216,8 +295,8 @@ def hotspots(
     exposure
         Denominator: a column of `grid.cells`, a Series by code, or None for raw counts.
     p
-        "skew", "pearson" (Pearson III on both sides), "normal" (what ArcGIS does) or
-        "permutation" (at most 500 cells).
+        How neighbourhoods are judged: "skew", "pearson" (Pearson III on both sides), "normal"
+        (what ArcGIS does) or "permutation" (at most 500 cells).
     correction
         For many tests: "bh" and "by" (Benjamini–Yekutieli) hold the false discovery rate, "holm"
         and "bonferroni" the chance of any false call.
@@ -226,7 +305,7 @@ def hotspots(
     family
         Whether the tests of each "map" are a family, or those of the whole "table".
     curb
-        On a map whose rates are so skewed by a few odd cells that nothing else could be seen,
+        On a map whose rates are so skewed by a few odd cells that no neighbourhood could be seen,
         they are cut at so many standard deviations; None never cuts. The method counts them.
     permutations, seed
         For ``p="permutation"``.
@@ -234,11 +313,13 @@ def hotspots(
     Returns
     -------
     DataFrame
-        On the index of `table`: ``incidents``, ``exposure``, ``expected``, ``n`` (cells compared),
-        ``window`` (cells looked at together), ``window_expected``, ``z``, ``p``, ``q``, ``bin``
-        (−3 … 3: cold to hot at q ≤ 0.01, 0.05, 0.10), ``gate`` and ``caveat``. Nothing is missing:
-        a gated cell has q = 1 and bin 0. ``attrs["method"]`` bears the facts, with
-        Moran's I when there is one map, and the sentences.
+        On the index of `table`: ``incidents``, ``exposure``, ``expected``; of the cell alone
+        ``cell_p`` (on its own side), ``cell_q`` and ``cell_bin`` (−3 … 3: fewer to more than
+        chance at q ≤ 0.01, 0.05, 0.10); ``n`` (cells compared); of the neighbourhood ``window``
+        (cells in it), ``window_incidents``, ``window_expected``, ``z``, ``p``, ``q``, ``bin`` (as
+        ``cell_bin``), ``gate`` and ``caveat``. Nothing is missing: a gated cell has q = 1 and
+        bin 0. ``attrs["method"]`` bears the facts, with Moran's I when there is one map, and the
+        sentences.
 
     Raises
     ------
@@ -307,20 +388,32 @@ class Judged:
     q: NDArray[np.float64]
     bin: NDArray[np.int8]
     cold_untestable: NDArray[np.bool_]
+    cell_q: NDArray[np.float64]
+    cell_bin: NDArray[np.int8]
 
 
 def _judge(scores: Scores, family: str, correction: str) -> Judged:
     too_few = scores.window_expected < LEAST_EXPECTED
     gate = np.where(too_few, TOO_FEW, np.where(scores.constant, CONSTANT, 0)).astype(np.int8)
-    shape = (-1, 1) if family == "table" else gate.shape
-    q = multiple_testing.CORRECTIONS[correction](
-        scores.p.reshape(shape), (gate == 0).reshape(shape)
-    )
-    q = q.reshape(gate.shape)
-    found = multiple_testing.bins(scores.z, q)
+    adjusted = _adjusted(scores.p, gate == 0, family, correction)
+    found = multiple_testing.bins(scores.z, adjusted)
     few_for_cold = scores.window_expected < LEAST_EXPECTED_COLD
     found[few_for_cold & (found < 0)] = 0
-    return Judged(gate, q, found, (gate == 0) & few_for_cold)
+    # more and fewer are families of their own: the one is looked for, the other is not its price
+    sides = (np.where(scores.above == side, scores.cell_p, 1.0) for side in (True, False))
+    every = np.ones(gate.shape, bool)
+    more, fewer = (_adjusted(side, every, family, correction) for side in sides)
+    cell_q = np.where(scores.above, more, fewer)
+    cell_bin = multiple_testing.bins(np.where(scores.above, 1.0, -1.0), cell_q)
+    return Judged(gate, adjusted, found, (gate == 0) & few_for_cold, cell_q, cell_bin)
+
+
+def _adjusted(
+    p: NDArray[np.float64], tested: NDArray[np.bool_], family: str, correction: str
+) -> NDArray[np.float64]:
+    shape = (-1, 1) if family == "table" else p.shape
+    adjusted = multiple_testing.CORRECTIONS[correction](p.reshape(shape), tested.reshape(shape))
+    return adjusted.reshape(p.shape)
 
 
 def _result(
@@ -347,8 +440,12 @@ def _result(
             "incidents": maps.flat(maps.counts),
             "exposure": maps.flat(base.values[:, None]),
             "expected": spread(scores.expected, 0.0),
+            "cell_p": spread(scores.cell_p, 1.0),
+            "cell_q": spread(judged.cell_q, 1.0),
+            "cell_bin": spread(judged.cell_bin, 0),
             "n": len(keep),
             "window": spread(np.broadcast_to(sizes, scores.z.shape), 0),
+            "window_incidents": spread(within.members @ maps.counts[keep], 0),
             "window_expected": spread(scores.window_expected, 0.0),
             "z": spread(scores.z, 0.0),
             "p": spread(scores.p, 1.0),
@@ -378,6 +475,9 @@ def _result(
         islands=int((within.sizes == 1).sum()),
         hot=[int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
         cold=[int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],
+        cells_above=[int((judged.cell_bin >= depth).sum()) for depth in (1, 2, 3)],
+        cells_below=[int((judged.cell_bin <= -depth).sum()) for depth in (1, 2, 3)],
+        dispersion=float(scores.dispersion.max()) if len(scores.dispersion) else 0.0,
     )
     return result
 

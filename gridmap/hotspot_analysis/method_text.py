@@ -163,12 +163,16 @@ def hotspots_method(**facts: Any) -> Method:
     if facts["maps"] > 1:
         where = Message("{cells} on {maps:,} {maps:map|maps}", cells=where, maps=facts["maps"])
     said = Message(
-        "{span}{n:,} {n:incident|incidents} in {where}: {hot:,} hot ({sure:,} at the 1% level) "
-        "and {cold:,} cold; denominator: {base}; Gi* of each cell with its neighbours, p {p}, "
-        "{held} within 10%.",
+        "{span}{n:,} {n:incident|incidents} in {where}. Cells, each by its own count (exact test, "
+        "{spread}): {above:,} above chance and {below:,} below. Neighbourhoods, each cell with "
+        "its neighbours (Gi*, p {p}): {hot:,} hot ({sure:,} at the 1% level) and {cold:,} cold. "
+        "Denominator: {base}; {held} within 10%.",
         span=_span(facts),
         n=facts["incidents"],
         where=where,
+        spread=spread_words(facts["dispersion"]),
+        above=facts["cells_above"][0],
+        below=facts["cells_below"][0],
         hot=facts["hot"][0],
         sure=facts["hot"][2],
         cold=facts["cold"][0],
