@@ -180,10 +180,13 @@ def _bound_rows(bounds: list[Bound], lang: Lang) -> Rows:
 
 def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
     low, high = found["band"]
-    dedicated = found["kind"] == "dedicated"
+    dedicated = found["kind"] != "residential"
     status = tr("in the band", lang=lang) if found["in_band"] else found["exception"]
     missed = tr("not in {low}-{high}", lang=lang, low=low, high=high)
-    kind = tr("dedicated", lang=lang) if dedicated else tr("residential", lang=lang)
+    kind = {
+        "dedicated": tr("dedicated", lang=lang),
+        "vacant": tr("nobody lives there", lang=lang),
+    }.get(found["kind"], tr("residential", lang=lang))
     rows = [
         (tr("Kind", lang=lang), kind, ""),
         *((level_title(level, lang), name, "") for level, name in found["levels"].items()),

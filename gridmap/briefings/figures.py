@@ -188,7 +188,7 @@ def cells_account(grid: Grid) -> dict[str, Any]:
         "cells": len(cells),
         "jurisdictions": len(grid.jurisdictions),
         "residential": len(homes),
-        "dedicated": len(cells) - len(homes),
+        "dedicated": int((cells["kind"] == "dedicated").sum()),
         "households": int(cells["households"].sum()),
         "area_km2": float(cells["area_m2"].sum() / 1e6),
         "low": low,

@@ -46,6 +46,8 @@ MOST_LINES = 40  # exceptions printed; the rest are in the grid file
               help="How much cheaper a border on a barrier is.")  # fmt: skip
 @click.option("--balance", type=click.FloatRange(0, 1), default=0.5,
               help="How much even loads weigh against compactness.")  # fmt: skip
+@click.option("--exclaves", type=click.Choice(["attach", "own"]), default="attach",
+              help="Fragments too small for a cell: join the nearest, or stand alone.")  # fmt: skip
 @click.option("--no-holes", is_flag=True, help="No cell that encloses another.")
 @click.option("--keep", metavar="OLD.gpkg", help="Grid to change as little as possible.")
 @click.option("--move-price", type=click.FloatRange(min=0), metavar="P",
@@ -106,6 +108,7 @@ def command(
         road_preference=options["road_preference"],
         balance=options["balance"],
         no_holes=options["no_holes"],
+        exclaves=options["exclaves"],
         keep=old,
         move_price=options["move_price"],
         limit=options["limit"],
@@ -246,12 +249,19 @@ def say(shell: _shell.Shell, made: Report) -> None:
     accounts = f"{facts['households_in']:,} = {facts['households_out']:,}"
     compact = f"{facts['polsby_popper_mean'] or 0:.3f}"
     border = f"{facts['internal_boundary_m'] / 1000:,.1f}"
+    even = facts["loads"]
+    spread = "–" if even["cv"] is None else f"{even['cv']:.2f}"
+    near = "–" if even["cv"] is None else f"{even['within_12_percent']:.0%}"
+    barriers = facts["on_barriers_m"] / max(facts["internal_boundary_m"], 1e-9)
     for name, figure in (
         (tr("in {low}-{high}", low=low, high=high), inside),
         (tr("households: in = out"), accounts),
         (tr("households outside"), f"{facts['households_outside']:,}"),
+        (tr("spread of households (coefficient of variation)"), spread),
+        (tr("cells within 12 % of the target"), near),
         (tr("mean compactness (Polsby-Popper)"), compact),
         (tr("internal border (km)"), border),
+        (tr("of which on barriers"), f"{barriers:.0%}"),
         (tr("exceptions"), f"{len(facts['infeasible']):,}"),
     ):
         shell.answer(f"  {name}: {figure}")

@@ -99,7 +99,8 @@ def household_remarks(
 ) -> list[Remark]:
     """Find counts that are none, and residential cells outside the band unless on record.
 
-    A column without any count is none to judge; a dedicated cell may lack its count.
+    A column without any count is none to judge; a dedicated cell may lack its count, and a vacant
+    one, of a jurisdiction in which nobody lives, holds none.
     """
     bare = counts.isna().to_numpy(dtype=bool)
     if band is None and bare.all():
@@ -107,7 +108,9 @@ def household_remarks(
     numbers = pd.to_numeric(counts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     held = np.ones(len(numbers), dtype=bool)
     if kinds is not None:
-        held = (kinds.astype("string").fillna("residential") != "dedicated").to_numpy(dtype=bool)
+        named = kinds.astype("string").fillna("residential")
+        vacant = (named == "vacant").to_numpy(dtype=bool) & (numbers == 0)
+        held = (named != "dedicated").to_numpy(dtype=bool) & ~vacant
     whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))
     low, high = (0, np.inf) if band is None else band
     inside = whole & (numbers >= low) & (numbers <= high)

@@ -34,8 +34,8 @@ class Grid:
     ----------
     cells : GeoDataFrame
         One row a cell, indexed by its code (or with a column ``code``). Columns ``name``,
-        ``kind`` ("residential" or "dedicated"), ``households`` and ``parent`` (code of the
-        jurisdiction) are filled in when they are missing.
+        ``kind`` ("residential", "dedicated", or "vacant" where nobody lives),
+        ``households`` and ``parent`` (code of the jurisdiction) are filled in when they are missing.
     boundary : Polygon, MultiPolygon or GeoSeries
         The outline that the cells must fill, in the CRS of the cells.
     levels : sequence of str

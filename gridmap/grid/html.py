@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import geopandas as gpd
 import shapely
 
-FILLS = {"residential": "#dfe7ec", "dedicated": "#f3e3c3"}
+FILLS = {"residential": "#dfe7ec", "dedicated": "#f3e3c3", "vacant": "#f7f7f5"}
 
 
 def card(

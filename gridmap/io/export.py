@@ -31,7 +31,7 @@ from gridmap.privacy import (
 _OWN = ("code", "name", "kind", "households", "area_m2", "parent")
 _SHEETS = {"cells": "网格", "exceptions": "例外", "retired": "停用编码"}
 _LEVELS = {"district": "区县", "street": "街道", "community": "社区", "village": "村"}
-_KINDS = {"residential": "居住网格", "dedicated": "专属网格"}
+_KINDS = {"residential": "居住网格", "dedicated": "专属网格", "vacant": "无人居住"}
 
 
 def chinese_headings(columns: Iterable[str]) -> dict[str, str]:

@@ -141,10 +141,14 @@ def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> 
 
 def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
     """Return the columns of the cells that may be shown: an allow-list, never all there are."""
-    kinds = [tr("residential", lang=lang), tr("dedicated", lang=lang)]
-    dedicated = (grid.cells["kind"].to_numpy() == "dedicated").astype(int)
+    kinds = [
+        tr("residential", lang=lang),
+        tr("dedicated", lang=lang),
+        tr("nobody lives there", lang=lang),
+    ]
+    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(grid.cells["kind"])
     return [
-        {"title": tr("Kind", lang=lang), "values": dedicated.tolist(), "texts": kinds},
+        {"title": tr("Kind", lang=lang), "values": np.maximum(of, 0).tolist(), "texts": kinds},
         {
             "title": tr("Households", lang=lang),
             "values": grid.cells["households"].tolist(),

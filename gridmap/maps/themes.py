@@ -101,7 +101,8 @@ def households(grid: Grid, lang: Lang) -> Theme:
     inner = [round(low + third), round(low + 2 * third)]
     count = grid.cells["households"].to_numpy()
     of = np.digitize(count, [low, inner[0], inner[1], high + 1])
-    of = np.where(grid.cells["kind"].to_numpy() == "dedicated", 5, of)
+    kind = grid.cells["kind"].to_numpy()
+    of = np.where(kind == "dedicated", 5, np.where(kind == "vacant", 6, of))
     small, large = tr("too few", lang=lang), tr("too many", lang=lang)
     classes = [
         Class(f"< {low} {small}", "#2166ac", COLD_HATCH),
@@ -111,6 +112,8 @@ def households(grid: Grid, lang: Lang) -> Theme:
         Class(f"> {high} {large}", "#b2182b"),
         Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH),
     ]
+    if (kind == "vacant").any():
+        classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
     listed = len(grid.exceptions)
     note = tr(
         "band {low}-{high} {high:household|households}; {listed} "
@@ -131,16 +134,18 @@ def households(grid: Grid, lang: Lang) -> Theme:
 
 
 def kinds(grid: Grid, lang: Lang) -> Theme:
-    """Show which cells are residential and which dedicated."""
-    dedicated = grid.cells["kind"].to_numpy() == "dedicated"
+    """Show which cells are residential, which dedicated, and where nobody lives."""
+    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(grid.cells["kind"])
     classes = [
         Class(tr("residential", lang=lang), "#cfe0ea"),
         Class(tr("dedicated", lang=lang), "#e3b567", NOTHING_HATCH),
     ]
+    if (of == 2).any():
+        classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
     return Theme(
         tr("Kind of cell", lang=lang),
         classes,
-        dedicated.astype(np.int64),
+        np.maximum(of, 0).astype(np.int64),
         tab=tr("Kind", lang=lang),
     )
 

@@ -20,6 +20,7 @@ from gridmap.language import Lang
 from gridmap.partitioning.arrays import Ints
 
 DEDICATED = "dedicated"
+VACANT = "vacant"  # land in which nobody lives, and that touches no other of its jurisdiction
 
 
 def dedicate(units: gpd.GeoDataFrame, label: Ints) -> Ints:
@@ -100,6 +101,9 @@ def assemble(
     if "enclosing" in parameters:
         enclosing = sorted(codes[number] for number in parameters["enclosing"])
         parameters = {**parameters, "enclosing": enclosing}
+    if "attached" in parameters:
+        rows = [row | {"cell": codes[row["cell"]]} for row in parameters["attached"]]
+        parameters = {**parameters, "attached": sorted(rows, key=lambda row: row["cell"])}
     exceptions = exceptions.copy()
     exceptions["code"] = [codes[number] for number in exceptions.pop("cell")]
     return Grid(
@@ -163,6 +167,11 @@ def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.G
     table.insert(2, "households", np.bincount(label, units["households"]).astype(np.int64))
     geometry = dissolve(units.geometry.to_numpy(), label)
     table.insert(3, "area_m2", shapely.area(geometry))
+    pieces = shapely.get_num_geometries(geometry)
+    if (pieces > 1).any():
+        table["pieces"] = pieces
+    empty = (table["households"] == 0) & (table["kind"] != DEDICATED)
+    table.loc[empty, "kind"] = VACANT
     return gpd.GeoDataFrame(table, geometry=geometry, crs=units.crs)
 
 

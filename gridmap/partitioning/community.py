@@ -23,8 +23,8 @@ class Community:
 
     `place` is where each unit stands in the table it came from. Contacts `i`, `j` have a `length`,
     of which `road` lies on a barrier; `hard` ones cross a river, a railway or a motorway; those
-    under `shortest` connect nothing. `block` and `path` are the place of a unit in the split trees
-    of its blocks.
+    under `shortest` connect nothing, but those `linked` do. `block` and `path` are the place of a
+    unit in the split trees of its blocks.
     """
 
     key: str
@@ -43,6 +43,7 @@ class Community:
     road: Floats
     hard: Flags
     shortest: float = SHORTEST
+    linked: Flags | None = None
 
     def __len__(self) -> int:
         """Return the number of units."""
@@ -56,6 +57,8 @@ class Community:
     def bonds(self, *, hard: bool = False) -> Flags:
         """Tell which contacts connect; with `hard` also those across hard barriers."""
         long = self.length >= self.shortest
+        if self.linked is not None:
+            long |= self.linked
         return long if hard else long & ~self.hard
 
     def parts(self, bonds: Flags) -> Ints:
@@ -80,6 +83,7 @@ class Community:
             road=self.road[inner],
             hard=self.hard[inner],
             shortest=self.shortest,
+            linked=None if self.linked is None else self.linked[inner],
         )
 
     def contract(self, group: Ints) -> Community:
@@ -112,6 +116,9 @@ class Community:
             road=summed(back, self.road[across], len(pair)),
             hard=(pair % 2).astype(bool),
             shortest=self.shortest,
+            linked=None
+            if self.linked is None
+            else summed(back, self.linked[across], len(pair)) > 0,
         )
 
     def network(self, bonds: Flags, scale: float, discount: float) -> Network:

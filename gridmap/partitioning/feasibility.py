@@ -22,6 +22,7 @@ from gridmap.partitioning.certificates import (
     settle,
 )
 from gridmap.partitioning.community import Community
+from gridmap.partitioning.exclaves import linked_all
 from gridmap.partitioning.parallel import warm
 from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of
 from gridmap.partitioning.prepare import caller, check_units, communities
@@ -83,7 +84,7 @@ def feasibility(
     progress = progress or silent
     warm(progress)
     wishes = Wishes(low, high, (low + high) / 2, seed, EFFORTS["fast"])
-    jobs = list(communities(frame))
+    jobs = list(linked_all(frame, communities(frame), (low, high)))
     rows = []
     for done, community in enumerate(jobs, start=1):
         verdict, found = diagnose(community, wishes)
@@ -187,9 +188,11 @@ def what_if(
     [1, 0]
     """
     checked = [check_band(band) for band in _bands(bands)]
-    jobs = list(communities(check_units(units)))
+    frame = check_units(units)
+    apart = list(communities(frame))
     rows = []
     for low, high in checked:
+        jobs = list(linked_all(frame, apart, (low, high)))
         wishes = Wishes(low, high, (low + high) / 2, 0, EFFORTS["fast"])
         # A community that random trees can cut needs no certificate, and most can be.
         impossible = [job for job in jobs if diagnose(job, wishes)[0] == "no"]

@@ -41,7 +41,7 @@ class Kept:
         cells = self.grid.cells.iloc[number]
         now = np.bincount(home, community.households)[number]
         low, high = self.grid.band
-        excused = cells.index.isin(self.grid.exceptions["code"]) | (cells["kind"] == "dedicated")
+        excused = cells.index.isin(self.grid.exceptions["code"]) | (cells["kind"] != "residential")
         return bool((((now >= low) & (now <= high)) | excused).all()) and bool(
             (now == cells["households"]).all()
         )

@@ -21,6 +21,7 @@ from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
 from gridmap.partitioning.arrays import Network, Rules
 from gridmap.partitioning.community import Community
+from gridmap.partitioning.exclaves import unlinked
 from gridmap.partitioning.problem import Wishes
 from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve
@@ -67,7 +68,11 @@ class Job(NamedTuple):
         """Solve the community, or keep as much of it as can be."""
         if self.old is not None and (self.old.home >= 0).any():
             return keep(self.community, wishes, self.old, self.cells)
-        return solve(self.community, wishes, self.cells)
+        outcome = solve(self.community, wishes, self.cells)
+        if not outcome.reasons or self.community.linked is None:
+            return outcome
+        apart = solve(unlinked(self.community), wishes, self.cells)
+        return apart if len(apart.reasons) < len(outcome.reasons) else outcome
 
 
 def solve_all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -21,6 +21,7 @@ from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.assemble import assemble, dedicate
 from gridmap.partitioning.cell_count import proved_impossible
 from gridmap.partitioning.cutting import enclosing_cells
+from gridmap.partitioning.exclaves import Exclaves, attached, linked_all
 from gridmap.partitioning.old_grid import (
     beyond_limit,
     kept_codes,
@@ -56,6 +57,8 @@ def exceptions_of(
         for cell, bare in sorted(outcome.reasons.items()):
             finding = replace(bare, facts={**bare.facts, "all": community.total})
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
+            if total[number] == 0:
+                continue  # nobody lives there: no cell is missing
             rows.append(
                 {
                     "parent": community.key,
@@ -179,6 +182,7 @@ def partition(
     road_preference: float = ROADS,
     balance: float = BALANCE,
     no_holes: bool = False,
+    exclaves: Exclaves = "attach",
     keep: Grid | None = None,
     move_price: float | None = None,
     limit: float | None = None,
@@ -222,6 +226,10 @@ def partition(
     no_holes : bool
         Whether cells that enclose others are cut anew until they do not; where that cannot be,
         ``parameters["enclosing"]`` names them.
+    exclaves : {"attach", "own"}
+        Whether parts of a jurisdiction that touch no other and hold fewer than min households join
+        the nearest cell of the jurisdiction that has room, or are cells of their own. What joined
+        is listed in ``parameters["attached"]``, and the cell has its number of ``pieces``.
     road_preference : float
         How much cheaper a border on a barrier is than one elsewhere, 0 to 1. At 1 blocks are
         split only where the band demands it, never for compactness or balance.
@@ -275,6 +283,7 @@ def partition(
     """
     low, high = check_band(households)
     check_choice("quality", quality, EFFORTS)
+    check_choice("exclaves", exclaves, get_args(Exclaves))
     pattern = code_pattern(scheme or _scheme_of(keep))
     progress = progress or silent
     frame = check_units(units)
@@ -294,9 +303,10 @@ def partition(
     check_approved(approved, frame)
     check_day(on)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
+    towns = linked_all(frame, communities(frame, weight, barriers), (low, high), exclaves)
     jobs = [
         Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
-        for job in communities(frame, weight, barriers)
+        for job in towns
     ]
     warm(progress)
     outcomes = _solve(jobs, wishes, workers, dask, progress)
@@ -313,9 +323,12 @@ def partition(
         "balance": balance,
         "weight": weight,
         "no_holes": no_holes,
+        "exclaves": exclaves,
         "scheme": pattern,
         **unmet(jobs, outcomes, wishes, label),
     }
+    if joined := attached(frame, label, [job.community for job in jobs], outcomes):
+        parameters["attached"] = joined
     codes: dict[int, str] = {}
     if kept is not None:
         approved = {*approved, *_approved_before(kept.grid)}

@@ -36,7 +36,12 @@ WORDS = {
     "polsby_popper_mean": Message("Mean compactness (Polsby-Popper)"),
     "internal_boundary_m": Message("Internal border (m)"),
     "on_barriers_m": Message("of which on barriers (m)"),
+    "cv": Message("Spread of households (coefficient of variation)"),
+    "within_12_percent": Message("Share of cells within 12 % of the target"),
     "histogram": Message("Households a cell"),
+    "spread": Message("The least even communities"),
+    "least": Message("Least"),
+    "most": Message("Most"),
     "exceptions": Message("Exceptions"),
     "none": Message("There are none."),
     "community": Message("Community"),
@@ -65,11 +70,17 @@ def page(document: dict[str, Any], sentence: str, lang: Lang = "zh") -> str:
         return html.escape(WORDS[key].text(lang))
 
     facts = "".join(_row(word(key), _figure(document[key])) for key in FACTS)
+    even = document["loads"]
+    facts += "".join(
+        _row(word(key), _figure("–" if even[key] is None else float(even[key])))
+        for key in ("cv", "within_12_percent")
+    )
     change = document["parameters"].get("change")
     parts = [
         f"<h1>{word('title')}</h1><p>{html.escape(sentence)}</p>",
         f"<h2>{word('facts')}</h2><table>{facts}</table>",
         f"<h2>{word('histogram')}</h2>{_bars(document['histogram'])}",
+        f"<h2>{word('spread')}</h2>{_spread(document['spread'], word)}",
         f"<h2>{word('exceptions')}</h2>{_exceptions(document['infeasible'], word)}",
     ]
     if change:
@@ -109,6 +120,17 @@ def _bars(counts: dict[str, int]) -> str:
     return f"<table>{rows}</table>"
 
 
+def _spread(rows: list[dict[str, object]], word: Callable[[str], str]) -> str:
+    """Return the table of the communities whose cells differ most."""
+    columns = ("community", "cells", "least", "most", "cv")
+    head = "".join(f"<th>{word(key)}</th>" for key in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td class='n'>{_figure(row[key])}</td>" for key in columns) + "</tr>"
+        for row in rows[:SHOWN]
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
 def _exceptions(rows: list[dict[str, object]], word: Callable[[str], str]) -> str:
     """Return the table of exceptions."""
     if not rows:
@@ -137,7 +159,48 @@ SHOWN = 5
 
 def remarks(grid: Grid) -> list[Message]:
     """Return a sentence on each wish that was not met and each promise that gave way."""
-    return [*_former(grid.former_parents), *_missed(grid.parameters.get("cells_missed", {}))]
+    return [
+        *_former(grid.former_parents),
+        *_missed(grid.parameters.get("cells_missed", {})),
+        *_attached(grid.parameters.get("attached", [])),
+        *_vacant(grid.cells),
+    ]
+
+
+def _attached(rows: list[dict[str, Any]]) -> list[Message]:
+    """Say which fragments joined a cell that they do not touch."""
+    if not rows:
+        return []
+    said = Message(
+        "{n:,} {n:fragment|fragments} of a community, each with fewer households than a cell "
+        "needs, joined the nearest cell of that community with room ({cells:,} "
+        "{cells:cell is|cells are} in several pieces): {each}."
+    )
+    each = Message(
+        "{cell}: {households:,} {households:household|households}, {area_m2:,.0f} m² at "
+        "{x:.0f}, {y:.0f}"
+    )
+    inside = Message("{each} in {around}")
+    cells = len({row["cell"] for row in rows})
+    rows = sorted(rows, key=lambda row: (-row["households"], row["cell"]))
+    told = [
+        inside(each=each(**row), around=row["around"]) if row["around"] else each(**row)
+        for row in rows
+    ]
+    return [said(n=len(rows), cells=cells, each=_first(told))]
+
+
+def _vacant(cells: gpd.GeoDataFrame) -> list[Message]:
+    """Say which land has nobody living on it."""
+    vacant = cells[cells["kind"] == "vacant"]
+    if vacant.empty:
+        return []
+    said = Message(
+        "Nobody lives in {n:,} {n:cell|cells} of {places:,} {places:community|communities}, which "
+        "no band binds: {codes}."
+    )
+    places = vacant["parent"].nunique()
+    return [said(n=len(vacant), places=places, codes=_first(vacant.index))]
 
 
 def _former(codes: dict[str, str]) -> list[Message]:
@@ -216,6 +279,19 @@ class Report:
         table.index = pd.Index([f"{low}-{low + width - 1}" for low in table.index], name="class")
         return table.rename("cells")
 
+    def spread(self) -> list[dict[str, Any]]:
+        """Tell of each jurisdiction of two cells or more how even they are, the least even first.
+
+        ``cv`` is the coefficient of variation of their households.
+        """
+        groups = self.residential.groupby("parent")["households"]
+        table = groups.agg(cells="size", least="min", most="max")
+        table["cv"] = (groups.std(ddof=0) / groups.mean()).round(4)
+        table = table[table["cells"] > 1].rename_axis("community").reset_index()
+        table = table.sort_values(["cv", "community"], ascending=[False, True])
+        rows: list[dict[str, Any]] = table.to_dict("records")
+        return rows
+
     def sentence(self, lang: Lang = "zh") -> str:
         """Say in one sentence what was made."""
         return tr(
@@ -256,6 +332,8 @@ class Report:
             "polsby_popper_mean": _mean(residential["polsby_popper"]),
             "internal_boundary_m": round(float(self.cells["border_m"].sum()) / 2, 3),
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
+            "loads": loads(residential["households"], self.grid.parameters.get("target")),
+            "spread": self.spread(),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,
             "notes": [
@@ -305,6 +383,30 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
     border, road = _borders(grid)
     table["border_m"], table["road_m"] = border, road
     return Report(grid, table, _communities(grid, table), timings or {})
+
+
+NEAR = 0.12  # share of the target within which a load counts as even, as for UK Output Areas
+
+
+def loads(households: pd.Series, target: float | None) -> dict[str, Any]:
+    """Tell how even the cells are: coefficient of variation, and the share near the target.
+
+    Examples
+    --------
+    >>> loads(pd.Series([400, 500, 600]), 450)
+    {'mean': 500.0, 'cv': 0.1633, 'target': 450, 'within_12_percent': 0.6667}
+    """
+    if households.empty or households.mean() == 0:
+        return {"mean": None, "cv": None, "target": target, "within_12_percent": None}
+    mean = float(households.mean())
+    wanted = mean if target is None else target
+    near = ((households - wanted).abs() <= NEAR * wanted).mean()
+    return {
+        "mean": round(mean, 1),
+        "cv": round(float(households.std(ddof=0)) / mean, 4),
+        "target": target,
+        "within_12_percent": round(float(near), 4),
+    }
 
 
 def _borders(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
