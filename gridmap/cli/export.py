@@ -1,19 +1,31 @@
-"""gridmap export: file a grid as a workbook or table."""
+"""gridmap export: file a grid as a workbook or table, or share the cells of one area."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _shell
 from gridmap.language import tr
 
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+_SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
+
 
 @_shell.command(name="export")
 @click.argument("grid", metavar="GRID")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
-              help=".xlsx (one sheet per level) or .csv (the cells).")  # fmt: skip
+              help=".xlsx (a sheet for each level) or .csv; .gpkg for a grid file of its own; "
+              ".geojson, .shp, .fgb, .kml or .parquet for the cells.")  # fmt: skip
+@click.option("--of", metavar="CODE", help="Only this area: its code, its name or its digits.")
+@click.option("--datum", metavar="NAME",
+              help="Coordinates of the cells: gcj02 for maps on phones, bd09, wgs84, cgcs2000 or "
+              "EPSG:n.")  # fmt: skip
+@click.option("--on", metavar="DAY", help="Only a table of the codes that were valid on this day.")
 @click.option(
     "--column", "columns", multiple=True, metavar="COL", help="One more column of the cells."
 )
@@ -24,23 +36,60 @@ def command(
     shell: _shell.Shell,
     grid: str,
     output: Path,
-    columns: tuple[str, ...],
-    audience: str,
+    of: str | None,
+    datum: str | None,
+    on: str | None,
     overwrite: bool,
+    **options: Any,
 ) -> None:
-    """File GRID as planners do: a workbook with one sheet per level, or a table of its cells."""
-    from gridmap.io import read_grid
+    """File GRID as planners do, or share the cells of one area, in the datum of a phone's map.
+
+    A .gpkg without --datum is a grid file that proves itself.
+    """
+    from gridmap.crs.datum import check_datum
+    from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
-    from gridmap.io.export import export_grid
+    from gridmap.operations.rollout import codes_on, part_of
 
     check_writable(output, overwrite=overwrite)
+    if datum is not None:
+        check_datum(datum)
     proved = read_grid(grid)
-    export_grid(
-        proved,
-        output,
-        columns=columns,
-        lang=shell.lang,
-        audience=audience,  # type: ignore[arg-type]
-        overwrite=overwrite,
-    )
+    proved = proved if of is None else part_of(proved, of)
+    if on is not None:
+        table = codes_on(proved, on)
+        write_table(table, output, overwrite=overwrite)
+        said = "{output}: {codes:,} {codes:code|codes} valid on {day}"
+        shell.answer(tr(said, output=output, codes=len(table), day=on))
+        return
+    known = _written(shell, proved, output, datum, overwrite, options)
     shell.answer(tr("{output}: {proved:,} {proved:cell|cells}", output=output, proved=len(proved)))
+    if known in ("gcj02", "bd09"):
+        shell.say(
+            tr("Coordinates are in {datum}, which no CRS describes: for maps that are in it, not "
+               "for measuring.", datum=known)
+        )  # fmt: skip
+
+
+def _written(
+    shell: _shell.Shell,
+    grid: Grid,
+    output: Path,
+    datum: str | None,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> str:
+    """Write what the name of the file asks for; return what its coordinates are in."""
+    from gridmap.io import write_grid
+    from gridmap.io.export import export_cells, export_grid
+
+    suffix = output.suffix.lower()
+    if suffix == ".gpkg" and datum is None:
+        write_grid(grid, output, overwrite=overwrite)
+        return ""
+    if datum is not None or suffix in _SHAPED:
+        return export_cells(
+            grid, output, datum=datum, lang=shell.lang, overwrite=overwrite, **options
+        )
+    export_grid(grid, output, lang=shell.lang, overwrite=overwrite, **options)
+    return ""

@@ -9,14 +9,18 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
 
-from gridmap._checks import check_choice
+from gridmap._checks import check_choice, label
+from gridmap.crs.datum import check_datum, to_datum
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.atomic import replacing
+from gridmap.io.columns import aliases, meaning
 from gridmap.io.tables import write_table, write_workbook
 from gridmap.io.text import plain_table
+from gridmap.io.vector_write import write_layer
 from gridmap.language import Lang
 from gridmap.privacy import (
     SHARED,
@@ -29,6 +33,7 @@ from gridmap.privacy import (
 )
 
 _OWN = ("code", "name", "kind", "households", "area_m2", "parent")
+_GIVEN = ("land_use", "management_level", "post", "valid_from", "valid_to")
 _SHEETS = {"cells": "网格", "exceptions": "例外", "retired": "停用编码"}
 _LEVELS = {"district": "区县", "street": "街道", "community": "社区", "village": "村"}
 _KINDS = {"residential": "居住网格", "dedicated": "专属网格", "vacant": "无人居住"}
@@ -122,6 +127,58 @@ def export_grid(
         write_workbook(sheets, temporary)
 
 
+def export_cells(
+    grid: Grid,
+    path: str | os.PathLike[str],
+    *,
+    datum: str | None = None,
+    columns: Collection[str] = (),
+    lang: Lang = "zh",
+    audience: Audience = "internal",
+    overwrite: bool = False,
+) -> str:
+    """Write the cells with their geometry, for another program or a map on a phone.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to write.
+    path : path
+        A file that ends in .gpkg, .geojson, .shp, .fgb, .kml or .parquet; in .xlsx or .csv the
+        cells come with the longitude and latitude of a point inside each.
+    datum : str, optional
+        What the coordinates are to be in: ``wgs84``, ``cgcs2000``, ``gcj02``, ``bd09`` or
+        ``EPSG:n``; the CRS of the grid when not given, and ``wgs84`` for GeoJSON and tables.
+    columns, lang, audience
+        As in `sheets_of`; layers keep their English headings.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    str
+        What the coordinates are in.
+    """
+    suffix = Path(path).suffix.lower()
+    flat = suffix in (".xlsx", ".csv")
+    if datum is None and (flat or suffix in (".geojson", ".kml")):
+        datum = "wgs84"
+    table = _cells(grid, columns)
+    if audience == "public":
+        table = table.assign(households=suppress(table["households"]))
+    shapes = gpd.GeoSeries(grid.cells.geometry.to_numpy(), index=table.index, crs=grid.crs)
+    if flat:
+        shapes = shapes.representative_point()
+    moved = shapes if datum is None else to_datum(shapes, datum)
+    if flat:
+        table = table.assign(lng=moved.x.round(7), lat=moved.y.round(7))
+        headings = chinese_headings(table.columns) if lang == "zh" else None
+        write_table(table, path, overwrite=overwrite, headings=headings)
+    else:
+        write_layer(gpd.GeoDataFrame(table, geometry=moved), path, overwrite=overwrite)
+    return label(grid.crs) if datum is None else check_datum(datum)
+
+
 def share(
     frame: pd.DataFrame,
     path: str | os.PathLike[str],
@@ -189,8 +246,9 @@ def share(
 
 
 def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
-    cells = plain_table(grid.cells)
-    wanted = [*_OWN, *(level for level in grid.levels if level not in _OWN), *columns]
+    cells = _understood(plain_table(grid.cells))
+    given = [column for column in _GIVEN if column in cells and cells[column].notna().any()]
+    wanted = [*_OWN, *(level for level in grid.levels if level not in _OWN), *given, *columns]
     missing = [column for column in wanted if column not in cells]
     if missing:
         raise InputError(
@@ -203,6 +261,17 @@ def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
     if suspects:
         refuse_personal(chosen[list(suspects)], name="cells", to=SHARED)
     return chosen
+
+
+def _understood(cells: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns that cells bear in standards their canonical names, as far as given."""
+    known = aliases("cell")
+    named = {}
+    for column in map(str, cells.columns):
+        field = {"since": "valid_from"}.get(meaning(column, known), meaning(column, known))
+        if field in _GIVEN and field not in cells and field not in named.values():
+            named[column] = field
+    return cells.rename(columns=named)
 
 
 def _filed(table: pd.DataFrame, lang: Lang, audience: Audience) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import shapely
 from gridmap.codes import DEFAULT_SCHEME, FIELD, code_pattern, joint, reading_order
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
+from gridmap.operations.staffing import place_of
 
 
 def units_within(
@@ -126,6 +127,101 @@ def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Gr
         retired=grid.retired,
         parameters=grid.parameters,
     )
+
+
+def part_of(grid: Grid, of: str) -> Grid:
+    """Take one area out of a grid as a proved grid of its own.
+
+    Parameters
+    ----------
+    grid : Grid
+        The whole plan.
+    of : str
+        Code or name of a jurisdiction, name of an area of a coarser level, or the digits that its
+        jurisdictions have in common.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    InputError
+        When there is no such area, or it is a single cell.
+
+    Examples
+    --------
+    >>> cells = gpd.GeoDataFrame({"code": ["A1", "B1"], "parent": ["A", "B"]},
+    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
+    >>> areas = cells.set_index("parent")[["geometry"]]
+    >>> grid = Grid(cells, cells.union_all("coverage"), jurisdictions=areas)
+    >>> list(part_of(grid, "B").cells.index)
+    ['B1']
+    """
+    found = place_of(of, grid)
+    if found is None:
+        raise InputError(
+            "The grid has no area {of!r}. Give the code or name of a jurisdiction, or the name at "
+            "a level: {levels}.",
+            of=of,
+            levels=[*grid.levels] or ["–"],
+        )
+    level, code = found
+    if level == "cell":
+        raise InputError(
+            "{of!r} is a single cell. Give the area it lies in, as {parent!r}.",
+            of=of,
+            parent=str(grid.cells.at[code, "parent"]),
+        )
+    return rollout(grid, [code], level=None if level == "parent" else level)
+
+
+def codes_on(grid: Grid, day: str) -> pd.DataFrame:
+    """List the codes that were valid on a day: those of cells, and those retired since.
+
+    Parameters
+    ----------
+    grid : Grid
+        A grid whose changes bear their days.
+    day : str
+        As 2026-03-01; a code retired on that day is valid no more.
+
+    Returns
+    -------
+    DataFrame
+        code, valid_from, valid_to and state: "cell" or "retired". A code without a first day was
+        always valid.
+
+    Raises
+    ------
+    InputError
+        When the day is none.
+
+    Examples
+    --------
+    >>> cells = gpd.GeoDataFrame({"code": ["A2"], "valid_from": ["2026-03-01"]},
+    ...     geometry=shapely.box([0], 0, 5, 5), crs=4547)
+    >>> old = pd.DataFrame({"code": ["A1"], "valid_from": [""], "valid_to": ["2026-03-01"],
+    ...     "reason": ["merged"]})
+    >>> grid = Grid(cells, cells.geometry[0], retired=old)
+    >>> codes_on(grid, "2026-02-01")["code"].tolist(), codes_on(grid, "2026-03-01")["code"].tolist()
+    (['A1'], ['A2'])
+    """
+    try:
+        asked = pd.Timestamp(day).normalize()
+    except ValueError as error:
+        raise InputError("`day` is {day!r}; give a day, as 2026-03-01.", day=day) from error
+    cells = grid.cells
+    first = cells["valid_from"] if "valid_from" in cells else pd.Series("", cells.index)
+    live = pd.DataFrame({"code": cells.index, "valid_from": first.to_numpy(), "valid_to": ""})
+    table = pd.concat(
+        [live.assign(state="cell"), grid.retired[[*live]].assign(state="retired")],
+        ignore_index=True,
+    )
+    start = pd.to_datetime(table["valid_from"], errors="coerce")
+    end = pd.to_datetime(table["valid_to"], errors="coerce")
+    valid = (start.isna() | (start <= asked)) & (end.isna() | (end > asked))
+    return table[valid].reset_index(drop=True)
 
 
 _PROBLEMS = ["code", "problem", "expected"]

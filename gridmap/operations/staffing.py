@@ -480,6 +480,11 @@ class _Places:
         self.known = known | {fold(code): (_CELL, str(code)) for code in grid.cells.index}
 
 
+def place_of(given: str, grid: Grid) -> tuple[str, str] | None:
+    """Return level and code of a place, by code, name or digits; None where there is none."""
+    return _place(given, _Places(grid))
+
+
 def _place(given: str, places: _Places) -> tuple[str, str] | None:
     """Return level and code of a place, by its code or name, or the digits of an area's codes."""
     word = fold(given)
