@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -241,6 +241,21 @@ def chinese_number(number: int) -> str:
         elif text:
             gap = True
     return text.removeprefix("一") if text.startswith("一十") else text
+
+
+def name_in(lang: Lang, code: str, parent: str, owner: str, name: str) -> str:
+    """Return the automatic name of a cell in one language, any other name as it is.
+
+    Examples
+    --------
+    >>> name_in("en", "A003", "A", "Riverside", "Riverside第三网格")
+    'Riverside cell 3'
+    >>> name_in("en", "A003", "A", "Riverside", "老码头")
+    '老码头'
+    """
+    number = sequence_of(code, parent)
+    automatic = {one: cell_name(owner, number, one) for one in get_args(Lang)}
+    return automatic[lang] if name in automatic.values() else name
 
 
 def sequence_of(code: str, parent: str) -> int:

@@ -159,6 +159,8 @@ class _Shown(dict[str, object]):
         value = super().__getitem__(name)
         if isinstance(value, list):
             return ("、" if _current.get() == "zh" else ", ").join(map(str, value))
+        if hasattr(value, "item"):  # a number of NumPy shows as a number
+            value = value.item()
         return value if isinstance(value, (tuple, Mapping)) else _Choosing(value)
 
 

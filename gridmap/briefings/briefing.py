@@ -124,6 +124,7 @@ def briefing(
     check_choice("by", by, FREQUENCY)
     check_choice("audience", audience, ("internal", "public"))
     check_grid("grid", grid)
+    grid = grid.in_language(lang)
     words = [column for column in _SHOWN if column in incidents]
     refuse_personal(incidents[words], name="incidents", to=Message("a briefing"))
     if cell is not None:

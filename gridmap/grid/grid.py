@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_crs, label
+from gridmap._checks import check_choice, check_crs, label
+from gridmap.codes import name_in
 from gridmap.errors import InputError
 from gridmap.grid.checks import jurisdictions_of, labelled, one_geometry, proved, table_of
 from gridmap.grid.html import FILLS, card
+from gridmap.language import Lang, Message
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -117,6 +120,21 @@ class Grid:
     def exceptions(self) -> pd.DataFrame:
         """Cells outside the band, with the reason and whether it was approved."""
         return self._exceptions.copy(deep=False)
+
+    def in_language(self, lang: Lang) -> Grid:
+        """Return the same grid with automatic names of cells and reasons in one language.
+
+        Names that people gave stay, and so does the content hash: it is the same grid.
+        """
+        check_choice("lang", lang, get_args(Lang))
+        said = copy(self)
+        said.__dict__["content_hash"] = self.content_hash
+        owner = self._cells[self._levels[-1]] if self._levels else self._cells["parent"]
+        columns = (self._cells.index, self._cells["parent"], owner, self._cells["name"])
+        names = [name_in(lang, *map(str, row)) for row in zip(*columns, strict=True)]
+        said._cells = self._cells.assign(name=names)
+        said._exceptions = _worded(self._exceptions, lang)
+        return said
 
     @property
     def retired(self) -> pd.DataFrame:
@@ -294,9 +312,25 @@ class Grid:
         return card(self._cells, self._cells["kind"].map(FILLS).tolist(), rows)
 
 
+def _worded(exceptions: pd.DataFrame, lang: Lang) -> pd.DataFrame:
+    """Return exceptions with what `said` keeps of their reasons and options put into words."""
+    if "said" not in exceptions:
+        return exceptions
+    table = exceptions.copy()
+    for k, said in enumerate(exceptions["said"]):
+        if isinstance(said, Mapping):
+            table.loc[k, "reason"] = Message.of(said["reason"]).text(lang)
+            options = [Message.of(option).text(lang) for option in said["options"]]
+            table.loc[k, "options"] = "\n".join(options)
+    return table
+
+
 def _exception(row: pd.Series) -> dict[str, Any]:
     """Return an exception with its options as a list; the table has one a line."""
-    return {**row.to_dict(), "options": [line for line in str(row["options"]).split("\n") if line]}
+    return {
+        **row.drop("said", errors="ignore").to_dict(),
+        "options": [line for line in str(row["options"]).split("\n") if line],
+    }
 
 
 def _counted(number: int, noun: str) -> str:

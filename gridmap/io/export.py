@@ -81,9 +81,11 @@ def sheets_of(
         When a column asked for is not there or looks personal.
     """
     check_choice("audience", audience, ("internal", "public"))
+    grid = grid.in_language(lang)
     sheets = {level: grid.at(level).reset_index(drop=True) for level in grid.levels}
     sheets["cells"] = _cells(grid, columns)
-    sheets |= {"exceptions": grid.exceptions, "retired": grid.retired}
+    exceptions = grid.exceptions.drop(columns="said", errors="ignore")
+    sheets |= {"exceptions": exceptions, "retired": grid.retired}
     return {
         _sheet_name(name, lang): _filed(plain_table(frame), lang, audience)
         for name, frame in sheets.items()

@@ -117,8 +117,9 @@ def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _units(units: gpd.GeoDataFrame, facts: Mapping[str, Any]) -> gpd.GeoDataFrame:
     frame = units.set_index("unit") if "unit" in units else units.rename_axis("unit")
-    known = dict(facts["unit_facts"])
-    frame.attrs = known | {"notes": [Message.of(note) for note in known.get("notes", [])]}
+    frame.attrs = dict(facts["unit_facts"])
+    if "notes" in frame.attrs:
+        frame.attrs["notes"] = [Message.of(note) for note in frame.attrs["notes"]]
     return frame
 
 

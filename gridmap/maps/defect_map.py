@@ -248,6 +248,7 @@ def compare_map(
     check_choice("lang", lang, ("zh", "en"))
     check_grid("old", old)
     check_grid("new", new)
+    old, new = old.in_language(lang), new.in_language(lang)
     check_same_crs("old", old.cells, "new", new.cells)
     found = compare(old, new, buildings=buildings)
     table = found.cells[found.cells["status"] != "retired"].reindex(new.cells.index)

@@ -92,6 +92,7 @@ def figure(
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
+    grid = grid.in_language(lang)
     theme = _theme(grid, color, incidents, spots, lang)
     with matplotlib.rc_context({"font.family": _font(grid, lang), "svg.fonttype": "path"}):
         drawn = Figure(figsize=size, facecolor="white")

@@ -90,6 +90,7 @@ def coverage_map(
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
+    grid = grid.in_language(lang)
     scene = coverage_scene(
         grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
         title=title, source=source, lang=lang,
@@ -191,6 +192,7 @@ def hotspot_map(
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
+    grid = grid.in_language(lang)
     scene = hotspot_scene(
         grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
     )

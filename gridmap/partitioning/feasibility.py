@@ -98,12 +98,12 @@ def feasibility(
                 "least": -(-community.total // high),
                 "most": community.total // low,
                 "certificate": "\n".join(finding.kind for finding in found),
-                "reason": "\n".join(sentences.reason(f, low, high, call, lang) for f in found),
+                "reason": "\n".join(sentences.reason(f, low, high, call).text(lang) for f in found),
                 "options": "\n".join(
                     dict.fromkeys(
-                        option
+                        option.text(lang)
                         for finding in found
-                        for option in sentences.options(finding, low, high, call, lang)
+                        for option in sentences.options(finding, low, high, call)
                     )
                 ),
             }

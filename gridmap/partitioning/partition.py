@@ -34,7 +34,7 @@ from gridmap.partitioning.prepare import caller, check_units, communities
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
 from gridmap.partitioning.solve import Outcome
 
-COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved"]
+COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
 
 
 def exceptions_of(
@@ -59,17 +59,21 @@ def exceptions_of(
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
             if total[number] == 0:
                 continue  # nobody lives there: no cell is missing
+            reason = sentences.reason(finding, wishes.low, wishes.high, call)
+            options = sentences.options(finding, wishes.low, wishes.high, call)
             rows.append(
                 {
                     "parent": community.key,
                     "cell": number,
                     "households": int(total[number]),
-                    "reason": sentences.reason(finding, wishes.low, wishes.high, call, lang),
+                    "reason": reason.text(lang),
                     "certificate": finding.kind,
-                    "options": "\n".join(
-                        sentences.options(finding, wishes.low, wishes.high, call, lang)
-                    ),
+                    "options": "\n".join(option.text(lang) for option in options),
                     "approved": community.key in approved,
+                    "said": {
+                        "reason": reason.plain(),
+                        "options": [option.plain() for option in options],
+                    },
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)

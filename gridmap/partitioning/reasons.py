@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gridmap.language import Lang, Message
+from gridmap.language import Message
 from gridmap.partitioning.certificates import (
     ARITHMETIC,
     CUT_UNIT,
@@ -22,22 +22,22 @@ Name = Callable[[int], str]
 PART = "part"  # a part of a community with too few households
 
 
-def reason(finding: Finding, low: int, high: int, name: Name, lang: Lang = "zh") -> str:
+def reason(finding: Finding, low: int, high: int, name: Name) -> Message:
     """Return why a part cannot be cut, as one sentence; `name` calls a unit by its position.
 
     The fact ``all``, the households of the community, tells a part from the whole.
     """
     facts = _named(finding.facts, name) | {"min": low, "max": high}
     few = finding.kind == TOO_FEW and facts["households"] < facts.get("all", 0)
-    return _REASONS[PART if few else finding.kind](**facts).text(lang)
+    return _REASONS[PART if few else finding.kind](**facts)
 
 
-def options(finding: Finding, low: int, high: int, name: Name, lang: Lang = "zh") -> list[str]:
+def options(finding: Finding, low: int, high: int, name: Name) -> list[Message]:
     """Return what would help, the plainest first."""
     facts = _named(finding.facts, name) | {"min": low, "max": high}
     facts |= _bands(finding, low, high)
-    chosen = [key for key in _OPTIONS_OF[finding.kind] if key != "widen" or "wide" in facts]
-    return [_OPTIONS[key](**facts).text(lang) for key in chosen]
+    chosen = [key for key in _OPTIONS_OF[finding.kind] if key != "widen" or "wide_low" in facts]
+    return [_OPTIONS[key](**facts) for key in chosen]
 
 
 def _named(facts: Mapping[str, Any], name: Name) -> dict[str, Any]:
@@ -54,17 +54,21 @@ def _bands(finding: Finding, low: int, high: int) -> dict[str, Any]:
     """Return the nearest band under which the finding would vanish, where it is known."""
     facts = finding.facts
     if finding.kind == TOO_FEW and facts["households"] > 0:
-        return {"wide": (facts["households"], high)}
+        return _wide(facts["households"], high)
     if finding.kind == UNIT_OVER_MAX:
-        return {"wide": (low, facts["households"])}
+        return _wide(low, facts["households"])
     if finding.kind == CUT_UNIT:
-        return {"wide": (low, facts["total"])}
+        return _wide(low, facts["total"])
     if finding.kind == ARITHMETIC:
         total = facts["households"]
         most, least = total // low, -(-total // high)
         wider = [(low, -(-total // most)), (total // least, high)]
-        return {"wide": min(wider, key=lambda band: abs(band[0] - low) + abs(band[1] - high))}
+        return _wide(*min(wider, key=lambda band: abs(band[0] - low) + abs(band[1] - high)))
     return {}
+
+
+def _wide(low: int, high: int) -> dict[str, Any]:
+    return {"wide_low": low, "wide_high": high}
 
 
 _REASONS = {
@@ -103,7 +107,7 @@ _REASONS = {
 }
 
 _OPTIONS = {
-    "widen": Message("widen the band to {wide[0]}-{wide[1]}"),
+    "widen": Message("widen the band to {wide_low}-{wide_high}"),
     "split": Message("split unit {unit}"),
     "finer": Message("give finer units, or household points"),
     "join": Message("join the community with a neighbour"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
@@ -348,7 +348,8 @@ class Report:
     def html(self, lang: Lang = "zh") -> str:
         """Return the report as one page that needs no network."""
 
-        return page(self.as_dict(), self.sentence(lang), lang)
+        said = replace(self, grid=self.grid.in_language(lang))
+        return page(said.as_dict(), self.sentence(lang), lang)
 
 
 def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import gridmap
 from gridmap.cli import COMMANDS, main
+from gridmap.io.export import sheets_of
 from gridmap.language import LOCALE, Message, joined, speaking, tr
 
 ROOT = Path(__file__).parents[2]
@@ -266,3 +267,22 @@ def test_english_stays_english(desk, monkeypatch):
 def test_python_raises_in_english(desk):
     with pytest.raises(gridmap.InputError, match="is not there"):
         gridmap.read_grid(desk / "none")
+
+
+def test_a_grid_made_in_english_is_filed_in_chinese(tmp_path):
+    blocks = gpd.GeoDataFrame(
+        {"parent": ["A", "A", "A", "B"], "households": [200, 250, 700, 90]},
+        geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1),
+        crs=4547,
+    )
+    made = gridmap.partition(blocks, lang="en")
+    gridmap.write_grid(made, tmp_path / "grid.gpkg")
+    read = gridmap.read_grid(tmp_path / "grid.gpkg")
+    assert read.exceptions["reason"].str.contains("households").all()
+    said = read.in_language("zh")
+    assert list(said.cells["name"]) == ["A第一网格", "A第二网格", "B第一网格"]
+    assert said.content_hash == made.content_hash
+    sheets = sheets_of(read, lang="zh")
+    text = sheets["例外"][["原因", "可选办法"]].to_csv(index=False)
+    assert "只有 90 户" in text and not re.search("[a-z]{3}", text)
+    assert "只有 90 户" in said.in_language("en").in_language("zh").exceptions["reason"].iloc[1]
