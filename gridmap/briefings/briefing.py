@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import html as markup
 from collections.abc import Mapping, Sequence
-from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
+from markupsafe import Markup
 
 from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.briefings import html as parts
-from gridmap.briefings import html as tables
 from gridmap.briefings import text as sentences
 from gridmap.briefings.document import Briefing
 from gridmap.briefings.figures import computed
 from gridmap.briefings.period import FREQUENCY, By
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
+from gridmap.html import part, render
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
@@ -196,29 +195,29 @@ def _page(
     values = {
         "html_lang": tr("en", lang=lang),
         "page_class": "page handled" if found["handling"] else "page",
-        "title": _esc(title or tr("Urban grid briefing", lang=lang)),
-        "subtitle": _esc(_period_text(found, lang)),
-        "facts": "<br>".join(_esc(line) for line in _facts(found, source, lang, public)),
+        "title": title or tr("Urban grid briefing", lang=lang),
+        "subtitle": _period_text(found, lang),
+        "facts": _facts(found, source, lang, public),
         "conclusion": parts.spoken(sentences.conclusion(found, lang)),
         "cards_label": tr("Key figures", lang=lang),
-        "cards": "".join(map(parts.card, sentences.cards(found, lang))),
+        "cards": part(parts.PARTS, "cards", sentences.cards(found, lang)),
         "map_label": tr("Map", lang=lang),
-        "ranking_title": _esc(tr("{place} ranking", lang=lang, place=place)),
+        "ranking_title": tr("{place} ranking", lang=lang, place=place),
         "ranking_hint": _ranking_hint(found, lang),
-        "ranking": tables.ranking(found, lang, level, public),
+        "ranking": parts.ranking(found, lang, level, public),
         "hot_title": tr("Strongest hotspots", lang=lang),
         "hot_hint": tr("by Gi*", lang=lang),
         "hot_click": tr("; click to see", lang=lang),
-        "hot": tables.hotspots(found, lang, HOTSPOT_THEME, public),
+        "hot": parts.hotspots(found, lang, HOTSPOT_THEME, public),
         **_lower(found, lang, public, tables_below),
         "definitions_title": tr("Definitions", lang=lang),
         "definitions_link": tr("All of them ↓", lang=lang),
-        "brief": _esc(sentences.brief(lang)),
-        "definitions": "".join(f"<li>{_esc(t)}</li>" for t in sentences.definitions(found, lang)),
-        "data": as_json(scene.sent()),
+        "brief": sentences.brief(lang),
+        "definitions": sentences.definitions(found, lang),
+        "data": Markup(as_json(scene.sent())),
         **_assets(),
     }
-    return with_policy(Template(vendored.asset("briefing.html")).substitute(values))
+    return with_policy(render("briefing.html", **values))
 
 
 def _ranking_hint(found: dict[str, Any], lang: Lang) -> str:
@@ -229,7 +228,7 @@ def _ranking_hint(found: dict[str, Any], lang: Lang) -> str:
 
 def _lower(
     found: dict[str, Any], lang: Lang, public: bool, below: Mapping[str, pd.DataFrame]
-) -> dict[str, str]:
+) -> dict[str, object]:
     """Fill the row under the map."""
     by = found["trend"]["by"] if found["trend"] else "week"
     span = found["trend"]["span"] if found["trend"] else 0
@@ -241,11 +240,13 @@ def _lower(
         "quality_title": tr("Data quality", lang=lang),
         "quality_hint": tr("coverage proved, records accounted for", lang=lang),
         "quality": parts.quality(found, lang, public),
-        "more": "".join([*_more(found, lang, public), *map(parts.panel, below.items())]),
+        "more": part(
+            parts.PARTS, "panels", [*_more(found, lang, public), *map(parts.panel, below.items())]
+        ),
     }
 
 
-def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
+def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[tuple[str, str, Markup]]:
     """Return the panels that only some data fill: handling, words, indicators, staffing."""
     made = []
     if found["handling"]:
@@ -259,10 +260,7 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[str]:
         made.append(("", tr("Indicators", lang=lang), parts.indicators(found, lang)))
     if found["staffing"]:
         made.append(("", tr("Staffing", lang=lang), parts.staffing(found, lang)))
-    return [
-        f'<section class="panel {name}"><h2>{title}</h2>{body}</section>'
-        for name, title, body in made
-    ]
+    return made
 
 
 def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list[str]:
@@ -305,17 +303,10 @@ def _period_text(found: dict[str, Any], lang: Lang) -> str:
     return tr("{whole} ({days})", lang=lang, whole=whole, days=days)
 
 
-def _assets() -> dict[str, str]:
+def _assets() -> dict[str, Markup]:
+    own = ("gridmap.css", "briefing.css", "gridmap.js", "room.js", "briefing.js")
     return {
-        "leaflet_css": vendored.style("leaflet/leaflet.css"),
-        "leaflet_js": vendored.script("leaflet/leaflet.js"),
-        "gridmap_css": vendored.asset("gridmap.css"),
-        "briefing_css": vendored.asset("briefing.css"),
-        "gridmap_js": vendored.asset("gridmap.js"),
-        "room_js": vendored.asset("room.js"),
-        "briefing_js": vendored.asset("briefing.js"),
+        "leaflet_css": Markup(vendored.style("leaflet/leaflet.css")),
+        "leaflet_js": Markup(vendored.script("leaflet/leaflet.js")),
+        **{name.replace(".", "_"): Markup(vendored.asset(name)) for name in own},
     }
-
-
-def _esc(text: str) -> str:
-    return markup.escape(text, quote=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import pandas as pd
+from markupsafe import Markup
 
 from gridmap._version import __version__
 from gridmap.briefings import charts
@@ -14,8 +14,9 @@ from gridmap.briefings.bounds import SIDES, Bound, as_dict, four_bounds
 from gridmap.briefings.charts import change_text, fact, percent, portrait
 from gridmap.briefings.document import Briefing
 from gridmap.briefings.figures import change, period_of, posted_of, shares, spots_of, trend
-from gridmap.briefings.html import esc
+from gridmap.briefings.html import PARTS
 from gridmap.errors import InputError
+from gridmap.html import part, render
 from gridmap.intervals import poisson_interval
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import offline as vendored
@@ -60,24 +61,24 @@ def cell_sheet(
     head = title or found["name"]
     values = {
         "html_lang": tr("en", lang=lang),
-        "title": esc(head),
-        "subtitle": esc(" › ".join([*found["levels"].values(), code])),
-        "facts": esc(_source_line(found, source, lang)),
-        "sheet_css": vendored.asset("sheet.css"),
+        "title": head,
+        "subtitle": " › ".join([*found["levels"].values(), code]),
+        "facts": _source_line(found, source, lang),
+        "sheet_css": Markup(vendored.asset("sheet.css")),
         "map": portrait(grid, code, bounds, barriers, lang),
         "bounds_title": tr("Bounds", lang=lang),
-        "bounds": rows_html(_bound_rows(bounds, lang)),
+        "bounds": part(PARTS, "titled_list", _bound_rows(bounds, lang)),
         "cell_title": tr("Cell", lang=lang),
-        "cell": rows_html(_cell_rows(found, lang)),
+        "cell": part(PARTS, "titled_list", _cell_rows(found, lang)),
         "incidents_title": tr("Incidents", lang=lang),
-        "incidents": rows_html(_incident_rows(found, lang)),
+        "incidents": part(PARTS, "titled_list", _incident_rows(found, lang)),
         "people_title": tr("People and neighbours", lang=lang),
-        "people": rows_html(_people_rows(found, lang)),
+        "people": part(PARTS, "titled_list", _people_rows(found, lang)),
         "trend_title": tr("Incidents by month", lang=lang),
         "trend": _trend(found, lang),
-        "note": esc(_note(found, lang)),
+        "note": _note(found, lang),
     }
-    html = with_policy(Template(vendored.asset("sheet.html")).substitute(values))
+    html = with_policy(render("cell_sheet.html", **values))
     return Briefing(html, found, _sentence(found, lang))
 
 
@@ -154,19 +155,6 @@ def _posts(cell: pd.Series) -> dict[str, Any]:
         "load": None if pd.isna(cell["load"]) else float(cell["load"]),
         "status": str(cell["status"]),
     }
-
-
-def rows_html(rows: Rows) -> str:
-    """Write titles with their values."""
-    return (
-        "<dl>"
-        + "".join(
-            f"<div><dt>{esc(title)}</dt><dd>{esc(value)}"
-            f"{f'<small>{esc(hint)}</small>' if hint else ''}</dd></div>"
-            for title, value, hint in rows
-        )
-        + "</dl>"
-    )
 
 
 def _bound_rows(bounds: list[Bound], lang: Lang) -> Rows:
@@ -263,12 +251,15 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
     return rows
 
 
-def _trend(found: dict[str, Any], lang: Lang) -> str:
+def _trend(found: dict[str, Any], lang: Lang) -> Markup:
     told = found["trend"]
     if told is None:
-        return f'<p class="empty">{tr("The data have no times.", lang=lang)}</p>'
+        return part(PARTS, "empty", tr("The data have no times.", lang=lang))
     titles = [f"{a}: {b}" for a, b in zip(told["labels"], told["counts"], strict=True)]
-    return charts.trend_chart(told["labels"], told["counts"], told["mean"], told["whole"], titles)
+    own = [True] * len(titles)
+    return charts.trend_chart(
+        told["labels"], told["counts"], told["mean"], told["whole"], titles, own
+    )
 
 
 def _source_line(found: dict[str, Any], source: str, lang: Lang) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import shapely
+from markupsafe import Markup
 
 from gridmap.briefings.bounds import Bound
+from gridmap.html import part
 from gridmap.language import Lang, Message, tr
 from gridmap.privacy import SMALL
 
@@ -20,41 +21,31 @@ if TYPE_CHECKING:
 ABOVE, BELOW, ALIKE = "#b5532b", "#6d9ab5", "#a9b6bd"
 
 
-def spark(values: Sequence[float], width: int = 62, height: int = 16) -> str:
+def spark(values: Sequence[float], width: int = 62, height: int = 16) -> Markup:
     """Draw a line without axes, its end marked."""
     if len(values) < 2:
-        return ""
+        return Markup()
     numbers = np.asarray(values, float)
     span = float(np.ptp(numbers)) or 1.0
     x = np.linspace(2, width - 4, len(numbers))
     y = height - 3 - (height - 6) * (numbers - numbers.min()) / span
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    return (
-        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'preserveAspectRatio="none" aria-hidden="true">'
-        f'<polyline points="{points}"/><circle cx="{x[-1]:.1f}" cy="{y[-1]:.1f}" r="2"/></svg>'
-    )
+    return part("charts.html", "spark", points, (x[-1], y[-1]), width, height)
 
 
 def interval_bar(
     rate: float, low: float, high: float, most: float, mean: float, width: int = 84
-) -> str:
+) -> Markup:
     """Draw a rate as a bar with its interval as a whisker, and the common mean as a dashed line."""
     scale = (width - 2) / most if most else 0.0
     color = ABOVE if low > mean else BELOW if high < mean else ALIKE
-    a, b = low * scale, min(high, most) * scale
-    return (
-        f'<svg class="interval" viewBox="0 0 {width} 14" width="{width}" height="14" '
-        'preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect x="0" y="3" width="{rate * scale:.1f}" height="8" fill="{color}"/>'
-        f'<path d="M{a:.1f} 7H{b:.1f}M{a:.1f} 4.5v5M{b:.1f} 4.5v5" class="whisker"/>'
-        f'<path d="M{mean * scale:.1f} 0v14" class="mean"/></svg>'
-    )
+    ends = rate * scale, low * scale, min(high, most) * scale, mean * scale
+    return part("charts.html", "interval_bar", *ends, color, width)
 
 
-def share_bar(share: float) -> str:
+def share_bar(share: float) -> Markup:
     """Draw a share of the whole as a bar that fills its line."""
-    return f'<span class="share"><i style="width:{100 * share:.1f}%"></i></span>'
+    return part("charts.html", "share_bar", share)
 
 
 def nice_top(value: float) -> float:
@@ -79,7 +70,7 @@ def trend_chart(
     whole: Sequence[bool],
     titles: Sequence[str],
     own: Sequence[bool],
-) -> str:
+) -> Markup:
     """Draw counts as columns and their running mean as a line; cut periods are pale.
 
     Among periods of before, those told of are dark.
@@ -88,43 +79,33 @@ def trend_chart(
     """
     top = nice_top(max([*counts, 1]))
     step = 100 / max(len(counts), 1)
-    grid_lines = "".join(
-        f'<div class="tick" style="bottom:{100 * k / 4:.2f}%"><span>{top * k / 4:,.0f}</span></div>'
-        for k in range(5)
-    )
-    columns = "".join(
-        f'<rect x="{k * step + step * 0.16:.2f}%" y="{100 - 100 * count / top:.2f}%" '
-        f'width="{step * 0.68:.2f}%" height="{100 * count / top:.2f}%"'
-        f"{_bar_class(whole[k], own[k] and not all(own))}><title>{html.escape(titles[k])}</title>"
-        "</rect>"
+    ticks = [{"at": 25 * k, "label": f"{top * k / 4:,.0f}"} for k in range(5)]
+    columns = [
+        {
+            "x": k * step + step * 0.16,
+            "width": step * 0.68,
+            "height": 100 * count / top,
+            "tone": _tone(whole[k], own[k] and not all(own)),
+            "title": titles[k],
+        }
         for k, count in enumerate(counts)
-    )
+    ]
     points = " ".join(
         f"{(k + 0.5) * step:.2f},{100 - 100 * value / top:.2f}"
         for k, value in enumerate(mean)
         if value is not None
     )
-    line = (
-        '<svg class="line" viewBox="0 0 100 100" preserveAspectRatio="none">'
-        f'<polyline points="{points}"/></svg>'
-    )
-    return (
-        f'<div class="trend"><div class="plot">{grid_lines}<svg class="columns">{columns}</svg>'
-        f'{line}</div><div class="dates">{_dates(labels, step)}</div></div>'
-    )
+    return part("charts.html", "trend", ticks, columns, points, _dates(labels, step))
 
 
-def _bar_class(whole: bool, own: bool) -> str:
-    return f" class={'now' if own else 'cut'}" if own or not whole else ""
+def _tone(whole: bool, own: bool) -> str:
+    return "now" if own else "" if whole else "cut"
 
 
-def _dates(labels: Sequence[str], step: float) -> str:
+def _dates(labels: Sequence[str], step: float) -> list[tuple[float, str]]:
     every = max(1, int(np.ceil(len(labels) / 9)))
-    return "".join(
-        f'<span style="left:{(k + 0.5) * step:.2f}%">{html.escape(label)}</span>'
-        for k, label in enumerate(labels)
-        if k % every == 0 and (k + 0.5) * step < 96
-    )
+    places = [((k + 0.5) * step, label) for k, label in enumerate(labels) if k % every == 0]
+    return [(at, label) for at, label in places if at < 96]
 
 
 def short_dates(labels: Sequence[str]) -> list[str]:
@@ -239,55 +220,62 @@ class Frame:
 
 def portrait(
     grid: Grid, code: str, bounds: list[Bound], barriers: gpd.GeoDataFrame | None, lang: Lang
-) -> str:
+) -> Markup:
     """Draw a cell, its neighbours, the barriers near it and the names of its bounds."""
     cells = grid.cells
     shape = cells.geometry[code]
     frame = Frame(shape)
     near = cells[cells.geometry.intersects(frame.box)]
-    drawn = [
-        f'<path d="{frame.path(other)}" fill="{"#e9eef1" if key != code else "#f6dcb2"}" '
-        'stroke="#fff" stroke-width="1.5" fill-rule="evenodd"/>'
-        for key, other in zip(near.index, near.geometry, strict=True)
-    ]
-    drawn += [] if barriers is None else _lines(barriers, frame)
-    drawn.append(
-        f'<path d="{frame.path(shape)}" fill="none" stroke="#8e1b1b" stroke-width="3" '
-        'stroke-linejoin="round"/>'
+    drawn = [(frame.path(other), key == code) for key, other in near.geometry.items()]
+    return part(
+        "charts.html",
+        "portrait",
+        WIDTH,
+        HEIGHT,
+        tr("Map of {code}", lang=lang, code=code),
+        drawn,
+        [] if barriers is None else _lines(barriers, frame),
+        frame.path(shape),
+        _names(near, code, bounds, frame),
+        _scale(grid, frame),
+        FONT,
     )
+
+
+def _names(
+    near: gpd.GeoDataFrame, code: str, bounds: list[Bound], frame: Frame
+) -> list[dict[str, Any]]:
+    """Place the names of the cell, of its bounds and of its neighbours, none over another."""
     taken = [(WIDTH - 170.0, HEIGHT - 34.0, float(WIDTH), float(HEIGHT))]  # the scale bar
-    x, y = frame.at(*shapely.get_coordinates(shape.representative_point())[0])
-    drawn += _text(str(cells.loc[code, "name"]), x, y, 15, "700", taken)
+    x, y = frame.at(*shapely.get_coordinates(near.geometry[code].representative_point())[0])
+    placed = _text(str(near.loc[code, "name"]), x, y, 15, "700", taken)
     for bound in bounds:
         if bound.name and bound.kind == "barrier":
-            drawn += _text(bound.name, *_beside(bound, frame), 13, "600", taken)
-    for key, other in zip(near.index, near.geometry, strict=True):
+            placed += _text(bound.name, *_beside(bound, frame), 13, "600", taken)
+    for key, other in near.geometry.items():
         inside = shapely.intersection(other, frame.box)
         if key != code and inside.area > 0.02 * frame.box.area:
             place = shapely.get_coordinates(inside.representative_point())[0]
-            drawn += _text(str(near.loc[key, "name"]), *frame.at(*place), 11, "400", taken)
-    drawn.append(_scale(grid, frame))
-    label = html.escape(tr("Map of {code}", lang=lang, code=code))
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
-        + "".join(drawn)
-        + "</svg>"
-    )
+            placed += _text(str(near.loc[key, "name"]), *frame.at(*place), 11, "400", taken)
+    return placed
 
 
-def _lines(barriers: gpd.GeoDataFrame, frame: Frame) -> list[str]:
-    """Draw barriers: water blue, railways dashed, streets grey."""
+LOOKS = {
+    "river": {"stroke": "#5b9bc8", "stroke-width": 5},
+    "railway": {"stroke": "#4a4a4a", "stroke-width": 2.5, "stroke-dasharray": "7 4"},
+    "arterial": {"stroke": "#b0a68f", "stroke-width": 4},
+}
+"""Water blue, railways dashed, streets grey."""
+
+
+def _lines(
+    barriers: gpd.GeoDataFrame, frame: Frame
+) -> list[tuple[str, dict[str, str | int | float]]]:
     near = barriers[barriers.geometry.intersects(frame.box)]
     kinds = near["kind"].astype(str) if "kind" in near else [""] * len(near)
-    looks = {
-        "river": 'stroke="#5b9bc8" stroke-width="5"',
-        "railway": 'stroke="#4a4a4a" stroke-width="2.5" stroke-dasharray="7 4"',
-        "arterial": 'stroke="#b0a68f" stroke-width="4"',
-    }
-    plain = 'stroke="#c4bda9" stroke-width="2"'
+    plain: dict[str, str | int | float] = {"stroke": "#c4bda9", "stroke-width": 2}
     return [
-        f'<path d="{frame.path(shapely.intersection(line, frame.box))}" fill="none" '
-        f'stroke-linecap="round" {looks.get(kind, plain)}/>'
+        (frame.path(shapely.intersection(line, frame.box)), {**plain, **LOOKS.get(kind, {})})
         for line, kind in zip(near.geometry, kinds, strict=True)
     ]
 
@@ -307,34 +295,23 @@ def _text(
     size: int,
     weight: str,
     taken: list[tuple[float, float, float, float]],
-) -> list[str]:
-    """Write a name unless it would cover another."""
+) -> list[dict[str, Any]]:
+    """Place a name unless it would cover another."""
     half = sum(size if ord(sign) > 255 else size * 0.58 for sign in text) / 2 + 3
     x = min(max(x, half), WIDTH - half)
     box = (x - half, y - size * 0.8, x + half, y + size * 0.8)
     if any(a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken):
         return []
     taken.append(box)
-    return [
-        f'<text x="{x:.1f}" y="{y + size * 0.36:.1f}" text-anchor="middle" font-size="{size}" '
-        f'font-weight="{weight}" font-family="{FONT}" fill="#1b262c" stroke="#fff" '
-        f'stroke-width="3.5" stroke-linejoin="round" paint-order="stroke">'
-        f"{html.escape(text)}</text>"
-    ]
+    return [{"text": text, "x": x, "y": y + size * 0.36, "size": size, "weight": weight}]
 
 
-def _scale(grid: Grid, frame: Frame) -> str:
+def _scale(grid: Grid, frame: Frame) -> dict[str, float] | None:
     if not grid.crs.is_projected:
-        return ""
+        return None
     unit = grid.crs.axis_info[0].unit_conversion_factor
     most = WIDTH / frame.scale * unit / 4
     power = 10 ** np.floor(np.log10(most))
     length = max(k * power for k in (1, 2, 5) if k * power <= most)
     long = length / unit * frame.scale
-    right, y = WIDTH - 14, HEIGHT - 14
-    return (
-        f'<path d="M{right - long:.1f} {y - 5}v5h{long:.1f}v-5" fill="none" stroke="#1b262c" '
-        f'stroke-width="1.6"/><text x="{right - long / 2:.1f}" y="{y - 5}" text-anchor="middle" '
-        f'font-size="11" font-family="{FONT}" fill="#1b262c" stroke="#fff" stroke-width="3" '
-        f'paint-order="stroke">{length:g} m</text>'
-    )
+    return {"metres": length, "long": long, "right": WIDTH - 14, "y": HEIGHT - 14}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html as markup
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridmap.html import render
 from gridmap.maps.offline import write_page
 
 
@@ -39,5 +39,4 @@ class Briefing:
         return write_page(self.html, path, overwrite=overwrite)
 
     def _repr_html_(self) -> str:
-        page = markup.escape(self.html, quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:860px;border:0"></iframe>'
+        return render("frame.html", page=self.html, height=860)

@@ -1,50 +1,41 @@
-"""Parts of the briefing page: tables and lists as HTML, every word escaped."""
+"""Parts of the briefing page: its tables and lists."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_text, counted, fact, percent
+from gridmap.html import part
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.themes import level_title
 from gridmap.privacy import SMALL
 
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
-esc = html.escape
+PARTS = "parts.html"
 
 
-def spoken(pieces: Iterable[tuple[str, str]]) -> str:
+def spoken(pieces: Iterable[tuple[str, str]]) -> Markup:
     """Write a sentence of toned pieces."""
-    return "".join(_toned(text, tone) for text, tone in pieces)
+    return part(PARTS, "spoken", pieces)
 
 
-def _toned(text: str, tone: str) -> str:
-    if not tone:
-        return esc(text)
-    return f"<b>{esc(text)}</b>" if tone == "strong" else f'<b class="{tone}">{esc(text)}</b>'
+def row(*cells: tuple[object, str, str], **attributes: object) -> Figures:
+    """Return a row of a table: text, class and title of each cell, attributes of the row."""
+    return {"cells": cells, "attributes": attributes}
 
 
-def card(one: dict[str, str]) -> str:
-    """Write a key figure."""
-    unit = f"<small>{esc(one['unit'])}</small>" if one["unit"] else ""
-    return (
-        f"<div><span>{esc(one['label'])}</span><b>{esc(one['value'])}{unit}</b>"
-        f'<em class="{one["tone"]}" title="{esc(one["below"])}">{esc(one["below"])}</em></div>'
-    )
-
-
-def trend(found: Figures, lang: Lang) -> str:
+def trend(found: Figures, lang: Lang) -> Markup:
     """Draw the trend, or say that there are no times."""
     told = found["trend"]
     if told is None:
         text = tr("No times were recognised; name the column: --time.", lang=lang)
-        return f'<p class="empty">{esc(text)}</p>'
+        return part(PARTS, "empty", text)
     titles = [
         f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
     ]
@@ -58,26 +49,27 @@ def trend(found: Figures, lang: Lang) -> str:
     )
 
 
-def share_table(rows: list[tuple[str, int, float, str]]) -> str:
+def share_table(rows: list[tuple[str, int, float, str]]) -> Markup:
     """Write names with counts, shares as bars, and a last column."""
-    return (
-        "<table><tbody>"
-        + "".join(
-            f'<tr><td class="left">{esc(name)}</td><td>{fact(count)}</td>'
-            f'<td class="bar">{charts.share_bar(share)}</td><td>{percent(share, 1)}</td>'
-            f"{f'<td>{esc(last)}</td>' if last else ''}</tr>"
-            for name, count, share, last in rows
+    body = [
+        row(
+            (name, "left", ""),
+            (fact(count), "", ""),
+            (charts.share_bar(share), "bar", ""),
+            (percent(share, 1), "", ""),
+            *([(last, "", "")] if last else []),
         )
-        + "</tbody></table>"
-    )
+        for name, count, share, last in rows
+    ]
+    return part(PARTS, "table", [], body)
 
 
-def stages(rows: list[dict[str, Any]]) -> str:
+def stages(rows: list[dict[str, Any]]) -> Markup:
     """Write steps in their order, each with its share of all."""
     return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
 
 
-def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
+def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
     """Write the commonest words of a column with their change."""
     others = tr("others", lang=lang)
     shown = [row for row in rows if not (public and row["count"] < SMALL)]
@@ -95,43 +87,27 @@ def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> str:
     )
 
 
-def panel(titled: tuple[str, pd.DataFrame]) -> str:
-    """Write a table of texts and numbers under its title."""
+def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
+    """Return the class, the title and the table of a panel, from texts and numbers."""
     title, frame = titled
-    plain = [not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
-    head = "".join(
-        f'<th class="{"left" if left else ""}">{esc(str(name))}</th>'
-        for name, left in zip(frame.columns, plain, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td class="{"left" if left else ""}">{esc(str(value))}</td>'
-            for value, left in zip(row, plain, strict=True)
-        )
-        + "</tr>"
-        for row in frame.itertuples(index=False, name=None)
-    )
+    sides = ["" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
+    body = [
+        row(*((value, side, "") for value, side in zip(one, sides, strict=True)))
+        for one in frame.itertuples(index=False, name=None)
+    ]
     return (
-        f'<section class="panel"><h2>{esc(title)}</h2><table class="wrap"><thead><tr>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></section>"
+        "",
+        title,
+        part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap"),
     )
 
 
-def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> str:
+def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> Markup:
     """Write figures before what they count: value, tone, text, hint."""
-    return (
-        "<dl>"
-        + "".join(
-            f'<div><dt class="{tone}">{esc(value)}</dt><dd>{esc(text)}'
-            f"{f'<small>{esc(hint)}</small>' if hint else ''}</dd></div>"
-            for value, tone, text, hint in rows
-        )
-        + "</dl>"
-    )
+    return part(PARTS, "fact_list", rows)
 
 
-def quality(found: Figures, lang: Lang, public: bool = False) -> str:
+def quality(found: Figures, lang: Lang, public: bool = False) -> Markup:
     """Write the verdict of the proof, the cells off the band and what became of each record."""
     rows = [_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)]
     return fact_list([*rows, *_unknown(found, lang, public)])
@@ -214,24 +190,25 @@ def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, s
     return rows
 
 
-def indicators(found: Figures, lang: Lang) -> str:
+def indicators(found: Figures, lang: Lang) -> Markup:
     """Write the indicators with counts and intervals."""
-    head = "".join(
-        f'<th class="{name}">{esc(text)}</th>'
-        for text, name in [
-            (tr("Indicator", lang=lang), "left"),
-            (tr("Counts", lang=lang, context="indicators"), "roomy"),
-            (tr("Rate", lang=lang, context="indicators"), ""),
-            (tr("95% interval", lang=lang), ""),
-        ]
-    )
-    body = "".join(
-        f'<tr title="{esc(one["formula"])}"><td class="left">{esc(one["name"])}</td>'
-        f'<td class="roomy">{fact(one["numerator"])} / {fact(one["denominator"])}</td>'
-        f"<td><b>{_known_rate(one, lang)}</b></td><td>{_span(one, lang)}</td></tr>"
+    head = [
+        (tr("Indicator", lang=lang), "left"),
+        (tr("Counts", lang=lang, context="indicators"), "roomy"),
+        (tr("Rate", lang=lang, context="indicators"), ""),
+        (tr("95% interval", lang=lang), ""),
+    ]
+    body = [
+        row(
+            (one["name"], "left", ""),
+            (f"{fact(one['numerator'])} / {fact(one['denominator'])}", "roomy", ""),
+            (part(PARTS, "strong", _known_rate(one, lang)), "", ""),
+            (_span(one, lang), "", ""),
+            title=one["formula"],
+        )
         for one in found["indicators"] or ()
-    )
-    return f'<table class="wrap"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    ]
+    return part(PARTS, "table", head, body, "wrap")
 
 
 def _known_rate(one: dict[str, Any], lang: Lang) -> str:
@@ -245,7 +222,7 @@ def _span(one: dict[str, Any], lang: Lang) -> str:
     return f"{span} {unknown}".strip() if one["unknown"] else span
 
 
-def staffing(found: Figures, lang: Lang) -> str:
+def staffing(found: Figures, lang: Lang) -> Markup:
     """Write posts by role, and the cells that lack a leader or have too many homes a worker."""
     told = found["staffing"]
     total = max(told["posts"], 1)
@@ -280,11 +257,11 @@ def _tone(count: int) -> str:
     return "bad" if count else "good"
 
 
-SCREEN = ' class="screen"'
+SCREEN = "screen"  # rows that paper has no room for
 PAPER_PLACES, PAPER_ROWS = 12, 17  # rows of the ranking, and of both tables, that a sheet holds
 
 
-def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
+def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Markup:
     """Write the ranking of places: rate with interval, count, change, hotspots, closure, trend."""
     rows = found["ranking"]["rows"]
     most = max((row["high"] for row in rows if row["incidents"] and row["high"]), default=0.0)
@@ -303,19 +280,15 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> str:
         *([(tr("No leader", lang=lang), "optional")] if posts else []),
         (tr("Trend", lang=lang), "optional"),
     ]
-    head = "".join(f'<th class="{name}">{esc(text)}</th>' for text, name in heads)
-    body = "".join(
-        _place(row, k + 1, found, lang, most, level, public, changes, closures, posts)
-        for k, row in enumerate(rows)
-    )
-    return (
-        f'<table style="--rows:{len(rows)}"><thead><tr>{head}</tr></thead>'
-        f'<tbody class="places">{body}</tbody></table>'
-    )
+    body = [
+        _place(one, k + 1, found, lang, most, level, public, changes, closures, posts)
+        for k, one in enumerate(rows)
+    ]
+    return part(PARTS, "table", heads, body, body_kind="places", count=len(rows))
 
 
 def _place(
-    row: dict[str, Any],
+    place: Figures,
     rank: int,
     found: Figures,
     lang: Lang,
@@ -325,36 +298,36 @@ def _place(
     changes: bool,
     closures: bool,
     posts: bool,
-) -> str:
-    link = "" if level is None else f' data-level="{level}" data-place="{row["place"]}"'
-    small = public and 0 < row["incidents"] < SMALL
-    name = row["name"] or tr("Whole area", lang=lang)
-    rate = "–"
+) -> Figures:
+    link = {} if level is None else {"data-level": level, "data-place": place["place"]}
+    small = public and 0 < place["incidents"] < SMALL
+    name = place["name"] or tr("Whole area", lang=lang)
+    rate: str = "–"
     hint = ""
-    if row["rate"] is not None and not small:
+    if place["rate"] is not None and not small:
         bar = charts.interval_bar(
-            row["rate"], row["low"], row["high"], most, found["incidents"]["rate"] or 0.0
+            place["rate"], place["low"], place["high"], most, found["incidents"]["rate"] or 0.0
         )
-        rate = f"{bar}<span>{row['rate']:.2f}</span>"
-        hint = f"95%: {row['low']:.2f} – {row['high']:.2f}"
+        rate = part(PARTS, "rate", bar, f"{place['rate']:.2f}")
+        hint = f"95%: {place['low']:.2f} – {place['high']:.2f}"
     cells = [
         (str(rank), "quiet", ""),
-        (esc(name), "left name", name),
+        (name, "left name", name),
         (rate, "rate", hint),
-        (counted(row["incidents"], public, lang), "", ""),
-        *([(change_text(row, lang, short=True), "", change_text(row, lang))] if changes else []),
-        (fact(row["hot"]), "", ""),
-        (fact(row["out_of_band"]), "roomy", ""),
-        *([_closure(row)] if closures else []),
-        *([(fact(row["leaderless"]), "optional", "")] if posts else []),
-        ("" if small else charts.spark(row["spark"]), "optional", ""),
+        (counted(place["incidents"], public, lang), "", ""),
+        *(
+            [(change_text(place, lang, short=True), "", change_text(place, lang))]
+            if changes
+            else []
+        ),
+        (fact(place["hot"]), "", ""),
+        (fact(place["out_of_band"]), "roomy", ""),
+        *([_closure(place)] if closures else []),
+        *([(fact(place["leaderless"]), "optional", "")] if posts else []),
+        ("" if small else charts.spark(place["spark"]), "optional", ""),
     ]
-    inner = "".join(
-        f'<td class="{name}"' + (f' title="{esc(title)}"' if title else "") + f">{text}</td>"
-        for text, name, title in cells
-    )
-    where = "" if rank <= PAPER_PLACES else SCREEN
-    return f"<tr{where}{link}>{inner}</tr>"
+    where = {} if rank <= PAPER_PLACES else {"class": SCREEN}
+    return row(*cells, **where, **link)
 
 
 def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -364,38 +337,40 @@ def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
     return percent(row["closure"]), "", interval
 
 
-def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> str:
+def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
     """List the strongest hotspots with what was expected; a click leads to the map."""
     top = found["hotspots"]["top"]
     if not top:
         text = tr("No cell stands out above chance in this period.", lang=lang)
         if not found["cells"]["households"]:
             text = tr("Not tested, as households are unknown.", lang=lang)
-        return f'<p class="empty">{esc(text)}</p>'
-    head = "".join(
-        f'<th class="{name}">{esc(text)}</th>'
-        for text, name in [
-            ("z", ""),
-            (tr("Cell", lang=lang), "left"),
-            (tr("Incidents", lang=lang), ""),
-            (tr("Expected", lang=lang), ""),
-            (tr("Households", lang=lang), "optional"),
-            ("q", ""),
-            ("", "go"),
-        ]
-    )
+        return part(PARTS, "empty", text)
+    head = [
+        ("z", ""),
+        (tr("Cell", lang=lang), "left"),
+        (tr("Incidents", lang=lang), ""),
+        (tr("Expected", lang=lang), ""),
+        (tr("Households", lang=lang), "optional"),
+        ("q", ""),
+        ("", "go"),
+    ]
     go = tr("Show", lang=lang)
     printed = PAPER_ROWS - min(len(found["ranking"]["rows"]), PAPER_PLACES)
-    body = "".join(
-        f'<tr{"" if k < printed else SCREEN} data-cell="{one["index"]}" data-theme="{theme}">'
-        f"<td><b>{one['z']:.1f}</b></td>"
-        f'<td class="left name" title="{esc(one["code"])}">{esc(one["name"])}</td>'
-        f"<td>{counted(one['incidents'], public, lang)}</td><td>{one['expected']:.1f}</td>"
-        f'<td class="optional">{fact(one["households"])}</td><td>{_small(one["q"])}</td>'
-        f'<td class="go">{esc(go)}</td></tr>'
+    body = [
+        row(
+            (part(PARTS, "strong", f"{one['z']:.1f}"), "", ""),
+            (one["name"], "left name", one["code"]),
+            (counted(one["incidents"], public, lang), "", ""),
+            (f"{one['expected']:.1f}", "", ""),
+            (fact(one["households"]), "optional", ""),
+            (_small(one["q"]), "", ""),
+            (go, "go", ""),
+            **({} if k < printed else {"class": SCREEN}),
+            **{"data-cell": one["index"], "data-theme": theme},
+        )
         for k, one in enumerate(top)
-    )
-    return f'<table><thead><tr>{head}</tr></thead><tbody class="cells">{body}</tbody></table>'
+    ]
+    return part(PARTS, "table", head, body, body_kind="cells")
 
 
 def _small(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html as markup
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,16 @@ import numpy.typing as npt
 from branca.element import Element, MacroElement
 from folium.map import Layer
 from folium.template import Template
+from markupsafe import Markup
 
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
+from gridmap.html import part, render
 from gridmap.language import Lang
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
 from gridmap.maps.basemap import Bounds, Datum, Tiles, laid
-from gridmap.maps.offline import offline, write_page
+from gridmap.maps.offline import ASSETS, offline, write_page
 from gridmap.maps.payload import web_mercator
 from gridmap.maps.scene import Scene, as_json
 
@@ -214,11 +215,7 @@ class OfflineMap(folium.Map):
 
     def _repr_html_(self, **kwargs: Any) -> str:
         """Show the map in Jupyter, from the files shipped with gridmap."""
-        page = markup.escape(self.page(live=True), quote=True)
-        return (
-            f'<iframe srcdoc="{page}" style="width:100%;height:600px;border:1px solid #cbd5da" '
-            "allowfullscreen></iframe>"
-        )
+        return render("frame.html", page=self.page(live=True), height=600)
 
 
 def bounds_of(scene: Scene) -> list[list[float | None]]:
@@ -252,16 +249,16 @@ def _furnish(element: MacroElement, data_id: str, scene: Scene) -> None:
     figure.header.add_child(_style("gridmap.css"), name="gridmap_css")
     figure.header.add_child(_script("gridmap.js"), name="gridmap_js")
     figure.header.add_child(_script("room.js"), name="gridmap_room_js")
-    data = f'<script type="application/json" id="{data_id}">{as_json(scene.sent())}</script>'
+    data = part(ASSETS, "data", data_id, Markup(as_json(scene.sent())))
     figure.html.add_child(_verbatim(data), name=data_id)
 
 
 def _script(name: str) -> Element:
-    return _verbatim(f"<script data-gridmap>{vendored.asset(name)}</script>")
+    return _verbatim(part(ASSETS, "own_script", Markup(vendored.asset(name))))
 
 
 def _style(name: str) -> Element:
-    return _verbatim(f"<style>{vendored.asset(name)}</style>")
+    return _verbatim(part(ASSETS, "style", Markup(vendored.asset(name))))
 
 
 def _verbatim(text: str) -> Element:

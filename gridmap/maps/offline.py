@@ -15,7 +15,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from gridmap.errors import GridmapError, InputError, reason_of
+from gridmap.html import part
 from gridmap.language import Message
 from gridmap.maps.basemap import Tiles
 
@@ -72,6 +75,7 @@ ANSWERS = {
 }
 
 
+ASSETS = "assets.html"
 GLYPHS = "glyphicons/fonts/glyphicons-halflings-regular.woff2"
 
 
@@ -159,11 +163,11 @@ def style(name: str) -> str:
 
 def _joined(folder: str, target: str) -> str:
     parts = folder.split("/")
-    for part in target.split("/"):
-        if part == "..":
+    for step in target.split("/"):
+        if step == "..":
             parts.pop()
-        elif part != ".":
-            parts.append(part)
+        elif step != ".":
+            parts.append(step)
     return "/".join(parts)
 
 
@@ -326,11 +330,7 @@ def with_policy(html: str, tiles: Tiles | None = None) -> str:
     )
     scripts = hashes or "'none'"
     images = " ".join(["data:", "blob:", *(tiles.origins if tiles else ())])
-    policy = (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
-        f"img-src {images}; font-src data:; frame-src data:; base-uri 'none'; form-action 'none'"
-    )
-    meta = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    meta = part(ASSETS, "policy", Markup(scripts), Markup(images))
     return re.sub(r"<head\b[^>]*>", lambda found: found.group(0) + meta, html, count=1)
 
 
@@ -342,7 +342,7 @@ def _link(found: re.Match[str]) -> str:
     name = answer(target)
     if name is None:
         raise _unknown(target)
-    return f"<style>{style(name)}</style>" if name else ""
+    return str(part(ASSETS, "style", Markup(style(name)))) if name else ""
 
 
 def _script(found: re.Match[str], tiles: Tiles | None) -> str:
@@ -352,7 +352,7 @@ def _script(found: re.Match[str], tiles: Tiles | None) -> str:
         name = answer(target)
         if name is None:
             raise _unknown(target)
-        return f"<script>{script(name)}</script>" if name else ""
+        return str(part(ASSETS, "script", Markup(script(name)))) if name else ""
     if "application/json" not in attributes and "data-gridmap" not in attributes:
         _refuse_addresses(body, tiles)
     return found.group(0)

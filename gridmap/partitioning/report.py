@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,17 +12,10 @@ import pandas as pd
 
 from gridmap.contiguity import contacts
 from gridmap.grid.grid import Grid
+from gridmap.html import render
 from gridmap.language import Lang, Message, tr
 from gridmap.partitioning.certificates import UNKNOWN
 
-STYLE = """
-body{font:15px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;
-max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b262c}
-table{border-collapse:collapse;width:100%;margin:1rem 0}
-th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #cfd8dc;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
-.bar{display:inline-block;height:.8rem;background:#607d8b;vertical-align:middle}
-"""
 WORDS = {
     "title": Message("Partition report"),
     "facts": Message("Overview"),
@@ -62,37 +54,29 @@ FACTS = (
     "on_barriers_m",
 )
 
+SPREAD = ("community", "cells", "least", "most", "cv")
+SHOWN = 5  # rows of a list that a reader takes in
+
 
 def page(document: dict[str, Any], sentence: str, lang: Lang = "zh") -> str:
     """Return the document of a report as one HTML page, under its sentence."""
-
-    def word(key: str) -> str:
-        return html.escape(WORDS[key].text(lang))
-
-    facts = "".join(_row(word(key), _figure(document[key])) for key in FACTS)
-    even = document["loads"]
-    facts += "".join(
-        _row(word(key), _figure("–" if even[key] is None else float(even[key])))
-        for key in ("cv", "within_12_percent")
-    )
-    change = document["parameters"].get("change")
-    parts = [
-        f"<h1>{word('title')}</h1><p>{html.escape(sentence)}</p>",
-        f"<h2>{word('facts')}</h2><table>{facts}</table>",
-        f"<h2>{word('histogram')}</h2>{_bars(document['histogram'])}",
-        f"<h2>{word('spread')}</h2>{_spread(document['spread'], word)}",
-        f"<h2>{word('exceptions')}</h2>{_exceptions(document['infeasible'], word)}",
-    ]
-    if change:
-        rows = "".join(_row(html.escape(str(k)), _figure(v)) for k, v in change.items())
-        parts.append(f"<h2>{word('change')}</h2><table>{rows}</table>")
-    return (
-        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}">'
-        '<head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{word('title')}</title><style>{STYLE}</style></head>"
-        f"<body>{''.join(parts)}</body></html>\n"
+    counts, even = document["histogram"], document["loads"]
+    change = document["parameters"].get("change") or {}
+    figures = {key: document[key] for key in FACTS}
+    for key in ("cv", "within_12_percent"):
+        figures[key] = "–" if even[key] is None else float(even[key])
+    return render(
+        "partition_report.html",
+        html_lang=tr("en", lang=lang),
+        words={key: message.text(lang) for key, message in WORDS.items()},
+        sentence=sentence,
+        facts=[(WORDS[key].text(lang), _figure(value)) for key, value in figures.items()],
+        histogram=counts,
+        most=max(counts.values(), default=0) or 1,
+        spread=[[_figure(row[key]) for key in SPREAD] for row in document["spread"][:SHOWN]],
+        spread_columns=SPREAD,
+        exceptions=document["infeasible"],
+        change=[(key, _figure(value)) for key, value in change.items()],
     )
 
 
@@ -100,61 +84,7 @@ def _figure(value: object) -> str:
     """Write a figure as it is read."""
     if isinstance(value, float):
         return f"{value:,.3f}" if value < 10 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
-
-
-def _row(head: str, figure: str) -> str:
-    """Return a table row of one fact."""
-    return f"<tr><th>{head}</th><td class='n'>{figure}</td></tr>"
-
-
-def _bars(counts: dict[str, int]) -> str:
-    """Draw a histogram with one bar a class."""
-    most = max(counts.values(), default=0) or 1
-    rows = "".join(
-        f"<tr><th>{html.escape(str(label))}</th><td class='n'>{count:,}</td>"
-        f"<td style='width:70%'><span class='bar' style='width:{100 * count / most:.1f}%'></span>"
-        "</td></tr>"
-        for label, count in counts.items()
-    )
-    return f"<table>{rows}</table>"
-
-
-def _spread(rows: list[dict[str, object]], word: Callable[[str], str]) -> str:
-    """Return the table of the communities whose cells differ most."""
-    columns = ("community", "cells", "least", "most", "cv")
-    head = "".join(f"<th>{word(key)}</th>" for key in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td class='n'>{_figure(row[key])}</td>" for key in columns) + "</tr>"
-        for row in rows[:SHOWN]
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _exceptions(rows: list[dict[str, object]], word: Callable[[str], str]) -> str:
-    """Return the table of exceptions."""
-    if not rows:
-        return f"<p>{word('none')}</p>"
-    head = "".join(
-        f"<th>{word(key)}</th>" for key in ("community", "households", "reason", "options")
-    )
-    body = "".join(
-        f"<tr><td>{html.escape(str(row['community']))}</td>"
-        f"<td class='n'>{_figure(row['households'])}</td>"
-        f"<td>{html.escape(str(row['reason']))}</td>"
-        f"<td>{_listed(row['options'])}</td></tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _listed(options: object) -> str:
-    """Return options, one a line."""
-    lines = options if isinstance(options, list) else [options]
-    return "<br>".join(html.escape(str(line)) for line in lines)
-
-
-SHOWN = 5
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def remarks(grid: Grid) -> list[Message]:
