@@ -12,7 +12,7 @@ from gridmap.maps.themes import level_title
 Figures = dict[str, Any]
 
 
-_TONES = re.compile(r"<(strong|good|bad)>(.*?)</\\1>")
+_TONES = re.compile(r"<(strong|good|bad)>(.*?)</\1>")
 
 
 def conclusion(found: Figures, lang: Lang) -> list[tuple[str, str]]:

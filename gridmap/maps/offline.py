@@ -330,7 +330,7 @@ def with_policy(html: str, tiles: Tiles | None = None) -> str:
     )
     scripts = hashes or "'none'"
     images = " ".join(["data:", "blob:", *(tiles.origins if tiles else ())])
-    meta = part(ASSETS, "policy", Markup(scripts), Markup(images))
+    meta = str(part(ASSETS, "policy", Markup(scripts), Markup(images)))
     return re.sub(r"<head\b[^>]*>", lambda found: found.group(0) + meta, html, count=1)
 
 

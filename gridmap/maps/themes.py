@@ -168,7 +168,7 @@ def areas(grid: Grid, level: str, lang: Lang) -> Theme:
         title=title,
     )
     return Theme(
-        tr("{title} {title:area|areas}", lang=lang, title=title),
+        tr("{title} areas", lang=lang, title=title),
         classes,
         colour[codes],
         tab=title,
