@@ -37,17 +37,21 @@ def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[R
             reason = shapely.is_valid_reason(shape)
             text = reason_in(lang, reason)
             remarks.append(Remark("ring-invalid", "", (k,), text, _place(reason, shape)))
-    many = np.flatnonzero(shapely.get_num_geometries(polygons) > 1)
-    for k in map(int, many):
-        count = int(shapely.get_num_geometries(polygons[k]))
+    parts, of = shapely.get_parts(polygons, return_index=True)
+    counts = np.bincount(of[~shapely.is_empty(parts)], minlength=len(polygons))
+    for k in map(int, np.flatnonzero(counts > 1)):
+        count = int(counts[k])
         text = tr("in {count} {count:part|parts}", lang=lang, count=count)
         remarks.append(Remark("multipart", "", (k,), text, polygons[k]))
     return remarks + _repeated_vertices(polygons, lang)
 
 
 def _repeated_vertices(polygons: Geometries, lang: Lang) -> list[Remark]:
-    xy, owner = shapely.get_coordinates(polygons, return_index=True)
-    same = np.flatnonzero((xy[1:] == xy[:-1]).all(axis=1) & (owner[1:] == owner[:-1]))
+    parts, of = shapely.get_parts(polygons, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    owner = of[part[ring]]
+    same = np.flatnonzero((xy[1:] == xy[:-1]).all(axis=1) & (ring[1:] == ring[:-1]))
     remarks = []
     for k in np.unique(owner[same]):
         at = same[owner[same] == k]
@@ -119,16 +123,31 @@ def household_remarks(
         if bare[k]:
             note = tr("has no count", lang=lang)
         elif not whole[k]:
-            given = repr(counts.iloc[k]) if np.isnan(numbers[k]) else f"{numbers[k]:.12g}"
+            given = repr(_bare(counts.iloc[k])) if np.isnan(numbers[k]) else f"{numbers[k]:.12g}"
             note = tr("{given} is no count", lang=lang, given=given)
         else:
             note = tr(
-                "{homes:,.0f} {homes:household|households}, not {low}–{high}",
-                lang=lang, homes=numbers[k], low=low, high=high,
+                "{homes:,} {homes:household|households}, not {low}–{high}",
+                lang=lang, homes=_counted(counts.iloc[k]), low=low, high=high,
             )  # fmt: skip
         qualifier = "recorded" if recorded[k] and whole[k] else ""
         remarks.append(Remark("households-out-of-range", qualifier, (k,), note, polygons[k]))
     return remarks
+
+
+def _counted(value: object) -> int:
+    """Return a count as it was written, to the last digit."""
+    bare = _bare(value)
+    return (
+        int(bare)
+        if isinstance(bare, int | str) and str(bare).strip().isdigit()
+        else int(float(str(bare)))
+    )
+
+
+def _bare(value: object) -> object:
+    """Return a number of NumPy as one of Python, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _place(reason: str, shape: shapely.Geometry) -> shapely.Geometry:

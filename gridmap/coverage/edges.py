@@ -325,7 +325,8 @@ def _signed_areas(xy: Edges, starts: Index) -> tuple[NDArray[np.float64], NDArra
     """Return twice the signed area of each ring, and the sum of the sizes of its terms."""
     local = xy - np.repeat(xy[starts[:-1]], np.diff(starts), axis=0)
     cross = np.zeros(len(xy))
-    cross[:-1] = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        cross[:-1] = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
     cross[starts[1:] - 1] = 0.0
     return np.add.reduceat(cross, starts[:-1]), np.add.reduceat(np.abs(cross), starts[:-1])
 

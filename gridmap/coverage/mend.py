@@ -10,13 +10,23 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gridmap.coverage.edges import Geometries, Index, Leftover, directed_edges, ring_sums, rings_of
-from gridmap.coverage.patches import Rules, areal_parts, find_patches, rebuild
+from gridmap.coverage.edges import (
+    Geometries,
+    Index,
+    Leftover,
+    directed_edges,
+    residual,
+    ring_sums,
+    rings_of,
+)
+from gridmap.coverage.patches import Rules, find_patches, made_valid, rebuild
 from gridmap.coverage.prove import invalid_among, remainder
 from gridmap.coverage.snapping import near_chains, welded, with_vertices
 from gridmap.coverage.t_junctions import Split, split
 
 ROUNDS = 4
+FACING = 0.9
+"""Cosine of the angle to its outward direction at which a side faces another polygon."""
 
 
 @dataclass
@@ -69,6 +79,51 @@ def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules, limit: f
         work.polygons[k] = before[k]  # a vertex came and went
         del work.changes[k]
     return work
+
+
+def matched(polygons: Geometries, limit: float) -> tuple[Geometries, Index]:
+    """Make polygons match vertex by vertex where they differ by rounding, and say which changed.
+
+    Examples
+    --------
+    >>> parcels = shapely.box([0, 0, 1], [0, 1, 1], [2, 1, 2], [1, 2, 2])
+    >>> _, changed = matched(parcels, 1e-6)  # the long side gets the corner in its middle
+    >>> changed.tolist()
+    [0]
+    """
+    work = Work(polygons.copy(), shapely.Polygon())
+    _brought_together(work, limit)
+    return work.polygons, np.array(sorted(work.changes), dtype=np.int64)
+
+
+def first_misfit(polygons: Geometries, slit: float) -> tuple[int, int, float] | None:
+    """Find two polygons that overlap, or face each other across a slit without touching.
+
+    Returns
+    -------
+    tuple or None
+        Both positions and how far they are apart, negative where they overlap.
+    """
+    edges, owner = directed_edges(polygons)
+    left = residual(edges)
+    whose = owner[left.members[left.runs[:-1]]]
+    a, b = left.edges[:, :2], left.edges[:, 2:]
+    middle = (a + b) / 2
+    length = np.hypot(*(b - a).T)
+    outward = np.column_stack([b[:, 1] - a[:, 1], a[:, 0] - b[:, 0]]) / length[:, None]
+    tree = shapely.STRtree(polygons)
+    point, other = tree.query(shapely.points(middle), predicate="dwithin", distance=slit)
+    foreign = whose[point] != other
+    point, other = point[foreign], other[foreign]
+    link = shapely.shortest_line(shapely.points(middle[point]), polygons[other])
+    gap = shapely.length(link)
+    ends = shapely.get_coordinates(link).reshape(-1, 2, 2)
+    straight = ((ends[:, 1] - ends[:, 0]) * outward[point]).sum(axis=1)
+    wrong = np.flatnonzero((gap == 0) | (straight > FACING * gap))
+    if len(wrong) == 0:
+        return None
+    k = wrong[np.argmin(gap[wrong])]
+    return int(whose[point[k]]), int(other[k]), float(gap[k])
 
 
 def _brought_together(work: Work, limit: float) -> tuple[Split, Index]:
@@ -146,8 +201,7 @@ def _repair_rings(work: Work) -> None:
             work.polygons[k] = shapely.Polygon()
             work.absorbed[k] = -1
             continue
-        parts, _ = areal_parts(np.array([shapely.make_valid(shape)], dtype=object))
-        work.polygons[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+        work.polygons[k] = made_valid(work.polygons[k : k + 1])[0]
         work.changes[k] = "ring-repaired"
 
 

@@ -30,7 +30,7 @@ from gridmap.coverage.patches import (
     made_valid,
     shift,
 )
-from gridmap.coverage.prove import polygons_of, remainder
+from gridmap.coverage.prove import dissolved, polygons_of, remainder
 from gridmap.coverage.t_junctions import Split, as_points, split
 from gridmap.errors import InputError
 
@@ -48,9 +48,9 @@ def outline_of(cells: Any, exclude: Any = None) -> shapely.Geometry:
     sound = made_valid(polygons[~(shapely.is_missing(polygons) | shapely.is_empty(polygons))])
     if len(sound) == 0:
         raise InputError("`cells` are empty, so no outline can be derived. Hand in a boundary.")
-    exact = len(sound) == len(polygons) and shapely.coverage_is_valid(sound)
-    union = shapely.coverage_union_all(sound) if exact else shapely.union_all(sound)
-    parts, _ = areal_parts(np.array([union], dtype=object))
+    parts, _ = areal_parts(np.array([dissolved(sound)], dtype=object))
+    if len(parts) == 0:
+        raise InputError("`cells` have no area, so no outline can be derived. Hand in a boundary.")
     rings, part = shapely.get_rings(parts, return_index=True)
     inner = np.flatnonzero(part[1:] == part[:-1]) + 1
     if exclude is not None and len(inner):

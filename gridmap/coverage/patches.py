@@ -177,7 +177,8 @@ def made_valid(geometries: Geometries) -> Geometries:
     out = np.array(geometries, dtype=object, copy=True)
     bad = np.flatnonzero(~shapely.is_valid(out) & ~shapely.is_missing(out))
     for k in bad:
-        parts, _ = areal_parts(np.array([shapely.make_valid(out[k])], dtype=object))
+        valid = shapely.make_valid(out[k], method="structure", keep_collapsed=False)
+        parts, _ = areal_parts(np.array([valid], dtype=object))
         out[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
     return out
 

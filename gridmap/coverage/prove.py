@@ -28,8 +28,22 @@ from gridmap.coverage.t_junctions import split, surely_open
 from gridmap.errors import CRSError, InputError
 
 
-def polygons_of(name: str, data: Any) -> Geometries:
-    """Return the polygons of a frame, a series or an array; refuse what is none."""
+def polygons_of(name: str, data: Any, *, finite: bool = True) -> Geometries:
+    """Return the polygons of a frame, a series or an array; refuse what is none.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    data : GeoDataFrame, GeoSeries, geometry or array
+    finite : bool
+        Whether to look at every coordinate; else the caller does, by `check_finite`.
+
+    Raises
+    ------
+    InputError
+        When a geometry is not a polygon, or a coordinate is no number.
+    """
     geometry = getattr(data, "geometry", data)
     if isinstance(geometry, shapely.Geometry):
         geometry = [geometry]
@@ -46,14 +60,52 @@ def polygons_of(name: str, data: Any) -> Geometries:
             "them, or polygonize the lines first.",
             name=name,
             geom_type=shape_name(array[wrong[0]].geom_type),
-            wrong=wrong[0],
+            wrong=int(wrong[0]),
         )
+    if finite:
+        check_finite(name, array)
     return array
+
+
+def check_finite(name: str, polygons: Geometries, xy: Edges | None = None) -> None:
+    """Refuse coordinates that are NaN or infinite, before a library stumbles over them.
+
+    Parameters
+    ----------
+    xy : ndarray of float, optional
+        The coordinates, where they are known already.
+    """
+    known = shapely.get_coordinates(polygons) if xy is None else xy
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(known.sum()):
+            return
+    places, owner = shapely.get_coordinates(polygons, return_index=True)
+    bad = np.flatnonzero(~np.isfinite(places).all(axis=1))
+    if len(bad):
+        x, y = places[bad[0]].tolist()
+        raise InputError(
+            "`{name}` has a coordinate that is no number at position {at}: {x} {y}. Draw that "
+            "polygon again, or take it out.",
+            name=name,
+            at=int(owner[bad[0]]),
+            x=x,
+            y=y,
+        )
+
+
+def dissolved(polygons: Geometries) -> shapely.Geometry:
+    """Return the union of valid polygons, by shared edges alone where they match."""
+    if shapely.coverage_is_valid(polygons):
+        try:
+            return shapely.coverage_union_all(polygons)
+        except shapely.errors.GEOSException:
+            pass  # takes corners that differ in the last digit for crossings, having passed them
+    return shapely.union_all(polygons)
 
 
 def boundary_of(boundary: Any) -> shapely.Geometry | None:
     """Return one outline from a geometry or the rows of a layer; None when there is none."""
-    if boundary is None:
+    if boundary is None or (isinstance(boundary, shapely.Geometry) and boundary.is_empty):
         return None
     rows = polygons_of("boundary", boundary)
     rows = rows[~(shapely.is_missing(rows) | shapely.is_empty(rows))]
@@ -61,11 +113,9 @@ def boundary_of(boundary: Any) -> shapely.Geometry | None:
         return None
     if len(rows) == 1:
         return rows[0]
-    if shapely.coverage_is_valid(rows):
-        return shapely.coverage_union_all(rows)
     for row in rows[~shapely.is_valid(rows)]:
         check_area(row)
-    return shapely.union_all(rows)
+    return dissolved(rows)
 
 
 def check_area(outline: shapely.Geometry) -> None:
@@ -99,7 +149,7 @@ def match_parents(
                 "column `parent` (`--parent-column`)."
             )
         parent_of = list(cells["parent"])
-    count = len(polygons_of("cells", cells))
+    count = len(polygons_of("cells", cells, finite=False))
     if len(parent_of) != count:
         raise InputError(
             "`parent_of` has {parent_of} {parent_of:name|names} for {count} "
@@ -226,8 +276,9 @@ def prove(
     'failed'
     """
     same_crs(cells, boundary, parents)
-    polygons = polygons_of("cells", cells)
+    polygons = polygons_of("cells", cells, finite=False)
     rings = rings_of(polygons)
+    check_finite("cells", polygons, rings.xy)
     outline = boundary_of(boundary)
     invalid = len(invalid_among(polygons, rings))
     name = coverage_hash(rings, len(polygons))

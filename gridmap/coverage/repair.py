@@ -20,7 +20,7 @@ from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
 from gridmap.coverage.patches import Rules, local_origin, made_valid, shift
 from gridmap.coverage.prove import boundary_of, check_area, polygons_of, prove, same_crs
-from gridmap.coverage.report import sentence
+from gridmap.coverage.report import counted
 from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
@@ -131,7 +131,7 @@ def repair(
         raise CoverageError(
             "`cells` could not be mended exactly: {found} left. Look at `.defects` and "
             "edit these places by hand.",
-            found=sentence(defects, lang),
+            found=counted(defects),
             defects=defects,
         )
     hands, filled, robbed = _exchanged(before, work, limit)

@@ -44,25 +44,31 @@ def sentence(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
 
 def summary(defects: gpd.GeoDataFrame, lang: Lang = "zh") -> str:
     """Count the defects by kind, with their area."""
+    return joined(counted(defects), lang)
+
+
+def counted(defects: gpd.GeoDataFrame) -> list[Message]:
+    """Count the defects by kind, with their area: a message each, to stand in others."""
     wrong = findings(defects)
-    texts = []
+    found = []
     for kind in wrong["kind"].unique():
         rows = wrong[wrong["kind"] == kind]
-        area = rows["area_m2"].sum()
-        size = square_metres(area) if rows["area_m2"].notna().any() else ""
-        count = len(rows)
-        noun = name_of(kind, lang, count)
-        texts.append(
-            tr("{n:,} {noun} ({size})", lang=lang, n=count, noun=noun, size=size)
-            if size
-            else tr("{n:,} {noun}", lang=lang, n=count, noun=noun)
-        )
-    if not texts:
-        edges = defects.attrs["proof"]["leftover"]
-        if edges == 0:
-            return tr("not proved", lang=lang)
-        return tr("{n:,} {n:edge does|edges do} not cancel", lang=lang, n=edges)
-    return joined(texts, lang)
+        places = int(rows.geometry.count_geometries().clip(lower=1).sum())
+        facts = {"n": len(rows), "noun": KINDS[kind](n=len(rows)), "places": places}
+        said = Message("{n:,} {noun}")
+        if kind == "overlap" and places > len(rows):
+            said = Message("overlaps of {n:,} {n:pair|pairs} of cells in {places:,} places")
+        if rows["area_m2"].notna().any():
+            size = square_metres(rows["area_m2"].sum())
+            found.append(Message("{said} ({size})", said=said(**facts), size=size))
+        else:
+            found.append(said(**facts))
+    if found:
+        return found
+    edges = defects.attrs["proof"]["leftover"]
+    if edges == 0:
+        return [Message("not proved")]
+    return [Message("{n:,} {n:edge does|edges do} not cancel", n=edges)]
 
 
 def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -> str:
@@ -116,7 +122,7 @@ def _praise(defects: gpd.GeoDataFrame, verdict: str, lang: Lang) -> str:
     where = Message("the boundary")
     if parents:
         where = Message("{n:,} {n:community|communities}", n=parents)
-    facts = {"cells": cells, "where": where, "found": summary(defects, lang)}
+    facts = {"cells": cells, "where": where, "found": counted(defects)}
     if verdict == "within_tolerance":
         said = Message(
             "within a tolerance of {width:g} m: {cells:,} {cells:cell tiles|cells tile} {where}, "

@@ -187,6 +187,7 @@ def validate(
         proof = prove(subject.polygons, None)
         return as_frame(subject, joined([]), remarks, proof, notes, tolerance, set(accepted))
     names, areas, parent_of = parents_of(cells, subject, parents, parent_column)
+    _check_parents(names, parent_of)
     proof = prove(subject.polygons, subject.outline, areas, parent_of)
     corners = joined([])
     if proof.verdict == "failed" and not isinstance(boundary, str):
@@ -207,6 +208,20 @@ def validate(
     proof = after_declared(proof, rest, declared)
     faults = joined([faults, corners])
     return as_frame(subject, faults, remarks, proof, notes, tolerance, set(accepted))
+
+
+def _check_parents(names: list[Any], parent_of: list[Any] | None) -> None:
+    """Refuse parents of which no cell knows any, as when two columns are mixed up."""
+    if not names or not parent_of or set(map(str, names)) & set(map(str, parent_of)):
+        return
+    if all(name is None for name in parent_of):
+        return
+    raise InputError(
+        "None of the cells names one of the `parents`: cells say {said!r}, parents are {known!r}. "
+        "Name the column of the cells that holds their parent: `parent_column` (--parent-column).",
+        said=str(parent_of[0]),
+        known=str(names[0]),
+    )
 
 
 def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:

@@ -10,6 +10,7 @@ import shapely
 
 from gridmap._checks import check_band, check_layer
 from gridmap.coverage.geometry_defects import resolution
+from gridmap.coverage.prove import dissolved, polygons_of
 from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.checks import one_geometry
@@ -61,6 +62,7 @@ def adopt(
     2
     """
     check_layer("cells", cells)
+    polygons_of("cells", cells)
     low, high = check_band(households)
     levels = [levels] if isinstance(levels, str) else levels
     frame = cells.drop(columns="parent", errors="ignore")
@@ -102,8 +104,5 @@ def _as_near_as_can_be(geometry: gpd.GeoSeries) -> float:
 def _unions(cells: gpd.GeoDataFrame, levels: list[str]) -> gpd.GeoDataFrame:
     groups = cells.groupby("parent", sort=True)
     table = groups[levels].first()
-    geometry = [
-        shapely.coverage_union_all(cells.geometry.to_numpy()[rows])
-        for rows in groups.indices.values()
-    ]
+    geometry = [dissolved(cells.geometry.to_numpy()[rows]) for rows in groups.indices.values()]
     return gpd.GeoDataFrame(table, geometry=geometry, crs=cells.crs)

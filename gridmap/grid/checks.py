@@ -13,6 +13,9 @@ from gridmap._checks import check_same_crs
 from gridmap.coverage.prove import boundary_of
 from gridmap.errors import CoverageError, InputError
 
+MOST = 2**53
+"""The greatest number up to which doubles count every one."""
+
 if TYPE_CHECKING:
     from gridmap.coverage.prove import Proof
 
@@ -155,7 +158,7 @@ def _households(frame: gpd.GeoDataFrame) -> pd.Series:
     if "households" not in frame:
         return pd.Series(0, frame.index, dtype=np.int64)
     counts = pd.to_numeric(frame["households"], errors="coerce")
-    wrong = ~(counts >= 0) | (counts % 1 != 0)
+    wrong = ~((counts >= 0) & (counts <= MOST)) | (counts % 1 != 0)
     if wrong.any():
         culprit = frame.index[wrong][0]
         raise InputError(
@@ -183,15 +186,14 @@ def proved(
     proof = prove(cells, boundary, parents=jurisdictions.geometry)
     if proof.verdict == "exact":
         return proof
+    from gridmap.coverage.report import counted
     from gridmap.coverage.validate import validate
 
     defects = validate(cells, boundary, parents=jurisdictions)
-    kinds = defects["kind"].value_counts()
-    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or proof.verdict
     raise CoverageError(
         "The cells do not tile their boundary exactly: {found}. See `.defects`, or "
         "mend them with `gridmap.repair` (--repair).",
-        found=found,
+        found=counted(defects),
         defects=defects,
     )
 

@@ -11,11 +11,14 @@ import shapely
 
 from gridmap._checks import check_crs, check_layer
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges, shortest_contact
+from gridmap.coverage.mend import first_misfit, matched
+from gridmap.coverage.prove import polygons_of
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
 from gridmap.partitioning.arrays import Floats, Ints
 from gridmap.partitioning.community import Community
 
+SAME, SLIT = 1e-6, 1.0  # metres: corners that are one; slits that nobody means
 NEAR = 10.0  # metres from a barrier within which a border runs along it
 
 
@@ -49,6 +52,14 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             missing=[*missing],
             columns=[*units.columns],
         )
+    bare = units["parent"].isna()
+    if bare.any():
+        raise InputError(
+            "`parent` is missing in {bare:,} {bare:unit|units}, first in unit {index!r}; name the "
+            "jurisdiction of each.",
+            bare=int(bare.sum()),
+            index=units.index[int(bare.argmax())],
+        )
     frame = units.copy(deep=False)
     frame["households"] = whole_households(units["households"])
     frame["parent"] = units["parent"].astype(str)
@@ -63,6 +74,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         if column not in frame:
             frame[column] = value
     _check_shapes(frame)
+    frame = _matched(frame, float(crs.axis_info[0].unit_conversion_factor))
     return frame.reset_index(drop=True).rename_axis("unit")
 
 
@@ -99,6 +111,35 @@ def _check_shapes(units: gpd.GeoDataFrame) -> None:
             bad=int(bad.sum()),
             index=units.index[int(bad.argmax())],
         )
+    polygons_of("units", units)
+
+
+def _matched(units: gpd.GeoDataFrame, metre: float) -> gpd.GeoDataFrame:
+    """Return units that match vertex by vertex; refuse those that overlap or leave slits.
+
+    Neighbours that do not match would pass for strangers, and a community for one in pieces.
+    """
+    shapes = units.geometry.to_numpy()
+    mended, changed = matched(shapes, SAME / metre)
+    misfit = first_misfit(mended, SLIT / metre)
+    if misfit is not None:
+        one, two, gap = misfit
+        told = Message("overlap")
+        if gap > 0:
+            told = Message("lie {gap:.1g} m apart without touching", gap=gap * metre)
+        raise InputError(
+            "`units` do not match: {one!r} and {two!r} {told}. Mend them with `gm.attach(units, "
+            "jurisdictions)`, or `gridmap repair`.",
+            one=units.index[one],
+            two=units.index[two],
+            told=told,
+        )
+    if len(changed) == 0:
+        return units
+    frame = units.set_geometry(gpd.GeoSeries(mended, index=units.index, crs=units.crs))
+    note = Message("{n:,} {n:unit|units} got the corners of their neighbours", n=len(changed))
+    frame.attrs = {**units.attrs, "notes": [*units.attrs.get("notes", []), note]}
+    return frame
 
 
 def communities(
