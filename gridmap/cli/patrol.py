@@ -65,7 +65,7 @@ def command(
         )
         document, said = _visits(shell, proved, log, by, period, output, overwrite)
     if as_json:
-        shell.emit_json({"schema": "gridmap.patrol/1", **document})
+        shell.emit_json(document)
     else:
         shell.answer(said)
 
@@ -83,6 +83,7 @@ def _rounds(
     bare = list(routes.index[routes["streets_m"] == 0])
     minutes = float(routes["minutes"].median())
     document = {
+        "schema": "gridmap.patrol/1",
         "cells": len(routes),
         "streets_km": round(float(streets_m), 3),
         "rounds_km": round(float(walked), 3),
@@ -124,6 +125,7 @@ def _visits(
     )
     gaps = sum(missed.values())
     document = {
+        "schema": "gridmap.visits/1",
         "cells": len(days),
         "days": days.shape[1],
         "visits": int(days.to_numpy().sum()),

@@ -34,6 +34,11 @@ COMMANDS = {
     "compare": "compare {out}/grid.gpkg {out}/grid.gpkg",
     "staff": "staff {out}/grid.gpkg {city}/staff.xlsx",
     "patrol": "patrol {out}/grid.gpkg {city}/barriers.gpkg -o {out}/rounds.csv",
+    "visits": "patrol {out}/grid.gpkg {city}/incidents.csv --log day -o {out}/visits.csv",
+    "streets": "streets {out}/grid.gpkg {city}/barriers.gpkg {city}/staff.xlsx",
+    "duplicates": "duplicates {out}/grid.gpkg {city}/incidents.csv",
+    "recheck": "recheck {out}/grid.gpkg {city}/incidents.csv",
+    "weekly": "weekly --grid {out}/grid.gpkg --incidents {city}/incidents.csv -o {out}/weeks",
     "error": "validate {out}/nothing.gpkg",
 }
 
