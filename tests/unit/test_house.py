@@ -1,0 +1,57 @@
+"""The house keeps its plan: every room can be entered by its name, and no two lead to each other."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import networkx as nx
+
+import gridmap
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def modules() -> list[str]:
+    return [found.name for found in pkgutil.walk_packages(gridmap.__path__, "gridmap.")]
+
+
+def test_every_module_is_imported_by_its_dotted_name() -> None:
+    """`import gridmap.coverage.prove as p` binds the module, though a verb has the same name."""
+    for name in modules():
+        bound: dict[str, object] = {}
+        exec(f"import {name} as room", bound)
+        assert bound["room"] is importlib.import_module(name), name
+
+
+def test_every_public_name_is_what_the_stub_says() -> None:
+    for name in gridmap.__all__:
+        assert getattr(gridmap, name) is not None
+    assert set(gridmap.__all__) <= set(dir(gridmap)) | {"__version__"}
+
+
+def test_a_verb_stays_a_verb_after_rooms_are_imported() -> None:
+    code = (
+        "import gridmap, pkgutil, importlib\n"
+        "for m in pkgutil.walk_packages(gridmap.__path__, 'gridmap.'):\n"
+        "    importlib.import_module(m.name)\n"
+        "assert callable(gridmap.partition) and callable(gridmap.hotspots)\n"
+        "assert callable(gridmap.compare) and callable(gridmap.briefing)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports inside functions count as well."""
+    graph = grimp.build_graph("gridmap", cache_dir=None)
+    imports = nx.DiGraph(
+        (name, other)
+        for name in graph.modules
+        for other in graph.find_modules_directly_imported_by(name)
+    )
+    circles = [sorted(c) for c in nx.strongly_connected_components(imports) if len(c) > 1]
+    assert not circles
