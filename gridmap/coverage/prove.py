@@ -26,6 +26,7 @@ from gridmap.coverage.edges import (
 )
 from gridmap.coverage.t_junctions import split, surely_open
 from gridmap.errors import CRSError, InputError
+from gridmap.layers import takes_layers
 
 
 def polygons_of(name: str, data: Any, *, finite: bool = True) -> Geometries:
@@ -229,6 +230,7 @@ class Proof:
         return {"method": "directed-edge-cancellation/1", **record}
 
 
+@takes_layers("cells", "boundary", "parents")
 def prove(
     cells: Any,
     boundary: Any,

@@ -25,6 +25,7 @@ from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Lang, Message, tr
+from gridmap.layers import takes_layers
 
 SAME = 1e-6
 """Metres below which two corners are the same, and a corner beside a side lies on it."""
@@ -33,6 +34,7 @@ Policy = Literal["longest-border", "fewest-households", "priority"]
 Nested = Literal["punch", "absorb", "refuse"]
 
 
+@takes_layers("cells", "boundary", "exclude")
 def repair(
     cells: gpd.GeoDataFrame,
     boundary: Any,

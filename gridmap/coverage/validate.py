@@ -39,6 +39,7 @@ from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.t_junctions import split
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
+from gridmap.layers import takes_layers
 
 
 def qualified(
@@ -108,6 +109,7 @@ def after_declared(proof: Proof, rest: Any, declared: Geometries) -> Proof:
     return replace(proof, verdict=verdict, leftover=len(left), parents=parents)
 
 
+@takes_layers("cells", "boundary", "parents", "exclude")
 def validate(
     cells: gpd.GeoDataFrame | gpd.GeoSeries,
     boundary: Any,

@@ -15,8 +15,10 @@ from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.checks import one_geometry
 from gridmap.grid.grid import Grid
+from gridmap.layers import takes_layers
 
 
+@takes_layers("cells", "boundary")
 def adopt(
     cells: gpd.GeoDataFrame,
     boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame,

@@ -202,6 +202,34 @@ class Grid:
             self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)
         )
 
+    def to_geopandas(self) -> gpd.GeoDataFrame:
+        """Return the cells with their code as a column, for libraries that know frames.
+
+        Examples
+        --------
+        >>> box = shapely.box(0, 0, 5, 5)
+        >>> square = gpd.GeoDataFrame({"code": ["A1"]}, geometry=[box], crs=4547)
+        >>> list(Grid(square, box).to_geopandas()["code"])
+        ['A1']
+        """
+        return self._cells.reset_index()
+
+    @property
+    def __geo_interface__(self) -> dict[str, Any]:
+        """The cells as GeoJSON features in the grid's own CRS, which is named."""
+        features: dict[str, Any] = dict(self.to_geopandas().__geo_interface__)
+        name = {"type": "name", "properties": {"name": label(self.crs)}}
+        return {**features, "crs": name}
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Stream the cells as Arrow, the geometry as GeoArrow WKB with its CRS."""
+        return self.to_geopandas().to_arrow(index=False).__arrow_c_stream__(requested_schema)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is worked out anew when it is asked for."""
+        worked_out = ("contiguity", "content_hash", "_tree")
+        return {key: value for key, value in vars(self).items() if key not in worked_out}
+
     def locate(self, x: float, y: float) -> str | None:
         """Return the code of the cell that answers for a point, None outside.
 

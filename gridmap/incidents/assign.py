@@ -13,11 +13,13 @@ from gridmap.incidents.locator import Placement, locator
 from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of
 from gridmap.incidents.result import accounts as accounts
 from gridmap.incidents.result import labelled, place
+from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 
+@takes_layers("points")
 def assign(
     points: Any,
     grid: Grid,

@@ -12,6 +12,7 @@ import pandas as pd
 from gridmap._checks import Progress, check_band, silent
 from gridmap.errors import InputError
 from gridmap.language import Lang
+from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.certificates import (
     UNIT_OVER_MAX,
@@ -33,6 +34,7 @@ Verdict = Literal["yes", "no", "unknown"]
 COLUMNS = ["possible", "households", "units", "least", "most", "certificate", "reason", "options"]
 
 
+@takes_layers("units")
 def feasibility(
     units: gpd.GeoDataFrame,
     households: tuple[int, int] = (300, 600),
@@ -154,6 +156,7 @@ def _diagnose_piece(piece: Piece, wishes: Wishes) -> Finding | None:
     return Finding(UNKNOWN, {"households": part.total})
 
 
+@takes_layers("units")
 def what_if(
     units: gpd.GeoDataFrame,
     bands: Iterable[tuple[int, int]] = ((300, 500), (300, 600), (200, 400)),

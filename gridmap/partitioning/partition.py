@@ -16,6 +16,7 @@ from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang
+from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.assemble import assemble, dedicate
@@ -173,6 +174,7 @@ def unmet(
     return {wish: places for wish, places in found.items() if places}
 
 
+@takes_layers("units", "barriers")
 def partition(
     units: gpd.GeoDataFrame,
     households: tuple[int, int] = (300, 600),

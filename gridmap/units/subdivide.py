@@ -11,6 +11,7 @@ import shapely
 from gridmap._checks import Progress, silent
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
+from gridmap.layers import takes_layers
 from gridmap.units.attach import attach
 from gridmap.units.barriers import inhabited, read_barriers
 from gridmap.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
@@ -37,6 +38,7 @@ FILLED = 0.95
 """Share of the jurisdictions that polygons fill if they are units and not buildings."""
 
 
+@takes_layers("jurisdictions", "households", "barriers", "whole", "dedicated")
 def subdivide(
     jurisdictions: gpd.GeoDataFrame,
     households: gpd.GeoDataFrame,
