@@ -1,12 +1,15 @@
-"""Dates and times as people and programs write them; one order of day and month for a column."""
+"""Dates and times as people and programs write them; one order and one time zone for a column."""
 
 from __future__ import annotations
 
 import calendar
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone, tzinfo
 from functools import reduce
 from typing import Any, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +21,15 @@ from gridmap._checks import check_choice, is_nothing, named_rows
 from gridmap.errors import InputError
 from gridmap.language import Message
 
+DateOrder = Literal["dmy", "mdy", "ymd", "roc"]
+Times = npt.NDArray[np.datetime64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 NEVER = np.datetime64("NaT", "us")
 
 _DATE = (
-    r"(?P<a>\d{4}|\d{1,2})\s*(?P<mark>[-/.年])\s*(?P<b>\d{1,2})\s*[-/.月]\s*"
+    r"(?P<era>(?:中华)?民国)?\s*(?P<a>\d{1,4})\s*(?P<mark>[-/.年])\s*(?P<b>\d{1,2})\s*[-/.月]\s*"
     r"(?P<c>\d{4}|\d{1,2})\s*[日号]?"
 )
 _CLOCK = (
@@ -48,9 +53,377 @@ _SPELT = tuple(
     )
 )
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)[T ]+(\d\d):?(\d\d):?(\d\d)?(.*)")
-_ODD = r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{8}[T ]"
+_MONTH_ONLY = re.compile(r"((?:(?:中华)?民国)?\d{2,4})(?:[-/.]|年)(\d{1,2})月?")
+_MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
+_ODD = (
+    r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{8}[T ]|[〇零○一二三四五六七八九十]{2,}\s*年"
+    r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
+)
+_FIGURES = {c: str(n) for n, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "○": "0"}
+_NUMERAL = re.compile(r"[〇零○一二三四五六七八九十]+")
+_OLD_SIGNS = str.maketrans("時點號國華週禮間", "时点号国华周礼间")
 _NOON = ("中午", "下午", "晚上", "pm")
 _HALVES = (*_NOON, "上午", "凌晨", "早上", "am")
+_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0))  # seconds to microseconds
+_DAY_ZERO = np.datetime64("1899-12-30", "us")
+_YEAR_ONE = 1911  # before the first year of the Republic
+_REPUBLIC = (100, 200)  # years that can only be counted so
+_EITHER = 59  # years of two digits from here on may be counted so: 1970 and later
+_NO_ZONE = -10_000
+_LATER = 1462  # days by which workbooks of 1904 begin later
+_MEANING = {"dmy": Message("day/month/year"), "mdy": Message("month/day/year"),
+            "ymd": Message("year/month/day"),
+            "roc": Message("year of the Republic (113 is 2024)/month/day")}  # fmt: skip
+
+
+def moments(
+    values: pd.Series,
+    heading: str,
+    notes: list[Message],
+    *,
+    order: DateOrder | None = None,
+    zone: str | None = None,
+    first_day: int = 1900,
+) -> pd.Series:
+    """Read times as written on the clock; what is none becomes NaT and is named in the notes.
+
+    Year first needs no guess; years of three digits, or after 民国, are those of the Republic, and
+    so are the others of their column. Where the year stands last, or has two digits, one order
+    holds for the whole column: the one under which every value is a date. When several are and the
+    values differ, month first goes with AM and PM, day first with dots; else the column is refused.
+    Numbers are days of a spreadsheet, written dates (20260131, 1150131, 20260131150203) or seconds
+    and milliseconds since 1970.
+
+    One rule for time zones: clocks stay as written when all rows are of one zone, or of the two of
+    a place whose clocks change; a column of several zones, or of which some rows name none, is
+    refused until `zone` says in which to count. Times in UTC are kept so, which a note says.
+
+    Parameters
+    ----------
+    values : Series
+        As they came.
+    heading : str
+        What to call the column.
+    notes : list
+        Gets a line for what was assumed, and for rows that are no times.
+    order : str, optional
+        ``dmy``, ``mdy``, ``ymd`` or ``roc``, when the values do not tell.
+    zone : str, optional
+        To bring all times to, as ``Asia/Shanghai`` or ``+08:00``; that of rows that name none.
+    first_day : int
+        1904 for the days of a workbook that counts from that year.
+
+    Returns
+    -------
+    Series of datetime64
+        On the same index, without a zone; ``attrs`` has ``order`` and ``zone`` where they matter.
+
+    Raises
+    ------
+    InputError
+        When days and months could be exchanged, are mixed, or clocks of two zones are.
+
+    Examples
+    --------
+    >>> notes = []
+    >>> moments(pd.Series(["01/31/2026 03:02 PM", "02/01/2026 11:00 AM"]), "time", notes).tolist()
+    [Timestamp('2026-01-31 15:02:00'), Timestamp('2026-02-01 11:00:00')]
+    >>> moments(pd.Series(["民國113年1月5日", "99/12/31"]), "日期", notes).tolist()
+    [Timestamp('2024-01-05 00:00:00'), Timestamp('2010-12-31 00:00:00')]
+    """
+    if order is not None:
+        check_choice("date_order", order, get_args(DateOrder))
+    column = _Column(heading, notes, order, None if zone is None else named_zone(zone), first_day)
+    if values.dtype.kind == "M":
+        return _typed(values, column)
+    if values.dtype.kind in "iuf":
+        read = _of_numbers(values.to_numpy(np.float64, na_value=np.nan), column)
+    else:
+        read = _of_texts(values, column)
+    times = pd.Series(read, index=values.index)
+    unread = times.isna() & ~values.isna()
+    if unread.any():
+        unread &= ~values.map(is_nothing).astype(bool)
+    if unread.any():
+        told = Message("{n:,} {n:row|rows} of {heading} {n:is no time|are no times}: {rows}.")
+        bad = values[unread]
+        notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
+    times.attrs = dict(column.facts)
+    return times
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What is known of a column of times, and where to tell what was assumed."""
+
+    heading: str
+    notes: list[Message]
+    order: DateOrder | None
+    zone: tzinfo | None
+    first_day: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, message: Message) -> None:
+        self.notes.append(message(heading=self.heading))
+
+
+def named_zone(name: str) -> tzinfo:
+    """Return a time zone by its name in the IANA table, or by its offset.
+
+    Examples
+    --------
+    >>> named_zone("Asia/Taipei").key, str(named_zone("UTC+8"))
+    ('Asia/Taipei', 'UTC+08:00')
+    """
+    fixed = re.fullmatch(r"(?:UTC|GMT)?([-+])(\d{1,2})(?::?(\d{2}))?", name.strip())
+    if fixed is not None:
+        minutes = int(fixed[2]) * 60 + int(fixed[3] or 0)
+        return timezone(timedelta(minutes=-minutes if fixed[1] == "-" else minutes))
+    try:
+        return ZoneInfo(name.strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(
+            "`time_zone` is {name!r}, which is not known. Use a name as Asia/Shanghai, or "
+            "an offset as +08:00.",
+            name=name,
+        ) from error
+
+
+def _typed(values: pd.Series, column: _Column) -> pd.Series:
+    """Return times that came with a type; what is in UTC, or of a zone, is told."""
+    told = values.dt.tz
+    if told is None:
+        return values
+    if column.zone is not None:
+        column.facts["zone"] = str(column.zone)
+        return values.dt.tz_convert(column.zone).dt.tz_localize(None)
+    if str(told) in ("UTC", "Etc/UTC", "GMT", "+00:00"):
+        _utc(column)
+    else:
+        column.facts["zone"] = str(told)
+    times = values.dt.tz_localize(None)
+    times.attrs = dict(column.facts)
+    return times
+
+
+def _of_texts(values: pd.Series, column: _Column) -> Times:
+    if values.dtype == object:  # a mixture; a spreadsheet's own times print as ISO 8601
+        values = values.map(lambda value: None if is_nothing(value) else str(value))
+    text = pa.chunked_array(pa.array(values.astype("str").array, pa.large_string()))
+    with suppress(pa.ArrowInvalid):
+        return np.array(pc.cast(text, pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
+    with suppress(pa.ArrowInvalid):
+        return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), column)
+    text = pc.utf8_trim_whitespace(pc.utf8_normalize(text, "NFKC")).combine_chunks()
+    text = respelt(text)
+    parts, found = take_apart(text)
+    read = _of_numbers(_as_floats(text, ~found), column)
+    if found.any():
+        written, rows = parts.at(found), values[found]
+        clocks = _days(written, rows, column) + written.clock
+        read[found] = _in_one_zone(clocks, written.offset, rows, column)
+    return read
+
+
+def _in_one_zone(clocks: Times, offset: Ints, rows: pd.Series, column: _Column) -> Times:
+    """Return clocks of one zone, or refuse a column of several."""
+    named = offset != _NO_ZONE
+    if not named.any():
+        return clocks
+    if column.zone is not None:
+        column.facts["zone"] = str(column.zone)
+        world = clocks - np.where(named, offset, 0).astype("m8[m]")
+        return np.where(named, _at(world, column.zone), clocks)
+    zones = np.unique(offset[named])
+    if not named.all() and (len(zones) > 1 or zones[0] == 0):
+        raise InputError(
+            "Column {heading!r} mixes times that name their zone ({rows}) with local ones "
+            "({rows_2}). Say in which zone to count: `--time-zone Asia/Shanghai`.",
+            heading=column.heading,
+            rows=named_rows(rows[named], 1),
+            rows_2=named_rows(rows[~named], 1),
+        )
+    if len(zones) > 2 or zones[-1] - zones[0] > 60:
+        shown = [named_rows(rows[offset == zone], 1) for zone in zones[[0, -1]]]
+        raise InputError(
+            "Column {heading!r} has times of several zones ({shown}). Say in which to "
+            "count: `--time-zone Asia/Shanghai`.",
+            heading=column.heading,
+            shown=shown,
+        )
+    if len(zones) == 1 and zones[0] == 0:
+        _utc(column)
+        return clocks
+    written = " / ".join(_offset_text(int(zone)) for zone in zones)
+    column.facts["zone"] = written
+    if len(zones) > 1 or not named.all():
+        column.tell(Message("{heading} is in clocks of {zones}, kept so.", zones=written))
+    return clocks
+
+
+def _offset_text(minutes: int) -> str:
+    sign, minutes = "-" if minutes < 0 else "+", abs(minutes)
+    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _at(world: Times, zone: tzinfo) -> Times:
+    """Return moments of Greenwich as the clocks of a zone."""
+    moved = pd.Series(world).dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+    return np.array(moved.to_numpy(), dtype="datetime64[us]")
+
+
+def _utc(column: _Column) -> None:
+    column.facts["zone"] = "UTC"
+    column.tell(
+        Message(
+            "{heading} is in UTC and kept so; bring it to your zone, as --time-zone "
+            "Asia/Shanghai, before counting by hour or day."
+        )
+    )
+
+
+def _days(written: Written, rows: pd.Series, column: _Column) -> Times:
+    """Return the dates; where the year is not plainly first, in the one order of the column."""
+    a, b, c = written.a, written.b, written.c
+    republic = written.era | ((a >= _REPUBLIC[0]) & (a <= _REPUBLIC[1]))
+    if column.order == "roc" or republic.any():
+        republic |= (a <= _REPUBLIC[1]) & (c < 1000)
+        sure = rows[republic]
+        if len(sure):
+            column.facts["order"] = "roc"
+            told = Message("{heading} read with years of the Republic, as {row}.")
+            column.tell(told(row=named_rows(sure, 1)))
+        a = np.where(republic, a + _YEAR_ONE, a)
+    first = (a >= 1000) | (written.named & ((a < _EITHER) | (column.order == "ymd")))
+    days = calendar_date(with_century(a), b, c)
+    days[(a >= 1000) & (c >= 1000)] = NEVER
+    if first.all():
+        return days
+    rest = ~first
+    readings = _readings(a[rest], b[rest], c[rest], written.named[rest])
+    rows = rows[rest]
+    chosen = column.order or _order(readings, rows, column.heading, _custom(written.at(rest)))
+    days[rest] = readings[chosen]
+    sure = rows[~np.isnat(readings[chosen])]
+    if len(sure):
+        column.facts["order"] = chosen
+        told = Message("{heading} read as {order}, as {row}.")
+        column.tell(told(order=_MEANING[chosen], row=named_rows(sure, 1)))
+    return days
+
+
+def _custom(written: Written) -> DateOrder | None:
+    """Return the order that a way of writing brings: dots and a full year, or AM and PM."""
+    if bool((written.dotted & (written.c >= 1000)).all()):
+        return "dmy"
+    return "mdy" if written.latin.any() else None
+
+
+def _readings(a: Ints, b: Ints, c: Ints, named: Bools) -> dict[DateOrder, Times]:
+    """Return the dates under each order, NaT where there is no such date."""
+    year = np.where(named, 0, with_century(c))
+    short = np.where(c >= 1000, 0, c)
+    republic = np.where((a >= _EITHER) & (a < 100), a + _YEAR_ONE, 0)
+    return {
+        "dmy": calendar_date(year, b, a),
+        "mdy": calendar_date(year, a, b),
+        "ymd": calendar_date(with_century(a), b, short),
+        "roc": calendar_date(republic, b, short),
+    }
+
+
+def _order(
+    readings: dict[DateOrder, Times], rows: pd.Series, heading: str, custom: DateOrder | None
+) -> DateOrder:
+    """Return the order under which every value that is a date at all is one."""
+    known = {name: ~np.isnat(dates) for name, dates in readings.items()}
+    readable = np.logical_or.reduce(list(known.values()))
+    fitting = [name for name, dates in known.items() if dates[readable].all()]
+    if not fitting:
+        only = {name: known[name] & (sum(known.values()) == 1) for name in readings}
+        shown = [
+            Message("{order} ({rows})", order=_MEANING[name], rows=named_rows(rows[at], 1))
+            for name, at in only.items()
+            if at.any()
+        ]
+        raise InputError(
+            "Column {heading!r} mixes dates in different orders: {shown}. Write them one "
+            "way in the file, the year first.",
+            heading=heading,
+            shown=[*shown],
+        )
+    dates = [readings[name][readable] for name in fitting]
+    differ = np.logical_or.reduce([dates[0] != other for other in dates])
+    if not differ.any():
+        return fitting[0]
+    if custom in fitting:
+        return custom
+    could = reduce(lambda one, other: Message("{one} or {other}", one=one, other=other),
+                   [_MEANING[name] for name in fitting])  # fmt: skip
+    named = "` / `--date-order ".join(fitting)
+    raise InputError(
+        "Column {heading!r} has dates that could be {could}, and no value tells "
+        "which: {rows}. Say it: `--date-order {named}`, or write the year first, with "
+        "four digits.",
+        heading=heading,
+        could=could,
+        rows=named_rows(rows[readable][differ], 1),
+        named=named,
+    )
+
+
+def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
+    """Return the numbers among some of the texts, NaN elsewhere."""
+    values = np.full(len(text), np.nan)
+    at = np.flatnonzero(wanted)
+    if len(at):
+        rest = text.take(pa.array(at)).to_pandas()
+        values[at] = pd.to_numeric(rest, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return values
+
+
+def _of_numbers(number: npt.NDArray[np.float64], column: _Column) -> Times:
+    """Read spreadsheet days, dates written in digits, and time since 1970."""
+    read = np.full(len(number), NEVER)
+    later = _LATER if column.first_day == 1904 else 0
+    days = (number + later >= _EXCEL_DAYS[0]) & (number + later <= _EXCEL_DAYS[1])
+    seconds = np.round((number[days] + later) * 86400).astype(np.int64)
+    read[days] = _DAY_ZERO + seconds.astype("m8[s]")
+    at = (number >= 1_000_101) & (number <= 2_001_231) & (np.floor(number) == number)
+    if at.any():
+        read[at] = _in_figures(number[at].astype(np.int64) + _YEAR_ONE * 10_000, 1)
+        column.facts["order"] = "roc"
+        column.tell(Message("{heading} read with years of the Republic."))
+    for size in (1, 10**4, 10**6):  # date, with hour and minute, with seconds
+        at = (
+            (number >= 19_000_101 * size)
+            & (number < 30_000_000 * size)
+            & (np.floor(number) == number)
+        )
+        read[at] = _in_figures(number[at].astype(np.int64), size)
+    epoch = np.zeros(len(number), bool)
+    for low, high, unit in _EPOCHS:
+        at = (number >= low) & (number < high)
+        read[at] = np.round(number[at] * unit).astype(np.int64).astype("M8[us]")
+        epoch |= at
+    if epoch.any() and column.zone is not None:
+        column.facts["zone"] = str(column.zone)
+        read[epoch] = _at(read[epoch], column.zone)
+    elif epoch.any():
+        _utc(column)
+    return read
+
+
+def _in_figures(number: Ints, size: int) -> Times:
+    """Read 20260131, 202601311502 and 20260131150203."""
+    day, clock = np.divmod(number, size)
+    clock = clock * 100 if size == 10**4 else clock
+    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
+    ok = (hour < 24) & (minute < 60) & (second < 60)
+    micros = ((hour * 60 + minute) * 60 + second) * 1_000_000
+    days = calendar_date(day // 10_000, day // 100 % 100, day % 100)
+    return np.where(ok, days + micros.astype("m8[us]"), NEVER)
 
 
 class Written(NamedTuple):
@@ -61,9 +434,10 @@ class Written(NamedTuple):
     c: Ints
     named: Bools  # the year, by 年
     dotted: Bools
+    era: Bools  # the year, by 民国
     clock: npt.NDArray[np.timedelta64]
     latin: Bools  # AM or PM
-    world: Bools  # Z, UTC or GMT
+    offset: Ints  # minutes from Greenwich, where a zone is named
 
     def at(self, rows: Any) -> Written:
         """Return the parts of some rows."""
@@ -78,7 +452,7 @@ def take_apart(text: pa.LargeStringArray) -> tuple[Written, Bools]:
     """
     split = pc.split_pattern(_joined(text, _large(" ")), " ", max_splits=1)
     dates, clocks = (_distinct(pc.list_element(split, side)) for side in (0, 1))
-    days = _whole_days(pc.extract_regex(dates[0], f"^{_DATE}$"))
+    days = _date_parts(pc.extract_regex(dates[0], f"^{_DATE}$"))
     times, told = _times(pc.extract_regex(clocks[0], rf"^{_CLOCK}\s*$"))
     parts: list[Any] = [*(part[dates[1]] for part in days), *(part[clocks[1]] for part in times)]
     found = (parts[0] >= 0) & told[clocks[1]]
@@ -87,7 +461,7 @@ def take_apart(text: pa.LargeStringArray) -> tuple[Written, Bools]:
         form = pc.extract_regex(text.take(pa.array(rest)), f"^{_DATE}{_CLOCK}$")
         times, told = _times(form)
         found[rest] = told
-        for part, again in zip(parts, (*_whole_days(form), *times), strict=True):
+        for part, again in zip(parts, (*_date_parts(form), *times), strict=True):
             part[rest] = again
     return Written(*parts), found
 
@@ -107,18 +481,27 @@ def with_century(year: Ints) -> Ints:
 
 
 def respelt(text: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Write dates with names of months, and compact ones with a clock, in digits and signs."""
+    """Write dates with names of months, in Chinese figures, without a day, in digits and signs."""
     if pc.any(pc.match_substring(text, "T")).as_py():
         text = pc.replace_substring_regex(text, r"(\d)T(\d)", r"\1 \2")
-    odd = pc.match_substring_regex(text, _ODD).fill_null(False)
+    odd = pc.match_substring_regex(text, f"{_ODD}|[時點號國週禮]").fill_null(False)
     if not pc.any(odd).as_py():
         return text
-    rows = np.flatnonzero(odd.to_numpy(zero_copy_only=False))
-    fresh = [_in_digits(value) for value in text.take(pa.array(rows)).to_pylist()]
-    return pc.replace_with_mask(text, odd, pa.array(fresh, pa.large_string()))
+    distinct = pc.dictionary_encode(text.filter(odd))
+    fresh = pa.array([_in_digits(value) for value in distinct.dictionary.to_pylist()],
+                     pa.large_string())  # fmt: skip
+    return pc.replace_with_mask(text, odd, fresh.take(distinct.indices))
 
 
 def _in_digits(text: str) -> str:
+    text = text.translate(_OLD_SIGNS)
+    if "年" in text:
+        text = _NUMERAL.sub(lambda found: _arabic(found[0]), text)
+    month, first = _MONTH_ONLY.fullmatch(text), _MONTH_FIRST.fullmatch(text)
+    if month is not None:
+        return f"{month[1]}年{month[2]}月1日"
+    if first is not None:
+        return f"{first[2]}-{first[1]}-1"
     compact = _COMPACT.fullmatch(text)
     if compact is not None:
         year, month, day, hour, minute, second, rest = compact.groups()
@@ -132,14 +515,39 @@ def _in_digits(text: str) -> str:
     return text
 
 
-def _whole_days(form: pa.StructArray) -> tuple[Ints, Ints, Ints, Bools, Bools]:
+def _arabic(numeral: str) -> str:
+    """Write a numeral of a date in digits: 二〇二四 is 2024, 三十一 is 31.
+
+    Examples
+    --------
+    >>> [_arabic(text) for text in ("二〇二四", "十", "十二", "三十一")]
+    ['2024', '10', '12', '31']
+    """
+    if "十" not in numeral:
+        return "".join(_FIGURES[figure] for figure in numeral)
+    tens, _, ones = numeral.partition("十")
+    return (_FIGURES[tens] if tens else "1") + (_FIGURES[ones] if ones else "0")
+
+
+def _date_parts(form: pa.StructArray) -> tuple[Ints, Ints, Ints, Bools, Bools, Bools]:
     a, b, c = (_whole(form, name) for name in "abc")
     mark = _words(form, "mark")
-    return a, b, c, mark == "年", mark == "."
+    era = np.char.str_len(_words(form, "era").astype(str)) > 1
+    return a, b, c, mark == "年", mark == ".", era & (a >= 0)
 
 
-def _times(form: pa.StructArray) -> tuple[tuple[npt.NDArray[Any], Bools, Bools], Bools]:
-    """Return clocks, which are Latin, which are of Greenwich; and which texts have the form.
+def _offsets(zones: npt.NDArray[np.object_]) -> Ints:
+    """Return the minutes from Greenwich that texts name, as +08:00, +08 and Z."""
+    offsets = np.full(len(zones), _NO_ZONE, dtype=np.int64)
+    for zone in {zone for zone in zones if isinstance(zone, str) and zone}:
+        digits = re.sub(r"\D", "", zone).ljust(4, "0")
+        minutes = int(digits[:2]) * 60 + int(digits[2:4])
+        offsets[zones == zone] = -minutes if zone.startswith("-") else minutes
+    return offsets
+
+
+def _times(form: pa.StructArray) -> tuple[tuple[npt.NDArray[Any], Bools, Ints], Bools]:
+    """Return clocks, which are Latin, their offsets; and which texts have the form.
 
     A clock that there is not is NaT; 24:00 is the next midnight.
     """
@@ -157,8 +565,9 @@ def _times(form: pa.StructArray) -> tuple[tuple[npt.NDArray[Any], Bools, Bools],
     hour = np.where(midnight, np.where(half == "晚上", 24, 0), hour)
     micros = ((hour * 60 + minute) * 60 + second) * 1_000_000 + _micros(form)
     clock = np.where(ok, micros.astype("m8[us]"), np.timedelta64("NaT", "us"))
-    world = np.isin(_words(form, "zone"), ["Z", "UTC", "GMT"])
-    return (clock, latin, world), form.is_valid().to_numpy(zero_copy_only=False)
+    return (clock, latin, _offsets(_words(form, "zone"))), form.is_valid().to_numpy(
+        zero_copy_only=False
+    )
 
 
 def _micros(form: pa.StructArray) -> Ints:
@@ -192,233 +601,3 @@ def _joined(*columns: Any) -> pa.Array:
 
 def _large(value: str) -> pa.Scalar:
     return pa.scalar(value, pa.large_string())
-
-
-DateOrder = Literal["dmy", "mdy", "ymd"]
-Times = npt.NDArray[np.datetime64]
-
-_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
-_EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0))  # seconds to microseconds
-_DAY_ZERO = np.datetime64("1899-12-30", "us")
-_MEANING = {"dmy": Message("day/month/year"), "mdy": Message("month/day/year"),
-            "ymd": Message("year/month/day")}  # fmt: skip
-
-
-def moments(
-    values: pd.Series, heading: str, notes: list[Message], *, order: DateOrder | None = None
-) -> pd.Series:
-    """Read times as written on the clock; what is none becomes NaT and is named in the notes.
-
-    Year first needs no guess. Where the year stands last, or has two digits, one order holds for
-    the whole column: the one under which every value is a date. When several are and the values
-    differ, month first goes with AM and PM, day first with dots; else the column is refused.
-    Numbers are days of a spreadsheet, written dates (20260131, 20260131150203) or seconds and
-    milliseconds since 1970.
-
-    Parameters
-    ----------
-    values : Series
-        As they came.
-    heading : str
-        What to call the column.
-    notes : list
-        Gets a line for what was assumed, and for rows that are no times.
-    order : str, optional
-        ``dmy``, ``mdy`` or ``ymd``, when the values do not tell.
-
-    Returns
-    -------
-    Series of datetime64
-        On the same index, without a zone.
-
-    Raises
-    ------
-    InputError
-        When days and months could be exchanged, are mixed, or clocks of two zones are.
-
-    Examples
-    --------
-    >>> notes = []
-    >>> moments(pd.Series(["01/31/2026 03:02 PM", "02/01/2026 11:00 AM"]), "time", notes).tolist()
-    [Timestamp('2026-01-31 15:02:00'), Timestamp('2026-02-01 11:00:00')]
-    """
-    if order is not None:
-        check_choice("date_order", order, get_args(DateOrder))
-    if values.dtype.kind == "M":
-        return values if values.dt.tz is None else values.dt.tz_localize(None)
-    if values.dtype.kind in "iuf":
-        read = _of_numbers(values.to_numpy(np.float64, na_value=np.nan), heading, notes)
-    else:
-        read = _of_texts(values, heading, notes, order)
-    times = pd.Series(read, index=values.index)
-    unread = times.isna() & ~values.isna()
-    if unread.any():
-        unread &= ~values.map(is_nothing).astype(bool)
-    if unread.any():
-        told = Message("{n:,} {n:row|rows} of {heading} {n:is no time|are no times}: {rows}.")
-        bad = values[unread]
-        notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
-    return times
-
-
-def _of_texts(
-    values: pd.Series, heading: str, notes: list[Message], order: DateOrder | None
-) -> Times:
-    if values.dtype == object:  # a mixture; a spreadsheet's own times print as ISO 8601
-        values = values.map(lambda value: None if is_nothing(value) else str(value))
-    text = pa.chunked_array(pa.array(values.astype("str").array, pa.large_string()))
-    with suppress(pa.ArrowInvalid):
-        return np.array(pc.cast(text, pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
-    with suppress(pa.ArrowInvalid):
-        return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), heading, notes)
-    text = pc.utf8_trim_whitespace(pc.utf8_normalize(text, "NFKC")).combine_chunks()
-    text = respelt(text)
-    parts, found = take_apart(text)
-    read = _of_numbers(_as_floats(text, ~found), heading, notes)
-    if found.any():
-        written, rows = parts.at(found), values[found]
-        _check_zones(written.world, rows, heading, notes)
-        read[found] = _days(written, rows, heading, notes, order) + written.clock
-    return read
-
-
-def _check_zones(world: Bools, rows: pd.Series, heading: str, notes: list[Message]) -> None:
-    """Keep the clocks as they are written, unless some are of Greenwich and others are not."""
-    if not world.any():
-        return
-    if not world.all():
-        raise InputError(
-            "Column {heading!r} mixes clocks in UTC ({rows}) with local ones ({rows_2}). "
-            "Bring them to one zone in the file.",
-            heading=heading,
-            rows=named_rows(rows[world], 1),
-            rows_2=named_rows(rows[~world], 1),
-        )
-    notes.append(_utc(heading))
-
-
-def _utc(heading: str) -> Message:
-    return Message(
-        "{heading} is in UTC and kept so; add the hours of your zone before counting "
-        "by hour or day.",
-        heading=heading,
-    )
-
-
-def _days(
-    written: Written, rows: pd.Series, heading: str, notes: list[Message], order: DateOrder | None
-) -> Times:
-    """Return the dates; where the year is not plainly first, in the one order of the column."""
-    a, b, c = written.a, written.b, written.c
-    first = (a >= 1000) | written.named
-    days = calendar_date(with_century(a), b, c)
-    days[(a >= 1000) & (c >= 1000)] = NEVER
-    if first.all():
-        return days
-    rest = ~first
-    readings = _readings(a[rest], b[rest], c[rest])
-    rows = rows[rest]
-    chosen = order or _order(readings, rows, heading, _custom(written.at(rest)))
-    days[rest] = readings[chosen]
-    sure = rows[~np.isnat(readings[chosen])]
-    if len(sure):
-        told = Message("{heading} read as {order}, as {row}.")
-        notes.append(told(heading=heading, order=_MEANING[chosen], row=named_rows(sure, 1)))
-    return days
-
-
-def _custom(written: Written) -> DateOrder | None:
-    """Return the order that a way of writing brings: dots and a full year, or AM and PM."""
-    if bool((written.dotted & (written.c >= 1000)).all()):
-        return "dmy"
-    return "mdy" if written.latin.any() else None
-
-
-def _readings(a: Ints, b: Ints, c: Ints) -> dict[DateOrder, Times]:
-    """Return the dates under each order, NaT where there is no such date."""
-    year = with_century(c)
-    as_first = calendar_date(with_century(a), b, np.where(c >= 1000, 0, c))
-    return {"dmy": calendar_date(year, b, a), "mdy": calendar_date(year, a, b), "ymd": as_first}
-
-
-def _order(
-    readings: dict[DateOrder, Times], rows: pd.Series, heading: str, custom: DateOrder | None
-) -> DateOrder:
-    """Return the order under which every value that is a date at all is one."""
-    known = {name: ~np.isnat(dates) for name, dates in readings.items()}
-    readable = np.logical_or.reduce(list(known.values()))
-    fitting = [name for name, dates in known.items() if dates[readable].all()]
-    if not fitting:
-        only = {name: known[name] & (sum(known.values()) == 1) for name in readings}
-        shown = [
-            Message("{order} ({rows})", order=_MEANING[name], rows=named_rows(rows[at], 1))
-            for name, at in only.items()
-            if at.any()
-        ]
-        raise InputError(
-            "Column {heading!r} mixes dates in different orders: {shown}. Write them one "
-            "way in the file, the year first.",
-            heading=heading,
-            shown=[*shown],
-        )
-    dates = [readings[name][readable] for name in fitting]
-    differ = np.logical_or.reduce([dates[0] != other for other in dates])
-    if not differ.any():
-        return fitting[0]
-    if custom in fitting:
-        return custom
-    could = reduce(lambda one, other: Message("{one} or {other}", one=one, other=other),
-                   [_MEANING[name] for name in fitting])  # fmt: skip
-    raise InputError(
-        "Column {heading!r} has dates that could be {could}, and no value tells "
-        "which: {rows}. Say it: `--date-order {fitting}`, or write the year first, "
-        "with four digits.",
-        heading=heading,
-        could=could,
-        rows=named_rows(rows[readable][differ], 1),
-        fitting=fitting[0],
-    )
-
-
-def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
-    """Return the numbers among some of the texts, NaN elsewhere."""
-    values = np.full(len(text), np.nan)
-    at = np.flatnonzero(wanted)
-    if len(at):
-        rest = text.take(pa.array(at)).to_pandas()
-        values[at] = pd.to_numeric(rest, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return values
-
-
-def _of_numbers(number: npt.NDArray[np.float64], heading: str, notes: list[Message]) -> Times:
-    """Read spreadsheet days, dates written in digits, and time since 1970."""
-    read = np.full(len(number), NEVER)
-    days = (number >= _EXCEL_DAYS[0]) & (number <= _EXCEL_DAYS[1])
-    seconds = np.round(number[days] * 86400).astype(np.int64)
-    read[days] = _DAY_ZERO + seconds.astype("m8[s]")
-    for size in (1, 10**4, 10**6):  # date, with hour and minute, with seconds
-        at = (
-            (number >= 19_000_101 * size)
-            & (number < 30_000_000 * size)
-            & (np.floor(number) == number)
-        )
-        read[at] = _in_figures(number[at].astype(np.int64), size)
-    epoch = np.zeros(len(number), bool)
-    for low, high, unit in _EPOCHS:
-        at = (number >= low) & (number < high)
-        read[at] = np.round(number[at] * unit).astype(np.int64).astype("M8[us]")
-        epoch |= at
-    if epoch.any():
-        notes.append(_utc(heading))
-    return read
-
-
-def _in_figures(number: Ints, size: int) -> Times:
-    """Read 20260131, 202601311502 and 20260131150203."""
-    day, clock = np.divmod(number, size)
-    clock = clock * 100 if size == 10**4 else clock
-    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
-    ok = (hour < 24) & (minute < 60) & (second < 60)
-    micros = ((hour * 60 + minute) * 60 + second) * 1_000_000
-    days = calendar_date(day // 10_000, day // 100 % 100, day % 100)
-    return np.where(ok, days + micros.astype("m8[us]"), NEVER)

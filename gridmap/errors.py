@@ -72,7 +72,17 @@ class PartitionError(GridmapError):
 
 
 class UnassignedWarning(UserWarning):
-    """Some points lie in no cell."""
+    """Some points lie in no cell, or none lies in any.
+
+    Attributes
+    ----------
+    all_lost : bool
+        Whether it is none.
+    """
+
+    def __init__(self, message: Message, *, all_lost: bool = False) -> None:
+        super().__init__(message)
+        self.all_lost = all_lost
 
 
 def reason_of(error: OSError) -> Message | str:

@@ -29,8 +29,9 @@ from gridmap.incidents.recurrence import recheck, recurrence
 from gridmap.incidents.space_time import inside
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
+from gridmap.io.excel_write import write_workbook
 from gridmap.io.export import chinese_headings
-from gridmap.io.tables import write_workbook
+from gridmap.io.tables import sheet_of
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.maps import hotspot_map
 from gridmap.operations.patrol import patrol_days
@@ -465,7 +466,7 @@ def _write_files(
     figures = json.dumps(made.figures, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "figures.json").write_text(figures + "\n", "utf-8")
     write_workbook(
-        {_title(name, lang): _headed(table, lang) for name, table in made.sheets.items()},
+        {_title(name, lang): sheet_of(_headed(table, lang)) for name, table in made.sheets.items()},
         folder / "workbook.xlsx",
     )
     since, until = made.period.start_time, made.period.end_time.normalize()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridmap.cli import _shell
 from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from gridmap.io.columns import Understanding
 
 _PLACES = (
-    click.option("--x", "x", metavar="COL", help="Column of easting or longitude."),
+    click.option("--x", "x", metavar="COL",
+                 help="Column of easting or longitude; without --y, of points as text."),
     click.option("--y", "y", metavar="COL", help="Column of northing or latitude."),
     click.option("--datum", metavar="NAME", help="wgs84, cgcs2000, gcj02, bd09 or EPSG:n."),
-)
+    click.option("--point-order", type=click.Choice(["lnglat", "latlng"]), expose_value=False,
+                 callback=_shell.declaring_option("point_order"),
+                 help="Of two numbers in one column, when nothing tells."),
+)  # fmt: skip
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +44,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of places, and --date-order, to a command that reads times too."""
+    """Add the options of places and of times to a command that reads both."""
 
     @wraps(command)
     def run(*args: Any, where: dict[str, Any], date_order: str | None, **options: Any) -> Any:
@@ -47,10 +52,21 @@ def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     order = click.option(
         "--date-order",
-        type=click.Choice(["dmy", "mdy", "ymd"]),
-        help="Order of dates whose year is last or short, when they do not tell.",
+        type=click.Choice(["dmy", "mdy", "ymd", "roc"]),
+        help="Order of dates whose year is last or short, when they do not tell; roc: 113 is 2024.",
     )
-    return place_options(order(run))
+    zone = click.option(
+        "--time-zone", metavar="ZONE", expose_value=False,
+        callback=_shell.declaring_option("time_zone"),
+        help="In which to count times that name a zone, as Asia/Shanghai or +08:00.",
+    )  # fmt: skip
+    return place_options(order(zone(run)))
+
+
+time_option = click.option(
+    "--time", metavar="COL", expose_value=False, callback=_shell.declaring_option("time"),
+    help="Column of the time, when its heading is not known.",
+)  # fmt: skip
 
 
 _WORDS = {
@@ -104,7 +120,7 @@ def read_cases(
     from gridmap.vocabulary import in_known_words
 
     frame, known = read_incidents(incidents, **options)
-    tell(shell, known)
+    tell(shell, known, incidents)
     if "time" not in frame:
         shell.say(
             tr("No times were recognised, so nothing is told by period; name the column: --time.")
@@ -199,8 +215,9 @@ def read_roster(shell: Shell, staff: str, roles: str | None) -> pd.DataFrame:
     return in_known_words(frame, read_words({"roles": roles}))
 
 
-def tell(shell: Shell, known: Understanding) -> None:
-    """Say how a table was understood."""
+def tell(shell: Shell, known: Understanding, spec: str = "") -> None:
+    """Say how a table was understood, and keep it for the JSON document."""
+    shell.readings.append(known.as_dict(spec, shell.lang))
     for line in known.sentences(shell.lang):
         shell.say(line)
 

@@ -38,27 +38,33 @@ class Shell:
         self._bar: Any = None
         self._stage = ""
         self._warned: set[str] = set()
+        self.nothing_placed = False
+        self.readings: list[dict[str, Any]] = []
 
     def answer(self, text: str) -> None:
         """Print what was asked for, to stdout."""
-        click.echo(text)
+        click.echo(safe(text))
 
     def say(self, text: Message | str) -> None:
         """Print news, to stderr."""
         if not self.quiet:
             self._finish()
-            click.echo(str(text), err=True)
+            click.echo(safe(str(text)), err=True)
 
     def warn(self, message: Warning | Message | str, *_: Any, **__: Any) -> None:
         """Print a warning once, as a line of news without the place in the code that raised it."""
         line = " ".join(str(message).split())
+        self.nothing_placed |= getattr(message, "all_lost", False)
         if line not in self._warned:
             self._warned.add(line)
             self.say(line)
 
     def emit_json(self, document: dict[str, Any]) -> None:
-        """Print one JSON document, to stdout."""
-        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, default=_plain))
+        """Print one JSON document, to stdout, with how each input was read."""
+        if self.readings:
+            document = document | {"reading": self.readings}
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=_plain)
+        click.echo(safe(text))
 
     def progress(self) -> Progress:
         """Return a progress callback: a bar on a terminal, nothing elsewhere."""
@@ -82,6 +88,16 @@ class Shell:
             self._bar = None
 
 
+def safe(text: str) -> str:
+    """Return a text without secrets of databases: all output goes through here."""
+    address = sys.modules.get("gridmap.io.address")
+    if "://" not in text and (address is None or not address.has_secrets()):
+        return text
+    from gridmap.io.address import masked
+
+    return masked(text)
+
+
 class Commands(click.Group):
     """A group whose errors are one line with an exit code of their own."""
 
@@ -93,6 +109,7 @@ class Commands(click.Group):
         """Run a command; end with 0, 1, 2, 70 or 130."""
         shell = Shell()
         _end_alike()
+        _learn_secrets(kwargs.get("args") or (args[0] if args else None) or sys.argv)
         run: Callable[..., Any] = super().main
         alone = kwargs.pop("standalone_mode", True)
         kwargs |= {"obj": shell, "standalone_mode": False}
@@ -100,10 +117,19 @@ class Commands(click.Group):
             return _ended(shell, run, *args, **kwargs) if alone else run(*args, **kwargs)
 
 
+def _learn_secrets(words: Iterable[str]) -> None:
+    """Take note of the secrets in the addresses of a command line."""
+    words = [str(word) for word in words if "://" in str(word)]
+    if words:
+        from gridmap.io.address import learn
+
+        learn(words)
+
+
 def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> NoReturn:
     """Run a command and end with its exit code, whatever it meets with one line."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _undeclared():
             warnings.showwarning = shell.warn
             code = run(*args, **kwargs)
     except GridmapError as error:
@@ -122,9 +148,9 @@ def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         cannot = Message("`{name}` cannot be used ({reason}). Check it.")
         fail(shell, cannot(name=name, reason=reason_of(error)))
     except Exception:
-        traceback.print_exc()
+        click.echo(safe(traceback.format_exc()), err=True)
         fail(shell, Message("This is a bug; please report the lines above."), BUG)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) and code else int(shell.nothing_placed))
 
 
 @contextmanager
@@ -148,13 +174,15 @@ def _end_alike() -> None:
     """Let SIGTERM end a command as Ctrl-C does, and let neither undo one that is done."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.default_int_handler)
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
 
 
 def fail(shell: Shell, message: object, code: int = UNUSABLE) -> NoReturn:
     """Print one line with its cure, and end with an exit code."""
-    line = " ".join(str(message).split())
+    line = safe(" ".join(str(message).split()))
     if shell.json and code == UNUSABLE:
         shell.emit_json({"schema": "gridmap.error/1", "error": line})
     click.echo(f"gridmap: {line}", err=True)
@@ -222,12 +250,47 @@ def translated(command: Described) -> Described:
     return said
 
 
-def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command, which also takes the global options behind its own name."""
+def declaring_option(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return the callback of an option that holds for all readers of the command."""
+
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
+        if value is not None:
+            from gridmap.io.source import declare
+
+            declare(**{name: value})
+        return value
+
+    return callback
+
+
+@contextmanager
+def _undeclared() -> Iterator[None]:
+    """Forget, at the end of a command, what was declared of its inputs."""
+    try:
+        yield
+    finally:
+        source = sys.modules.get("gridmap.io.source")
+        if source is not None:
+            source.forget()
+
+
+encoding_option = click.option(
+    "--encoding", metavar="NAME", expose_value=False, callback=declaring_option("encoding"),
+    help="Encoding of texts and attributes that do not tell it, as gb18030, big5 or cp1252.",
+)  # fmt: skip
+
+
+def command(
+    *, reads: bool = True, **settings: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command, which also takes the global options behind its own name.
+
+    One that reads files of others takes --encoding too.
+    """
     context = {"help_option_names": ["-h", "--help"], "show_default": True}
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        declared = lang_option(quiet_option(function))
+        declared = lang_option(quiet_option(encoding_option(function) if reads else function))
         return click.command(cls=Command, context_settings=context, **settings)(declared)
 
     return declare

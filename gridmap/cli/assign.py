@@ -31,7 +31,6 @@ _HEADINGS = {
 @click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
 @click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
-@click.option("--encoding", metavar="NAME", help="Encoding of a text, when it is mistaken.")
 @click.option("--dask", metavar="ADDRESS",
               help="Work on a Dask cluster; Parquet in, a folder of Parquet out.")  # fmt: skip
 @_shell.overwrite_option
@@ -45,31 +44,34 @@ def command(
     where: dict[str, Any],
     max_distance: float | None,
     counts: bool,
-    encoding: str | None,
     dask: str | None,
     overwrite: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Give every incident exactly one cell; every record and column comes out, in order.
 
     Four columns are added: the code, how the point lies (inside, boundary, rim, outside,
     invalid), and for points outside the nearest cell and its distance. The accounts are printed:
     read = inside + boundary + rim + outside + invalid. Totals and signatures at the foot of a
-    table are no records; they are left out and told.
+    table are no records; they are left out and told. Ends with 1 when none lies in the grid; the
+    likely cause is told. `-` is the standard input or output.
     """
+    from gridmap.io.address import masked
+    from gridmap.io.atomic import output_is_stdout
+    from gridmap.io.columns import stated
     from gridmap.io.open_incidents import open_incidents
-    from gridmap.io.source import without_password
 
     if dask is not None and counts:
         raise click.UsageError(tr("--counts does not go with --dask."))
     if dask is not None and isinstance(output, str):
         raise click.UsageError(tr("--dask writes a folder of Parquet, not to a database."))
     _shell.check_output(output, overwrite=overwrite)
-    opened = open_incidents(incidents, encoding=encoding, **where)
+    opened = open_incidents(incidents, **where)
+    shell.readings.append({"file": incidents, "read_as": "incident", **opened.stated})
+    shell.say(stated(opened.stated))
     if opened.assumed:
-        shell.say(
-            tr("{x} and {y} were taken as wgs84; else declare --datum.", x=opened.x, y=opened.y)
-        )
+        columns = [opened.points.name] if opened.points else [opened.x, opened.y]
+        shell.say(tr("{columns} were taken as wgs84; else declare --datum.", columns=columns))
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
     if dask is not None:
         accounts = _on_cluster(opened, grid, incidents, Path(output), dask, options)
@@ -81,19 +83,27 @@ def command(
     if as_json:
         document = {
             "schema": "gridmap.assign/1",
-            "output": without_password(str(output)),
+            "output": masked(str(output)),
             **accounts.as_dict(),
         }
         shell.emit_json(document)
     else:
-        shell.answer(lines[0])
+        answer = shell.say if output_is_stdout(output) else shell.answer
+        answer(lines[0])
     told: list[Message | str] = [*opened.notes, *lines[1:]]
     for line in told:
         shell.say(line)
+    return int(accounts.nowhere is not None)
 
 
 def _where(opened: Opened) -> dict[str, Any]:
-    return {"x": opened.x, "y": opened.y, "datum": opened.datum}
+    return {
+        "x": opened.x,
+        "y": opened.y,
+        "points": opened.points,
+        "others": opened.others,
+        "datum": opened.datum,
+    }
 
 
 def _on_cluster(
@@ -130,7 +140,7 @@ def _stream(
 ) -> Accounts:
     from gridmap.incidents.stream import assign_file
     from gridmap.io import read_grid
-    from gridmap.io.atomic import replacing
+    from gridmap.io.atomic import ending_of, replacing
 
     proved = read_grid(grid)
     if isinstance(output, str):
@@ -145,7 +155,7 @@ def _stream(
             progress=shell.progress(),
             **_where(opened),
         )
-    translated = shell.lang == "zh" and output.suffix.lower() in {".csv", ".xlsx"}
+    translated = shell.lang == "zh" and ending_of(output) in {".csv", ".xlsx"}
     with replacing(output, overwrite=overwrite) as temporary:
         return assign_file(
             opened.file,

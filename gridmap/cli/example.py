@@ -14,7 +14,7 @@ LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 TABLES = {"incidents": "incidents.csv", "staff": "staff.xlsx"}
 
 
-@_shell.command(name="example")
+@_shell.command(name="example", reads=False)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(0), default=0, help="Another seed, another city.")
 @click.option("--size", type=click.Choice(["tiny", "town", "city"]), default="town")

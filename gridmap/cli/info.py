@@ -50,9 +50,9 @@ def command(
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
-    shape = "/".join(str(shape_name(part)) for part in layer.geometry.split("/"))
-    from gridmap.io.columns import TABLE_NAMES
+    from gridmap.io.columns import TABLE_NAMES, stated
 
+    shape = "/".join(str(shape_name(part)) for part in layer.geometry.split("/"))
     facts = [
         tr("{n:,} {n:row|rows}", n=layer.features),
         shape or tr("no geometry"),
@@ -63,6 +63,8 @@ def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
     ]
     clauses = tr(", ", context="clauses").join(filter(None, facts))
     lines = [tr("{name}: {text}", name=layer.name, text=clauses)]
+    if layer.reading:
+        lines.append("  " + str(stated(layer.reading)))
     width = max((_columns_wide(column.name) for column in layer.columns), default=0)
     lines += [_column_line(shell, column, width) for column in layer.columns]
     return lines + [f"  ! {note}" for note in layer.suspicions]

@@ -29,6 +29,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @_options.words_options("roles", *_options.CASE_WORDS)
 @_options.case_options
+@_options.time_option
 @_basemap.basemap_options
 @_shell.overwrite_option
 @click.pass_obj

@@ -81,8 +81,8 @@ def command(
     unexplained (with --strict: any).
     """
     from gridmap.io import read_grid, write_grid
+    from gridmap.io.address import masked
     from gridmap.io.atomic import check_writable, replacing
-    from gridmap.io.source import without_password
     from gridmap.partitioning.partition import partition
     from gridmap.partitioning.report import remarks, report
 
@@ -135,7 +135,7 @@ def command(
             )
             path.write_text(text, encoding="utf-8")
     if as_json:
-        shell.emit_json(made.as_dict() | {"output": without_password(str(output))})
+        shell.emit_json(made.as_dict() | {"output": masked(str(output))})
     else:
         say(shell, made)
     return int(bool(len(made.grid.exceptions if strict else made.unexplained)))

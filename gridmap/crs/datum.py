@@ -29,6 +29,8 @@ _SHIFT: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], Pair]] = {
     "gcj02": wgs84_to_gcj02,
     "bd09": wgs84_to_bd09,
 }
+_TRIED = 20_000  # positions tried
+_FOOT = 0.3048
 _MANY = 20  # positions outside, below which nothing is concluded
 
 
@@ -157,22 +159,17 @@ class DatumAlarm:
 
     def sentence(self, lang: Lang = "zh") -> str:
         """Return the alarm as one line with its cure."""
-        return self.message().text(lang)
-
-    def message(self) -> Message:
-        """Return the alarm, to be put into words."""
-        said = Message(
-            "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but "
-            "{then:.1%} would as {fits}. Find out which it is, then declare --datum {fits}."
-        )
+        zh = f"按 {self.declared} 有 {self.outside:.1%} 的点落在辖区外；"
+        en = f"{self.outside:.1%} of the points lie outside the jurisdiction as {self.declared}, "
         if self.fits == "swapped":
-            said = Message(
-                "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but "
-                "{then:.1%} with x and y exchanged. Check the two columns."
-            )
-        return said(
-            outside=self.outside, declared=self.declared, fits=self.fits, then=self.outside_then
-        )
+            zh += f"两列坐标互换后只有 {self.outside_then:.1%}。请核对经纬度是否写反。"
+            en += f"but {self.outside_then:.1%} with x and y exchanged. Check the two columns."
+        else:
+            zh += f"若为 {self.fits} 则只有 {self.outside_then:.1%}。"
+            zh += f"请核实后用 --datum {self.fits} 声明。"
+            en += f"but {self.outside_then:.1%} would as {self.fits}. "
+            en += f"Find out which it is, then declare --datum {self.fits}."
+        return zh if lang == "zh" else en
 
 
 def datum_alarm(
@@ -252,3 +249,104 @@ def _refuse_projected(points: Any, key: str) -> None:
             crs=label(points.crs),
             key=key,
         )
+
+
+def likely_cause(
+    x: npt.ArrayLike, y: npt.ArrayLike, boundary: Any, crs: Any, *, declared: str = ""
+) -> Message | None:
+    """Tell why no position lies in the jurisdiction, when one way of writing would put them there.
+
+    Parameters
+    ----------
+    x, y : array-like
+        Positions as delivered.
+    boundary : shapely geometry
+        The jurisdiction, in `crs`.
+    crs : CRS
+        Of the boundary.
+    declared : str
+        What the positions were declared to be in, which is no cure then.
+
+    Returns
+    -------
+    Message or None
+        The cause with its cure.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> area = shapely.box(430_000, 3_370_000, 470_000, 3_400_000)
+    >>> str(likely_cause([38_440_000.0], [3_380_000.0], area, parse_crs(4547)))
+    'eastings begin with the zone 38: declare `--datum EPSG:4526`'
+    """
+    east, north = _finite(x, y)
+    known = np.isfinite(east) & np.isfinite(north)
+    a, b = east[known][:_TRIED], north[known][:_TRIED]
+    if not len(a):
+        return None
+    crs = parse_crs(crs)
+    metres, degrees = shapely.bounds(boundary), _in_degrees(boundary, crs)
+    zone = int(np.median(a) // 1e6)
+    other = int(np.median(b) // 1e6)
+    named = f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else "EPSG:n"
+    tries: list[tuple[Any, Any, Any, Message]] = [
+        (a, b, metres, Message("they are in the CRS of the grid: declare `--datum {named}`")),
+        (a, b, degrees, Message("they are degrees: declare `--datum wgs84`")),
+        (b, a, metres, Message("northing and easting are exchanged: exchange `--x` and `--y`")),
+        (b, a, degrees, Message("longitude and latitude are exchanged: exchange `--x` and `--y`")),
+        (a - zone * 1e6, b, metres, _zoned(zone)),
+        (b - other * 1e6, a, metres, _zoned(other, exchanged=True)),
+        (_sexagesimal(a, 100), _sexagesimal(b, 100), degrees,
+         Message("they are degrees and minutes (11336.13 is 113°36.13′): write decimal degrees")),
+        (_sexagesimal(a, 10_000), _sexagesimal(b, 10_000), degrees,
+         Message("they are degrees, minutes, seconds (1133608 is 113°36′08″): write degrees")),
+        (-a, b, degrees, Message("the longitudes lack their minus sign (71.1 W is -71.1)")),
+        (a, -b, degrees, Message("the latitudes lack their minus sign (33.9 S is -33.9)")),
+        (a * _FOOT, b * _FOOT, metres,
+         Message("they are in feet: declare their CRS, `--datum EPSG:n`")),
+    ]  # fmt: skip
+    tries += [
+        (a / size, b / size, degrees,
+         Message("they are degrees times {size:,}: divide by {size:,}", size=size))
+        for size in (10**5, 10**6, 10**7)
+    ]  # fmt: skip
+    known_as = {named: 0, "wgs84": 1, "cgcs2000": 1}.get(declared)
+    for number, (at_x, at_y, bounds, told) in enumerate(tries):
+        if number != known_as and _share_within(at_x, at_y, bounds) > 0.5:
+            return told(named=named)
+    return None
+
+
+def _zoned(zone: int, *, exchanged: bool = False) -> Message:
+    code = f"EPSG:{4513 + zone - 25}" if 25 <= zone <= 45 else "EPSG:n"
+    told = Message("eastings begin with the zone {zone}: declare `--datum {code}`")
+    if exchanged:
+        told = Message(
+            "eastings begin with the zone {zone} and stand second: declare `--datum {code}`, and "
+            "exchange `--x` and `--y`"
+        )
+    return told(zone=zone, code=code)
+
+
+def _sexagesimal(values: Floats, unit: int) -> Floats:
+    """Read 11336.13 (unit 100) or 1133608 (unit 10,000) as degrees; NaN where minutes exceed 60."""
+    degrees, rest = np.divmod(np.abs(values), unit)
+    minutes, seconds = (rest, 0.0) if unit == 100 else np.divmod(rest, 100)
+    whole = degrees + minutes / 60 + seconds / 3600
+    return np.where((minutes < 60) & (degrees > 0), np.sign(values) * whole, np.nan)
+
+
+def _in_degrees(boundary: Any, crs: Any) -> Any:
+    west, south, east, north = shapely.bounds(boundary)
+    ring = np.array([(west, south), (east, south), (east, north), (west, north)]).T
+    lng, lat = mover(crs, 4326)(*ring)
+    return np.array([np.min(lng), np.min(lat), np.max(lng), np.max(lat)])
+
+
+def _share_within(x: Floats, y: Floats, bounds: Any) -> float:
+    """Return the share of positions in a box, half as large again."""
+    west, south, east, north = bounds
+    wide, high = (east - west) / 4, (north - south) / 4
+    with np.errstate(invalid="ignore"):
+        inside = (x >= west - wide) & (x <= east + wide) & (y >= south - high) & (y <= north + high)
+    return float(np.mean(inside))

@@ -10,7 +10,7 @@ import numpy as np
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.grid import check_grid
 from gridmap.incidents.locator import Placement, locator
-from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of
+from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of, nowhere
 from gridmap.incidents.result import accounts as accounts
 from gridmap.incidents.result import labelled, place
 from gridmap.layers import takes_layers
@@ -102,6 +102,11 @@ def assign(
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     placed = int(np.count_nonzero(placement.cell))
     if len(where.x) - placed <= SUSPICIOUS * len(where.x):
+        return
+    if placed == 0:
+        lost = nowhere(where.given_x, where.given_y, where.datum, len(where.x), grid)
+        if len(where.x):
+            warnings.warn(UnassignedWarning(lost, all_lost=True), stacklevel=3)
         return
     lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)

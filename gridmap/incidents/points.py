@@ -10,11 +10,10 @@ import pandas as pd
 
 from gridmap._checks import label
 from gridmap._types import Floats
-from gridmap.crs import check_datum, datum_alarm, mover, positions_from
-from gridmap.crs.project import parse_degrees
+from gridmap.crs import check_datum, datum_alarm, likely_cause, mover, positions_from
 from gridmap.errors import CRSError, InputError
-from gridmap.io.batches import of_shapes
-from gridmap.io.text import decimal_points
+from gridmap.io.point_text import coordinates_of
+from gridmap.io.text import number_array
 from gridmap.language import Message
 
 if TYPE_CHECKING:
@@ -47,10 +46,27 @@ def alarm_of(x: Any, y: Any, datum: str, lost: int, read: int, grid: Grid) -> An
         return None
 
 
+def nowhere(x: Any, y: Any, datum: str, read: int, grid: Grid) -> Message:
+    """Say that none of the incidents lies in the grid, with the likely cause.
+
+    Parameters
+    ----------
+    x, y : float arrays
+        Positions as delivered, or a sample of them.
+    datum : str
+        What they were declared to be in.
+    read : int
+        How many there are.
+    grid : Grid
+        The cells.
+    """
+    cause = likely_cause(x, y, grid.boundary, grid.crs, declared=datum)
+    told = Message("None of the {n:,} {n:incident|incidents} lies in the grid: {cause}.")
+    cure = Message("check the columns of the coordinates, and --datum")
+    return told(n=read, cause=cause or cure)
+
+
 DATUM_OF = {"EPSG:4326": "wgs84", "OGC:CRS84": "wgs84", "EPSG:4490": "cgcs2000"}
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
-_THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
-_DEGREE = "[°º度d]"
 
 
 class Positions(NamedTuple):
@@ -104,7 +120,7 @@ def positions(
     if datum is not None:
         datum = check_datum(datum)
     if isinstance(points, gpd.GeoSeries | gpd.GeoDataFrame) and x is None:
-        a, b = of_shapes(points.geometry.to_numpy(), points.index)
+        a, b = coordinates_of(points.geometry.to_numpy(), "points")
         given = points.crs
         if given is None and datum is None:
             raise CRSError(
@@ -121,40 +137,6 @@ def positions(
     return Positions(a, b, *mover(given, crs)(a, b), given)
 
 
-def numbers(values: pd.Series) -> Floats:
-    """Return a column of coordinates as numbers; what is none becomes NaN.
-
-    Text is read as numbers, with full-width digits, thousands separators, decimal commas and
-    blanks around them forgiven, or as degrees, minutes and seconds.
-
-    Examples
-    --------
-    >>> numbers(pd.Series([" 12.5", "１２", "3,384,765", "不详"])).tolist()
-    [12.5, 12.0, 3384765.0, nan]
-    >>> numbers(pd.Series(["114°06′18″E", "30度30分", "北"])).tolist()
-    [114.105, 30.5, nan]
-    >>> numbers(pd.Series(["48,0096925", "48,125"])).tolist()
-    [48.0096925, 48.125]
-    """
-    if values.dtype == np.float64:
-        return np.asarray(values)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
-    read = pd.to_numeric(values, errors="coerce")
-    missed = (read.isna() & values.notna()).to_numpy()
-    if missed.any():
-        text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
-        text = decimal_points(text).str.replace(_THOUSANDS, "", regex=True)
-        found = np.array(read, dtype=np.float64)
-        found[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
-        rest = np.flatnonzero(missed & np.isnan(found))
-        angles = values.iloc[rest].astype(str)
-        written = angles.str.contains(_DEGREE).to_numpy(bool)
-        found[rest[written]] = np.array([*map(parse_degrees, angles[written])], dtype=np.float64)
-        return found
-    return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
-
-
 def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
     if not isinstance(points, pd.DataFrame):
         raise InputError(
@@ -169,4 +151,4 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
                 column=column,
                 columns=[*points.columns] or Message("none"),
             )
-    return numbers(points[x]), numbers(points[y])
+    return number_array(points[x]), number_array(points[y])

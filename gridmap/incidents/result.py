@@ -124,6 +124,8 @@ class Accounts:
         How many of the invalid rows had too few or too many fields.
     alarm : DatumAlarm or None
         Whether another datum would fit better.
+    nowhere : Message or None
+        That none of them lies in the grid, and why.
 
     Examples
     --------
@@ -136,6 +138,7 @@ class Accounts:
     invalid_rows: list[int] = field(default_factory=list)
     broken: int = 0
     alarm: Any = None
+    nowhere: Message | None = None
 
     def sentences(self, lang: Lang = "zh") -> list[str]:
         """Return the accounts, and what should be looked at, a line each."""
@@ -153,6 +156,8 @@ class Accounts:
             lines.append(said(rows=rows, more=more, n=self.broken).text(lang))
         if self.alarm is not None:
             lines.append(self.alarm.sentence(lang))
+        if self.nowhere is not None:
+            lines.append(self.nowhere.text(lang))
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -163,6 +168,7 @@ class Accounts:
             "broken": self.broken,
             "invalid_rows": self.invalid_rows,
             "datum_alarm": alarm,
+            "nowhere": None if self.nowhere is None else self.nowhere.both(),
         }
 
 

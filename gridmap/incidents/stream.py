@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import shapely
-from pyarrow import compute
 
 from gridmap._checks import Progress, label, silent
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.incidents.locator import INVALID, Locator, Placement, locator
-from gridmap.incidents.points import DATUM_OF, alarm_of, numbers
+from gridmap.incidents.points import DATUM_OF, alarm_of, nowhere
 from gridmap.incidents.result import (
     NAMED,
     RESULT_COLUMNS,
@@ -26,7 +25,10 @@ from gridmap.incidents.result import (
     renamed,
     target_schema,
 )
-from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of, of_shapes
+from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of
+from gridmap.io.coordinates import Pair, fill_places
+from gridmap.io.point_text import PointColumn, coordinates_of, parse_points
+from gridmap.io.text import number_array
 from gridmap.io.writers import WRITERS, Writer
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def assign_file(
     *,
     x: str | None = None,
     y: str | None = None,
+    points: PointColumn | None = None,
+    others: Sequence[Pair] = (),
     datum: str | None = None,
     max_distance: float | None = None,
     headings: Mapping[str, str] | None = None,
@@ -57,7 +61,7 @@ def assign_file(
     Parameters
     ----------
     source : FileOfPoints
-        `Delimited`, `ParquetFile`, `Layer` or `Sheet`.
+        `Delimited`, `ParquetFile`, `Layer` or `Sheets`.
     target : path
         Where to: .csv, .parquet, .gpkg or .xlsx. It is written as it goes; make it atomic around
         this call.
@@ -65,6 +69,10 @@ def assign_file(
         The cells.
     x, y : str, optional
         Columns of the coordinates; the points of the file when not given.
+    points : PointColumn, optional
+        The column that holds points as text.
+    others : sequence of Pair
+        Columns whose headings name a datum, for rows without coordinates.
     datum, max_distance
         As of `assign`.
     headings : mapping, optional
@@ -92,7 +100,8 @@ def assign_file(
             target=target.name,
             writers=[*WRITERS],
         )
-    run = _Run(source, grid, x, y, datum, max_distance, progress)
+    where = Where(x, y, points, tuple(others), datum)
+    run = _Run(source, grid, where, max_distance, progress)
     names = [(headings or {}).get(name, name) for name in RESULT_COLUMNS]
     own = renamed(source.schema.names, names, own_prefix)
     pointed = write is not None or target.suffix.lower() == ".gpkg"
@@ -101,10 +110,10 @@ def assign_file(
     crs = grid.crs if with_points else source.crs
 
     def placed() -> Iterator[pa.RecordBatch]:
-        for batch, placement, where in run:
+        for batch, placement, at in run:
             columns = [*batch.table.columns, *_result_columns(placement, run.codes)]
             if with_points:
-                columns.append(_as_wkb(*where))
+                columns.append(_as_wkb(*at))
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     writer(placed(), schema, target, crs)
@@ -117,6 +126,8 @@ def count_file(
     *,
     x: str | None = None,
     y: str | None = None,
+    points: PointColumn | None = None,
+    others: Sequence[Pair] = (),
     datum: str | None = None,
     progress: Progress = silent,
 ) -> tuple[pd.DataFrame, Accounts]:
@@ -124,7 +135,7 @@ def count_file(
 
     Parameters
     ----------
-    source, grid, x, y, datum, progress
+    source, grid, x, y, points, others, datum, progress
         As of `assign_file`.
 
     Returns
@@ -133,14 +144,32 @@ def count_file(
         The column ``incidents``, indexed by ``code``, sorted, zeros included.
     Accounts
     """
+    where = Where(x, y, points, tuple(others), datum)
     if isinstance(source, ParquetFile):
-        source = ParquetFile(source.path, tuple(_position_columns(source.schema, x, y)))
-    run = _Run(source, grid, x, y, datum, 0.0, progress)
+        needed = [*where.columns(source.schema), *(side for p in others for side in p[:2])]
+        source = ParquetFile(source.path, tuple(dict.fromkeys(needed)))
+    run = _Run(source, grid, where, 0.0, progress)
     counts = np.zeros(len(run.codes) + 1, dtype=np.int64)
     for _, placement, _ in run:
         counts += np.bincount(placement.cell, minlength=len(counts))
     index = pd.Index(run.codes, name="code", dtype=str)
     return pd.DataFrame({"incidents": counts[1:]}, index=index).sort_index(), run.finish()
+
+
+class Where(NamedTuple):
+    """Where the positions of a file stand, and what they are in."""
+
+    x: str | None
+    y: str | None
+    points: PointColumn | None
+    others: tuple[Pair, ...]
+    datum: str | None
+
+    def columns(self, schema: pa.Schema) -> list[str]:
+        """Return one column of points, or two of coordinates."""
+        if self.points is not None:
+            return [self.points.name]
+        return _position_columns(schema, self.x, self.y)
 
 
 class _Run:
@@ -150,13 +179,12 @@ class _Run:
         self,
         source: FileOfPoints,
         grid: Grid,
-        x: str | None,
-        y: str | None,
-        datum: str | None,
+        where: Where,
         max_distance: float | None,
         progress: Progress,
     ) -> None:
         self._source, self._grid, self._progress = source, grid, progress
+        self._where = where
         self._locator: Locator = locator(grid)
         self.codes = self._locator.codes
         self._max_distance = max_distance
@@ -164,15 +192,16 @@ class _Run:
         self._sample: list[Floats] = []
         self._given = 0
         self._strange: str | None = None
-        self._names = _position_columns(source.schema, x, y)
-        self._datum, self._move = _mover(source, self._names, datum, grid.crs)
+        self._names = where.columns(source.schema)
+        shaped = len(self._names) == 1 and where.points is None
+        self._datum, self._move = _mover(source.crs if shaped else grid.crs, where.datum, grid.crs)
         self._locator.prepare(source.rows)
 
     def __iter__(self) -> Iterator[tuple[Batch, Placement, tuple[Floats, Floats]]]:
         for batch in self._source.batches():
             given = self._positions(batch.table)
             for axis in given:
-                axis[batch.broken] = np.nan
+                axis[list(batch.broken)] = np.nan
             x, y = self._move(*given)
             placement = self._locator.place(x, y, self._max_distance)
             self._account(batch, placement)
@@ -194,7 +223,11 @@ class _Run:
                 names_2=self._names[1],
                 strange=self._strange,
             )
-        if self._sample:
+        placed = sum(counts[name] for name in ("inside", "boundary", "rim"))
+        if counts["read"] and not placed:
+            given = np.concatenate(self._sample, axis=1) if self._sample else np.empty((2, 0))
+            self._accounts.nowhere = nowhere(*given, self._datum, counts["read"], self._grid)
+        elif self._sample:
             x, y = np.concatenate(self._sample, axis=1)
             lost = self._given - sum(counts[name] for name in ("inside", "boundary", "rim"))
             self._accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self._grid)
@@ -202,16 +235,21 @@ class _Run:
 
     def _positions(self, table: pa.RecordBatch) -> tuple[Floats, Floats]:
         columns = [table.column(name) for name in self._names]
-        if len(columns) == 1:
+        if self._where.points is not None:
+            found = parse_points(columns[0].cast(pa.string()), self._where.points)
+            x, y = found.x, found.y
+        elif len(columns) == 1:
             shapes = shapely.from_wkb(
                 columns[0].to_numpy(zero_copy_only=False), on_invalid="ignore"
             )
-            x, y = of_shapes(shapes, np.arange(len(shapes)))
-            return x.copy(), y.copy()
-        x, y = (_floats(column) for column in columns)
-        if self._strange is None and not (np.isfinite(x) & np.isfinite(y)).any():
-            self._strange = _strange(columns)
-        return x, y
+            x, y = coordinates_of(shapes, "points")
+        else:
+            x, y = (number_array(column).copy() for column in columns)
+            if self._strange is None and not (np.isfinite(x) & np.isfinite(y)).any():
+                self._strange = _strange(columns)
+        pairs = [(number_array(table.column(pair.x)), number_array(table.column(pair.y)),
+                  str(pair.datum)) for pair in self._where.others]  # fmt: skip
+        return fill_places(x, y, pairs, self._where.datum, self._grid.crs)[:2] if pairs else (x, y)
 
     def _account(self, batch: Batch, placement: Placement) -> None:
         accounts, counts = self._accounts, self._accounts.counts
@@ -252,12 +290,11 @@ def _column(schema: pa.Schema, name: str) -> str:
     return name
 
 
-def _mover(source: FileOfPoints, names: list[str], datum: str | None, crs: Any) -> tuple[str, Any]:
+def _mover(given: Any, datum: str | None, crs: Any) -> tuple[str, Any]:
     """Return the datum of the positions, and what moves them to the grid's CRS."""
     if datum is not None:
         datum = check_datum(datum)
         return datum, lambda x, y: positions_from(x, y, datum, crs)
-    given = source.crs if len(names) == 1 else crs
     if given is None:
         raise CRSError(
             "The incidents have no CRS, so their coordinates mean nothing. Declare --datum."
@@ -266,24 +303,11 @@ def _mover(source: FileOfPoints, names: list[str], datum: str | None, crs: Any) 
     return named, (lambda x, y: (x, y)) if given == crs else mover(given, crs)
 
 
-def _floats(column: pa.Array) -> Floats:
-    """Return coordinates as numbers; what is none becomes NaN."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        try:
-            column = compute.cast(column, pa.float64())
-        except pa.ArrowInvalid:
-            return np.array(numbers(column.to_pandas().astype(object)))
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        values = compute.cast(column, pa.float64(), safe=False).fill_null(np.nan)
-        return np.array(values.to_numpy(zero_copy_only=False))
-    return np.array(numbers(column.to_pandas()))
-
-
 def _strange(columns: list[pa.Array]) -> str | None:
     """Return a text that stands where a coordinate was expected."""
     for column in columns:
         texts = column.cast(pa.string()).to_pandas().dropna()
-        odd = texts[(texts.str.strip() != "") & ~np.isfinite(numbers(texts))]
+        odd = texts[(texts.str.strip() != "") & ~np.isfinite(number_array(texts))]
         if len(odd):
             return str(odd.iloc[0])
     return None

@@ -1,9 +1,10 @@
-"""Totals and signatures at the foot of a table that streams: no records, and told."""
+"""What a file of incidents is while it streams: batches of columns, in order, without its foot."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -12,7 +13,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
@@ -20,43 +20,27 @@ import pyproj
 import shapely
 from pyarrow import parquet
 
-from gridmap._checks import shape_name
-from gridmap._types import Floats
 from gridmap.errors import InputError
 from gridmap.io.header import MENTIONS_TOTAL, is_total
+from gridmap.io.source import BROKEN_PARQUET, unreadable
+from gridmap.io.vector import GDAL_FAILURES
 from gridmap.language import Message
 
-
-def of_shapes(shapes: npt.NDArray[Any], names: Any) -> tuple[Floats, Floats]:
-    """Return the coordinates of points, NaN for missing ones; refuse what is no point."""
-    kinds = shapely.get_type_id(shapes)
-    odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
-    if len(odd):
-        raise InputError(
-            "`points` has {odd:,} {odd:geometry|geometries} that are no points, the first "
-            "a {geom_type} at {Index!r}. Use `points.representative_point()`.",
-            odd=len(odd),
-            geom_type=shape_name(shapes[odd[0]].geom_type),
-            Index=pd.Index(names).tolist()[odd[0]],
-        )
-    found = shapely.get_coordinates(shapes)
-    if len(found) == len(shapes):
-        x, y = np.ascontiguousarray(found.T)
-        return x, y
-    known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    xy = np.full((2, len(shapes)), np.nan)
-    xy[:, known] = found.T
-    return xy[0], xy[1]
-
-
 ROWS = 1 << 18  # rows of a batch, where the reader can choose
+FOOT = 30  # rows at the end among which totals are looked for
+MOST_SEARCHED = 16_000_000  # bytes of a text above which subtotals are looked for at the foot only
+GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
+
+_TOLD = 5
+_SAMPLE = 20  # values by which bytes are known as shapes
+_POINT = {"point", "geoarrow.point"}
 
 
 class Batch(NamedTuple):
-    """Some records, which of them are broken, and how much of the file is read."""
+    """Some records, which of them are broken (with the values they have), and how much is read."""
 
     table: pa.RecordBatch
-    broken: list[int]
+    broken: dict[int, int]
     done: int
 
 
@@ -83,24 +67,22 @@ class FileOfPoints(Protocol):
         """Yield the records in order."""
 
 
-FOOT = 30  # rows at the end among which totals are looked for
-MANY = 200_000  # rows above which subtotals are looked for at the foot only
-_TOLD = 5
-
-
 @dataclass
 class WithoutTotals:
-    """A streamed table without its totals and signatures.
+    """A streamed text without its blank records, totals and signatures.
 
     Attributes
     ----------
     file : FileOfPoints
         The table as it is.
+    above : list of Message
+        What stood above the headings.
     notes : list of Message
         What the last pass left out.
     """
 
     file: FileOfPoints
+    above: list[Message] = field(default_factory=list)
     notes: list[Message] = field(default_factory=list)
 
     @property
@@ -125,10 +107,12 @@ class WithoutTotals:
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order, one batch behind the table, so that the last is known."""
-        self.notes.clear()
+        self.notes[:] = self.above
         held: Batch | None = None
         for batch in self.file.batches():
-            if held is not None:
+            if held is not None and batch.table.num_rows < FOOT:
+                batch = _joined(held, batch)
+            elif held is not None:
                 yield self._records(held, last=False)
             held = batch
         if held is not None:
@@ -137,7 +121,7 @@ class WithoutTotals:
     def _records(self, batch: Batch, *, last: bool) -> Batch:
         table = batch.table
         suspects: set[int] = set()
-        if self.file.rows <= MANY:
+        if self.file.size <= MOST_SEARCHED:
             for column in islice(table.columns, 2):
                 found = pc.match_substring_regex(column, MENTIONS_TOTAL).fill_null(False)
                 suspects.update(pc.indices_nonzero(found).to_pylist())
@@ -145,27 +129,48 @@ class WithoutTotals:
             suspects.update(range(max(0, table.num_rows - FOOT), table.num_rows))
         rows = {at: [column[at].as_py() for column in table.columns] for at in sorted(suspects)}
         out = [at for at, row in rows.items() if is_total(row)]
+        self._tell([rows[at] for at in out])
+        out += is_blank_text(table)
         if not out:
             return batch
-        self._tell([rows[at] for at in out])
         keep = np.ones(table.num_rows, dtype=bool)
         keep[out] = False
         place = np.cumsum(keep) - 1
-        broken = [int(place[at]) for at in batch.broken if keep[at]]
+        broken = {int(place[at]): values for at, values in batch.broken.items() if keep[at]}
         return Batch(table.filter(pa.array(keep)), broken, batch.done)
 
     def _tell(self, rows: list[list[str | None]]) -> None:
-        for row in rows[: max(0, _TOLD - len(self.notes))]:
+        for row in rows[: max(0, _TOLD + len(self.above) - len(self.notes))]:
             text = " ".join(value for value in row if value)[:120]
             self.notes.append(Message("Left out, being no record: {text}", text=text))
 
 
-GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
+def is_blank_text(table: pa.Table | pa.RecordBatch) -> list[int]:
+    """Return the records of a table of texts in which every value is blank."""
+    blank: Any = None
+    for column in table.columns:
+        if pa.types.is_string(column.type):
+            empty = pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(["", None]))
+        else:
+            empty = pc.is_null(column)
+        blank = empty if blank is None else pc.and_(blank, empty)
+        if not pc.any(blank).as_py():
+            return []
+    return [] if blank is None else [int(at) for at in pc.indices_nonzero(blank).to_pylist()]
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    table = pa.Table.from_batches([first.table, second.table]).combine_chunks().to_batches()[0]
+    rows = first.table.num_rows
+    moved = {rows + at: values for at, values in second.broken.items()}
+    return Batch(table, first.broken | moved, second.done)
 
 
 @dataclass(frozen=True)
 class ParquetFile:
     """A Parquet or GeoParquet file, or a folder of them.
+
+    Points may be WKB, declared in the metadata or not, or GeoArrow.
 
     Attributes
     ----------
@@ -183,38 +188,56 @@ class ParquetFile:
         return sorted(self.path.rglob("*.parquet")) if self.path.is_dir() else [self.path]
 
     @cached_property
+    def _stored(self) -> pa.Schema:
+        with _told(self.path.name, BROKEN_PARQUET):
+            return parquet.read_schema(self._files[0])
+
+    @cached_property
     def _geo(self) -> dict[str, Any]:
-        metadata = parquet.read_schema(self._files[0]).metadata or {}
-        geo: dict[str, Any] = json.loads(metadata.get(b"geo", b"{}"))
-        if geo and geo["columns"][geo["primary_column"]].get("encoding") != "WKB":
-            raise InputError(
-                "`{path}` holds its points in no WKB. Write it again with "
-                "`to_parquet(geometry_encoding='WKB')`.",
-                path=self.path.name,
-            )
-        return geo
+        """Return the metadata of the geometry: its name, encoding and CRS."""
+        with _told(self.path.name, BROKEN_PARQUET):
+            geo = json.loads((self._stored.metadata or {}).get(b"geo", b"{}"))
+            if geo:
+                name = geo["primary_column"]
+                column: dict[str, Any] = {"name": name, **geo["columns"][name]}
+                return column
+            name = wkb_column(self._stored, self._first)
+        return {} if name is None else {"name": name, "encoding": "WKB", "crs": None}
+
+    def _first(self, name: str) -> pa.Array:
+        with parquet.ParquetFile(self._files[0]) as file:
+            batch = next(file.iter_batches(_SAMPLE, columns=[name]), None)
+        return pa.array([]) if batch is None else batch.column(0)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the points are in a form that can be read a batch at a time."""
+        return self._geo.get("encoding", "WKB") in {"WKB", *_POINT}
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns of the first file."""
-        schema = parquet.read_schema(self._files[0])
+        schema = self._stored
         if self.columns is not None:
             schema = pa.schema([schema.field(name) for name in self.columns])
-        plain = pa.schema([field.with_type(_decoded(field.type)) for field in schema])
-        return marked(plain, self._geo.get("primary_column"))
+        shape = self._geo.get("name")
+        plain = pa.schema(
+            [f.with_type(pa.binary() if f.name == shape else _decoded(f.type)) for f in schema]
+        )
+        return marked(plain, shape)
 
     @cached_property
     def crs(self) -> Any:
         """As the GeoParquet metadata say; longitude and latitude when they are silent."""
-        if not self._geo:
+        if not self._geo or ("crs" in self._geo and self._geo["crs"] is None):
             return None
-        column = self._geo["columns"][self._geo["primary_column"]]
-        return pyproj.CRS.from_user_input(column.get("crs") or "OGC:CRS84")
+        return pyproj.CRS.from_user_input(self._geo.get("crs") or "OGC:CRS84")
 
     @cached_property
     def size(self) -> int:
         """Rows."""
-        return sum(parquet.read_metadata(file).num_rows for file in self._files)
+        with _told(self.path.name, BROKEN_PARQUET):
+            return sum(parquet.read_metadata(file).num_rows for file in self._files)
 
     @property
     def rows(self) -> int:
@@ -225,12 +248,21 @@ class ParquetFile:
         """Yield the records in order, without reading ahead."""
         done = 0
         names = None if self.columns is None else list(self.columns)
-        for path in self._files:
-            with parquet.ParquetFile(path, pre_buffer=False) as file:
-                for table in file.iter_batches(ROWS, columns=names, use_threads=False):
-                    done += table.num_rows
-                    columns = [_values(table.column(name)) for name in self.schema.names]
-                    yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), [], done)
+        with _told(self.path.name, BROKEN_PARQUET):
+            for path in self._files:
+                with parquet.ParquetFile(path, pre_buffer=False) as file:
+                    for table in file.iter_batches(ROWS, columns=names, use_threads=False):
+                        done += table.num_rows
+                        columns = [self._values(table, name) for name in self.schema.names]
+                        yield Batch(
+                            pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done
+                        )
+
+    def _values(self, table: pa.RecordBatch, name: str) -> pa.Array:
+        column = table.column(name)
+        if name == self._geo.get("name"):
+            return column.cast(pa.binary()) if _is_binary(column.type) else points_as_wkb(column)
+        return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 @dataclass(frozen=True)
@@ -243,20 +275,27 @@ class Layer:
         What GDAL opens.
     layer : str, optional
         Its name; the first when not given.
+    name : str
+        What to call the file in an error.
     """
 
     path: str
     layer: str | None = None
+    name: str = ""
 
     @cached_property
     def _info(self) -> dict[str, Any]:
-        info: dict[str, Any] = pyogrio.read_info(self.path, layer=self.layer)
+        with _told(self.name or self.path, GDAL_FAILURES):
+            info: dict[str, Any] = pyogrio.read_info(self.path, layer=self.layer)
         return info
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns, the geometry last."""
-        with pyogrio.open_arrow(self.path, layer=self.layer, use_pyarrow=True) as (meta, reader):
+        with (
+            _told(self.name or self.path, GDAL_FAILURES),
+            pyogrio.open_arrow(self.path, layer=self.layer, use_pyarrow=True) as (meta, reader),
+        ):
             geometry = meta["geometry_name"] or "wkb_geometry"
             schema = reader.schema.remove_metadata()
         return marked(schema, geometry if geometry in schema.names else None)
@@ -278,81 +317,78 @@ class Layer:
         return self.size
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the records in order."""
+        """Yield the records in order; refuse a layer that ends before it said.
+
+        Raises
+        ------
+        InputError
+            When it is damaged.
+        """
         done = 0
-        with pyogrio.open_arrow(
-            self.path, layer=self.layer, use_pyarrow=True, batch_size=1 << 16
-        ) as (_, reader):
+        with (
+            _told(self.name or self.path, GDAL_FAILURES),
+            pyogrio.open_arrow(
+                self.path, layer=self.layer, use_pyarrow=True, batch_size=1 << 16
+            ) as (_, reader),
+        ):
             for table in reader:
                 done += table.num_rows
-                yield Batch(pa.RecordBatch.from_arrays(table.columns, schema=self.schema), [], done)
+                yield Batch(pa.RecordBatch.from_arrays(table.columns, schema=self.schema), {}, done)
+        if done < self.size:
+            raise InputError(
+                "`{name}` says it has {size:,} {size:feature|features}, but {done:,} can be "
+                "read. It is damaged; ask for the file again.",
+                name=self.name or self.path,
+                size=self.size,
+                done=done,
+            )
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A sheet of a workbook, row by row; its columns become text, its values stay beside.
+@contextmanager
+def _told(name: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what a reader raises on damaged files into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except failures as error:
+        raise unreadable(name, error) from error
 
-    Attributes
+
+def wkb_column(schema: pa.Schema, first: Any) -> str | None:
+    """Return the column of bytes that are shapes, though no metadata say so.
+
+    Parameters
     ----------
-    path : Path
-        The workbook.
-    names : tuple of str
-        One name a column.
-    skip : int
-        Rows above the first record.
-    sheet : str, optional
-        Its name; the first when not given.
+    schema : Schema
+    first : callable
+        Returns the first values of a column by its name.
     """
+    for column in schema:
+        if not _is_binary(column.type):
+            continue
+        values = [value for value in first(column.name).to_pylist() if value is not None]
+        shapes = shapely.from_wkb(values, on_invalid="ignore") if values else np.array([])
+        if len(shapes) and not shapely.is_missing(shapes).any():
+            return str(column.name)
+    return None
 
-    path: Path
-    names: tuple[str, ...]
-    skip: int = 1
-    sheet: str | None = None
-    crs: Any = None
 
-    @property
-    def schema(self) -> pa.Schema:
-        """Text columns."""
-        return pa.schema([(name, pa.string()) for name in self.names])
-
-    @cached_property
-    def size(self) -> int:
-        """Rows as the sheet declares them."""
-        return int(next(self._rows(declared=True)))
-
-    @property
-    def rows(self) -> int:
-        """As many records as `size`."""
-        return self.size
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the records in order; blank rows are no records."""
-        done = self.skip
-        rows = islice(self._rows(), self.skip, None)
-        while part := list(islice(rows, 1 << 13)):
-            done += len(part)
-            filled = [row for row in part if any(value not in (None, "") for value in row)]
-            columns = [
-                pa.array([_text(row[at]) for row in filled], type=pa.string())
-                for at in range(len(self.names))
-            ]
-            if filled:
-                yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), [], done)
-
-    def _rows(self, *, declared: bool = False) -> Iterator[Any]:
-        from openpyxl import load_workbook
-
-        book = load_workbook(self.path, read_only=True, data_only=True)
-        try:
-            sheet = book[self.sheet] if self.sheet else book.worksheets[0]
-            if declared:
-                yield int(sheet.max_row or 0)
-                return
-            width = len(self.names)
-            for row in sheet.iter_rows(values_only=True):
-                yield [*row[:width], *[None] * (width - len(row))]
-        finally:
-            book.close()
+def points_as_wkb(column: pa.Array) -> pa.Array:
+    """Return GeoArrow points, interleaved or of separate coordinates, as WKB."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_struct(column.type):
+        x, y = (column.field(at).to_numpy(zero_copy_only=False) for at in (0, 1))
+    else:
+        width = column.type.list_size
+        flat = column.values.slice(column.offset * width, len(column) * width)
+        x, y = flat.to_numpy(zero_copy_only=False).reshape(len(column), width).T[:2]
+    known = np.isfinite(x) & np.isfinite(y)
+    known &= np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    shapes: npt.NDArray[np.object_] = np.full(len(column), None, dtype=object)
+    shapes[known] = shapely.to_wkb(shapely.points(x[known], y[known]))
+    return pa.array(shapes, type=pa.binary())
 
 
 def marked(schema: pa.Schema, geometry: str | None) -> pa.Schema:
@@ -366,17 +402,9 @@ def geometry_of(schema: pa.Schema) -> str | None:
     return None if name is None else str(name.decode())
 
 
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
 def _decoded(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _values(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return value.isoformat(sep=" ") if hasattr(value, "hour") else str(value)

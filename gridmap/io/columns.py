@@ -17,14 +17,53 @@ import pandas as pd
 from gridmap._checks import check_choice
 from gridmap.dates import DateOrder, moments
 from gridmap.errors import InputError, reason_of
-from gridmap.io.text import counts, fold, guess_encoding, numbers, texts
+from gridmap.io.encodings import choose_encoding
+from gridmap.io.source import declared
+from gridmap.io.text import counts, fold, numbers, texts
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
+
+Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 Table = Literal["jurisdiction", "building", "cell", "incident", "staff", "barrier", "dedicated"]
 TABLES: tuple[str, ...] = get_args(Table)
 OWN_ALIASES = "GRIDMAP_ALIASES"
-_COLUMNS = ("table", "field", "rank", "headings")
+_ALIAS_COLUMNS = ("table", "field", "rank", "headings")
+
+
+_OPTIONS = {
+    "households": "--count",
+    "code": "--code",
+    "x": "--x",
+    "lng": "--x",
+    "y": "--y",
+    "lat": "--y",
+    "time": "--time",
+    "category": "--category",
+    "cells": "--cells",
+}
+_COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
+TABLE_NAMES = {
+    "jurisdiction": Message("jurisdiction"),
+    "building": Message("building"),
+    "cell": Message("cell"),
+    "incident": Message("incident"),
+    "staff": Message("staff"),
+    "barrier": Message("barrier"),
+    "dedicated": Message("dedicated", context="table"),
+}
+_COUNTS = ("households", "population")
+_TIMES = ("time", "closed", "due")
+_SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
+_PAIRS = (("lng", "lat"), ("x", "y"), ("gcj02_lng", "gcj02_lat"), ("bd09_lng", "bd09_lat"))
+_NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
+NUMERIC = frozenset((*_COUNTS, *_NUMBERS))
+"""Fields whose values are quantities, which a workbook holds as numbers."""
+
+_TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
+_ADDITIVE = re.compile(r"(户|人|件|间|套|辆|户口)数$|人口|面积|数量|count$")
+_AGAIN = re.compile(r"_\d+$")  # what a heading that stands twice gets behind it
+_CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 
 
 @dataclass(frozen=True)
@@ -66,7 +105,7 @@ def aliases(table: str, extra: str | os.PathLike[str] | None = None) -> dict[str
             raise InputError(
                 "`{path}` cannot be read ({error}). Check it.", path=path, error=reason_of(error)
             ) from error
-        found.update(_parse(data.decode(guess_encoding(data, name=str(path))), path.name)[table])
+        found.update(_parse(data.decode(choose_encoding(data, name=str(path))), path.name)[table])
     return found
 
 
@@ -85,9 +124,11 @@ def _shipped() -> dict[str, dict[str, Alias]]:
 def _parse(text: str, name: str) -> dict[str, dict[str, Alias]]:
     found: dict[str, dict[str, Alias]] = {table: {} for table in TABLES}
     rows = csv.DictReader(text.removeprefix("\ufeff").splitlines())
-    if tuple(rows.fieldnames or ()) != _COLUMNS:
+    if tuple(rows.fieldnames or ()) != _ALIAS_COLUMNS:
         raise InputError(
-            "`{name}` must have the columns {columns}.", name=name, columns=[*_COLUMNS]
+            "`{name}` must have the columns {alias_columns}.",
+            name=name,
+            alias_columns=[*_ALIAS_COLUMNS],
         )
     for number, row in enumerate(rows, start=2):
         table, rank = row["table"], row["rank"] or "1"
@@ -104,38 +145,6 @@ def _parse(text: str, name: str) -> dict[str, dict[str, Alias]]:
     return found
 
 
-Frame = TypeVar("Frame", bound=pd.DataFrame)
-
-_OPTIONS = {
-    "households": "--count",
-    "code": "--code",
-    "x": "--x",
-    "lng": "--x",
-    "y": "--y",
-    "lat": "--y",
-    "time": "--time",
-    "category": "--category",
-    "cells": "--cells",
-}
-_COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
-TABLE_NAMES = {
-    "jurisdiction": Message("jurisdiction"),
-    "building": Message("building"),
-    "cell": Message("cell"),
-    "incident": Message("incident"),
-    "staff": Message("staff"),
-    "barrier": Message("barrier"),
-    "dedicated": Message("dedicated", context="table"),
-}
-_COUNTS = ("households", "population")
-_TIMES = ("time", "closed", "due")
-_SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
-_NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
-_TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
-_AGAIN = re.compile(r"_\d+$")  # what a heading that stands twice gets behind it
-_CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
-
-
 @dataclass(frozen=True)
 class Understanding:
     """How the columns of a table were understood.
@@ -150,8 +159,10 @@ class Understanding:
         Headings that mean nothing to gridmap; the columns are kept.
     personal : dict of str to str
         Columns that look personal → why; they never reach a map.
-    notes : list of Message
+    notes : list of (zh, en)
         What was assumed, mended or left out.
+    stated : dict
+        How it was read: rows, encoding, date_order, time_zone, datum, where they matter.
     """
 
     table: str
@@ -159,11 +170,23 @@ class Understanding:
     ignored: tuple[str, ...] = ()
     personal: dict[str, str] = field(default_factory=dict)
     notes: list[Message] = field(default_factory=list)
+    stated: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self, file: str = "", lang: Lang = "zh") -> dict[str, Any]:
+        """Return it as plain data, for a JSON document."""
+        return {
+            "file": file,
+            "read_as": self.table,
+            **self.stated,
+            "columns": dict(self.columns),
+            "ignored": list(self.ignored),
+            "notes": [note.text(lang) for note in self.notes],
+        }
 
     def sentences(self, lang: Lang = "zh") -> list[str]:
         """Return what a reader should know, a line each."""
         renamed = [f"{a} ← {b}" for a, b in self.columns.items() if a != b]
-        lines = []
+        lines = [stated(self.stated)] if self.stated else []
         if renamed:
             lines.append(Message("Columns understood: {renamed}", renamed=renamed))
         lines += self.notes
@@ -171,6 +194,29 @@ class Understanding:
             personal = Message("These look personal and never reach a map or briefing: {names}")
             lines.append(personal(names=[*self.personal]))
         return [line.text(lang) for line in lines]
+
+
+_STATED = {
+    "rows": Message("{n:,} {n:row|rows}"),
+    "encoding": Message("encoding {value}"),
+    "date_order": Message("dates {value}"),
+    "time_zone": Message("times {value}"),
+    "datum": Message("coordinates in {value}"),
+}
+_AS_WRITTEN = {
+    "as written": Message("as written"),
+    "of the grid": Message("the CRS of the grid"),
+}
+
+
+def stated(facts: Mapping[str, Any]) -> Message:
+    """Return in one line how a file was read."""
+    parts = [
+        form(n=facts[name], value=_AS_WRITTEN.get(str(facts[name]), facts[name]))
+        for name, form in _STATED.items()
+        if name in facts
+    ]
+    return Message("Read: {parts}.", parts=parts)
 
 
 def understand(
@@ -181,6 +227,7 @@ def understand(
     own: str | os.PathLike[str] | None = None,
     convert: bool = True,
     date_order: DateOrder | None = None,
+    time_zone: str | None = None,
 ) -> tuple[Frame, Understanding]:
     """Give columns their canonical names and types.
 
@@ -201,7 +248,9 @@ def understand(
     convert : bool
         Whether counts, times, numbers and codes are converted too.
     date_order : str, optional
-        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell; see `gridmap.dates.moments`.
+        ``dmy``, ``mdy``, ``ymd`` or ``roc``, for dates that do not tell.
+    time_zone : str, optional
+        In which to count times that name a zone, as ``Asia/Shanghai``.
 
     Returns
     -------
@@ -221,6 +270,9 @@ def understand(
     (360, {'compound': '小区名称', 'households': '户数'})
     """
     notes: list[Message] = list(frame.attrs.get("notes", []))
+    facts: dict[str, Any] = {"rows": len(frame)}
+    if frame.attrs.get("encoding"):
+        facts["encoding"] = str(frame.attrs["encoding"])
     geometry = getattr(frame, "_geometry_column_name", None)
     names = [str(column) for column in frame.columns if column != geometry]
     chosen = _chosen(names, choose or {}, table)
@@ -233,12 +285,12 @@ def understand(
     columns = dict(sorted(columns.items(), key=lambda pair: names.index(pair[1])))
     result = _renamed(frame, columns, table)
     if convert:
-        result = _converted(result, columns, notes, date_order)
+        result = _converted(result, columns, notes, facts, date_order, time_zone)
     used = set(columns.values())
     personal = personal_columns(frame)
     result.attrs = {k: v for k, v in frame.attrs.items() if k != "notes"}
     ignored = tuple(name for name in names if name not in used)
-    return result, Understanding(table, columns, ignored, personal, notes)
+    return result, Understanding(table, columns, ignored, personal, notes, facts)
 
 
 def _chosen(names: list[str], choose: Mapping[str, str | None], table: str) -> dict[str, str]:
@@ -369,18 +421,50 @@ def _renamed(frame: Frame, columns: Mapping[str, str], table: str) -> Frame:
 
 
 def _converted(
-    frame: Frame, columns: Mapping[str, str], notes: list[Message], date_order: DateOrder | None
+    frame: Frame,
+    columns: Mapping[str, str],
+    notes: list[Message],
+    facts: dict[str, Any],
+    date_order: DateOrder | None,
+    time_zone: str | None,
 ) -> Frame:
     fresh: dict[str, Any] = {}
+    said = declared()
+    order, zone = date_order or said.date_order, time_zone or said.time_zone
+    first_day = frame.attrs.get("first_day", 1900)
     for name, heading in columns.items():
         values = frame[name]
         if name in _COUNTS:
             fresh[name] = counts(values, heading, notes)
         elif name in _TIMES:
-            fresh[name] = moments(values, heading, notes, order=date_order)
+            times = moments(values, heading, notes, order=order, zone=zone, first_day=first_day)  # type: ignore[arg-type]
+            if name == "time":
+                facts["date_order"] = times.attrs.get("order", "ymd")
+                facts["time_zone"] = times.attrs.get("zone", "as written")
+            times.attrs = {}
+            fresh[name] = times
         elif name in _NUMBERS:
             fresh[name] = numbers(values, heading, notes)
         elif name in _TEXTS:
             fresh[name] = texts(values)
     converted: Frame = frame.assign(**fresh)
     return converted
+
+
+def is_additive(heading: str) -> bool:
+    """Tell whether the values of a column add up, so that one for several rows is told once.
+
+    Examples
+    --------
+    >>> [is_additive(heading) for heading in ("户数", "總人口", "楼栋号", "层数")]
+    [True, True, False, False]
+    """
+    fields = {meaning(heading, aliases(table)) for table in TABLES}
+    return bool(fields & {"households", "population", "area_m2"} or _ADDITIVE.search(fold(heading)))
+
+
+def places_among(headings: Sequence[str]) -> bool:
+    """Tell whether columns of coordinates are among some headings."""
+    known = aliases("incident")
+    fields = {meaning(heading, known) for heading in headings}
+    return any({x, y} <= fields for x, y in _PAIRS)

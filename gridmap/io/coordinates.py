@@ -1,23 +1,32 @@
-"""Columns of coordinates: which pair, in which datum, and a second pair for rows without."""
+"""Coordinates: which columns hold them, in which datum, and what looks wrong about them."""
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gridmap._checks import label
-from gridmap.crs import check_datum, in_shift_area, mover, parse_crs, positions_from, positions_to
+from gridmap.crs import (
+    check_datum,
+    in_shift_area,
+    mover,
+    parse_crs,
+    positions_from,
+    positions_to,
+)  # fmt: skip
 from gridmap.errors import CRSError, InputError
-from gridmap.io.columns import Understanding
+from gridmap.io.point_text import PointColumn, PointOrder, find_point_column, holds_shapes
 from gridmap.io.text import fold
 from gridmap.io.vector import are_degrees
 from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
+Floats = npt.NDArray[np.float64]
 
 
 class Pair(NamedTuple):
@@ -28,73 +37,149 @@ class Pair(NamedTuple):
     datum: str | None = None
 
 
-_SHAPE = re.compile(  # WKT, or WKB in hexadecimal
-    r"(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*(Z|M|ZM)?\s*\(|0[01]0[0-9A-Fa-f]{20,}$",
-    re.IGNORECASE,
-)
-_SAMPLE = 50_000  # places by which degrees are known
-_PLAIN = (Pair("lng", "lat"), Pair("x", "y"))
+class Places(NamedTuple):
+    """Which columns hold the positions: a pair, or one column of points as text.
+
+    ``others`` are pairs whose headings name a datum, for rows that lack the first.
+    """
+
+    pair: Pair | None
+    points: PointColumn | None
+    others: tuple[Pair, ...] = ()
+
+
+_SAMPLE = 8_000  # places by which degrees are known, fewer than the smallest batch
+_TRIED = 200  # values by which a column of points is known
+_SEEN = 2000  # values in which the name of a map service is looked for
+_DEGREES, _METRES = Pair("lng", "lat"), Pair("x", "y")
 _NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", "bd09"))
+_SERVICES = {
+    "gcj02": ("高德", "腾讯", "微信", "火星", "gcj", "amap"),
+    "bd09": ("百度", "baidu", "bd09"),
+}
 
 
-def coordinate_pair(
-    frame: pd.DataFrame, known: Understanding, spec: Spec, *, needed: bool, named: bool = False
-) -> Pair | None:
-    """Return the two columns of coordinates, x first; `named` says that the user named x and y.
+def find_places(
+    headings: Mapping[str, str],
+    sample: Mapping[str, Sequence[object]],
+    spec: Spec,
+    *,
+    named: tuple[str | None, str | None] = (None, None),
+    datum: str | None = None,
+    order: PointOrder | None = None,
+    needed: bool = True,
+) -> Places:
+    """Find the columns that hold the positions of incidents, as all commands do.
+
+    Parameters
+    ----------
+    headings : mapping of field to heading
+        How the columns were understood.
+    sample : mapping of heading to values
+        Every column, with its first values.
+    spec : str or path
+        What to call the file in an error.
+    named : (str, str)
+        The columns that the user named; the first alone is one of points as text.
+    datum : str, optional
+        What the user declared; of degrees and metres side by side it says which is meant.
+    order : str, optional
+        ``lnglat`` or ``latlng``, of two numbers in one column.
+    needed : bool
+        Whether a file without places is refused.
+
+    Returns
+    -------
+    Places
+        Of headings; both empty where there are none.
 
     Raises
     ------
     InputError
-        When there are two pairs, or none although one is needed.
+        When there are none although needed, or several.
     """
-    if named and {"x", "y"} <= set(frame.columns):
-        return _PLAIN[1]
-    for kind in (_PLAIN, _NAMED):
-        found = [pair for pair in kind if {pair.x, pair.y} <= set(known.columns)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            a, b = (f"{known.columns[pair.x]} and {known.columns[pair.y]}" for pair in found)
-            first = found[0]
-            raise InputError(
-                "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {columns} --y "
-                "{columns_2}`.",
-                spec=spec,
-                a=a,
-                b=b,
-                columns=known.columns[first.x],
-                columns_2=known.columns[first.y],
-            )
+    others = tuple(
+        Pair(headings[pair.x], headings[pair.y], pair.datum)
+        for pair in _NAMED
+        if {pair.x, pair.y} <= set(headings)
+    )
+    if named[0] is not None:
+        _check_named(named, sample, spec)
+        if named[1] is not None:
+            return Places(Pair(named[0], named[1]), None, others)
+        sample = {named[0]: sample[named[0]]}
+    else:
+        found = [pair for pair in (_DEGREES, _METRES) if {pair.x, pair.y} <= set(headings)]
+        if len(found) == 2 and datum is not None:
+            found = [_METRES if _is_projected(datum) else _DEGREES]
+        plain = [Pair(headings[pair.x], headings[pair.y]) for pair in found]
+        for pairs in (plain, list(others)):
+            if len(pairs) > 1:
+                a, b = (f"{pair.x} and {pair.y}" for pair in pairs)
+                raise InputError(
+                    "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {x} --y {y}`.",
+                    spec=spec,
+                    a=a,
+                    b=b,
+                    x=pairs[0].x,
+                    y=pairs[0].y,
+                )
+            if pairs:
+                return Places(pairs[0], None, others)
+    points = find_point_column((name, values[:_TRIED]) for name, values in sample.items())
+    if points is not None:
+        return Places(None, points._replace(order=order or points.order), others)
+    if named[0] is not None:
+        raise InputError("Give both --x and --y, or neither.")
     if needed:
-        _refuse_shapes(frame, spec)
-        own = [known.columns.get(str(column), str(column)) for column in frame.columns]
-        raise InputError(
-            "`{spec}` has no coordinates among {own}. Name the columns: `--x COLUMN --y COLUMN`.",
-            spec=spec,
-            own=[*own],
-        )
-    return None
+        _refuse(sample, spec)
+    return Places(None, None)
 
 
-def _refuse_shapes(frame: pd.DataFrame, spec: Spec) -> None:
-    """Name a column that holds shapes as text."""
-    for column in frame.columns:
-        first = str(frame[column].dropna().iloc[:1].squeeze())
-        if _SHAPE.match(first):
+def _check_named(
+    named: tuple[str | None, str | None], sample: Mapping[str, Sequence[object]], spec: Spec
+) -> None:
+    for name in named:
+        if name is not None and name not in sample:
             raise InputError(
-                "`{spec}` has shapes as text in column {column!r}. Make a layer of it: in "
-                "QGIS Add Delimited Text Layer, then export it as GeoPackage.",
+                "`{spec}` has no column {name!r}; it has {sample}. Name the columns of the "
+                "coordinates with --x and --y.",
                 spec=spec,
-                column=column,
+                name=name,
+                sample=[*sample],
             )
+
+
+def _is_projected(datum: str) -> bool:
+    key = check_datum(datum)
+    return key.startswith("EPSG:") and not parse_crs(key).is_geographic
+
+
+def _refuse(sample: Mapping[str, Sequence[object]], spec: Spec) -> None:
+    shaped = next((name for name, values in sample.items() if holds_shapes(values[:_TRIED])), None)
+    if shaped is not None:
+        raise InputError(
+            "`{spec}` has lines or areas as text in column {shaped!r}, which are no "
+            "points. Make a layer of it: in QGIS Add Delimited Text Layer, then export it "
+            "as GeoPackage.",
+            spec=spec,
+            shaped=shaped,
+        )
+    raise InputError(
+        "`{spec}` has no coordinates among {sample}. Name the columns: `--x COLUMN "
+        "--y COLUMN`, or `--x COLUMN` alone for points in one column.",
+        spec=spec,
+        sample=[*sample],
+    )
 
 
 def declared_datum(
-    frame: pd.DataFrame, datum: str | None, crs: Any, known: Understanding, spec: Spec
-) -> str | None:
-    """Return the datum of the columns x and y, None when it is that of the grid.
+    x: Floats, y: Floats, datum: str | None, crs: Any, spec: Spec
+) -> tuple[str | None, list[Message]]:
+    """Return the datum of columns of coordinates, None when it is that of the grid.
 
-    Degrees without a declared datum are taken as WGS 84, which a note says.
+    Degrees without a declared datum are taken as WGS 84, which a note says. The first rows tell
+    what degrees are, whether a file streams or is read whole.
 
     Raises
     ------
@@ -102,22 +187,20 @@ def declared_datum(
         When longitude and latitude are plainly exchanged.
     """
     if datum is not None:
-        return check_datum(datum)
+        return check_datum(datum), []
     if crs is not None:
-        return label(parse_crs(crs))
-    places = frame[["x", "y"]].iloc[:: max(1, len(frame) // _SAMPLE)].to_numpy(float)
+        return label(parse_crs(crs)), []
+    places = np.column_stack([x[:_SAMPLE], y[:_SAMPLE]])
     places = places[np.isfinite(places).all(axis=1)]
     if not len(places):
-        return None
+        return None, []
     low, high = np.quantile(places, [0.01, 0.99], axis=0)
     if are_degrees((*low, *high)):
-        known.notes.append(
-            Message(
-                "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap "
-                "or WeChat, bd09 for Baidu."
-            )
+        note = Message(
+            "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap "
+            "or WeChat, bd09 for Baidu."
         )
-        return "wgs84"
+        return "wgs84", [note]
     if are_degrees((low[1], low[0], high[1], high[0])):
         raise InputError(
             "`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
@@ -125,20 +208,24 @@ def declared_datum(
             spec=spec,
             high=high[1],
         )
-    return None
+    return None, []
 
 
 def fill_places(
-    frame: pd.DataFrame, known: Understanding, declared: str | None, crs: Any
-) -> pd.DataFrame:
+    x: Floats,
+    y: Floats,
+    others: Sequence[tuple[Floats, Floats, str]],
+    declared: str | None,
+    crs: Any,
+) -> tuple[Floats, Floats, dict[str, int]]:
     """Give rows without x and y a place from columns whose headings name their datum.
 
     Parameters
     ----------
-    frame : DataFrame
-        With float columns ``x`` and ``y``.
-    known : Understanding
-        Gets a note for the rows that were filled.
+    x, y : float arrays
+        As delivered, NaN where there is none.
+    others : sequence of (x, y, datum)
+        More positions of the same rows.
     declared : str or None
         The datum of x and y; None when they are in `crs`.
     crs : CRS
@@ -146,32 +233,31 @@ def fill_places(
 
     Returns
     -------
-    DataFrame
+    x, y : float arrays
+    counts : dict of str to int
+        How many rows were filled from each datum.
     """
-    x, y = frame["x"].to_numpy(float, copy=True), frame["y"].to_numpy(float, copy=True)
-    for pair in _NAMED:
-        if not {pair.x, pair.y} <= set(frame.columns):
-            continue
-        lng, lat = frame[pair.x].to_numpy(float), frame[pair.y].to_numpy(float)
+    x, y, counts = x.copy(), y.copy(), dict[str, int]()
+    for lng, lat, datum in others:
         lost = ~(np.isfinite(x) & np.isfinite(y)) & np.isfinite(lng) & np.isfinite(lat)
         if not lost.any():
             continue
-        assert pair.datum is not None
-        place = positions_from(lng[lost], lat[lost], pair.datum, crs)
+        place = positions_from(lng[lost], lat[lost], datum, crs)
         if declared is not None:
             place = positions_to(*place, declared, crs)
         x[lost], y[lost] = place
-        heading, count = known.columns[pair.x], int(lost.sum())
-        known.notes.append(
-            Message(
-                "{count:,} {count:row has|rows have} a place only in {heading}; converted "
-                "from {datum}.",
-                count=count,
-                heading=heading,
-                datum=pair.datum,
-            )
-        )
-    return frame.assign(x=x, y=y)
+        counts[datum] = int(lost.sum())
+    return x, y, counts
+
+
+def note_filled(heading: str, datum: str, count: int) -> Message:
+    """Tell how many rows have their place only in columns of another datum."""
+    return Message(
+        "{count:,} {count:row has|rows have} a place only in {heading}; converted from {datum}.",
+        count=count,
+        heading=heading,
+        datum=datum,
+    )
 
 
 def true_crs(datum: str, crs: Any) -> Any:
@@ -180,13 +266,6 @@ def true_crs(datum: str, crs: Any) -> Any:
     if crs is not None:
         return parse_crs(crs)
     return parse_crs(key if key.startswith("EPSG:") else 4326)
-
-
-_POSITIONS_ASKED = 2000
-_SERVICES = {
-    "gcj02": ("高德", "腾讯", "微信", "火星", "gcj", "amap"),
-    "bd09": ("百度", "baidu", "bd09"),
-}
 
 
 def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> list[Message]:
@@ -271,7 +350,7 @@ def service_suspicions(sample: pd.DataFrame) -> list[Message]:
     """Suspect a datum where a heading or a value names a map service."""
     words = {fold(column) for column in sample.columns}
     for position in range(sample.shape[1]):
-        values = sample.iloc[:_POSITIONS_ASKED, position]
+        values = sample.iloc[:_SEEN, position]
         if values.dtype.kind not in "iufbM" and values.nunique() <= 20:
             words.update(fold(value) for value in values.dropna().unique())
     found = {

@@ -1,14 +1,12 @@
-"""Read delimited text in any encoding and with any separator, in bulk."""
+"""Read delimited text whole: in bulk through Arrow, or by the stream where rows are uneven."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
@@ -19,102 +17,167 @@ import pyarrow.compute as pc
 from pyarrow import csv as pacsv
 
 from gridmap.errors import InputError
-from gridmap.io.batches import FOOT, MANY
+from gridmap.io.batches import FOOT, MOST_SEARCHED, is_blank_text
+from gridmap.io.csv_stream import SAMPLE, find_start, open_text
+from gridmap.io.encodings import choose_encoding, named_encoding
 from gridmap.io.excel import note_left_out
-from gridmap.io.header import MENTIONS_TOTAL, Headings, find_headings, is_blank, is_total
-from gridmap.io.source import Source, unreadable
-from gridmap.io.text import check_encoding, guess_encoding, guess_separator
+from gridmap.io.header import MENTIONS_TOTAL, Headings, is_blank, is_total
+from gridmap.io.source import Source
+from gridmap.io.text import guess_separator
 from gridmap.language import Message
 
-SAMPLE = 1 << 16
 BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}$"  # no quantity, or would not survive as one
 _BLOCK = 1 << 22
 _PIECE = 1 << 18  # stays in the cache while its lines are counted
 _PLAIN = ("utf-8", "utf-8-sig")
+_NAMED = 3  # broken rows named in a message
 
-csv.field_size_limit(1 << 24)
 
-
-class Bulk(NamedTuple):
+class _Read(NamedTuple):
     """A table below its headings; columns of decimals are numbers, all else is text."""
 
     table: pa.Table
     headings: Headings
+    encoding: str
+    broken: dict[int, int]
 
 
-def read_in_bulk(file: BinaryIO, encoding: str, separator: str | None, name: str) -> Bulk | None:
-    """Read all records at once.
+def read_csv(
+    source: Source,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    keep_broken: bool = False,
+) -> pd.DataFrame:
+    """Read a delimited file; columns of plain numbers become numbers, all else stays text.
+
+    Codes with leading zeros or 12 digits and more stay text. Notes above the headings and totals
+    at the foot are left out and told in ``attrs["notes"]``.
 
     Parameters
     ----------
-    file : file
-        Binary, which can be read from its beginning again.
-    encoding : str
-        Of the text.
-    separator : str or None
+    source : Source
+        The file.
+    encoding, separator : str, optional
         Found out when not given.
-    name : str
-        What to call the text in an error.
+    keep_broken : bool
+        Whether rows of too many values, or with an open quotation mark, are kept and named in
+        ``attrs["broken"]`` rather than refused.
 
     Returns
     -------
-    Bulk or None
-        None where lines and records do not correspond, or the text is not throughout what its
-        beginning is.
+    DataFrame
+        Every record in order.
 
     Raises
     ------
     InputError
-        When it is blank, or has no headings.
+        When it is no text, or its rows do not fit its headings.
     """
-    with suppress(UnicodeError):
+    read = _quickly(source, encoding, separator) or _carefully(source, encoding, separator)
+    if not keep_broken:
+        _refuse_broken(read, source.name)
+    table, left_out, kept = _without_totals(read.table, source.size)
+    if table.num_rows == 0:
+        raise InputError(
+            "`{source}` has headings but no records. Check the file.", source=source.name
+        )
+    frame = _typed(table).to_pandas()
+    note_left_out(frame, read.headings, left_out)
+    frame.attrs["encoding"] = read.encoding
+    if read.broken:
+        _note_broken(frame, read.broken, kept)
+    return frame
+
+
+def _quickly(source: Source, encoding: str | None, separator: str | None) -> _Read | None:
+    """Read a text that is throughout what its beginning is; None for all others."""
+    with source.opened() as file, suppress(UnicodeError):
+        head = file.read(SAMPLE)
+        if encoding is not None:
+            encoding = named_encoding(encoding)
+        elif b"\0" in head or not head.removeprefix(codecs.BOM_UTF8).isascii():
+            encoding = choose_encoding(head, cut=True, name=source.name)
+        else:
+            encoding = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"
         head = _Passing(file, encoding).head
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
         separator = separator or guess_separator(text)
-        headings, start = find_start(head, separator, name)
-        if start == len(head):
+        start = find_start(head, separator, source.name)
+        if start.byte == len(head):
             return None
-        names = [str(position) for position in range(len(headings.names))]
-        decimals = _decimals(head[start:].decode(errors="ignore"), separator, names)
+        names = [str(position) for position in range(len(start.headings.names))]
+        decimals = _decimals(head[start.byte :].decode(errors="ignore"), separator, names)
         for chosen in [decimals, []] if decimals else [[]]:
-            table = _table(_Passing(file, encoding, start), separator, names, chosen)
+            table = _table(_Passing(file, encoding, start.byte), separator, names, chosen)
             if table is not None:
-                return Bulk(table.rename_columns(headings.names), headings)
+                return _Read(
+                    table.rename_columns(start.headings.names), start.headings, encoding, {}
+                )
     return None
 
 
-def find_start(data: bytes, separator: str, name: str) -> tuple[Headings, int]:
-    """Find the headings of a text, and the byte where its records start.
+def _carefully(source: Source, encoding: str | None, separator: str | None) -> _Read:
+    """Read by the stream, which looks at the whole text and mends what can be mended."""
+    text = open_text(source, encoding=encoding, separator=separator)
+    assert text.headings is not None
+    parts, broken, rows = [], dict[int, int](), 0
+    for batch in text.batches():
+        broken |= {rows + at: values for at, values in batch.broken.items()}
+        rows += batch.table.num_rows
+        parts.append(batch.table)
+    names = [str(position) for position in range(len(text.names))]
+    table = pa.Table.from_batches(parts, text.schema).rename_columns(names)
+    columns = [_without_blanks(column) for column in table.itercolumns()]
+    return _Read(pa.table(columns, names=list(text.names)), text.headings, text.encoding, broken)
 
-    Raises
-    ------
-    InputError
-        When it is blank, or no rows can be told.
-    """
-    head = data[:SAMPLE].decode(errors="ignore")
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-    rows, ends = [], []
-    try:
-        for row in reader:
-            if any(text.strip() for text in row):
-                rows.append(row)
-                ends.append(reader.line_num)
-            if len(rows) > 60:
-                break
-    except csv.Error as error:
-        raise unreadable(name, error) from error
+
+def _without_blanks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    nothing = pc.is_in(column, value_set=pa.array(BLANK, pa.string()))
+    return pc.if_else(nothing, pa.scalar(None, pa.string()), column)
+
+
+def _refuse_broken(read: _Read, name: str) -> None:
+    """Refuse rows that hold more than the headings, or an open quotation mark."""
+    width = len(read.headings.names)
+    for row, values in read.broken.items():
+        if values == 0:
+            raise InputError(
+                "`{name}`: a quotation mark in record {row} swallows the next ones. Check its "
+                "quotation marks.",
+                name=name,
+                row=row + 1,
+            )
+        if values > width:
+            raise InputError(
+                "`{name}`: record {row} has {values} {values:value|values} for {width} "
+                "{width:column|columns}. Quote values that hold the separator.",
+                name=name,
+                row=row + 1,
+                values=values,
+                width=width,
+            )
+
+
+def _note_broken(frame: pd.DataFrame, broken: dict[int, int], kept: Any) -> None:
+    """Tell which records are broken, counted as they now stand."""
+    place = np.cumsum(kept) - 1
+    rows = [int(place[row]) for row in broken if kept[row]]
     if not rows:
-        raise InputError("`{name}` is blank. Ask for the file again.", name=name)
-    headings = find_headings(rows)
-    width = max(map(len, rows[headings.first : headings.body]))
-    headings = replace(headings, names=headings.names[:width])
-    above = list(islice(io.StringIO(head, newline=""), ends[headings.body - 1]))
-    start = len("".join(above).encode())
-    if not above[-1].endswith(("\r", "\n")):  # longer than what was looked at
-        start = data.find(b"\n", start) + 1 or len(data)
-    return headings, start
+        return
+    listed = ", ".join(str(row + 1) for row in rows[:_NAMED]) + (" …" if len(rows) > _NAMED else "")
+    frame.attrs["broken"] = rows
+    frame.attrs["notes"].append(
+        Message(
+            "{rows:,} {rows:record has|records have} too few or too many values (row "
+            "{listed}); they are kept, columns that lack are blank.",
+            rows=len(rows),
+            listed=listed,
+        )
+    )
 
 
 class _Passing(io.RawIOBase):
@@ -193,213 +256,31 @@ def _decimals(body: str, separator: str, names: list[str]) -> list[str]:
     found = []
     for position, name in enumerate(names):
         values = [row[position] for row in rows if position < len(row) and row[position]]
-        numbers = all(NUMBER.fullmatch(value) for value in values)
+        numbers = all(_NUMBER.fullmatch(value) for value in values)
         if numbers and any("." in value for value in values):
             found.append(name)
     return found
 
 
-_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}$"  # no quantity, or would not survive as one
-
-
-def read_csv(
-    source: Source, *, encoding: str | None = None, separator: str | None = None
-) -> pd.DataFrame:
-    """Read a delimited file; columns of plain numbers become numbers, all else stays text.
-
-    Codes with leading zeros or 12 digits and more stay text. Notes above the headings and totals
-    at the foot are left out and told in ``attrs["notes"]``.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-    encoding, separator : str, optional
-        Found out when not given.
-
-    Returns
-    -------
-    DataFrame
-        Every record in order.
-
-    Raises
-    ------
-    InputError
-        When it is no text, or its rows do not fit its headings.
-    """
-    read = _quickly(source, encoding, separator) or _carefully(source, encoding, separator)
-    table, left_out = _without_totals(read.table)
-    if table.num_rows == 0:
-        raise InputError(
-            "`{source}` has headings but no records. Check the file.", source=source.name
-        )
-    frame = _typed(table).to_pandas()
-    note_left_out(frame, read.headings, left_out)
-    if read.encoding != "utf-8":
-        told = Message("Text encoding: {encoding}.", encoding=read.encoding)
-        frame.attrs["notes"] = [told, *frame.attrs["notes"]]
-    return frame
-
-
-class _Read(NamedTuple):
-    table: pa.Table
-    headings: Headings
-    encoding: str
-
-
-def _quickly(source: Source, encoding: str | None, separator: str | None) -> _Read | None:
-    """Read a text that is throughout what its beginning is; None for all others."""
-    with source.opened() as file:
-        if encoding is not None:
-            check_encoding(encoding)
-        encoding = encoding or _encoding(file.read(SAMPLE), source.name, cut=True)
-        bulk = read_in_bulk(file, encoding, separator, source.name)
-    return None if bulk is None else _Read(*bulk, encoding)
-
-
-def _carefully(source: Source, encoding: str | None, separator: str | None) -> _Read:
-    """Look at the whole text, mend it, and read it record by record where need be."""
-    raw, name = source.read_bytes(), source.name
-    if encoding in (None, "utf-8"):
-        encoding = _encoding(raw, name)
-    if encoding == "utf-8-sig" and not _is_utf8(raw):  # a mark glued before a text of another kind
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-        encoding = guess_encoding(raw, name=name)
-    data = _as_utf8(raw, encoding, name)
-    separator = separator or guess_separator(data[:SAMPLE].decode(errors="ignore"))
-    bulk = read_in_bulk(io.BytesIO(data), "utf-8", separator, name)
-    if bulk is None:
-        headings, start = find_start(data, separator, name)
-        bulk = Bulk(_by_row(data, start, separator, headings, name), headings)
-    return _Read(*bulk, encoding)
-
-
-def _encoding(data: bytes, name: str, *, cut: bool = False) -> str:
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if b"\0" in data and not wide:
-        raise InputError(
-            "`{name}` is no text (it has zero bytes). Ask for the file again.", name=name
-        )
-    return guess_encoding(data, cut=cut, name=name)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _as_utf8(data: bytes, encoding: str, name: str) -> bytes:
-    """Return the text as UTF-8 with plain line ends, without mark."""
-    try:
-        if encoding == "utf-8-sig":
-            data = data.removeprefix(b"\xef\xbb\xbf")
-            data.decode("utf-8")
-        elif encoding != "utf-8":
-            data = data.decode(encoding).encode()
-    except (UnicodeError, LookupError) as error:
-        raise InputError(
-            "`{name}` is not {encoding} text throughout ({error}). Tell its encoding, or "
-            "save it again as UTF-8.",
-            name=name,
-            encoding=encoding,
-            error=error,
-        ) from error
-    if b"\r" in data and b"\n" not in data:
-        data = data.replace(b"\r", b"\n")
-    return data
-
-
-def _by_row(data: bytes, start: int, separator: str, headings: Headings, name: str) -> pa.Table:
-    """Read record by record: rows of uneven length, blank lines, line ends within quotes."""
-    width = len(headings.names)
-    columns: list[list[str | None]] = [[] for _ in range(width)]
-    for number, row in _rows(data[start:].decode(), separator, name):
-        if not any(text.strip() for text in row):
-            continue
-        if any(text.strip() for text in row[width:]):
-            raise InputError(
-                "`{name}`: record {number} has {row} {row:value|values} for {width} "
-                "{width:column|columns}. Quote values that hold the separator.",
-                name=name,
-                number=number,
-                row=len(row),
-                width=width,
-            )
-        if width > 1 and any(_swallowed(text, separator, width) for text in row):
-            raise InputError(
-                "`{name}`: a quotation mark in record {number} swallows the next ones. Remove it.",
-                name=name,
-                number=number,
-            )
-        for column, text in zip(columns, [*row, *[""] * width], strict=False):
-            column.append(None if text in BLANK else text)
-    return pa.table([pa.array(column, pa.string()) for column in columns], names=headings.names)
-
-
-def _rows(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    number = 0
-    while True:
-        number += 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(
-                "`{name}`: record {number} cannot be read ({error}). Check its quotation marks.",
-                name=name,
-                number=number,
-                error=error,
-            ) from error
-        yield number, row
-
-
-def _swallowed(text: str, separator: str, width: int) -> bool:
-    """Tell whether a value holds whole records."""
-    return "\n" in text and any(line.count(separator) >= width - 1 for line in text.split("\n")[1:])
-
-
-def _without_totals(table: pa.Table) -> tuple[pa.Table, list[list[str | None]]]:
-    """Leave out blank records, subtotals and what stands at the foot."""
+def _without_totals(table: pa.Table, size: int) -> tuple[pa.Table, list[list[str | None]], Any]:
+    """Leave out blank records, subtotals and what stands at the foot; tell which rows stay."""
     count = table.num_rows
     suspects = set(range(max(0, count - FOOT), count))
-    if count <= MANY:
+    if size <= MOST_SEARCHED:
         for column in islice(table.itercolumns(), 2):
             if not pa.types.is_string(column.type):
                 continue
             found = pc.match_substring_regex(column, MENTIONS_TOTAL).fill_null(False)
             suspects.update(pc.indices_nonzero(found).to_pylist())
-    suspects.update(_blank(table))
-    if not suspects:
-        return table, []
-    rows = sorted(suspects)
-    some = table.slice(rows[0]).take([row - rows[0] for row in rows])  # mostly near the end
-    columns = [column.to_pylist() for column in some.itercolumns()]
-    values = list(zip(*columns, strict=True))
-    out = {n: list(v) for n, v in zip(rows, values, strict=True) if _no_record(v)}
-    if not out:
-        return table, []
-    keep = pa.array([True] * count).to_numpy(zero_copy_only=False)
-    keep[list(out)] = False
-    return table.filter(pa.array(keep)), [row for row in out.values() if any(row)]
-
-
-def _no_record(row: tuple[str | None, ...]) -> bool:
-    return all(map(is_blank, row)) or is_total(row)
-
-
-def _blank(table: pa.Table) -> list[int]:
-    """Return the records without any value."""
-    empty = pc.is_null(table.column(0))
-    for column in islice(table.itercolumns(), 1, None):
-        if not pc.any(empty).as_py():
-            return []
-        empty = pc.and_(empty, pc.is_null(column))
-    return [int(n) for n in pc.indices_nonzero(empty).to_pylist()]
+    keep = np.ones(count, dtype=bool)
+    keep[is_blank_text(table)] = False
+    left_out = []
+    for at in sorted(suspects):
+        row = [column[at].as_py() for column in table.itercolumns()]
+        if not all(map(is_blank, row)) and is_total(row):
+            keep[at] = False
+            left_out.append(row)
+    return (table if keep.all() else table.filter(pa.array(keep))), left_out, keep
 
 
 def _typed(table: pa.Table) -> pa.Table:
@@ -414,7 +295,7 @@ def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     sample = [text for text in column.slice(0, 200).to_pylist() if text is not None]
     if not sample and column.null_count == len(column):
         return column
-    if not all(NUMBER.fullmatch(text) for text in sample):
+    if not all(_NUMBER.fullmatch(text) for text in sample):
         return column
     if pc.any(pc.match_substring_regex(column, _CODE)).as_py():
         return column

@@ -18,7 +18,8 @@ from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.atomic import replacing
 from gridmap.io.columns import aliases, meaning
-from gridmap.io.tables import write_table, write_workbook
+from gridmap.io.excel_write import write_workbook
+from gridmap.io.tables import sheet_of, with_codes_as_text, write_table
 from gridmap.io.text import plain_table
 from gridmap.io.vector_write import write_layer
 from gridmap.language import Lang
@@ -126,7 +127,9 @@ def export_grid(
         write_table(sheets[_sheet_name("cells", lang)], path, overwrite=overwrite)
         return
     with replacing(path, overwrite=overwrite) as temporary:
-        write_workbook(sheets, temporary)
+        write_workbook(
+            {name: sheet_of(with_codes_as_text(table)) for name, table in sheets.items()}, temporary
+        )
 
 
 def export_cells(

@@ -5,7 +5,6 @@ Each reader returns the frame and how it was understood, whose sentences are to 
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +12,25 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
 import shapely
 
+from gridmap._checks import label
 from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
 from gridmap.io.columns import Understanding, understand
-from gridmap.io.coordinates import coordinate_pair, declared_datum, fill_places, true_crs
-from gridmap.io.source import BROKEN_PARQUET, Source, find_source, unreadable
-from gridmap.io.tables import read_table
+from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
+from gridmap.io.point_text import PointOrder, coordinates_of, parse_points
+from gridmap.io.source import Source, declared, find_source
+from gridmap.io.tables import has_shapes, read_table
+from gridmap.io.text import number_array
 from gridmap.io.vector import read_layer
 from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
 
+_TRIED = 200  # values by which a column of points is known
 _AREAS = (3, 6)
 _LINES = (1, 2, 3, 5, 6)
 
@@ -201,6 +204,9 @@ def read_incidents(
     time: str | None = None,
     category: str | None = None,
     date_order: DateOrder | None = None,
+    time_zone: str | None = None,
+    encoding: str | None = None,
+    point_order: PointOrder | None = None,
     need_places: bool = True,
     to: Any = None,
 ) -> tuple[pd.DataFrame, Understanding]:
@@ -215,9 +221,15 @@ def read_incidents(
     datum : str, optional
         Of the coordinates; degrees without one are taken as WGS 84, and a note says so.
     x, y, time, category : str, optional
-        Columns; found by their headings when not given.
+        Columns; found by their headings when not given. `x` alone is a column of points as text.
     date_order : str, optional
-        ``dmy``, ``mdy`` or ``ymd``, for dates that do not tell.
+        ``dmy``, ``mdy``, ``ymd`` or ``roc``, for dates that do not tell.
+    time_zone : str, optional
+        In which to count times that name a zone.
+    encoding : str, optional
+        Of a text, when it is mistaken.
+    point_order : str, optional
+        ``lnglat`` or ``latlng``, of two numbers in one column.
     need_places : bool
         Whether a table without coordinates is refused, and one in which none can be read.
     to : CRS, optional
@@ -231,28 +243,124 @@ def read_incidents(
         ``attrs["datum"]`` names what they are in (None: the CRS of the grid). Hand it on as
         ``assign(frame, grid, datum=frame.attrs["datum"])``.
     """
-    choose = {"x": x, "y": y, "time": time, "category": category}
-    frame = layer_or_table(spec, crs)
-    frame, known = understand(frame, "incident", choose=choose, date_order=date_order)
+    choose = {"time": time or declared().time, "category": category}
+    if y is not None:
+        choose |= {"x": x, "y": y}
+    frame = layer_or_table(
+        spec, crs, encoding=encoding, places=True, keep_broken=True, need_crs=False
+    )
+    frame, known = understand(
+        frame, "incident", choose=choose, date_order=date_order, time_zone=time_zone
+    )
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
         shapes = frame.geometry.to_numpy()
         if need_places and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all():
             _refuse_unplaced(spec, len(frame), "points")
+        if frame.crs is None and datum is None:
+            frame = _in_degrees(frame, known, spec)
         frame.attrs["datum"] = None if datum is None else check_datum(datum)
+        known.stated["datum"] = datum or label(frame.crs)
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
-    pair = coordinate_pair(frame, known, spec, needed=need_places, named=x is not None)
-    if pair is None:
-        return frame, known
-    frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
-    declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
+    placed = with_places(
+        frame, known, spec, (x, y), crs=crs, datum=datum, order=point_order, to=to,
+        needed=need_places, strict=need_places,
+    )  # fmt: skip
+    return (frame, known) if placed is None else (placed, known)
+
+
+def _in_degrees(frame: gpd.GeoDataFrame, known: Understanding, spec: Spec) -> gpd.GeoDataFrame:
+    """Declare points without a CRS to be in WGS 84 when they are degrees, as columns would be.
+
+    Raises
+    ------
+    CRSError
+        When they are not.
+    """
+    x, y = coordinates_of(shapely.centroid(frame.geometry.to_numpy()), str(spec))
+    found, notes = declared_datum(x, y, None, None, spec)
+    if found is None:
+        raise CRSError(
+            "`{spec}` has no CRS, so its coordinates mean nothing. Declare it: `--datum "
+            "EPSG:4547`.",
+            spec=spec,
+        )
+    known.notes.extend(notes)
+    return frame.set_crs(4326)
+
+
+def with_places(
+    frame: pd.DataFrame,
+    known: Understanding,
+    spec: Spec,
+    named: tuple[str | None, str | None],
+    *,
+    crs: Any,
+    datum: str | None,
+    order: PointOrder | None = None,
+    to: Any = None,
+    needed: bool = True,
+    strict: bool = False,
+) -> pd.DataFrame | None:
+    """Return a table with float columns x and y, as all commands understand its places.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `understand` returned it, with what was understood.
+    known : Understanding
+        Gets notes, and the datum among what is stated.
+    spec : str or path
+        What to call the file.
+    named : (str, str)
+        The columns that the user named.
+    crs, datum, order, to
+        As of `read_incidents`.
+    needed, strict : bool
+        Whether a table without coordinates is refused, and one in which none can be read.
+
+    Returns
+    -------
+    DataFrame or None
+        None where there are no coordinates and none are needed.
+    """
+    own = {known.columns.get(str(column), str(column)): column for column in frame.columns}
+    heads = {heading: frame[column].head(_TRIED).tolist() for heading, column in own.items()}
+    places = find_places(
+        known.columns, heads, spec, named=named, datum=datum,
+        order=order or declared().point_order,  # type: ignore[arg-type]
+        needed=needed,
+    )  # fmt: skip
+    if places.points is not None:
+        column = pa.array(frame[own[places.points.name]].astype("str").array, pa.string())
+        found = parse_points(column, places.points)
+        x, y, where = found.x, found.y, places.points.name
+        datum = datum or (f"EPSG:{found.srid}" if found.srid else None)
+    elif places.pair is not None:
+        x, y = (number_array(frame[own[side]]) for side in (places.pair.x, places.pair.y))
+        where, datum = f"{places.pair.x} and {places.pair.y}", datum or places.pair.datum
+    else:
+        return None
+    x, y = x.copy(), y.copy()
+    for axis in (x, y):
+        axis[frame.attrs.get("broken", [])] = np.nan
+    found_in, notes = declared_datum(x, y, datum, crs, spec)
+    known.notes.extend(notes)
     if to is not None:
-        frame = fill_places(frame, known, declared, to)
-    if need_places and not np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1).any():
-        _refuse_unplaced(spec, len(frame), f"{known.columns[pair.x]} and {known.columns[pair.y]}")
-    frame.attrs["datum"] = declared
-    return frame, known
+        others = [(number_array(frame[own[p.x]]), number_array(frame[own[p.y]]), str(p.datum))
+                  for p in places.others if p != places.pair]  # fmt: skip
+        x, y, counts = fill_places(x, y, others, found_in, to)
+        headings = {p.datum: p.x for p in places.others}
+        known.notes.extend(note_filled(headings[name], name, n) for name, n in counts.items())
+    if strict and not (np.isfinite(x) & np.isfinite(y)).any():
+        _refuse_unplaced(spec, len(frame), where)
+    known.stated["datum"] = found_in or "of the grid"
+    attrs = frame.attrs
+    taken = [own[side] for side in (places.pair or ()) if side in own] if places.pair else []
+    frame = frame.drop(columns=[c for c in {*taken, "x", "y"} if c in frame]).assign(x=x, y=y)
+    frame.attrs = {**attrs, "datum": found_in}
+    return frame
 
 
 def read_staff(spec: Spec) -> tuple[pd.DataFrame, Understanding]:
@@ -308,34 +416,46 @@ def _placed(
     strict: bool = True,
 ) -> tuple[gpd.GeoDataFrame, Understanding]:
     """Read a layer, or a table whose coordinates become points."""
-    frame, known = understand(layer_or_table(spec, crs), table, choose=choose)
+    named = (choose.get("x"), choose.get("y"))
+    chosen = choose if named[1] is not None else {k: v for k, v in choose.items() if k != "x"}
+    frame, known = understand(layer_or_table(spec, crs), table, choose=chosen)
     if isinstance(frame, gpd.GeoDataFrame):
         if datum is not None:
             frame = from_datum(frame, datum, crs=true_crs(datum, crs))
+        known.stated["datum"] = datum or label(frame.crs)
         return frame, known
-    pair = coordinate_pair(frame, known, spec, needed=True, named=choose.get("x") is not None)
-    assert pair is not None
-    frame = frame.rename(columns={pair.x: "x", pair.y: "y"})
-    lost = ~np.isfinite(frame[["x", "y"]].to_numpy(float)).all(axis=1)
+    placed = with_places(frame, known, spec, named, crs=crs, datum=datum, needed=True)
+    assert placed is not None
+    lost = ~np.isfinite(placed[["x", "y"]].to_numpy(float)).all(axis=1)
     if strict:
         _refuse_rows(lost, str(spec), Message("no coordinates"))
-    declared = declared_datum(frame, datum or pair.datum, crs, known, spec)
-    if declared is None:
+    declared_in = placed.attrs["datum"]
+    if declared_in is None:
         raise CRSError(
             "`{spec}` has projected coordinates but no CRS. Declare it: `--crs "
             "EPSG:4547`, or `--datum EPSG:4547`.",
             spec=spec,
         )
-    target = true_crs(declared, crs)
-    east, north = positions_from(frame["x"], frame["y"], declared, target)
-    points = gpd.GeoSeries(shapely.points(east, north), index=frame.index, crs=target)
-    return gpd.GeoDataFrame(frame, geometry=points), known
+    target = true_crs(declared_in, crs)
+    east, north = positions_from(placed["x"], placed["y"], declared_in, target)
+    points = gpd.GeoSeries(shapely.points(east, north), index=placed.index, crs=target)
+    return gpd.GeoDataFrame(placed, geometry=points), known
 
 
-def layer_or_table(spec: Spec, crs: Any) -> pd.DataFrame:
+def layer_or_table(
+    spec: Spec,
+    crs: Any,
+    *,
+    encoding: str | None = None,
+    places: bool = False,
+    keep_broken: bool = False,
+    need_crs: bool = True,
+) -> pd.DataFrame:
     """Read a table, or a layer where there are geometries."""
     source = find_source(spec)
-    return read_layer(spec, crs=crs) if has_geometry(source) else read_table(spec)
+    if has_geometry(source):
+        return read_layer(spec, crs=crs, encoding=encoding, need_crs=need_crs)
+    return read_table(spec, encoding=encoding, places=places, keep_broken=keep_broken)
 
 
 def has_geometry(source: Source) -> bool:
@@ -344,13 +464,9 @@ def has_geometry(source: Source) -> bool:
         from gridmap.io.postgis import is_shaped
 
         return is_shaped(source)
-    if source.kind != "parquet":
-        return source.kind == "vector"
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
-        return b"geo" in (pq.read_schema(place).metadata or {})
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
+    if source.kind not in ("parquet", "arrow"):
+        return source.kind == "vector" and source.suffix != ".dbf"
+    return has_shapes(source)
 
 
 def _polygons(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:

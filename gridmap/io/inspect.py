@@ -12,14 +12,14 @@ import pandas as pd
 
 from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
+from gridmap.errors import InputError
 from gridmap.io.columns import TABLES, aliases, meaning
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import Source, declared, find_source, unreadable
 from gridmap.io.tables import read_table
-from gridmap.io.text import numbers
 from gridmap.io.vector import GDAL_FAILURES, choose_layer, quiet
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
@@ -27,6 +27,7 @@ from gridmap.privacy import personal_columns
 Spec = str | os.PathLike[str]
 
 _SAMPLE = 2000
+_READ_WHOLE = 1 << 24  # bytes of a layer up to which it is read as the commands read it
 _OF_LINES = ("barrier",)  # the only table whose rows are lines
 
 
@@ -64,6 +65,8 @@ class Layer:
         In the order of the file.
     suspicions : list of Message
         What seems wrong.
+    reading : dict
+        How the commands read it: encoding, date order, time zone, datum.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Layer:
     reads_as: str = ""
     columns: list[Column] = field(default_factory=list)
     suspicions: list[Message] = field(default_factory=list)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self, lang: Lang = "zh") -> dict[str, Any]:
         """Return the layer as plain data, suspicions in one language."""
@@ -106,8 +110,8 @@ def look(spec: Spec) -> list[Layer]:
     if source.kind == "sheet" and source.layer is None:
         sheets = [replace(source, layer=name) for name in sheet_names(source)]
         return [layer for sheet in sheets for layer in _look_table(sheet, read_sheet(sheet))]
-    if source.kind in ("csv", "sheet"):
-        return _look_table(source, read_table(spec))
+    if source.kind in ("csv", "sheet", "records"):
+        return _look_table(source, read_table(spec, places=True, keep_broken=True))
     return _look_whole(source, spec)
 
 
@@ -160,28 +164,47 @@ def _look_gdal(source: Source) -> list[Layer]:
     try:
         with quiet():
             names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
-            return [_look_layer(source, str(name)) for name in names]
     except (FionaError, *GDAL_FAILURES) as error:
         raise unreadable(source.name, error) from error
+    alone = len(names) == 1
+    return [_looked_at(source, str(name), alone) for name in names]
+
+
+def _looked_at(source: Source, name: str, alone: bool) -> Layer:
+    """Look at one layer; of several, one that cannot be read does not hide the others."""
+    from fiona.errors import FionaError
+
+    try:
+        with quiet():
+            return _look_layer(source, name)
+    except (FionaError, InputError, *GDAL_FAILURES) as error:
+        told = error if isinstance(error, InputError) else unreadable(source.name, error)
+        if alone:
+            raise told from error
+        return Layer(name, "", 0, "", None, suspicions=[told.message])
 
 
 def _look_layer(source: Source, name: str) -> Layer:
     import fiona
+    import pyogrio
 
-    encoding = dbf_encoding(source) if source.suffix == ".shp" else None
-    with (
-        whole_names(source, encoding) as whole,
-        fiona.open(
+    texts = source.suffix in (".shp", ".dbf")
+    encoding = dbf_encoding(source, declared().encoding) if texts else None
+    with whole_names(source, encoding) as whole:
+        count = int(
+            pyogrio.read_info(whole.gdal_path, layer=name, force_feature_count=True)["features"]
+        )
+        with fiona.open(
             whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
-        ) as layer,
-    ):
-        shape = str(layer.schema["geometry"])
-        shaped = shape != "None"
-        rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]
-        count = len(layer)
-        wkt = layer.crs_wkt if shaped else ""
-        extent = _finite(layer.bounds) if shaped and count else None
-        kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
+        ) as layer:
+            shape = str(layer.schema["geometry"])
+            shaped = shape != "None"
+            rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]
+            wkt = layer.crs_wkt if shaped else ""
+            extent = _finite(layer.bounds) if shaped and count else None
+            kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
+    if source.path.is_file() and source.path.stat().st_size <= _READ_WHOLE and count:
+        _read_as_others_do(source, name, shaped)
     sample = pd.DataFrame(rows, columns=list(kinds))
     crs = parse_crs(wkt) if wkt else None
     reads_as, columns = _columns(sample, kinds, shape)
@@ -203,17 +226,59 @@ def _look_layer(source: Source, name: str) -> Layer:
     )
 
 
+def _read_as_others_do(source: Source, name: str, shaped: bool) -> None:
+    """Refuse a layer that the commands would refuse, by reading it as they do."""
+    from gridmap.errors import CRSError
+    from gridmap.io.vector import read_attributes, read_layer
+
+    spec = (
+        f"{source.text}:{name}" if source.layer is None and source.member is None else source.text
+    )
+    try:
+        if shaped and source.member is None:
+            read_layer(spec, need_crs=False)
+        elif source.member is None:
+            read_attributes(replace(source, layer=name))
+    except CRSError:
+        return  # it is told among what seems wrong
+
+
 def _look_table(source: Source, frame: pd.DataFrame) -> list[Layer]:
-    notes: list[Message] = list(frame.attrs.get("notes", []))
     reads_as, columns = _columns(frame, _kinds(frame))
-    places = _places(frame, columns)
-    extent = None
-    if places is not None:
-        extent = tuple(float(v) for v in (*np.nanmin(places, 0), *np.nanmax(places, 0)))
-        notes += axis_suspicions(extent, None) + undeclared(extent)
-    notes += service_suspicions(frame)
     name = source.layer or (source.member or source.path.name)
-    return [Layer(name, "", len(frame), "", extent, "", reads_as, columns, notes)]
+    notes, reading, extent = list(frame.attrs.get("notes", [])), {"rows": len(frame)}, None
+    if "encoding" in frame.attrs:
+        reading["encoding"] = frame.attrs["encoding"]
+    placed, told = _as_incidents(frame, source, reads_as)
+    if placed is not None:
+        notes, reading = told.notes, told.stated
+        places = placed[["x", "y"]].to_numpy(float, copy=True)
+        places[~np.isfinite(places)] = np.nan
+        if np.isfinite(places).any(axis=0).all():
+            extent = tuple(float(v) for v in (*np.nanmin(places, 0), *np.nanmax(places, 0)))
+            notes += axis_suspicions(extent, None) + undeclared(extent)
+    elif isinstance(told, Message):
+        notes.append(told)
+    notes += service_suspicions(frame)
+    encoding = str(reading.get("encoding", ""))
+    return [Layer(name, "", len(frame), "", extent, encoding if encoding != "utf-8" else "",
+                  reads_as, columns, notes, reading)]  # fmt: skip
+
+
+def _as_incidents(frame: pd.DataFrame, source: Source, reads_as: str) -> tuple[Any, Any]:
+    """Understand a table with places as the commands on incidents do; else tell why not."""
+    from gridmap.io.columns import understand
+    from gridmap.io.inputs import with_places
+
+    try:
+        if reads_as not in ("incident", "building"):
+            return None, None
+        read, known = understand(frame, "incident" if reads_as == "incident" else "building")
+        placed = with_places(read, known, source.text, (None, None), crs=None, datum=None,
+                             needed=False)  # fmt: skip
+        return placed, known
+    except InputError as error:
+        return None, error.message
 
 
 def _look_whole(source: Source, spec: Spec) -> list[Layer]:
@@ -265,14 +330,3 @@ def _finite(bounds: Any) -> tuple[float, ...] | None:
     """Return an extent; None when no feature has a place."""
     extent = tuple(map(float, bounds))
     return extent if np.isfinite(extent).all() else None
-
-
-def _places(frame: pd.DataFrame, columns: list[Column]) -> Any:
-    named = {column.field: column.name for column in columns}
-    for pair in (("lng", "lat"), ("x", "y")):
-        if set(pair) <= set(named):
-            values = [numbers(frame[named[p]], named[p], []) for p in pair]
-            places = np.column_stack(values).astype(float)
-            places[~np.isfinite(places)] = np.nan
-            return places if np.isfinite(places).any(axis=0).all() else None
-    return None

@@ -1,20 +1,20 @@
-"""Open a file of incidents for streaming, however it is encoded and headed."""
+"""Open a file of incidents for streaming: what the whole readers understand, batch by batch."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import shapely
 
+from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.io.batches import (
     ROWS,
@@ -22,24 +22,236 @@ from gridmap.io.batches import (
     FileOfPoints,
     Layer,
     ParquetFile,
-    Sheet,
     WithoutTotals,
     geometry_of,
     marked,
-)
-from gridmap.io.columns import aliases, understand
-from gridmap.io.csv_stream import Delimited
-from gridmap.io.header import Headings, find_headings, is_blank
+)  # fmt: skip
+from gridmap.io.columns import understand
+from gridmap.io.coordinates import Pair, declared_datum, find_places
+from gridmap.io.csv_stream import Delimited, open_text
+from gridmap.io.excel import SheetTable, chosen_tables, text_of
 from gridmap.io.inputs import layer_or_table
-from gridmap.io.source import Source, find_source, unreadable
-from gridmap.io.text import check_encoding, fold, guess_encoding, guess_separator, plain_table
+from gridmap.io.point_text import PointColumn, PointOrder, coordinates_of, parse_points
+from gridmap.io.shapefile import dbf_encoding
+from gridmap.io.source import Source, declared, find_source
+from gridmap.io.tables import plain_table
+from gridmap.io.text import number_array
 from gridmap.io.vector import choose_layer
 from gridmap.language import Message
+
+_SHEET_ROWS = 1 << 13
+_SAMPLE = 8_000  # records by which columns are understood
+
+
+class Opened(NamedTuple):
+    """A file ready to stream, and what its columns mean.
+
+    ``x`` and ``y`` are None where points come as geometry, or as text in the column of ``points``;
+    ``datum`` is ``wgs84`` where longitude and latitude were found and nobody declared a datum.
+    ``notes`` tells what was left out, and is whole when the file has been read to its end.
+    """
+
+    file: FileOfPoints
+    x: str | None
+    y: str | None
+    datum: str | None
+    assumed: bool
+    notes: list[Message]
+    points: PointColumn | None = None
+    others: tuple[Pair, ...] = ()
+    stated: dict[str, str] = {}  # noqa: RUF012 - never written to
+
+
+def open_incidents(
+    spec: str | os.PathLike[str],
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
+    encoding: str | None = None,
+    point_order: PointOrder | None = None,
+) -> Opened:
+    """Open incidents of any size, and find the columns of their coordinates.
+
+    Parameters
+    ----------
+    spec : str or path
+        A CSV, XLSX, Parquet, GeoPackage or other layer, as ``path`` or ``path:layer``, or a
+        folder of Parquet; ``-`` is the standard input.
+    x, y : str, optional
+        Columns of the coordinates, where they cannot be told by their headings; `x` alone is a
+        column of points as text.
+    datum : str, optional
+        What was declared of the coordinates.
+    encoding : str, optional
+        Of a text; found out when not given.
+    point_order : str, optional
+        ``lnglat`` or ``latlng``, of two numbers in one column.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no positions.
+    """
+    if y is not None and x is None:
+        raise InputError("Give both --x and --y, or neither.")
+    said = declared()
+    encoding = encoding or said.encoding
+    file, name, notes, stated = _open(spec, encoding, tuple(filter(None, (x, y))))
+    if geometry_of(file.schema) is not None and x is None:
+        return _of_geometry(file, name, datum, notes, stated)
+    first = next(iter(file.batches()), None)
+    if first is None:
+        raise InputError("`{name}` has no records. Check the file.", name=name)
+    table = first.table.slice(0, _SAMPLE)
+    sample = {column: table.column(column).to_pylist() for column in table.schema.names}
+    known = understand(pd.DataFrame({n: [] for n in sample}), "incident", convert=False)[1]
+    places = find_places(
+        known.columns,
+        sample,
+        name,
+        named=(x, y),
+        datum=datum,
+        order=point_order or said.point_order,  # type: ignore[arg-type]
+    )
+    if places.points is not None:
+        found = parse_points(table.column(places.points.name).cast(pa.string()), places.points)
+        east, north = found.x, found.y
+        told = datum or (f"EPSG:{found.srid}" if found.srid else None)
+        where: tuple[str | None, str | None] = (None, None)
+    else:
+        assert places.pair is not None
+        where, told = (places.pair.x, places.pair.y), datum or places.pair.datum
+        east, north = (number_array(table.column(column)) for column in where)  # type: ignore[arg-type]
+    found_in, _ = declared_datum(east, north, told, None, name)
+    assumed = found_in is not None and told is None
+    stated["datum"] = found_in or "of the grid"
+    return Opened(file, *where, found_in, assumed, notes, places.points, places.others, stated)
+
+
+def _of_geometry(
+    file: FileOfPoints,
+    name: str,
+    datum: str | None,
+    notes: list[Message],
+    stated: dict[str, str],
+) -> Opened:
+    """Return points that come as geometry; without a CRS, degrees are taken as WGS 84."""
+    told, assumed = datum, False
+    if datum is None and file.crs is None:
+        first = next(iter(file.batches()), None)
+        geometry = geometry_of(file.schema)
+        shapes = [] if first is None else first.table.column(geometry).to_pylist()[:_SAMPLE]
+        x, y = coordinates_of(shapely.from_wkb(np.array(shapes, dtype=object)), name)
+        told, _ = declared_datum(x, y, None, None, name)
+        assumed = told is not None
+    stated["datum"] = told or ("of the grid" if file.crs is None else label(file.crs))
+    return Opened(file, None, None, told, assumed, notes, stated=stated)
+
+
+def _open(
+    spec: str | os.PathLike[str], encoding: str | None, named: tuple[str, ...]
+) -> tuple[FileOfPoints, str, list[Message], dict[str, str]]:
+    """Open a file, or a folder of Parquet; return its name, and what is to be told."""
+    path = Path(spec)
+    if os.fspath(spec) != "-" and path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
+        return ParquetFile(path), str(path), [], {}
+    source = find_source(spec)
+    if source.kind == "vector" and source.member is None and not _recoded(source, encoding):
+        return Layer(source.gdal_path, choose_layer(source), source.name), source.name, [], {}
+    if source.kind == "parquet" and source.member is None:
+        file = ParquetFile(source.path)
+        if file.streams:
+            return file, source.name, [], {}
+    if source.kind == "csv":
+        text = open_text(source, encoding=encoding)
+        records = WithoutTotals(text, _above(text))
+        return records, source.name, records.notes, {"encoding": text.encoding}
+    if source.kind == "sheet":
+        tables, aside = chosen_tables(source, places=True, named=named)
+        sheets = Sheets(tables, aside)
+        return sheets, source.name, sheets.notes, {}
+    held = Held.of(source, encoding)
+    return held, source.name, held.notes, held.stated
+
+
+def _recoded(source: Source, encoding: str | None) -> bool:
+    """Tell whether the attributes of a layer must be decoded here."""
+    return source.suffix in (".shp", ".dbf") and (encoding or dbf_encoding(source)) is not None
+
+
+def _above(text: Delimited) -> list[Message]:
+    """Note what stood above the headings."""
+    if text.headings is None or not text.headings.above:
+        return []
+    above = "；".join(text.headings.above)[:120]
+    return [Message("Left out above the headings: {above}", above=above)]
+
+
+@dataclass
+class Sheets:
+    """Sheets of a workbook with the same headings, row by row, as columns of text.
+
+    Attributes
+    ----------
+    tables : list of SheetTable
+    aside : list of Message
+        What was told of other sheets.
+    notes : list of Message
+        What was left out, once it has been read to its end.
+    """
+
+    tables: list[SheetTable]
+    aside: list[Message]
+    notes: list[Message] = field(default_factory=list)
+    crs: Any = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Text columns, and the name of the sheet where there are several."""
+        names = [*self.tables[0].names, *(["sheet"] if len(self.tables) > 1 else [])]
+        return pa.schema([(name, pa.string()) for name in names])
+
+    @property
+    def size(self) -> int:
+        """Not known before the sheets are read."""
+        return 0
+
+    @property
+    def rows(self) -> int:
+        """As `size`."""
+        return self.size
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the records in order."""
+        done = 0
+        rows = chain.from_iterable(self._rows(table) for table in self.tables)
+        while part := list(islice(rows, _SHEET_ROWS)):
+            done += len(part)
+            columns = [pa.array(column, pa.string()) for column in zip(*part, strict=True)]
+            yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done)
+        self.notes[:] = [*self.aside, *self._told()]
+
+    def _rows(self, table: SheetTable) -> Iterator[list[str | None]]:
+        own = [table.sheet.name] if len(self.tables) > 1 else []
+        for row in table.records():
+            yield [None if value is None else text_of(value) for value in row] + own
+
+    def _told(self) -> Iterator[Message]:
+        for table in self.tables:
+            for row in table.left_out:
+                text = " ".join(str(value) for value in row if value is not None)[:120]
+                yield Message("Left out, being no record: {text}", text=text)
+            yield from table.notes
 
 
 @dataclass(frozen=True)
 class Held:
-    """A table in memory that streams as a file does.
+    """A table in memory that streams as a file does: from a database, an archive, records.
 
     Attributes
     ----------
@@ -49,16 +261,19 @@ class Held:
         Of the points, where there are any.
     notes : list of Message
         What was left out or assumed.
+    stated : dict
+        How it was read.
     """
 
     table: pa.RecordBatch
     crs: Any
     notes: list[Message] = field(default_factory=list)
+    stated: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Source) -> Held:
+    def of(cls, source: Source, encoding: str | None = None) -> Held:
         """Read a source whole."""
-        frame = layer_or_table(source.text, None)
+        frame = layer_or_table(source.text, None, encoding=encoding)
         geometry = getattr(frame, "_geometry_column_name", None)
         table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
         if geometry is not None:
@@ -67,7 +282,9 @@ class Held:
         schema = marked(table.schema.remove_metadata(), geometry)
         columns = [column.combine_chunks() for column in table.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-        return cls(batch, getattr(frame, "crs", None), list(frame.attrs.get("notes", [])))
+        stated = {k: str(v) for k, v in frame.attrs.items() if k == "encoding"}
+        notes = list(frame.attrs.get("notes", []))
+        return cls(batch, getattr(frame, "crs", None), notes, stated)
 
     @property
     def schema(self) -> pa.Schema:
@@ -88,241 +305,4 @@ class Held:
         """Yield the records in order."""
         for start in range(0, self.size, ROWS):
             batch = self.table.slice(start, ROWS)
-            yield Batch(batch, [], start + batch.num_rows)
-
-
-_HEAD = 1 << 16
-_ROWS = 60  # among which headings are looked for
-_POSITIONS = ("x", "y", "lng", "lat")
-_SAMPLE = 200  # records by which columns are understood
-
-
-Pair = tuple[str | None, str | None]
-
-
-class Opened(NamedTuple):
-    """A file ready to stream, and what its columns mean.
-
-    ``x`` and ``y`` are None where points come as geometry; ``datum`` is ``wgs84`` where longitude
-    and latitude were found and nobody declared a datum. ``notes`` tells what was left out, and is
-    whole when the file has been read to its end.
-    """
-
-    file: FileOfPoints
-    x: str | None
-    y: str | None
-    datum: str | None
-    assumed: bool
-    notes: list[Message]
-
-
-def open_incidents(
-    spec: str | os.PathLike[str],
-    *,
-    x: str | None = None,
-    y: str | None = None,
-    datum: str | None = None,
-    encoding: str | None = None,
-) -> Opened:
-    """Open incidents of any size, and find the columns of their coordinates.
-
-    Parameters
-    ----------
-    spec : str or path
-        A CSV, XLSX, Parquet, GeoPackage or other layer, as ``path`` or ``path:layer``, or a
-        folder of Parquet.
-    x, y : str, optional
-        Columns of the coordinates, where they cannot be told by their headings.
-    datum : str, optional
-        What was declared of the coordinates.
-    encoding : str, optional
-        Of a text; found out when not given.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read, or has no positions.
-    """
-    file, name, notes = _open(spec, encoding, (x, y))
-    if (x is None) != (y is None):
-        raise InputError("Give both --x and --y, or neither.")
-    if geometry_of(file.schema) is not None and x is None:
-        return Opened(file, None, None, datum, False, notes)
-    first = next(iter(file.batches()), None)
-    if first is None:
-        raise InputError("`{name}` has no records. Check the file.", name=name)
-    sample = first.table.slice(0, _SAMPLE).to_pandas()
-    if x is not None:
-        for column in (x, y):
-            if column not in file.schema.names:
-                raise InputError(
-                    "`{name}` has no column {column!r}; it has {names}.",
-                    name=name,
-                    column=column,
-                    names=[*file.schema.names],
-                )
-        return Opened(file, x, y, datum, False, notes)
-    known = aliases("incident")
-    named = [n for n in sample if (a := known.get(fold(n))) and a.field in _POSITIONS]
-    found = understand(sample[named], "incident", convert=False)[1].columns
-    degrees = "lng" in found and "lat" in found
-    metres = "x" in found and "y" in found
-    if degrees and (not metres or (datum is not None and not datum.lower().startswith("epsg"))):
-        assumed = datum is None
-        return Opened(file, found["lng"], found["lat"], datum or "wgs84", assumed, notes)
-    if metres:
-        return Opened(file, found["x"], found["y"], datum, False, notes)
-    raise InputError(
-        "`{name}` has no columns of coordinates that are known by their heading; it "
-        "has {names}. Name them with --x and --y.",
-        name=name,
-        names=[*file.schema.names],
-    )
-
-
-def _open(
-    spec: str | os.PathLike[str], encoding: str | None, named: Pair
-) -> tuple[FileOfPoints, str, list[Message]]:
-    """Open a file, or a folder of Parquet; return it with its name and what is to be told."""
-    path = Path(spec)
-    if path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
-        return ParquetFile(path), str(path), []
-    source = find_source(spec)
-    if source.kind == "vector" and source.member is None:
-        return Layer(source.gdal_path, choose_layer(source)), source.name, []
-    if source.kind == "parquet" and source.member is None:
-        return ParquetFile(source.path), source.name, []
-    file: FileOfPoints | None = None
-    if source.kind == "csv" and source.member is None:
-        file = _delimited(source, encoding)
-    elif source.kind == "sheet" and _streams(source):
-        file = _sheet(source, named)
-    if file is None:
-        held = Held.of(source)
-        return held, source.name, held.notes
-    records = WithoutTotals(file)
-    return records, source.name, records.notes
-
-
-def _streams(source: Source) -> bool:
-    """Tell whether a workbook can be read row by row: a new one, under its right name."""
-    if source.member is not None or source.suffix not in (".xlsx", ".xlsm"):
-        return False
-    with source.path.open("rb") as file:
-        return file.read(2) == b"PK"
-
-
-def _delimited(source: Source, encoding: str | None) -> Delimited:
-    with source.path.open("rb") as file:
-        head = file.read(_HEAD).removeprefix(codecs.BOM_UTF8)
-    encoding = check_encoding(encoding) if encoding else _encoding(source)
-    text = head.decode(encoding, errors="ignore")
-    separator = guess_separator(text)
-    rows: list[list[str]] = []
-    ends: list[int] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    try:
-        for row in islice(reader, _ROWS):
-            if any(value.strip() for value in row):
-                rows.append(row)
-                ends.append(reader.line_num)
-    except csv.Error as error:
-        raise unreadable(source.name, error) from error
-    headings = _headings(source, rows)
-    skip = ends[headings.body - 1]
-    return Delimited(source.path, tuple(headings.names), skip, encoding, separator)
-
-
-def _encoding(source: Source) -> str:
-    """Look at the whole text, a block at a time: one late character decides, and no mark does."""
-    with source.path.open("rb") as file:
-        head = file.read(_HEAD)
-        cut = len(head) == _HEAD
-        head = head.removeprefix(codecs.BOM_UTF8)
-        guess = guess_encoding(head, cut=cut, name=source.name)
-        if guess != "utf-8":
-            return guess
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        decoder.decode(head)
-        while block := file.read(1 << 22):
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                return "gb18030" if head.isascii() else "utf-8"
-    return guess
-
-
-def _sheet(source: Source, named: Pair) -> Sheet | None:
-    """Return the one sheet with places; None when several of one form are to be joined."""
-    sheets = _heads(source)
-    if source.layer is not None:
-        if source.layer not in sheets:
-            raise InputError(
-                "`{source}` has no sheet {layer!r}; it has {sheets}.",
-                source=source.path,
-                layer=source.layer,
-                sheets=[*sheets],
-            )
-        sheets = {source.layer: sheets[source.layer]}
-    heads = {name: (_headings(source, [row for _, row in rows]), rows)
-             for name, rows in sheets.items() if rows}  # fmt: skip
-    placed = {name: head for name, head in heads.items() if _has_places(head[0].names, named)}
-    found = placed or heads
-    if not found:
-        raise InputError("`{source}` is blank. Ask for the file again.", source=source.name)
-    if len({tuple(headings.names) for headings, _ in found.values()}) > 1:
-        raise InputError(
-            "`{source}` has several tables: sheets {found}. Name one: `{source_2}:{found_2}`.",
-            source=source.name,
-            found=[*found],
-            source_2=source.path,
-            found_2=next(iter(found)),
-        )
-    if len(found) > 1:
-        return None
-    name, (headings, rows) = next(iter(found.items()))
-    return Sheet(source.path, tuple(headings.names), rows[headings.body - 1][0] + 1, name)
-
-
-def _heads(source: Source) -> dict[str, list[tuple[int, list[Any]]]]:
-    """Return the first rows of each visible sheet that are not blank, with their number."""
-    import zipfile
-
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = load_workbook(source.path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        raise unreadable(source.name, error) from error
-    try:
-        return {
-            str(sheet.title): [
-                (at, list(row))
-                for at, row in enumerate(sheet.iter_rows(max_row=_ROWS, values_only=True))
-                if not all(map(is_blank, row))
-            ]
-            for sheet in book.worksheets
-            if sheet.sheet_state == "visible"
-        }
-    finally:
-        book.close()
-
-
-def _has_places(names: list[str], named: Pair) -> bool:
-    """Tell whether columns of coordinates are among some headings."""
-    if named[0] is not None:
-        return set(named) <= set(names)
-    known = aliases("incident")
-    fields = {known[fold(name)].field for name in names if fold(name) in known}
-    return {"x", "y"} <= fields or {"lng", "lat"} <= fields
-
-
-def _headings(source: Source, rows: list[list[str]]) -> Headings:
-    if not rows:
-        raise InputError("`{source}` is blank. Ask for the file again.", source=source.name)
-    return find_headings(rows)
+            yield Batch(batch, {}, start + batch.num_rows)

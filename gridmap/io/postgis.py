@@ -11,8 +11,9 @@ import pandas as pd
 import shapely
 
 from gridmap.errors import InputError
+from gridmap.io.database import ROW, connected, existing, hold, table_of
 from gridmap.io.grid_tables import LAYERS, TABLES
-from gridmap.io.source import ROW, Source, connected, existing, hold, table_of
+from gridmap.io.source import Source
 from gridmap.language import Message
 
 

@@ -14,7 +14,8 @@ import shapely
 from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.io.batches import geometry_of
-from gridmap.io.source import ROW, Source, connected, exists, find_source, table_of
+from gridmap.io.database import ROW, connected, exists, table_of
+from gridmap.io.source import Source, find_source
 from gridmap.io.text import plain_table
 from gridmap.io.writers import Batches, Writer
 

@@ -10,38 +10,57 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from gridmap.errors import InputError
+from gridmap.io.encodings import choose_encoding, named_encoding
 from gridmap.io.source import Source
-from gridmap.io.text import guess_encoding
 
 _NAME_BYTES = 10
+_CARELESS = ("cp1252", "cp437", "cp850")  # marks that programs set whatever they write
 _SAMPLE = 4_000_000
 _HEADER = 32
 
 
-def dbf_encoding(source: Source) -> str | None:
-    """Find the encoding of a Shapefile's attributes by its bytes.
+def dbf_encoding(source: Source, told: str | None = None) -> str | None:
+    """Find the encoding of a Shapefile's attributes: as told, as stated, or by its bytes.
 
     Parameters
     ----------
     source : Source
-        A ``.shp``, perhaps within an archive.
+        A ``.shp`` or ``.dbf``, perhaps within an archive.
+    told : str, optional
+        What the user said.
 
     Returns
     -------
     str or None
-        What the ``.cpg`` says where the bytes agree, else UTF-8 or GB18030, whichever the bytes
-        are; None for plain ASCII or when there is no table.
+        What the ``.cpg``, or the table's own mark, says where the bytes agree; else UTF-8 or
+        plausible Chinese; None for plain ASCII or when there is no table.
+
+    Raises
+    ------
+    InputError
+        When it must be told.
     """
     table = _sibling(source, ".dbf")
     if table is None:
         return None
     text = _text_bytes(table)
+    if told is not None:
+        return named_encoding(told)
     if text.isascii():
         return None
-    stated = _codepage(_sibling(source, ".cpg"))
+    stated = _codepage_of(_sibling(source, ".cpg"))
     if stated is not None and _decodes(text, stated):
         return stated
-    return guess_encoding(text, cut=True)
+    marked = _codepage(f"LDID/{table[29]}") if table[29] else None
+    if marked is not None and _decodes(text, marked) and marked not in _CARELESS:
+        return marked
+    try:
+        return choose_encoding(text, cut=True, name=source.name)
+    except InputError:
+        if marked is not None and _decodes(text, marked):
+            return marked
+        raise
 
 
 @contextmanager
@@ -129,17 +148,16 @@ def _parts(source: Source) -> Iterator[tuple[str, bytes]]:
             yield suffix, data
 
 
-def _codepage(content: bytes | None) -> str | None:
+def _codepage_of(content: bytes | None) -> str | None:
     """Return the codec that a .cpg file names, None when it names none."""
-    if content is None:
+    return None if content is None else _codepage(content.decode("ascii", errors="ignore").strip())
+
+
+def _codepage(name: str) -> str | None:
+    try:
+        return named_encoding(name)
+    except InputError:
         return None
-    name = content.decode("ascii", errors="ignore").strip()
-    for candidate in (name, f"cp{name}", name.replace("ANSI ", "cp")):
-        try:
-            return codecs.lookup(candidate).name
-        except (LookupError, ValueError):
-            continue
-    return None
 
 
 def _text_bytes(table: bytes) -> bytes:
@@ -156,6 +174,9 @@ def _sibling(source: Source, suffix: str, size: int = _SAMPLE) -> bytes | None:
     """Return the first bytes of the file of the same name with another extension."""
     if source.member is not None:
         return _member(source, suffix, size)
+    if source.suffix == suffix:
+        with source.path.open("rb") as file:
+            return file.read(size)
     for candidate in (suffix, suffix.upper()):
         path = source.path.with_suffix(candidate)
         if path.is_file():

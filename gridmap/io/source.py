@@ -3,59 +3,61 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import io
 import os
 import re
+import select
+import shutil
+import stat
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from typing import BinaryIO, Literal, cast
 
 import pyarrow as pa
 
 from gridmap.errors import InputError
+from gridmap.io.address import is_address, parse_address
+from gridmap.io.limits import MOST_IN_MEMORY, check_members
 from gridmap.language import Message
 
-Kind = Literal["vector", "parquet", "csv", "sheet", "database"]
+Kind = Literal["vector", "parquet", "arrow", "csv", "sheet", "records", "database"]
 
 _KINDS: dict[str, Kind] = {
-    ".gpkg": "vector",
-    ".geojson": "vector",
-    ".json": "vector",
-    ".shp": "vector",
-    ".gdb": "vector",
-    ".kml": "vector",
-    ".kmz": "vector",
-    ".fgb": "vector",
-    ".gml": "vector",
-    ".sqlite": "vector",
-    ".parquet": "parquet",
-    ".geoparquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".xlsx": "sheet",
-    ".xlsm": "sheet",
-    ".xls": "sheet",
-}
+    **dict.fromkeys((".gpkg", ".geojson", ".json", ".shp", ".gdb", ".kml", ".kmz", ".fgb", ".gml",
+                     ".sqlite", ".tab", ".mif", ".gpx", ".topojson", ".geojsonl", ".geojsons",
+                     ".dxf", ".dbf", ".jml", ".e00"), "vector"),
+    **dict.fromkeys((".parquet", ".geoparquet"), "parquet"),
+    **dict.fromkeys((".feather", ".arrow", ".ipc", ".arrows"), "arrow"),
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "sheet"),
+    **dict.fromkeys((".ndjson", ".jsonl"), "records"),
+}  # fmt: skip
 _FOREIGN = {
-    ".ods": Message("Save it as .xlsx"),
     ".et": Message("Save it as .xlsx"),
     ".dwg": Message("Export it as a Shapefile or GeoPackage"),
-    ".dxf": Message("Export it as a Shapefile or GeoPackage"),
     ".mdb": Message("Export its layers as GeoPackage"),
     ".rar": Message("Unpack it"),
     ".7z": Message("Unpack it"),
 }
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_MAGIC: tuple[tuple[bytes, Kind], ...] = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"SQLite format 3\0", "vector"),
+    (b"fgb", "vector"),
+    (b"\xd0\xcf\x11\xe0", "sheet"),
+)
 _PAGE = re.compile(rb"<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)
+_MOST_UNPACKED = 1 << 32
+_WAIT = 10.0  # seconds for the first byte of a FIFO
 READABLE = ", ".join(_KINDS)
-_DATABASES = ("postgresql", "postgres")
+_STDIN = ("-", "/dev/stdin", "/dev/fd/0")
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,20 @@ class Source:
     @property
     def name(self) -> str:
         """The name to call it by in messages, without passwords."""
-        return without_password(self.text) if self.kind == "database" else self.text
+        return parse_address(self.text).shown if self.kind == "database" else self.text
 
     @property
     def suffix(self) -> str:
         """The extension that tells the format."""
         return Path(self.member or self.path).suffix.lower()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file or of the member of an archive; 0 for a folder."""
+        if self.member is None:
+            return self.path.stat().st_size if self.path.is_file() else 0
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size
 
     @property
     def gdal_path(self) -> str:
@@ -108,13 +118,16 @@ class Source:
         Raises
         ------
         InputError
-            When it cannot be read.
+            When it cannot be read, or expands to more than memory should hold.
         """
         try:
             if self.member is None:
                 return self.path.read_bytes()
             with zipfile.ZipFile(self.path) as archive:
+                check_members([archive.getinfo(self.member)], self.name, most=MOST_IN_MEMORY)
                 return archive.read(self.member)
+        except InputError:
+            raise
         except (OSError, *BROKEN_ZIP) as error:
             raise unreadable(self.name, error) from error
 
@@ -134,6 +147,69 @@ class Source:
             raise unreadable(self.name, error) from error
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a user said of the texts to be read; None is found out.
+
+    Attributes
+    ----------
+    encoding : str or None
+    date_order : str or None
+        ``dmy``, ``mdy``, ``ymd`` or ``roc``.
+    time_zone : str or None
+        In which to count, as ``Asia/Shanghai``.
+    point_order : str or None
+        ``lnglat`` or ``latlng``, of two numbers in one column.
+    time : str or None
+        Column of the time.
+    """
+
+    encoding: str | None = None
+    date_order: str | None = None
+    time_zone: str | None = None
+    point_order: str | None = None
+    time: str | None = None
+
+
+_NOTHING_SAID = Declared()
+_declared: ContextVar[Declared] = ContextVar("declared", default=_NOTHING_SAID)
+
+
+def declared() -> Declared:
+    """Return what holds for all readers now."""
+    return _declared.get()
+
+
+def declare(**said: str | None) -> None:
+    """Let a declaration hold for all readers from here on; None says nothing."""
+    known = {f.name for f in fields(Declared)}
+    assert set(said) <= known
+    _declared.set(replace(_declared.get(), **{k: v for k, v in said.items() if v is not None}))
+
+
+def forget() -> None:
+    """Let nothing declared hold any longer."""
+    _declared.set(Declared())
+
+
+@contextmanager
+def declaring(**said: str | None) -> Iterator[None]:
+    """Let a declaration hold for all readers within the block.
+
+    Examples
+    --------
+    >>> with declaring(encoding="big5"):
+    ...     declared().encoding
+    'big5'
+    """
+    token = _declared.set(_declared.get())
+    try:
+        declare(**said)
+        yield
+    finally:
+        _declared.reset(token)
+
+
 BROKEN_PARQUET = (
     pa.ArrowException,
     OSError,
@@ -144,7 +220,6 @@ BROKEN_PARQUET = (
     AttributeError,
     OverflowError,
     RuntimeError,
-    MemoryError,
 )
 """What readers of Parquet raise on damaged files."""
 
@@ -179,16 +254,16 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
         When nothing is there, it may not be read, it is empty, or its format is unknown.
     """
     text = os.fspath(spec)
-    if names_database(text):
+    if is_address(text):
         return _database(text)
     bare, _, member = text.removeprefix("zip://").partition("!")
-    path, layer = _split_layer(bare)
+    path, layer = (Path(text), None) if text in _STDIN else _split_layer(bare)
+    path = _spooled(path)
     _check_readable(path)
     if path.suffix.lower() in {".zip", ".kmz"} and path.is_file():
         return _archive(text, path, layer, member or None)
     if path.is_dir() and path.suffix.lower() != ".gdb":
         raise InputError("`{path}` is a folder. Name a file in it.", path=path)
-    kind = _KINDS.get(path.suffix.lower())
     foreign = _FOREIGN.get(path.suffix.lower())
     if foreign is not None:
         raise InputError(
@@ -197,42 +272,155 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
             suffix=path.suffix,
             foreign=foreign,
         )
-    if kind is None:
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError("`{text}` is empty (0 bytes). Ask for the file again.", text=text)
+    return Source(text, _by_content(path, _KINDS.get(path.suffix.lower())), path, layer)
+
+
+def _by_content(path: Path, told: Kind | None) -> Kind:
+    """Tell the kind of a file by its beginning, where its ending is silent or often wrong.
+
+    Raises
+    ------
+    InputError
+        When it is a web page in place of a table, or of no known format.
+    """
+    if told is not None and told not in ("csv", "sheet", "vector"):
+        return told
+    if path.is_dir():
+        return "vector"
+    with path.open("rb") as file:
+        head = file.read(4096)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if told == "vector":
+        return _kind_of_json(path, text) if path.suffix.lower() == ".json" else told
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"PK\x03\x04"):
+        return "sheet"
+    if told in ("sheet", None) and _PAGE.match(text):
+        if told is None and _gdal_knows(path):
+            return "vector"
+        raise InputError(
+            "`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx.",
+            path=path,
+        )
+    if told == "csv":
+        return "csv"
+    if told == "sheet":
+        return "csv" if b"\0" not in head else "sheet"
+    if text.startswith((b"{", b"[")):
+        return _kind_of_json(path, text)
+    if _gdal_knows(path):
+        return "vector"
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if (b"\0" in head and not wide) or not any(mark in head for mark in (b",", b";", b"|", b"\t")):
         raise InputError(
             "`{path}` is of no known format. Readable are {readable} and .zip.",
             path=path,
             readable=READABLE,
         )
-    if path.is_file() and path.stat().st_size == 0:
-        raise InputError("`{path}` is empty (0 bytes). Ask for the file again.", path=path)
-    return Source(text, _by_content(path, kind), path, layer)
+    return "csv"
 
 
-def _by_content(path: Path, kind: Kind) -> Kind:
-    """Tell a workbook from a text whatever it calls itself: portals name their texts .xls.
+def _kind_of_json(path: Path, text: bytes) -> Kind:
+    """Tell records, in an array or one a line, from features."""
+    features = re.search(
+        rb'"type"\s*:\s*"(Feature|FeatureCollection|Topology|GeometryCollection|(Multi)?'
+        rb'(Point|LineString|Polygon))"|"(features|geometryType|spatialReference)"\s*:',
+        text,
+    )
+    if text.startswith(b"["):
+        return "records"
+    return "vector" if features or not text.startswith(b"{") or not _lines(path) else "records"
+
+
+def _lines(path: Path) -> bool:
+    """Tell whether the first line of a file is a whole JSON object."""
+    import json
+
+    with path.open("rb") as file:
+        line = file.readline(1 << 22).removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _gdal_knows(path: Path) -> bool:
+    """Tell whether a driver of GDAL takes a file for its own; text is nobody's."""
+    import pyogrio
+
+    from gridmap.io.vector import GDAL_FAILURES, quiet
+
+    try:
+        with quiet():
+            return len(pyogrio.list_layers(str(path))) > 0
+    except GDAL_FAILURES:
+        return False
+
+
+_spools: dict[str, Path] = {}
+
+
+def _spooled(path: Path) -> Path:
+    """Return a file with what comes through a FIFO or the standard input, which can be read once.
 
     Raises
     ------
     InputError
-        When it is a web page.
+        When nobody writes into it.
     """
-    if kind not in ("csv", "sheet"):
-        return kind
-    with path.open("rb") as file:
-        head = file.read(512)
-    if head.startswith(_WORKBOOKS):
-        return "sheet"
-    if kind == "sheet" and _PAGE.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
-        raise InputError(
-            "`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx.",
-            path=path,
-        )
-    return "csv" if kind == "sheet" and b"\0" not in head else kind
+    text = str(path)
+    if text in _spools:
+        return _spools[text]
+    if text not in _STDIN:
+        try:
+            kind = path.stat().st_mode
+        except OSError:
+            return path
+        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind) or stat.S_ISSOCK(kind):
+            raise InputError("`{path}` is a device or socket, no file. Give a file.", path=path)
+        if not stat.S_ISFIFO(kind):
+            return path
+    import atexit
+
+    folder = tempfile.mkdtemp(prefix="gridmap-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = Path(folder, "input")
+    with target.open("wb") as file:
+        if text in _STDIN:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        else:
+            _drain(path, file)
+    _spools[text] = target
+    return target
+
+
+def _drain(path: Path, target: BinaryIO) -> None:
+    """Copy all that comes through a FIFO; a writer must begin within some seconds."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if not poll.poll(_WAIT * 1000):
+            raise InputError(
+                "`{path}` is a FIFO into which nobody has written for {wait:g} seconds. Start "
+                "the writer first.",
+                path=path,
+                wait=_WAIT,
+            )
+        os.set_blocking(handle, True)
+        while block := os.read(handle, 1 << 20):
+            target.write(block)
+    finally:
+        os.close(handle)
 
 
 def names_database(path: str | os.PathLike[str]) -> bool:
     """Tell whether a place to write to is a database URL."""
-    return os.fspath(path).startswith(tuple(f"{scheme}://" for scheme in _DATABASES))
+    return is_address(os.fspath(path))
 
 
 def known_suffix(path: Path, writable: Collection[str]) -> str:
@@ -266,30 +454,9 @@ def unreadable(name: str, error: BaseException) -> InputError:
     )
 
 
-def without_password(url: str) -> str:
-    """Return a database URL that can be printed."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user = f"{parts.username}:***@" if parts.username else ""
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=user + host))
-
-
 def _database(text: str) -> Source:
-    try:
-        parts = urlsplit(text)
-    except ValueError as error:  # whose text may hold the password
-        raise InputError(
-            "The database URL is none. Write it as "
-            "`postgresql://USER@HOST/DATABASE?table=NAME`, with signs such as @, /, [ and "
-            "# in a password as %40, %2F, %5B and %23."
-        ) from error
-    query = parse_qs(parts.query)
-    table = query.pop("table", [None])[0]
-    rest = "&".join(f"{key}={value}" for key, values in query.items() for value in values)
-    url = urlunsplit(parts._replace(scheme="postgresql", query=rest))
-    return Source(text, "database", Path(), table, url=url)
+    found = parse_address(text)
+    return Source(text, "database", Path(), found.table, url=found.url)
 
 
 def _split_layer(text: str) -> tuple[Path, str | None]:
@@ -342,11 +509,16 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
     """Find the one file to read in an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [_decoded(info) for info in archive.infolist() if not info.is_dir()]
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            names = [info.filename for info in members]
     except (OSError, *BROKEN_ZIP) as error:
         raise unreadable(str(path), error) from error
     names = [name for name in names if not Path(name).name.startswith((".", "__MACOSX"))]
     known = sorted({_outer(name) for name in names if Path(_outer(name)).suffix.lower() in _KINDS})
+    shapes = {Path(name).with_suffix("") for name in known if name.lower().endswith(".shp")}
+    known = [
+        n for n in known if not (n.lower().endswith(".dbf") and Path(n).with_suffix("") in shapes)
+    ]
     if member is not None:
         known = [name for name in known if name == member]
     elif len(known) > 1 and layer is not None:
@@ -361,6 +533,9 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
             found=found,
             path=path,
         )
+    stem = str(Path(known[0]).with_suffix("")).lower()
+    parts = [member for member in members if member.filename.lower().startswith(stem)]
+    check_members(parts, text, most=_MOST_UNPACKED)
     return Source(text, _KINDS[Path(known[0]).suffix.lower()], path, layer, known[0])
 
 
@@ -371,84 +546,3 @@ def _outer(name: str) -> str:
         if part.lower().endswith(".gdb"):
             return "/".join(parts[:depth])
     return name
-
-
-def _decoded(info: zipfile.ZipInfo) -> str:
-    return info.filename
-
-
-ROW = "gridmap_row"  # keeps the order of the rows
-_WAIT = 10  # seconds for a connection
-
-
-def _psycopg() -> Any:
-    try:
-        return importlib.import_module("psycopg")
-    except ImportError as error:
-        raise InputError(
-            "Databases need the package psycopg. Install it: `pip install gridmap-gis[postgis]`."
-        ) from error
-
-
-@contextmanager
-def connected(source: Source) -> Iterator[Any]:
-    """Yield a connection; what was written is kept only when the block ends well."""
-    psycopg = _psycopg()
-    try:
-        with psycopg.connect(source.url, connect_timeout=_WAIT) as connection:
-            yield connection
-    except (psycopg.Error, UnicodeError) as error:  # of an address that is no text
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise InputError(
-            "The database {url} failed: {reason}. Check its address, your rights and the "
-            "table; nothing was changed.",
-            url=without_password(source.url or ""),
-            reason=reason.rstrip("."),
-        ) from error
-
-
-def table_of(source: Source) -> tuple[str, str]:
-    """Return schema and table."""
-    if not source.layer:
-        raise InputError(
-            "`{source}` names no table. Add `?table=NAME` or `?table=SCHEMA.NAME`.",
-            source=source.name,
-        )
-    schema, _, table = source.layer.rpartition(".")
-    return schema or "public", table
-
-
-def exists(connection: Any, name: tuple[str, str]) -> bool:
-    query = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
-    return connection.execute(query, name).fetchone() is not None
-
-
-def hold(connection: Any, names: list[tuple[str, str]], source: Source) -> None:
-    """Keep others from replacing tables while they are read."""
-    sql = importlib.import_module("psycopg.sql")
-    listed = sql.SQL(", ").join(sql.Identifier(*name) for name in names)
-    try:
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(listed))
-    except _psycopg().errors.UndefinedTable as error:
-        raise InputError(
-            "`{source}` is no grid: {error}. Write one there with `gridmap partition -o`.",
-            source=source.name,
-            error=str(error).splitlines()[0],
-        ) from error
-
-
-def existing(connection: Any, source: Source) -> tuple[str, str]:
-    name = table_of(source)
-    for candidate in (name, (name[0], f"{name[1]}_cells")):
-        if exists(connection, candidate):
-            hold(connection, [candidate], source)
-            return candidate
-    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY 1"
-    found = [row[0] for row in connection.execute(query, [name[0]]).fetchall()]
-    raise InputError(
-        "`{name}` has no table {table!r} in schema {schema!r}; there is {found}.",
-        name=source.name,
-        table=name[1],
-        schema=name[0],
-        found=found[:20] or Message("none"),
-    )

@@ -3,54 +3,74 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-import re
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.feather
 import pyarrow.parquet as pq
 
 from gridmap.errors import InputError
-from gridmap.io.atomic import replacing
+from gridmap.io.atomic import ending_of, replacing
+from gridmap.io.batches import wkb_column
 from gridmap.io.csv_table import read_csv
-from gridmap.io.excel import read_sheet
+from gridmap.io.excel import read_sheet, typed_column
+from gridmap.io.excel_write import Sheet, write_workbook
 from gridmap.io.integrity import check_text
 from gridmap.io.source import (
     BROKEN_PARQUET,
     Source,
+    declared,
     find_source,
     known_suffix,
     names_database,
     unreadable,
-)
+)  # fmt: skip
 from gridmap.io.text import plain_table
+from gridmap.language import Message
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
-_SHEET_ROWS = 1_048_575
+_CODES = r"(?i)^(?:code|parent|.*_code|.*_id|.*编码|.*编号)$"
+_FORMULA = r"^[=@\t\r]|^[+-](?:[^0-9.]|.*[^0-9.eE,%-])"
+_SAMPLE = 20
 
 
 def read_table(
-    spec: str | os.PathLike[str], *, encoding: str | None = None, separator: str | None = None
+    spec: str | os.PathLike[str],
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    places: bool = False,
+    keep_broken: bool = False,
 ) -> pd.DataFrame:
     """Read one table from whatever it came in.
 
     Parameters
     ----------
     spec : str or path
-        CSV, XLSX, XLS, Parquet, a database URL with ``?table=``, or a layer (its attributes);
-        ``file:sheet`` names a sheet.
+        CSV, XLSX, XLS, ODS, Parquet, Feather, JSON records (an array, or one a line), a database
+        URL with ``?table=``, or a layer (its attributes); ``file:sheet`` names a sheet, ``-`` is
+        the standard input.
     encoding, separator : str, optional
-        Of a CSV; found out when not given.
+        Of a text; found out when not given.
+    places : bool
+        Whether, of sheets that differ, the only one with coordinates is meant.
+    keep_broken : bool
+        Whether rows of a text that do not fit the headings are kept, and named in
+        ``attrs["broken"]``, rather than refused.
 
     Returns
     -------
     DataFrame
         All records in order, under the headings of the file. ``attrs["notes"]`` lists what was
-        left out or assumed, as messages.
+        left out or assumed, in either language; ``attrs["encoding"]`` names that of a text.
 
     Raises
     ------
@@ -58,19 +78,22 @@ def read_table(
         When the file is not there, unreadable, damaged, empty or ambiguous.
     """
     source = find_source(spec)
+    encoding = encoding or declared().encoding
     if source.kind == "csv":
-        return read_csv(source, encoding=encoding, separator=separator)
+        return read_csv(source, encoding=encoding, separator=separator, keep_broken=keep_broken)
     if source.kind == "sheet":
-        return read_sheet(source)
-    if source.kind == "parquet":
-        return _read_parquet(source)
+        return read_sheet(source, places=places)
+    if source.kind in ("parquet", "arrow"):
+        return _read_arrow(source)
+    if source.kind == "records":
+        return _read_records(source)
     if source.kind == "database":
         from gridmap.io.postgis import read_database_table
 
         return read_database_table(source)
     from gridmap.io.vector import read_attributes
 
-    return read_attributes(source)
+    return read_attributes(source, encoding=encoding)
 
 
 def write_table(
@@ -81,7 +104,7 @@ def write_table(
     headings: dict[str, str] | None = None,
     sheet: str = "Sheet1",
 ) -> None:
-    """Write one table; the extension tells the format.
+    """Write one table; the extension tells the format. Codes are text everywhere.
 
     Parameters
     ----------
@@ -89,7 +112,8 @@ def write_table(
         What to write; a named index becomes a column, geometries are left out.
     path : path
         A file that ends in .csv (with byte-order mark, so that Excel reads it), .xlsx, .parquet
-        or .json (one object a record); or a database URL with ``?table=``.
+        or .json (one object a record); ``-`` or a FIFO, which get CSV; or a database URL with
+        ``?table=``.
     overwrite : bool
         Whether an existing file may be replaced.
     headings : dict, optional
@@ -108,133 +132,169 @@ def write_table(
         write_database_table(frame, os.fspath(path), overwrite=overwrite)
         return
     path = Path(path)
-    suffix = known_suffix(path, WRITABLE)
-    table = plain_table(frame)
+    suffix = known_suffix(path, WRITABLE) if ending_of(path) != ".csv" else ".csv"
+    table = with_codes_as_text(plain_table(frame))
     if headings:
         table = table.rename(columns={k: v for k, v in headings.items() if k in table})
     with replacing(path, overwrite=overwrite) as temporary:
         if suffix == ".csv":
             _write_csv(table, temporary)
         elif suffix == ".xlsx":
-            write_workbook({sheet: table}, temporary)
+            write_workbook({sheet: sheet_of(table)}, temporary)
         elif suffix == ".parquet":
             table.to_parquet(temporary, compression="zstd", index=False)
         else:
             table.to_json(temporary, orient="records", force_ascii=False, date_format="iso")
 
 
-def write_workbook(sheets: dict[str, pd.DataFrame], path: Path) -> None:
-    """Write sheets with bold headings, fixed first row and fitting widths; no clock inside."""
-    import datetime
-
-    from openpyxl import Workbook
-    from openpyxl.styles import Font
-    from openpyxl.writer.excel import ExcelWriter
-
-    book = Workbook()
-    book.remove(book.active)
-    fixed = datetime.datetime(2000, 1, 1)
-    book.properties.created = book.properties.modified = fixed
-    for name, table in sheets.items():
-        if len(table) > _SHEET_ROWS:
-            raise InputError(
-                "{table:,} {table:row does|rows do} not fit into a sheet. Write .csv or "
-                ".parquet instead.",
-                table=len(table),
-            )
-        sheet = book.create_sheet(_sheet_name(name))
-        sheet.append([str(column) for column in table.columns])
-        for row in _cells(table):
-            sheet.append([_literal(sheet, value) for value in row])
-        for position, column in enumerate(table.columns, start=1):
-            heading = sheet.cell(1, position)
-            heading.font = Font(bold=True)
-            sheet.column_dimensions[heading.column_letter].width = _width(column, table)
-        sheet.freeze_panes = "A2"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:  # closed on a full disk too
-        ExcelWriter(book, archive).save()
-    path.write_bytes(_without_clock(buffer.getvalue(), fixed))
+def sheet_of(table: pd.DataFrame) -> Sheet:
+    """Return a table as a sheet to write."""
+    names = [str(column) for column in table.columns]
+    return Sheet(names, table.itertuples(index=False, name=None))
 
 
-def _without_clock(data: bytes, fixed: Any) -> bytes:
-    """Rewrite a workbook's archive with one fixed date, so that the bytes repeat."""
-    result = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(data)) as old,
-        zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "docProps/core.xml":
-                stamp = fixed.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp, content)
-            new.writestr(
-                zipfile.ZipInfo(name, fixed.timetuple()[:6]), content, zipfile.ZIP_DEFLATED
-            )
-    return result.getvalue()
+def with_codes_as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose codes and ids are text, whatever type they came with.
 
-
-def _cells(table: pd.DataFrame) -> Any:
-    """Yield rows of values that a spreadsheet takes: no formula is ever written."""
-    for row in table.itertuples(index=False, name=None):
-        yield [_cell(value) for value in row]
-
-
-def _literal(sheet: Any, value: Any) -> Any:
-    """Keep text that begins like a formula from becoming one."""
-    if not isinstance(value, str) or not value.startswith("="):
-        return value
-    from openpyxl.cell import WriteOnlyCell
-
-    cell = WriteOnlyCell(sheet, value=value)
-    cell.data_type = "s"
-    return cell
-
-
-def _cell(value: Any) -> Any:
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.tz_localize(None).to_pydatetime() if value.tzinfo else value.to_pydatetime()
-    if hasattr(value, "item"):
-        return value.item()
-    if isinstance(value, str):
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-        return ILLEGAL_CHARACTERS_RE.sub("", value)[:32767]
-    return value
-
-
-def _width(column: object, table: pd.DataFrame) -> float:
-    texts = [str(column), *map(str, table[column].head(200))]
-    return min(60.0, 2 + max(sum(2 if ord(c) > 255 else 1 for c in text) for text in texts))
-
-
-def _sheet_name(name: str) -> str:
-    return "".join("_" if c in r"[]:*?/\'" else c for c in str(name))[:31] or "Sheet"
+    Examples
+    --------
+    >>> table = with_codes_as_text(pd.DataFrame({"code": [990101001001001], "n": [3]}))
+    >>> table.dtypes.astype(str).tolist()
+    ['str', 'int64']
+    """
+    names = pd.Index([str(column) for column in table.columns])
+    coded = np.flatnonzero(names.str.contains(_CODES, regex=True))
+    whole = {
+        table.columns[at]: table.iloc[:, at].astype("Int64").astype("str")
+        for at in coded
+        if table.dtypes.iloc[at].kind in "iu"
+    }
+    return table.assign(**{str(name): values for name, values in whole.items()})
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write with a byte-order mark, through Arrow."""
+    """Write with a byte-order mark, through Arrow; tell what Excel would take for a formula."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
+    warn_formulas(arrow)
     with path.open("wb") as file:
         file.write(b"\xef\xbb\xbf")
         pacsv.write_csv(arrow, file, pacsv.WriteOptions(quoting_style="needed"))
 
 
-def _read_parquet(source: Source) -> pd.DataFrame:
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+def warn_formulas(table: pa.Table | pa.RecordBatch) -> None:
+    """Warn of texts in delimited output that Excel would run as formulas.
+
+    Warns
+    -----
+    FormulaWarning
+        Naming the column and a value.
+    """
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+            continue
+        found = pc.match_substring_regex(column, _FORMULA).fill_null(False)
+        if pc.any(found).as_py():
+            first = column.filter(found)[0].as_py()
+            told = Message(
+                "Column {name!r} has texts that Excel would run as formulas, as {first!r}. Open "
+                "the file with Data > From Text, or write .xlsx, where they stay text."
+            )
+            warnings.warn(FormulaWarning(told(name=str(name), first=str(first)[:40])), stacklevel=3)
+
+
+class FormulaWarning(UserWarning):
+    """A text in delimited output begins like a formula."""
+
+
+def _read_arrow(source: Source) -> pd.DataFrame:
+    table = arrow_table(source)
     try:
-        table = pq.read_table(place)
-        if "geometry" in table.column_names and pa.types.is_binary(
-            table.schema.field("geometry").type
-        ):
-            table = table.drop_columns(["geometry"])
-        frame = table.to_pandas()
+        shape = shape_column(table)
+        frame = (table if shape is None else table.drop_columns([shape])).to_pandas()
     except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
     if not len(frame):
         raise InputError("`{source}` has no records. Check the file.", source=source.name)
     check_text(frame, source.name)
+    frame.attrs = {}
     return frame
+
+
+def arrow_table(source: Source) -> pa.Table:
+    """Read Parquet or Feather whole, as Arrow.
+
+    Raises
+    ------
+    InputError
+        When it is damaged.
+    """
+    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    try:
+        if source.kind == "parquet":
+            return pq.read_table(place)
+        if source.suffix == ".arrows":
+            with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
+                return stream.read_all()
+        return pyarrow.feather.read_table(place, memory_map=False)
+    except BROKEN_PARQUET as error:
+        raise unreadable(source.name, error) from error
+
+
+def has_shapes(source: Source) -> bool:
+    """Tell whether Parquet or Feather holds geometries, declared or not."""
+    if source.kind == "arrow":
+        return shape_column(arrow_table(source)) is not None
+    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    try:
+        with pq.ParquetFile(place) as file:
+            schema = file.schema_arrow
+            if b"geo" in (schema.metadata or {}):
+                return True
+            return wkb_column(schema, lambda name: _head(file, name)) is not None
+    except BROKEN_PARQUET as error:
+        raise unreadable(source.name, error) from error
+
+
+def shape_column(table: pa.Table) -> str | None:
+    """Return the column of geometries of a table: as the metadata say, or known by its bytes."""
+    geo = (table.schema.metadata or {}).get(b"geo")
+    if geo is not None:
+        return str(json.loads(geo)["primary_column"])
+    return wkb_column(table.schema, lambda name: table.column(name).slice(0, _SAMPLE))
+
+
+def _head(file: pq.ParquetFile, name: str) -> Any:
+    batch = next(file.iter_batches(_SAMPLE, columns=[name]), None)
+    return pa.array([]) if batch is None else batch.column(0)
+
+
+def _read_records(source: Source) -> pd.DataFrame:
+    """Read JSON records: an array of objects, or one object a line; nested values stay JSON."""
+    try:
+        text = source.read_bytes().decode("utf-8-sig").strip()
+        if text.startswith("["):
+            records = json.loads(text)
+        else:
+            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise unreadable(source.name, error) from error
+    odd = next((n for n, record in enumerate(records, 1) if not isinstance(record, dict)), None)
+    if odd is not None:
+        raise InputError(
+            "`{source}` is no list of records: number {odd} is no object.",
+            source=source.name,
+            odd=odd,
+        )
+    names = list(dict.fromkeys(name for record in records for name in record))
+    if not records or not names:
+        raise InputError("`{source}` has no records. Check the file.", source=source.name)
+    columns = {
+        name: typed_column([_flat(record.get(name)) for record in records]) for name in names
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(records)))
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return None if isinstance(value, str) and not value.strip() else value

@@ -2,121 +2,45 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gridmap._checks import DASHES, is_nothing, named_rows
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
 from gridmap.language import Message
 
+Floats = npt.NDArray[np.float64]
+
+SEPARATORS = (",", "\t", ";", "|")
+_BRACKETED = re.compile(r"[(\[【{<].*?[)\]】}>]")
+_NOISE = re.compile(r"[\s*＊:：_\-/\\·.,，。、'\"#]+")
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
+_THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
 _ONE_COMMA = r"[-+]?\d+,\d+"
-
-
 _ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
-
-
+_DEGREE = "[°º度d]"
 _GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
 
 
-def decimal_points(text: pd.Series) -> pd.Series:
-    """Write decimal commas as points, where one of the numbers can mean nothing else.
-
-    A comma before other than three digits is no thousands separator, and then none of them is.
-
-    Examples
-    --------
-    >>> decimal_points(pd.Series(["48,01", "48,125"])).tolist()
-    ['48.01', '48.125']
-    >>> decimal_points(pd.Series(["48,125", "3,384,765"])).tolist()
-    ['48,125', '3,384,765']
-    """
-    comma = text.str.fullmatch(_ONE_COMMA, na=False)
-    if not (comma & ~text.str.fullmatch(_ONE_GROUP, na=False)).any():
-        return text
-    if text.str.fullmatch(_GROUPS, na=False).any():
-        return text
-    return text.mask(comma, text.str.replace(",", ".", regex=False))
-
-
-SEPARATORS = (",", "\t", ";", "|")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_BRACKETED = re.compile(r"[(\[【{<].*?[)\]】}>]")
-_NOISE = re.compile(r"[\s*＊:：_\-/\\·.,，。、'\"#]+")
-
-
-def guess_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> str:
-    """Tell in which encoding a text is: its mark, else UTF-8, else GB18030.
-
-    Parameters
-    ----------
-    data : bytes
-        The text or its beginning.
-    cut : bool
-        Whether `data` may end within a character.
-    name : str
-        What to call the text in an error.
-
-    Returns
-    -------
-    str
-        ``utf-8-sig``, ``utf-16``, ``utf-8`` or ``gb18030``.
-
-    Raises
-    ------
-    InputError
-        When it is none of them.
-
-    Examples
-    --------
-    >>> guess_encoding("户数".encode("gbk"))
-    'gb18030'
-    """
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return encoding
-    failure: UnicodeDecodeError | None = None
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
-        except UnicodeDecodeError as error:
-            failure = error
-            continue
-        return encoding
-    at = failure.start if failure is not None else 0
-    raise InputError(
-        "`{name}` is neither UTF-8 nor GB18030 text (byte {at:,} fits neither). Save "
-        "it again as UTF-8, or tell the encoding.",
-        name=name,
-        at=at,
-    )
-
-
-def check_encoding(name: str) -> str:
-    """Return the name of an encoding of texts; refuse one that is not known.
-
-    Examples
-    --------
-    >>> check_encoding("GBK")
-    'GBK'
-    """
-    try:
-        "".encode(name)
-    except LookupError as error:
-        raise InputError(
-            "`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5.",
-            name=name,
-        ) from error
-    return name
+@lru_cache(maxsize=1)
+def simplified() -> dict[int, int]:
+    """Return the table by which `str.translate` writes traditional characters simplified."""
+    text = files("gridmap").joinpath("tables/traditional.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    table: dict[int, int] = {}
+    for old, new in zip(lines[::2], lines[1::2], strict=True):
+        table.update(str.maketrans(old, new))
+    return table
 
 
 def guess_separator(text: str) -> str:
@@ -139,14 +63,16 @@ def guess_separator(text: str) -> str:
 
 
 def fold(text: object) -> str:
-    """Reduce a heading to what matters: no width, case, spaces, units or decoration.
+    """Reduce a heading or word to what matters: no width, case, blanks, units, script, decoration.
 
     Examples
     --------
-    >>> fold(" ＊总户数（户） "), fold("Building_ID")
-    ('总户数', 'buildingid')
+    >>> fold(" ＊总户数（户） "), fold("Building_ID"), fold("X座標"), fold("總戶數")
+    ('总户数', 'buildingid', 'x坐标', '总户数')
     """
     plain = unicodedata.normalize("NFKC", str(text)).lower()
+    if not plain.isascii():
+        plain = plain.translate(simplified()).replace("座标", "坐标")
     return _NOISE.sub("", _BRACKETED.sub("", plain)) or _NOISE.sub("", plain)
 
 
@@ -174,26 +100,6 @@ def parse_number(value: object) -> float | None:
     text = _UNITS.sub("", "".join(text.split()))
     text = re.sub(r"(?<=\d)[,'，](?=\d{3}(?!\d))", "", text)
     return float(text) if _COUNT.fullmatch(text) else None
-
-
-def plain_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without geometry, its named index as columns, collections as text."""
-    shaped = [c for c in frame.columns if str(frame[c].dtype) == "geometry"]
-    table = pd.DataFrame(frame.drop(columns=shaped))
-    if any(name is not None for name in table.index.names):
-        table = table.reset_index(drop=all(n in table.columns for n in table.index.names))
-    for column in table.columns:
-        if table[column].dtype == object or isinstance(table[column].dtype, pd.PeriodDtype):
-            table[column] = [as_text(value) for value in table[column]]
-    table.attrs = {}
-    return table
-
-
-def as_text(value: Any) -> Any:
-    """Return a value that a table can hold: collections and unknown objects become text."""
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(map(str, value))
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def counts(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
@@ -299,3 +205,94 @@ def _note_mended(
             value=value,
         )
     )
+
+
+def number_array(values: pd.Series | pa.Array) -> Floats:
+    """Return a column of coordinates as numbers; what is none becomes NaN.
+
+    Text is read as numbers, with full-width digits, thousands separators, decimal commas and
+    blanks around them forgiven, or as degrees, minutes and seconds.
+
+    Examples
+    --------
+    >>> number_array(pd.Series([" 12.5", "１２", "3,384,765", "不详"])).tolist()
+    [12.5, 12.0, 3384765.0, nan]
+    >>> number_array(pd.Series(["114°06′18″E", "30度30分", "北"])).tolist()
+    [114.105, 30.5, nan]
+    >>> number_array(pd.Series(["48,0096925", "48,125"])).tolist()
+    [48.0096925, 48.125]
+    """
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        values = _from_arrow(values)
+    if isinstance(values, np.ndarray):
+        return values
+    if values.dtype == np.float64:
+        return np.asarray(values)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    read = pd.to_numeric(values, errors="coerce")
+    missed = (read.isna() & values.notna()).to_numpy()
+    if missed.any():
+        text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
+        text = decimal_points(text).str.replace(_THOUSANDS, "", regex=True)
+        found = np.array(read, dtype=np.float64)
+        found[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
+        rest = np.flatnonzero(missed & np.isnan(found))
+        angles = values.iloc[rest].astype(str)
+        written = angles.str.contains(_DEGREE).to_numpy(bool)
+        found[rest[written]] = np.array([*map(parse_degrees, angles[written])], dtype=np.float64)
+        return found
+    return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def decimal_points(text: pd.Series) -> pd.Series:
+    """Write decimal commas as points, where one of the numbers can mean nothing else.
+
+    A comma before other than three digits is no thousands separator, and then none of them is.
+
+    Examples
+    --------
+    >>> decimal_points(pd.Series(["48,01", "48,125"])).tolist()
+    ['48.01', '48.125']
+    >>> decimal_points(pd.Series(["48,125", "3,384,765"])).tolist()
+    ['48,125', '3,384,765']
+    """
+    comma = text.str.fullmatch(_ONE_COMMA, na=False)
+    if not (comma & ~text.str.fullmatch(_ONE_GROUP, na=False)).any():
+        return text
+    if text.str.fullmatch(_GROUPS, na=False).any():
+        return text
+    return text.mask(comma, text.str.replace(",", ".", regex=False))
+
+
+def _from_arrow(column: pa.Array) -> Floats | pd.Series:
+    """Return a column as floats where it holds plain numbers, else as a series."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column = pc.cast(column, pa.float64())
+        except pa.ArrowInvalid:
+            return column.to_pandas().astype(object)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values = pc.cast(column, pa.float64(), safe=False).fill_null(np.nan)
+        return np.array(values.to_numpy(zero_copy_only=False))
+    return column.to_pandas()
+
+
+def plain_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without geometry, its named index as columns, collections as text."""
+    shaped = [c for c in frame.columns if str(frame[c].dtype) == "geometry"]
+    table = pd.DataFrame(frame.drop(columns=shaped))
+    if any(name is not None for name in table.index.names):
+        table = table.reset_index(drop=all(n in table.columns for n in table.index.names))
+    for column in table.columns:
+        if table[column].dtype == object or isinstance(table[column].dtype, pd.PeriodDtype):
+            table[column] = [as_text(value) for value in table[column]]
+    table.attrs = {}
+    return table
+
+
+def as_text(value: Any) -> Any:
+    """Return a value that a table can hold: collections and unknown objects become text."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return ", ".join(map(str, value))
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,4 +1,4 @@
-"""Read layers of geometries, in bulk."""
+"""Read layers of geometries in bulk; GDAL kept in hand: warnings heard, failures named."""
 
 from __future__ import annotations
 
@@ -23,8 +23,16 @@ from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.integrity import check_file, check_table, check_text
 from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import Source, find_source, unreadable
+from gridmap.io.source import BROKEN_PARQUET, Source, declared, find_source, unreadable
 from gridmap.language import Message
+
+METADATA_TABLE = "gridmap_metadata"
+
+_KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
+_GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
+_SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
+_OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
+
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
 
@@ -45,6 +53,333 @@ GDAL_FAILURES = (
     RuntimeError,
     SystemError,  # a binding stumbles over a message that is no text
 )
+
+
+def read_layer(
+    spec: str | os.PathLike[str],
+    *,
+    crs: Any = None,
+    encoding: str | None = None,
+    need_crs: bool = True,
+) -> gpd.GeoDataFrame:
+    """Read one layer of geometries from whatever it came in.
+
+    Parameters
+    ----------
+    spec : str or path
+        A file, ``file:layer``, an archive or a database URL; see `find_source`.
+    crs : CRS, optional
+        For files that do not say their own.
+    encoding : str, optional
+        Of the attributes of a Shapefile; found out when not given.
+    need_crs : bool
+        Whether a layer without CRS is refused.
+
+    Returns
+    -------
+    GeoDataFrame
+        All features in the order of the file, heights dropped. ``attrs["notes"]`` lists what the
+        reader should know, in either language.
+
+    Raises
+    ------
+    InputError
+        When the file is not there, unreadable, damaged or empty, or has several layers.
+    CRSError
+        When there is no CRS, or the coordinates are plainly not in it.
+    """
+    source = find_source(spec)
+    if source.kind == "database":
+        from gridmap.io.postgis import read_postgis
+
+        frame = read_postgis(source)
+    elif source.kind in ("csv", "sheet", "records"):
+        raise InputError(
+            "`{source}` is a table, not a layer of geometries. Give a GeoPackage, "
+            "Shapefile, GeoJSON or GeoParquet.",
+            source=source.name,
+        )
+    else:
+        encoding = encoding or declared().encoding
+        held = source.kind in ("parquet", "arrow")
+        frame = _read_arrow(source) if held else _read_gdal(source, encoding)
+    if len(frame) == 0:
+        raise InputError(
+            "`{source}` has no features. Check the layer, or export it again.", source=source.name
+        )
+    check_text(frame, source.name)
+    frame = _flat(frame, source)
+    return _with_crs(frame, source, crs, need_crs)
+
+
+def list_layers(source: Source) -> list[tuple[str, str | None]]:
+    """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
+    check_file(source)
+    try:
+        with quiet():
+            found = pyogrio.list_layers(source.gdal_path)
+    except GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+
+def choose_layer(source: Source) -> str:
+    """Return the layer to read: the one asked for, or the only one with geometries."""
+    layers = list_layers(source)
+    names = [name for name, _ in layers]
+    if source.layer is not None:
+        if source.layer not in names:
+            raise InputError(
+                "`{source}` has no layer {layer!r}; it has {names}.",
+                source=source.path,
+                layer=source.layer,
+                names=[*names],
+            )
+        return source.layer
+    if METADATA_TABLE in names and "cells" in names:
+        return "cells"
+    shaped = [name for name, kind in layers if kind is not None]
+    if len(shaped) > 1:
+        shaped = [name for name in shaped if _has_features(source, name)] or shaped
+    if len(shaped) != 1:
+        found = ", ".join(shaped) if shaped else "no layer with geometries"
+        raise InputError(
+            "`{source}` has {found}. Name one layer: `{source_2}:layer`.",
+            source=source.name,
+            found=found,
+            source_2=source.path,
+        )
+    return shaped[0]
+
+
+def _has_features(source: Source, layer: str) -> bool:
+    try:
+        with quiet():
+            info = pyogrio.read_info(source.gdal_path, layer=layer, force_feature_count=True)
+    except GDAL_FAILURES:
+        return True  # reading it tells what is wrong
+    return int(info["features"]) != 0
+
+
+def add_note(frame: pd.DataFrame, note: Message) -> None:
+    """Append a note for the reader to a frame just made."""
+    frame.attrs["notes"] = [*frame.attrs.get("notes", []), note]
+
+
+def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
+    layer = choose_layer(source)
+    check_table(source, layer)
+    found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
+    try:
+        with quiet() as heard, whole_names(source, found) as whole:
+            info = pyogrio.read_info(
+                whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
+            )
+            expected = info["features"]
+            frame = _read_whole(whole, layer, found, source.suffix)
+    except GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    if source.suffix in _SPARSE:
+        frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise InputError(
+            "Layer {layer!r} of `{source}` has no geometries. Name another.",
+            layer=layer,
+            source=source.name,
+        )
+    if len(frame) != expected:
+        raise InputError(
+            "`{source}` says it has {expected:,} {expected:feature|features}, but "
+            "{frame:,} can be read. It is damaged; ask for the file again.",
+            source=source.name,
+            expected=expected,
+            frame=len(frame),
+        )
+    if found is not None:
+        frame.attrs["encoding"] = found
+        add_note(frame, Message("Attributes read as {found}.", found=found))
+    for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
+        add_note(frame, Message("GDAL: {message}", message=message))
+    return frame
+
+
+def _read_whole(source: Source, layer: str, encoding: str | None, suffix: str) -> Any:
+    """Read by columns where GDAL's own reading of the text is right."""
+    if encoding is not None:
+        return _decoded(source, layer, encoding)
+    if suffix not in _OWN_ZONES:
+        return pyogrio.read_dataframe(source.gdal_path, layer=layer, use_arrow=True)
+    return with_own_clocks(
+        pyogrio.read_dataframe(
+            source.gdal_path, layer=layer, use_arrow=True, datetime_as_string=True
+        ),
+        pyogrio.read_info(source.gdal_path, layer=layer),
+    )
+
+
+def _decoded(source: Source, layer: str, encoding: str, **options: Any) -> Any:
+    """Read text in any encoding that Python knows, also those that GDAL does not."""
+    place = source.gdal_path
+    if encoding.replace("-", "").startswith(_GDAL_READS):
+        return pyogrio.read_dataframe(place, layer=layer, encoding=encoding, **options)
+    frame = pyogrio.read_dataframe(place, layer=layer, encoding="ISO-8859-1", **options)
+
+    def decoded(text: Any) -> Any:
+        return text.encode("latin-1").decode(encoding) if isinstance(text, str) else text
+
+    for column in frame.columns:
+        if isinstance(frame[column].dtype, pd.StringDtype) or frame[column].dtype == object:
+            frame[column] = frame[column].map(decoded)
+    return frame.rename(columns=decoded)
+
+
+def with_own_clocks(frame: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
+    """Return times that were read as text as times, but where they name their zones.
+
+    GDAL brings several zones to UTC; the text keeps what the file says.
+    """
+    kinds = dict(zip(info["fields"], info["dtypes"], strict=True))
+    for name, kind in kinds.items():
+        if not str(kind).startswith("datetime") or name not in frame:
+            continue
+        local = frame[name].dropna().str.fullmatch(r"\d{4}-\d\d-\d\d([T ][\d:.]+)?")
+        if local.all():
+            frame[name] = pd.to_datetime(frame[name], format="ISO8601").astype("datetime64[ms]")
+    return frame
+
+
+def _read_arrow(source: Source) -> gpd.GeoDataFrame:
+    """Read Parquet or Feather; shapes as bytes need no metadata."""
+    from gridmap.io.tables import arrow_table, shape_column
+
+    table = arrow_table(source)
+    try:
+        with quiet():
+            if b"geo" in (table.schema.metadata or {}):
+                return _stored(source)
+            name = shape_column(table)
+            if name is None:
+                raise InputError(
+                    "`{source}` has no geometries. Name another file.", source=source.name
+                )
+            frame = table.drop_columns([name]).to_pandas()
+            shapes = shapely.from_wkb(table.column(name).to_numpy())
+    except InputError:
+        raise
+    except (*GDAL_FAILURES, *BROKEN_PARQUET) as error:
+        raise unreadable(source.name, error) from error
+    frame.attrs = {}
+    return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index))
+
+
+def _stored(source: Source) -> gpd.GeoDataFrame:
+    import io
+
+    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    return gpd.read_parquet(place) if source.kind == "parquet" else gpd.read_feather(place)
+
+
+def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
+    """Drop heights, and refuse coordinates that are not finite."""
+    geometry = frame.geometry.to_numpy()
+    high = shapely.has_z(geometry)
+    if high.any():
+        geometry = shapely.force_2d(geometry)
+        notes = frame.attrs.get("notes", [])
+        frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
+        frame.attrs["notes"] = notes
+        add_note(frame, Message("{high:,} {high:height|heights} dropped.", high=high.sum()))
+    if _all_finite(geometry):
+        return frame
+    xy, owner = shapely.get_coordinates(geometry, return_index=True)
+    bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
+    raise InputError(
+        "`{source}` has coordinates that are no numbers in {bad:,} "
+        "{bad:feature|features} (the first is row {bad_2}). Mend or remove them.",
+        source=source.name,
+        bad=len(bad),
+        bad_2=bad[0] + 1,
+    )
+
+
+def _all_finite(geometry: Any) -> bool:
+    """Tell whether every coordinate is a number; for lines and areas their length tells."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = shapely.length(geometry)
+    mixed = (shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION).any()
+    if not mixed and bool(np.isfinite(length).all() and (length > 0).all()):
+        return True
+    return bool(np.isfinite(shapely.get_coordinates(geometry)).all())
+
+
+def _with_crs(
+    frame: gpd.GeoDataFrame, source: Source, crs: Any, need_crs: bool
+) -> gpd.GeoDataFrame:
+    """Declare the CRS where the file is silent, or plainly wrong."""
+    stated = frame.crs
+    believable = stated is None or not stated.is_geographic or _near_degrees(frame.total_bounds)
+    if stated is not None and believable:
+        return frame
+    if crs is not None:
+        return frame.set_crs(parse_crs(crs), allow_override=True)
+    if not believable:
+        west, south, east, north = frame.total_bounds
+        raise CRSError(
+            "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} "
+            "to {east:g}, {north:g}, which are no degrees. Declare what they are in: "
+            "`--crs EPSG:4547`.",
+            source=source.name,
+            stated=label(stated),
+            west=west,
+            south=south,
+            east=east,
+            north=north,
+        )
+    if need_crs:
+        raise CRSError(
+            "`{source}` has no CRS, so its coordinates mean nothing. Declare it: `--crs "
+            "EPSG:4547`.",
+            source=source.name,
+        )
+    return frame
+
+
+def are_degrees(bounds: Any) -> bool:
+    """Tell whether bounds could be longitude and latitude."""
+    west, south, east, north = (float(v) for v in bounds)
+    return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
+
+
+def _near_degrees(bounds: Any) -> bool:
+    """Tell whether bounds could be degrees all the same, as across the date line."""
+    west, south, east, north = (float(v) for v in bounds)
+    return west >= -360 and east <= 360 and south >= -90.1 and north <= 90.1
+
+
+def read_attributes(source: Source, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read the attributes of a layer, or a plain table within a GeoPackage."""
+    layers = dict(list_layers(source))
+    layer = source.layer or (next(iter(layers)) if len(layers) == 1 else choose_layer(source))
+    if layer not in layers:
+        raise InputError(
+            "`{source}` has no layer {layer!r}; it has {layers}.",
+            source=source.path,
+            layer=layer,
+            layers=[*layers],
+        )
+    found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
+    try:
+        with quiet(), whole_names(source, found) as whole:
+            if found is not None:
+                frame = _decoded(whole, layer, found, read_geometry=False)
+            else:
+                frame = pyogrio.read_dataframe(whole.gdal_path, layer=layer, read_geometry=False)
+    except GDAL_FAILURES as error:
+        raise unreadable(source.name, error) from error
+    check_text(frame, source.name)
+    if found is not None:
+        frame.attrs["encoding"] = found
+    return pd.DataFrame(frame)
 
 
 def write_gdal(
@@ -88,253 +423,3 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
             yield heard
     finally:
         sys.unraisablehook = before
-
-
-METADATA_TABLE = "gridmap_metadata"
-
-_KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
-
-
-def read_layer(
-    spec: str | os.PathLike[str],
-    *,
-    crs: Any = None,
-    encoding: str | None = None,
-    need_crs: bool = True,
-) -> gpd.GeoDataFrame:
-    """Read one layer of geometries from whatever it came in.
-
-    Parameters
-    ----------
-    spec : str or path
-        A file, ``file:layer``, an archive or a database URL; see `find_source`.
-    crs : CRS, optional
-        For files that do not say their own.
-    encoding : str, optional
-        Of the attributes of a Shapefile; found out when not given.
-    need_crs : bool
-        Whether a layer without CRS is refused.
-
-    Returns
-    -------
-    GeoDataFrame
-        All features in the order of the file, heights dropped. ``attrs["notes"]`` lists what the
-        reader should know, as messages.
-
-    Raises
-    ------
-    InputError
-        When the file is not there, unreadable, damaged or empty, or has several layers.
-    CRSError
-        When there is no CRS, or the coordinates are plainly not in it.
-    """
-    source = find_source(spec)
-    if source.kind == "database":
-        from gridmap.io.postgis import read_postgis
-
-        frame = read_postgis(source)
-    elif source.kind in ("csv", "sheet"):
-        raise InputError(
-            "`{source}` is a table, not a layer of geometries. Give a GeoPackage, "
-            "Shapefile, GeoJSON or GeoParquet.",
-            source=source.name,
-        )
-    else:
-        frame = _read_parquet(source) if source.kind == "parquet" else _read_gdal(source, encoding)
-    if len(frame) == 0:
-        raise InputError(
-            "`{source}` has no features. Check the layer, or export it again.", source=source.name
-        )
-    check_text(frame, source.name)
-    frame = _flat(frame, source)
-    return _with_crs(frame, source, crs, need_crs)
-
-
-def list_layers(source: Source) -> list[tuple[str, str | None]]:
-    """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
-    check_file(source)
-    try:
-        with quiet():
-            found = pyogrio.list_layers(source.gdal_path)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
-    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
-
-
-def choose_layer(source: Source) -> str:
-    """Return the layer to read: the one asked for, or the only one with geometries."""
-    layers = list_layers(source)
-    names = [name for name, _ in layers]
-    if source.layer is not None:
-        if source.layer not in names:
-            raise InputError(
-                "`{source}` has no layer {layer!r}; it has {names}.",
-                source=source.path,
-                layer=source.layer,
-                names=[*names],
-            )
-        return source.layer
-    if METADATA_TABLE in names and "cells" in names:
-        return "cells"
-    shaped = [name for name, kind in layers if kind is not None]
-    if len(shaped) != 1:
-        found = shaped or Message("no layer with geometries")
-        raise InputError(
-            "`{source}` has {found}. Name one layer: `{source_2}:layer`.",
-            source=source.name,
-            found=found,
-            source_2=source.path,
-        )
-    return shaped[0]
-
-
-def add_note(frame: pd.DataFrame, note: Message) -> None:
-    """Append a note for the reader to a frame just made."""
-    frame.attrs["notes"] = [*frame.attrs.get("notes", []), note]
-
-
-def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
-    layer = choose_layer(source)
-    check_table(source, layer)
-    found = encoding or (dbf_encoding(source) if source.suffix == ".shp" else None)
-    try:
-        with quiet() as heard, whole_names(source, found) as whole:
-            expected = pyogrio.read_info(
-                whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
-            )["features"]
-            frame = _read_whole(whole, layer, found)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
-    if source.suffix in (".kml", ".kmz"):
-        frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
-    if not isinstance(frame, gpd.GeoDataFrame):
-        raise InputError(
-            "Layer {layer!r} of `{source}` has no geometries. Name another.",
-            layer=layer,
-            source=source.name,
-        )
-    if len(frame) != expected:
-        raise InputError(
-            "`{source}` says it has {expected:,} {expected:feature|features}, but "
-            "{frame:,} can be read. It is damaged; ask for the file again.",
-            source=source.name,
-            expected=expected,
-            frame=len(frame),
-        )
-    if found is not None:
-        add_note(frame, Message("Attributes read as {found}.", found=found))
-    for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
-        add_note(frame, Message("GDAL: {message}", message=message))
-    return frame
-
-
-def _read_whole(source: Source, layer: str, encoding: str | None) -> Any:
-    """Read by columns where GDAL's own reading of the text is right."""
-    if encoding is None:
-        return pyogrio.read_dataframe(source.gdal_path, layer=layer, use_arrow=True)
-    return pyogrio.read_dataframe(source.gdal_path, layer=layer, encoding=encoding)
-
-
-def _read_parquet(source: Source) -> gpd.GeoDataFrame:
-    import io
-
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
-        with quiet():
-            return gpd.read_parquet(place)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
-
-
-def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
-    """Drop heights, and refuse coordinates that are not finite."""
-    geometry = frame.geometry.to_numpy()
-    high = shapely.has_z(geometry)
-    if high.any():
-        geometry = shapely.force_2d(geometry)
-        notes = frame.attrs.get("notes", [])
-        frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
-        frame.attrs["notes"] = notes
-        add_note(frame, Message("{high:,} {high:height|heights} dropped.", high=high.sum()))
-    if _all_finite(geometry):
-        return frame
-    xy, owner = shapely.get_coordinates(geometry, return_index=True)
-    bad = np.unique(owner[~np.isfinite(xy).all(axis=1)])
-    raise InputError(
-        "`{source}` has coordinates that are no numbers in {bad:,} "
-        "{bad:feature|features} (the first is row {bad_2}). Mend or remove them.",
-        source=source.name,
-        bad=len(bad),
-        bad_2=bad[0] + 1,
-    )
-
-
-def _all_finite(geometry: Any) -> bool:
-    """Tell whether every coordinate is a number; for lines and areas their length tells."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        length = shapely.length(geometry)
-    mixed = (shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION).any()
-    if not mixed and bool(np.isfinite(length).all() and (length > 0).all()):
-        return True
-    return bool(np.isfinite(shapely.get_coordinates(geometry)).all())
-
-
-def _with_crs(
-    frame: gpd.GeoDataFrame, source: Source, crs: Any, need_crs: bool
-) -> gpd.GeoDataFrame:
-    """Declare the CRS where the file is silent, or plainly wrong."""
-    stated = frame.crs
-    believable = stated is None or not stated.is_geographic or are_degrees(frame.total_bounds)
-    if stated is not None and believable:
-        return frame
-    if crs is not None:
-        return frame.set_crs(parse_crs(crs), allow_override=True)
-    if not believable:
-        west, south, east, north = frame.total_bounds
-        raise CRSError(
-            "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} "
-            "to {east:g}, {north:g}, which are no degrees. Declare what they are in: "
-            "`--crs EPSG:4547`.",
-            source=source.name,
-            stated=label(stated),
-            west=west,
-            south=south,
-            east=east,
-            north=north,
-        )
-    if need_crs:
-        raise CRSError(
-            "`{source}` has no CRS, so its coordinates mean nothing. Declare it: `--crs "
-            "EPSG:4547`.",
-            source=source.name,
-        )
-    return frame
-
-
-def are_degrees(bounds: Any) -> bool:
-    """Tell whether bounds could be longitude and latitude."""
-    west, south, east, north = (float(v) for v in bounds)
-    return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
-
-
-def read_attributes(source: Source) -> pd.DataFrame:
-    """Read the attributes of a layer, or a plain table within a GeoPackage."""
-    layers = dict(list_layers(source))
-    layer = source.layer or (next(iter(layers)) if len(layers) == 1 else choose_layer(source))
-    if layer not in layers:
-        raise InputError(
-            "`{source}` has no layer {layer!r}; it has {layers}.",
-            source=source.path,
-            layer=layer,
-            layers=[*layers],
-        )
-    found = dbf_encoding(source) if source.suffix == ".shp" else None
-    try:
-        with quiet(), whole_names(source, found) as whole:
-            frame = pyogrio.read_dataframe(
-                whole.gdal_path, layer=layer, read_geometry=False, encoding=found
-            )
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
-    check_text(frame, source.name)
-    return pd.DataFrame(frame)

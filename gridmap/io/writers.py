@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
@@ -15,12 +14,15 @@ from pyarrow import csv as pacsv
 from pyarrow import parquet
 
 from gridmap.errors import InputError
-from gridmap.io.batches import geometry_of, of_shapes
+from gridmap.io.batches import geometry_of
+from gridmap.io.columns import NUMERIC, aliases, meaning
+from gridmap.io.excel_write import Sheet, write_workbook
+from gridmap.io.point_text import coordinates_of
+from gridmap.io.tables import warn_formulas
 
 Batches = Iterator[pa.RecordBatch]
-_MOST_ROWS = 1_048_576  # of a sheet
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?")
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_OWN_NUMBERS = ("distance_m", "距离（米）", "point_x", "point_y")
 
 
 def write_text(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> None:
@@ -29,7 +31,9 @@ def write_text(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> Non
         file.write(b"\xef\xbb\xbf")
         file.write(_csv(_flat(_empty(schema), schema), True))
         for batch in batches:
-            file.write(_csv(_flat(batch, schema), False))
+            flat = _flat(batch, schema)
+            warn_formulas(flat)
+            file.write(_csv(flat, False))
 
 
 def write_parquet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> None:
@@ -88,28 +92,18 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
 
 
 def write_sheet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> None:
-    """Write a workbook; text that is plainly a number becomes one."""
-    from openpyxl import Workbook
+    """Write a workbook; text becomes a number in columns that are understood as numbers only."""
+    names = _flat(_empty(schema), schema).schema.names
+    known = aliases("incident")
+    numeric = [meaning(name, known) in NUMERIC or name in _OWN_NUMBERS for name in names]
 
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("incidents")
-    sheet.append(_flat(_empty(schema), schema).schema.names)
-    rows = 1
-    try:
+    def rows() -> Iterator[list[object]]:
         for batch in batches:
-            rows += batch.num_rows
-            if rows > _MOST_ROWS:
-                raise InputError(
-                    "A sheet holds {most_rows:,} {most_rows:row|rows} and there are more "
-                    "incidents. Write .csv or .parquet instead.",
-                    most_rows=_MOST_ROWS,
-                )
-            flat = _flat(batch, schema)
-            for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
-                sheet.append([_cell(value) for value in row])
-    finally:
-        sheet.close()
-    book.save(path)
+            columns = [column.to_pylist() for column in _flat(batch, schema).columns]
+            for row in zip(*columns, strict=True):
+                yield [_number(v) if n else v for v, n in zip(row, numeric, strict=True)]
+
+    write_workbook({"incidents": Sheet(names, rows())}, path)
 
 
 Writer = Callable[[Batches, pa.Schema, Path, Any], None]
@@ -127,7 +121,7 @@ def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns = {n: _as_text(batch.column(n)) for n in schema.names if n != geometry}
     if geometry is not None:
         points = shapely.from_wkb(batch.column(geometry).to_numpy(zero_copy_only=False))
-        xy = of_shapes(points, np.arange(len(points)))
+        xy = coordinates_of(points, geometry)
         for axis, values in zip("xy", xy, strict=True):
             while axis in columns:
                 axis = f"point_{axis}"
@@ -170,13 +164,8 @@ def _csv(batch: Any, header: bool) -> pa.Buffer:
     raise AssertionError("quoted text can always be written")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        if _PLAIN_NUMBER.fullmatch(value):
-            return float(value) if "." in value else int(value)
-        return _ILLEGAL.sub("", value)
-    if isinstance(value, bytes | list | dict):
-        return str(value)
-    if getattr(value, "tzinfo", None) is not None:
-        return value.isoformat()
+def _number(value: object) -> object:
+    """Return a text that is plainly a number as one."""
+    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
     return value

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 import gridmap as gm
 from gridmap.cli import main
+from gridmap.errors import InputError
 from gridmap.io.open_incidents import open_incidents
 from tests.dirt import write_text, write_xls, write_xlsx
 
@@ -170,7 +171,7 @@ def test_longitudes_are_taken_as_wgs84_aloud(grid_file: Path, tmp_path: Path) ->
     assert "--datum gcj02" in result.stderr
     result = run("assign", grid_file, path, "-o", tmp_path / "b.csv", "--datum", "gcj02")
     assert "辖区外 0 " in result.stdout
-    assert result.stderr == ""
+    assert result.stderr == "读取：编码 utf-8、坐标系 gcj02。\n"
 
 
 def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
     headed = tmp_path / "headed.csv"
     headed.write_text("x,y\n")
     cases = [
-        ((grid_file, bare), "没有认得出的坐标列"),
+        ((grid_file, bare), "没有坐标列"),
         ((grid_file, empty), "是空文件"),
         ((grid_file, headed), "没有记录"),
         ((grid_file, tmp_path / "gone.csv"), "gone.csv"),
@@ -206,14 +207,15 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
 
 
 def test_the_encoding_is_told_by_the_whole_text(tmp_path: Path) -> None:
-    """One late Chinese character decides; one bad byte in UTF-8 does not."""
+    """One late Chinese character decides; one bad byte in UTF-8 is damage."""
     plain = "id,x,y\n" + "1,500001,3400001\n" * 20_000
     late = tmp_path / "late.csv"
     late.write_bytes((plain + "2街,1,1\n").encode("gb18030"))
     assert open_incidents(late).file.file.encoding == "gb18030"
     bad = tmp_path / "bad.csv"
     bad.write_bytes("编号,x,y\n".encode() + b"1,1,1\n" * 20_000 + b"\xff,1,1\n")
-    assert open_incidents(bad).file.file.encoding == "utf-8"
+    with pytest.raises(InputError, match="not utf-8 text throughout"):
+        open_incidents(bad)
 
 
 def test_degrees_minutes_and_a_mark_before_gbk_are_read(grid_file: Path, tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ from gridmap.errors import CRSError, InputError
 from gridmap.incidents.assign import assign
 from gridmap.incidents.stream import assign_file, count_file
 from gridmap.io import batches as sources
-from gridmap.io import csv_stream, writers
-from gridmap.io.batches import Batch, Layer, ParquetFile, Sheet
+from gridmap.io import csv_stream, excel_write, writers
+from gridmap.io.batches import Batch, Layer, ParquetFile
 from gridmap.io.csv_stream import Delimited
+from gridmap.io.excel import chosen_tables
+from gridmap.io.open_incidents import Sheets
+from gridmap.io.source import find_source
 from tests.coverages import frame, mosaic, moved
 
 RESULT = ["code", "status", "nearest_code", "distance_m"]
@@ -76,13 +79,13 @@ def _write(table: pd.DataFrame, path: Path) -> Any:
     names = tuple(table.columns)
     if path.suffix == ".csv":
         table.to_csv(path, index=False)
-        return Delimited(path, names)
+        return Delimited(find_source(path), names)
     if path.suffix == ".parquet":
         table.to_parquet(path)
         return ParquetFile(path)
     if path.suffix == ".xlsx":
         table.to_excel(path, index=False)
-        return Sheet(path, names)
+        return Sheets(chosen_tables(find_source(path))[0], [])
     points = gpd.points_from_xy(*(pd.to_numeric(table[c], errors="coerce") for c in "xy"))
     series = gpd.GeoSeries(points, crs=4547)
     series[~np.isfinite(shapely.get_coordinates(points)).all(axis=1)] = None
@@ -191,7 +194,7 @@ def _text(tmp_path: Path, lines: list[str], **options: Any) -> Delimited:
     path.write_bytes(
         "\n".join(["id,note,x,y", *lines, ""]).encode(options.get("encoding", "utf-8"))
     )
-    return Delimited(path, ("id", "note", "x", "y"), **options)
+    return Delimited(find_source(path), ("id", "note", "x", "y"), **options)
 
 
 @pytest.mark.parametrize("block", [1 << 9, 1 << 14, 1 << 23])
@@ -265,7 +268,7 @@ def test_windows_lines_blank_lines_and_other_separators(
     rows = [line.replace(",", ";") for line in BODY[:50]]
     rows.insert(20, "")
     path.write_bytes(("案件\r\n\r\nid;note;x;y\r\n" + "\r\n".join(rows)).encode())
-    file = Delimited(path, ("id", "note", "x", "y"), 3, separator=";")
+    file = Delimited(find_source(path), ("id", "note", "x", "y"), 3, separator=";")
     accounts = assign_file(file, tmp_path / "out.csv", mosaic_grid)
     assert accounts.counts["read"] == 50
     assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == list(range(50))
@@ -275,7 +278,7 @@ def test_a_field_with_the_other_separator_is_quoted(tmp_path: Path, mosaic_grid:
     """What needs quotes as CSV gets them."""
     path = tmp_path / "in.txt"
     path.write_text("id\tnote\tx\ty\n1\ta,b\t500001\t3400001\n")
-    file = Delimited(path, ("id", "note", "x", "y"), separator="\t")
+    file = Delimited(find_source(path), ("id", "note", "x", "y"), separator="\t")
     assign_file(file, tmp_path / "out.csv", mosaic_grid)
     assert pd.read_csv(tmp_path / "out.csv")["note"].tolist() == ["a,b"]
 
@@ -307,7 +310,7 @@ def test_a_sheet_that_overflows_is_refused(
     tmp_path: Path, mosaic_grid: gm.Grid, incidents: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A workbook has an end."""
-    monkeypatch.setattr(writers, "_MOST_ROWS", 300)
+    monkeypatch.setattr(excel_write, "MOST_ROWS", 300)
     with pytest.raises(InputError, match="A sheet holds 300 rows"):
         assign_file(_write(incidents, tmp_path / "in.csv"), tmp_path / "out.xlsx", mosaic_grid)
 
@@ -383,7 +386,7 @@ def test_the_alarm_names_the_datum(tmp_path: Path) -> None:
     shifted = gm.to_datum(inside, "gcj02")
     table = pd.DataFrame({"lng": shifted.x, "lat": shifted.y}).sample(frac=1, random_state=rng)
     table.to_csv(tmp_path / "in.csv", index=False)
-    file = Delimited(tmp_path / "in.csv", ("lng", "lat"))
+    file = Delimited(find_source(tmp_path / "in.csv"), ("lng", "lat"))
     options: dict[str, Any] = {"x": "lng", "y": "lat"}
     accounts = assign_file(file, tmp_path / "out.csv", grid, datum="wgs84", **options)
     assert accounts.alarm.fits == "gcj02"
@@ -395,13 +398,17 @@ def test_the_alarm_names_the_datum(tmp_path: Path) -> None:
 
 
 def test_zero_bytes_do_not_end_the_file(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
-    """A damaged byte costs its own row at most."""
+    """A file with a damaged byte is refused whole; nothing is read past it."""
     path = tmp_path / "in.csv"
     path.write_bytes(
         b"id,note,x,y\n1,a,500001,3400001\n2,\0b,500002,3400001\n3,\xff,500003,3400001\n"
     )
-    assign_file(Delimited(path, ("id", "note", "x", "y")), tmp_path / "out.csv", mosaic_grid)
-    assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == [1, 2, 3]
+    names = ("id", "note", "x", "y")
+    with pytest.raises(InputError, match="not utf-8 text throughout"):
+        assign_file(Delimited(find_source(path), names), tmp_path / "out.csv", mosaic_grid)
+    path.write_bytes(path.read_bytes().replace(b"\xff", b"c"))
+    with pytest.raises(InputError, match="zero bytes"):
+        assign_file(Delimited(find_source(path), names), tmp_path / "out.csv", mosaic_grid)
 
 
 def test_odd_columns_come_through(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
@@ -431,12 +438,12 @@ def test_odd_columns_come_through(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
     assert _read(tmp_path / "out.gpkg")["FID"].tolist() == [7, 8]
 
 
-def test_points_in_another_encoding_are_refused(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
-    """GeoParquet whose points are no WKB says how to write it again."""
+def test_points_in_geoarrow_are_read(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
+    """GeoParquet need not hold its points as WKB."""
     points = gpd.GeoDataFrame({"a": [1]}, geometry=gpd.GeoSeries.from_xy([1], [1], crs=4547))
     points.to_parquet(tmp_path / "in.parquet", geometry_encoding="geoarrow")
-    with pytest.raises(InputError, match="in no WKB"):
-        count_file(ParquetFile(tmp_path / "in.parquet"), mosaic_grid)
+    counted = count_file(ParquetFile(tmp_path / "in.parquet"), mosaic_grid)[1]
+    assert counted.counts["read"] == counted.counts["outside"] == 1
 
 
 def test_quotes_only_where_there_is_need() -> None:

@@ -1,0 +1,172 @@
+"""Addresses of databases: taken apart, handed to the driver, and never shown with a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from gridmap.errors import InputError
+
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
+_KEYS = (
+    "table", "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service",
+    "servicefile", "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslsni",
+    "options", "application_name", "fallback_application_name", "connect_timeout", "keepalives",
+    "target_session_attrs", "require_auth", "channel_binding", "gssencmode", "krbsrvname",
+    "client_encoding", "load_balance_hosts", "replication", "requirepeer", "tcp_user_timeout",
+)  # fmt: skip
+_QUERY = re.compile(rf"\?((?:(?:{'|'.join(_KEYS)})=[^&]*&?)+)$")
+_SECRET_KEYS = ("password", "sslpassword", "passfile", "sslkey", "options")
+_HOST = re.compile(
+    r"[A-Za-z0-9._,-]*(?::\d{1,5})?(?:,[A-Za-z0-9._-]+(?::\d{1,5})?)*|\[[0-9A-Fa-f:.%]+\](?::\d{1,5})?"
+)
+_PLACE = re.compile(r"[\d.]+|localhost")
+_WORD = re.compile(r"[\w.\-$ ]*")
+_WRITTEN = re.compile(rf"{_SCHEME.pattern}[^\s`'\"]*", re.IGNORECASE)
+_LONGER = 6  # characters of a piece of a bad address that may be a secret
+_SHORTEST = 4  # characters of a secret that is looked for in other texts
+
+_secrets: set[str] = set()
+
+
+class Address(NamedTuple):
+    """A database as its driver takes it, and as it may be shown.
+
+    Attributes
+    ----------
+    url : str
+        For the driver, without ``table``.
+    table : str or None
+        What ``?table=`` names.
+    shown : str
+        Without secrets.
+    has_password : bool
+        Whether the address itself holds one, where others may read it.
+    """
+
+    url: str
+    table: str | None
+    shown: str
+    has_password: bool
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a place is a database, in whatever case and for whatever driver.
+
+    Examples
+    --------
+    >>> is_address("POSTGRESQL+psycopg://host/city"), is_address("postgresql.csv")
+    (True, False)
+    """
+    return _SCHEME.match(text) is not None
+
+
+def parse_address(text: str) -> Address:
+    """Take the address of a database apart.
+
+    Signs such as ``/``, ``#``, ``?`` and ``@`` may stand in a password as they are: what is before
+    the last ``@`` belongs to user and password. Without a password the driver asks the
+    environment (PGPASSWORD) and the file of passwords; a service stands for the whole address.
+
+    Parameters
+    ----------
+    text : str
+        ``postgresql://USER@HOST/DATABASE?table=SCHEMA.NAME``, or ``postgresql://?service=NAME``.
+
+    Returns
+    -------
+    Address
+
+    Raises
+    ------
+    InputError
+        When it names no host or database; nothing of it is told, as it may hold a password.
+
+    Examples
+    --------
+    >>> found = parse_address("postgresql+psycopg://ann:p/w#1@db.city/grids?table=plan")
+    >>> found.url, found.table
+    ('postgresql://ann:p%2Fw%231@db.city/grids', 'plan')
+    >>> found.shown
+    'postgresql://ann:***@db.city/grids?table=plan'
+    """
+    start = _SCHEME.match(text)
+    rest = text[start.end() :] if start else text
+    query = _QUERY.search(rest)
+    before = rest[: query.start()] if query else rest
+    pairs = [part.split("=", 1) for part in query[1].strip("&").split("&")] if query else []
+    login, at, place = before.rpartition("@")
+    user, colon, password = login.partition(":")
+    host, _, database = place.partition("/")
+    _remember(password, *(value for key, value in pairs if key in _SECRET_KEYS))
+    if not _HOST.fullmatch(unquote(host)) or not _WORD.fullmatch(unquote(database)):
+        _remember(
+            *(
+                piece
+                for piece in re.split(r"[:/@?&=\s]", rest)
+                if len(piece) >= _LONGER and not _PLACE.fullmatch(piece)
+            )
+        )
+        raise InputError(
+            "The database URL is none. Write it as "
+            "`postgresql://USER@HOST/DATABASE?table=NAME`, with signs such as @, /, [ and "
+            "# in a password as %40, %2F, %5B and %23."
+        )
+    table = next((unquote(value) for key, value in pairs if key == "table"), None)
+    others = "&".join(f"{key}={value}" for key, value in pairs if key != "table")
+    account = _quoted(user) + (f":{_quoted(password)}" if colon else "") + at
+    url = f"postgresql://{account}{place}" + (f"?{others}" if others else "")
+    told = [
+        f"{k}={v}" for k, v in pairs if k in ("table", "service") and _WORD.fullmatch(unquote(v))
+    ]
+    account = (user if _WORD.fullmatch(unquote(user)) else "***") + (":***" if colon else "") + at
+    shown = f"postgresql://{account}{place}" + (f"?{'&'.join(told)}" if told else "")
+    secret = bool(password) or any(key in ("password", "sslpassword") for key, _ in pairs)
+    return Address(url, table, shown, secret)
+
+
+def masked(text: str) -> str:
+    """Return a text for any eye: addresses without passwords, and no secret met before.
+
+    Examples
+    --------
+    >>> masked("cannot open postgresql://ann:open/sesame@db/city?table=plan now")
+    'cannot open postgresql://ann:***@db/city?table=plan now'
+    """
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return _WRITTEN.sub(lambda found: _shown(found[0]), text)
+
+
+def learn(words: Iterable[str]) -> None:
+    """Take note of the secrets in addresses among some words, before anything is said of them."""
+    for word in words:
+        if "://" in word:
+            found = _SCHEME.search(word)
+            _shown(word[found.start() :] if found else word)
+
+
+def has_secrets() -> bool:
+    """Tell whether any secret was met."""
+    return bool(_secrets)
+
+
+def _shown(text: str) -> str:
+    try:
+        return parse_address(text).shown
+    except InputError:
+        return "postgresql://***"
+
+
+def _quoted(text: str) -> str:
+    """Return a part of an address with its signs as the driver wants them, written ones kept."""
+    return quote(unquote(text), safe="!$'()*,;~-._")
+
+
+def _remember(*secrets: str) -> None:
+    for secret in secrets:
+        for form in {secret, unquote(secret), _quoted(secret)}:
+            if len(form) >= _SHORTEST:
+                _secrets.add(form)

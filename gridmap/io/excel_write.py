@@ -1,0 +1,191 @@
+"""Write workbooks: text stays text, nothing becomes a formula, no clock inside."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from gridmap.errors import InputError
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+Value = object
+Row = Sequence[Value]
+
+MOST_ROWS = 1_048_576
+MOST_COLUMNS = 16_384
+MOST_CHARACTERS = 32_767
+_EXACT = 10**15  # whole numbers from here on lose digits in a spreadsheet
+_FIRST_DAY = datetime.datetime(1900, 3, 1)  # spreadsheets disagree about days before
+_MEASURED = 200  # rows by which the widths of columns are fitted
+_CLOCK = datetime.datetime(2000, 1, 1)
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+class Sheet(NamedTuple):
+    """One sheet to write: its headings, and its rows in order."""
+
+    names: Sequence[str]
+    rows: Iterable[Row]
+
+
+def write_workbook(sheets: Mapping[str, Sheet], path: Path) -> None:
+    """Write sheets with bold headings, a fixed first row and fitting widths, row by row.
+
+    A text that begins with ``=`` stays the text that it is; whole numbers of 16 digits and more
+    become text, as a spreadsheet would change them.
+
+    Parameters
+    ----------
+    sheets : mapping of str to Sheet
+    path : path
+        Where to; made atomic by the caller.
+
+    Raises
+    ------
+    InputError
+        When a sheet cannot hold the rows, the columns or a text.
+
+    Examples
+    --------
+    >>> import tempfile, openpyxl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "cases.xlsx")
+    ...     write_workbook({"cases": Sheet(["code", "text"], [["0420", "=1+1"]])}, path)
+    ...     row = list(openpyxl.load_workbook(path)["cases"].iter_rows(min_row=2))[0]
+    >>> [(cell.value, cell.data_type) for cell in row]
+    [('0420', 's'), ('=1+1', 's')]
+    """
+    from openpyxl import Workbook
+    from openpyxl.writer.excel import ExcelWriter
+
+    book = Workbook(write_only=True)
+    book.properties.created = book.properties.modified = _CLOCK
+    for name, sheet in sheets.items():
+        page = book.create_sheet(_sheet_name(name))
+        try:
+            _fill(page, sheet)
+        finally:
+            page.close()
+    with _Undated(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        ExcelWriter(book, archive).write_data()
+
+
+class _Undated(zipfile.ZipFile):
+    """An archive whose members all bear one date, so that the bytes repeat."""
+
+    def write(self, filename: str, arcname: str | None = None, *_: object) -> None:  # type: ignore[override]
+        with open(filename, "rb") as source, self.open(self._info(arcname or filename), "w") as to:
+            _copy(source, to)
+
+    def writestr(self, name: object, data: bytes | str, *_: object) -> None:  # type: ignore[override]
+        content = data.encode() if isinstance(data, str) else data
+        if name == "docProps/core.xml":
+            content = _STAMP.sub(_CLOCK.strftime("%Y-%m-%dT%H:%M:%SZ").encode(), content)
+        with self.open(self._info(str(name)), "w") as to:
+            to.write(content)
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name, _CLOCK.timetuple()[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED
+        return info
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    while block := source.read(1 << 20):
+        target.write(block)
+
+
+def _fill(sheet: WriteOnlyWorksheet, content: Sheet) -> None:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    if len(content.names) > MOST_COLUMNS:
+        raise InputError(
+            "{names:,} {names:column does|columns do} not fit into a sheet of "
+            "{most_columns:,}. Write .csv or .parquet instead.",
+            names=len(content.names),
+            most_columns=MOST_COLUMNS,
+        )
+    rows = iter(content.rows)
+    first = list(islice(rows, _MEASURED))
+    sheet.freeze_panes = "A2"
+    for position, name in enumerate(content.names):
+        letter = get_column_letter(position + 1)
+        sheet.column_dimensions[letter].width = _width([name, *(row[position] for row in first)])
+    headings = [WriteOnlyCell(sheet, value=_literal(sheet, str(name))) for name in content.names]
+    for heading in headings:
+        heading.data_type, heading.font = "s", Font(bold=True)
+    sheet.append(headings)
+    for number, row in enumerate(chain(first, rows), start=2):
+        if number > MOST_ROWS:
+            raise InputError(
+                "A sheet holds {most_rows:,} {most_rows:row|rows}, and there are more. Write "
+                ".csv or .parquet instead.",
+                most_rows=MOST_ROWS,
+            )
+        sheet.append(list(_cells(sheet, row, number)))
+
+
+def _cells(sheet: WriteOnlyWorksheet, row: Row, number: int) -> Iterator[object]:
+    for value in row:
+        value = _plain(value)
+        if isinstance(value, str):
+            if len(value) > MOST_CHARACTERS:
+                raise InputError(
+                    "Row {number:,} holds a text of {value:,} {value:character|characters}; a "
+                    "cell holds {most_characters:,}. Write .csv or .parquet instead.",
+                    number=number,
+                    value=len(value),
+                    most_characters=MOST_CHARACTERS,
+                )
+            value = _literal(sheet, _ILLEGAL.sub("", value))
+        yield value
+
+
+def _literal(sheet: WriteOnlyWorksheet, text: str) -> object:
+    """Keep a text that begins like a formula, or reads like an error, from becoming one."""
+    if not text.startswith(("=", "#")):
+        return text
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, value=text)
+    cell.data_type = "s"
+    return cell
+
+
+def _plain(value: Value) -> Value:
+    """Return what a cell holds: numbers, texts and times that a spreadsheet keeps as they are."""
+    if hasattr(value, "to_pydatetime"):
+        value = None if value != value else value.to_pydatetime()
+    elif hasattr(value, "item"):
+        value = value.item()
+    if value is None or value != value or type(value).__name__ == "NAType":
+        return None
+    if isinstance(value, datetime.datetime):
+        kept = value.tzinfo is None and value >= _FIRST_DAY
+        return value if kept else value.isoformat(sep=" ")
+    if isinstance(value, bool | str | datetime.date | datetime.time):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < _EXACT else str(value)
+    if isinstance(value, float):
+        return value if abs(value) != float("inf") else str(value)
+    return str(value)
+
+
+def _width(values: Sequence[Value]) -> float:
+    texts = ["" if value is None else str(value) for value in values]
+    return min(60.0, 2 + max(sum(2 if ord(c) > 255 else 1 for c in text) for text in texts))
+
+
+def _sheet_name(name: str) -> str:
+    return "".join("_" if c in r"[]:*?/\'" else c for c in str(name))[:31] or "Sheet"

@@ -1,0 +1,211 @@
+"""Points written into one column: WKT, WKB in hexadecimal, GeoJSON, "lng,lat", "(lat, lng)"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from gridmap._checks import shape_name
+from gridmap.errors import InputError
+from gridmap.io.text import fold
+
+Floats = npt.NDArray[np.float64]
+Form = Literal["wkt", "wkb", "geojson", "pair", "named"]
+PointOrder = Literal["lnglat", "latlng"]
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_WKT = r"(?i)^\s*(?:SRID=(\d+);)?\s*((?:MULTI)?POINT\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY).*)$"
+_WKB = r"^\s*(?:\\\\?x)?(0[01]0[0-9A-Fa-f]{17,})\s*$"
+_GEOJSON = r'(?s)^\s*\{.*"coordinates".*\}\s*$'
+_NAMED = (
+    r"(?is)lat(?:itude)?['\"]?\s*[:=]\s*['\"]?(?P<lat>[-+\d.]+)"
+    r".*?l(?:on|ng)(?:gitude)?['\"]?\s*[:=]\s*['\"]?(?P<lng>[-+\d.]+)"
+)
+_PAIR = (
+    rf"(?s)^(?:.*\n)?\s*(?P<open>[\(\[]?)\s*(?P<a>{_NUMBER})\s*[°º]?\s*[NnEe]?"
+    rf"\s*(?:[,，;；|/]\s*|\s+)(?P<b>{_NUMBER})\s*[°º]?\s*[NnEe]?\s*[\)\]]?\s*$"
+)
+_FORMS: dict[Form, str] = {"wkt": _WKT, "wkb": _WKB, "geojson": _GEOJSON, "pair": _PAIR,
+                           "named": _NAMED}  # fmt: skip
+_LATLNG = ("latlng", "latlon", "latlong", "latitudelongitude", "纬经", "纬度经度")
+_LNGLAT = ("lnglat", "lonlat", "longlat", "longitudelatitude", "经度纬度", "lngandlat")
+_ENOUGH = 0.8  # share of a sample that must have the form
+_SHAPED = re.compile(r"(?i)\s*(SRID=\d+;)?\s*(MULTI)?(LINESTRING|POLYGON)|0[01]0[2356]0{6}")
+
+
+class PointColumn(NamedTuple):
+    """A column that holds points, how they are written, and which number comes first."""
+
+    name: str
+    form: Form
+    order: PointOrder | None
+
+
+class Points(NamedTuple):
+    """Positions read from texts, NaN where there is none, and the SRID that they name."""
+
+    x: Floats
+    y: Floats
+    srid: int | None
+
+
+def find_point_column(columns: Iterable[tuple[str, Sequence[object]]]) -> PointColumn | None:
+    """Return the first column of a sample that holds points as text.
+
+    Parameters
+    ----------
+    columns : iterable of (name, values)
+        The first values of each column; those that are no text are passed over.
+
+    Examples
+    --------
+    >>> find_point_column([("id", ["1"]), ("location", ["114.3,30.6", "114.4,30.5"])])
+    PointColumn(name='location', form='pair', order='lnglat')
+    >>> find_point_column([("Location", ["(42.37, -71.11)", "(42.36, -71.10)"])])
+    PointColumn(name='Location', form='pair', order='latlng')
+    """
+    for name, values in columns:
+        texts = [v for v in values if isinstance(v, str) and v.strip()]
+        form = _form(texts)
+        if form is not None:
+            order = _order(texts, name) if form == "pair" else None
+            return PointColumn(name, form, order)
+    return None
+
+
+def holds_shapes(values: Sequence[object]) -> bool:
+    """Tell whether a column holds lines or areas as text, which are no places of incidents."""
+    texts = [v for v in values if isinstance(v, str) and v.strip()]
+    return bool(texts) and sum(bool(_SHAPED.match(t)) for t in texts) > len(texts) / 2
+
+
+def parse_points(values: pa.Array, column: PointColumn) -> Points:
+    """Read the points of a column of text; what is none becomes NaN.
+
+    Raises
+    ------
+    InputError
+        When the order of two numbers cannot be told, or a shape is no point.
+
+    Examples
+    --------
+    >>> column = PointColumn("geom", "wkt", None)
+    >>> parse_points(pa.array(["SRID=4326;POINT(114.3 30.6)", None]), column)
+    Points(x=array([114.3,   nan]), y=array([30.6,  nan]), srid=4326)
+    """
+    text = pc.cast(values, pa.large_string())
+    if column.form in ("pair", "named"):
+        return _pairs(text, column)
+    if column.form == "wkt":
+        found = pc.extract_regex(text, _WKT.replace("(\\d+)", "(?P<srid>\\d+)").replace(
+            "((?:MULTI)", "(?P<body>(?:MULTI)"))  # fmt: skip
+        shapes = shapely.from_wkt(_objects(pc.struct_field(found, "body")), on_invalid="ignore")
+        named = pc.struct_field(found, "srid").drop_null().unique().to_pylist()
+        srids = {int(srid) for srid in named if srid}
+    elif column.form == "wkb":
+        found = pc.extract_regex(text, _WKB.replace("(0[01]", "(?P<hex>0[01]"))
+        shapes = shapely.from_wkb(_objects(pc.struct_field(found, "hex")), on_invalid="ignore")
+        srids = {int(srid) for srid in np.unique(shapely.get_srid(shapes)) if srid > 0}
+    else:
+        shapes = shapely.from_geojson(_objects(text), on_invalid="ignore")
+        srids = set()
+    if len(srids) > 1:
+        raise InputError(
+            "Column {column!r} mixes points of SRID {srids}. Bring them to one in the file.",
+            column=column.name,
+            srids=[*sorted(srids)],
+        )
+    x, y = coordinates_of(shapes, column.name)
+    return Points(x, y, srids.pop() if srids else None)
+
+
+def coordinates_of(shapes: npt.NDArray[np.object_], name: str) -> tuple[Floats, Floats]:
+    """Return the coordinates of points and of MultiPoints of one point, NaN for missing ones.
+
+    Raises
+    ------
+    InputError
+        When there is a shape that is no point.
+    """
+    kinds = shapely.get_type_id(shapes)
+    if (kinds == shapely.GeometryType.MULTIPOINT).any():
+        lone = (kinds == shapely.GeometryType.MULTIPOINT) & (
+            shapely.get_num_geometries(shapes) == 1
+        )
+        shapes = np.array(shapes, dtype=object)
+        shapes[lone] = shapely.get_geometry(shapes[lone], 0)
+        kinds = shapely.get_type_id(shapes)
+    odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
+    if len(odd):
+        raise InputError(
+            "{name!r} has {odd:,} {odd:geometry|geometries} that are no points, the first "
+            "a {geom_type} in row {odd_2}. Use representative points.",
+            name=name,
+            odd=len(odd),
+            geom_type=shape_name(shapes[odd[0]].geom_type),
+            odd_2=odd[0] + 1,
+        )
+    xy = np.full((len(shapes), 2), np.nan)
+    known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    xy[known] = shapely.get_coordinates(shapes[known])
+    return np.ascontiguousarray(xy[:, 0]), np.ascontiguousarray(xy[:, 1])
+
+
+def _form(texts: Sequence[str]) -> Form | None:
+    if not texts:
+        return None
+    for form, pattern in _FORMS.items():
+        matcher = re.compile(pattern)
+        found = [text for text in texts if matcher.search(text)]
+        decimal = form != "pair" or sum(text.count(".") >= 2 for text in found) > len(found) / 2
+        if decimal and len(found) >= _ENOUGH * len(texts):
+            return form
+    return None
+
+
+def _order(texts: Sequence[str], name: str) -> PointOrder | None:
+    """Return which number comes first: by what can only be a longitude, the heading, brackets."""
+    pairs = [found for text in texts if (found := re.search(_PAIR, text))]
+    a = [abs(float(found["a"])) for found in pairs]
+    b = [abs(float(found["b"])) for found in pairs]
+    if max(a) > 360 or max(b) > 360:
+        return "lnglat"  # x and y of a projection
+    if max(a) > 90 or max(b) > 90:
+        return "lnglat" if max(b) <= 90 else "latlng" if max(a) <= 90 else None
+    heading = fold(name)
+    for order, words in zip(get_args(PointOrder), (_LNGLAT, _LATLNG), strict=True):
+        if any(word in heading for word in words):
+            return order  # type: ignore[no-any-return]
+    return "latlng" if all(found["open"] for found in pairs) else None
+
+
+def _pairs(text: pa.Array, column: PointColumn) -> Points:
+    if column.form == "named":
+        found = pc.extract_regex(text, _NAMED)
+        lng, lat = (_floats(pc.struct_field(found, name)) for name in ("lng", "lat"))
+        return Points(lng, lat, None)
+    if column.order is None:
+        raise InputError(
+            "Column {column!r} holds two numbers a row, and nothing tells which is the "
+            "longitude. Say it: `--point-order lnglat` or `--point-order latlng`.",
+            column=column.name,
+        )
+    found = pc.extract_regex(text, _PAIR)
+    a, b = (_floats(pc.struct_field(found, side)) for side in "ab")
+    return Points(a, b, None) if column.order == "lnglat" else Points(b, a, None)
+
+
+def _floats(text: pa.Array) -> Floats:
+    plain = pc.if_else(pc.equal(text, pa.scalar("", pa.large_string())), None, text)
+    return np.array(pc.cast(plain, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False))
+
+
+def _objects(text: pa.Array) -> npt.NDArray[np.object_]:
+    return np.asarray(text.to_numpy(zero_copy_only=False), dtype=object)

@@ -1,0 +1,162 @@
+"""Nothing leaked, nothing executed, nothing replaced that is no plain file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import stat
+import threading
+from pathlib import Path
+from urllib.parse import quote
+
+import openpyxl
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from gridmap.cli import main
+from gridmap.errors import InputError
+from gridmap.io import read_table, write_table
+from gridmap.io.address import masked, parse_address
+from gridmap.io.atomic import replacing
+from gridmap.io.source import find_source
+from gridmap.io.tables import FormulaWarning
+from tests.addresses import addresses
+
+FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("x","y")', "@SUM(A1)", "+1+cmd", "-2+3"]
+
+
+def test_no_text_becomes_a_formula(tmp_path: Path) -> None:
+    table = pd.DataFrame({"code": [990101001001001] * 6, "description": FORMULAS})
+    write_table(table, tmp_path / "a.xlsx")
+    rows = list(openpyxl.load_workbook(tmp_path / "a.xlsx").active.iter_rows(min_row=2))
+    assert [[cell.data_type for cell in row] for row in rows] == [["s", "s"]] * 6
+    assert [row[1].value for row in rows] == FORMULAS
+    assert read_table(tmp_path / "a.xlsx")["code"].tolist() == ["990101001001001"] * 6
+
+
+def test_delimited_output_says_what_excel_would_run(tmp_path: Path) -> None:
+    with pytest.warns(FormulaWarning, match="'=1\\+1'"):
+        write_table(pd.DataFrame({"text": FORMULAS, "n": [-1.5] * 6}), tmp_path / "a.csv")
+    assert read_table(tmp_path / "a.csv")["text"].tolist() == FORMULAS
+
+
+def test_what_a_sheet_cannot_hold_is_refused_whole(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="40,000 characters"):
+        write_table(pd.DataFrame({"a": ["x" * 40_000]}), tmp_path / "a.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_modes_follow_the_umask_or_the_file_replaced(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for name in ("a.csv", "a.xlsx", "a.parquet"):
+            write_table(pd.DataFrame({"a": [1]}), tmp_path / name)
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o666 & ~umask
+            os.chmod(tmp_path / name, 0o600)
+            write_table(pd.DataFrame({"a": [2]}), tmp_path / name, overwrite=True)
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_links_and_devices_are_never_written_through(tmp_path: Path, overwrite: bool) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("kept")
+    (tmp_path / "link.csv").symlink_to(kept)
+    (tmp_path / "dangling.csv").symlink_to(tmp_path / "nowhere.csv")
+    for path in (tmp_path / "link.csv", tmp_path / "dangling.csv", Path("/dev/null")):
+        with pytest.raises(InputError, match=r"link|device|no known extension"):
+            write_table(pd.DataFrame({"a": [1]}), path, overwrite=overwrite)
+    assert kept.read_text() == "kept"
+    assert (tmp_path / "link.csv").is_symlink()
+    assert not (tmp_path / "nowhere.csv").exists()
+
+
+def test_a_fifo_takes_text_and_is_never_replaced(tmp_path: Path) -> None:
+    fifo = tmp_path / "out"
+    os.mkfifo(fifo)
+    heard: list[bytes] = []
+    listener = threading.Thread(target=lambda: heard.append(fifo.read_bytes()))
+    listener.start()
+    write_table(pd.DataFrame({"a": [1, 2]}), fifo)
+    listener.join(10)
+    assert heard[0].decode("utf-8-sig").split() == ['"a"', "1", "2"]
+    with pytest.raises(InputError, match="never replaced"):
+        write_table(pd.DataFrame({"a": [1]}), fifo, overwrite=True)
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def test_a_fifo_is_read_once_and_wholly(tmp_path: Path) -> None:
+    fifo = tmp_path / "in.csv"
+    os.mkfifo(fifo)
+    text = "id,lng,lat\n" + "".join(f"{n},114.3,30.6\n" for n in range(30_000))
+    writer = threading.Thread(target=lambda: fifo.write_text(text))
+    writer.start()
+    assert len(read_table(fifo)) == 30_000
+    writer.join(10)
+
+
+def test_a_fifo_without_a_writer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridmap.io.source._WAIT", 0.2)
+    os.mkfifo(tmp_path / "in.csv")
+    with pytest.raises(InputError, match="nobody has written"):
+        find_source(tmp_path / "in.csv")
+
+
+def test_two_writers_leave_one_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with replacing(path) as one:
+        one.write_text("one")
+        with replacing(path) as other:
+            other.write_text("other")
+        with pytest.raises(InputError, match="exists already"):
+            raise_if_taken(path)
+        path.unlink()
+    assert path.read_text() == "one"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
+
+
+def raise_if_taken(path: Path) -> None:
+    """Write where another has just written, without leave to replace."""
+    with replacing(path) as temporary:
+        temporary.write_text("late")
+
+
+def test_no_secret_of_an_address_is_shown(tmp_path: Path) -> None:
+    """The full count is run by scripts/fuzz.py; a tenth here."""
+    runner = CliRunner()
+    commands = itertools.cycle(
+        [["info"], ["assign", "grid.gpkg"], ["share", "--column", "a", "-o"]]
+    )
+    for number, (address, secrets) in enumerate(addresses(random.Random(7), 100)):
+        command = next(commands)
+        result = runner.invoke(main, [*command, address, "--lang", "en" if number % 2 else "zh"])
+        assert result.exit_code == 2, (address, result.output)
+        told = result.output + str(result.exception)
+        told += masked(f"cannot open {address} now")
+        assert not any(secret in told for secret in secrets), (address, told)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "a@b", "p:q", "a b", "密码", "%2F%23"])
+def test_a_password_with_signs_reaches_the_driver(password: str) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    for written in (password, quote(password, safe="")):
+        if "%" in written and written == password:
+            continue  # one that is escaped already
+        found = parse_address(f"postgresql+psycopg://ann:{written}@localhost:5432/city?table=t")
+        given = psycopg.conninfo.conninfo_to_dict(found.url)
+        assert (given["user"], given["password"], given["host"]) == ("ann", password, "localhost")
+        assert found.table == "t"
+        assert password not in found.shown
+
+
+def test_a_service_stands_for_the_whole_address() -> None:
+    psycopg = pytest.importorskip("psycopg")
+    found = parse_address("POSTGRESQL://?service=city&table=public.grid")
+    assert psycopg.conninfo.conninfo_to_dict(found.url) == {"service": "city"}
+    assert found.table == "public.grid"
