@@ -21,6 +21,7 @@ from gridmap.briefings.charts import change_text
 from gridmap.briefings.figures import change
 from gridmap.briefings.period import window
 from gridmap.errors import InputError
+from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
 from gridmap.incidents.cases import own_columns, strange_words
 from gridmap.incidents.duplicates import duplicates
@@ -46,6 +47,7 @@ Span = Literal["week", "month"]
 BEFORE = 12
 _FREQUENCY = {"week": "W-SUN", "month": "M"}
 _LISTED = 20
+LEAST_PERIODS = 5  # from which the past tells what to expect
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,20 @@ class Week:
             "again": len(self.figures.get("recheck", ())),
             "new": len(spots["new"] or ()),
             "stays": len(spots["stays"] or ()),
+            "alarms": len(self.figures["alarm"]),
         }
         if told["change"] is None:
             return tr(
                 "{since} to {until}: {count:,} {count:case|cases}; {late:,} overdue, {again:,} to "
-                "recheck, {new:,} new and {stays:,} lasting hot {stays:cell|cells}.",
+                "recheck, {new:,} new and {stays:,} lasting hot {stays:cell|cells}, {alarms:,} "
+                "{alarms:alarm|alarms} of the scan.",
                 lang=lang,
                 **values,
             )
         return tr(
             "{since} to {until}: {count:,} {count:case|cases}, {change} on the period before; "
             "{late:,} overdue, {again:,} to recheck, {new:,} new and {stays:,} lasting hot "
-            "{stays:cell|cells}.",
+            "{stays:cell|cells}, {alarms:,} {alarms:alarm|alarms} of the scan.",
             lang=lang,
             change=change_text(told, lang),
             **values,
@@ -242,6 +246,7 @@ def week(
         }
     figures["patrol"] = _patrol(now, grid, period)
     figures["hotspots"] = _clusters(now, earlier if covers_before else None, grid)
+    tables["alarm"] = _alarm(shown, now, grid, by)
     figures |= {name: _records(table) for name, table in tables.items()}
     open_ = {
         "days": not shown_window.covered,
@@ -376,6 +381,18 @@ def _clusters(
     }
 
 
+def _alarm(shown: pd.DataFrame, now: pd.DataFrame, grid: Grid, by: Span) -> pd.DataFrame:
+    """Scan for places that have more in the last periods than their own past lets expect."""
+    columns = ["since", "cells", "members", "incidents", "expected", "risk", "p"]
+    timed = shown[["code", "time"]]
+    if now.empty or timed["time"].dt.to_period(_FREQUENCY[by]).nunique() < LEAST_PERIODS:
+        return pd.DataFrame(columns=columns)
+    found = clusters(tally(timed, grid, by=by), grid, exposure=None, baseline="history")
+    since = [str(period.start_time.date()) for period in found["since"]]
+    members = found["members"].map(" ".join)
+    return found.assign(since=since, members=members)[columns].round(4).reset_index(drop=True)
+
+
 def _hot(cases: pd.DataFrame, grid: Grid) -> set[str]:
     if cases.empty or not grid.cells["households"].any():
         return set()
@@ -492,6 +509,7 @@ _TITLES = {
     "whistled": Message("calls to departments"),
     "joint": Message("joint handling"),
     "recheck": Message("to recheck"),
+    "alarm": Message("alarm of the scan"),
     "vacancies": Message("without leader"),
     "roster": Message("rows of the roster"),
 }
@@ -509,6 +527,7 @@ _PANELS = {
     "joint": ["department", "cases"],
     "recheck": ["code", "category", "reports", "recurred", "unsatisfied"],
     "vacancies": ["level", "name"],
+    "alarm": ["since", "cells", "incidents", "expected", "p", "members"],
 }
 _PANEL_ROWS = 8
 

@@ -57,7 +57,9 @@ def counted(defects: gpd.GeoDataFrame) -> list[Message]:
         facts = {"n": len(rows), "noun": KINDS[kind](n=len(rows)), "places": places}
         said = Message("{n:,} {noun}")
         if kind == "overlap" and places > len(rows):
-            said = Message("overlaps of {n:,} {n:pair|pairs} of cells in {places:,} {places:place|places}")
+            said = Message(
+                "overlaps of {n:,} {n:pair|pairs} of cells in {places:,} {places:place|places}"
+            )
         if rows["area_m2"].notna().any():
             size = square_metres(rows["area_m2"].sum())
             found.append(Message("{said} ({size})", said=said(**facts), size=size))

@@ -166,6 +166,21 @@ def test_three_growing_weeks_agree_with_a_script_of_their_own(office: Path) -> N
     assert not list((office / "weeks").glob(".gridmap-*"))
 
 
+def test_a_place_that_wakes_up_raises_the_alarm(office: Path) -> None:
+    table = cases("2026-05-24")
+    burst = table[table["上报时间"] >= "2026-05-18"].head(40).assign(
+        案件编号=[f"B{k}" for k in range(40)], X坐标=450.0, Y坐标=450.0
+    )  # fmt: skip
+    pd.concat([table, burst]).to_csv(office / "burst.csv", index=False)
+    for name, found in (("burst.csv", True), ("cases-2.csv", False)):
+        said = run(office, "--incidents", str(office / name), "-o", str(office / "alarm"), "--json")
+        assert said.exit_code == 0, said.output
+        alarms = json.loads(said.stdout)["alarm"]
+        assert bool(alarms) == found
+        if found:
+            assert "102028" in alarms[0]["members"] and alarms[0]["since"] == "2026-05-18"
+
+
 def test_a_quiet_week_has_a_page(office: Path) -> None:
     quiet = cases("2026-05-24")
     gone = quiet["上报时间"].between("2026-05-11", "2026-05-17 23:59:59")
