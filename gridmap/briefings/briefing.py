@@ -165,7 +165,9 @@ def _scene(
     counts = spots["incidents"].reindex(grid.cells.index, fill_value=0)
     plain = not public and not grid.cells["households"].any()
     shown = [
-        rates.count_theme(counts, grid, lang) if plain else rates.rate_theme(counts, grid, lang),
+        rates.count_theme(counts, grid, lang)
+        if plain
+        else rates.rate_theme(counts, grid, lang, exact=not public),
         hot.hotspot(spots, grid, lang),
         themes.households(grid, lang),
     ]

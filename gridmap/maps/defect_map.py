@@ -260,12 +260,18 @@ def compare_map(
         title=title or tr("What moved", lang=lang),
         subtitle=found.sentence(lang),
         credit=credit_line(new.crs, new.content_hash, lang, source),
-        old=Old(
-            web_mercator(old.cells.geometry.to_numpy(), old.crs),
-            tr("old cells", lang=lang),
-        ),
+        old=_gone(old, found.cells, lang),
     )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def _gone(old: Grid, table: pd.DataFrame, lang: Lang) -> Old | None:
+    """Return the old cells that are no more as they were; what stayed needs no dashes."""
+    same = table.index[table["status"].isin(["unchanged", "recoded"])]
+    gone = old.cells[~old.cells.index.isin(table.loc[same, "counterpart"])]
+    if gone.empty:
+        return None
+    return Old(web_mercator(gone.geometry.to_numpy(), old.crs), tr("old cells", lang=lang))
 
 
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:

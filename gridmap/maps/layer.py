@@ -13,7 +13,7 @@ import numpy.typing as npt
 from branca.element import Element, MacroElement
 from folium.map import Layer
 from folium.template import Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
@@ -239,7 +239,7 @@ def show(
     scene, tiles = laid(scene, basemap, basemap_bounds, basemap_datum)
     shown = OfflineMap(basemap=tiles)
     shown.add_child(Room(scene))
-    shown.get_root().title = scene.title or None
+    shown.get_root().title = escape(scene.title) or None  # folium writes it as it is
     return shown
 
 

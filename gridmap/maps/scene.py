@@ -45,6 +45,7 @@ ROOM = {
     "search": Message("Code, name or area"),
     "nothing": Message("Nothing found"),
     "code": Message("Code"),
+    "klass": Message("Class", context="legend"),
 }
 """What the browser says."""
 

@@ -47,6 +47,9 @@ def level_title(level: str, lang: Lang) -> str:
     return known.text(lang) if known else level
 
 
+Numbers = list[float | None]
+
+
 class Class(NamedTuple):
     """One row of a legend."""
 
@@ -60,11 +63,12 @@ class Period(NamedTuple):
 
     label: str
     of: npt.NDArray[np.int64]
+    values: Numbers | None = None
 
 
 @dataclass(frozen=True)
 class Theme:
-    """What colours a map: a class for each cell, in the order of the cells."""
+    """What colours a map: a class for each cell, and its number, in the order of the cells."""
 
     title: str
     classes: Sequence[Class]
@@ -74,6 +78,8 @@ class Theme:
     note: str = ""
     periods: Sequence[Period] = field(default=())
     whole_time: bool = True
+    values: Numbers | None = None
+    digits: int = 0
 
     def sent(self) -> dict[str, Any]:
         """Return the theme as the browser reads it."""
@@ -83,15 +89,19 @@ class Theme:
             "unit": self.unit,
             "note": self.note,
             "classes": [row._asdict() for row in self.classes],
-            **self._classed(self.of),
-            "periods": [{"label": p.label, **self._classed(p.of)} for p in self.periods] or None,
+            **self._classed(self.of, self.values),
+            "periods": [
+                {"label": p.label, **self._classed(p.of, p.values)} for p in self.periods
+            ] or None,
             "wholeTime": self.whole_time,
+            "digits": self.digits,
         }
 
-    def _classed(self, of: npt.NDArray[np.int64]) -> dict[str, Any]:
+    def _classed(self, of: npt.NDArray[np.int64], values: Numbers | None) -> dict[str, Any]:
         counts = np.bincount(of, minlength=len(self.classes))
         digits = (of.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
-        return {"of": digits, "counts": counts.tolist()}
+        told = {} if values is None else {"values": values}
+        return {"of": digits, "counts": counts.tolist(), **told}
 
 
 def households(grid: Grid, lang: Lang) -> Theme:
@@ -215,8 +225,12 @@ def quantity(
     whole_time: bool = True,
     periods: Sequence[tuple[str, npt.ArrayLike]] = (),
     absent: Message = NO_DATA,
+    exact: bool = True,
 ) -> Theme:
-    """Class a number with mapclassify or by given breaks; no number is a class of its own."""
+    """Class a number with mapclassify or by given breaks; no number is a class of its own.
+
+    Unless `exact`, only the class of a cell reaches the page, not its number.
+    """
     whole = np.asarray(values, dtype=float)
     every = np.concatenate([whole, *(np.asarray(v, dtype=float) for _, v in periods)])
     known = every[np.isfinite(every)]
@@ -233,6 +247,10 @@ def quantity(
         of = np.minimum(np.searchsorted(edges, numbers, side="left"), len(edges) - 1)
         return np.where(np.isfinite(numbers), of, len(edges)).astype(np.int64)
 
+    def plain(numbers: npt.ArrayLike) -> Numbers | None:
+        rounded = np.round(np.asarray(numbers, dtype=float), digits)
+        return [None if np.isnan(n) else n for n in rounded.tolist()] if exact else None
+
     if note is None:
         told = breaks is None and not single and scheme.lower() == "quantiles"
         note = tr("{edges} {edges:class|classes} by quantiles", lang=lang, edges=len(edges)) * told
@@ -245,8 +263,10 @@ def quantity(
         unit=unit,
         tab=tab,
         note=note,
-        periods=[Period(label, classed(numbers)) for label, numbers in periods],
+        periods=[Period(label, classed(numbers), plain(numbers)) for label, numbers in periods],
         whole_time=whole_time,
+        values=plain(whole),
+        digits=digits,
     )
 
 
@@ -407,7 +427,7 @@ def _bin_labels(lang: Lang) -> list[str]:
     ]
 
 
-def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
+def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, *, exact: bool = True) -> Theme:
     """Class incidents per 100 households; cells without households have no base."""
     base = grid.cells["households"].to_numpy().astype(float)
     rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
@@ -418,6 +438,7 @@ def rate_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
         tab=tr("Rate", lang=lang, context="incidents"),
         absent=NO_BASE,
         lang=lang,
+        exact=exact,
     )
 
 

@@ -41,6 +41,12 @@ WORDS = {
     "reason": Message("Reason"),
     "options": Message("Options"),
     "change": Message("Compared with the old grid"),
+    "unchanged": Message("Cells unchanged"),
+    "redrawn": Message("Cells redrawn"),
+    "new": Message("New cells"),
+    "retired": Message("Codes retired"),
+    "households_moved": Message("Households moved"),
+    "share_moved": Message("Share of households moved"),
 }
 FACTS = (
     "cells",
@@ -76,7 +82,7 @@ def page(document: dict[str, Any], sentence: str, lang: Lang = "zh") -> str:
         spread=[[_figure(row[key]) for key in SPREAD] for row in document["spread"][:SHOWN]],
         spread_columns=SPREAD,
         exceptions=document["infeasible"],
-        change=[(key, _figure(value)) for key, value in change.items()],
+        change=[(WORDS[key].text(lang), _figure(value)) for key, value in change.items()],
     )
 
 

@@ -22,8 +22,7 @@
       ? [Number(row.dataset.cell)]
       : room.cellsOf(data.levels[Number(row.dataset.level)], Number(row.dataset.place));
     if (row.dataset.theme !== undefined) {
-      room.setHeat(false);
-      room.setTheme(Number(row.dataset.theme));
+      room.showTheme(Number(row.dataset.theme));
     }
     room.choose(cells, true);
     if (window.innerWidth < 800) document.querySelector('.map').scrollIntoView();

@@ -51,7 +51,7 @@
     const left = make('div', 'gm-left');
     const right = make('div', 'gm-right');
     if (this.data.title) left.append(this.titleBlock());
-    if (this.data.themes.length > 1) left.append(this.tabs());
+    if (this.data.themes.length > 1 || this.data.heat) left.append(this.tabs());
     left.append(this.toggles(), this.search());
     right.append(this.buttons());
     this.leftBox = left;
@@ -95,22 +95,39 @@
     bar.setAttribute('aria-label', this.words.themes);
     bar.addEventListener('keydown', (event) => this.turn(event));
     this.tabButtons = this.data.themes.map((theme, i) => {
-      const tab = button('', theme.tab || theme.title, theme.title, () => {
-        this.setHeat(false);
-        this.setTheme(i);
-      });
+      return button('', theme.tab || theme.title, theme.title, () => this.showTheme(i));
+    });
+    if (this.data.heat) {
+      this.tabButtons.push(button('gm-heat', this.words.density, this.data.heat.legend.title, () => this.showHeat()));
+    }
+    this.tabButtons.forEach((tab) => {
       tab.setAttribute('role', 'tab');
       bar.append(tab);
-      return tab;
     });
     return bar;
+  };
+
+  /** One thing at a time: a theme, or the density over pale cells. */
+  Room.prototype.showTheme = function (index) {
+    this.layer.show.heat = false;
+    this.setTheme(index);
+  };
+
+  Room.prototype.showHeat = function () {
+    this.layer.show.heat = true;
+    this.setTheme(this.themeIndex);
+  };
+
+  Room.prototype.tabOn = function () {
+    return this.data.heat && this.layer.show.heat ? this.data.themes.length : this.themeIndex;
   };
 
   /** Walk along the tabs by arrow keys, as readers of screens expect. */
   Room.prototype.turn = function (event) {
     const count = this.tabButtons.length;
+    const on = this.tabOn();
     const to = {
-      ArrowRight: (this.themeIndex + 1) % count, ArrowLeft: (this.themeIndex + count - 1) % count,
+      ArrowRight: (on + 1) % count, ArrowLeft: (on + count - 1) % count,
       Home: 0, End: count - 1,
     }[event.key];
     if (to === undefined) return;
@@ -125,7 +142,6 @@
     const wanted = [];
     if (this.data.levels.length) wanted.push(['levels', words.borders]);
     wanted.push(['labels', words.labels]);
-    if (this.data.heat) wanted.push(['heat', words.density]);
     if (this.data.marks) wanted.push(['marks', words.marks]);
     if (this.data.old) wanted.push(['old', this.data.old.label]);
     wanted.forEach(([key, text]) => {
@@ -139,16 +155,10 @@
         this.legend(this.current());
         this.layer.draw();
       });
-      if (key === 'heat') this.heatBox = box;
       label.append(box, document.createTextNode(text));
       bar.append(label);
     });
     return bar;
-  };
-
-  Room.prototype.setHeat = function (shown) {
-    this.layer.show.heat = shown;
-    if (this.heatBox) this.heatBox.checked = shown;
   };
 
   Room.prototype.buttons = function () {
@@ -196,14 +206,16 @@
   Room.prototype.setTheme = function (index) {
     this.themeIndex = index;
     const theme = this.data.themes[index];
+    const on = this.tabOn();
     (this.tabButtons || []).forEach((tab, i) => {
-      tab.classList.toggle('gm-on', i === index);
-      tab.setAttribute('aria-selected', String(i === index));
-      tab.tabIndex = i === index ? 0 : -1;
+      tab.classList.toggle('gm-on', i === on);
+      tab.setAttribute('aria-selected', String(i === on));
+      tab.tabIndex = i === on ? 0 : -1;
     });
-    this.slider(theme);
+    this.slider(this.layer.show.heat ? {} : theme);
     this.legend(this.current());
     this.layer.setTheme(this.current());
+    this.card(this.chosenCell());
   };
 
   /** The theme on show: the whole time, or one period of it. */
@@ -362,6 +374,7 @@
   Room.prototype.card = function (cell) {
     const box = this.cardBox;
     box.hidden = cell < 0;
+    this.root.classList.toggle('gm-carded', cell >= 0);
     if (cell < 0) return;
     box.textContent = '';
     const data = this.data;
@@ -380,9 +393,18 @@
       row(column.title, (column.texts ? column.texts[value] : number(value, column.digits)) +
         (column.unit ? ' ' + column.unit : ''));
     });
-    const theme = this.current();
-    row(theme.title, theme.classes[theme.of[cell]].label);
+    if (!this.layer.show.heat) this.told(this.current(), cell).forEach(([title, value]) => row(title, value));
     box.append(table);
+  };
+
+  /** What the layer on show says of a cell: its own number before its class. */
+  Room.prototype.told = function (theme, cell) {
+    const label = theme.classes[theme.of[cell]].label;
+    const value = theme.values ? theme.values[cell] : null;
+    if (value === null) return [[theme.title, label]];
+    const text = number(value, theme.digits);
+    const unit = theme.unit ? ' ' + theme.unit : '';
+    return label === text ? [[theme.title, text + unit]] : [[theme.title, text + unit], [this.words.klass, label]];
   };
 
   /* ---------- search ---------- */
@@ -433,6 +455,7 @@
     input.addEventListener('input', () => {
       found = this.find(input.value.trim());
       at = 0;
+      if (!found.length) this.clear(); // no mark of an earlier search stays
       show();
     });
     input.addEventListener('keydown', (event) => {
@@ -710,8 +733,10 @@
         return;
       }
       const text = make('div', '', layer.data.name[event.cell]);
-      const row = layer.theme.classes[layer.theme.of[event.cell]];
-      if (layer.theme.title) text.append(make('br'), document.createTextNode(layer.theme.title + ': ' + row.label));
+      if (layer.theme.title) {
+        const [title, value] = room.told(layer.theme, event.cell)[0];
+        text.append(make('br'), document.createTextNode(title + ': ' + value));
+      }
       tip.setLatLng(event.latlng).setContent(text).addTo(layer._map);
     });
   }
