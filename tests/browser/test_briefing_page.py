@@ -25,7 +25,7 @@ def test_it_asks_for_nothing_and_complains_of_nothing(
     seen = opened(briefing_file)
     for tab in range(4):
         seen.page.click(f".gm-tabs button >> nth={tab}")
-    seen.page.click("[name=gm-heat]")
+    seen.page.click("button.gm-heat")
     seen.page.wait_for_timeout(200)
     assert seen.requests == []
     assert seen.complaints == []

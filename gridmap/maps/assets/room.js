@@ -375,6 +375,7 @@
     const box = this.cardBox;
     box.hidden = cell < 0;
     this.root.classList.toggle('gm-carded', cell >= 0);
+    this.map.getContainer().classList.toggle('gm-told', cell >= 0);
     if (cell < 0) return;
     box.textContent = '';
     const data = this.data;
