@@ -38,7 +38,7 @@ class Grid:
     cells : GeoDataFrame
         One row a cell, indexed by its code (or with a column ``code``). Columns ``name``,
         ``kind`` ("residential", "dedicated", or "vacant" where nobody lives),
-        ``households`` and ``parent`` (code of the jurisdiction) are filled in when they are missing.
+        ``households`` and ``parent`` (code of the jurisdiction) are filled in when missing.
     boundary : Polygon, MultiPolygon or GeoSeries
         The outline that the cells must fill, in the CRS of the cells.
     levels : sequence of str

@@ -90,9 +90,8 @@ class Theme:
             "note": self.note,
             "classes": [row._asdict() for row in self.classes],
             **self._classed(self.of, self.values),
-            "periods": [
-                {"label": p.label, **self._classed(p.of, p.values)} for p in self.periods
-            ] or None,
+            "periods": [{"label": p.label, **self._classed(p.of, p.values)} for p in self.periods]
+            or None,
             "wholeTime": self.whole_time,
             "digits": self.digits,
         }

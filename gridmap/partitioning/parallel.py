@@ -6,6 +6,7 @@ Each community has dice of its own, so the cells are the same whatever the numbe
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -54,6 +55,7 @@ def _pair() -> Network:
                    one, one)  # fmt: skip
 
 
+ENOUGH = 20_000  # units whose search takes longer than loading the kernels once more
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 
 
@@ -76,7 +78,7 @@ class Job(NamedTuple):
 
 
 def solve_all(
-    jobs: Sequence[Job], wishes: Wishes, workers: int = 1, dask: Any = None
+    jobs: Sequence[Job], wishes: Wishes, workers: int | None = None, dask: Any = None
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield the number and the outcome of each community, in the order in which they are done.
 
@@ -86,11 +88,12 @@ def solve_all(
         Communities, each alone.
     wishes : Wishes
         What is asked of all.
-    workers : int
-        Processes; 1 stays in this one.
+    workers : int, optional
+        Processes; 1 stays in this one. By default as many as there are cores when that pays.
     dask : distributed.Client, optional
         Solves on a cluster instead.
     """
+    workers = _worthwhile(jobs) if workers is None else workers
     quiet = replace(wishes, progress=silent)  # nobody listens in another process
     if dask is not None:
         yield from _on_dask(jobs, quiet, dask)
@@ -99,6 +102,15 @@ def solve_all(
     else:
         for number, job in enumerate(jobs):
             yield number, job.done(wishes)
+
+
+def _worthwhile(jobs: Sequence[Job]) -> int:
+    """Return the cores of this machine where the work outweighs the start of processes, else 1."""
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    if not forks or sum(len(job.community) for job in jobs) < ENOUGH:
+        return 1
+    mine = getattr(os, "sched_getaffinity", None)  # the cores this process may use, on Linux
+    return len(mine(0)) if mine else os.cpu_count() or 1
 
 
 def _batches(jobs: Sequence[Job], count: int) -> list[list[int]]:

@@ -196,7 +196,7 @@ def partition(
     approved: Collection[str] = (),
     on: str = "",
     scheme: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     dask: Any = None,
     lang: Lang = "zh",
     progress: Progress | None = None,
@@ -261,8 +261,8 @@ def partition(
     scheme : str, optional
         Pattern of the codes or its name, as in `gridmap.codes.code_pattern`; by default that of
         the grid that is kept, else the jurisdiction's code and three digits.
-    workers : int
-        Processes; the grid is the same whatever their number.
+    workers : int, optional
+        Processes, by default as many as pay; the grid is the same whatever their number.
     dask : distributed.Client, optional
         Solves the jurisdictions on a cluster.
     lang : {"zh", "en"}
@@ -360,7 +360,7 @@ def _approved_before(grid: Grid) -> list[str]:
 
 
 def _solve(
-    jobs: Sequence[Job], wishes: Wishes, workers: int, dask: Any, progress: Progress
+    jobs: Sequence[Job], wishes: Wishes, workers: int | None, dask: Any, progress: Progress
 ) -> list[Outcome]:
     """Solve all jobs and return the outcomes in their order."""
     outcomes: dict[int, Outcome] = {}

@@ -1,4 +1,4 @@
-"""The house keeps its plan: every room can be entered by its name, and no two lead to each other."""
+"""The house keeps its plan: every file has a name to be imported by, and there are no circles."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 
 import geopandas as gpd
@@ -11,6 +10,7 @@ import pytest
 import shapely
 
 import gridmap as gm
+from gridmap.partitioning import parallel
 
 
 def test_a_killed_worker_is_told_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,16 @@ def test_a_killed_worker_is_told_with_a_cure(monkeypatch: pytest.MonkeyPatch) ->
         geometry=shapely.box(left, 0, left + 100, 100),
         crs=4547,
     )
-    workers = importlib.import_module("gridmap.partitioning.parallel")
-    monkeypatch.setattr(workers, "_start_worker", lambda: os._exit(9))
+    monkeypatch.setattr(parallel, "_start_worker", lambda: os._exit(9))
     with pytest.raises(gm.PartitionError, match=r"worker process was killed.*--workers 1"):
         gm.partition(units, workers=2)
+
+
+def test_processes_start_by_themselves_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [parallel.Job(range(10))]  # type: ignore[arg-type]
+    many = [parallel.Job(range(parallel.ENOUGH))]  # type: ignore[arg-type]
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert parallel._worthwhile(few) == 1
+    assert parallel._worthwhile(many) == 3
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+    assert parallel._worthwhile(many) == 1
