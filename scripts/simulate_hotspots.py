@@ -1,233 +1,404 @@
-"""Ask by simulation how often each way of reading a map cries wolf, and what it misses.
+"""Ask by simulation how often each question cries wolf, what it finds, and what it misses.
 
-python scripts/simulate_hotspots.py [--quick] [-o docs/pages/hotspots-simulation.md]
+python scripts/simulate_hotspots.py                 run what is missing, write the page
+python scripts/simulate_hotspots.py --minutes 10 --sizes 30,400 --questions cells,neighbourhoods
+
+Every combination of exposure, mean, size and dispersion is drawn until it has the maps asked for;
+what was drawn before is kept in docs/pages/simulations/hotspots.json, so that a run may be stopped
+and taken up again. The same maps come out in whatever slices they are drawn.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
-from collections.abc import Callable
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-import gridmap as gm
-from gridmap.hotspot_analysis import multiple_testing, significance
-from gridmap.hotspot_analysis.getis_ord import gi_star
-from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD, score
-from gridmap.hotspot_analysis.weights import Windows, matrix_of, windows
+from gridmap.hotspot_analysis import multiple_testing
+from gridmap.hotspot_analysis.clusters import LEVEL, MOST_CELLS, Plan, Search
+from gridmap.hotspot_analysis.hotspots import (
+    LEAST_EXPECTED,
+    LEAST_EXPECTED_COLD,
+    Base,
+    by_own_count,
+    score,
+)
+from gridmap.hotspot_analysis.weights import Windows, windows
+from gridmap.hotspot_analysis.zones import Zones, zones
 
+Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-Method = Callable[[Counts], Flags]
+Called = NDArray[np.int8]
 
-HEAD = """# What the hotspots find, and what they invent
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "docs/pages/simulations/hotspots.json"
+PAGE = ROOT / "docs/pages/hotspots-simulation.md"
+QUESTIONS = ("cells", "neighbourhoods", "clusters")
+SIDES = ("hot", "cold")
+SIZES = {30: (6, 5), 400: (20, 20), 2500: (50, 50), 10_000: (100, 100)}
+MEANS = (0.1, 1.0, 5.0, 20.0)
+SPREADS: dict[str, float | None] = {"Poisson": None, "k = 2": 2.0, "k = 0.5": 0.5}
+DESIGNS = {
+    "equal": "all alike",
+    "band": "300–600 households",
+    "pareto": "Pareto, exponent 1.5",
+    "clustered": "log-normal, clustered, σ 1.2",
+    "giants": "one cell in a hundred 100 × larger",
+    "half empty": "half of the cells without households",
+    "half sparse": "one half with a twentieth of the other",
+    "sparse corner": "a sixteenth of the map with a fiftieth",
+    "Taipei": "households of Taipei's villages",
+    "Chicago": "households of Chicago's precincts",
+}
+REAL = ("Taipei", "Chicago")
+# what is planted: cells in the block, times the risk, mean
+PLANTS = {
+    "one cell × 4, mean 4": (1, 4.0, 4.0),
+    "one cell × 2, mean 20": (1, 2.0, 20.0),
+    "3 × 3 cells × 2, mean 5": (3, 2.0, 5.0),
+}
+PLANTED_SIZES = (400, 2500)
+REPLICATES = 99
 
-Made by `scripts/simulate_hotspots.py`; nothing here is typed in by hand.
 
-The cells are those of the made-up city (`example_city(seed=0, size="town")`, {cells} cells with
-households, {low}–{high} households each). Incidents are drawn by chance from the households, {maps}
-maps a row. With **identical risk everywhere** there is nothing to find: every hot cell is a false
-alarm. With **planted** hotspots, {areas} random cells and all their neighbours have {times} times
-the risk; an area is *found* when one of its cells is hot, and a hot cell is *false* when it neither
-lies in a planted area nor shares a line with one.
+@dataclass(frozen=True)
+class Map:
+    """Hold cells with a base: where they lie, who touches whom, and their exposure."""
 
-- **default**: what `gridmap.hotspots` does: Gi* on standardised rates, p corrected for skew, false
-  discovery rate 10 %.
-- **normal p**: the same without the correction for skew.
-- **raw counts, BH**: Gi* on counts, false discovery rate 10 %.
-- **raw counts, z > 1.96**: Gi* on counts, each cell judged alone.
-- **heatmap**: kernel density of the incidents (250 m) at the cells, red above mean + 2 standard
-  deviations.
-- **count map**: cells with counts above mean + 2 standard deviations.
+    x: Floats
+    y: Floats
+    near: sparse.csr_array
+    exposure: Floats
+
+    def within(self) -> Windows:
+        """Make the windows."""
+        return windows(self.near)
+
+    def zones(self) -> Zones:
+        """Make the zones as `clusters` does."""
+        total = self.exposure.sum()
+        few = np.sort(self.exposure)[-9:].sum() if len(self.x) <= 90 else 0.0
+        return zones(
+            self.x, self.y, self.exposure, self.near.indptr.astype(np.int64),
+            self.near.indices.astype(np.int64), largest=min(max(0.1 * total, few), total / 2),
+            most=MOST_CELLS,
+        )  # fmt: skip
+
+
+def lattice(size: int) -> tuple[Floats, Floats, sparse.csr_array]:
+    """Make a lattice of cells that share sides."""
+    width, height = SIZES[size]
+    number = np.arange(size)
+    x, y = number % width, number // width
+    east, north = number[x < width - 1], number[y < height - 1]
+    pairs = np.vstack([np.column_stack([east, east + 1]), np.column_stack([north, north + width])])
+    both = np.vstack([pairs, pairs[:, ::-1]])
+    near = sparse.csr_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(size, size))
+    return x.astype(float), y.astype(float), near
+
+
+def exposure_of(design: str, size: int, rng: np.random.Generator) -> Floats:
+    """Draw the exposure of a lattice."""
+    x, y, near = lattice(size)
+    width, height = SIZES[size]
+    homes = rng.uniform(300, 600, size)
+    if design == "equal":
+        return np.full(size, 450.0)
+    if design == "pareto":
+        return 100.0 * (rng.pareto(1.5, size) + 1.0)
+    if design == "clustered":
+        field, share = rng.normal(size=size), near / near.sum(axis=1)[:, None]
+        for _ in range(6):
+            field = (field + share @ field) / 2.0
+        return np.exp(1.2 * (field - field.mean()) / field.std()) * 450.0
+    if design == "giants":
+        homes[rng.choice(size, max(1, size // 100), replace=False)] *= 100.0
+    if design == "half empty":
+        homes[rng.permutation(size)[: size // 2]] = 0.0
+    if design == "half sparse":
+        homes[x < width / 2] /= 20.0
+    if design == "sparse corner":
+        homes[(x < width / 4) & (y < height / 4)] /= 50.0
+    return homes
+
+
+def map_of(design: str, size: int, rng: np.random.Generator) -> Map:
+    """Make the map of a design, without its empty cells."""
+    if design in REAL:
+        return real_map(design)
+    x, y, near = lattice(size)
+    exposure = exposure_of(design, size, rng)
+    keep = np.flatnonzero(exposure > 0)
+    return Map(x[keep], y[keep], sparse.csr_array(near[keep][:, keep]), exposure[keep])
+
+
+_REAL: dict[str, Map] = {}
+
+
+def real_map(design: str) -> Map:
+    """Read the exposure of a real city and who touches whom there."""
+    if design not in _REAL:
+        import geopandas as gpd
+        import pandas as pd
+
+        data = Path(os.environ["GRIDMAP_SHARED"]) / "data"
+        if design == "Taipei":
+            register = pd.read_parquet(data / "taipei_village_register.parquet")
+            homes = register.groupby(["district", "village"])["households"].last()
+            frame = gpd.read_parquet(data / "taipei_villages.parquet")
+            frame = frame.join(homes, on=["district", "village"])
+            column = "households"
+        else:
+            frame, column = gpd.read_parquet(data / "chicago_precincts.parquet"), "households_acs"
+        frame = frame[frame[column] > 0].reset_index(drop=True)
+        tree = frame.sindex.query(frame.geometry, predicate="intersects")
+        left, right = tree[:, tree[0] != tree[1]]
+        near = sparse.csr_array((np.ones(len(left)), (left, right)), shape=(len(frame),) * 2)
+        places = frame.geometry.representative_point()
+        _REAL[design] = Map(
+            places.x.to_numpy(), places.y.to_numpy(), near, frame[column].to_numpy(float)
+        )
+    return _REAL[design]
+
+
+def cells(counts: Counts, there: Map) -> Called:
+    """Call cells by their own counts: 1 above, −1 below."""
+    found = by_own_count(counts[:, None], there.exposure)
+    called = np.zeros(len(counts), np.int8)
+    for side in (True, False):
+        p = np.where(found.above == side, found.p, 1.0)
+        called[(multiple_testing.benjamini_hochberg(p) <= 0.1)[:, 0]] = 1 if side else -1
+    return called
+
+
+def neighbourhoods(counts: Counts, there: Map) -> Called:
+    """Call cells with their neighbours."""
+    found = score(counts[:, None], there.exposure, there.within())
+    tested = (found.window_expected >= LEAST_EXPECTED) & ~found.constant
+    q = multiple_testing.benjamini_hochberg(found.p, tested)
+    hot = (q <= 0.1) & (found.z > 0)
+    cold = (q <= 0.1) & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
+    return (hot.astype(np.int8) - cold.astype(np.int8))[:, 0]
+
+
+def clusters(counts: Counts, there: Map, zoned: Zones, seed: int) -> Called:
+    """Call the members of clusters."""
+    plan = Plan(
+        "latest", "exposure", "period", "circular", SIDES, 0.1, None, REPLICATES, None, seed
+    )
+    base = Base(there.exposure, "households")
+    found = Search(counts[:, None], base, zoned, None, plan).run(lambda *_: None)
+    called = np.zeros(len(counts), np.int8)
+    for row in found.rows:
+        if row["p"] <= LEVEL:
+            called[row["at"]] = 1 if row["side"] == "hot" else -1
+    return called
+
+
+def answer(question: str, counts: Counts, there: Map, seed: int) -> Called:
+    """Ask one question of one map."""
+    if question == "cells":
+        return cells(counts, there)
+    if question == "neighbourhoods":
+        return neighbourhoods(counts, there)
+    return clusters(counts, there, there.zones(), seed)
+
+
+def drawn(mean: Floats, k: float | None, rng: np.random.Generator) -> Counts:
+    """Draw counts, Poisson or negative binomial."""
+    return rng.poisson(mean if k is None else mean * rng.gamma(k, 1.0 / k, len(mean)))
+
+
+def rng_of(*key: object) -> np.random.Generator:
+    """Make the generator of one map, the same in every run."""
+    return np.random.default_rng(zlib.crc32(repr(key).encode()))
+
+
+def null_map(key: tuple[str, str, int, float, str], number: int) -> dict[str, int]:
+    """Draw a map without risk and tell which alarms there are."""
+    question, design, size, mean, spread = key
+    rng = rng_of(design, size, mean, spread, number)
+    there = map_of(design, size, rng)
+    level = there.exposure / there.exposure.mean() * mean
+    called = answer(question, drawn(level, SPREADS[spread], rng), there, number)
+    return {"hot": int((called > 0).any()), "cold": int((called < 0).any())}
+
+
+def planted_map(key: tuple[str, str, int], number: int) -> dict[str, float]:
+    """Draw a map with planted risk and tell how much of it was found."""
+    question, plant, size = key
+    side, times, mean = PLANTS[plant]
+    rng = rng_of("planted", plant, size, number)
+    x, y, near = lattice(size)
+    width = SIZES[size][0]
+    column, row = rng.integers(1, width - 3, 2)
+    inside = (x >= column) & (x < column + side) & (y >= row) & (y < row + side)
+    there = Map(x, y, near, np.full(size, 450.0))
+    counts = drawn(np.where(inside, times, 1.0) * mean, None, rng)
+    called = answer(question, counts, there, number) > 0
+    both, either = int((called & inside).sum()), int((called | inside).sum())
+    return {
+        "found": int(both > 0), "jaccard": both / either,
+        "called": int(called.sum()), "outside": int((called & ~inside).sum()),
+    }  # fmt: skip
+
+
+def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """List the combinations asked for, each as the words of its key."""
+    for question in arguments.questions:
+        for size in arguments.sizes:
+            if size in PLANTED_SIZES:
+                for plant in PLANTS:
+                    yield "planted", question, plant, str(size)
+            for design in DESIGNS:
+                if design in REAL and size != 400:
+                    continue  # real cities have the size they have
+                for mean in MEANS:
+                    for spread in SPREADS:
+                        yield "null", question, design, str(size), str(mean), spread
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Draw what is missing until the time is up."""
+    until = time.monotonic() + 60 * arguments.minutes
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    keys = [*wanted(arguments)]
+    for target in range(arguments.step, arguments.maps + arguments.step, arguments.step):
+        for words in keys:
+            name = " | ".join(words)
+            sums = kept.setdefault(name, {"maps": 0})
+            while sums["maps"] < min(target, arguments.maps) and time.monotonic() < until:
+                if words[0] == "null":
+                    question, design, size, mean, spread = words[1:]
+                    one = null_map((question, design, int(size), float(mean), spread), sums["maps"])
+                else:
+                    one = planted_map((words[1], words[2], int(words[3])), sums["maps"])
+                sums["maps"] += 1
+                for what, value in one.items():
+                    sums[what] = sums.get(what, 0) + value
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+
+
+HEAD = """# What each question finds, and what it invents
+
+Made by `scripts/simulate_hotspots.py`; nothing here is typed in by hand. Which question to ask is
+told in [Which question to ask](how-to/hotspots.md).
+
+Maps are drawn **without any risk**: every alarm is a false one. Exposure is distributed in ten
+ways; counts are Poisson, or vary more than that (negative binomial). *Cells* are exact tests of
+each cell's own count, *neighbourhoods* Gi*, *clusters* the scan statistic ({replicates}
+replicates).
+Each promises a false alarm in no more than one map in ten; hot and cold are counted apart. "Most"
+is the worst of the combinations in a row; a mark ✗ says that it is above 10 % by more than two
+standard errors **of the maps that were drawn for it** (with n maps, 2 √(0.09 / n)). With so many
+combinations a few lie beyond two standard errors by chance alone.
+
+{drawn}
 """
 
-VARIANTS_HEAD = """
-## Two precautions of the default, and what happens without them
 
-Pearson III, matched to the skew of a window's sum, gives the p of hot spots. It ends at −2/skew:
-below that it leaves nothing to chance. A strong hotspot skews the whole map, so on the **cold
-side** the default works out how sums of random draws are distributed instead. And a few **odd
-cells**, as twenty flats above a market, may have rates so far out that no window stands out any
-more; on such a map, known by window sums more skewed than an exponential distribution, rates are
-cut at 4 standard deviations, and the caveats count the cells.
+def page() -> str:
+    """Write the page from what was drawn."""
+    kept = {
+        tuple(name.split(" | ")): sums
+        for name, sums in json.loads(KEPT.read_text()).items() if sums["maps"]
+    }  # fmt: skip
+    maps = sum(sums["maps"] for sums in kept.values())
+    missing = []
+    for question in QUESTIONS:
+        for size in SIZES:
+            some = [
+                v["maps"]
+                for k, v in kept.items()
+                if k[:2] == ("null", question) and k[3] == str(size)
+            ]
+            every = len(MEANS) * len(SPREADS) * (len(DESIGNS) - (0 if size == 400 else len(REAL)))
+            told = f"{len(some)} of {every} combinations"
+            told += f", {min(some)}–{max(some)} maps each" if some else ""
+            missing.append(f"| {question} | {size:,} | {told} |")
+    head = HEAD.format(replicates=REPLICATES, drawn=f"{maps:,} maps were drawn in all:")
+    parts = [head + "\n| question | cells | drawn |\n| --- | ---: | --- |\n" + "\n".join(missing)]
+    parts += [null_table(question, kept) for question in QUESTIONS]
+    parts.append(power_table(kept))
+    return "\n".join(parts) + "\n"
 
-{mean} incidents a cell, {maps} maps a column, hot and cold cells counted together. Left: planted
-areas that were found; right: called cells that lie in no planted area nor beside one.
 
-- **no cut**: the default with `curb=None`.
-- **Pearson III on both sides**: `p="pearson", curb=None`, the formulas alone.
-"""
+def null_table(question: str, kept: dict[tuple[str, ...], dict[str, float]]) -> str:
+    """Tell the alarms of one question by design and by dispersion."""
+    rows = [
+        f"\n## False alarms: {question}\n",
+        "| exposure | counts | hot, mean | hot, most | cold, mean | cold, most | maps |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for design, words in DESIGNS.items():
+        for spread in SPREADS:
+            some = [v for k, v in kept.items()
+                    if k[:3] == ("null", question, design) and k[5] == spread]  # fmt: skip
+            if not some:
+                continue
+            told = []
+            for side in SIDES:
+                mean = sum(v[side] for v in some) / sum(v["maps"] for v in some)
+                worst = max(some, key=lambda v: v[side] / v["maps"])
+                share = worst[side] / worst["maps"]
+                mark = " ✗" if share > 0.1 + 2 * np.sqrt(0.09 / worst["maps"]) else ""
+                told.append(f"{mean:.1%} | {share:.0%} of {worst['maps']}{mark}")
+            rows.append(
+                f"| {words} | {spread} | {' | '.join(told)} | {sum(v['maps'] for v in some):,} |"
+            )
+    return "\n".join(rows)
+
+
+def power_table(kept: dict[tuple[str, ...], dict[str, float]]) -> str:
+    """Tell what of planted risk was found."""
+    rows = [
+        "\n## What is found\n",
+        "One planted place on a lattice of equal cells, Poisson counts. *Found* is the share of "
+        "maps in which any of its cells was called, *Jaccard* the mean of cells called and planted "
+        "over cells called or planted, *outside* the share of called cells that are not planted. "
+        "(A neighbourhood is called for its window, so cells beside the place are called "
+        "rightly.)\n",
+        "| planted | cells | question | found | Jaccard | outside | maps |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for plant in PLANTS:
+        for size in PLANTED_SIZES:
+            for question in QUESTIONS:
+                v = kept.get(("planted", question, plant, str(size)))
+                if v:
+                    outside = v["outside"] / v["called"] if v["called"] else 0.0
+                    rows.append(
+                        f"| {plant} | {size:,} | {question} | {v['found'] / v['maps']:.0%} | "
+                        f"{v['jaccard'] / v['maps']:.2f} | {outside:.0%} | {v['maps']:,} |"
+                    )
+    return "\n".join(rows)
 
 
 def main() -> int:
-    """Simulate and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="few maps, to see that it runs")
-    parser.add_argument("-o", "--output", type=Path, help="write the page to a file as well")
+    """Run and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--maps", type=int, default=200, help="maps of each combination")
+    parser.add_argument("--step", type=int, default=10, help="maps at a time, all in turn")
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--sizes", type=lambda s: [int(n) for n in s.split(",")], default=[*SIZES])
+    parser.add_argument("--questions", type=lambda s: s.split(","), default=[*QUESTIONS])
+    parser.add_argument("--page-only", action="store_true")
     arguments = parser.parse_args()
-    maps = 40 if arguments.quick else 1000
-    town = _Town()
-    rng = np.random.default_rng(2026)
-    areas, times = 5, (2, 3)
-    low, high = int(town.households.min()), int(town.households.max())
-    facts = {"cells": f"{len(town.households):,}", "low": low, "high": high, "maps": f"{maps:,}"}
-    parts = [HEAD.format(**facts, areas=areas, times=" or ".join(map(str, times)))]
-    for mean in (4, 20):
-        parts.append(f"\n## {mean} incidents a cell\n")
-        parts.append(_table(town, rng, maps, mean, areas, times))
-    parts.append(VARIANTS_HEAD.format(mean=20, maps=f"{maps:,}"))
-    parts.append(_variants(town, rng, maps, 20))
-    text = "\n".join(parts)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    if not arguments.page_only:
+        run(arguments)
+    PAGE.write_text(page(), encoding="utf-8")
     return 0
-
-
-class _Town:
-    """Households, windows and places of the made-up city's cells that have households."""
-
-    def __init__(self) -> None:
-        city = gm.example_city(seed=0, size="town")
-        units = gm.subdivide(
-            city.jurisdictions,
-            city.buildings,
-            barriers=city.barriers,
-            dedicated=city.dedicated,
-            levels=["district", "street", "community"],
-            code="code",
-        )
-        grid = gm.partition(units, households=(300, 600), seed=0)
-        all_households = grid.cells["households"].to_numpy(float)
-        keep = np.flatnonzero(all_households > 0)
-        matrix = matrix_of(grid.contiguity, grid.cells.index)
-        self.households = all_households[keep]
-        self.within: Windows = windows(matrix[keep][:, keep])
-        centres = grid.cells.geometry.iloc[keep].representative_point()
-        x, y = centres.x.to_numpy(), centres.y.to_numpy()
-        squares = np.subtract.outer(x, x) ** 2 + np.subtract.outer(y, y) ** 2
-        self.kernel = np.exp(-squares / (2 * 250.0**2))
-
-    def methods(self) -> dict[str, Method]:
-        """Give each way of calling cells hot, on counts with a column a map."""
-        return {
-            "**default**": lambda counts: self.called(counts)[0],
-            "normal p": lambda counts: self.called(counts, p="normal")[0],
-            "raw counts, BH": self._raw_bh,
-            "raw counts, z > 1.96": lambda counts: (
-                gi_star(counts.astype(float), self.within) > 1.96
-            ),
-            "heatmap": lambda counts: _outstanding(self.kernel @ counts),
-            "count map": lambda counts: _outstanding(counts),
-        }
-
-    def called(self, counts: Counts, **options: Any) -> tuple[Flags, Flags]:
-        """Give the hot and the cold cells by Gi* of standardised rates."""
-        found = score(counts, self.households, self.within, **options)
-        q = multiple_testing.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
-        enough = found.window_expected >= LEAST_EXPECTED_COLD
-        return (q <= 0.1) & (found.z > 0), (q <= 0.1) & (found.z < 0) & enough
-
-    def _raw_bh(self, counts: Counts) -> Flags:
-        z = gi_star(counts.astype(float), self.within)
-        return np.asarray(
-            (multiple_testing.benjamini_hochberg(significance.normal_p(z)) <= 0.1) & (z > 0)
-        )
-
-
-def _outstanding(values: NDArray[Any]) -> Flags:
-    return np.asarray(values > values.mean(axis=0) + 2 * values.std(axis=0))
-
-
-def _table(
-    town: _Town, rng: np.random.Generator, maps: int, mean: int, areas: int, times: tuple[int, ...]
-) -> str:
-    rate = mean / town.households.mean()
-    flat = np.repeat((town.households * rate)[:, None], maps, axis=1)
-    nothing = rng.poisson(flat)
-    planted = {k: _plant(town, rng, maps, areas, k) for k in times}
-    drawn = {k: rng.poisson(flat * risk) for k, (risk, _) in planted.items()}
-    head = "| | identical risk: maps with a false alarm | false hot cells a map |"
-    rule = "| --- | ---: | ---: |"
-    for k in times:
-        head += f" risk × {k}: areas found | hot cells that are false |"
-        rule += " ---: | ---: |"
-    lines = [head, rule]
-    for name, method in town.methods().items():
-        alarms = method(nothing)
-        line = f"| {name} | {alarms.any(axis=0).mean():.1%} | {alarms.sum(axis=0).mean():.2f} |"
-        for k in times:
-            found, false = _judged(town, method(drawn[k]), planted[k][1])
-            line += f" {found:.0%} | {false:.0%} |"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "**default**": {},
-    "no cut": {"curb": None},
-    "Pearson III on both sides": {"p": "pearson", "curb": None},
-    "normal p": {"p": "normal"},
-}
-# planted areas, times the risk in them, odd cells with 30 incidents more
-SCENES = {
-    "one hotspot, × 3": (1, 3.0, 0),
-    "five hotspots, × 3": (5, 3.0, 0),
-    "five cold spots, × 0.2": (5, 0.2, 0),
-    "five hotspots and one odd cell": (5, 3.0, 1),
-    "five hotspots and three odd cells": (5, 3.0, 3),
-}
-
-
-def _variants(town: _Town, rng: np.random.Generator, maps: int, mean: int) -> str:
-    """Hold the default against the same without its precautions."""
-    columns: dict[str, list[str]] = {name: [] for name in VARIANTS}
-    flat = town.households[:, None] * mean / town.households.mean()
-    for areas, risk, odd in SCENES.values():
-        risks, middles = _plant(town, rng, maps, areas, risk)
-        counts = rng.poisson(flat * risks)
-        smallest = np.argsort(town.households)[:odd]
-        counts[smallest] += 30
-        for name, options in VARIANTS.items():
-            hot, cold = town.called(counts, **options)
-            found, _ = _judged(town, hot if risk > 1 else cold, middles)
-            _, false = _judged(town, hot | cold, middles, smallest)
-            columns[name].append(f"{found:.0%} | {false:.0%}")
-    head = "| | " + " | ".join(f"{name}: found | false" for name in SCENES) + " |"
-    rule = "| --- |" + " ---: | ---: |" * len(SCENES)
-    return "\n".join([head, rule, *(f"| {n} | {' | '.join(c)} |" for n, c in columns.items())])
-
-
-def _plant(
-    town: _Town, rng: np.random.Generator, maps: int, areas: int, times: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Raise the risk around random cells; give the risk and the cells in the middle."""
-    n = len(town.households)
-    middles = np.argsort(rng.random((n, maps)), axis=0)[:areas]
-    marks = np.zeros((n, maps))
-    marks[middles, np.arange(maps)] = 1.0
-    inside = town.within.members @ marks > 0
-    return np.where(inside, float(times), 1.0), middles
-
-
-def _judged(
-    town: _Town, hot: Flags, middles: NDArray[np.int64], odd: NDArray[np.int64] | None = None
-) -> tuple[float, float]:
-    """Give the share of planted areas with a hot cell, and of hot cells near no planted area."""
-    members: sparse.csr_array = town.within.members
-    touched = (members @ hot.astype(float)) > 0
-    found = touched[middles, np.arange(hot.shape[1])].mean()
-    marks = np.zeros(hot.shape)
-    marks[middles, np.arange(hot.shape[1])] = 1.0
-    if odd is not None:
-        marks[odd] = 1.0
-    near = members @ (members @ marks) > 0
-    return float(found), float((hot & ~near).sum() / max(hot.sum(), 1))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ COMMANDS = {
     "repair": Message("Mend the defects and touch nothing else."),
     "assign": Message("Give every incident exactly one cell."),
     "hotspots": Message("Find the cells with more incidents than chance explains."),
+    "clusters": Message("Find the places, of any size, with more incidents than chance explains."),
     "indicators": Message("Compute closure rates and the like, with their denominators."),
     "map": Message("Draw a grid as one HTML page that opens offline."),
     "briefing": Message("Write the one-file briefing, or the sheet of one cell."),

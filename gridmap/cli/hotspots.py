@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gridmap.grid.grid import Grid
 
-_HEADINGS = {
+HEADINGS = {
     "code": "网格编码",
     "name": "网格名称",
     "category": "问题类型",
@@ -28,8 +28,12 @@ _HEADINGS = {
     "incidents": "案件数",
     "exposure": "分母",
     "expected": "期望件数",
+    "cell_p": "单格p值",
+    "cell_q": "单格q值",
+    "cell_bin": "单格等级",
     "n": "参与比较网格数",
     "window": "窗口网格数",
+    "window_incidents": "窗口案件数",
     "window_expected": "窗口期望件数",
     "z": "Gi*得分",
     "p": "p值",
@@ -47,7 +51,7 @@ _HEADINGS = {
     "tau": "趋势（Kendall τ）",
     "slope": "每期变化（Sen 斜率）",
 }
-_PERIODS = ["day", "week", "month", "quarter", "year"]
+PERIODS = ["day", "week", "month", "quarter", "year"]
 
 
 @_shell.command(name="hotspots")
@@ -57,7 +61,7 @@ _PERIODS = ["day", "week", "month", "quarter", "year"]
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
 @click.option("--category", metavar="COL", help="One map for each value of this column.")
 @click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--by", type=click.Choice(_PERIODS), help="One map a period.")
+@click.option("--by", type=click.Choice(PERIODS), help="One map a period.")
 @click.option("--since", metavar="DAY", help="First day.")
 @click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--exposure", metavar="COL", default="households",
@@ -93,10 +97,11 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Find the cells with more incidents than chance explains, together with their neighbours.
+    """Find the cells with more incidents than chance explains.
 
-    Scores are Gi* of standardised rates, corrected for skew and for the number of cells. What
-    cannot be judged says why. The sentence on stdout names denominator, period and numbers.
+    Each cell is asked twice: by its own count (exact test: cell_p, cell_q, cell_bin), and together
+    with its neighbours (Gi*: z, p, q, bin, with the counts of the window). Both are corrected for
+    the number of cells. What cannot be judged says why. For places of any size see clusters.
     """
     from gridmap.hotspot_analysis.emerging import emerging as histories
     from gridmap.hotspot_analysis.hotspots import hotspots
@@ -110,21 +115,21 @@ def command(
         check_writable(path, overwrite=overwrite)
     proved = read_grid(grid)
     where = {**where, "time": time, "category": category}
-    placed, accounts = _placed(shell, proved, incidents, since, until, where)
+    placed, accounts = placed_of(shell, proved, incidents, since, until, where)
     if category is not None:
         words = placed[["category"]].rename(columns={"category": category})
         refuse_personal(words, name=incidents, to=Message("a table of hotspots"))
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
-    table = _counted(shell, placed, proved, columns)
+    table = counted_of(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure
     options = {"p": p, "correction": correction, "seed": seed}
     results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
     if emerging is not None:
         results["emerging"] = histories(table, proved, exposure=denominator)
     own = {} if correction in ("bh", "by") else {"q": "校正后p值"}
-    _write(shell, results["hotspots"], proved, output, overwrite, _HEADINGS | own)
+    _write(shell, results["hotspots"], proved, output, overwrite, HEADINGS | own)
     if emerging is not None:
-        _write(shell, results["emerging"], proved, emerging, overwrite, _HEADINGS)
+        _write(shell, results["emerging"], proved, emerging, overwrite, HEADINGS)
     methods = {name: found.attrs["method"] for name, found in results.items()}
     if as_json:
         document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
@@ -136,7 +141,9 @@ def command(
             shell.say(caveat)
 
 
-def _counted(shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str]) -> pd.DataFrame:
+def counted_of(
+    shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str]
+) -> pd.DataFrame:
     """Count by cell; tell how many have no time, and refuse when none has."""
     import warnings
 
@@ -164,7 +171,7 @@ def _counted(shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str
     return table
 
 
-def _placed(
+def placed_of(
     shell: _shell.Shell,
     grid: Grid,
     incidents: str,
@@ -218,7 +225,7 @@ def _write(
     for name in table.columns.intersection(list(words)):
         said = {key: str(word) for key, word in words[name].items()}
         table[name] = table[name].astype(str).map(said)
-    for name in table.columns.intersection(_PERIODS):
+    for name in table.columns.intersection(PERIODS):
         table[name] = table[name].astype(str)
     table.attrs = {}
     if not _cells.is_layer(path):

@@ -180,7 +180,7 @@ def clusters(
     zoned = _zones_of(grid, base, between, plan)
     frames, facts = {}, {}
     for key, counts in cubes.items():
-        found = _Search(counts, base, zoned, periods, plan).run(progress)
+        found = Search(counts, base, zoned, periods, plan).run(progress)
         frames[key] = _frame(found, grid.cells.index[base.keep], periods)
         facts[str(key)] = found.facts()
     result = frames[None] if [*frames] == [None] else pd.concat(frames, names=[*levels, "cluster"])
@@ -281,7 +281,7 @@ class _Answer:
         }
 
 
-class _Search:
+class Search:
     """Look through one map, or one map in time."""
 
     def __init__(

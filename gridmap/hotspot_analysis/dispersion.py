@@ -111,6 +111,9 @@ def fit(counts: Counts, base: Floats, *, fixed_rate: bool = False) -> Spread:
     rate = 1.0 if fixed_rate else total / float(base.sum())
     if total <= 0 or len(counts) < 3:
         return Spread(rate, 0.0, 0.0, 0.0, 0.0)
+    # sums, and so the answer, must not depend on the order of the places
+    order = np.lexsort((base, counts))
+    counts, base = counts[order], base[order]
     seen, place = np.unique(counts, return_inverse=True)
     dispersion, points = 0.0, _COARSE
     for _ in range(_ROUNDS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ def stacks(draw: st.DrawFn) -> tuple[NDArray[np.int64], Floats, Windows]:
     return counts, exposure, windows(sparse.csr_array((links | links.T).astype(float)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stacks())
 def test_scores_are_always_numbers_and_p_a_chance(drawn: object) -> None:
     counts, exposure, within = drawn  # type: ignore[misc]
@@ -42,9 +43,12 @@ def test_scores_are_always_numbers_and_p_a_chance(drawn: object) -> None:
         for part in (found.z, found.p, found.expected, found.window_expected):
             assert np.isfinite(part).all() and part.shape == counts.shape
         assert ((found.p >= 0) & (found.p <= 1)).all()
-        np.testing.assert_allclose(found.expected.sum(axis=0), counts.sum(axis=0), atol=1e-9)
+        # one rate for all: a few cells that stand out do not raise it
+        rate = found.expected / exposure[:, None]
+        np.testing.assert_allclose(rate, np.broadcast_to(rate[0], rate.shape), rtol=1e-9)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stacks(), st.randoms(use_true_random=False))
 def test_the_order_of_cells_does_not_matter(drawn: object, random: object) -> None:
     counts, exposure, within = drawn  # type: ignore[misc]

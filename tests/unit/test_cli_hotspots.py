@@ -44,13 +44,30 @@ def test_a_table_with_chinese_headings(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "spots.csv"
     found = run(folder, "-o", str(out))
     assert found.exit_code == 0, found.output
-    assert "100 个网格、1,995 件中，热点" in found.stdout
+    assert "100 个网格、1,995 件。单格" in found.stdout and "连片" in found.stdout
     assert "归格 1,995 + 辖区外 5" in found.stderr
     table = pd.read_csv(out)
     assert set(table.loc[table["冷热等级"] >= 2, "网格编码"]) == set(SQUARE)
     again = run(folder, "-o", str(out))
     assert again.exit_code == 2 and "--overwrite" in again.stderr
     assert run(folder, "-o", str(out), "--overwrite", "--quiet").stderr == ""
+
+
+def test_clusters_as_a_layer_and_as_a_table(folder: Path, tmp_path: Path) -> None:
+    shapes, table = tmp_path / "clusters.gpkg", tmp_path / "clusters.csv"
+    common = ["clusters", str(folder / "grid.gpkg"), str(folder / "incidents.csv")]
+    common += ["--datum", "EPSG:4547"]
+    options = ["--replicates", "99", "--shape", "flexible"]
+    found = CliRunner().invoke(main, ["--lang", "en", *common, *options, "-o", str(shapes)])
+    assert found.exit_code == 0, found.output
+    assert "1 high cluster among 1,995 incidents" in found.stdout
+    layer = gpd.read_file(shapes)
+    assert layer["members"].str.split().map(set).tolist() == [set(SQUARE)]
+    options += ["--by", "month", "--side", "both", "-o", str(table), "--json"]
+    found = CliRunner().invoke(main, ["--lang", "en", *common, *options])
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["clusters"]["when"] == "latest"
+    assert {"since", "until", "risk_low"} <= set(pd.read_csv(table))
 
 
 def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Path) -> None:
