@@ -50,7 +50,17 @@ def _real() -> str:
     return "" if (SHARED / "data").is_dir() else "needs the open data sets (GRIDMAP_SHARED)"
 
 
+def node() -> str | None:
+    """Return the path of node: the machine's own, or the one that Playwright brings."""
+    if own := shutil.which("node"):
+        return own
+    found = importlib.util.find_spec("playwright")
+    driver = Path(found.origin).parent / "driver/node" if found and found.origin else None
+    return str(driver) if driver and driver.exists() else None
+
+
 MISSING = {
+    "node": lambda: "" if node() else "needs node",
     "real": _real,
     "browser": _browser,
     "postgis": _postgis,

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gridmap.cli import _options, _shell
 from gridmap.language import tr
 
+if TYPE_CHECKING:
+    from gridmap.grid.redrawn import HomeComing
+
 
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
-@_options.boundary_option(required=True)
+@_options.boundary_option(required=False)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg")
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )
+@click.option("--from", "origin", metavar="OLD.gpkg",
+              help="The grid that the cells were drawn over: its codes, exceptions, retired codes, "
+              "levels and names live on, and households are counted again.")  # fmt: skip
+@click.option("--households", metavar="FILE",
+              help="With --from: buildings to count by.")  # fmt: skip
+@click.option("--on", default="", metavar="DAY", help="With --from: day from which it holds.")
 @_options.code_option
 @_options.count_option
 @click.option("--level", "levels", multiple=True, metavar="COLUMN",
               help="Columns of the hierarchy, coarse to fine.")  # fmt: skip
 @_options.exclude_option
-@click.option("--min", "low", type=click.IntRange(min=1), default=300)
-@click.option("--max", "high", type=click.IntRange(min=1), default=600)
+@click.option("--min", "low", type=click.IntRange(min=1), help="300, or the old grid's.")
+@click.option("--max", "high", type=click.IntRange(min=1), help="600, or the old grid's.")
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option
@@ -32,23 +41,46 @@ from gridmap.language import tr
 def command(
     shell: _shell.Shell,
     cells: str,
-    boundary: str,
+    boundary: str | None,
     output: Path,
     mend: bool,
+    origin: str | None,
+    households: str | None,
+    on: str,
     code: str | None,
     count: str | None,
     levels: tuple[str, ...],
     exclude: str | None,
-    low: int,
-    high: int,
+    low: int | None,
+    high: int | None,
     crs: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Make a grid of cells that somebody else drew, proved or not at all.
 
-    Exit code 1 when they do not tile the boundary: `gridmap validate` shows every defect.
+    Exit code 1 when they do not tile the boundary: `gridmap validate` shows every defect. With
+    --from OLD.gpkg cells that were drawn over in QGIS or ArcGIS come home.
     """
+    if origin is not None:
+        if boundary or mend or levels or exclude:
+            raise click.UsageError(
+                tr(
+                    "--from takes boundary and levels from the old grid, and mends. Leave "
+                    "--boundary, --repair, --level and --exclude out."
+                )
+            )
+        _shell.check_grid_output(output, overwrite=overwrite)
+        home = come_home_from(shell, cells, origin, households, code, (low, high), on, crs)
+        tell_home(shell, home, output, overwrite=overwrite, as_json=as_json)
+        return
+    if boundary is None or households or on:
+        raise click.UsageError(
+            tr(
+                "Name the outline with --boundary FILE, or the grid that the cells were drawn "
+                "over with --from OLD.gpkg (--households and --on go with that)."
+            )
+        )
     from gridmap.coverage.repair import outline_to_fill
     from gridmap.coverage.report import sentence
     from gridmap.coverage.validate import validate
@@ -67,7 +99,7 @@ def command(
     try:
         if mend:
             drawn, outline = _mended(shell, drawn, outline)
-        grid = adopt(drawn, outline, levels=levels, households=(low, high))
+        grid = adopt(drawn, outline, levels=levels, households=(low or 300, high or 600))
     except CoverageError as error:
         shell.answer(sentence(error.defects, shell.lang))
         raise click.exceptions.Exit(1) from error
@@ -89,3 +121,62 @@ def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> tuple[Any, Any]:
     if len(log):
         shell.say(exchange_sentence(log))
     return mended, log.attrs["boundary"]
+
+
+def come_home_from(
+    shell: _shell.Shell,
+    cells: str,
+    origin: str,
+    households: str | None,
+    code: str | None,
+    band: tuple[int | None, int | None],
+    on: str,
+    crs: str | None,
+) -> HomeComing:
+    """Read the drawn cells and the old grid, and bring the cells home."""
+    from gridmap.grid.redrawn import come_home
+    from gridmap.io.gridfile import read_grid
+    from gridmap.io.inputs import read_cells, read_households
+
+    old = read_grid(origin)
+    drawn, known = read_cells(cells, crs=crs, code=code)
+    for line in known.sentences(shell.lang):
+        shell.say(line)
+    homes = None if households is None else read_households(households, crs=crs)[0]
+    low, high = (own or given for own, given in zip(band, old.band, strict=True))
+    return come_home(drawn, old, households=homes, band=(low, high), on=on, lang=shell.lang)
+
+
+def tell_home(
+    shell: _shell.Shell, home: HomeComing, output: Path, *, overwrite: bool, as_json: bool
+) -> None:
+    """Write the grid that came home, and say what changed and that nobody was lost."""
+    from gridmap.io.gridfile import write_grid
+
+    write_grid(home.grid, output, overwrite=overwrite)
+    if as_json:
+        document = {
+            "schema": "gridmap.adopt/1",
+            "cells": len(home.grid),
+            "proof": home.grid.proof.as_dict(),
+            "households_in": home.households_in,
+            "households_out": home.households_out,
+            "counted_by": home.counted_by,
+            "redrawn": list(home.redrawn),
+            "new": list(home.new),
+            "retired": list(home.retired),
+            "mended_m2": round(home.moved_m2, 3),
+        }
+        shell.emit_json(document)
+        return
+    by = {"buildings": tr("buildings"), "units": tr("units")}
+    for heading, figure in (
+        (tr("households: in = out"), f"{home.households_in:,} = {home.households_out:,}"),
+        (tr("counted by"), by[home.counted_by]),
+        (tr("households of units under a border"), f"{home.divided:,}"),
+        (tr("redrawn cells"), f"{len(home.redrawn):,}"),
+        (tr("new cells"), f"{len(home.new):,} {', '.join(home.new)}".strip()),
+        (tr("retired codes"), f"{len(home.retired):,} {', '.join(home.retired)}".strip()),
+        (tr("mended (m²)"), f"{home.moved_m2:,.1f}"),
+    ):
+        shell.answer(f"  {heading}: {figure}")

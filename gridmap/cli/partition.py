@@ -96,7 +96,7 @@ def command(
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
-    units, wanted = read_units(shell, clock, options, old)
+    units, wanted, homes = read_units(shell, clock, options, old)
     lang = shell.lang
     grid = partition(
         units,
@@ -120,6 +120,8 @@ def command(
         lang=lang,
         progress=shell.progress(),
     )
+    if homes is not None:
+        grid = grid.with_buildings(homes)
     clock.lap("partition")
     write_grid(grid, output, overwrite=overwrite)
     clock.lap("write")
@@ -158,10 +160,11 @@ class Clock:
 
 def read_units(
     shell: _shell.Shell, clock: Clock, options: dict[str, Any], old: Grid | None
-) -> tuple[gpd.GeoDataFrame, pd.Series | None]:
+) -> tuple[gpd.GeoDataFrame, pd.Series | None, gpd.GeoDataFrame | None]:
     """Read the inputs, say how they were understood, and make units of them.
 
-    Beside the units stands the number of cells wanted in each jurisdiction, if one was named.
+    Beside the units stand the number of cells wanted in each jurisdiction, if one was named, and
+    the buildings that the units were made of.
     The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
@@ -199,6 +202,7 @@ def read_units(
         "count": "households",
         "crs": None if old is None else old.crs,
     }
+    homes = None
     if options["units"] is not None:
         given = understood(inputs.read_units(options["units"], crs=crs, count=options["count"]))
         clock.lap("read")
@@ -219,7 +223,7 @@ def read_units(
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
         shell.say(note)
-    return units, wanted
+    return units, wanted, homes
 
 
 def wanted_in(

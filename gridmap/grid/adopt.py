@@ -21,7 +21,7 @@ from gridmap.layers import takes_layers
 @takes_layers("cells", "boundary")
 def adopt(
     cells: gpd.GeoDataFrame,
-    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame,
+    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | Grid,
     *,
     code: str | None = None,
     count: str | None = None,
@@ -34,9 +34,10 @@ def adopt(
     ----------
     cells : GeoDataFrame
         One row a cell.
-    boundary : Polygon, MultiPolygon or GeoSeries
-        The outline that the cells must fill. Corners of cells on its sides are added to it, as
-        near to them as a double can lie.
+    boundary : Polygon, MultiPolygon, GeoSeries or Grid
+        The outline that the cells must fill; corners of cells on its sides are added to it, as
+        near to them as a double can lie. Or the grid that the cells were drawn over, whose codes
+        and history live on (`gridmap.grid.redrawn.come_home` takes more options).
     code, count : str, optional
         Columns of the code and of the households; without `code` the index is the code.
     levels : sequence of str
@@ -64,6 +65,10 @@ def adopt(
     2
     """
     check_layer("cells", cells)
+    if isinstance(boundary, Grid):
+        from gridmap.grid.redrawn import come_home
+
+        return come_home(cells, boundary).grid
     polygons_of("cells", cells)
     low, high = check_band(households)
     levels = [levels] if isinstance(levels, str) else levels

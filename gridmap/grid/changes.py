@@ -159,8 +159,18 @@ def codes_at(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> NDArray[np
     return np.append(frame.index.to_numpy(dtype=object), "")[position]
 
 
-def with_retired(grid: Grid, codes: Sequence[str], day: str, reason: str) -> pd.DataFrame:
+def with_pieces(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return cells with their number of ``pieces``, where any has several."""
+    pieces = shapely.get_num_geometries(cells.geometry.to_numpy())
+    return cells.assign(pieces=pieces) if "pieces" in cells or (pieces > 1).any() else cells
+
+
+def with_retired(
+    grid: Grid, codes: Sequence[str], day: str, reason: str | Sequence[str]
+) -> pd.DataFrame:
     """Return the retired codes of a grid and some of its own that end on a day.
+
+    One reason holds for all of them, or there is one for each.
 
     Examples
     --------

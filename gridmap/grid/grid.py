@@ -15,6 +15,7 @@ import shapely
 
 from gridmap._checks import check_choice, check_crs, label
 from gridmap.codes import name_in
+from gridmap.crs.project import reproject
 from gridmap.errors import InputError
 from gridmap.grid.checks import jurisdictions_of, labelled, one_geometry, proved, table_of
 from gridmap.grid.html import FILLS, card
@@ -54,6 +55,9 @@ class Grid:
         Codes that are never given again, with the days ``valid_from`` and ``valid_to``.
     parameters : mapping, optional
         What the grid was made with: ``min``, ``max``, ``seed`` and so on.
+    buildings : GeoDataFrame, optional
+        What the households were counted by, so that they can be counted again where a unit is
+        cut; see `with_buildings`.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Grid:
         exceptions: pd.DataFrame | None = None,
         retired: pd.DataFrame | None = None,
         parameters: Mapping[str, Any] | None = None,
+        buildings: gpd.GeoDataFrame | None = None,
     ) -> None:
         check_crs("cells", cells)
         self._levels = (levels,) if isinstance(levels, str) else tuple(levels)
@@ -92,6 +97,7 @@ class Grid:
         self._exceptions = table_of(exceptions, EXCEPTION_COLUMNS)
         self._retired = table_of(retired, RETIRED_COLUMNS)
         self._parameters = dict(parameters or {})
+        self._buildings = buildings
         self._proof = proved(self._cells, self._boundary, self._jurisdictions)
 
     @property
@@ -115,6 +121,33 @@ class Grid:
         if self._units is None:
             return self._cells.reset_index()[["parent", "households", "kind", "geometry", "code"]]
         return self._units.copy(deep=False)
+
+    @property
+    def buildings(self) -> gpd.GeoDataFrame | None:
+        """What the households were counted by, None where that is not known."""
+        return None if self._buildings is None else self._buildings.copy(deep=False)
+
+    def with_buildings(self, buildings: gpd.GeoDataFrame) -> Grid:
+        """Return the same grid, which also keeps the buildings its households were counted by.
+
+        Parameters
+        ----------
+        buildings : GeoDataFrame
+            Points or footprints with ``households``; of other columns only ``name`` is kept, and
+            of rows those that lie in the boundary.
+        """
+        if "households" not in buildings:
+            raise InputError(
+                "`buildings` has no column `households`; name the counts so, or rename the column."
+            )
+        check_crs("buildings", buildings)
+        frame = reproject(buildings, self.crs)
+        inside = frame.geometry.representative_point().intersects(self._boundary).to_numpy()
+        columns = [name for name in ("name", "households") if name in frame]
+        same = copy(self)
+        kept = frame.loc[inside, columns].set_geometry(frame.geometry[inside])
+        same._buildings = kept.reset_index(drop=True)
+        return same
 
     @property
     def exceptions(self) -> pd.DataFrame:

@@ -18,13 +18,14 @@ from gridmap.language import Message
 
 SCHEMA = "gridmap.grid/1"
 LAYERS = ("cells", "jurisdictions", "boundary", "units")
+EXTRA = "buildings"
 TABLES = ("exceptions", "retired", "gridmap_metadata")
 PARTS = (*LAYERS, *TABLES)
 METADATA = "gridmap_metadata"
 
 
 def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
-    """Return the layers and tables of a grid, the metadata last.
+    """Return the layers and tables of a grid, the metadata last, and the buildings if it has any.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
         "exceptions": grid.exceptions,
         "retired": grid.retired,
     }
+    if grid.buildings is not None:
+        raw[EXTRA] = grid.buildings
     packed: dict[str, list[str]] = {}
     parts = {name: _packed(frame, name, packed) for name, frame in raw.items()}
     lone = {name: _lone_multis(raw[name]) for name in LAYERS}
@@ -95,6 +98,7 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
         )
     facts = _facts(parts[METADATA], name)
     frames = {part: _unpacked(parts[part], part, facts, name) for part in PARTS}
+    buildings = _unpacked(parts[EXTRA], EXTRA, facts, name) if EXTRA in parts else None
     _check_columns(frames, facts, name)
     return Grid(
         frames["cells"].set_index("code"),
@@ -105,6 +109,7 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
         exceptions=frames["exceptions"],
         retired=frames["retired"],
         parameters=facts["parameters"],
+        buildings=buildings,
     )
 
 
@@ -152,6 +157,8 @@ def _unpacked(frame: pd.DataFrame, part: str, facts: Mapping[str, Any], name: st
             values = [_parsed(text, name) for text in frame[column]]
             fresh[column] = pd.Series(values, index=frame.index, dtype=object)
     frame = frame.assign(**fresh)
+    if part == EXTRA:
+        return frame
     if part not in LAYERS:
         return pd.DataFrame(frame)
     geometry = _demoted(frame.geometry.to_numpy(), facts["multi_of_one"].get(part, []))

@@ -11,7 +11,7 @@ import pyogrio
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.io.atomic import check_writable, replacing
-from gridmap.io.grid_tables import LAYERS, METADATA, TABLES, grid_of, parts_of
+from gridmap.io.grid_tables import EXTRA, LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
 from gridmap.io.source import Source, find_source, names_database, unreadable
 from gridmap.io.vector import GDAL_FAILURES, list_layers, quiet, write_gdal
@@ -50,7 +50,7 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     check_writable(path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
         for name, frame in parts_of(grid).items():
-            options = {"geometry_type": _layer_type(frame)} if name in LAYERS else {}
+            options = {"geometry_type": _layer_type(frame)} if name in (*LAYERS, EXTRA) else {}
             write_gdal(frame, temporary, "GPKG", name, **options)
 
 
@@ -92,7 +92,9 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
             source=source.name,
         )
     present = {name for name, _ in list_layers(source)}
-    parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES) if name in present}
+    parts = {
+        name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in present
+    }
     return grid_of(parts, source.name)
 
 
@@ -108,7 +110,9 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
     try:
         with quiet():
             expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
-            frame = pyogrio.read_dataframe(source.gdal_path, layer=name, use_arrow=name in LAYERS)
+            frame = pyogrio.read_dataframe(
+                source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
+            )
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     if len(frame) != expected or (name in LAYERS and frame.geometry.isna().any()):
@@ -124,4 +128,8 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
 def _layer_type(frame: pd.DataFrame) -> str:
     """Return Polygon, or MultiPolygon for a layer that needs it anywhere."""
     kinds = set(frame.geometry.geom_type)
+    if kinds <= {"Point"}:
+        return "Point"
+    if not kinds <= {"Polygon", "MultiPolygon"}:
+        return "Unknown"
     return "Polygon" if kinds <= {"Polygon"} else "MultiPolygon"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gridmap.cli import main
-from gridmap.io import write_grid
+from gridmap.io import read_grid, write_grid
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCHEMA = json.loads((ROOT / "docs/pages/schemas/documents.schema.json").read_text(encoding="utf-8"))
@@ -24,6 +24,8 @@ COMMANDS = {
     "validate": "validate {out}/grid.gpkg",
     "repair": "repair {out}/grid.gpkg:cells --boundary {out}/grid.gpkg:boundary"
     " -o {out}/mended.gpkg",
+    "plans": "plans {out}/grid.gpkg",
+    "apply": "apply {out}/grid.gpkg --approve {exception}=agreed --dry-run",
     "adopt": "adopt {out}/grid.gpkg:cells --boundary {out}/grid.gpkg:boundary --code code"
     " --count households -o {out}/adopted.gpkg",
     "assign": "assign {out}/grid.gpkg {city}/incidents.csv -o {out}/assigned.csv",
@@ -54,7 +56,8 @@ def out(grid, tmp_path_factory):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_json_keeps_its_schema(name, out):
-    line = COMMANDS[name].format(city=TINY, out=out)
+    exception = read_grid(out / "grid.gpkg").exceptions["code"].iloc[0]
+    line = COMMANDS[name].format(city=TINY, out=out, exception=exception)
     result = CliRunner().invoke(main, ["--quiet", *line.split(), "--json"])
     document = json.loads(result.stdout)
     assert document["schema"] == f"gridmap.{name}/1"
@@ -63,7 +66,7 @@ def test_json_keeps_its_schema(name, out):
 
 def test_every_document_that_the_code_prints_is_described():
     source = "".join(path.read_text("utf-8") for path in ROOT.glob("gridmap/**/*.py"))
-    printed = set(re.findall(r'"gridmap\.([a-z]+)/1"', source)) - {"grid"}
+    printed = set(re.findall(r'"gridmap\.([a-z]+)/1"', source)) - {"grid", "changes"}
     assert printed == set(COMMANDS) == set(SCHEMA["$defs"]) - {"proof", "verdict"}
 
 

@@ -15,12 +15,12 @@ from gridmap.incidents.cases import funnel
 from gridmap.incidents.duplicates import duplicates
 from gridmap.incidents.indicators import indicators, ranking
 from gridmap.incidents.recurrence import recheck, recurrence
-from gridmap.operations.edit import with_numbers
 from gridmap.operations.household_account import account
 from gridmap.operations.patrol import patrol_hours, street_posts
 from gridmap.operations.rollout import rollout, units_within
 from gridmap.operations.staffing import staffing
 from gridmap.operations.workload import workload
+from gridmap.partitioning.edit import with_numbers
 
 LEVELS = ["district", "street", "community"]
 OWN = {"暴露垃圾", "非法小广告", "道路不洁", "共享单车乱停放"}

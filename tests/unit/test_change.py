@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gridmap import Grid
 from gridmap.errors import InputError
-from gridmap.operations.edit import merge, move, split, with_numbers
 from gridmap.operations.rollout import rollout
+from gridmap.partitioning.edit import merge, move, split, with_numbers
 
 CRS = 4547
 SIDE = 6  # units a side; two communities of 3 columns each, three cells of two rows in each

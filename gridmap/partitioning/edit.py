@@ -1,181 +1,23 @@
-"""Changes by hand: split a cell, merge cells, move a unit; each returns a new proved Grid."""
+"""Changes by hand: move a unit, merge cells, split a cell; each is a change that `apply` makes."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-import geopandas as gpd
 import networkx as nx
 import numpy as np
 import pandas as pd
-import shapely
 
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
-from gridmap.grid.changes import with_retired
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.language import Lang
-
-NEW = "\0"
-"""Begins the names of cells that have no code yet."""
-
-
-def rebuilt(
-    grid: Grid,
-    label: pd.Series,
-    touched: Sequence[str],
-    approve: str,
-    on: str,
-    lang: Lang,
-    *,
-    retire: str = "",
-    origin: Mapping[str, str] | None = None,
-) -> Grid:
-    """Make a grid in which the touched cells consist of other units.
-
-    Parameters
-    ----------
-    grid : Grid
-        The grid to change.
-    label : Series
-        For each unit its cell; names that begin with `NEW` stand for cells to be made.
-    touched : sequence of str
-        The cells that change; all others keep every coordinate.
-    approve : str
-        Why cells outside the band are accepted; refused without a reason.
-    on : str
-        Day from which the change holds.
-    lang : {"zh", "en"}
-        Language of new names.
-    retire : str
-        Why codes are retired; without a reason no cell may vanish.
-    origin : mapping, optional
-        For each new cell the one it comes from.
-    """
-    units, old = grid.units, grid.cells
-    like = {code: code for code in touched if code in old.index} | dict(origin or {})
-    made = _dissolved(units, label, like, old, may_vanish=bool(retire))
-    gone = [code for code in touched if code in old.index and code not in made.index]
-    codes = _new_codes(grid, made)
-    label = label.map(lambda code: codes.get(code, code))
-    made = made.rename(index=codes)
-    _rename_new(made, list(codes.values()), grid, lang)
-    if on:
-        old, made = _dated(old, ""), _dated(made, "")
-        made.loc[list(codes.values()), "valid_from"] = on
-    exceptions = _exceptions(grid, made, [*touched, *codes.values()], approve)
-    cells = pd.concat([old.drop(index=[c for c in touched if c in old.index]), made]).sort_index()
-    return Grid(
-        cells,
-        grid.boundary,
-        grid.levels,
-        jurisdictions=grid.jurisdictions,
-        units=units.assign(code=label),
-        exceptions=exceptions,
-        retired=with_retired(grid, gone, on, retire),
-        parameters=grid.parameters,
-    )
-
-
-def _dissolved(
-    units: gpd.GeoDataFrame,
-    label: pd.Series,
-    like: Mapping[str, str],
-    old: gpd.GeoDataFrame,
-    *,
-    may_vanish: bool,
-) -> gpd.GeoDataFrame:
-    """Dissolve the units of the touched cells, each of which must be one piece."""
-    members = units.groupby(label).indices
-    empty = [code for code in like if code not in members]
-    if empty and not may_vanish:
-        raise InputError("Cell {empty} would be empty; merge it instead.", empty=empty[0])
-    codes = [code for code in like if code in members]
-    shapes, homes = units.geometry.to_numpy(), units["households"].to_numpy()
-    for code in codes:
-        pieces = shapely.get_num_geometries(old.geometry[like[code]])
-        if nx.number_connected_components(graph(shapes[members[code]])) > pieces:
-            raise InputError(
-                "Cell {like} would be in several pieces; choose other units.", like=like[code]
-            )
-    table = pd.DataFrame(old.drop(columns="geometry").loc[[like[code] for code in codes]])
-    table["households"] = [int(homes[members[code]].sum()) for code in codes]
-    geometry = [shapely.coverage_union_all(shapes[members[code]]) for code in codes]
-    index = pd.Index(codes, name="code")
-    return gpd.GeoDataFrame(table.set_axis(index), geometry=geometry, crs=old.crs)
-
-
-def _new_codes(grid: Grid, made: gpd.GeoDataFrame) -> dict[str, str]:
-    """Give new cells codes that were never given, in reading order."""
-    point = shapely.get_coordinates(shapely.point_on_surface(made.geometry.to_numpy()))
-    kept = {k: code for k, code in enumerate(made.index) if not code.startswith(NEW)}
-    used = [*grid.cells.index, *grid.retired["code"]]
-    codes = number_cells(
-        made["parent"].tolist(),
-        point[:, 0],
-        point[:, 1],
-        made.area.to_numpy(),
-        scheme=str(grid.parameters.get("scheme", DEFAULT_SCHEME)),
-        kept=kept,
-        used=used,
-    )
-    return {old: new for old, new in zip(made.index, codes, strict=True) if old != new}
-
-
-def _rename_new(made: gpd.GeoDataFrame, fresh: Sequence[str], grid: Grid, lang: Lang) -> None:
-    """Name new cells after their jurisdiction and number; the frame is our own."""
-    for code in fresh:
-        parent = str(made.at[code, "parent"])
-        owner = str(made.at[code, grid.levels[-1]]) if grid.levels else parent
-        made.loc[code, "name"] = cell_name(owner, sequence_of(code, parent), lang)
-
-
-def _dated(cells: gpd.GeoDataFrame, day: str) -> gpd.GeoDataFrame:
-    """Return cells with a column ``valid_from``."""
-    return cells if "valid_from" in cells else cells.assign(valid_from=day)
-
-
-def _exceptions(
-    grid: Grid, made: gpd.GeoDataFrame, touched: Sequence[str], approve: str
-) -> pd.DataFrame:
-    """Drop what was said of the touched cells, and record those now outside the band."""
-    low, high = grid.band
-    homes = made.loc[made["kind"] == "residential", "households"]
-    outside = homes[(homes < low) | (homes > high)]
-    before = grid.cells["households"].reindex(outside.index)
-    new = outside[before.to_numpy() != outside.to_numpy()]
-    if len(new) and not approve:
-        raise InputError(
-            "Cell {index} would have {new} {new:household|households}, outside "
-            '{low}-{high}. Choose other units, or approve it with a reason: `approve="…"`.',
-            index=new.index[0],
-            new=new.iloc[0],
-            low=low,
-            high=high,
-        )
-    kept = grid.exceptions[~grid.exceptions["code"].isin([*touched, *made.index])]
-    rows: list[dict[str, Any]] = [
-        {
-            "parent": str(made.at[code, "parent"]),
-            "code": code,
-            "households": int(count),
-            "reason": approve,
-            "certificate": "",
-            "options": "",
-            "approved": True,
-        }
-        for code, count in outside.items()
-    ]
-    if not rows:
-        return kept
-    frame = pd.DataFrame(rows)
-    return frame if kept.empty else pd.concat([kept, frame], ignore_index=True)
+from gridmap.partitioning.apply import apply, assess
+from gridmap.partitioning.change_file import FRESH, Changes
 
 
 def move(
-    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: Lang = "zh"
+    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: str = "zh"
 ) -> Grid:
     """Move a unit from its cell to a neighbouring cell of the same jurisdiction.
 
@@ -226,13 +68,15 @@ def move(
     if source == to:
         raise InputError("Unit {unit!r} is in cell {to} already.", unit=unit, to=to)
     _check_one_parent(grid, [source, to])
+    if (units["code"] == source).sum() == 1:
+        raise InputError("Cell {source} would be empty; merge it instead.", source=source)
     label = units["code"].astype(object)
     label[unit] = to
-    return rebuilt(grid, label, [source, to], approve, on, lang)
+    return _ended(grid, label, approve, on, lang)
 
 
 def merge(
-    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: Lang = "zh"
+    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: str = "zh"
 ) -> Grid:
     """Merge neighbouring cells of one jurisdiction into one.
 
@@ -265,7 +109,7 @@ def merge(
     survivor = grid.cells.loc[chosen].sort_values("households", kind="stable").index[-1]
     label = grid.units["code"].astype(object)
     label[label.isin(chosen)] = survivor
-    return rebuilt(grid, label, chosen, approve, on, lang, retire=f"merged into {survivor}")
+    return _ended(grid, label, approve, on, lang)
 
 
 def split(
@@ -275,7 +119,7 @@ def split(
     *,
     approve: str = "",
     on: str = "",
-    lang: Lang = "zh",
+    lang: str = "zh",
 ) -> Grid:
     """Split a cell by taking groups of its units out of it.
 
@@ -316,10 +160,29 @@ def split(
     weight = units["households"].groupby(part).sum()
     stays = int(weight.idxmax())
     label = units["code"].astype(object)
-    fresh = {number: f"{NEW}{number}" for number in weight.index if number != stays}
+    fresh = {number: f"{FRESH}{number}" for number in weight.index if number != stays}
     label[part.index] = part.map({**fresh, stays: code})
-    origin = dict.fromkeys(fresh.values(), code)
-    return rebuilt(grid, label, [code, *origin], approve, on, lang, origin=origin)
+    return _ended(grid, label, approve, on, lang)
+
+
+def _ended(grid: Grid, label: pd.Series, approve: str, on: str, lang: str) -> Grid:
+    """Apply the change after which units are in other cells; one reason excuses the band of all."""
+    table = assess(grid, label.to_numpy(dtype=object))
+    for code in table.index[table["faults"].str.contains("pieces")]:
+        like = table.at[code, "like"]
+        raise InputError("Cell {like} would be in several pieces; choose other units.", like=like)
+    before = grid.units["code"].astype(object)
+    moved = label[label.to_numpy() != before.to_numpy()]
+    touched = sorted({*moved, *before[moved.index]})
+    return apply(
+        grid,
+        Changes(
+            moves={str(unit): str(code) for unit, code in moved.items()},
+            approve=dict.fromkeys(touched, approve) if approve else {},
+        ),
+        on=on,
+        lang=lang,
+    )
 
 
 def _check_codes(grid: Grid, codes: Sequence[str]) -> None:
@@ -347,7 +210,7 @@ def with_numbers(
     *,
     approve: str = "",
     on: str = "",
-    lang: Lang = "zh",
+    lang: str = "zh",
 ) -> Grid:
     """Give jurisdictions exactly as many residential cells as are wanted.
 
@@ -397,8 +260,6 @@ def with_numbers(
         )
     units = grid.units
     label = units["code"].astype(object).copy()
-    origin: dict[str, str] = {}
-    touched: list[str] = []
     homes = grid.cells[grid.cells["kind"] == "residential"]
     owner = pd.Series(label.map(homes["parent"]).to_numpy())
     by_parent = owner.groupby(owner).indices
@@ -406,13 +267,10 @@ def with_numbers(
         rows = by_parent.get(parent, np.empty(0, dtype=np.int64))
         own = _Cells(units, rows, label.to_numpy(dtype=object)[rows], str(parent))
         own.adjust(number)
-        changed = own.changed()
         label.iloc[rows] = own.label
-        touched += changed
-        origin |= {code: own.source[code] for code in own.source}
-    if not touched:
+    if label.equals(units["code"].astype(object)):
         return grid
-    return rebuilt(grid, label, touched, approve, on, lang, retire="merged", origin=origin)
+    return _ended(grid, label, approve, on, lang)
 
 
 class _Cells:
@@ -423,14 +281,8 @@ class _Cells:
         self.parent = parent
         self.weight = part["households"].to_numpy(dtype=float)
         self.graph = graph(part.geometry.to_numpy())
-        self.label, self.before = label.copy(), label.copy()
-        self.source: dict[str, str] = {}
-
-    def changed(self) -> list[str]:
-        """List the old codes whose units are others now."""
-        moved = self.label != self.before
-        codes = dict.fromkeys([*self.before[moved], *self.label[moved]])
-        return [code for code in codes if not code.startswith(NEW)]
+        self.label = label.copy()
+        self.made = 0
 
     def adjust(self, number: int) -> None:
         """Split or merge until there are `number` cells."""
@@ -456,9 +308,8 @@ class _Cells:
         totals = self._totals()
         code = max(names[sizes > 1], key=lambda name: (totals[name], name))
         half = _half(self.graph.subgraph(np.flatnonzero(self.label == code)), self.weight)
-        fresh = f"{NEW}{self.parent}{NEW}{len(self.source)}"
-        self.source[fresh] = self.source.get(code, str(code))
-        self.label[list(half)] = fresh
+        self.made += 1
+        self.label[list(half)] = f"{FRESH}{self.parent}:{self.made}"
 
     def _merge_smallest(self) -> None:
         totals = self._totals()

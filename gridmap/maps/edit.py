@@ -1,0 +1,208 @@
+"""The page on which a planner redraws cells: one offline file, and the same page in Jupyter."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import shapely
+from markupsafe import Markup
+
+from gridmap._checks import label
+from gridmap.errors import CRSError, InputError
+from gridmap.grid.grid import Grid, check_grid
+from gridmap.html import render
+from gridmap.language import Lang, tr
+from gridmap.maps.edit_words import WORDS
+from gridmap.maps.offline import safe_script, with_policy
+from gridmap.maps.payload import _varints, _zigzag, payload
+from gridmap.maps.scene import as_json, today
+from gridmap.partitioning.apply import unit_contacts
+
+if TYPE_CHECKING:
+    from gridmap.maps.widget import PlanEditor
+
+VERTICES_FINE = 400_000
+FINE, COARSE = 0.02, 0.1  # metres that one step of the payload stands for
+
+
+def edit_page(
+    grid: Grid,
+    *,
+    of: str | None = None,
+    compare: Sequence[tuple[str, Grid]] = (),
+    title: str | None = None,
+    lang: Lang = "zh",
+) -> str:
+    """Return the page on which a grid is redrawn, as one HTML text that loads nothing.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid to redraw.
+    of : str, optional
+        Code of a jurisdiction, or name of an area of any level: only its cells are on the page.
+    compare : sequence of (str, Grid)
+        Alternatives whose borders can be shown over the plan, with what to call them.
+    title : str, optional
+        Headline; by default what is redrawn.
+    lang : {"zh", "en"}
+        Language of the page.
+    """
+    data = plan_data(grid, of=of, compare=compare, title=title, lang=lang)
+    page = render(
+        "edit.html",
+        lang=lang,
+        title=data["title"],
+        style=Markup(_asset("edit.css")),
+        data=Markup(as_json(data)),
+        script=Markup(safe_script(page_script())),
+    )
+    return with_policy(page)
+
+
+def edit(
+    grid: Grid,
+    *,
+    of: str | None = None,
+    compare: Sequence[tuple[str, Grid]] = (),
+    title: str | None = None,
+    lang: Lang = "zh",
+) -> PlanEditor:
+    """Redraw a grid in Jupyter, on the page that `gridmap edit` writes.
+
+    Parameters
+    ----------
+    grid, of, compare, title, lang
+        As for `edit_page`.
+
+    Returns
+    -------
+    PlanEditor
+        A widget: ``changes`` is what was drawn so far, as a change file holds it, and ``apply()``
+        the grid with the changes, proved.
+
+    Raises
+    ------
+    InputError
+        When anywidget is not there, which the group ``notebook`` brings.
+    """
+    try:
+        from gridmap.maps.widget import PlanEditor
+    except ImportError as error:
+        raise InputError(
+            "Redrawing in Jupyter needs anywidget. Install `gridmap-gis[notebook]`, or write the "
+            "page: `gridmap edit GRID -o plan.html`."
+        ) from error
+    return PlanEditor(grid, plan_data(grid, of=of, compare=compare, title=title, lang=lang))
+
+
+def page_script() -> str:
+    """Return engine and page as one module without imports and exports."""
+    text = _asset("edit_engine.js") + _asset("edit_page.js")
+    text = re.sub(r"(?m)^import .*$\n", "", text)
+    return re.sub(r"(?m)^export (?=class|function)", "", text)
+
+
+def plan_data(
+    grid: Grid,
+    *,
+    of: str | None = None,
+    compare: Sequence[tuple[str, Grid]] = (),
+    title: str | None = None,
+    lang: Lang = "zh",
+) -> dict[str, object]:
+    """Return what the page reads, ready for JSON; see `edit_page`."""
+    check_grid("grid", grid)
+    if grid.crs.is_geographic:
+        raise CRSError(
+            "The grid is in degrees, and cells are redrawn in metres. Make it in a projected CRS."
+        )
+    parents, area = _chosen(grid, of)
+    cells = grid.cells[grid.cells["parent"].isin(parents)]
+    units = grid.units
+    rows = np.flatnonzero(units["code"].isin(cells.index).to_numpy())
+    part = units.iloc[rows]
+    shapes = part.geometry.to_numpy()
+    fine = shapely.get_num_coordinates(shapes).sum() < VERTICES_FINE
+    number = pd.factorize(cells["parent"], sort=True)[0]
+    i, j = unit_contacts(grid)
+    place = np.full(len(units), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    both = (place[i] >= 0) & (place[j] >= 0)
+    lower, upper = place[i[both]], place[j[both]]
+    plain = isinstance(part.index, pd.RangeIndex) and part.index.equals(pd.RangeIndex(len(part)))
+    words = {key: message.text(lang) for key, message in WORDS.items()}
+    return {
+        "grid": grid.content_hash,
+        "title": title or tr("Redraw cells · {area}", area=area, lang=lang),
+        "subtitle": tr("from {hash} · {day}", hash=grid.content_hash[:8], day=today(), lang=lang),
+        "file": f"changes-{grid.content_hash[:8]}",
+        "band": list(grid.band),
+        "crs": label(grid.crs),
+        "geometry": payload(shapes, quantum=FINE if fine else COARSE),
+        "unit": None if plain else part.index.tolist(),
+        "households": _text(part["households"].to_numpy(dtype=np.int64)),
+        "cell": _text(cells.index.get_indexer(part["code"]).astype(np.int64)),
+        "contacts": {"lower": _text(_steps(lower)), "upper": _text(upper - lower)},
+        "cells": {
+            "code": cells.index.tolist(),
+            "name": cells["name"].astype(str).tolist(),
+            "dedicated": (cells["kind"] != "residential").astype(int).tolist(),
+            "parent": _text(number.astype(np.int64)),
+        },
+        "others": [_other(name, other, grid, parents) for name, other in compare],
+        "words": words,
+        "lang": lang,
+    }
+
+
+def _chosen(grid: Grid, of: str | None) -> tuple[list[str], str]:
+    """Return the codes of the jurisdictions to redraw, and what to call them."""
+    table = grid.jurisdictions
+    if of is None:
+        top = grid.levels[0] if grid.levels else None
+        names = sorted(set(table[top].astype(str))) if top else []
+        return table.index.tolist(), names[0] if len(names) == 1 else ""
+    if of in table.index:
+        return [of], str(table.at[of, grid.levels[-1]]) if grid.levels else of
+    for level in grid.levels:
+        mine = table.index[table[level].astype(str) == of]
+        if len(mine):
+            return mine.tolist(), of
+    raise InputError(
+        "`of` is {of!r}, which is no jurisdiction of the grid. Give a code such as {code!r}, or "
+        "the name of an area.",
+        of=of,
+        code=table.index[0],
+    )
+
+
+def _other(name: str, other: Grid, grid: Grid, parents: list[str]) -> dict[str, object]:
+    if other.crs != grid.crs:
+        raise CRSError(
+            "`compare` {name} is in {theirs} and the grid in {ours}. Compare grids in one CRS.",
+            name=name,
+            theirs=label(other.crs),
+            ours=label(grid.crs),
+        )
+    cells = other.cells[other.cells["parent"].isin(parents)]
+    return {"label": name, "geometry": payload(cells.geometry.to_numpy(), quantum=COARSE)}
+
+
+def _steps(values: np.ndarray) -> np.ndarray:
+    """Write sorted numbers as their differences."""
+    return _zigzag(np.diff(values, prepend=np.int64(0)))
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(_varints(values)).decode()
+
+
+def _asset(name: str) -> str:
+    return files("gridmap.maps").joinpath("assets").joinpath(name).read_text("utf-8")

@@ -1,0 +1,208 @@
+"""The change file: what a planner wants of a grid, by its end and not by the way there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gridmap.errors import InputError, reason_of
+from gridmap.language import Message
+
+SCHEMA = "gridmap.changes/1"
+FRESH = "new:"
+"""Begins the names of cells that have no code yet."""
+
+Document = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A line that cuts a unit; its parts are called ``unit.1``, ``unit.2``, the left ones first."""
+
+    unit: str
+    line: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Where each unit is to end, and what is said of the cells.
+
+    Attributes
+    ----------
+    grid : str
+        Content hash of the grid that the changes start from; empty for any.
+    moves : dict of str to str
+        Cell of each unit that moves, by the label of the unit as text: an existing code, or a
+        name that begins with ``new:``.
+    cuts : sequence of Cut
+        Lines through units, in the CRS of the grid.
+    names, approve : dict of str to str
+        Names, and reasons why a cell may be outside the band or in pieces, by code or ``new:``.
+    locked, finished : sequence of str
+        Cells that must not change, and changed ones that are as they should be: `settle` leaves
+        both alone.
+    note : str
+        What the author wants to say.
+    """
+
+    grid: str = ""
+    moves: Mapping[str, str] = field(default_factory=dict)
+    cuts: Sequence[Cut] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    approve: Mapping[str, str] = field(default_factory=dict)
+    locked: Sequence[str] = ()
+    finished: Sequence[str] = ()
+    note: str = ""
+
+    def as_document(self) -> dict[str, object]:
+        """Return the changes as plain data, ready for JSON."""
+        moves: dict[str, list[Hashable]] = {}
+        for unit, code in self.moves.items():
+            moves.setdefault(code, []).append(int(unit) if unit.isdecimal() else unit)
+        return {
+            "schema": SCHEMA,
+            "grid": self.grid,
+            "moves": {code: sorted(moves[code], key=str) for code in sorted(moves)},
+            "cuts": [
+                {"unit": cut.unit, "line": [list(xy) for xy in cut.line]} for cut in self.cuts
+            ],
+            "names": dict(self.names),
+            "approve": dict(self.approve),
+            "locked": list(self.locked),
+            "finished": list(self.finished),
+            "note": self.note,
+        }
+
+
+def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes:
+    """Read a change file, or take one as plain data.
+
+    Parameters
+    ----------
+    source : path, mapping or Changes
+        A file of schema ``gridmap.changes/1``, or what it holds.
+
+    Returns
+    -------
+    Changes
+
+    Raises
+    ------
+    InputError
+        When it is no change file, or names a unit twice.
+
+    Examples
+    --------
+    >>> read_changes({"schema": SCHEMA, "grid": "", "moves": {"A2": [1]}}).moves
+    {'1': 'A2'}
+    """
+    if isinstance(source, Changes):
+        return source
+    document = source if isinstance(source, Mapping) else _loaded(source)
+    name = "`changes`" if isinstance(source, Mapping) else f"`{source}`"
+    if document.get("schema") != SCHEMA:
+        raise InputError(
+            "{name} is of schema {found!r}, not {schema}. Give a file that `gridmap edit` saved.",
+            name=name,
+            found=document.get("schema"),
+            schema=SCHEMA,
+        )
+    known = {"schema", "grid", "moves", "cuts", "names", "approve", "locked", "finished", "note"}
+    if strange := sorted(set(document) - known):
+        raise _damaged(name, Message("it has {key!r}", key=strange[0]))
+    return Changes(
+        _text(document, "grid", name),
+        _moves(document, name),
+        _cuts(document, name),
+        _words(document, "names", name),
+        _words(document, "approve", name),
+        _codes(document, "locked", name),
+        _codes(document, "finished", name),
+        _text(document, "note", name),
+    )
+
+
+def _loaded(path: str | os.PathLike[str]) -> Document:
+    """Return the JSON object in a file."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            "`{path}` cannot be read ({reason}). Check the path.",
+            path=path,
+            reason=reason_of(error),
+        ) from error
+    except ValueError as error:
+        raise _damaged(f"`{path}`", Message("it is no JSON")) from error
+    if not isinstance(document, dict):
+        raise _damaged(f"`{path}`", Message("it is no JSON object"))
+    return document
+
+
+def _damaged(name: str, what: Message) -> InputError:
+    return InputError(
+        "{name} is no sound change file ({what}). Save it again.", name=name, what=what
+    )
+
+
+def _text(document: Document, key: str, name: str) -> str:
+    value = document.get(key, "")
+    if not isinstance(value, str):
+        raise _damaged(name, Message("{key!r} is no text", key=key))
+    return value
+
+
+def _words(document: Document, key: str, name: str) -> dict[str, str]:
+    table = document.get(key, {})
+    if not isinstance(table, Mapping) or not all(isinstance(word, str) for word in table.values()):
+        raise _damaged(name, Message("{key!r} must map codes to texts", key=key))
+    return {str(code): str(word).strip() for code, word in table.items() if str(word).strip()}
+
+
+def _codes(document: Document, key: str, name: str) -> tuple[str, ...]:
+    codes = document.get(key, [])
+    if not isinstance(codes, Sequence) or not all(isinstance(code, str) for code in codes):
+        raise _damaged(name, Message("{key!r} must list codes", key=key))
+    return tuple(dict.fromkeys(codes))
+
+
+def _moves(document: Document, name: str) -> dict[str, str]:
+    table = document.get("moves", {})
+    if not isinstance(table, Mapping) or not all(isinstance(u, list) for u in table.values()):
+        raise _damaged(name, Message("'moves' must map codes to lists of units"))
+    moves: dict[str, str] = {}
+    for code, units in table.items():
+        for unit in map(str, units):
+            if unit in moves:
+                raise InputError(
+                    "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take "
+                    "it out of one.",
+                    unit=unit,
+                    one=moves[unit],
+                    two=code,
+                )
+            moves[unit] = str(code)
+    return moves
+
+
+def _cuts(document: Document, name: str) -> tuple[Cut, ...]:
+    rows = document.get("cuts", [])
+    cuts: list[Cut] = []
+    try:
+        for row in rows:  # type: ignore[attr-defined]
+            line = tuple((float(x), float(y)) for x, y in row["line"])
+            cuts.append(Cut(str(row["unit"]), line))
+    except (TypeError, KeyError, ValueError) as error:
+        raise _damaged(name, Message("'cuts' must list units with lines of [x, y]")) from error
+    if any(len(cut.line) < 2 for cut in cuts):
+        raise _damaged(name, Message("a line of 'cuts' has one point"))
+    units = [cut.unit for cut in cuts]
+    if twice := next((unit for unit in units if units.count(unit) > 1), None):
+        raise InputError(
+            "Unit {twice} is to be cut twice; cut it once, or apply the first cut before.",
+            twice=twice,
+        )
+    return tuple(cuts)

@@ -1,0 +1,270 @@
+"""Changes as they are asked for at the shell: what to which cell, which two, along what line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import geopandas as gpd
+import networkx as nx
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from gridmap.errors import InputError
+from gridmap.grid.grid import Grid
+from gridmap.partitioning.apply import unit_contacts
+from gridmap.partitioning.change_file import FRESH, Changes, Cut
+from gridmap.partitioning.cut_units import Floats, faces
+
+ENOUGH = 0.02
+"""Share of a unit on the lesser side of a line from which it is cut, where cutting is asked for."""
+
+
+def requested(
+    grid: Grid,
+    changes: Changes,
+    *,
+    moves: Iterable[tuple[str, str]] = (),
+    merges: Iterable[Iterable[str]] = (),
+    splits: Iterable[tuple[str, gpd.GeoDataFrame]] = (),
+    through: bool = False,
+    approve: Mapping[str, str] | None = None,
+) -> Changes:
+    """Add to changes what was asked for by name.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid to change.
+    changes : Changes
+        What is wanted already.
+    moves : iterable of (str, str)
+        What moves (see `units_called`), and the code of its new cell.
+    merges : iterable of codes
+        Cells that become one; the one with most households keeps its code.
+    splits : iterable of (str, GeoDataFrame)
+        A cell, and a layer with the one line along which it is split.
+    through : bool
+        Whether a split cuts the units that its line crosses; otherwise each goes to the side on
+        which its middle lies.
+    approve : mapping of str to str, optional
+        Reasons by code.
+
+    Returns
+    -------
+    Changes
+    """
+    wanted = dict(changes.moves)
+    cuts = list(changes.cuts)
+    for what, code in moves:
+        for unit in units_called(grid, what):
+            _put(wanted, unit, code)
+    for codes in merges:
+        for unit, code in _merged(grid, list(codes)):
+            _put(wanted, unit, code)
+    for number, (code, lines) in enumerate(splits, start=1):
+        line = _line_across(grid, code, lines)
+        part, cut = _split(grid, code, line, through=through)
+        cuts += cut
+        for unit in part:
+            _put(wanted, unit, f"{FRESH}split-{number}")
+    return replace(
+        changes, moves=wanted, cuts=tuple(cuts), approve={**changes.approve, **(approve or {})}
+    )
+
+
+def units_called(grid: Grid, what: str) -> list[str]:
+    """Return the units that a planner means: a unit, a building or compound by name, or x,y.
+
+    Raises
+    ------
+    InputError
+        When nothing, or more than one thing, is called so.
+    """
+    units = grid.units
+    labels = [str(label) for label in units.index]
+    if what in labels:
+        return [what]
+    place = _point(what)
+    if place is None and grid.buildings is not None and "name" in grid.buildings:
+        named = grid.buildings[grid.buildings["name"].astype(str) == what]
+        if len(named) > 1:
+            raise InputError(
+                "Buildings called {what!r}: {n}. Give a point: x,y.", what=what, n=len(named)
+            )
+        if len(named):
+            place = named.geometry.representative_point().iloc[0]
+    if place is not None:
+        found = units.sindex.query(place, predicate="intersects")
+        if not len(found):
+            raise InputError(
+                "No unit of the grid lies at {what}. Give x,y in {crs}.",
+                what=what,
+                crs=grid.crs.name,
+            )
+        return [labels[min(found)]]
+    if "name" in units:
+        rows = np.flatnonzero((units["name"].astype(str) == what).to_numpy())
+        if len(rows):
+            return [labels[row] for row in rows]
+    raise InputError(
+        "{what!r} is no unit of the grid, nor a building or compound that it names. Give the label "
+        "of a unit, or a point: x,y.",
+        what=what,
+    )
+
+
+def _point(what: str) -> shapely.Point | None:
+    parts = what.split(",")
+    try:
+        return shapely.Point(*(float(part) for part in parts)) if len(parts) == 2 else None
+    except ValueError:
+        return None
+
+
+def _put(wanted: dict[str, str], unit: str, code: str) -> None:
+    if wanted.get(unit, code) != code:
+        raise InputError(
+            "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take it out of "
+            "one.",
+            unit=unit,
+            one=wanted[unit],
+            two=code,
+        )
+    wanted[unit] = code
+
+
+def _merged(grid: Grid, codes: list[str]) -> list[tuple[str, str]]:
+    _check_codes(grid, codes)
+    if len(set(codes)) < 2:
+        raise InputError("A merger needs two cells or more: --merge A,B.")
+    survivor = str(grid.cells.loc[codes].sort_values("households", kind="stable").index[-1])
+    units = grid.units
+    rows = units.index[units["code"].isin(codes) & (units["code"] != survivor)]
+    return [(str(unit), survivor) for unit in rows]
+
+
+def _check_codes(grid: Grid, codes: Iterable[str]) -> None:
+    for code in codes:
+        if code not in grid.cells.index:
+            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
+
+
+def _line_across(grid: Grid, code: str, lines: gpd.GeoDataFrame) -> Floats:
+    """Return the one line of a layer that crosses a cell."""
+    _check_codes(grid, [code])
+    shapes = (lines if lines.crs == grid.crs else lines.to_crs(grid.crs)).geometry.to_numpy()
+    parts = shapely.get_parts(shapely.force_2d(shapes))
+    kinds = shapely.get_type_id(parts)
+    whole = shapely.line_merge(shapely.multilinestrings([parts[kinds == 1]])[0])
+    cell = grid.cells.geometry[code]
+    across = [
+        line
+        for line in shapely.get_parts(whole)
+        if len(faces(cell, shapely.get_coordinates(line))[0]) > 1
+    ]
+    if len(across) != 1:
+        raise InputError(
+            "Lines of the layer that cross cell {code}: {n}. Give one, from side to side.",
+            code=code,
+            n=len(across),
+        )
+    return shapely.get_coordinates(across[0])
+
+
+def _split(grid: Grid, code: str, line: Floats, *, through: bool) -> tuple[list[str], list[Cut]]:
+    """Return the units, or parts of units, on the lighter side of a line, and the cuts it takes."""
+    units = grid.units
+    rows = np.flatnonzero((units["code"] == code).to_numpy())
+    shapes = units.geometry.to_numpy()[rows]
+    homes = units["households"].to_numpy(dtype=np.int64)[rows]
+    names = [str(unit) for unit in units.index[rows]]
+    left = shapely.contains(left_of(line, shapely.total_bounds(shapes)), shapely.centroid(shapes))
+    cuts: list[Cut] = []
+    if through:
+        return _cut_through(names, shapes, left, line, code, cuts)
+    left = _joined(grid, rows, left, homes)
+    if left.all() or not left.any():
+        raise _missed(code)
+    away = left if homes[left].sum() < homes[~left].sum() else ~left
+    return [names[at] for at in np.flatnonzero(away)], cuts
+
+
+def _missed(code: str) -> InputError:
+    return InputError("The line leaves cell {code} whole. Draw it from side to side.", code=code)
+
+
+def _cut_through(
+    names: list[str],
+    shapes: NDArray[np.object_],
+    left: NDArray[np.bool_],
+    line: Floats,
+    code: str,
+    cuts: list[Cut],
+) -> tuple[list[str], list[Cut]]:
+    away: list[str] = []
+    for name, shape, ahead in zip(names, shapes, left, strict=True):
+        parts, count, _ = faces(shape, line)
+        size = shapely.area(parts)
+        if len(parts) < 2 or min(size[:count].sum(), size[count:].sum()) < ENOUGH * size.sum():
+            away += [name] if ahead else []
+            continue
+        cuts.append(Cut(name, tuple((float(x), float(y)) for x, y in line)))
+        away += [f"{name}.{k + 1}" for k in range(count)]
+    if not cuts and len(away) in (0, len(names)):
+        raise _missed(code)
+    return away, cuts
+
+
+def _joined(
+    grid: Grid, rows: NDArray[np.int64], left: NDArray[np.bool_], homes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Let crumbs that a line leaves on either side go over, so that each side is one piece."""
+    i, j = unit_contacts(grid)
+    place = {row: at for at, row in enumerate(rows.tolist())}
+    graph = nx.Graph()
+    graph.add_nodes_from(range(len(rows)))
+    graph.add_edges_from(
+        (place[a], place[b])
+        for a, b in zip(i.tolist(), j.tolist(), strict=True)
+        if a in place and b in place
+    )
+    for _ in range(4):
+        crumbs: list[int] = []
+        for side in (left, ~left):
+            parts = sorted(
+                nx.connected_components(graph.subgraph(np.flatnonzero(side).tolist())),
+                key=lambda part: (-homes[list(part)].sum(), -len(part), min(part)),
+            )
+            crumbs += [at for part in parts[1:] for at in part]
+        if not crumbs:
+            break
+        left = left.copy()
+        left[crumbs] = ~left[crumbs]
+    return left
+
+
+def left_of(line: Floats, bounds: Floats) -> shapely.Polygon:
+    """Return all that lies left of a line whose ends run on, as far as some bounds matter.
+
+    Examples
+    --------
+    >>> side = left_of(np.array([[0.0, 0], [0, 9]]), np.array([-5.0, 0, 5, 9]))
+    >>> side.contains(shapely.Point(-4, 5)), side.contains(shapely.Point(4, 5))
+    (True, False)
+    """
+    west, south, east, north = bounds
+    far = 4 * (east - west + north - south + 1)
+    middle = np.array([(west + east) / 2, (south + north) / 2])
+
+    def run(start: Floats, end: Floats) -> Floats:
+        step = end - start
+        return np.asarray(end + far * step / max(float(np.hypot(*step)), 1e-9))
+
+    tail, head = run(line[1], line[0]), run(line[-2], line[-1])
+    begin = np.arctan2(*(head - middle)[::-1])
+    turn = (np.arctan2(*(tail - middle)[::-1]) - begin) % (2 * np.pi) or 2 * np.pi
+    angle = begin + turn * np.arange(1, 8) / 8
+    around = middle + 2 * far * np.column_stack([np.cos(angle), np.sin(angle)])
+    return shapely.Polygon(np.vstack([tail, line, head, around]))

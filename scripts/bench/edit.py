@@ -1,0 +1,174 @@
+"""Time the page on which cells are redrawn, on a city of 120,000 units and more.
+
+    python scripts/bench/edit.py [--side 350] [--out RESULTS.json]
+
+Milliseconds of the main thread in headless Chromium: unpacking and first drawing, and one dab of
+the brush (the engine's move, the drawing of what changed, the sums), on strokes across the city.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+# numba would take coverage.py here for another
+sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridmap import Grid
+from gridmap.maps.edit import edit_page
+
+STROKES = """
+async ([strokes]) => {
+  const editor = globalThis.gridmapEditor, plan = editor.plan, { x, y } = plan.shape;
+  const times = [];
+  const box = editor.find('ink').getBoundingClientRect();
+  for (let k = 0; k < strokes; k++) {
+    const unit = Math.floor((k + 0.5) * plan.count / strokes);
+    const cell = plan.cellsBeside(unit)[0];
+    if (cell === undefined) continue;
+    editor.choose(cell);
+    const { painter } = editor;
+    const at = (u) => ({ clientX: box.left + painter.px(x[u]), clientY: box.top + painter.py(y[u]),
+      pointerId: 1, button: 0, bubbles: true });
+    const ink = editor.find('ink');
+    ink.setPointerCapture = () => {};
+    const start = performance.now();
+    ink.dispatchEvent(new PointerEvent('pointerdown', at(unit)));
+    ink.dispatchEvent(new PointerEvent('pointermove', at(unit)));
+    ink.dispatchEvent(new PointerEvent('pointerup', at(unit)));
+    times.push(performance.now() - start);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  return { times, moved: plan.done.length };
+}
+"""
+
+EVERYWHERE = "Math.floor((k + 0.5) * plan.count / strokes)"
+CLOSE = """
+() => {
+  const editor = globalThis.gridmapEditor, { painter, plan } = editor;
+  editor.visit(plan.cell[Math.floor(plan.count / 2)]);
+  const low = [painter.wx(0), painter.wy(painter.height)];
+  const high = [painter.wx(painter.width), painter.wy(0)];
+  globalThis.inView = [...painter.index.inside(...low, ...high)];
+}
+"""
+
+
+def lattice(side: int, cell: int = 4) -> Grid:
+    """Return a city of side x side units with bent borders, cells of cell x cell units."""
+    rng = np.random.default_rng(0)
+    n = side + 1
+    gx, gy = np.meshgrid(np.arange(n) * 60.0, np.arange(n) * 60.0)
+    inner = np.zeros((n, n), bool)
+    inner[1:-1, 1:-1] = True
+    gx = gx + np.where(inner, rng.uniform(-12, 12, gx.shape), 0.0).round(2)
+    gy = gy + np.where(inner, rng.uniform(-12, 12, gy.shape), 0.0).round(2)
+    corner = np.stack([gx, gy], axis=-1)
+    r, c = (a.ravel() for a in np.mgrid[0:side, 0:side])
+    ring = np.stack(
+        [corner[r, c], corner[r, c + 1], corner[r + 1, c + 1], corner[r + 1, c]], axis=1
+    )
+    middle = (ring + np.roll(ring, -1, axis=1)) / 2
+    full = np.stack([ring, middle], axis=2).reshape(len(ring), 8, 2)
+    shapes = shapely.polygons(full)
+    code = pd.Series((r // cell) * 1000 + c // cell).map("{:07d}".format)
+    units = gpd.GeoDataFrame(
+        {
+            "parent": [
+                f"P{a:03d}{b:03d}" for a, b in zip(r // (5 * cell), c // (5 * cell), strict=True)
+            ],
+            "households": rng.integers(15, 40, len(shapes)),
+            "code": code.to_numpy(),
+        },
+        geometry=shapes,
+        crs=4547,
+    )
+    groups = units.groupby("code")
+    cells = gpd.GeoDataFrame(
+        groups.agg(parent=("parent", "first"), households=("households", "sum")),
+        geometry=[shapely.coverage_union_all(shapes[rows]) for rows in groups.indices.values()],
+        crs=4547,
+    )
+    areas = units.groupby("parent").indices
+    places = gpd.GeoDataFrame(
+        index=pd.Index(areas, name="parent"),
+        geometry=[shapely.coverage_union_all(shapes[rows]) for rows in areas.values()],
+        crs=4547,
+    )
+    outline = shapely.coverage_union_all(shapes)
+    return Grid(
+        cells, outline, jurisdictions=places, units=units, parameters={"min": 300, "max": 600}
+    )
+
+
+def measured(path: Path, strokes: int) -> dict[str, Any]:
+    """Open a page and time it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = chrome.new_page(viewport={"width": 1366, "height": 768})
+        start = time.perf_counter()
+        page.goto(path.as_uri(), timeout=300_000)
+        page.wait_for_function("() => globalThis.gridmapEditor", timeout=300_000)
+        opened = time.perf_counter() - start
+        unpack, draw = page.evaluate("() => [gridmapEditor.took.plan, gridmapEditor.took.draw]")
+        whole = page.evaluate(STROKES, [strokes])
+        page.evaluate(CLOSE)
+        near = page.evaluate(STROKES.replace(EVERYWHERE, "globalThis.inView[k]"), [strokes])
+        chrome.close()
+    first = unpack + draw
+    times = sorted(whole["times"])
+    close = sorted(near["times"])
+    return {
+        "open_s": round(opened, 2),
+        "unpack_ms": round(unpack, 1),
+        "first_drawing_ms": round(draw, 1),
+        "brush_ms_median": round(statistics.median(times), 2),
+        "brush_ms_worst": round(times[-1], 2),
+        "brush_close_ms_median": round(statistics.median(close), 2),
+        "brush_close_ms_worst": round(close[-1], 2),
+        "brush_share_of_first": round(statistics.median(times) / first, 5),
+        "strokes": len(times),
+    }
+
+
+def main() -> None:
+    """Make the city and its pages, and print what they cost."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--side", type=int, default=350)
+    parser.add_argument("--strokes", type=int, default=60)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    grid = lattice(given.side)
+    found: dict[str, Any] = {"units": len(grid.units), "cells": len(grid)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, of in (("city", None), ("one_jurisdiction", str(grid.jurisdictions.index[0]))):
+            path = Path(folder) / f"{name}.html"
+            path.write_text(edit_page(grid, of=of, lang="en"), encoding="utf-8")
+            found[name] = {
+                "mb": round(path.stat().st_size / 1e6, 2),
+                **measured(path, given.strokes),
+            }
+    text = json.dumps(found, indent=1)
+    if given.out:
+        given.out.write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
