@@ -255,32 +255,53 @@ def totals(
 
 
 def hotspot_account(spots: pd.DataFrame, grid: Grid) -> dict[str, Any]:
-    """Count hot and cold cells, the share of incidents in hot ones, and name the strongest."""
+    """Count what stands out, alone or with its neighbours, and name the strongest.
+
+    A row of ``top`` bears the numbers that were tested: the cell's own, or those of the window.
+    """
     total = int(spots["incidents"].sum())
-    hot = spots[spots["bin"] > 0]
-    names = grid.cells["name"].reindex(hot.index).astype(str)
-    best = hot.assign(name=names).sort_values("z", ascending=False, kind="stable")
-    codes = grid.cells.index
+    hot, above = spots["bin"] > 0, spots["cell_bin"] > 0
+    bearing = int(spots.loc[hot | above, "incidents"].sum())
     return {
-        "hot": len(hot),
+        "hot": int(hot.sum()),
         "cold": int((spots["bin"] < 0).sum()),
+        "cells_above": int(above.sum()),
+        "cells_below": int((spots["cell_bin"] < 0).sum()),
+        "either": int((hot | above).sum()),
         "tested": int((spots["gate"].astype(str) == "").sum()),
-        "incidents": int(hot["incidents"].sum()),
-        "share": float(hot["incidents"].sum() / total) if total else None,
-        "top": [
-            {
-                "code": code,
-                "index": int(codes.get_loc(code)),
-                "name": row["name"],
-                "incidents": int(row["incidents"]),
-                "expected": float(row["expected"]),
-                "households": int(row["exposure"]),
-                "z": float(row["z"]),
-                "q": float(row["q"]),
-            }
-            for code, row in best.head(TOP_HOTSPOTS).iterrows()
-        ],
+        "incidents": bearing,
+        "share": bearing / total if total else None,
+        "top": _strongest(spots[hot | above], grid),
     }
+
+
+def _strongest(spots: pd.DataFrame, grid: Grid) -> list[dict[str, Any]]:
+    """List the cells that stand out, surest first, each by the question that it answers best."""
+    alone = (spots["cell_bin"] > 0) & (spots["cell_q"] <= spots["q"].where(spots["bin"] > 0, 1.0))
+    tested = pd.DataFrame(
+        {
+            "alone": alone,
+            "incidents": spots["incidents"].where(alone, spots["window_incidents"]),
+            "expected": spots["expected"].where(alone, spots["window_expected"]),
+            "q": spots["cell_q"].where(alone, spots["q"]),
+            "z": spots["z"],
+        }
+    )
+    best = tested.sort_values(["q", "z"], ascending=[True, False], kind="stable")
+    return [
+        {
+            "code": code,
+            "index": int(grid.cells.index.get_loc(code)),
+            "name": str(grid.cells.at[code, "name"]),
+            "asked": "cell" if row["alone"] else "neighbourhood",
+            "incidents": int(row["incidents"]),
+            "expected": float(row["expected"]),
+            "households": int(spots.at[code, "exposure"]),
+            "z": float(row["z"]),
+            "q": float(row["q"]),
+        }
+        for code, row in best.head(TOP_HOTSPOTS).iterrows()
+    ]
 
 
 def posted_of(staff: pd.DataFrame | None, grid: Grid) -> Staffing | None:

@@ -341,12 +341,20 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
     """List the strongest hotspots with what was expected; a click leads to the map."""
     top = found["hotspots"]["top"]
     if not top:
-        text = tr("No cell stands out above chance in this period.", lang=lang)
+        text = tr(
+            "No cell is above chance in this period, neither by its own count nor with its "
+            "neighbours.",
+            lang=lang,
+        )
         if not found["cells"]["households"]:
             text = tr("Not tested, as households are unknown.", lang=lang)
         return part(PARTS, "empty", text)
+    asked = {
+        "cell": tr("alone", lang=lang),
+        "neighbourhood": tr("with neighbours", lang=lang),
+    }
     head = [
-        ("z", ""),
+        (tr("Asked", lang=lang), "left"),
         (tr("Cell", lang=lang), "left"),
         (tr("Incidents", lang=lang), ""),
         (tr("Expected", lang=lang), ""),
@@ -358,7 +366,7 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
     printed = PAPER_ROWS - min(len(found["ranking"]["rows"]), PAPER_PLACES)
     body = [
         row(
-            (part(PARTS, "strong", f"{one['z']:.1f}"), "", ""),
+            (asked[one["asked"]], "left", ""),
             (one["name"], "left name", one["code"]),
             (counted(one["incidents"], public, lang), "", ""),
             (f"{one['expected']:.1f}", "", ""),

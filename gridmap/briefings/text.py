@@ -66,15 +66,18 @@ def _spots(found: Figures) -> list[Message]:
     spots = found["hotspots"]
     if not found["cells"]["households"]:
         return [Message("; hotspots not tested, as households are unknown. ")]
-    if not spots["hot"]:
+    if not spots["either"]:
         some = found["incidents"]["count"]
-        return [Message("; no hotspot above chance. ") if some else Message(". ")]
+        none = Message("; no cell is above chance, neither alone nor with its neighbours. ")
+        return [none if some else Message(". ")]
     return [
         Message(
-            "; <strong>{n:,}</strong> hotspot {n:cell|cells} ({share} of all) {n:bears|bear} "
-            "<strong>{part}</strong> of them. ",
+            "; <strong>{alone:,}</strong> {alone:cell stands|cells stand} out alone, "
+            "<strong>{n:,}</strong> with {n:its|their} neighbours, together {share} of all cells "
+            "with <strong>{part}</strong> of the incidents. ",
+            alone=spots["cells_above"],
             n=spots["hot"],
-            share=percent(spots["hot"] / found["cells"]["cells"]),
+            share=percent(spots["either"] / found["cells"]["cells"]),
             part=percent(spots["share"]),
         )
     ]
@@ -159,11 +162,17 @@ def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
     if not found["cells"]["households"]:
         return _card(label, "–", "", tr("not tested, no households", lang=lang))
     share = percent(spots["share"])
-    below = tr("bear {share} of incidents", lang=lang, share=share)
-    if not spots["hot"]:
+    below = tr(
+        "{alone} alone, {hot} with neighbours; bear {share} of incidents",
+        lang=lang,
+        alone=spots["cells_above"],
+        hot=spots["hot"],
+        share=share,
+    )
+    if not spots["either"]:
         below = tr("nothing above chance", lang=lang)
     return _card(
-        label, fact(spots["hot"]), measure(Message("cell", context="measure word"), lang), below
+        label, fact(spots["either"]), measure(Message("cell", context="measure word"), lang), below
     )
 
 

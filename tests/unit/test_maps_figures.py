@@ -13,10 +13,10 @@ from scipy.stats import chi2
 
 import gridmap as gm
 from gridmap.briefings.charts import percent, short_dates, trend_chart
-from gridmap.briefings.figures import figures
+from gridmap.briefings.figures import figures, hotspot_account
 from gridmap.briefings.period import series, whole_periods, window
 from gridmap.briefings.text import cards, conclusion
-from gridmap.language import pick
+from tests.lattice import lattice, table_of
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"
 
@@ -112,10 +112,29 @@ def test_hotspots_are_those_of_their_room(found: dict[str, Any], now: Any, grid:
     hot = spots[spots["bin"] > 0]
     told = found["hotspots"]
     assert told["hot"] == len(hot) and told["cold"] == (spots["bin"] < 0).sum()
-    assert told["share"] == pytest.approx(hot["incidents"].sum() / len(now))
-    assert [one["code"] for one in told["top"]] == list(
-        hot.sort_values("z", ascending=False, kind="stable").index[:12]
-    )
+    either = spots[(spots["bin"] > 0) | (spots["cell_bin"] > 0)]
+    assert told["cells_above"] == (spots["cell_bin"] > 0).sum() and told["either"] == len(either)
+    assert told["share"] == pytest.approx(either["incidents"].sum() / len(now))
+    assert {one["code"] for one in told["top"]} <= set(either.index)
+    for one in told["top"]:
+        row = spots.loc[one["code"]]
+        tested = ("incidents", "expected", "cell_q")
+        if one["asked"] == "neighbourhood":
+            tested = ("window_incidents", "window_expected", "q")
+        assert (one["incidents"], one["expected"], one["q"]) == tuple(row[[*tested]])
+
+
+def test_one_cell_that_stands_out_alone_is_told(found: dict[str, Any]) -> None:
+    """One cell with 111 incidents against 29 expected is no quiet map (C5)."""
+    grid = lattice(10, 10)
+    counts = np.random.default_rng(0).poisson(29, 100)
+    counts[45] = 111
+    spots = gm.hotspots(table_of(grid, counts), grid)
+    told = hotspot_account(spots.assign(exposure=400), grid)
+    assert told["cells_above"] == 1 and told["top"][0]["incidents"] == 111
+    assert told["top"][0]["asked"] == "cell"
+    said = "".join(text for text, _ in conclusion({**found, "hotspots": told}, "en"))
+    assert "<strong>" not in said and "1 cell stands out alone" in said
 
 
 def test_trend_by_week(found: dict[str, Any], now: Any) -> None:
@@ -156,7 +175,7 @@ def test_staffing_is_that_of_its_room(found: dict[str, Any], grid: gm.Grid, town
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_every_number_of_the_sentence_is_a_figure(found: dict[str, Any], lang: Any) -> None:
-    some = {**found, "hotspots": {**found["hotspots"], "hot": 7, "share": 0.123}}
+    some = {**found, "hotspots": {**found["hotspots"], "either": 7, "hot": 7, "share": 0.123}}
     said = "".join(text for text, _ in conclusion(some, lang))
     for number in (
         found["cells"]["cells"],
@@ -173,14 +192,14 @@ def test_every_number_of_the_sentence_is_a_figure(found: dict[str, Any], lang: A
 @pytest.mark.parametrize(
     ("lang", "none", "unknown"),
     [
-        ("zh", "没有超出偶然的热点网格", "没有户数，未检验热点"),
-        ("en", "no hotspot above chance", "hotspots not tested"),
+        ("zh", "无论单格还是连同邻格", "没有户数，未检验热点"),
+        ("en", "neither alone nor with", "hotspots not tested"),
     ],
 )
 def test_no_hotspot_and_no_test_are_two_things(
     found: dict[str, Any], lang: Any, none: str, unknown: str
 ) -> None:
-    cold = {**found, "hotspots": {**found["hotspots"], "hot": 0, "share": 0.0}}
+    cold = {**found, "hotspots": {**found["hotspots"], "either": 0, "share": 0.0}}
     bare = {**cold, "cells": {**found["cells"], "households": 0}}
     quiet = {**cold, "incidents": {**found["incidents"], "count": 0}}
     said = ["".join(text for text, _ in conclusion(one, lang)) for one in (cold, bare, quiet)]
@@ -188,7 +207,10 @@ def test_no_hotspot_and_no_test_are_two_things(
     assert [unknown in text for text in said] == [False, True, False]
     assert "0.0%" not in "".join(said)
     below = {one["label"]: one["below"] for one in cards(bare, lang)}
-    assert below[pick(lang, "户数达标", "In the band")] in ("数据没有户数", "households unknown")
+    assert below[{"zh": "户数达标", "en": "In the band"}[lang]] in (
+        "数据没有户数",
+        "households unknown",
+    )
 
 
 def test_a_briefing_names_no_person_and_holds_no_point(grid: gm.Grid, town: Any) -> None:
@@ -309,10 +331,15 @@ def test_one_is_not_many(found: dict[str, Any]) -> None:
         **found,
         "cells": {**found["cells"], "cells": 1, "jurisdictions": 1, "residential": 2, "in_band": 1},
         "incidents": {**found["incidents"], "count": 1, "change": None},
-        "hotspots": {**found["hotspots"], "hot": 1, "share": 1.0},
+        "hotspots": {**found["hotspots"], "either": 1, "cells_above": 1, "hot": 1, "share": 1.0},
         "staffing": {**found["staffing"], "without_leader": 1},
     }
     said = "".join(text for text, _ in conclusion(one, "en"))
     assert said.startswith("1 cell tiles 1 jurisdiction exactly")
-    for part in ("1 does not (", "1 incident; 1 hotspot cell ", " bears ", "1 cell lacks a leader"):
+    for part in (
+        "1 does not (",
+        "1 incident; 1 cell stands out alone",
+        " with its ",
+        "1 cell lacks a leader",
+    ):
         assert part in said
