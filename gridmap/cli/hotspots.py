@@ -163,8 +163,8 @@ def counted_of(
     if undated:
         shell.say(
             tr(
-                "{undated:,} {undated:incident has|incidents have} no readable time and are "
-                "counted in no period.",
+                "{undated:,} {undated:incident has|incidents have} no readable time and "
+                "{undated:is|are} counted in no period.",
                 undated=undated,
             )
         )

@@ -245,7 +245,7 @@ def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:
     far = beside * metres_per_unit(subject.crs)
     notes.append(
         tr(
-            "the boundary has no vertex at {points:,} corners of cells, which lie up to "
+            "the boundary has no vertex at {points:,} {points:corner|corners} of cells, up to "
             "{far:.1g} m beside its sides",
             lang=subject.lang,
             points=len(points),

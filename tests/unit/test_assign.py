@@ -166,9 +166,7 @@ def test_what_is_no_position_is_refused(board: gm.Grid) -> None:
     points = gpd.GeoSeries.from_xy([1], [1])
     with pytest.raises(CRSError, match=r"`points` has no CRS.*set_crs"):
         assign(points, board)
-    with pytest.raises(
-        InputError, match="1 geometries that are no points, the first a Polygon at 0"
-    ):
+    with pytest.raises(InputError, match="1 geometry that is no point, the first a Polygon at 0"):
         assign(gpd.GeoSeries([shapely.box(0, 0, 1, 1)], crs=4547), board)
     with pytest.raises(
         InputError, match="`x` names the column 'lon', which `points` lacks; it has a"

@@ -74,7 +74,7 @@ def test_buildings_in_another_crs_are_moved(squares: gm.Grid) -> None:
 
 @pytest.mark.parametrize("count", [np.nan, -1.0, 0.5])
 def test_what_is_no_count_is_refused(squares: gm.Grid, count: float) -> None:
-    with pytest.raises(InputError, match="no whole number of households in 1 rows"):
+    with pytest.raises(InputError, match="no whole number of households in 1 row"):
         account(homes([1.0, count], [1, 2]), squares)
 
 

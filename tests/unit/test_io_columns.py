@@ -196,7 +196,7 @@ def test_counts_that_people_type(text: Any, count: int) -> None:
 )
 def test_counts_that_are_none_are_refused_by_row(text: Any) -> None:
     frame = pd.DataFrame({"户数": pd.Series(["1", text], dtype=object)})
-    with pytest.raises(InputError, match=r"1 rows do not: row 2 .*write 0 where nobody lives"):
+    with pytest.raises(InputError, match=r"1 row does not: row 2 .*write 0 where nobody lives"):
         understand(frame, "building")
 
 
@@ -212,14 +212,14 @@ def test_coordinates_with_decimal_commas() -> None:
     frame, known = understand(table, "incident")
     assert frame["lng"].tolist() == [8.1602403, 8.16]
     assert frame["lat"].iloc[0] == 48.0096925
-    assert list(map(str, known.notes)) == ["1 rows of latitude are no numbers: row 2 'k.A.'."]
+    assert list(map(str, known.notes)) == ["1 row of latitude is no number: row 2 'k.A.'."]
 
 
 def test_mended_counts_are_told() -> None:
     _, known = understand(pd.DataFrame({"户数": ["3 60户", "12", "-"]}), "building")
     text = " ".join(known.sentences("en"))
     assert "'3 60户', read as 360" in text
-    assert "1 dashes" in text
+    assert "1 dash" in text
     assert "读作 360" in " ".join(known.sentences("zh"))
 
 
@@ -272,7 +272,7 @@ def test_coordinates_that_are_none_become_nan_and_are_told() -> None:
     )
     assert frame["lng"].tolist()[:2] == [113.6, 113.7]
     assert frame["lng"].isna().tolist() == [False, False, True, True]
-    assert any("1 rows" in en and "东经" in en for en in map(str, known.notes))
+    assert any("1 row" in en and "东经" in en for en in map(str, known.notes))
 
 
 def test_codes_are_text_without_decimals() -> None:

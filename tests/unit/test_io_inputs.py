@@ -167,7 +167,7 @@ def test_rows_with_a_place_from_a_map_service_only_are_filled(tmp_path: Path) ->
     frame, known = read_incidents(tmp_path / "a.csv", to=4547)
     assert frame["x"].isna().tolist() == [False, False, True]
     assert abs(frame["x"][1] - X[1]) < 1e-5
-    assert any("1 rows have a place only in 百度经度" in en for en in map(str, known.notes))
+    assert any("1 row has a place only in 百度经度" in en for en in map(str, known.notes))
 
 
 def test_incidents_as_a_layer(tmp_path: Path) -> None:

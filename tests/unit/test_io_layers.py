@@ -170,7 +170,7 @@ def test_empty_layers_and_wild_coordinates_are_refused(
         read_layer(tmp_path / "a.gpkg")
     wild = gpd.GeoDataFrame(geometry=[shapely.Point(np.inf, 1), shapely.Point(1, 1)], crs=4547)
     wild.to_parquet(tmp_path / "w.parquet")
-    with pytest.raises(InputError, match=r"no numbers in 1 features \(the first is row 1\)"):
+    with pytest.raises(InputError, match=r"no numbers in 1 feature \(the first is row 1\)"):
         read_layer(tmp_path / "w.parquet")
 
 

@@ -106,6 +106,27 @@ def test_a_counted_noun_has_its_singular():
         assert nouns <= NOT_COUNTED, template
 
 
+class _Anything:
+    """A value that can be written in any way that a template asks for."""
+
+    def __format__(self, spec):
+        return "7" if spec and "|" not in spec else "x"
+
+    def __repr__(self):
+        return "'x'"
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_each_message_can_be_said(lang):
+    """Every template, in either language, is filled from the values that it names."""
+    for template, context in SAID:
+        values = {name: _Anything() for name in _names(template)} if "{" in template else {}
+        said = Message(template, context=context or "", **values).text(lang)
+        assert (
+            not re.search(r"\{\w+[}!:]", said.replace("{z}", "").replace("{x}", "")) or not values
+        )
+
+
 def test_a_number_chooses_its_words():
     said = Message("{n:,} {n:row is|rows are} blank in {of} {of:file|files}")
     assert str(said(n=1, of=1)) == "1 row is blank in 1 file"
@@ -185,6 +206,9 @@ def desk(tmp_path_factory):
     pd.DataFrame({"户数": [3]}).to_csv(desk / "nowhere.csv", index=False)
     (desk / "empty.gpkg").write_bytes(b"")
     (desk / "notes.xyz").write_text("x")
+    (desk / "folder").mkdir()
+    (desk / "cut.gpkg").write_bytes((desk / "cells.gpkg").read_bytes()[:5000])
+    (desk / "cut.xlsx").write_bytes(b"PK\x03\x04 cut short")
     return desk
 
 
@@ -243,8 +267,58 @@ def test_who_asks_for_english_reads_no_chinese(desk, monkeypatch, line):
     monkeypatch.chdir(desk)
     result = CliRunner().invoke(main, ["--lang", "en", *line.split()])
     assert result.exit_code == 2, result.output
-    own = re.sub("编码|四五四七|街道|经度|纬度|户数|两百|网格编号", "", result.stderr)
-    assert not CJK.search(own), "Chinese is left"
+    assert not CJK.search(re.sub(OWN, "", result.stderr)), "Chinese is left"
+
+
+LINES = {
+    "info": "{0}",
+    "partition": "{0} --households {1} -o out.gpkg",
+    "adopt": "{0} --boundary {1} -o out.gpkg",
+    "validate": "{0} --boundary {1}",
+    "repair": "{0} --boundary {1} -o out.gpkg",
+    "assign": "{0} {1} -o out.csv",
+    "hotspots": "{0} {1} -o out.csv",
+    "indicators": "{0} {1}",
+    "map": "{0} -o out.html --incidents {1}",
+    "briefing": "{0} {1} -o out.html",
+    "compare": "{0} {1}",
+    "account": "{0} {1}",
+    "share": "{0} -o out.csv --column {1}",
+    "export": "{0} -o {1}",
+    "staff": "{0} {1}",
+    "patrol": "{0} {1} -o out.gpkg",
+    "streets": "{0} {1} -o out.gpkg",
+    "duplicates": "{0} {1} -o out.csv",
+    "recheck": "{0} {1} -o out.csv",
+}
+SPOILT = [
+    "nowhere.gpkg",
+    "folder",
+    "empty.gpkg",
+    "notes.xyz",
+    "cut.gpkg",
+    "cut.xlsx",
+    "nowhere.csv",
+]
+OWN = "编码|四五四七|街道|经度|纬度|户数|两百|网格编号"  # what stands in the files
+
+
+def test_every_command_is_driven():
+    assert LINES.keys() == COMMANDS.keys() - {"example"}
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_a_spoilt_file_is_told_in_one_language_by_every_command(desk, monkeypatch, command):
+    """One line with its cure, exit code 2, nothing of the other language, nothing written."""
+    monkeypatch.chdir(desk)
+    for bad in SPOILT:
+        for line in {LINES[command].format(bad, bad), LINES[command].format("cells.gpkg", bad)}:
+            for lang, foreign in (("zh", ENGLISH), ("en", CJK)):
+                result = CliRunner().invoke(main, ["--lang", lang, command, *line.split()])
+                said = QUOTED.sub("", re.sub(OWN, "", result.stderr))
+                assert result.exit_code in (1, 2) or command == "info", (line, result.output)
+                assert not foreign.search(said), (line, said)
+    assert not list(desk.glob("out.*"))
 
 
 def test_what_cannot_be_mended_is_told_in_chinese(desk):

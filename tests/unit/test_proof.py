@@ -115,7 +115,7 @@ def test_input_is_checked_at_the_door():
         prove(np.array([WHOLE.cells[0], shapely.LineString([(0, 0), (1, 1)])]), WHOLE.boundary)
     with pytest.raises(InputError, match="hand in `parent_of`"):
         prove(cells, WHOLE.boundary, WHOLE.parents)
-    with pytest.raises(InputError, match="1 names for 29 cells"):
+    with pytest.raises(InputError, match="1 name for 29 cells"):
         prove(cells, WHOLE.boundary, WHOLE.parents, [0])
 
 

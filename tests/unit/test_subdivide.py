@@ -163,7 +163,7 @@ def test_dedicated_areas_that_overlap_are_said() -> None:
     market = frame(shapely.box([10, 40], 10, [60, 90], 40), name=["早市", "夜市"])
     units = subdivide(TOWN, FOUR, dedicated=market)
     assert units.loc[units["name"] == "早市"].area.tolist() == [1500.0]
-    assert any("1 pairs (first: 早市, 夜市)" in note["en"] for note in units.attrs["notes"])
+    assert any("1 pair (first: 早市, 夜市)" in note["en"] for note in units.attrs["notes"])
 
 
 def test_compounds_across_a_border_are_parted_and_named() -> None:
