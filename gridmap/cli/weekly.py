@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
+from gridmap.errors import reason_of
 from gridmap.language import speaking, tr
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         told = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(
-            "`{path}` cannot be read ({strerror}). Check it.", path=path, strerror=error.strerror
+            "`{path}` cannot be read ({error}). Check it.", path=path, error=reason_of(error)
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(
