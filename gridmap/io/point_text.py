@@ -145,8 +145,8 @@ def coordinates_of(shapes: npt.NDArray[np.object_], name: str) -> tuple[Floats, 
     odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
     if len(odd):
         raise InputError(
-            "{name!r} has {odd:,} {odd:geometry|geometries} that are no points, the first "
-            "a {geom_type} in row {odd_2}. Use representative points.",
+            "{name!r} has {odd:,} {odd:geometry that is no point|geometries that are no "
+            "points}, the first a {geom_type} in row {odd_2}. Use representative points.",
             name=name,
             odd=len(odd),
             geom_type=shape_name(shapes[odd[0]].geom_type),
