@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
+import stat
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridmap.errors import CRSError, InputError
@@ -160,3 +163,24 @@ Progress = Callable[[str, int, int], None]
 
 def silent(stage: str, done: int, total: int) -> None:
     """Report nothing."""
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether only the user (or root) can write to a folder that is, or is to be, made.
+
+    What is read back and run, or trusted, is kept in no other. Nobody else may put another folder
+    in its place either: those above are private too, or sticky as the folder of temporary files.
+    """
+    if not hasattr(os, "getuid"):
+        return True
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return _is_own(folder, sticky=False) and all(_is_own(f, sticky=True) for f in folder.parents)
+
+
+def _is_own(folder: Path, *, sticky: bool) -> bool:
+    found = folder.stat()
+    others = 0o002 if found.st_gid == os.getgid() else 0o022
+    kept = not found.st_mode & others or (sticky and bool(found.st_mode & stat.S_ISVTX))
+    return found.st_uid in (0, os.getuid()) and kept

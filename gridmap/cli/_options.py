@@ -266,7 +266,7 @@ def _bounds(text: str | None) -> tuple[float, float, float, float] | None:
     return west, south, east, north
 
 
-LAYERS = {".gpkg", ".geojson", ".fgb", ".shp"}
+LAYERS = {".gpkg", ".geojson", ".fgb", ".shp", ".kml", ".geoparquet"}
 """Extensions of files that keep a geometry; other tables are written without."""
 
 code_option = click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
@@ -284,6 +284,6 @@ def boundary_option(*, required: bool) -> Callable[[Callable[..., Any]], Callabl
     )  # fmt: skip
 
 
-def is_layer(path: Path) -> bool:
-    """Tell whether a file to write keeps geometry, by its extension."""
-    return path.suffix.lower() in LAYERS
+def is_layer(path: Path | str) -> bool:
+    """Tell whether an output keeps geometry: a table of a database, or a file by its extension."""
+    return isinstance(path, str) or path.suffix.lower() in LAYERS

@@ -318,6 +318,20 @@ class Output(click.ParamType):  # type: ignore[type-arg]
         return str(value) if names_database(value) else Path(value)
 
 
+class FileOutput(click.ParamType):  # type: ignore[type-arg]
+    """A file to write, which is no table of a database."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Refuse the address of a database, which would be taken for the name of a file."""
+        from gridmap.io.address import is_address
+
+        if is_address(str(value)):
+            self.fail(tr("this command writes a file, not to a database."), param, ctx)
+        return Path(value)
+
+
 def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] = ("",)) -> None:
     """Refuse an output that exists or cannot be written, before any work is done."""
     from gridmap.io.atomic import check_writable

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("buildings", metavar="BUILDINGS")
 @_cells.count_option
 @_options.place_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The cells recounted: .csv, .xlsx or .parquet.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
@@ -42,13 +42,12 @@ def command(
     Ends with 1 when a building lies in no cell, stands twice, or a count differs.
     """
     from gridmap.io import read_grid, write_table
-    from gridmap.io.atomic import check_writable
     from gridmap.io.export import chinese_headings
     from gridmap.io.inputs import read_households
     from gridmap.operations.household_account import account
 
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     frame, known = read_households(buildings, crs=crs, count=count, **where)
     _options.tell(shell, known)
     found = account(frame, read_grid(grid))

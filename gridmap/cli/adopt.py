@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
 @_options.boundary_option(required=False)
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="GRID.gpkg")
+@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="GRID.gpkg")
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )

@@ -50,7 +50,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @click.option("--renumber", is_flag=True, help="New codes in the changed jurisdictions.")
 @click.option("--on", default="", metavar="DAY", help="Day from which the change holds.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
-@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
               help="A map of what changed.")  # fmt: skip
 @_shell.overwrite_option
 @_shell.json_option

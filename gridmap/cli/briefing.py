@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @_shell.command(name="briefing")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.html",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT.html",
               help="Page to write.")  # fmt: skip
 @click.option("--staff", metavar="FILE", help="Roster with codes and roles.")
 @click.option("--title", metavar="TEXT", help="What stands at the head.")

@@ -33,7 +33,7 @@ _OWN = {
 @_shell.command(name="clusters")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT",
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
 @click.option("--category", metavar="COL", help="One map for each value of this column.")
 @click.option("--time", metavar="COL", help="Column of the time.")

@@ -38,9 +38,9 @@ _SHOWN = 20
 @_shell.command(name="compare")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The cells with their change: .gpkg, .geojson, .csv or .xlsx.")  # fmt: skip
-@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
               help="A map that opens offline.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Count buildings one by one.")
 @_options.basemap_options
@@ -61,12 +61,11 @@ def command(
     """Tell which cells, households and buildings changed between two grids."""
     from gridmap.comparison.compare import compare
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
     from gridmap.maps.offline import check_page
 
     for path in filter(None, (output, page)):
-        check_writable(path, overwrite=overwrite)
+        _shell.check_output(path, overwrite=overwrite)
     if page is not None:
         check_page(page)
     elif ground["basemap"] is not None:

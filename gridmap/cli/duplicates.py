@@ -15,7 +15,7 @@ _HEADINGS = {"reports": "同一问题上报数"}
 @_shell.command(name="duplicates")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The incidents with what each repeats: .csv, .xlsx or .parquet.")  # fmt: skip
 @click.option("--metres", type=float, default=30.0, help="How near.")
 @click.option("--hours", type=float, default=24.0, help="How soon.")
@@ -49,10 +49,9 @@ def command(
     """Link the reports of INCIDENTS that tell of a problem already reported nearby; delete none."""
     from gridmap.incidents.duplicates import duplicates
     from gridmap.io import read_grid, write_table
-    from gridmap.io.atomic import check_writable
 
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid)
     cases = _options.cases_of(
         shell, proved, incidents, words=words, needs_places=True, **period, **where

@@ -12,7 +12,7 @@ from gridmap.language import tr
 
 @_shell.command(name="edit")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PLAN.html")
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="PLAN.html")
 @click.option("--of", metavar="CODE", help="Only this jurisdiction, or area of any level.")
 @click.option("--compare", "others", multiple=True, metavar="OTHER.gpkg",
               help="An alternative whose borders can be shown.")  # fmt: skip

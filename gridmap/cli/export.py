@@ -18,7 +18,7 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 
 @_shell.command(name="export")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT",
               help=".xlsx (a sheet for each level) or .csv; .gpkg for a grid file of its own; "
               ".geojson, .shp, .fgb, .kml or .parquet for the cells.")  # fmt: skip
 @click.option("--of", metavar="CODE", help="Only this area: its code, its name or its digits.")

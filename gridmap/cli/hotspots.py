@@ -57,7 +57,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
 @_shell.command(name="hotspots")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
 @click.option("--category", metavar="COL", help="One map for each value of this column.")
 @click.option("--time", metavar="COL", help="Column of the time.")
@@ -72,7 +72,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
 @click.option("--correction", type=click.Choice(["bh", "by", "holm", "bonferroni"]), default="bh",
               help="For many tests; bh and by hold the false discovery rate.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
-@click.option("--emerging", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
 @_options.case_options
 @_shell.overwrite_option
@@ -106,13 +106,12 @@ def command(
     from gridmap.hotspot_analysis.emerging import emerging as histories
     from gridmap.hotspot_analysis.hotspots import hotspots
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
     from gridmap.privacy import refuse_personal
 
     if emerging is not None and by is None:
         raise click.UsageError(tr("--emerging needs --by day, week or month."))
     for path in filter(None, (output, emerging)):
-        check_writable(path, overwrite=overwrite)
+        _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid)
     where = {**where, "time": time, "category": category}
     placed, accounts = placed_of(shell, proved, incidents, since, until, where)

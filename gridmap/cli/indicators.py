@@ -22,7 +22,7 @@ TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 @_shell.command(name="indicators")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help=".csv, .xlsx, .parquet or .json.")  # fmt: skip
 @click.option("--table", type=click.Choice(TABLES), default="rates",
               help="Rates; hours of each step; overdue cases; calls or joint handling by "
@@ -65,12 +65,11 @@ def command(
     Each rate bears its formula, its Wilson interval, and how many answers are unknown.
     """
     from gridmap.io import read_grid, write_table
-    from gridmap.io.atomic import check_writable
 
     if rank and level is None:
         raise click.UsageError(tr("--rank needs --level."))
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid)
     _check_level(proved, level)
     cases = _options.cases_of(

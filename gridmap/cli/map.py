@@ -17,7 +17,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
 @_shell.command(name="map")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.html",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT.html",
               help="Page to write; .png, .pdf, .svg make a figure, .qml a QGIS style.")  # fmt: skip
 @click.option("--color", metavar="COLUMN", help="Column of the cells to colour by.")
 @click.option("--incidents", metavar="FILE", help="Adds incidents per 100 households.")

@@ -63,7 +63,7 @@ MOST_LINES = 40  # exceptions printed; the rest are in the grid file
 @click.option("--seed", type=int, default=0, help="Another seed, another grid.")
 @click.option("--workers", type=click.IntRange(min=1),
               help="Processes; by default as many as pay.")  # fmt: skip
-@click.option("--report", "report_path", type=click.Path(path_type=Path), metavar="R.json",
+@click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End with 1 on any cell outside the band.")
 @click.option("--x", "x", metavar="COL", help="Column of easting or longitude of the households.")

@@ -16,7 +16,7 @@ HARD = ("river", "railway", "rail", "河流", "铁路")
 @_shell.command(name="patrol")
 @click.argument("grid", metavar="GRID")
 @click.argument("streets", metavar="STREETS|LOG")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
               help="The rounds: .gpkg, .geojson, .csv or .xlsx; of a log a table.")  # fmt: skip
 @click.option("--log", "by", type=click.Choice(["day", "hour"]),
               help="The second file is a log of points with times: count visits by cell and day, "
@@ -52,9 +52,8 @@ def command(
     Of a layer with a column kind, rivers and railways are left out unless --kind names them.
     """
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
 
-    check_writable(output, overwrite=overwrite)
+    _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid)
     if by is None:
         lines = _options.read_lines(streets, proved.crs, kinds, crs=crs, without=HARD)

@@ -13,7 +13,7 @@ from gridmap.language import tr
 
 @_shell.command(name="plans")
 @click.argument("grids", metavar="A.gpkg B.gpkg …", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT.html|.xlsx|.csv")
+@click.option("-o", "--output", type=_shell.FileOutput(), metavar="OUT.html|.xlsx|.csv")
 @click.option("--present", metavar="GRID", help="The grid in force; the first plan by default.")
 @_shell.overwrite_option
 @_shell.json_option

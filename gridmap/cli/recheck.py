@@ -16,7 +16,7 @@ _HEADINGS = {"closed": "结案满期"}
 @_shell.command(name="recheck")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The list: .csv, .xlsx or .parquet.")  # fmt: skip
 @click.option("--days", type=float, default=30.0, help="How soon after its closure.")
 @click.option("--metres", type=float, default=50.0, help="How near.")
@@ -54,10 +54,9 @@ def command(
     """List the problems of INCIDENTS to go and look at again, cell by cell and kind by kind."""
     from gridmap.incidents.recurrence import recheck, recurrence
     from gridmap.io import read_grid, write_table
-    from gridmap.io.atomic import check_writable
 
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid)
     cases = _options.cases_of(shell, proved, incidents, words=words, **period, **where)
     located = _options.located(cases, proved)

@@ -31,7 +31,7 @@ _MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_v
 @_shell.command(name="repair")
 @click.argument("cells", metavar="CELLS")
 @_options.boundary_option(required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The mended cells; the extension tells the format.")  # fmt: skip
 @click.option(
     "--policy",
@@ -49,10 +49,10 @@ _MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_v
 @_options.exclude_option
 @_options.code_option
 @_options.count_option
-@click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="OUT.csv",
+@click.option("--log", "log_file", type=_shell.FileOutput(), metavar="OUT.csv",
               help="Every changed cell, with area and households before and after.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")
-@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
               help="Before and after: the defects, and the cells that change.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
@@ -84,13 +84,12 @@ def command(
     from gridmap.coverage.report import describe
     from gridmap.errors import CoverageError
     from gridmap.io import read_layer, write_layer, write_table
-    from gridmap.io.atomic import check_writable
     from gridmap.io.columns import understand
 
     if output is None and not dry_run:
         raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
     for path in filter(None, (None if dry_run else output, log_file, page)):
-        check_writable(path, overwrite=overwrite)
+        _shell.check_output(path, overwrite=overwrite)
     lang = shell.lang
     drawn = read_layer(cells, crs=crs)
     known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]

@@ -12,7 +12,7 @@ from gridmap.language import tr
 
 @_shell.command(name="share")
 @click.argument("table", metavar="TABLE")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT",
               help=".csv, .xlsx or .parquet.")  # fmt: skip
 @click.option("--column", "columns", multiple=True, required=True, metavar="COL",
               help="A column that may be shown; all others stay behind.")  # fmt: skip

@@ -48,7 +48,7 @@ _LISTED = 20
 @_shell.command(name="staff")
 @click.argument("grid", metavar="GRID")
 @click.argument("roster", metavar="ROSTER")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The cells with their posts: .csv, .xlsx or .parquet.")  # fmt: skip
 @click.option("--level", metavar="NAME", help="Ratios by the areas of one level.")
 @click.option("--limit", type=click.FloatRange(0, min_open=True), metavar="N",
@@ -74,11 +74,10 @@ def command(
     are not looked at and not written.
     """
     from gridmap.io import read_grid, write_table
-    from gridmap.io.atomic import check_writable
     from gridmap.operations.staffing import staffing
 
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     table = _options.read_roster(shell, roster, words["roles"])
     found = staffing(table, read_grid(grid), limit=limit)
     ratios = found.ratios(level)

@@ -16,7 +16,7 @@ _HEADINGS = {"name": "道路名称"}
 @click.argument("grid", metavar="GRID")
 @click.argument("streets", metavar="STREETS")
 @click.argument("roster", metavar="ROSTER")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT",
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The pieces: .gpkg, .geojson, .csv or .xlsx.")  # fmt: skip
 @click.option("--kind", "kinds", multiple=True, metavar="WORD",
               help="Only lines of this kind, as river; all by default.")  # fmt: skip
@@ -43,11 +43,10 @@ def command(
     those of its community. Names and telephones in the roster are not looked at and not written.
     """
     from gridmap.io import read_grid, write_layer, write_table
-    from gridmap.io.atomic import check_writable
     from gridmap.operations.patrol import street_posts
 
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid)
     lines = _options.read_lines(streets, proved.crs, kinds, crs=crs)
     table = street_posts(proved, lines, _options.read_roster(shell, roster, words["roles"]))

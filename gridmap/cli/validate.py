@@ -51,14 +51,14 @@ class _Given:
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0,
               help="Width in metres up to which a defect is a sliver.")  # fmt: skip
 @click.option("--fail-on", metavar="KIND,...", help="Exit with 1 for exactly these kinds.")
-@click.option("--defects", "layer", type=click.Path(path_type=Path), metavar="OUT.gpkg|.geojson")
-@click.option("--map", "page", type=click.Path(path_type=Path), metavar="OUT.html")
-@click.option("--junit", "tests", type=click.Path(path_type=Path), metavar="OUT.xml")
-@click.option("--sarif", type=click.Path(path_type=Path), metavar="OUT.sarif",
+@click.option("--defects", "layer", type=_shell.Output(), metavar="OUT.gpkg|.geojson")
+@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html")
+@click.option("--junit", "tests", type=_shell.FileOutput(), metavar="OUT.xml")
+@click.option("--sarif", type=_shell.FileOutput(), metavar="OUT.sarif",
               help="Annotations for code review, at the features of a GeoJSON file.")  # fmt: skip
-@click.option("--code-quality", "quality", type=click.Path(path_type=Path), metavar="OUT.json",
+@click.option("--code-quality", "quality", type=_shell.FileOutput(), metavar="OUT.json",
               help="The same for GitLab.")  # fmt: skip
-@click.option("--badge", type=click.Path(path_type=Path), metavar="OUT.json",
+@click.option("--badge", type=_shell.FileOutput(), metavar="OUT.json",
               help="The verdict as a badge.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
@@ -96,12 +96,11 @@ def command(
     from gridmap.coverage.report import describe, document
     from gridmap.coverage.validate import validate
     from gridmap.io import read_layer
-    from gridmap.io.atomic import check_writable
 
     kinds = _kinds(fail_on)
     reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
     for path in filter(None, (layer, page, *reports.values())):
-        check_writable(path, overwrite=overwrite)
+        _shell.check_output(path, overwrite=overwrite)
     given = _read(cells, boundary, parents, crs, code, count)
     given.parent_column = parent_column or given.parent_column
     given.count = count or given.count

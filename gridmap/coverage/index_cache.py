@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from gridmap._checks import is_private
 from gridmap.coverage.point_index import CoverageIndex, Labels
 
 _FORMAT = 1  # of the file; another number makes older files unknown
@@ -80,7 +81,9 @@ def _path(polygons: npt.NDArray[Any], labels: Labels) -> Path | None:
 
 
 def _read(path: Path) -> CoverageIndex | None:
-    """Return the index of a file; None when there is none, or none that can be read."""
+    """Return the index of a file of the user's own; None when there is none that can be read."""
+    if not is_private(path.parent) or (path.exists() and not is_private(path)):
+        return None
     try:
         with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
             return CoverageIndex.from_arrays(dict(file))
@@ -90,8 +93,10 @@ def _read(path: Path) -> CoverageIndex | None:
 
 def _keep(path: Path, index: CoverageIndex) -> None:
     """Write an index beside the others and drop the oldest; a full disk is no failure."""
+    if not is_private(path.parent):
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".index-")
     except OSError:
         return

@@ -7,11 +7,14 @@ the input is large enough to repay it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from gridmap._checks import is_private
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,11 +27,14 @@ _ALL_PAIRS_UP_TO = 256
 
 
 def compiled(function: F) -> F:
-    """Compile a kernel; keep the result on disk where some folder can be written."""
+    """Compile a kernel; keep the machine code on disk only where nobody else could put some."""
     try:
-        return cast(F, numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # no folder for the cache: compile anew each time
-        return cast(F, numba.njit(nogil=True)(function))
+        kernel = numba.njit(cache=True, nogil=True)(function)
+        if is_private(Path(kernel.stats.cache_path)):
+            return cast(F, kernel)
+    except RuntimeError:  # no folder for the cache
+        pass
+    return cast(F, numba.njit(nogil=True)(function))
 
 
 @compiled

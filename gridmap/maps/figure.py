@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +12,9 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_choice
-from gridmap.errors import InputError, reason_of
+from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
+from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
@@ -104,23 +103,10 @@ def figure(
 def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a figure as PNG, PDF or SVG, by its suffix, whole or not at all."""
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise InputError(
-            "`{path}` exists already. Add overwrite=True (--overwrite) or rename.", path=path
-        )
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError("`{path}` is no .png, .pdf or .svg. Choose one of these.", path=path)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-") as folder:
-            part = Path(folder) / path.name
-            drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
-            os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            "`{path}` cannot be written ({error}). Choose another.",
-            path=path,
-            error=reason_of(error),
-        ) from error
+    with replacing(path, overwrite=overwrite) as part:
+        drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
     return path
 
 

@@ -7,9 +7,7 @@ import functools
 import hashlib
 import json
 import mimetypes
-import os
 import re
-import tempfile
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,8 +15,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gridmap.errors import GridmapError, InputError, reason_of
+from gridmap.errors import GridmapError, InputError
 from gridmap.html import part
+from gridmap.io.atomic import replacing
 from gridmap.language import Message
 from gridmap.maps.basemap import Tiles
 
@@ -269,24 +268,8 @@ def write_page(html: str, path: str | Path, *, overwrite: bool = False) -> Path:
 def write_text(text: str, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a text whole or not at all."""
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise InputError(
-            "`{path}` exists already. Add overwrite=True (--overwrite) or rename.", path=path
-        )
-    if not path.parent.is_dir():
-        raise InputError("The folder `{parent}` does not exist. Make it first.", parent=path.parent)
-    try:
-        handle, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        raise InputError(
-            "`{path}` cannot be written ({error}). Choose another.",
-            path=path,
-            error=reason_of(error),
-        ) from error
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

@@ -1,15 +1,14 @@
-"""What the compiled kernels share: how they are compiled, their arrays, their dice."""
+"""What the compiled kernels share: their arrays and their dice."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from gridmap.coverage.kernels import compiled as compiled
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -49,36 +48,6 @@ class Rules(NamedTuple):
     balance: float
     excess: float
     price: float
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Compile a kernel on its first call and keep the machine code on disk."""
-    import numba
-
-    if not numba.config.CACHE_DIR and not _cache_can_be_written():
-        numba.config.CACHE_DIR = os.path.join(tempfile.gettempdir(), f"gridmap-numba-{_user()}")
-    kernel: Kernel = numba.njit(cache=True, nogil=True)(function)
-    return kernel
-
-
-def _cache_can_be_written() -> bool:
-    """Tell whether machine code can be kept beside the source or in the user's cache."""
-    folders = [Path(__file__).parent, Path(os.path.expanduser("~")) / ".cache"]
-    return any(_writable(folder) for folder in folders)
-
-
-def _writable(folder: Path) -> bool:
-    """Tell whether a file can be made in the folder."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _user() -> int:
-    """Return a number that keeps the caches of two users apart."""
-    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)

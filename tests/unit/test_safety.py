@@ -7,21 +7,26 @@ import os
 import random
 import stat
 import threading
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
+import numba
 import openpyxl
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from gridmap._checks import is_private
 from gridmap.cli import main
+from gridmap.coverage.kernels import compiled
 from gridmap.errors import InputError
 from gridmap.io import read_table, write_table
 from gridmap.io.address import masked, parse_address
 from gridmap.io.atomic import replacing
 from gridmap.io.source import find_source
 from gridmap.io.tables import FormulaWarning
+from gridmap.maps.offline import write_page
 from tests.addresses import addresses
 
 FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("x","y")', "@SUM(A1)", "+1+cmd", "-2+3"]
@@ -160,3 +165,72 @@ def test_a_service_stands_for_the_whole_address() -> None:
     found = parse_address("POSTGRESQL://?service=city&table=public.grid")
     assert psycopg.conninfo.conninfo_to_dict(found.url) == {"service": "city"}
     assert found.table == "public.grid"
+
+
+def test_a_page_keeps_the_mode_of_the_old_one_and_follows_no_link(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    os.chmod(page, 0o600)
+    write_page("<p>new</p>", page, overwrite=True)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    (tmp_path / "link.html").symlink_to(page)
+    with pytest.raises(InputError, match="link"):
+        write_page("<p>other</p>", tmp_path / "link.html", overwrite=True)
+    assert page.read_text() == "<p>new</p>"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.html", "page.html"]
+
+
+def test_nothing_is_read_back_from_a_folder_that_others_can_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chmod(shared, 0o777)
+    assert is_private(tmp_path)
+    assert not is_private(shared)
+    assert not is_private(shared / "not" / "yet")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(shared))
+    kernel = compiled(_twice)
+    assert kernel(2) == 4
+    assert not any(shared.rglob("*.nb?"))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "own"))
+    assert compiled(_twice)(3) == 6
+    assert any((tmp_path / "own").rglob("*.nbc"))
+
+
+def _twice(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("command", ["map", "briefing", "export", "share"])
+def test_an_address_is_never_taken_for_the_name_of_a_file(command: str, tmp_path: Path) -> None:
+    arguments = {"map": ["g.gpkg"], "briefing": ["g.gpkg", "i.csv"], "export": ["g.gpkg"],
+                 "share": ["t.csv", "--column", "a"]}[command]  # fmt: skip
+    address = "postgresql://ann:secret99@127.0.0.1:1/city?table=t"
+    result = CliRunner().invoke(main, [command, *arguments, "-o", address, "--lang", "en"])
+    assert result.exit_code == 2
+    assert "writes a file" in result.stderr
+    assert "secret99" not in result.output
+
+
+def test_a_bomb_is_told_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"0" * (40 << 20))
+    monkeypatch.setattr("gridmap.io.source.MOST_IN_MEMORY", 32 << 20)
+    with pytest.raises(InputError, match="expands to 42 MB"):
+        read_table(path)
+
+
+def test_a_workbook_is_as_long_as_its_cells_not_as_it_claims(tmp_path: Path) -> None:
+    path, claiming = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
+    pd.DataFrame({"户数": [1, 2], "小区": ["a", "b"]}).to_excel(path, index=False)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(claiming, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if name.startswith("xl/worksheets/"):
+                text = text.replace(b'ref="A1:B3"', b'ref="A1:XFD1048576"')
+            new.writestr(name, text)
+    assert read_table(claiming)["户数"].tolist() == [1, 2]
