@@ -58,3 +58,4 @@ from .partitioning.feasibility import feasibility as feasibility
 from .partitioning.feasibility import what_if as what_if
 from .partitioning.partition import partition as partition
 from .units.subdivide import subdivide as subdivide
+from .zoning import robustness as robustness
