@@ -6,9 +6,10 @@ import gettext
 import importlib
 
 import click
+from click.shell_completion import CompletionItem
 
 from gridmap._version import __version__
-from gridmap.cli._shell import Commands, lang_option, quiet_option
+from gridmap.cli._shell import Commands, lang_option, quiet_option, translated
 from gridmap.language import Message
 
 COMMANDS = {
@@ -54,6 +55,12 @@ class _Lazy(Commands):
         command = importlib.import_module(f"gridmap.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands without importing them."""
+        found = [(name, about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(translated(self), ctx, incomplete)
+        return [CompletionItem(name, help=str(about)) for name, about in found] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

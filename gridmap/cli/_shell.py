@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from gridmap._checks import Progress, silent
 from gridmap.errors import GridmapError, reason_of
@@ -236,6 +237,10 @@ class Command(click.Command):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help with its words looked up."""
         click.Command.format_help(translated(self), ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete options, their help looked up."""
+        return click.Command.shell_complete(translated(self), ctx, incomplete)
 
 
 def translated(command: Described) -> Described:

@@ -30,3 +30,12 @@ def test_each_shell_is_told_how_to_complete(shell):
 def test_commands_and_options_are_completed(typed, position, found):
     answer = asked(_GRIDMAP_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=position)
     assert answer.split() == [f"plain,{found}"]
+
+
+@pytest.mark.parametrize(("lang", "about"), [("zh", "划分"), ("en", "Cut jurisdictions")])
+def test_what_is_completed_is_told_in_the_language_asked_for(lang, about):
+    typed = {"COMP_WORDS": "gridmap par", "COMP_CWORD": "par", "GRIDMAP_LANG": lang}
+    assert about in asked(_GRIDMAP_COMPLETE="fish_complete", **typed)
+    typed = {"COMP_WORDS": "gridmap repair --dry", "COMP_CWORD": "--dry", "GRIDMAP_LANG": lang}
+    said = {"zh": "只说明会改什么", "en": "Say what would change"}[lang]
+    assert said in asked(_GRIDMAP_COMPLETE="fish_complete", **typed)

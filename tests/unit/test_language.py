@@ -110,7 +110,7 @@ NOT_COUNTED = {
 def test_a_counted_noun_has_its_singular():
     """Write {n:,} {n:row|rows}."""
     for template, _ in SAID:
-        nouns = {noun for _, noun in COUNTED.findall(template)}
+        nouns = {noun for name, noun in COUNTED.findall(template) if name != "title"}
         assert nouns <= NOT_COUNTED, template
 
 
