@@ -85,6 +85,10 @@ class UnassignedWarning(UserWarning):
         self.all_lost = all_lost
 
 
+class UnknownWordsWarning(UserWarning):
+    """Some words are in no vocabulary; what they stand for counts as unknown."""
+
+
 def reason_of(error: OSError) -> Message | str:
     """Return why a file cannot be used, in words that the catalogue knows where it can."""
     return REASONS.get(error.strerror or "", error.strerror or str(error))

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from gridmap._checks import check_choice
-from gridmap.errors import InputError
+from gridmap.errors import InputError, UnknownWordsWarning
 from gridmap.language import Message
 
 Kind = Literal["roles", "sources", "levels", "statuses", "categories", "satisfaction"]
@@ -103,7 +103,7 @@ class Vocabulary:
         ordinal = [word for word in words if _ORDINAL.match(fold(word))]
         if self.kind == "levels" and ordinal:
             warnings.warn(
-                UserWarning(
+                UnknownWordsWarning(
                     Message(
                         "`handling_level` counts levels ({ordinal}), and cities count them from "
                         "the top or from the bottom. Until you say which is meant they are "
@@ -114,7 +114,7 @@ class Vocabulary:
                 stacklevel=3,
             )
         warnings.warn(
-            UserWarning(
+            UnknownWordsWarning(
                 Message(
                     "`{column}` is in words that are not known: {named}. They count as unknown. "
                     "Lines for `--{kind} FILE` under word,meaning: {lines}.",

@@ -46,7 +46,7 @@ def command(
     for layer in layers:
         shell.answer("\n".join(_lines(shell, layer)))
     if alarm is not None:
-        shell.answer("! " + alarm.sentence(shell.lang))
+        shell.answer("! " + alarm.message().text(shell.lang))
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:

@@ -14,7 +14,7 @@ from gridmap._checks import label
 from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridmap.crs.project import mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
-from gridmap.language import Lang, Message
+from gridmap.language import Message
 
 Floats = npt.NDArray[np.float64]
 Pair = tuple[Floats, Floats]
@@ -157,19 +157,24 @@ class DatumAlarm:
     fits: str
     outside_then: float
 
-    def sentence(self, lang: Lang = "zh") -> str:
+    def message(self) -> Message:
         """Return the alarm as one line with its cure."""
-        zh = f"按 {self.declared} 有 {self.outside:.1%} 的点落在辖区外；"
-        en = f"{self.outside:.1%} of the points lie outside the jurisdiction as {self.declared}, "
+        said = FITS
         if self.fits == "swapped":
-            zh += f"两列坐标互换后只有 {self.outside_then:.1%}。请核对经纬度是否写反。"
-            en += f"but {self.outside_then:.1%} with x and y exchanged. Check the two columns."
-        else:
-            zh += f"若为 {self.fits} 则只有 {self.outside_then:.1%}。"
-            zh += f"请核实后用 --datum {self.fits} 声明。"
-            en += f"but {self.outside_then:.1%} would as {self.fits}. "
-            en += f"Find out which it is, then declare --datum {self.fits}."
-        return zh if lang == "zh" else en
+            said = SWAPPED
+        return said(
+            outside=self.outside, declared=self.declared, then=self.outside_then, fits=self.fits
+        )
+
+
+FITS = Message(
+    "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} would "
+    "as {fits}. Find out which it is, then declare --datum {fits}."
+)
+SWAPPED = Message(
+    "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} with x "
+    "and y exchanged. Check the two columns."
+)
 
 
 def datum_alarm(

@@ -155,7 +155,7 @@ class Accounts:
                 )
             lines.append(said(rows=rows, more=more, n=self.broken).text(lang))
         if self.alarm is not None:
-            lines.append(self.alarm.sentence(lang))
+            lines.append(self.alarm.message().text(lang))
         if self.nowhere is not None:
             lines.append(self.nowhere.text(lang))
         return lines

@@ -208,7 +208,7 @@ def check_nothing_dropped(frame: pd.DataFrame, path: Path) -> None:
         return
     lines = [line for line in path.read_bytes().replace(b"\r", b"\n").split(b"\n")
              if line.strip(b", \t")]  # fmt: skip
-    told = sum(en.startswith("Left out") for en in map(str, frame.attrs)["notes"])
+    told = sum(en.startswith("Left out") for en in map(str, frame.attrs["notes"]))
     assert len(frame) + told + 3 >= len(lines) - 1
 
 

@@ -44,7 +44,7 @@ def test_a_layer_is_described(tmp_path: Path) -> None:
     assert "户数  整数        → households" in result.stdout
     assert "疑似个人信息（列名）" in result.stdout
     english = run("--lang", "en", "info", tmp_path / "a.gpkg")
-    assert "2 rows, Polygon, EPSG:4547, [460000, 3380000, 461000, 3381000]" in english.stdout
+    assert "2 rows, Polygon, EPSG:4547, extent [460000, 3380000, 461000, 3381000]" in english.stdout
     assert "looks personal (heading)" in english.stdout
 
 

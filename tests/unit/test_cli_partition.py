@@ -262,6 +262,8 @@ def test_a_partition_ends_alike_on_ctrl_c_and_on_request(
         text=True,
     )
     assert process.stderr is not None
+    assert "Read" in process.stderr.readline()
+    assert "Read" in process.stderr.readline()
     assert "used as given" in process.stderr.readline()
     time.sleep(1)
     process.send_signal(kill)

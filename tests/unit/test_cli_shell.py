@@ -39,12 +39,12 @@ def _raise(error):
     ("error", "code", "said"),
     [
         (
-            InputError("The grid has no cell\nC1; see `grid.cells`."),
+            InputError("The grid has no cell {code!r}; see `grid.cells`.", code="C1"),
             2,
-            "gridmap: 没有编码为 C1 的网格。",
+            "gridmap: 网格文件中没有编码为 'C1' 的网格",
         ),
         (KeyboardInterrupt(), 130, "已中断"),
-        (PermissionError(13, "Permission denied", "x.gpkg"), 2, "无法使用 `x.gpkg`（没有权限）"),
+        (PermissionError(13, "Permission denied", "x.gpkg"), 2, "`x.gpkg` 无法使用（没有权限）"),
         (ZeroDivisionError("oops"), 70, "程序出错"),
         (MemoryError(), 2, "内存不足"),
     ],
@@ -62,7 +62,7 @@ def test_findings_end_with_one():
 
 
 def test_errors_are_json_when_json_was_asked_for():
-    result = CliRunner().invoke(_group(_raise(InputError("no CRS"))), ["go", "--json"])
+    result = CliRunner().invoke(_group(_raise(InputError("no CRS"))), ["go", "--lang", "en", "--json"])
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {"schema": "gridmap.error/1", "error": "no CRS"}
 
@@ -85,7 +85,11 @@ def test_help_names_every_command_and_imports_no_frames():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name):
-    for arguments in ([name, "--help"], ["--lang", "en", name, "--lang", "zh", "--help"]):
+    for arguments, usage in (
+        ([name, "--help"], "用法"),
+        (["--lang", "en", name, "--help"], "Usage"),
+        (["--lang", "en", name, "--lang", "zh", "--help"], "用法"),
+    ):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
-        assert "Usage" in result.output
+        assert usage in result.output

@@ -240,8 +240,8 @@ def test_the_alarm_names_the_datum_that_fits(datum: str, declared: str) -> None:
     assert alarm is not None
     assert alarm.fits == datum
     assert alarm.outside > 0.05 > alarm.outside_then
-    assert f"--datum {datum}" in alarm.sentence("zh")
-    assert f"--datum {datum}" in alarm.sentence("en")
+    assert f"--datum {datum}" in alarm.message().text("zh")
+    assert f"--datum {datum}" in alarm.message().text("en")
 
 
 def test_the_alarm_sees_exchanged_axes() -> None:
@@ -250,8 +250,8 @@ def test_the_alarm_sees_exchanged_axes() -> None:
     alarm = datum_alarm(lat, lng, area, 4547)
     assert alarm is not None
     assert alarm.fits == "swapped"
-    assert "exchanged" in alarm.sentence("en")
-    assert "写反" in alarm.sentence("zh")
+    assert "exchanged" in alarm.message().text("en")
+    assert "写反" in alarm.message().text("zh")
     metres = datum_alarm(y, x, area, 4547, declared="EPSG:4547")
     assert metres is not None
     assert metres.fits == "swapped"

@@ -89,7 +89,7 @@ def test_shapefile_without_cpg(
     assert back["社区"].tolist() == ["福民", "东福民", "镕村"]
     assert back["户数"].tolist() == [310, 420, 7]
     expected = "gb18030" if encoding == "GBK" else "utf-8"
-    assert any(expected in en for en in map(str, back.attrs)["notes"])
+    assert any(expected in en for en in map(str, back.attrs["notes"]))
 
 
 def test_shapefile_whose_cpg_lies(areas: gpd.GeoDataFrame, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_heights_are_dropped_and_told(areas: gpd.GeoDataFrame, tmp_path: Path) -
     write_layer(high, tmp_path / "a.gpkg")
     back = read_layer(tmp_path / "a.gpkg")
     assert bits(back) == bits(areas)
-    assert any("heights" in en for en in map(str, back.attrs)["notes"])
+    assert any("heights" in en for en in map(str, back.attrs["notes"]))
 
 
 def test_a_named_index_becomes_a_column(areas: gpd.GeoDataFrame, tmp_path: Path) -> None:

@@ -313,9 +313,11 @@ def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
 
 def test_a_chart_has_a_column_for_each_period() -> None:
     drawn = trend_chart(
-        short_dates(["2026-01", "2026-02"]), [3, 4], [None, None], [True, False], ["a", "<b>"]
-    )
-    assert drawn.count("<rect") == 2 and drawn.count("class=cut") == 1
+        short_dates(["2026-01", "2026-02"]), [3, 4], [None, None], [True, False], ["a", "<b>"],
+        [True, False],
+    )  # fmt: skip
+    assert drawn.count("<rect") == 2
+    assert drawn.count('class="now"') == drawn.count('class="cut"') == 1
     assert "<b>" not in drawn and "&lt;b&gt;" in drawn
 
 
