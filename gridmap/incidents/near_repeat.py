@@ -100,9 +100,9 @@ def _bands(name: str, ends: Sequence[float]) -> NDArray[np.float64]:
     bands = np.asarray(ends, dtype=float)
     if bands.size == 0 or not np.isfinite(bands).all() or (np.diff(bands, prepend=0.0) <= 0).any():
         raise InputError(
-            "`{name}` is {ends}; give ends of bands that ascend from above 0.",
+            "`{name}` is {found}; give ends of bands that ascend from above 0.",
             name=name,
-            ends=list(ends),
+            found=str([*ends]),
         )
     return bands
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +56,7 @@ def _pair() -> Network:
                    one, one)  # fmt: skip
 
 
+HELD = {signal.SIGINT, signal.SIGTERM}
 ENOUGH = 20_000  # units whose search takes longer than loading the kernels once more
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 
@@ -136,10 +138,11 @@ def _in_processes(
         warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
         try:
-            waiting = [
-                pool.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes)
-                for batch in _batches(jobs, workers * BATCHES)
-            ]
+            with _undisturbed():
+                waiting = [
+                    pool.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes)
+                    for batch in _batches(jobs, workers * BATCHES)
+                ]
             for done in as_completed(waiting):
                 yield from done.result()
         except BrokenProcessPool as error:
@@ -153,10 +156,25 @@ def _in_processes(
         pool.shutdown()
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back while processes are made: one that meets a hook of `fork` would be lost."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+
+
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, end when it says so, and load the kernels."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)  # inherited from `_undisturbed`
     warm()
 
 

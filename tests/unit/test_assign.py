@@ -81,7 +81,7 @@ def test_own_columns_follow_and_keep_their_values(board: gm.Grid) -> None:
     """Behind the result; a column of the same name is renamed, the input untouched."""
     points = gpd.GeoDataFrame(
         {"incident_id": ["a", "b"], "status": ["结案", "处置"], "code": [1, 2]},
-        geometry=scattered(board, 2, seed=3),
+        geometry=scattered(board, 2).array,
         index=[7, 3],
     )
     before = points.copy()
@@ -167,7 +167,9 @@ def test_what_is_no_position_is_refused(board: gm.Grid) -> None:
     points = gpd.GeoSeries.from_xy([1], [1])
     with pytest.raises(CRSError, match=r"`points` has no CRS.*set_crs"):
         assign(points, board)
-    with pytest.raises(InputError, match="1 geometry that is no point, the first a Polygon in row 1"):
+    with pytest.raises(
+        InputError, match="1 geometry that is no point, the first a Polygon in row 1"
+    ):
         assign(gpd.GeoSeries([shapely.box(0, 0, 1, 1)], crs=4547), board)
     with pytest.raises(
         InputError, match="`x` names the column 'lon', which `points` lacks; it has a"

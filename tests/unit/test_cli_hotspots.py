@@ -177,7 +177,9 @@ def test_histories_that_fail_leave_no_half_output(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.filterwarnings("always::gridmap.errors.UnassignedWarning")
-@pytest.mark.parametrize(("lang", "said"), [("zh", "坐标"), ("en", "northing and easting are exchanged")])
+@pytest.mark.parametrize(
+    ("lang", "said"), [("zh", "坐标"), ("en", "northing and easting are exchanged")]
+)
 def test_a_warning_is_a_line_of_news(folder: Path, tmp_path: Path, lang: str, said: str) -> None:
     swapped = ["--x", "Y坐标", "--y", "X坐标", "-o", str(tmp_path / "a.csv"), "--lang", lang]
     table = pd.read_csv(folder / "incidents.csv").assign(Y坐标=lambda t: t["Y坐标"] + 2000)

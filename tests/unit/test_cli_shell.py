@@ -62,7 +62,9 @@ def test_findings_end_with_one():
 
 
 def test_errors_are_json_when_json_was_asked_for():
-    result = CliRunner().invoke(_group(_raise(InputError("no CRS"))), ["go", "--lang", "en", "--json"])
+    result = CliRunner().invoke(
+        _group(_raise(InputError("no CRS"))), ["go", "--lang", "en", "--json"]
+    )
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {"schema": "gridmap.error/1", "error": "no CRS"}
 

@@ -153,9 +153,9 @@ def test_a_comparison_shows_itself_in_a_line_and_in_a_drawing() -> None:
     page = found._repr_html_()
     assert page.count("<path") == 5
     for fill, drawn in (("#fdb863", 2), ("#80b1d3", 2), ("#dfe7ec", 1)):
-        assert page.count(f"fill='{fill}'") == drawn
+        assert page.count(f'fill="{fill}"') == drawn
         assert f"background:{fill}" in page
-    assert "with another code</th><td style='text-align:left'>400<" in page
+    assert 'with another code</th><td style="text-align:left">400<' in page
 
 
 def test_both_languages_tell_the_same_figures() -> None:

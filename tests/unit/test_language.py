@@ -101,6 +101,7 @@ NOT_COUNTED = {
     "ends",
     "keeps",
     "gives",
+    "areas",  # of a kind that is named before
     "permutations",
     "digits",
     "times",
@@ -298,6 +299,10 @@ LINES = {
     "streets": "{0} {1} {1} -o out.gpkg",
     "duplicates": "{0} {1} -o out.csv",
     "recheck": "{0} {1} -o out.csv",
+    "clusters": "{0} {1} -o out.csv",
+    "edit": "{0} -o out.html --compare {1}",
+    "apply": "{0} {1} -o out.gpkg",
+    "plans": "{0} {1} -o out.html",
 }
 SPOILT = [
     "nowhere.gpkg",

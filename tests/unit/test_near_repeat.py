@@ -75,7 +75,7 @@ def test_few_and_odd_reports_have_answers() -> None:
 
 def test_bad_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = scattered(10)
-    with pytest.raises(InputError, match="`metres` is 200, 100"):
+    with pytest.raises(InputError, match="`metres` is \\[200, 100\\]"):
         near_repeat(frame, metres=[200, 100])
     with pytest.raises(InputError, match="`days` is \\[\\]"):
         near_repeat(frame, days=[])

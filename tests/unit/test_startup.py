@@ -55,4 +55,4 @@ def test_help_loads_nothing_heavy(arguments):
 def test_a_name_loads_its_own_room_only(name, unneeded):
     modules = loaded(f"import gridmap; gridmap.{name}")
     assert not modules & unneeded
-    assert not modules & {"gridmap.maps", "gridmap.io", "gridmap.cli"}
+    assert not modules & {"gridmap.maps", "gridmap.briefings", "gridmap.cli"}
