@@ -116,7 +116,8 @@ def _method(found: gpd.GeoDataFrame, grids: int, cells: list[int]) -> dict[str, 
         "most": round(float(share.max()) * grids) if len(found) else 0,
     }
     said = Message(
-        "{grids:,} {grids:way|ways} to draw {low:,}–{high:,} cells of {units:,} units: "
+        "{grids:,} {grids:way|ways} to draw {low:,}–{high:,} "
+        "{high:cell|cells} of {units:,} {units:unit|units}: "
         "{standing:,} {standing:unit is|units are} hot in nine of ten ways or more, {ever:,} in "
         "any; the strongest place in {most:,} of {grids:,}.",
         low=min(cells),
