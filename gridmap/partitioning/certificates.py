@@ -125,7 +125,9 @@ class Fuel:
         return self.steps >= 0
 
 
-def cells_with(masks: Masks, inside: int, unit: int, fuel: Fuel) -> Iterator[int]:
+def cells_with(
+    masks: Masks, inside: int, unit: int, fuel: Fuel, *, any_rest: bool = False
+) -> Iterator[int]:
     """Yield every valid cell within a set that contains a unit.
 
     A cell is valid when it is connected and within the band, and what it leaves could still be cut
@@ -140,7 +142,7 @@ def cells_with(masks: Masks, inside: int, unit: int, fuel: Fuel) -> Iterator[int
             return
         cell = stack.pop()
         weight = masks.weigh(cell)
-        if weight >= masks.low and masks.rest_is_sound(inside & ~cell):
+        if weight >= masks.low and (any_rest or masks.rest_is_sound(inside & ~cell)):
             yield cell
         near = sorted(
             (masks.households[u], 1 << u)
@@ -254,6 +256,7 @@ ARITHMETIC = "arithmetic"
 UNIT_OVER_MAX = "unit-over-max"
 CUT_UNIT = "cut-unit"
 NO_CELL = "no-cell-contains"
+AT = ("unit", "at")  # facts that are the position of a unit
 EXHAUSTED = "exhausted"
 UNKNOWN = "unknown"
 HELD = "held"
@@ -278,9 +281,12 @@ class Finding:
 
     def moved(self, members: Ints) -> Finding:
         """Return a finding about units of a part as one about the whole that holds them."""
-        if "unit" not in self.facts:
-            return self
-        return Finding(self.kind, self.facts | {"unit": int(members[self.facts["unit"]])})
+        moved: dict[str, Any] = {
+            key: int(members[self.facts[key]]) for key in AT if key in self.facts
+        }
+        if "near" in self.facts:
+            moved["near"] = [int(members[unit]) for unit in self.facts["near"]]
+        return Finding(self.kind, self.facts | moved)
 
 
 def by_households(total: int, low: int, high: int) -> Finding | None:
@@ -322,7 +328,14 @@ def certify(
         chosen += [u for u in order if not first[masks.unit[u]]]
     elif suspects is None:
         chosen = []
-    return cut_unit(masks) or no_cell(masks, chosen)
+    found = cut_unit(masks) or no_cell(masks, chosen)
+    if found is not None and found.kind == NO_CELL:
+        unit = found.facts["unit"]
+        near = np.unique(np.concatenate([j[i == unit], i[j == unit]]))
+        near = near[households[near] > 0]
+        found.facts["near"] = near.tolist()
+        found.facts["neighbours"] = sorted(households[near].tolist())
+    return found
 
 
 def cut_unit(masks: Masks) -> Finding | None:
@@ -347,18 +360,25 @@ def cut_unit(masks: Masks) -> Finding | None:
 
 
 def no_cell(masks: Masks, units: list[int], budget: int = SETS_PER_UNIT) -> Finding | None:
-    """Find a unit that no valid cell can contain."""
+    """Find a unit that no valid cell can contain.
+
+    Either no connected units in the band contain it, or all that do leave a part over that cannot
+    be cut; then one such `cell` and the `rest` are facts.
+    """
     for unit in units:
         if next(cells_with(masks, masks.all, unit, Fuel(budget)), None) is None:
-            return Finding(
-                NO_CELL,
-                {
-                    "unit": masks.unit[unit],
-                    "households": masks.households[unit],
-                    "neighbours": sorted(masks.households[v] for v in bits(masks.near[unit])),
-                },
-            )
+            facts = {"unit": masks.unit[unit], "households": masks.households[unit]}
+            return Finding(NO_CELL, facts | _left_over(masks, unit, budget))
     return None
+
+
+def _left_over(masks: Masks, unit: int, budget: int) -> dict[str, int]:
+    """Return a cell in the band with a unit, and what it leaves that cannot be cut; or nothing."""
+    cell = next(cells_with(masks, masks.all, unit, Fuel(budget), any_rest=True), None)
+    if not cell:
+        return {}
+    rest = [masks.weigh(part) for part in masks.parts(masks.all & ~cell)]
+    return {"cell": masks.weigh(cell), "rest": next(w for w in rest if not masks.sound(w))}
 
 
 def settle(

@@ -23,11 +23,12 @@ from gridmap.partitioning.certificates import (
     settle,
 )
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.exclaves import linked_all
+from gridmap.partitioning.exclaves import linked_all, unlinked
 from gridmap.partitioning.parallel import warm
 from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of
-from gridmap.partitioning.prepare import caller, check_units, communities
+from gridmap.partitioning.prepare import Caller, check_units, communities
 from gridmap.partitioning.problem import EFFORTS, Wishes
+from gridmap.partitioning.remedies import remedies
 from gridmap.partitioning.search import can_be_cut
 
 Verdict = Literal["yes", "no", "unknown"]
@@ -90,7 +91,9 @@ def feasibility(
     rows = []
     for done, community in enumerate(jobs, start=1):
         verdict, found = diagnose(community, wishes)
-        call = caller(frame, community)
+        call = Caller(frame, community)
+        tried = remedies(frame, community, wishes, found) if found else []
+        helps = sentences.options(tried, call) if found else []
         rows.append(
             {
                 "parent": community.key,
@@ -101,13 +104,7 @@ def feasibility(
                 "most": community.total // low,
                 "certificate": "\n".join(finding.kind for finding in found),
                 "reason": "\n".join(sentences.reason(f, low, high, call).text(lang) for f in found),
-                "options": "\n".join(
-                    dict.fromkeys(
-                        option.text(lang)
-                        for finding in found
-                        for option in sentences.options(finding, low, high, call)
-                    )
-                ),
+                "options": "\n".join(option.text(lang) for option in helps),
             }
         )
         progress("feasibility", done, len(jobs))
@@ -117,9 +114,11 @@ def feasibility(
 def diagnose(community: Community, wishes: Wishes) -> tuple[Verdict, list[Finding]]:
     """Return whether a community can be cut, and the findings where it cannot or is unknown."""
     verdict, found = _diagnose(community, wishes, hard=False)
-    if verdict == "yes" or not community.hard.any():
-        return verdict, found
-    return _diagnose(community, wishes, hard=True)
+    if verdict != "yes" and community.hard.any():
+        verdict, found = _diagnose(community, wishes, hard=True)
+    if verdict != "yes" and community.linked is not None:
+        return diagnose(unlinked(community), wishes)
+    return verdict, found
 
 
 def _diagnose(community: Community, wishes: Wishes, *, hard: bool) -> tuple[Verdict, list[Finding]]:
@@ -129,7 +128,8 @@ def _diagnose(community: Community, wishes: Wishes, *, hard: bool) -> tuple[Verd
     for piece in pieces_of(community, bonds, wishes):
         finding = _diagnose_piece(piece, wishes)
         if finding is not None:
-            found.append(finding.moved(piece.members))
+            finding = finding.moved(piece.members)
+            found.append(sentences.placed(finding, community, piece.members, wishes.high))
     if not found:
         return "yes", []
     return ("no" if any(finding.certified for finding in found) else "unknown"), found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, get_args
 
@@ -31,8 +30,9 @@ from gridmap.partitioning.old_grid import (
     units_locked,
 )
 from gridmap.partitioning.parallel import Job, solve_all, warm
-from gridmap.partitioning.prepare import caller, check_units, communities
+from gridmap.partitioning.prepare import Caller, check_units, communities
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
+from gridmap.partitioning.remedies import remedies
 from gridmap.partitioning.solve import Outcome
 
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
@@ -54,14 +54,22 @@ def exceptions_of(
     total = np.bincount(label, units["households"])
     rows = []
     for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
-        call = caller(units, community)
-        for cell, bare in sorted(outcome.reasons.items()):
-            finding = replace(bare, facts={**bare.facts, "all": community.total})
+        if not outcome.reasons or community.total == 0:
+            continue  # where nobody lives no cell is missing
+        call = Caller(units, community)
+        findings = {
+            cell: sentences.placed(
+                finding, community, np.flatnonzero(outcome.label == cell), wishes.high
+            )
+            for cell, finding in sorted(outcome.reasons.items())
+        }
+        tried = remedies(units, community, wishes, [*findings.values()])
+        options = sentences.options(tried, call)
+        for cell, finding in findings.items():
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
             if total[number] == 0:
-                continue  # nobody lives there: no cell is missing
+                continue
             reason = sentences.reason(finding, wishes.low, wishes.high, call)
-            options = sentences.options(finding, wishes.low, wishes.high, call)
             rows.append(
                 {
                     "parent": community.key,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
@@ -242,12 +243,19 @@ def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
     return load
 
 
-def caller(units: gpd.GeoDataFrame, community: Community) -> Callable[[int], str]:
-    """Return what calls a unit of a community by its name, or by its place in the table."""
-    names, places = units["name"].to_numpy(), community.place
+@dataclass(frozen=True)
+class Caller:
+    """Calls a unit of a community by its name, or by its place in the table."""
 
-    def call(unit: int) -> str:
-        place = int(places[unit])
-        return str(names[place] or units.index[place])
+    units: gpd.GeoDataFrame
+    community: Community
 
-    return call
+    def __call__(self, unit: int) -> str:
+        """Return what a unit is called."""
+        place = int(self.community.place[unit])
+        return str(self.units["name"].iloc[place] or self.units.index[place])
+
+    def placed(self, said: Message, unit: int) -> Message:
+        """Return a sentence about a unit with the coordinates of its middle."""
+        x, y = float(self.community.x[unit]), float(self.community.y[unit])
+        return Message("{said} Place: x {x:.0f}, y {y:.0f}.")(said=said, x=x, y=y)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from gridmap.language import Message
+from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.certificates import (
     ARITHMETIC,
     CUT_UNIT,
@@ -17,85 +20,109 @@ from gridmap.partitioning.certificates import (
     UNKNOWN,
     Finding,
 )
+from gridmap.partitioning.community import Community
+from gridmap.partitioning.prepare import Caller
+from gridmap.partitioning.remedies import Remedy
 
-Name = Callable[[int], str]
-PART = "part"  # a part of a community with too few households
+LEAVES = "leaves"  # a unit whose every cell leaves what cannot be cut
+SHOWN = 5
 
 
-def reason(finding: Finding, low: int, high: int, name: Name) -> Message:
+def reason(finding: Finding, low: int, high: int, name: Caller) -> Message:
     """Return why a part cannot be cut, as one sentence; `name` calls a unit by its position.
 
-    The fact ``all``, the households of the community, tells a part from the whole.
+    The fact ``all``, the households of the community, tells a part from the whole, ``at`` where it
+    is.
     """
-    facts = _named(finding.facts, name) | {"min": low, "max": high}
-    few = finding.kind == TOO_FEW and facts["households"] < facts.get("all", 0)
-    return _REASONS[PART if few else finding.kind](**facts)
+    facts = finding.facts | {"min": low, "max": high}
+    kind = finding.kind
+    if kind in _PARTS and facts["households"] < facts.get("all", 0):
+        kind = _PARTS[kind]
+    if kind == NO_CELL and "cell" in facts:
+        kind = LEAVES
+    for key in ("unit", "at"):
+        if key in facts:
+            facts[key] = name(int(facts[key]))
+    if "near" in facts:
+        facts["near"] = [name(unit) for unit in facts["near"][:SHOWN]] or [Message("none")]
+        facts["neighbours"] = facts["neighbours"] or [0]
+    if "pockets" in facts:
+        facts["pockets"] = " + ".join(map(str, facts["pockets"]))
+    said = _REASONS[kind](**facts)
+    at = finding.facts.get("unit", finding.facts.get("at"))
+    if at is not None and (kind in _PARTS.values() or "unit" in facts):
+        said = name.placed(said, int(at))
+    if "apart" in facts and kind != UNIT_OVER_MAX:
+        giants = [name(unit) for unit in facts["apart"][:SHOWN]]
+        said = Message("With {giants} set apart, which no cell can hold: {said}")(
+            giants=giants, said=said
+        )
+    return said
 
 
-def options(finding: Finding, low: int, high: int, name: Name) -> list[Message]:
-    """Return what would help, the plainest first."""
-    facts = _named(finding.facts, name) | {"min": low, "max": high}
-    facts |= _bands(finding, low, high)
-    chosen = [key for key in _OPTIONS_OF[finding.kind] if key != "widen" or "wide_low" in facts]
-    return [_OPTIONS[key](**facts) for key in chosen]
+def placed(finding: Finding, community: Community, members: Ints, high: int) -> Finding:
+    """Return a finding about some units with where most live, all households, and the giants."""
+    at = int(members[np.argmax(community.households[members])])
+    giants = np.flatnonzero(community.households > high).tolist()
+    more = {"apart": giants} if giants else {}
+    return replace(finding, facts={"at": at, **finding.facts, "all": community.total, **more})
 
 
-def _named(facts: Mapping[str, Any], name: Name) -> dict[str, Any]:
-    """Return the facts with units called by name and sums written out."""
-    text = dict(facts)
-    if "unit" in text:
-        text["unit"] = name(int(text["unit"]))
-    if "pockets" in text:
-        text["pockets"] = " + ".join(map(str, text["pockets"]))
-    return text
-
-
-def _bands(finding: Finding, low: int, high: int) -> dict[str, Any]:
-    """Return the nearest band under which the finding would vanish, where it is known."""
-    facts = finding.facts
-    if finding.kind == TOO_FEW and facts["households"] > 0:
-        return _wide(facts["households"], high)
-    if finding.kind == UNIT_OVER_MAX:
-        return _wide(low, facts["households"])
-    if finding.kind == CUT_UNIT:
-        return _wide(low, facts["total"])
-    if finding.kind == ARITHMETIC:
-        total = facts["households"]
-        most, least = total // low, -(-total // high)
-        wider = [(low, -(-total // most)), (total // least, high)]
-        return _wide(*min(wider, key=lambda band: abs(band[0] - low) + abs(band[1] - high)))
-    return {}
-
-
-def _wide(low: int, high: int) -> dict[str, Any]:
-    return {"wide_low": low, "wide_high": high}
+def options(found: Sequence[Remedy], name: Caller) -> list[Message]:
+    """Return what was tried and helps, the plainest first, and that it can be approved."""
+    lines = []
+    for remedy in found:
+        facts = dict(remedy.facts)
+        for key in ("unit", "at"):
+            if key in facts:
+                facts[key] = name(int(facts[key]))
+        said = _OPTIONS[remedy.kind](**facts)
+        if remedy.left:
+            said = _HELPS_PART(option=said, left=remedy.left)
+        lines.append(said)
+    return [*lines, _OPTIONS["approve"]]
 
 
 _REASONS = {
     TOO_FEW: Message(
-        "Only {households} {households:household|households}, fewer than {min}: too few for one "
-        "cell."
+        "Only {households} {households:household|households}, fewer than {min}: too few for "
+        "one cell."
     ),
-    PART: Message(
+    "few-part": Message(
         "A part cut off from the rest has only {households} of the {all} "
         "{all:household|households}, fewer than {min}: too few for one cell."
     ),
     ARITHMETIC: Message("No number of cells of {min}-{max} households adds up to {households}."),
+    "arithmetic-part": Message(
+        "No number of cells of {min}-{max} households adds up to the {households} of a part "
+        "of it, {all} in all."
+    ),
     UNIT_OVER_MAX: Message(
         "Unit {unit} alone has {households} {households:household|households}, over {max}, and "
         "is never split."
     ),
     CUT_UNIT: Message(
         "Unit {unit} is a bottleneck: {households} + stranded {pockets} = {total} "
-        "{total:household|households}, over {max}."
+        "households, over {max}."
     ),
     NO_CELL: Message(
-        "No valid cell can contain unit {unit} ({households} {households:household|households}; "
-        "its neighbours have {neighbours})."
+        "No valid cell can contain unit {unit} ({households} {households:household|households}; its "
+        "neighbours have {neighbours}): no connected units with it hold {min}-{max}. Next to it: "
+        "{near}."
+    ),
+    LEAVES: Message(
+        "Every cell of {min}-{max} households that contains unit {unit} ({households} "
+        "{households:household|households}) leaves a part over that cannot be cut: one of {cell} "
+        "leaves {rest}."
     ),
     EXHAUSTED: Message(
         "Every partition of its {households} {households:household|households} was tried: none "
         "has all cells connected and within {min}-{max}."
+    ),
+    "exhausted-part": Message(
+        "Every partition of the {households} {households:household|households} of a part "
+        "of it, {all} in all, was tried: none has all cells connected and within "
+        "{min}-{max}."
     ),
     HELD: Message(
         "Left as it was on request: locked, or more households would move than the limit."
@@ -104,25 +131,31 @@ _REASONS = {
         "No valid partition of its {households} {households:household|households} was found, "
         "nor proved impossible: unknown."
     ),
+    "unknown-part": Message(
+        "No valid partition of the {households} {households:household|households} of a part "
+        "of it, {all} in all, was found, nor proved impossible: unknown."
+    ),
+}
+_PARTS = {
+    TOO_FEW: "few-part",
+    ARITHMETIC: "arithmetic-part",
+    EXHAUSTED: "exhausted-part",
+    UNKNOWN: "unknown-part",
 }
 
 _OPTIONS = {
-    "widen": Message("widen the band to {wide_low}-{wide_high}"),
-    "split": Message("split unit {unit}"),
-    "finer": Message("give finer units, or household points"),
-    "join": Message("join the community with a neighbour"),
-    "approve": Message("mark it as an approved exception"),
+    "split": Message(
+        "split unit {unit} into {parts} parts of at most {most} {most:household|households} "
+        "that touch each other and its neighbours"
+    ),
+    "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
+    "hand": Message("hand the part at unit {at} over to {to}"),
+    "widen": Message("widen the band to {low}-{high}"),
+    "join": Message(
+        "join the community with {partner} ({households} {households:household|households} "
+        "together)"
+    ),
     "release": Message("unlock it, or raise the limit"),
-    "effort": Message('search longer: quality="best", or another seed'),
+    "approve": Message("mark it as an approved exception"),
 }
-
-_OPTIONS_OF: dict[str, tuple[str, ...]] = {
-    TOO_FEW: ("join", "widen", "approve"),
-    ARITHMETIC: ("widen", "join", "approve"),
-    UNIT_OVER_MAX: ("split", "widen", "approve"),
-    CUT_UNIT: ("split", "widen", "approve"),
-    NO_CELL: ("split", "finer", "approve"),
-    EXHAUSTED: ("finer", "join", "approve"),
-    HELD: ("release", "approve"),
-    UNKNOWN: ("effort", "finer", "approve"),
-}
+_HELPS_PART = Message("{option} (helps part: {left} {left:part is|parts are} left)")
