@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import geopandas as gpd
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -313,3 +314,47 @@ def formats(folder: Path) -> Iterator[Path]:
         path = folder / name
         write(path)
         yield path
+
+
+Corrupt = Callable[[bytes, np.random.Generator], bytes]
+
+
+def flip(data: bytes, random: np.random.Generator) -> bytes:
+    """Change a few bytes."""
+    spoilt = bytearray(data)
+    for place in random.integers(0, len(data), random.integers(1, 9)):
+        spoilt[place] = int(random.integers(0, 256))
+    return bytes(spoilt)
+
+
+def flip_head(data: bytes, random: np.random.Generator) -> bytes:
+    """Change a few bytes near the beginning, where the structure is told."""
+    size = min(len(data), 400)
+    return flip(data[:size], random) + data[size:]
+
+
+def cut(data: bytes, random: np.random.Generator) -> bytes:
+    """Lose the end."""
+    return data[: random.integers(0, len(data))]
+
+
+def lose(data: bytes, random: np.random.Generator) -> bytes:
+    """Lose a piece within."""
+    a, b = np.sort(random.integers(0, len(data), 2))
+    return data[:a] + data[b:]
+
+
+def blank(data: bytes, random: np.random.Generator) -> bytes:
+    """Have a piece overwritten with zeros, as a bad disk does."""
+    start = int(random.integers(0, len(data)))
+    size = int(random.integers(1, 2000))
+    return data[:start] + b"\0" * len(data[start : start + size]) + data[start + size :]
+
+
+def double(data: bytes, random: np.random.Generator) -> bytes:
+    """Have a piece twice."""
+    a, b = np.sort(random.integers(0, len(data), 2))
+    return data[:b] + data[a:]
+
+
+CORRUPTIONS: tuple[Corrupt, ...] = (flip, flip_head, cut, lose, blank, double)

@@ -253,6 +253,7 @@ class ParquetFile:
                 with parquet.ParquetFile(path, pre_buffer=False) as file:
                     for table in file.iter_batches(ROWS, columns=names, use_threads=False):
                         done += table.num_rows
+                        table.validate(full=True)  # bytes that are no text
                         columns = [self._values(table, name) for name in self.schema.names]
                         yield Batch(
                             pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done
@@ -333,6 +334,7 @@ class Layer:
         ):
             for table in reader:
                 done += table.num_rows
+                table.validate(full=True)
                 yield Batch(pa.RecordBatch.from_arrays(table.columns, schema=self.schema), {}, done)
         if done < self.size:
             raise InputError(

@@ -24,6 +24,7 @@ from gridmap.io.source import BROKEN_ZIP, Source, unreadable
 
 _DATABASES = (".gpkg", ".sqlite")
 _NULL = re.compile(r"[\[,]\s*null\s*[,\]]")
+_LINES = (".geojsonl", ".geojsons")
 _JSON = (".geojson", ".json")
 _PIECE = 1 << 22
 
@@ -48,6 +49,8 @@ def check_file(source: Source) -> None:
                 source=source.name,
                 start=error.start,
             ) from error
+    if source.suffix in _LINES:
+        _check_lines(source)
     if source.suffix == ".shp" and source.member is None:
         _check_parts(source)
     with _opened(source) as database:
@@ -120,7 +123,7 @@ def _check_features(text: str, name: str) -> None:
         return
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return  # GDAL tells where
     features = document.get("features") if isinstance(document, dict) else None
     if isinstance(features, list) and None in features:
@@ -129,6 +132,23 @@ def _check_features(text: str, name: str) -> None:
             name=name,
             index=features.index(None) + 1,
         )
+
+
+def _check_lines(source: Source) -> None:
+    """Refuse lines that are no features, which GDAL passes over."""
+    text = source.read_bytes()
+    lines = text.split(b"\x1e" if b"\x1e" in text else b"\n")
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not isinstance(json.loads(line.decode("utf-8-sig")), dict):
+                raise ValueError
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            "`{source}` has no feature in line {number}. Export it again.",
+            source=source.name,
+            number=number,
+        ) from error
 
 
 def _check_parts(source: Source) -> None:

@@ -23,6 +23,7 @@ from gridmap.io import read_grid, read_layer, read_table, write_grid, write_laye
 from gridmap.io.columns import understand
 from gridmap.io.inputs import read_households, read_incidents
 from gridmap.io.inspect import look
+from tests.corpus import CORRUPTIONS, Corrupt, blank, flip, flip_head
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
 ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "6"))  # corruptions of each kind and file
@@ -38,48 +39,6 @@ TABLE = pd.DataFrame(
         "lat": np.linspace(34.7, 34.8, ROWS),
     }
 )
-Corrupt = Callable[[bytes, np.random.Generator], bytes]
-
-
-def flip(data: bytes, random: np.random.Generator) -> bytes:
-    """Change a few bytes."""
-    spoilt = bytearray(data)
-    for place in random.integers(0, len(data), random.integers(1, 9)):
-        spoilt[place] = int(random.integers(0, 256))
-    return bytes(spoilt)
-
-
-def flip_head(data: bytes, random: np.random.Generator) -> bytes:
-    """Change a few bytes near the beginning, where the structure is told."""
-    size = min(len(data), 400)
-    return flip(data[:size], random) + data[size:]
-
-
-def cut(data: bytes, random: np.random.Generator) -> bytes:
-    """Lose the end."""
-    return data[: random.integers(0, len(data))]
-
-
-def lose(data: bytes, random: np.random.Generator) -> bytes:
-    """Lose a piece within."""
-    a, b = np.sort(random.integers(0, len(data), 2))
-    return data[:a] + data[b:]
-
-
-def blank(data: bytes, random: np.random.Generator) -> bytes:
-    """Have a piece overwritten with zeros, as a bad disk does."""
-    start = int(random.integers(0, len(data)))
-    size = int(random.integers(1, 2000))
-    return data[:start] + b"\0" * len(data[start : start + size]) + data[start + size :]
-
-
-def double(data: bytes, random: np.random.Generator) -> bytes:
-    """Have a piece twice."""
-    a, b = np.sort(random.integers(0, len(data), 2))
-    return data[:b] + data[a:]
-
-
-CORRUPTIONS: tuple[Corrupt, ...] = (flip, flip_head, cut, lose, blank, double)
 
 
 @contextmanager

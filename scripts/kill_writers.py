@@ -1,0 +1,172 @@
+"""Kill every command that writes, at random moments: the old file or the new one, never half.
+
+Each command runs in a fork of one warm process, writes over an old file, and is killed (SIGKILL),
+ended (SIGTERM, SIGINT), starved of room (a limit on the size of files, a small disk where one can
+be mounted) or shut out of its folder. Afterwards the file must be the old one or the new one to
+the byte, the exit code as documented, and, where code could run, nothing may be left beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from gridmap.cli import main as gridmap
+
+WAYS = ("kill", "term", "int", "size", "disk", "closed")
+_SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
+_CODES = {"kill": {-9, 0, 1}, "term": {130, 0, 1}, "int": {130, 0, 1}}
+_ROOM = 3_000  # bytes of a file where room is short
+
+
+def main() -> int:
+    """Kill as often as asked, and print what was found; end with 1 when anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        found = harness(Path(name), options.kills, options.seed)
+    print(", ".join(f"{kind}: {count}" for kind, count in sorted(found.items())))
+    return int(any(kind.startswith("BAD") for kind in found))
+
+
+def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
+    """Kill writers in a folder, and count what was found; what is wrong begins with BAD."""
+    dice = random.Random(seed)
+    city = folder / "city"
+    _run(["example", str(city), "--size", "tiny"])
+    _run(["partition", f"{city}/jurisdictions.gpkg", "--households", f"{city}/buildings.gpkg",
+          "-o", f"{city}/grid.gpkg"])  # fmt: skip
+    jobs = commands(city)
+    fresh = folder / "fresh"
+    fresh.mkdir()
+    whole, took = {}, {}
+    for name, command in jobs.items():
+        start = time.monotonic()
+        _run([*command, "-o", str(fresh / name)])
+        took[name] = time.monotonic() - start
+        whole[name] = (fresh / name).read_bytes()
+    found: Counter[str] = Counter()
+    for number in range(kills):
+        way = WAYS[number % len(WAYS)]
+        name = dice.choice(sorted(jobs))
+        out = folder / f"run-{number}"
+        with _place(out, way) as ready:
+            if not ready:
+                way = "kill"
+            verdict = _once(jobs[name], out / name, way, dice.random() * took[name], whole[name])
+        found[f"{way}: {verdict}" if not verdict.startswith("BAD") else verdict] += 1
+        if verdict.startswith("BAD"):
+            print(name, way, verdict, file=sys.stderr)
+    return found
+
+
+def commands(city: Path) -> dict[str, list[str]]:
+    """Return the commands that write, by the name of what they write."""
+    grid, incidents = f"{city}/grid.gpkg", f"{city}/incidents.csv"
+    assign = ["assign", grid, incidents]
+    spots = ["hotspots", grid, incidents]
+    return {
+        "cut.gpkg": ["partition", f"{city}/jurisdictions.gpkg", "--households",
+                     f"{city}/buildings.gpkg"],
+        "placed.csv": assign, "placed.xlsx": assign, "placed.parquet": assign,
+        "placed.gpkg": assign, "spots.xlsx": spots, "spots.csv": spots, "spots.gpkg": spots,
+        "spots.geojson": spots, "map.html": ["map", grid], "briefing.html": ["briefing", grid,
+                                                                             incidents],
+        "grid.xlsx": ["export", grid], "grid.csv": ["export", grid],
+        "shared.csv": ["share", incidents, "--column", "问题大类"],
+        "account.xlsx": ["account", grid, f"{city}/buildings.gpkg"],
+        "staff.csv": ["staff", grid, f"{city}/staff.xlsx"],
+        "rates.xlsx": ["indicators", grid, incidents],
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _place(out: Path, way: str) -> Iterator[bool]:
+    """Make the folder to write into; tell whether it is what the way needs."""
+    out.mkdir()
+    if way == "disk":
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={16 * 1024}", "tmpfs", str(out)]
+        ready = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+        try:
+            yield ready
+        finally:
+            if ready:
+                subprocess.run(["umount", str(out)], check=True)
+        return
+    yield way != "closed" or os.getuid() != 0
+    shutil.rmtree(out, ignore_errors=True)
+
+
+def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes) -> str:
+    """Run a command over an old file and disturb it; return what was found."""
+    old = whole[: len(whole) // 2] if target.suffix != ".gpkg" else b""
+    if way in ("disk", "closed"):
+        old = b""
+    if old:
+        target.write_bytes(old)
+    if way == "closed":
+        target.parent.chmod(0o500)
+    child = _start([*command, "-o", str(target), "--overwrite", "--quiet"], way)
+    if way in _SIGNALS:
+        time.sleep(delay)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, _SIGNALS[way])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if way == "closed":
+        target.parent.chmod(0o700)
+    now = target.read_bytes() if target.exists() else b""
+    if now not in (old, whole):
+        return "BAD: half a file"
+    if code not in _CODES.get(way, {2, 0, 1}):
+        return f"BAD: exit code {code}"
+    left = [p.name for p in target.parent.iterdir() if p != target]
+    if left and way != "kill":
+        return f"BAD: left {left[0]}"
+    return "new" if now == whole else "old"
+
+
+def _start(arguments: list[str], way: str) -> int:
+    """Run a command in a fork, and return its process."""
+    child = os.fork()
+    if child:
+        return child
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    if way == "size":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, _ROOM))
+    code = 70
+    try:
+        gridmap(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        os._exit(code)
+
+
+def _run(arguments: list[str]) -> None:
+    code = os.waitstatus_to_exitcode(os.waitpid(_start([*arguments, "--quiet"], ""), 0)[1])
+    if code not in (0, 1):
+        raise SystemExit(f"{arguments} ends with {code}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
