@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
+import pkgutil
 import random
 import resource
 import shutil
@@ -25,6 +27,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import gridmap as package
 from gridmap.cli import main as gridmap
 
 WAYS = ("kill", "term", "int", "size", "disk", "closed")
@@ -48,6 +51,7 @@ def main() -> int:
 def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
     """Kill writers in a folder, and count what was found; what is wrong begins with BAD."""
     dice = random.Random(seed)
+    _warm()
     city = folder / "city"
     _run(["example", str(city), "--size", "tiny"])
     _run(["partition", f"{city}/jurisdictions.gpkg", "--households", f"{city}/buildings.gpkg",
@@ -62,6 +66,7 @@ def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
         took[name] = time.monotonic() - start
         whole[name] = (fresh / name).read_bytes()
     found: Counter[str] = Counter()
+    print(f"{len(jobs)} commands are ready", file=sys.stderr, flush=True)
     for number in range(kills):
         way = WAYS[number % len(WAYS)]
         name = dice.choice(sorted(jobs))
@@ -74,6 +79,15 @@ def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
         if verdict.startswith("BAD"):
             print(name, way, verdict, file=sys.stderr)
     return found
+
+
+def _warm() -> None:
+    """Import once what every fork would import."""
+    for module in pkgutil.walk_packages(package.__path__, "gridmap."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in ("openpyxl", "fiona", "folium", "jinja2", "scipy.stats", "pyarrow.csv"):
+        importlib.import_module(name)
 
 
 def commands(city: Path) -> dict[str, list[str]]:
