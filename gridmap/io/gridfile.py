@@ -22,7 +22,8 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
 
     Layers ``cells``, ``jurisdictions``, ``boundary`` and ``units``; tables ``exceptions``,
     ``retired`` and ``gridmap_metadata`` (parameters, proof and content hash as JSON). Coordinates
-    are kept to the last bit.
+    are kept to the last bit. A file also has a layer ``buildings`` where the grid keeps some; a
+    database, which others read, has not.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     if names_database(path):
         from gridmap.io.postgis_write import write_grid_tables
 
-        write_grid_tables(parts_of(grid), os.fspath(path), overwrite=overwrite)
+        parts = {name: part for name, part in parts_of(grid).items() if name != EXTRA}
+        write_grid_tables(parts, os.fspath(path), overwrite=overwrite)
         return
     check_name(path)
     path = Path(path)

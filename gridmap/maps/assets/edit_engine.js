@@ -179,6 +179,9 @@ export class Plan {
     this.done = [];
     this.undone = [];
     this.dirty = new Set();
+    this.touched = new Set(); // cells that were ever changed or spoken of
+    this.stale = new Set(this.cells.keys()); // cells whose compactness is to be measured
+    this.shapes = { sum: 0, count: 0 };
     this.begin();
   }
 
@@ -285,12 +288,8 @@ export class Plan {
 
   /** List the cells that are not yet right. */
   todo() {
-    const found = [];
-    this.cells.forEach((_, at) => {
-      const faults = this.faults(at);
-      if (faults.length) found.push({ cell: at, faults });
-    });
-    return found;
+    return [...this.touched].sort((a, b) => a - b)
+      .map((at) => ({ cell: at, faults: this.faults(at) })).filter((item) => item.faults.length);
   }
 
   /** Tell whether `gridmap apply` would accept the plan. */
@@ -301,18 +300,28 @@ export class Plan {
     return cell.border > 0 ? Math.min(1, 4 * Math.PI * cell.area / cell.border ** 2) : 0;
   }
 
+  /** Return the mean compactness; only cells that changed are measured again. */
   compactness() {
-    let sum = 0, count = 0;
-    this.cells.forEach((cell, at) => {
-      if (cell.units.size && !this.dedicated(at)) { sum += this.polsbyPopper(at); count++; }
-    });
-    return count ? sum / count : 0;
+    for (const at of this.stale) {
+      const cell = this.cells[at];
+      if (cell.measured) { this.shapes.sum -= cell.shape; this.shapes.count--; }
+      cell.measured = cell.units.size > 0 && !this.dedicated(at);
+      if (!cell.measured) continue;
+      cell.shape = this.polsbyPopper(at);
+      this.shapes.sum += cell.shape;
+      this.shapes.count++;
+    }
+    this.stale.clear();
+    return this.shapes.count ? this.shapes.sum / this.shapes.count : 0;
   }
 
   /** Tell what is another than at the start. */
   difference() {
     let moved = 0, touched = 0;
-    this.cells.forEach((cell, at) => { moved += cell.arrived; touched += this.changed(at) ? 1 : 0; });
+    for (const at of this.touched) {
+      moved += this.cells[at].arrived;
+      touched += this.changed(at) ? 1 : 0;
+    }
     return { touched, moved, share: this.total ? moved / this.total : 0,
       compactness: this.compactness(), before: this.compactBefore };
   }
@@ -591,6 +600,7 @@ export class Plan {
   write(cell, key, value) {
     this.cells[cell][key] = value;
     this.dirty.add(cell);
+    this.touched.add(cell);
   }
 
   send(unit, to) {
@@ -623,7 +633,7 @@ export class Plan {
     if (born === to) goal.left--; else { goal.came++; goal.arrived += homes; }
     source.pieces = goal.pieces = -1;
     this.cell[unit] = to;
-    this.dirty.add(from).add(to);
+    for (const set of [this.dirty, this.touched, this.stale]) set.add(from).add(to);
   }
 
   /* ----- the change file ----- */

@@ -8,7 +8,7 @@ const FONT = '"Microsoft YaHei","PingFang SC","Noto Sans CJK SC","Source Han San
   '"WenQuanYi Micro Hei","Helvetica Neue",Arial,sans-serif';
 const TOOLS = ['brush', 'lasso', 'merge', 'split', 'lock'];
 const KEYS = { b: 'brush', l: 'lasso', m: 'merge', d: 'split', k: 'lock' };
-const ROWS = 60;
+const ROWS = 40;
 
 /* ---------- drawing ---------- */
 
@@ -152,17 +152,18 @@ class Painter {
     pen.restore();
   }
 
+  /** Fill cell by cell: no seam within one, and no path so long that the browser chokes on it. */
   fills(pen, units) {
     const groups = new Map();
     for (const unit of units) {
-      const colour = this.colour(this.plan.cell[unit]);
-      if (!groups.has(colour)) groups.set(colour, []);
-      groups.get(colour).push(unit);
+      const at = this.plan.cell[unit];
+      if (!groups.has(at)) groups.set(at, []);
+      groups.get(at).push(unit);
     }
-    for (const [colour, members] of groups) {
+    for (const [at, members] of groups) {
       pen.beginPath();
       for (const unit of members) this.trace(pen, unit);
-      pen.fillStyle = colour;
+      pen.fillStyle = this.colour(at);
       pen.fill('nonzero');
     }
   }
@@ -181,14 +182,17 @@ class Painter {
         else if (fine) kinds[0].push(arc);
       });
     }
-    pen.lineJoin = pen.lineCap = 'round';
+    pen.lineJoin = pen.lineCap = this.unitPixels() > 7 ? 'round' : 'butt';
+    if (pen.lineCap === 'butt') pen.lineJoin = 'bevel';
     const wide = Math.min(1, 0.35 + this.unitPixels() / 40);
     [['rgba(255,255,255,.95)', 1], [THIN, 1.1 * wide + 0.2], [INK, 2.3 * wide]].forEach(([colour, width], kind) => {
-      pen.beginPath();
-      for (const arc of kinds[kind]) this.line(pen, arc);
       pen.strokeStyle = colour;
       pen.lineWidth = width;
-      pen.stroke();
+      for (let at = 0; at < kinds[kind].length; at += 200) {
+        pen.beginPath();
+        for (const arc of kinds[kind].slice(at, at + 200)) this.line(pen, arc);
+        pen.stroke();
+      }
     });
   }
 
@@ -911,9 +915,10 @@ class Editor {
     const { plan } = this;
     const rows = new Set();
     if (this.active >= 0) rows.add(this.active);
-    plan.cells.forEach((cell, at) => {
-      if (plan.lives(at) && (plan.changed(at) || cell.locked || cell.reason)) rows.add(at);
-    });
+    for (const at of [...plan.touched].sort((a, b) => a - b)) {
+      const { locked, reason } = plan.cells[at];
+      if (plan.lives(at) && (plan.changed(at) || locked || reason)) rows.add(at);
+    }
     if (this.active >= 0) {
       for (const unit of plan.cells[this.active].units) {
         for (const next of plan.neighbours(unit)) rows.add(plan.cell[next]);
@@ -925,7 +930,7 @@ class Editor {
         if (plan.lives(at) && rows.size < ROWS && (parent < 0 || cell.parent === parent)) rows.add(at);
       });
     }
-    return [...rows].slice(0, 2 * ROWS);
+    return [...rows].slice(0, ROWS + 20);
   }
 
   row(at) {
