@@ -39,7 +39,11 @@ MOST_LINES = 40  # exceptions printed; the rest are in the grid file
 @click.option("--max", "high", type=int, default=600, help="Most households of a cell.")
 @click.option("--target", type=float, metavar="N", help="Households wanted in a cell.")
 @click.option("--cells", metavar="COLUMN", help="Column with the cells wanted in a community.")
-@click.option("--weight", metavar="COLUMN", help="Column of the units with a workload to balance.")
+@click.option(
+    "--weight",
+    metavar="COLUMN",
+    help="Column of the buildings or units with a workload to balance.",
+)
 @click.option("--quality", type=click.Choice(["fast", "default", "best"]), default="default",
               help="How long to search.")  # fmt: skip
 @click.option("--road-preference", type=click.FloatRange(0, 1), default=0.9,
@@ -200,6 +204,7 @@ def read_units(
         "levels": levels,
         "code": code,
         "count": "households",
+        "weight": options["weight"],
         "crs": None if old is None else old.crs,
     }
     homes = None

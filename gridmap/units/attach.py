@@ -22,7 +22,7 @@ from gridmap.units.build_units import (
     outline_shifts,
     tiled_outlines,
 )
-from gridmap.units.households import counts_of
+from gridmap.units.households import counts_of, loads_of
 from gridmap.units.inputs import check_frame, check_polygons, moved, named, valid_polygons
 from gridmap.units.jurisdictions import (
     TOO_MUCH,
@@ -173,6 +173,7 @@ def attach(
     levels: Sequence[str] | None = None,
     code: str | None = None,
     count: str | None = None,
+    weight: str | None = None,
     repair: bool = True,
     crs: Any = None,
 ) -> gpd.GeoDataFrame:
@@ -194,7 +195,7 @@ def attach(
         Compounds; units inside one are united.
     dedicated : GeoDataFrame, optional
         Areas whose units are of kind "dedicated".
-    levels, code, count, repair, crs
+    levels, code, count, weight, repair, crs
         As in `subdivide`.
 
     Returns
@@ -218,6 +219,7 @@ def attach(
     >>> attach(atoms, town, levels=["town"])["households"].tolist()
     [70, 80]
     """
+    load = None if weight is None else loads_of("units", units, weight)
     place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
     given = read_units(units, place.crs, count, repair)
     lines = read_barriers(barriers, place.crs, shapely.total_bounds(given.polygons))
@@ -230,6 +232,10 @@ def attach(
         )
     without = _without_units(given, owner, place)
     result = _gather(given, owner, place, lines, reserved, compounds)
+    if weight is not None and load is not None:
+        points = inner_points(units.geometry.to_crs(result.crs).to_numpy())
+        where = homes_in(result.geometry.to_numpy(), shapely.get_coordinates(points))
+        result[weight] = np.bincount(where[where >= 0], load[where >= 0], len(result))
     positions = {code: k for k, code in enumerate(place.codes)}
     of = np.array([positions[parent] for parent in result["parent"]], dtype=np.int64)
     tiled = check_tiling(result.geometry.to_numpy(), of, place.codes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import shapely
 
 from gridmap.errors import InputError
@@ -47,6 +48,8 @@ class Homes:
         What the caller's index calls each.
     notes : list
         What the planner should know.
+    load : ndarray of float, or None
+        Workload of each.
     """
 
     xy: Floats
@@ -55,6 +58,7 @@ class Homes:
     compound: Ints
     labels: list[Any]
     notes: list[Message]
+    load: Floats | None = None
 
     def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
         """Return homes whose shapes stand in the jurisdiction that holds most of them."""
@@ -77,7 +81,12 @@ class Homes:
 
 
 def read_homes(
-    frame: gpd.GeoDataFrame, crs: Any, *, count: str | None = None, compound: str | None = None
+    frame: gpd.GeoDataFrame,
+    crs: Any,
+    *,
+    count: str | None = None,
+    compound: str | None = None,
+    weight: str | None = None,
 ) -> Homes:
     """Check households and bring them into a metric CRS.
 
@@ -89,6 +98,7 @@ def read_homes(
     """
     check_frame("households", frame)
     labels = list(frame.index)
+    load = None if weight is None else loads_of("households", frame, weight)
     counts, notes = counts_of("households", frame, count, labels)
     notes += _about_repeats(frame)
     geometry, said = moved("households", frame, crs)
@@ -106,7 +116,30 @@ def read_homes(
         _compounds(frame, compound)[there],
         [label for label, ok in zip(labels, there, strict=True) if ok],
         notes + said,
+        None if load is None else load[there],
     )
+
+
+def loads_of(argument: str, frame: gpd.GeoDataFrame, weight: str) -> Floats:
+    """Return the workload of each row; a row without any has none."""
+    if weight not in frame:
+        raise InputError(
+            "`weight` names the column {weight!r}, which `{argument}` lack; they have {columns}.",
+            weight=weight,
+            argument=argument,
+            columns=[*map(str, frame.columns)],
+        )
+    numbers = pd.to_numeric(frame[weight], errors="coerce")
+    load: Floats = np.array(numbers.to_numpy(float, na_value=np.nan))
+    load[frame[weight].isna().to_numpy()] = 0.0
+    bad = ~np.isfinite(load) | (load < 0)
+    if bad.any():
+        raise InputError(
+            "`weight` column {weight!r} holds {value!r}; give numbers from 0.",
+            weight=weight,
+            value=str(frame[weight].iloc[int(bad.argmax())]),
+        )
+    return load
 
 
 def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None:

@@ -16,7 +16,7 @@ from gridmap.units.attach import attach
 from gridmap.units.barriers import inhabited, read_barriers
 from gridmap.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
 from gridmap.units.build_units import Woven, check_tiling, homes_in, outline_shifts, weave
-from gridmap.units.households import Homes, fill, read_homes
+from gridmap.units.households import Homes, fill, loads_of, read_homes
 from gridmap.units.jurisdictions import Areas, Jurisdictions, read_areas, read_jurisdictions
 from gridmap.units.locked import Fixed, carve, moored, put_back, read_fixed
 from gridmap.units.noding import Ints
@@ -49,6 +49,7 @@ def subdivide(
     levels: Sequence[str] | None = None,
     code: str | None = None,
     count: str | None = None,
+    weight: str | None = None,
     repair: bool = True,
     crs: Any = None,
     cap: int = 30,
@@ -87,6 +88,8 @@ def subdivide(
         Column with the code of a jurisdiction; by default `code`, else the finest level.
     count : str, optional
         Column with the number of households; by default `households`, else one a row.
+    weight : str, optional
+        Column of `households` with a workload, which is summed into the units under its name.
     repair : bool
         Mend slivers, overlaps and rings of the jurisdictions; otherwise refuse them.
     crs : CRS, optional
@@ -131,9 +134,11 @@ def subdivide(
             "`cap` is {cap!r}; give a whole number of households from 1, as 30.", cap=cap
         )
     report("read", 0, 5)
+    if weight is not None:
+        loads_of("households", households, weight)  # refused before any work
     place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
     column = whole if isinstance(whole, str) else None
-    homes = read_homes(households, place.crs, count=count, compound=column)
+    homes = read_homes(households, place.crs, count=count, compound=column, weight=weight)
     if _are_units(homes, place, cap, barriers is not None):
         return attach(
             households,
@@ -144,6 +149,7 @@ def subdivide(
             levels=levels,
             code=code,
             count=count,
+            weight=weight,
             repair=repair,
             crs=crs,
         )
@@ -178,6 +184,10 @@ def subdivide(
     notes += about_water(homes.count[(block >= 0) & (blocks.use[block] == WATER)])
     woven, blocks = put_back(woven, blocks, homes, fixed)
     units = _frame(woven, blocks, place, homes, reserved, compounds, fixed)
+    if weight is not None and homes.load is not None:
+        inside = woven.of_home >= 0
+        summed = np.bincount(woven.of_home[inside], homes.load[inside], len(units))
+        units[weight] = summed
     tiled = check_tiling(woven.polygons, blocks.owner[woven.source], place.codes)
     shifts = outline_shifts(place.given, tiled)
     notes += about_slivers(blocks.slivers) + about_dedicated(units) + about_shift(shifts, place)

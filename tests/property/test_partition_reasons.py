@@ -179,8 +179,8 @@ def reason_holds(said: str, town: Oracle, low: int, high: int) -> bool:
             and total == int(found[4]) > high
         )
     if found := re.fullmatch(
-        r"No valid cell can contain unit (u\d+) \(([\d,]+) households?; its neighbours have (.*)\): no "
-        r"connected units with it hold \d+-\d+\. Next to it: (.*)\.",
+        r"No valid cell can contain unit (u\d+) \(([\d,]+) households?; its neighbours have (.*)\): "
+        r"no connected units with it hold \d+-\d+\. Next to it: (.*)\.",
         said,
     ):
         none = not any(town.weigh(s) >= low for s in town.sets_with(found[1], every, high))

@@ -513,3 +513,30 @@ def test_jurisdictions_without_units_are_refused_or_listed() -> None:
     assert any(
         "(middle)" in note["en"] and "no cell" in note["en"] for note in units.attrs["notes"]
     )
+
+
+def test_a_workload_of_the_buildings_is_summed_into_the_units_and_balanced() -> None:
+    """The column is refused before any work when it is missing or holds no numbers."""
+    x = np.arange(12)
+    houses = gpd.GeoDataFrame(
+        {"households": 100, "calls": [90, 10] * 6},
+        geometry=shapely.points(np.c_[50 + 100 * x, np.full(12, 50)]),
+        crs=4547,
+    )
+    area = gpd.GeoDataFrame({"code": ["A"]}, geometry=[shapely.box(0, 0, 1200, 100)], crs=4547)
+    units = subdivide(area, houses, weight="calls")
+    assert units["calls"].sum() == 600
+    assert units["households"].sum() == 1200
+    boxes = gpd.GeoDataFrame(
+        houses.drop(columns="geometry"),
+        geometry=shapely.box(100 * x, 0, 100 * x + 100, 100),
+        crs=4547,
+    )
+    assert attach(boxes, area, weight="calls")["calls"].tolist() == [90, 10] * 6
+    grid = partition(units, weight="calls")
+    loads = grid.units.groupby("code")["calls"].sum()
+    assert loads.max() - loads.min() <= 100
+    with pytest.raises(InputError, match="'jobs', which `households` lack"):
+        subdivide(area, houses, weight="jobs")
+    with pytest.raises(InputError, match="holds '-1'"):
+        subdivide(area, houses.assign(calls=-1), weight="calls")
