@@ -44,14 +44,16 @@ def command(
 ) -> None:
     """File GRID as planners do, or share the cells of one area, in the datum of a phone's map.
 
-    A .gpkg without --datum is a grid file that proves itself.
+    A .gpkg without --datum is a grid file that proves itself; a name without ending becomes a
+    folder of GeoParquet with the same content.
     """
     from gridmap.crs.datum import check_datum
     from gridmap.io import read_grid, write_table
     from gridmap.io.atomic import check_writable
     from gridmap.operations.rollout import codes_on, part_of
 
-    check_writable(output, overwrite=overwrite)
+    if output.suffix or on is not None:
+        check_writable(output, overwrite=overwrite)
     if datum is not None:
         check_datum(datum)
     proved = read_grid(grid)
@@ -82,8 +84,12 @@ def _written(
     """Write what the name of the file asks for; return what its coordinates are in."""
     from gridmap.io import write_grid
     from gridmap.io.export import export_cells, export_grid
+    from gridmap.io.gridfile import write_grid_dataset
 
     suffix = output.suffix.lower()
+    if not suffix and datum is None and str(output) != "-":
+        write_grid_dataset(grid, output, overwrite=overwrite)
+        return ""
     if suffix == ".gpkg" and datum is None:
         write_grid(grid, output, overwrite=overwrite)
         return ""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 
 from gridmap.errors import InputError
@@ -13,7 +16,7 @@ from gridmap.grid.grid import Grid, check_grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.grid_tables import EXTRA, LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
-from gridmap.io.source import Source, find_source, names_database, unreadable
+from gridmap.io.source import BROKEN_PARQUET, Source, find_source, names_database, unreadable
 from gridmap.io.vector import GDAL_FAILURES, list_layers, quiet, write_gdal
 
 
@@ -56,6 +59,64 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
             write_gdal(frame, temporary, "GPKG", name, **options)
 
 
+def write_grid_dataset(
+    grid: Grid, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write a grid as a folder of GeoParquet, which other programs read without gridmap.
+
+    The layers and tables of a grid file, a Parquet file each; ``gridmap_metadata`` holds its
+    parameters, its proof and the hash of its content.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to write.
+    folder : path
+        The folder to make; it appears when it is complete.
+    overwrite : bool
+        Whether an older dataset may be replaced; no other folder ever is.
+
+    Raises
+    ------
+    InputError
+        When the folder exists, or cannot be written.
+    """
+    check_grid("grid", grid)
+    folder = Path(folder)
+    if folder.exists() and not (overwrite and _is_dataset(folder)):
+        raise InputError(
+            "`{path}` exists already. Add --overwrite, or choose another name.", path=folder
+        )
+    if not folder.parent.is_dir():
+        raise InputError(
+            "The folder `{parent}` does not exist. Make it first.", parent=folder.parent
+        )
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gridmap-") as name:
+        fresh = Path(name, "fresh")
+        fresh.mkdir()
+        for part, frame in parts_of(grid).items():
+            frame.to_parquet(fresh / f"{part}.parquet", compression="zstd", index=False)
+        if folder.exists():
+            os.replace(folder, Path(name, "old"))
+        os.replace(fresh, folder)
+
+
+def _is_dataset(folder: Path) -> bool:
+    return folder.is_dir() and (folder / f"{METADATA}.parquet").is_file()
+
+
+def _read_dataset(folder: Path) -> dict[str, pd.DataFrame]:
+    """Read the parts of a grid that `write_grid_dataset` wrote."""
+    parts: dict[str, pd.DataFrame] = {}
+    try:
+        for file in sorted(folder.glob("*.parquet")):
+            shaped = b"geo" in (pq.read_schema(file).metadata or {})
+            parts[file.stem] = gpd.read_parquet(file) if shaped else pd.read_parquet(file)
+    except BROKEN_PARQUET as error:
+        raise unreadable(str(folder), error) from error
+    return parts
+
+
 def check_name(path: str | os.PathLike[str]) -> None:
     """Refuse a file for a grid that is called otherwise than a GeoPackage."""
     if not names_database(path) and Path(path).suffix.lower() != ".gpkg":
@@ -69,7 +130,8 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     Parameters
     ----------
     path : path
-        A grid file, or a database URL with ``?table=`` as `write_grid` took it.
+        A grid file, a folder that `write_grid_dataset` made, or a database URL with ``?table=``
+        as `write_grid` took it.
 
     Returns
     -------
@@ -82,6 +144,8 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     CoverageError
         When somebody changed the cells so that they do not tile the boundary any more.
     """
+    if not names_database(path) and _is_dataset(Path(path)):
+        return grid_of(_read_dataset(Path(path)), str(path))
     source = find_source(path)
     if source.kind == "database":
         from gridmap.io.postgis import read_grid_tables

@@ -24,7 +24,7 @@ from gridmap.io.coordinates import declared_datum, fill_places, find_places, not
 from gridmap.io.point_text import PointOrder, coordinates_of, parse_points
 from gridmap.io.source import Source, declared, find_source
 from gridmap.io.tables import has_shapes, read_table
-from gridmap.io.text import number_array
+from gridmap.io.text import number_array, parse_number
 from gridmap.io.vector import read_layer
 from gridmap.language import Message
 
@@ -190,8 +190,19 @@ def read_cells(
     for column in ("code", "households"):
         if column in named and column not in frame:
             frame = frame.assign(**{column: named[column].to_numpy()})
+    if "households" in frame:
+        frame = frame.assign(households=_counts_as_typed(frame["households"]))
     frame.attrs = {}
     return frame, known
+
+
+def _counts_as_typed(values: pd.Series) -> pd.Series:
+    """Read counts with a counting word, as 534户; leave a column with other text as it is."""
+    if values.dtype.kind in "iufb":
+        return values
+    read = values.map(parse_number)
+    whole = read.map(lambda n: n is not None and n == n and n >= 0 and float(n).is_integer())
+    return read.astype(np.int64) if bool(whole.all()) else values
 
 
 def read_incidents(

@@ -138,17 +138,20 @@ def _check_lines(source: Source) -> None:
     """Refuse lines that are no features, which GDAL passes over."""
     text = source.read_bytes()
     lines = text.split(b"\x1e" if b"\x1e" in text else b"\n")
-    number = 0
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and not _is_object(line):
+            raise InputError(
+                "`{source}` has no feature in line {number}. Export it again.",
+                source=source.name,
+                number=number,
+            )
+
+
+def _is_object(line: bytes) -> bool:
     try:
-        for number, line in enumerate(lines, start=1):
-            if line.strip() and not isinstance(json.loads(line.decode("utf-8-sig")), dict):
-                raise ValueError
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            "`{source}` has no feature in line {number}. Export it again.",
-            source=source.name,
-            number=number,
-        ) from error
+        return isinstance(json.loads(line.decode("utf-8-sig")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _check_parts(source: Source) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +21,7 @@ import shapely
 from gridmap import CoverageError, Grid
 from gridmap.errors import InputError
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer
+from gridmap.io.gridfile import write_grid_dataset
 
 
 def digest(path: Path) -> str:
@@ -252,3 +254,23 @@ def test_what_is_no_grid_file_is_told(rich: Grid, tmp_path: Path) -> None:
     assert digest(tmp_path / "g.gpkg") == before
     write_grid(rich, tmp_path / "g.gpkg", overwrite=True)
     assert digest(tmp_path / "g.gpkg") == before
+
+
+def test_a_dataset_of_geoparquet_is_read_by_others_and_is_the_same_grid(
+    grid: Any, tmp_path: Path
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    write_grid_dataset(grid, tmp_path / "set")
+    cells = gpd.read_parquet(tmp_path / "set/cells.parquet")
+    assert cells["code"].tolist() == grid.cells.index.tolist()
+    assert cells.crs == grid.crs
+    query = f"SELECT sum(households) FROM read_parquet('{tmp_path}/set/cells.parquet')"
+    assert duckdb.sql(query).fetchall()[0][0] == int(grid.cells["households"].sum())
+    assert read_grid(tmp_path / "set").content_hash == grid.content_hash
+    with pytest.raises(InputError, match="exists already"):
+        write_grid_dataset(grid, tmp_path / "set")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        write_grid_dataset(grid, tmp_path / "other", overwrite=True)
+    write_grid_dataset(grid, tmp_path / "set", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "set"]

@@ -1,0 +1,251 @@
+"""Files that were misread silently, or refused with a cure that could not help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+from click.testing import CliRunner
+
+import gridmap as gm
+from gridmap.cli import main
+from gridmap.errors import InputError
+from gridmap.io import read_table, write_grid
+from gridmap.io.columns import understand
+from gridmap.io.inputs import read_cells, read_households, read_incidents
+from gridmap.io.inspect import look
+from gridmap.io.open_incidents import open_incidents
+from gridmap.io.source import declaring
+
+
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(main, [*map(str, arguments), "--lang", "en"])
+
+
+@pytest.fixture(scope="module")
+def wuhan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a grid file of one cell near Wuhan, in EPSG:4547."""
+    cell = shapely.box(430_000, 3_370_000, 470_000, 3_400_000)
+    cells = gpd.GeoDataFrame({"code": ["a"], "households": [400]}, geometry=[cell], crs=4547)
+    path = tmp_path_factory.mktemp("wuhan") / "grid.gpkg"
+    write_grid(gm.adopt(cells, cell, code="code"), path)
+    return path
+
+
+def merged(path: Path, *, suffix: str = "") -> None:
+    """Write buildings whose households stand in cells merged over their units."""
+    book = openpyxl.Workbook()
+    rows = [["楼栋", "单元", "户数", "小区"], ["1", "1", f"36{suffix}" if suffix else 36, "福苑"],
+            ["1", "2", None, None], ["1", "3", None, None], ["2", "1", 20, "锦园"]]  # fmt: skip
+    for row in rows:
+        book.active.append(row)
+    book.active.merge_cells("C2:C4")
+    book.active.merge_cells("D2:D4")
+    book.save(path)
+
+
+@pytest.mark.parametrize("suffix", ["", "户"])
+def test_a_count_in_merged_cells_is_counted_once(tmp_path: Path, suffix: str) -> None:
+    merged(tmp_path / "a.xlsx", suffix=suffix)
+    frame, known = understand(read_table(tmp_path / "a.xlsx"), "building")
+    assert frame["households"].sum() == 56
+    assert frame["compound"].tolist() == ["福苑"] * 3 + ["锦园"]
+    assert any("counted once" in str(note) for note in known.notes)
+
+
+def test_streamed_and_whole_sheets_agree_on_merged_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    rows = [["编号", "类别", "经度", "纬度"], ["1", "违停", 114.3, 30.6], ["2", None, 114.4, 30.7]]
+    for row in rows:
+        book.active.append(row)
+    book.active.merge_cells("B2:B3")
+    book.save(tmp_path / "a.xlsx")
+    whole = read_incidents(tmp_path / "a.xlsx")[0]["category"].tolist()
+    (batch,) = open_incidents(tmp_path / "a.xlsx").file.batches()
+    assert whole == batch.table.column("类别").to_pylist() == ["违停", "违停"]
+
+
+def geojson(path: Path, times: list[str]) -> Path:
+    features = [
+        {"type": "Feature", "properties": {"time": time},
+         "geometry": {"type": "Point", "coordinates": [114.3, 30.6]}}
+        for time in times
+    ]  # fmt: skip
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".geojson"])
+@pytest.mark.parametrize(
+    ("times", "means"),
+    [
+        (["2024-01-05T08:00:00+01:00", "2024-07-05T08:00:00+02:00"], [8, 8]),
+        (["2024-01-05T08:00:00+08:00", "2024-07-05T09:00:00+08:00"], [8, 9]),
+        (["2024-01-05T08:00:00Z", "2024-07-05T09:00:00Z"], [8, 9]),
+        (["2024-01-05T08:00:00+00:00", "2024-07-05T09:00:00+00:00"], [8, 9]),
+        (["2024-01-05T08:00:00+00:00", "2024-07-05T09:00:00+08:00"], None),
+        (["2024-01-05T08:00:00Z", "2024-07-05T09:00:00"], None),
+    ],
+)
+def test_one_rule_for_time_zones(
+    tmp_path: Path, suffix: str, times: list[str], means: list[int] | None
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".csv":
+        pd.DataFrame({"time": times, "lng": 114.3, "lat": 30.6}).to_csv(path, index=False)
+    else:
+        geojson(path, times)
+    if means is None:
+        with pytest.raises(InputError, match="--time-zone"):
+            read_incidents(path)
+    else:
+        frame, known = read_incidents(path)
+        assert frame["time"].dt.hour.tolist() == means
+        utc = times[0].endswith(("Z", "+00:00"))
+        assert any("UTC" in str(note) for note in known.notes) == utc
+    with declaring(time_zone="Asia/Shanghai"):
+        hours = read_incidents(path)[0]["time"].dt.hour.tolist()
+    told = [pd.Timestamp(time) for time in times]
+    assert hours == [t.tz_convert("Asia/Shanghai").hour if t.tzinfo else t.hour for t in told]
+
+
+def test_untyped_days_of_1904(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    for row in [["上报时间", "户数"], [43834, 1], [43835, 2]]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    frame, _ = understand(read_table(tmp_path / "a.xlsx"), "incident")
+    assert frame["time"].tolist() == [pd.Timestamp(2024, 1, 5), pd.Timestamp(2024, 1, 6)]
+
+
+TRADITIONAL = {
+    "編號": "incident_id", "日期": "time", "經度": "lng", "緯度": "lat", "類別": "category",
+    "X坐標": "x", "Y坐標": "y", "Y座標": "y", "發生時間": "time", "案件狀態": "status",
+    "Created Date": "time", "created_date": "time", "Complaint Type": "category",
+    "unique_key": "incident_id",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", TRADITIONAL)
+def test_headings_in_both_scripts_and_of_portals(heading: str) -> None:
+    table = pd.DataFrame({heading: ["1"]})
+    assert understand(table, "incident", convert=False)[1].columns == {
+        TRADITIONAL[heading]: heading
+    }
+
+
+def test_a_counting_word_is_understood_in_a_layer(tmp_path: Path) -> None:
+    cells = gpd.GeoDataFrame(
+        {"網格編碼": ["a", "b"], "總戶數": ["534户", "310戶"]},
+        geometry=shapely.box([0, 10], 0, [10, 20], 10), crs=4547,
+    )  # fmt: skip
+    cells.to_file(tmp_path / "cells.gpkg")
+    frame, _ = read_cells(tmp_path / "cells.gpkg")
+    assert frame["households"].tolist() == [534, 310]
+    assert frame["code"].tolist() == ["a", "b"]
+    assert read_households(tmp_path / "cells.gpkg")[0]["households"].tolist() == [534, 310]
+
+
+def minutes(value: float) -> float:
+    return int(value) * 100 + (value % 1) * 60
+
+
+X, Y = np.array([450_000.0, 451_000.0]), np.array([3_384_000.0, 3_385_000.0])
+LNG, LAT = (
+    gm.to_datum(gpd.GeoSeries.from_xy(X, Y, crs=4547), "wgs84").get_coordinates().T.to_numpy()
+)
+ASTRAY = {
+    "--datum EPSG:4526": (X + 38e6, Y),
+    "northing and easting are exchanged": (Y, X),
+    "degrees and minutes": (np.vectorize(minutes)(LNG), np.vectorize(minutes)(LAT)),
+    "divide by 1,000,000": (LNG * 1e6, LAT * 1e6),
+    "lack their minus sign": (-LNG, LAT),
+}
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("cause", ASTRAY)
+def test_the_likely_cause_is_named_when_nothing_lies_in_the_grid(
+    cause: str, wuhan: Path, tmp_path: Path
+) -> None:
+    x, y = ASTRAY[cause]
+    pd.DataFrame({"x": x, "y": y, "time": "2024-01-05"}).to_csv(tmp_path / "a.csv", index=False)
+    for command in (["assign"], ["hotspots"]):
+        out = tmp_path / f"{command[0]}.csv"
+        done = run(*command, wuhan, tmp_path / "a.csv", "-o", out)
+        assert done.exit_code == 1, done.output
+        assert cause in done.stderr.replace("\n", " "), (cause, done.stderr)
+
+
+def test_the_cure_for_a_zone_in_front_works(wuhan: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"x": X + 38e6, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    cure = ["--datum", "EPSG:4526"]
+    done = run("assign", wuhan, tmp_path / "a.csv", "-o", tmp_path / "o.csv", *cure)
+    assert done.exit_code == 0, done.output
+
+
+def test_an_empty_layer_does_not_hide_the_others(tmp_path: Path) -> None:
+    points = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(1, 1)], crs=4547)
+    pyogrio.write_dataframe(points, tmp_path / "a.gpkg", layer="full")
+    pyogrio.write_dataframe(points.iloc[:0], tmp_path / "a.gpkg", layer="empty", append=True)
+    assert {layer.name: layer.features for layer in look(tmp_path / "a.gpkg")} == {
+        "full": 1,
+        "empty": 0,
+    }
+    assert len(read_incidents(tmp_path / "a.gpkg")[0]) == 1
+
+
+def test_degrees_a_little_beyond_are_degrees(tmp_path: Path) -> None:
+    points = gpd.GeoDataFrame(
+        {"a": [1, 2]}, geometry=gpd.points_from_xy([180.003, 179.9], [0, 1]), crs=4326
+    )
+    points.to_file(tmp_path / "a.geojson")
+    assert len(read_incidents(tmp_path / "a.geojson")[0]) == 2
+
+
+def test_what_stands_twice_in_a_sheet_is_refused_by_both_doors(tmp_path: Path) -> None:
+    import zipfile
+
+    path, twice = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
+    pd.DataFrame({"lng": [114.3, 114.4], "lat": [30.6, 30.7]}).to_excel(path, index=False)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(twice, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'r="B3"', b'r="A3"'))
+    for read in (look, read_table, lambda p: list(open_incidents(p).file.batches())):
+        with pytest.raises(InputError, match="twice"):
+            read(twice)
+
+
+def test_zero_bytes_are_refused_by_both_doors(tmp_path: Path) -> None:
+    text = "id,lng,lat\n" + "1,114.3,30.6\n" * 120
+    data = bytearray(text.encode())
+    data[800:900] = b"\0" * 100
+    (tmp_path / "a.csv").write_bytes(data)
+    for read in (look, read_table, lambda p: list(open_incidents(p).file.batches())):
+        with pytest.raises(InputError, match="zero bytes"):
+            read(tmp_path / "a.csv")
+
+
+def test_every_reading_is_stated(wuhan: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"時間": ["113/01/05"] * 2, "x": X, "y": Y})
+    table.to_csv(tmp_path / "a.csv", index=False, encoding="big5")
+    done = run("assign", wuhan, tmp_path / "a.csv", "-o", tmp_path / "o.csv", "--json")
+    reading = json.loads(done.stdout)["reading"][0]
+    assert reading["encoding"] == "big5"
+    done = run("indicators", wuhan, tmp_path / "a.csv", "--json")
+    reading = json.loads(done.stdout)["reading"][0]
+    assert (reading["rows"], reading["encoding"], reading["date_order"]) == (2, "big5", "roc")
+    assert reading["time_zone"] == "as written"
+    (layer,) = look(tmp_path / "a.csv")
+    assert {k: layer.reading[k] for k in ("rows", "encoding", "date_order", "time_zone")} == {
+        k: reading[k] for k in ("rows", "encoding", "date_order", "time_zone")
+    }
