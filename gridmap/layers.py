@@ -44,7 +44,10 @@ def takes_layers(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 return verb(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)
             for name in names:
-                if _foreign(given := bound.arguments.get(name)):
+                given = bound.arguments.get(name)
+                if "grid" in signature.parameters and type(given).__name__ == "Grid":
+                    continue  # in the wrong place: the verb says so
+                if _foreign(given):
                     bound.arguments[name] = as_layer(name, given)
             return verb(*bound.args, **bound.kwargs)
 

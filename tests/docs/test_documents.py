@@ -74,8 +74,9 @@ def test_every_kind_of_defect_is_explained():
     from gridmap.coverage.defect_names import KINDS, NOTES, QUALIFIERS
 
     page = (ROOT / "docs/pages/defects.md").read_text(encoding="utf-8")
-    for kind, (zh, *_) in KINDS.items():
-        row = next(line for line in page.splitlines() if line.startswith(f"| `{kind}` | {zh} |"))
+    for kind, name in KINDS.items():
+        head = f"| `{kind}` | {name(n=1).text('zh')} |"
+        row = next(line for line in page.splitlines() if line.startswith(head))
         assert row.endswith("| note |" if kind in NOTES else "| finding |")
     for qualifier in QUALIFIERS:
         assert f"`{qualifier}`" in page

@@ -285,5 +285,5 @@ def test_personal_columns_are_named() -> None:
     frame = pd.DataFrame({"网格编码": ["1"], "姓名": ["某"], "联系电话": ["13800000000"]})
     _, known = understand(frame, "staff")
     assert set(known.personal) == {"姓名", "联系电话"}
-    assert "姓名, 联系电话" in known.sentences("zh")[-1]
+    assert "姓名、联系电话" in known.sentences("zh")[-1]
     assert "never reach a map" in known.sentences("en")[-1]

@@ -302,7 +302,7 @@ def test_what_cannot_be_streamed_is_refused(
     gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.box(0, 0, 1, 1)], crs=4547).to_file(
         tmp_path / "areas.gpkg"
     )
-    with pytest.raises(InputError, match="no points, the first a Polygon"):
+    with pytest.raises(InputError, match="no point, the first a Polygon"):
         assign_file(Layer(str(tmp_path / "areas.gpkg")), tmp_path / "out.gpkg", mosaic_grid)
 
 

@@ -12,6 +12,7 @@ import shapely
 
 from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, CRSError, InputError
+from gridmap.language import Message
 from gridmap.partitioning.partition import partition
 from gridmap.units.attach import attach
 from gridmap.units.barriers import kinds_of, read_barriers
@@ -50,6 +51,7 @@ def test_columns_and_facts() -> None:
     ]  # fmt: skip
     assert units["households"].dtype == units["block"].dtype == units["side"].dtype == np.int64
     assert units.crs == CRS
+    assert all(isinstance(note, Message) for note in units.attrs.pop("notes"))
     facts = json.loads(json.dumps(units.attrs))
     assert facts["households_in"] == 80 and facts["households_outside"] == 0
     assert facts["levels"] == ["community"] and facts["repaired"] == []
