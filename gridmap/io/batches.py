@@ -21,9 +21,10 @@ import shapely
 from pyarrow import parquet
 
 from gridmap.errors import InputError
+from gridmap.io.arrow import is_binary, wkb_column
+from gridmap.io.gdal import GDAL_FAILURES
 from gridmap.io.header import MENTIONS_TOTAL, is_total
 from gridmap.io.source import BROKEN_PARQUET, unreadable
-from gridmap.io.vector import GDAL_FAILURES
 from gridmap.language import Message
 
 ROWS = 1 << 18  # rows of a batch, where the reader can choose
@@ -262,7 +263,7 @@ class ParquetFile:
     def _values(self, table: pa.RecordBatch, name: str) -> pa.Array:
         column = table.column(name)
         if name == self._geo.get("name"):
-            return column.cast(pa.binary()) if _is_binary(column.type) else points_as_wkb(column)
+            return column.cast(pa.binary()) if is_binary(column.type) else points_as_wkb(column)
         return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
@@ -357,25 +358,6 @@ def _told(name: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
         raise unreadable(name, error) from error
 
 
-def wkb_column(schema: pa.Schema, first: Any) -> str | None:
-    """Return the column of bytes that are shapes, though no metadata say so.
-
-    Parameters
-    ----------
-    schema : Schema
-    first : callable
-        Returns the first values of a column by its name.
-    """
-    for column in schema:
-        if not _is_binary(column.type):
-            continue
-        values = [value for value in first(column.name).to_pylist() if value is not None]
-        shapes = shapely.from_wkb(values, on_invalid="ignore") if values else np.array([])
-        if len(shapes) and not shapely.is_missing(shapes).any():
-            return str(column.name)
-    return None
-
-
 def points_as_wkb(column: pa.Array) -> pa.Array:
     """Return GeoArrow points, interleaved or of separate coordinates, as WKB."""
     if isinstance(column, pa.ExtensionArray):
@@ -402,10 +384,6 @@ def geometry_of(schema: pa.Schema) -> str | None:
     """Return the column that holds the points."""
     name = (schema.metadata or {}).get(GEOMETRY)
     return None if name is None else str(name.decode())
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _decoded(kind: pa.DataType) -> pa.DataType:

@@ -347,7 +347,8 @@ def open_sheets(source: Source) -> list[Sheet]:
 def _sheets_xlsx(source: Source) -> list[Sheet]:
     import openpyxl
 
-    check_workbook(source)
+    if source.member is None:  # a member was read whole, within its limit
+        check_workbook(source.path, source.name)
     book = openpyxl.load_workbook(io.BytesIO(source.read_bytes()), read_only=True, data_only=True)
     first_day = 1904 if book.epoch.year == 1904 else 1900
     return [
@@ -453,9 +454,10 @@ def _sheets_ods(source: Source) -> list[Sheet]:
     """Read an open workbook through GDAL, every cell as text."""
     import pyogrio
 
-    from gridmap.io.vector import GDAL_FAILURES, quiet
+    from gridmap.io.gdal import GDAL_FAILURES, quiet
 
-    check_workbook(source)
+    if source.member is None:  # a member was read whole, within its limit
+        check_workbook(source.path, source.name)
     options = {"HEADERS": "DISABLE", "FIELD_TYPES": "STRING"}
     sheets = []
     try:

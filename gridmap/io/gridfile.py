@@ -14,10 +14,11 @@ import pyogrio
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.grid_tables import EXTRA, LAYERS, METADATA, TABLES, grid_of, parts_of
 from gridmap.io.integrity import check_table, check_text
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, names_database, unreadable
-from gridmap.io.vector import GDAL_FAILURES, list_layers, quiet, write_gdal
+from gridmap.io.vector import list_layers, write_gdal
 
 
 def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -16,11 +16,12 @@ from gridmap.errors import InputError
 from gridmap.io.columns import TABLES, aliases, meaning
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
+from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import Source, declared, find_source, unreadable
 from gridmap.io.tables import read_table
-from gridmap.io.vector import GDAL_FAILURES, choose_layer, quiet
+from gridmap.io.vector import choose_layer
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
 

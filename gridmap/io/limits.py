@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from gridmap.errors import InputError
-
-if TYPE_CHECKING:
-    from gridmap.io.source import Source
 
 MOST_IN_MEMORY = 1 << 29
 """Bytes that a member of an archive may have where it is read whole."""
@@ -40,7 +37,7 @@ def check_members(members: Iterable[zipfile.ZipInfo], name: str, *, most: int) -
         )
 
 
-def check_workbook(source: Source) -> None:
+def check_workbook(path: Path, name: str) -> None:
     """Refuse a workbook whose parts expand beyond what a workbook may.
 
     Raises
@@ -48,13 +45,11 @@ def check_workbook(source: Source) -> None:
     InputError
         When it does.
     """
-    if source.member is not None:
-        return  # it was read whole, within its limit
-    with zipfile.ZipFile(source.path) as archive:
+    with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     sheets = [m for m in members if m.filename.startswith("xl/worksheets/")]
-    check_members(sheets, source.name, most=_MOST_STREAMED)
-    check_members((m for m in members if m not in sheets), source.name, most=_MOST_TEXTS)
+    check_members(sheets, name, most=_MOST_STREAMED)
+    check_members((m for m in members if m not in sheets), name, most=_MOST_TEXTS)
     for sheet in sheets:
         if sheet.file_size > MOST_IN_MEMORY / 4 and sheet.file_size > _USUAL * sheet.compress_size:
-            check_members([sheet], source.name, most=MOST_IN_MEMORY)
+            check_members([sheet], name, most=MOST_IN_MEMORY)

@@ -352,7 +352,7 @@ def _gdal_knows(path: Path) -> bool:
     """Tell whether a driver of GDAL takes a file for its own; text is nobody's."""
     import pyogrio
 
-    from gridmap.io.vector import GDAL_FAILURES, quiet
+    from gridmap.io.gdal import GDAL_FAILURES, quiet
 
     try:
         with quiet():

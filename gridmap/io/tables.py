@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.feather
-import pyarrow.parquet as pq
 
 from gridmap.errors import InputError
+from gridmap.io.arrow import arrow_table, shape_column
 from gridmap.io.atomic import ending_of, replacing
-from gridmap.io.batches import wkb_column
 from gridmap.io.csv_table import read_csv
 from gridmap.io.excel import read_sheet, typed_column
 from gridmap.io.excel_write import Sheet, write_workbook
@@ -33,12 +29,10 @@ from gridmap.io.source import (
     names_database,
     unreadable,
 )  # fmt: skip
-from gridmap.io.text import plain_table
-from gridmap.language import Message
+from gridmap.io.text import plain_table, warn_formulas
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _CODES = r"(?i)^(?:code|parent|.*_code|.*_id|.*编码|.*编号)$"
-_FORMULA = r"^[=@\t\r]|^[+-](?:[^0-9.]|.*[^0-9.eE,%-])"
 _SAMPLE = 20
 
 
@@ -181,31 +175,6 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
         pacsv.write_csv(arrow, file, pacsv.WriteOptions(quoting_style="needed"))
 
 
-def warn_formulas(table: pa.Table | pa.RecordBatch) -> None:
-    """Warn of texts in delimited output that Excel would run as formulas.
-
-    Warns
-    -----
-    FormulaWarning
-        Naming the column and a value.
-    """
-    for name, column in zip(table.schema.names, table.columns, strict=True):
-        if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
-            continue
-        found = pc.match_substring_regex(column, _FORMULA).fill_null(False)
-        if pc.any(found).as_py():
-            first = column.filter(found)[0].as_py()
-            told = Message(
-                "Column {name!r} has texts that Excel would run as formulas, as {first!r}. Open "
-                "the file with Data > From Text, or write .xlsx, where they stay text."
-            )
-            warnings.warn(FormulaWarning(told(name=str(name), first=str(first)[:40])), stacklevel=3)
-
-
-class FormulaWarning(UserWarning):
-    """A text in delimited output begins like a formula."""
-
-
 def _read_arrow(source: Source) -> pd.DataFrame:
     table = arrow_table(source)
     try:
@@ -218,54 +187,6 @@ def _read_arrow(source: Source) -> pd.DataFrame:
     check_text(frame, source.name)
     frame.attrs = {}
     return frame
-
-
-def arrow_table(source: Source) -> pa.Table:
-    """Read Parquet or Feather whole, as Arrow.
-
-    Raises
-    ------
-    InputError
-        When it is damaged.
-    """
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
-        if source.kind == "parquet":
-            return pq.read_table(place)
-        if source.suffix == ".arrows":
-            with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
-                return stream.read_all()
-        return pyarrow.feather.read_table(place, memory_map=False)
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
-
-
-def has_shapes(source: Source) -> bool:
-    """Tell whether Parquet or Feather holds geometries, declared or not."""
-    if source.kind == "arrow":
-        return shape_column(arrow_table(source)) is not None
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
-        with pq.ParquetFile(place) as file:
-            schema = file.schema_arrow
-            if b"geo" in (schema.metadata or {}):
-                return True
-            return wkb_column(schema, lambda name: _head(file, name)) is not None
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
-
-
-def shape_column(table: pa.Table) -> str | None:
-    """Return the column of geometries of a table: as the metadata say, or known by its bytes."""
-    geo = (table.schema.metadata or {}).get(b"geo")
-    if geo is not None:
-        return str(json.loads(geo)["primary_column"])
-    return wkb_column(table.schema, lambda name: table.column(name).slice(0, _SAMPLE))
-
-
-def _head(file: pq.ParquetFile, name: str) -> Any:
-    batch = next(file.iter_batches(_SAMPLE, columns=[name]), None)
-    return pa.array([]) if batch is None else batch.column(0)
 
 
 def _read_records(source: Source) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -296,3 +297,31 @@ def as_text(value: Any) -> Any:
     if isinstance(value, (tuple, list, set, frozenset)):
         return ", ".join(map(str, value))
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+_FORMULA = r"^[=@\t\r]|^[+-](?:[^0-9.]|.*[^0-9.eE,%-])"
+
+
+def warn_formulas(table: pa.Table | pa.RecordBatch) -> None:
+    """Warn of texts in delimited output that Excel would run as formulas.
+
+    Warns
+    -----
+    FormulaWarning
+        Naming the column and a value.
+    """
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+            continue
+        found = pc.match_substring_regex(column, _FORMULA).fill_null(False)
+        if pc.any(found).as_py():
+            first = column.filter(found)[0].as_py()
+            told = Message(
+                "Column {name!r} has texts that Excel would run as formulas, as {first!r}. Open "
+                "the file with Data > From Text, or write .xlsx, where they stay text."
+            )
+            warnings.warn(FormulaWarning(told(name=str(name), first=str(first)[:40])), stacklevel=3)
+
+
+class FormulaWarning(UserWarning):
+    """A text in delimited output begins like a formula."""

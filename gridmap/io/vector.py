@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
@@ -21,6 +16,8 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
+from gridmap.io.arrow import arrow_table, shape_column
+from gridmap.io.gdal import GDAL_FAILURES, fixed_date, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import BROKEN_PARQUET, Source, declared, find_source, unreadable
@@ -32,27 +29,6 @@ _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
 _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
 _SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
-
-
-FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
-
-GDAL_FAILURES = (
-    DataSourceError,
-    DataLayerError,
-    FeatureError,
-    FieldError,
-    GeometryError,
-    pa.ArrowException,
-    shapely.errors.ShapelyError,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    RuntimeError,
-    SystemError,  # a binding stumbles over a message that is no text
-)
 
 
 def read_layer(
@@ -250,8 +226,6 @@ def with_own_clocks(frame: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
 
 def _read_arrow(source: Source) -> gpd.GeoDataFrame:
     """Read Parquet or Feather; shapes as bytes need no metadata."""
-    from gridmap.io.tables import arrow_table, shape_column
-
     table = arrow_table(source)
     try:
         with quiet():
@@ -398,28 +372,3 @@ def write_gdal(
         raise InputError(
             "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error
         ) from error
-
-
-@contextmanager
-def fixed_date() -> Iterator[None]:
-    """Keep the clock out of what GDAL writes meanwhile, and its flushes to the disk."""
-    wanted = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
-    before = {name: pyogrio.get_gdal_config_option(name) for name in wanted}
-    pyogrio.set_gdal_config_options(wanted)
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
-
-
-@contextmanager
-def quiet() -> Iterator[list[warnings.WarningMessage]]:
-    """Hear GDAL's warnings instead of printing them, also those that are no text."""
-    before = sys.unraisablehook
-    sys.unraisablehook = lambda _: None  # bindings cannot decode some messages about damage
-    try:
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            yield heard
-    finally:
-        sys.unraisablehook = before

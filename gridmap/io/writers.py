@@ -18,7 +18,7 @@ from gridmap.io.batches import geometry_of
 from gridmap.io.columns import NUMERIC, aliases, meaning
 from gridmap.io.excel_write import Sheet, write_workbook
 from gridmap.io.point_text import coordinates_of
-from gridmap.io.tables import warn_formulas
+from gridmap.io.text import warn_formulas
 
 Batches = Iterator[pa.RecordBatch]
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from gridmap.grid.grid import Grid, check_grid
 from gridmap.html import render
 from gridmap.language import Lang, tr
 from gridmap.maps.edit_words import WORDS
-from gridmap.maps.offline import safe_script, with_policy
+from gridmap.maps.offline import module_of, safe_script, with_policy
 from gridmap.maps.payload import _varints, _zigzag, payload
 from gridmap.maps.scene import as_json, today
 from gridmap.partitioning.apply import unit_contacts
@@ -61,7 +60,7 @@ def edit_page(
         title=data["title"],
         style=Markup(_asset("edit.css")),
         data=Markup(as_json(data)),
-        script=Markup(safe_script(page_script())),
+        script=Markup(safe_script(module_of("edit_engine.js", "edit_page.js"))),
     )
     return with_policy(page)
 
@@ -100,13 +99,6 @@ def edit(
             "page: `gridmap edit GRID -o plan.html`."
         ) from error
     return PlanEditor(grid, plan_data(grid, of=of, compare=compare, title=title, lang=lang))
-
-
-def page_script() -> str:
-    """Return engine and page as one module without imports and exports."""
-    text = _asset("edit_engine.js") + _asset("edit_page.js")
-    text = re.sub(r"(?m)^import .*$\n", "", text)
-    return re.sub(r"(?m)^export (?=class|function)", "", text)
 
 
 def plan_data(

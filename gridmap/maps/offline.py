@@ -92,6 +92,12 @@ def asset(name: str) -> str:
     return assets().joinpath(name).read_text(encoding="utf-8")
 
 
+def module_of(*names: str) -> str:
+    """Return scripts of gridmap's own as one module without imports and exports."""
+    text = re.sub(r"(?m)^import .*$\n", "", "".join(map(asset, names)))
+    return re.sub(r"(?m)^export (?=class|function)", "", text)
+
+
 @functools.cache
 def manifest() -> dict[str, Any]:
     """Read which npm package, version, licence and SHA-256 each vendored file has."""

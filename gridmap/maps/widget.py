@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
-from gridmap.maps.edit import page_script
+from gridmap.maps.offline import module_of
 from gridmap.partitioning.apply import apply
 
 RENDER = """
@@ -47,7 +47,7 @@ class PlanEditor(anywidget.AnyWidget):
         Pixels.
     """
 
-    _esm = page_script() + RENDER
+    _esm = module_of("edit_engine.js", "edit_page.js") + RENDER
     _css = files("gridmap.maps").joinpath("assets/edit.css").read_text("utf-8")
     data = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)

@@ -25,7 +25,7 @@ from gridmap.io import read_table, write_table
 from gridmap.io.address import masked, parse_address
 from gridmap.io.atomic import replacing
 from gridmap.io.source import find_source
-from gridmap.io.tables import FormulaWarning
+from gridmap.io.text import FormulaWarning
 from gridmap.maps.offline import write_page
 from tests.addresses import addresses
 
