@@ -106,8 +106,8 @@ _REASONS = {
         "households, over {max}."
     ),
     NO_CELL: Message(
-        "No valid cell can contain unit {unit} ({households} {households:household|households}; its "
-        "neighbours have {neighbours}): no connected units with it hold {min}-{max}. Next to it: "
+        "No valid cell can contain unit {unit} ({households} {households:household|households}; "
+        "its neighbours have {neighbours}): no connected units with it hold {min}-{max}. Next to it: "
         "{near}."
     ),
     LEAVES: Message(

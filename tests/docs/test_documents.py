@@ -30,7 +30,7 @@ COMMANDS = {
     " --count households -o {out}/adopted.gpkg",
     "assign": "assign {out}/grid.gpkg {city}/incidents.csv -o {out}/assigned.csv",
     "hotspots": "hotspots {out}/grid.gpkg {city}/incidents.csv -o {out}/hotspots.csv",
-    "clusters": "clusters {out}/grid.gpkg {city}/incidents.csv -o {out}/clusters.csv --replicates 99",
+    "clusters": "clusters {out}/grid.gpkg {city}/incidents.csv -o {out}/c.csv --replicates 99",
     "indicators": "indicators {out}/grid.gpkg {city}/incidents.csv --level street",
     "briefing": "briefing {out}/grid.gpkg {city}/incidents.csv -o {out}/briefing.html",
     "account": "account {out}/grid.gpkg {city}/buildings.gpkg",

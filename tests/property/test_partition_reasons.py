@@ -179,7 +179,8 @@ def reason_holds(said: str, town: Oracle, low: int, high: int) -> bool:
             and total == int(found[4]) > high
         )
     if found := re.fullmatch(
-        r"No valid cell can contain unit (u\d+) \(([\d,]+) households?; its neighbours have (.*)\): "
+        r"No valid cell can contain unit (u\d+) \(([\d,]+) households?; its neighbours have (.*)\)"
+        r": "
         r"no connected units with it hold \d+-\d+\. Next to it: (.*)\.",
         said,
     ):
