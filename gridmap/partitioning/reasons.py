@@ -107,8 +107,8 @@ _REASONS = {
     ),
     NO_CELL: Message(
         "No valid cell can contain unit {unit} ({households} {households:household|households}; "
-        "its neighbours have {neighbours}): no connected units with it hold {min}-{max}. Next to it: "
-        "{near}."
+        "its neighbours have {neighbours}): no connected units with it hold {min}-{max}. Next to "
+        "it: {near}."
     ),
     LEAVES: Message(
         "Every cell of {min}-{max} households that contains unit {unit} ({households} "
