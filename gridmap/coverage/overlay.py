@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.edges import Edges, Geometries, Index, Leftover, Rings, rings_of
 from gridmap.coverage.geometry_defects import Faults, cross, faults_of, joined, resolution
 from gridmap.coverage.patches import (
     Patches,
     areal_parts,
     everything,
-    find_patches,
     inner_points,
     known_vertices,
     made_valid,
@@ -196,7 +194,7 @@ MISSING_CELL = 0.25
 FEW = 20_000
 """Leftover edges up to which defects are looked at locally, however dirty the coverage is."""
 
-SPREAD = 0.1
+SPREAD = 0.5
 """Share of leftover edges above which a plain overlay of everything is cheaper."""
 
 
@@ -239,20 +237,23 @@ def explain(
     invalid : ndarray of int
         Positions of cells whose rings are not valid.
     """
+    if len(invalid):
+        polygons = polygons.copy()
+        polygons[invalid] = made_valid(polygons[invalid])
+        rings = rings_of(polygons)
     edges, owner, left = remainder(rings, rings_of(np.array([outline], dtype=object)))
-    local = len(left) <= max(FEW, SPREAD * len(edges))
-    if not local:
+    if len(left) > max(FEW, SPREAD * len(edges)):
         return Explanation(_overlay(polygons, outline, everything(polygons, outline)), left, False)
-    if len(left) == 0 and len(invalid) == 0:
-        return Explanation(joined([]), left, True)
     parts = split(left)
-    if len(parts.left) == 0 and len(invalid) == 0:
+    if len(parts.left) == 0:
         return Explanation(_junctions(parts, left, owner), parts.left, True)
-    owners = owner[left.members[np.isin(left.source, parts.piece_of[parts.left.members])]]
-    patches = find_patches(polygons, parts.left, owners, invalid)
-    found = _overlay(polygons, outline, patches)
-    piece_owner = owner[left.members[left.runs[parts.piece_of]]]
-    unseen = _unseen(parts.left, piece_owner, found)
+    piece = parts.piece_of[parts.left.members[parts.left.runs[:-1]]]
+    whose = owner[left.members[left.runs[piece]]]
+    sound = np.concatenate(
+        [np.delete(edges, left.members, 0), np.delete(parts.pieces, parts.left.members, 0)]
+    )
+    found, bare, label = enclosed(parts.left, whose, sound, polygons, outline)
+    unseen = _unseen(parts.left, whose, bare, label)
     junctions = _unexplained(_junctions(parts, left, owner), found)
     return Explanation(joined([found, unseen, junctions]), parts.left, True)
 
@@ -383,29 +384,12 @@ def _owners(left: Leftover, owner: Index, edge: int) -> Index:
     return owner[left.members[left.runs[edge] : left.runs[edge + 1]]]
 
 
-def _unseen(rest: Leftover, owner: Index, found: Faults) -> Faults:
-    """Return as lines the leftover edges at which the overlay saw nothing, being too thin."""
-    if len(rest) == 0:
-        return faults_of("gap", np.empty(0, dtype=object))
-    ends = as_points(rest.edges.reshape(-1, 2))
-    _, node = np.unique(ends, return_inverse=True)
-    node = node.reshape(-1, 2)
-    links = coo_matrix(
-        (np.ones(len(node), dtype=bool), (node[:, 0], node[:, 1])), shape=(node.max() + 1,) * 2
-    )
-    _, label = connected_components(links, directed=False)
-    cluster = label[node[:, 0]]
-    lines = shapely.linestrings(rest.edges.reshape(-1, 2, 2))
-    seen = np.zeros(cluster.max() + 1, dtype=bool)
-    if len(found):
-        near = 4 * resolution(shapely.total_bounds(lines))
-        tree = shapely.STRtree(found.geometry)
-        line, _ = tree.query(lines, predicate="dwithin", distance=near)
-        seen[cluster[line]] = True
+def _unseen(rest: Leftover, whose: Index, bare: Index, label: Index) -> Faults:
+    """Return as lines the groups of leftover edges that enclose nothing, being too thin."""
     rows = []
-    for c in np.flatnonzero(~seen):
-        mine = np.flatnonzero(cluster == c)
-        cells = np.unique(np.concatenate([_owners(rest, owner, int(k)) for k in mine]))
+    for group in np.unique(label[bare]):
+        mine = bare[label[bare] == group]
+        cells = np.unique(whose[mine])
         rows.append(_sub_resolution(rest.edges[mine], rest.count[mine], cells[cells >= 0]))
     return joined(rows)
 
@@ -416,7 +400,8 @@ def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
     crosses = (n * cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))
     signed = float(sum(crosses) / 2)
     lines = shapely.multilinestrings([list(edges.reshape(-1, 2, 2))])
-    fault = faults_of("overlap" if signed > 0 else "gap", lines)
+    kind = "gap" if signed <= 0 else "overlap" if len(cells) > 1 else "outside"
+    fault = faults_of(kind, lines)
     culprits = np.full((1, 2), -1, dtype=np.int64)
     if signed > 0:
         culprits[0, : min(2, len(cells))] = cells[:2]

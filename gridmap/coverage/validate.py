@@ -200,6 +200,8 @@ def validate(
     remarks += checks.geometry_remarks(subject.polygons, invalid, lang)
     remarks += _table_remarks(cells, subject, code, count, households, set(exceptions))
     faults, rest, declared = _geometry_faults(subject, proof, invalid, remarks, set(accepted))
+    if isinstance(boundary, str):
+        faults = _without_own_noise(faults)
     if areas is not None and parent_of is not None:
         _, _, place = match_parents(subject.polygons, named(areas, names), parent_of)
         remarks += checks.parent_remarks(parent_of, place, subject.polygons, lang)
@@ -210,6 +212,16 @@ def validate(
     proof = after_declared(proof, rest, declared)
     faults = joined([faults, corners])
     return as_frame(subject, faults, remarks, proof, notes, tolerance, set(accepted))
+
+
+def _without_own_noise(faults: Faults) -> Faults:
+    """Leave out what only the rounding of an outline derived from the cells themselves made.
+
+    Nothing of cells lies outside their own outline, and slits along it are as thin as rounding.
+    """
+    thin = faults.width < resolution(shapely.get_coordinates(faults.geometry))
+    noise = (faults.kind == "outside") | ((faults.kind == "gap") & thin)
+    return faults.take(~noise)
 
 
 def _check_parents(names: list[Any], parent_of: list[Any] | None) -> None:
