@@ -18,6 +18,7 @@ OURS = {"DataFrame", "Series", "ndarray", "ExtensionArray", "Geometry"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def takes_layers(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -83,6 +84,11 @@ def as_layer(name: str, data: object) -> gpd.GeoDataFrame | pd.DataFrame:
     if hasattr(data, "__arrow_c_stream__"):
         return _of_arrow(data)
     return _of_features(name, data)
+
+
+def known_layer(name: str, data: T) -> T | gpd.GeoDataFrame | pd.DataFrame:
+    """Return a foreign layer as a frame, anything else as it is."""
+    return as_layer(name, data) if _foreign(data) else data
 
 
 def _foreign(data: object) -> bool:

@@ -15,10 +15,10 @@ from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.checks import one_geometry
 from gridmap.grid.grid import Grid
-from gridmap.layers import takes_layers
+from gridmap.layers import known_layer, takes_layers
 
 
-@takes_layers("cells", "boundary")
+@takes_layers("cells")
 def adopt(
     cells: gpd.GeoDataFrame,
     boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | Grid,
@@ -69,6 +69,7 @@ def adopt(
         from gridmap.grid.redrawn import come_home
 
         return come_home(cells, boundary).grid
+    boundary = known_layer("boundary", boundary)
     polygons_of("cells", cells)
     low, high = check_band(households)
     levels = [levels] if isinstance(levels, str) else levels
