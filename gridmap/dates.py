@@ -504,8 +504,8 @@ def _in_digits(text: str) -> str:
         return f"{first[2]}-{first[1]}-1"
     compact = _COMPACT.fullmatch(text)
     if compact is not None:
-        year, month, day, hour, minute, second, rest = compact.groups()
-        return f"{year}-{month}-{day} {hour}:{minute}:{second or '00'}{rest}"
+        year, mm, dd, hour, minute, second, rest = compact.groups()
+        return f"{year}-{mm}-{dd} {hour}:{minute}:{second or '00'}{rest}"
     for pattern in _SPELT:
         found = pattern.fullmatch(text)
         named = _MONTHS.get(found["month"].lower()) if found else None

@@ -21,7 +21,7 @@ from gridmap.language import Message
 Kind = Literal["roles", "sources", "levels", "statuses", "categories", "satisfaction"]
 Row = dict[str, str]
 
-COLUMNS = {
+COLUMNS: dict[Kind, str] = {
     "roles": "role",
     "sources": "source",
     "levels": "handling_level",

@@ -260,7 +260,7 @@ def _names(
     return placed
 
 
-LOOKS = {
+LOOKS: dict[str, dict[str, str | int | float]] = {
     "river": {"stroke": "#5b9bc8", "stroke-width": 5},
     "railway": {"stroke": "#4a4a4a", "stroke-width": 2.5, "stroke-dasharray": "7 4"},
     "arterial": {"stroke": "#b0a68f", "stroke-width": 4},

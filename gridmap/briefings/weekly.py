@@ -40,7 +40,7 @@ from gridmap.operations.staffing import staffing
 from gridmap.vocabulary import vocabulary
 
 if TYPE_CHECKING:
-    from gridmap.grid import Grid
+    from gridmap.grid.grid import Grid
 
 Span = Literal["week", "month"]
 
@@ -301,7 +301,7 @@ def _tables(
         tables["steps"] = step_times(shown, lang=lang).reset_index()
     for column in ("whistled", "joint"):
         if column in now:
-            tables[column] = department_calls(now, column).reset_index()  # type: ignore[arg-type]
+            tables[column] = department_calls(now, column).reset_index()
     if "closed" in plain and len(plain):
         again = recurrence(plain, same=kinds, until=until)
         tables["recheck"] = recheck(plain, again, same=kinds).reset_index().head(_LISTED)

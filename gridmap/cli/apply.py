@@ -56,7 +56,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @_shell.json_option
 @click.pass_obj
 def command(
-    shell: _shell.Shell, source: str, file: str | None, as_json: bool, **options: Any
+    shell: _shell.Shell, /, source: str, file: str | None, as_json: bool, **options: Any
 ) -> None:
     """Apply a change file of `gridmap edit`, or what the options ask for, and prove the result."""
     from gridmap.io.gridfile import read_grid, write_grid

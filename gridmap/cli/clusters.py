@@ -63,6 +63,7 @@ _OWN = {
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     incidents: str,
     output: Path,

@@ -33,6 +33,7 @@ _HEADINGS = {"reports": "同一问题上报数"}
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     incidents: str,
     output: Path | None,

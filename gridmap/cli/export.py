@@ -34,6 +34,7 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     output: Path,
     of: str | None,

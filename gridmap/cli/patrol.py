@@ -35,6 +35,7 @@ HARD = ("river", "railway", "rail", "河流", "铁路")
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     streets: str,
     output: Path,

@@ -37,6 +37,7 @@ _HEADINGS = {"closed": "结案满期"}
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     grid: str,
     incidents: str,
     output: Path | None,
@@ -49,7 +50,7 @@ def command(
     where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
-    **period: str | None,
+    **period: Any,
 ) -> None:
     """List the problems of INCIDENTS to go and look at again, cell by cell and kind by kind."""
     from gridmap.incidents.recurrence import recheck, recurrence

@@ -44,6 +44,7 @@ _KEYS = ("grid", "incidents", "staff", "output", "day", "by", "level", "title", 
 @click.pass_obj
 def command(
     shell: _shell.Shell,
+    /,
     config: str | None,
     time: str | None,
     category: str | None,
@@ -131,17 +132,17 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
     staff = plan["staff"] and _options.read_roster(shell, plan["staff"], plan["words"].get("roles"))
     made = week(
         grid, cases, day=plan["day"], by=plan["by"] or "week", staff=staff, level=plan["level"],
-        lang=shell.lang,  # type: ignore[arg-type]
+        lang=shell.lang,
     )  # fmt: skip
     made.figures["account"] |= {"files": files, "replaced": replaced}
     folder, fresh = write_week(
         made, grid, plan["output"], staff=staff, title=plan["title"], source=plan["source"] or "",
-        lang=shell.lang,  # type: ignore[arg-type]
+        lang=shell.lang,
     )  # fmt: skip
     if as_json:
         shell.emit_json(made.figures)
     else:
-        shell.answer(made.sentence(shell.lang))  # type: ignore[arg-type]
+        shell.answer(made.sentence(shell.lang))
     done = tr("written") if fresh else tr("unchanged")
     shell.say(f"{folder}: {done}")
     return 1 if made.gaps else 0

@@ -334,7 +334,7 @@ def _overlaps(told: Told, placed: Geometries, facts: Faults, polygons: Geometrie
     table = table[facts.area[table[:, 0]] > 0]
     pairs, pair = np.unique(table[:, 1:], axis=0, return_inverse=True)
     pair, face = pair.ravel(), table[:, 0]
-    area = np.bincount(pair, facts.area[face])
+    area = np.bincount(pair, facts.area[face]).astype(np.float64)
     perimeter = np.bincount(pair, 2 * facts.area[face] / facts.width[face])
     order = np.argsort(pair, kind="stable")
     shapes = shapely.multipolygons(placed[face[order]], indices=pair[order])

@@ -116,7 +116,7 @@ def in_metres(geometry: Geometries, area: Floats, width: Floats, crs: Any) -> tu
 
 def areas_m2(geometry: Geometries, crs: Any) -> Floats:
     """Return areas of cells in square metres, on the ellipsoid where in degrees; 0 for none."""
-    area = np.nan_to_num(shapely.area(geometry))
+    area: Floats = np.nan_to_num(shapely.area(geometry))
     if crs is None:
         return area
     if not crs.is_geographic:

@@ -359,7 +359,9 @@ def _outcome(
         frame = gpd.GeoDataFrame(pd.concat([frame, more]), crs=cells.crs)
         labels = list(more.index if code is None else more[code])
         none = None if homes is None else 0.0
-        for name, area in zip(labels, areas_m2(work.created, cells.crs), strict=True):
+        for name, area in zip(
+            labels, areas_m2(np.array(work.created, dtype=object), cells.crs), strict=True
+        ):
             rows.append([name, "new", 0.0, area, none, none])
     return frame, pd.DataFrame(rows, columns=LOG)
 

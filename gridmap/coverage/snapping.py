@@ -272,7 +272,8 @@ def _followed(
     meetings: bool,
 ) -> tuple[list[Node], float] | None:
     """Return the vertices of others on the way from start to end, and the farthest beside it."""
-    at, along, before, nodes, farthest = start, 0.0, -2, [], 0.0
+    nodes: list[Node] = []
+    at, along, before, farthest = start, 0.0, -2, 0.0
     while True:
         ways = []
         for to, whose in steps.get(at, ()):

@@ -109,7 +109,7 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(_plain(inner) for inner in value)
+        return sorted(map(_plain, value), key=str)
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 

@@ -387,9 +387,10 @@ def _rim_points(shapes: Shapes, outline: shapely.Geometry) -> NDArray[np.float64
 
 def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> NDArray[np.float64]:
     """Return the vertices of a shape that lie on another's border and are none of its vertices."""
-    xy = np.unique(shapely.get_coordinates(shape), axis=0)
+    xy: NDArray[np.float64] = np.unique(shapely.get_coordinates(shape), axis=0)
     near = shapely.dwithin(shapely.points(xy), shapely.boundary(other), ON_SIDE)
-    return xy[near]
+    fresh: NDArray[np.float64] = xy[near]
+    return fresh
 
 
 def _ends(

@@ -104,9 +104,9 @@ def _warn(where: Positions, placement: Placement, grid: Grid) -> None:
     if len(where.x) - placed <= SUSPICIOUS * len(where.x):
         return
     if placed == 0:
-        lost = nowhere(where.given_x, where.given_y, where.datum, len(where.x), grid)
         if len(where.x):
-            warnings.warn(UnassignedWarning(lost, all_lost=True), stacklevel=3)
+            told = nowhere(where.given_x, where.given_y, where.datum, len(where.x), grid)
+            warnings.warn(UnassignedWarning(told, all_lost=True), stacklevel=3)
         return
     lost = where.given - placed
     doubt = alarm_of(where.given_x, where.given_y, where.datum, lost, len(where.x), grid)

@@ -225,8 +225,8 @@ class _Run:
             )
         placed = sum(counts[name] for name in ("inside", "boundary", "rim"))
         if counts["read"] and not placed:
-            given = np.concatenate(self._sample, axis=1) if self._sample else np.empty((2, 0))
-            self._accounts.nowhere = nowhere(*given, self._datum, counts["read"], self._grid)
+            x, y = np.concatenate(self._sample, axis=1) if self._sample else np.empty((2, 0))
+            self._accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self._grid)
         elif self._sample:
             x, y = np.concatenate(self._sample, axis=1)
             lost = self._given - sum(counts[name] for name in ("inside", "boundary", "rim"))

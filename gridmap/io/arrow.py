@@ -22,7 +22,7 @@ _SAMPLE = 20  # values by which bytes are known as shapes
 
 
 def is_binary(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def wkb_column(schema: pa.Schema, first: Any) -> str | None:

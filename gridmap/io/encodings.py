@@ -85,7 +85,7 @@ def named_encoding(name: str) -> str:
             found = codecs.lookup(candidate)
         except (LookupError, ValueError):
             continue
-        if found._is_text_encoding:  # type: ignore[attr-defined]
+        if found._is_text_encoding:
             return _SAME.get(re.sub(r"[^a-z0-9]", "", found.name), found.name)
     raise InputError(
         "`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5.", name=name
@@ -187,7 +187,7 @@ def _decoded(data: bytes, encoding: str, cut: bool) -> str | None:
 
 def _chinese(data: bytes, cut: bool) -> list[Reading]:
     """Return the readings as Chinese; of the kinds of Big5 the narrowest that fits."""
-    found = []
+    found: list[Reading] = []
     for encoding in _CHINESE:
         text = _decoded(data, encoding, cut)
         if text is None or (found and found[-1].encoding != "gb18030"):

@@ -271,7 +271,7 @@ def _cells(grid: Grid, columns: Collection[str]) -> pd.DataFrame:
 def _understood(cells: pd.DataFrame) -> pd.DataFrame:
     """Give the columns that cells bear in standards their canonical names, as far as given."""
     known = aliases("cell")
-    named = {}
+    named: dict[str, str] = {}
     for column in map(str, cells.columns):
         field = {"since": "valid_from"}.get(meaning(column, known), meaning(column, known))
         if field in _GIVEN and field not in cells and field not in named.values():

@@ -34,8 +34,7 @@ from gridmap.io.inputs import layer_or_table
 from gridmap.io.point_text import PointColumn, PointOrder, coordinates_of, parse_points
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, declared, find_source
-from gridmap.io.tables import plain_table
-from gridmap.io.text import number_array
+from gridmap.io.text import number_array, plain_table
 from gridmap.io.vector import choose_layer
 from gridmap.language import Message
 
@@ -126,7 +125,7 @@ def open_incidents(
     else:
         assert places.pair is not None
         where, told = (places.pair.x, places.pair.y), datum or places.pair.datum
-        east, north = (number_array(table.column(column)) for column in where)  # type: ignore[arg-type]
+        east, north = (number_array(table.column(column)) for column in where)
     found_in, _ = declared_datum(east, north, told, None, name)
     assumed = found_in is not None and told is None
     stated["datum"] = found_in or "of the grid"
@@ -237,7 +236,7 @@ class Sheets:
         self.notes[:] = [*self.aside, *self._told()]
 
     def _rows(self, table: SheetTable) -> Iterator[list[str | None]]:
-        own = [table.sheet.name] if len(self.tables) > 1 else []
+        own: list[str | None] = [table.sheet.name] if len(self.tables) > 1 else []
         for row in table.records():
             yield [None if value is None else text_of(value) for value in row] + own
 

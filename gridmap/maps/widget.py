@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
+from gridmap.language import Lang
 from gridmap.maps.offline import module_of
 from gridmap.partitioning.apply import apply
 
@@ -58,7 +59,7 @@ class PlanEditor(anywidget.AnyWidget):
         self._grid = grid
 
     def apply(
-        self, *, settle: bool = False, renumber: bool = False, on: str = "", lang: str = "zh"
+        self, *, settle: bool = False, renumber: bool = False, on: str = "", lang: Lang = "zh"
     ) -> Grid:
         """Return the grid with the changes drawn so far; see `gridmap.apply`."""
         if not self.changes:

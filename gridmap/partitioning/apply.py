@@ -113,7 +113,7 @@ def apply(
 def labels(grid: Grid, wanted: Changes) -> Labels:
     """Return the cell in which each unit of a grid ends: a code, or a name for one to be made."""
     units = grid.units
-    label = units["code"].to_numpy(dtype=object).copy()
+    label: Labels = units["code"].to_numpy(dtype=object).copy()
     place = {str(unit): at for at, unit in enumerate(units.index)}
     parent = grid.cells["parent"].reindex(units["code"]).to_numpy(dtype=object)
     owner = grid.cells["parent"].to_dict()

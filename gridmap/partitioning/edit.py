@@ -12,12 +12,13 @@ import pandas as pd
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
+from gridmap.language import Lang
 from gridmap.partitioning.apply import apply, assess
 from gridmap.partitioning.change_file import FRESH, Changes
 
 
 def move(
-    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: str = "zh"
+    grid: Grid, unit: Hashable, to: str, *, approve: str = "", on: str = "", lang: Lang = "zh"
 ) -> Grid:
     """Move a unit from its cell to a neighbouring cell of the same jurisdiction.
 
@@ -76,7 +77,7 @@ def move(
 
 
 def merge(
-    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: str = "zh"
+    grid: Grid, codes: Iterable[str], *, approve: str = "", on: str = "", lang: Lang = "zh"
 ) -> Grid:
     """Merge neighbouring cells of one jurisdiction into one.
 
@@ -119,7 +120,7 @@ def split(
     *,
     approve: str = "",
     on: str = "",
-    lang: str = "zh",
+    lang: Lang = "zh",
 ) -> Grid:
     """Split a cell by taking groups of its units out of it.
 
@@ -165,7 +166,7 @@ def split(
     return _ended(grid, label, approve, on, lang)
 
 
-def _ended(grid: Grid, label: pd.Series, approve: str, on: str, lang: str) -> Grid:
+def _ended(grid: Grid, label: pd.Series, approve: str, on: str, lang: Lang) -> Grid:
     """Apply the change after which units are in other cells; one reason excuses the band of all."""
     table = assess(grid, label.to_numpy(dtype=object))
     for code in table.index[table["faults"].str.contains("pieces")]:
@@ -210,7 +211,7 @@ def with_numbers(
     *,
     approve: str = "",
     on: str = "",
-    lang: str = "zh",
+    lang: Lang = "zh",
 ) -> Grid:
     """Give jurisdictions exactly as many residential cells as are wanted.
 

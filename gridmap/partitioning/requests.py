@@ -170,7 +170,8 @@ def _line_across(grid: Grid, code: str, lines: gpd.GeoDataFrame) -> Floats:
             code=code,
             n=len(across),
         )
-    return shapely.get_coordinates(across[0])
+    line: NDArray[np.float64] = shapely.get_coordinates(across[0])
+    return line
 
 
 def _split(grid: Grid, code: str, line: Floats, *, through: bool) -> tuple[list[str], list[Cut]]:
