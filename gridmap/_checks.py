@@ -7,6 +7,8 @@ import numbers
 import os
 import stat
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,3 +186,14 @@ def _is_own(folder: Path, *, sticky: bool) -> bool:
     others = 0o002 if found.st_gid == os.getgid() else 0o022
     kept = not found.st_mode & others or (sticky and bool(found.st_mode & stat.S_ISVTX))
     return found.st_uid in (0, os.getuid()) and kept
+
+
+@lru_cache(maxsize=1)
+def simplified() -> dict[int, int]:
+    """Return the table by which `str.translate` writes traditional characters simplified."""
+    text = files("gridmap").joinpath("tables/traditional.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    table: dict[int, int] = {}
+    for old, new in zip(lines[::2], lines[1::2], strict=True):
+        table.update(str.maketrans(old, new))
+    return table

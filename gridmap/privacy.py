@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gridmap._checks import simplified
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, tr
 
@@ -36,7 +37,7 @@ SMALL = 5  # counts below it can point at somebody
 BIN = 250.0  # metres: side of the squares that public points are moved to
 
 _HEADINGS = re.compile(
-    r"身份证|身份号|证件号|护照|手机|电话|联系方式|微信|邮箱|昵称|姓名|联系人|当事人|户主|业主|法人|房主|"
+    r"身份证|身分证|身份号|行动电话|证件号|护照|手机|电话|联系方式|微信|邮箱|昵称|姓名|联系人|联络人|当事人|户主|业主|法人|房主|"
     r"租客|承租人|网格长|网格员|负责人|责任人|监护人|配偶|亲属|家属|老人|患者|病人|出生|生日|银行卡|账号|"
     r"社保|医保|车牌|住址|籍贯|政治面貌|(来电|主叫|被叫|呼入)号|^(居民|市民|住户|群众)$|"
     r"(上报|举报|投诉|报案|来电|诉求|申请|受理|处置|处理|经办|填报|采集|审核|签收|办理|被访|反映|报修)人|"
@@ -311,7 +312,7 @@ def local_key(path: str | os.PathLike[str]) -> bytes:
 
 
 def _heading_reason(column: Any) -> str:
-    text = "".join(unicodedata.normalize("NFKC", str(column)).split())
+    text = "".join(unicodedata.normalize("NFKC", str(column)).split()).translate(simplified())
     return "heading" if _HEADINGS.search(text) and not _NO_PERSON.search(text) else ""
 
 

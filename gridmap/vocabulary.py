@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from gridmap._checks import check_choice
+from gridmap._checks import check_choice, simplified
 from gridmap.errors import InputError, UnknownWordsWarning
 from gridmap.language import Message
 
@@ -259,10 +259,17 @@ def in_known_words(
 
 
 def fold(word: object) -> str:
-    """Compare words without width, case and blanks around them."""
+    """Compare words without width, case, script (traditional or simplified) and blanks around.
+
+    Examples
+    --------
+    >>> fold(" 違規停車 "), fold("ＡＢ")
+    ('违规停车', 'ab')
+    """
     if word is None or word is pd.NA or word != word:
         return ""
-    return unicodedata.normalize("NFKC", str(word)).strip().lower()
+    plain = unicodedata.normalize("NFKC", str(word)).strip().lower()
+    return plain if plain.isascii() else plain.translate(simplified())
 
 
 def shipped_rows(name: str) -> list[Row]:

@@ -8,8 +8,8 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
+from gridmap._checks import simplified
 from gridmap.errors import InputError
-from gridmap.io.text import simplified
 from gridmap.language import Message
 
 _BOMS = (

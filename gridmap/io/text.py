@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gridmap._checks import DASHES, is_nothing, named_rows
+from gridmap._checks import DASHES, is_nothing, named_rows, simplified
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
 from gridmap.language import Message
@@ -31,17 +29,6 @@ _ONE_COMMA = r"[-+]?\d+,\d+"
 _ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
 _DEGREE = "[°º度d]"
 _GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
-
-
-@lru_cache(maxsize=1)
-def simplified() -> dict[int, int]:
-    """Return the table by which `str.translate` writes traditional characters simplified."""
-    text = files("gridmap").joinpath("tables/traditional.txt").read_text("utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    table: dict[int, int] = {}
-    for old, new in zip(lines[::2], lines[1::2], strict=True):
-        table.update(str.maketrans(old, new))
-    return table
 
 
 def guess_separator(text: str) -> str:

@@ -24,6 +24,8 @@ from gridmap.io.inputs import read_cells, read_households, read_incidents
 from gridmap.io.inspect import look
 from gridmap.io.open_incidents import open_incidents
 from gridmap.io.source import declaring
+from gridmap.privacy import personal_columns
+from gridmap.vocabulary import fold
 
 
 def run(*arguments: Any) -> Any:
@@ -249,3 +251,9 @@ def test_every_reading_is_stated(wuhan: Path, tmp_path: Path) -> None:
     assert {k: layer.reading[k] for k in ("rows", "encoding", "date_order", "time_zone")} == {
         k: reading[k] for k in ("rows", "encoding", "date_order", "time_zone")
     }
+
+
+def test_persons_and_words_are_known_in_both_scripts() -> None:
+    table = pd.DataFrame({"聯絡人": ["a"], "手機": ["b"], "身分證號": ["c"], "類別": ["d"]})
+    assert list(personal_columns(table)) == ["聯絡人", "手機", "身分證號"]
+    assert fold("結案") == fold("结案")
