@@ -16,6 +16,7 @@ from .errors import GridmapError as GridmapError
 from .errors import InputError as InputError
 from .errors import PartitionError as PartitionError
 from .errors import UnassignedWarning as UnassignedWarning
+from .errors import UnknownWordWarning as UnknownWordWarning
 from .examples.city import example_city as example_city
 from .grid.adopt import adopt as adopt
 from .grid.grid import Grid as Grid
@@ -35,6 +36,9 @@ from .incidents.near_repeat import near_repeat as near_repeat
 from .incidents.recurrence import recheck as recheck
 from .incidents.recurrence import recurrence as recurrence
 from .incidents.tally import tally as tally
+from .incidents.workflow import department_calls as department_calls
+from .incidents.workflow import overdue as overdue
+from .incidents.workflow import step_times as step_times
 from .io.gridfile import read_grid as read_grid
 from .io.gridfile import write_grid as write_grid
 from .maps.defect_map import compare_map as compare_map
@@ -46,6 +50,7 @@ from .maps.maps import coverage_map as coverage_map
 from .maps.maps import hotspot_map as hotspot_map
 from .maps.offline import save_offline as save_offline
 from .operations.patrol import patrol as patrol
+from .operations.patrol import street_posts as street_posts
 from .operations.rollout import rollout as rollout
 from .operations.staffing import staffing as staffing
 from .operations.staffing import who as who

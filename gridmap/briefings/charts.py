@@ -69,7 +69,7 @@ def trend_chart(
     mean: Sequence[float | None],
     whole: Sequence[bool],
     titles: Sequence[str],
-    own: Sequence[bool],
+    own: Sequence[bool] = (),
 ) -> Markup:
     """Draw counts as columns and their running mean as a line; cut periods are pale.
 
@@ -85,7 +85,7 @@ def trend_chart(
             "x": k * step + step * 0.16,
             "width": step * 0.68,
             "height": 100 * count / top,
-            "tone": _tone(whole[k], own[k] and not all(own)),
+            "tone": _tone(whole[k], bool(own) and own[k] and not all(own)),
             "title": titles[k],
         }
         for k, count in enumerate(counts)
