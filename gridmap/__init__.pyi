@@ -16,7 +16,7 @@ from .errors import GridmapError as GridmapError
 from .errors import InputError as InputError
 from .errors import PartitionError as PartitionError
 from .errors import UnassignedWarning as UnassignedWarning
-from .errors import UnknownWordWarning as UnknownWordWarning
+from .errors import UnknownWordsWarning as UnknownWordsWarning
 from .examples.city import example_city as example_city
 from .grid.adopt import adopt as adopt
 from .grid.grid import Grid as Grid
