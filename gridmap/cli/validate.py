@@ -159,13 +159,14 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import is_grid_file
+    from gridmap.io.gridfile import has_changed, is_grid_file
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
     source = find_source(cells)
     if source.layer is None and is_grid_file(source):
         given = _read_grid(str(source.path), crs)
+        given.cells.attrs["content_changed"] = has_changed(source)
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]

@@ -17,6 +17,7 @@ KINDS = {
     "parent-gap": Message("{n:gap in a parent|gaps in parents}"),
     "excluded-gap": Message("declared {n:gap|gaps}"),
     "ground-moved": Message("{n:area|areas} that would change cells"),
+    "content-changed": Message("changed {n:content|contents}"),
     "code-duplicate": Message("repeated {n:code|codes}"),
     "code-missing": Message("missing {n:code|codes}"),
     "parent-unknown": Message("unknown {n:parent|parents}"),

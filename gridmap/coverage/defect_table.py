@@ -47,6 +47,7 @@ def subject_of(
     if len(polygons) and shapely.has_z(polygons).any():
         notes.append(tr("heights (Z) were not used", lang=lang))
     outline = _outline(cells, boundary, exclude, lang, notes)
+    notes += stretch_note(polygons, getattr(cells, "crs", None), lang)
     names = list(range(len(polygons)))
     if code is not None:
         names = list(column_of(cells, code, "code"))
@@ -124,6 +125,24 @@ def crs_remarks(cells: Any, boundary: Any, parents: Any, lang: Lang) -> list[Rem
         )
         remarks.append(Remark("crs-geographic", "", (), note, None))
     return remarks
+
+
+def stretch_note(polygons: Geometries, crs: Any, lang: Lang) -> list[str]:
+    """Say by how much Web Mercator makes areas too large, where that is the CRS."""
+    if crs is None or crs.is_geographic or crs.to_epsg() != 3857 or len(polygons) == 0:
+        return []
+    north = float(np.nanmean(shapely.total_bounds(polygons)[[1, 3]]))
+    times = np.cosh(north / crs.ellipsoid.semi_major_metre) ** 2
+    if not times > 1.005:
+        return []
+    return [
+        tr(
+            "EPSG:3857 stretches: areas are {times:.2f} times too large here. Measure in another "
+            "CRS, as `gm.metric_crs` finds it",
+            lang=lang,
+            times=float(times),
+        )
+    ]
 
 
 def named(areas: Geometries, names: Sequence[Any]) -> gpd.GeoSeries:

@@ -277,6 +277,9 @@ def _table_remarks(
 ) -> list[Remark]:
     remarks: list[Remark] = []
     lang, polygons = subject.lang, subject.polygons
+    if getattr(cells, "attrs", {}).get("content_changed"):  # as its reader found
+        note = tr("the content hash in the file is not that of its content", lang=lang)
+        remarks.append(Remark("content-changed", "", (), note, None))
     if code is not None or hasattr(cells, "index"):
         codes = pd.Series(subject.names, dtype=object)
         remarks += checks.code_remarks(codes, polygons, lang)

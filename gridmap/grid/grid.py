@@ -217,14 +217,7 @@ class Grid:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of geometry, codes and attributes in canonical order."""
-        digest = hashlib.sha256(label(self.crs).encode())
-        for name, frame in (("cells", self._cells), ("jurisdictions", self._jurisdictions)):
-            ordered = frame.sort_index()
-            digest.update(name.encode())
-            digest.update(b"".join(shapely.to_wkb(shapely.normalize(ordered.geometry.to_numpy()))))
-            table = ordered.drop(columns=ordered.geometry.name).reset_index()
-            digest.update(table.to_csv(index=False, lineterminator="\n").encode())
-        return digest.hexdigest()
+        return content_of(label(self.crs), self._cells, self._jurisdictions)
 
     @cached_property
     def _tree(self) -> PolygonTree:
@@ -384,6 +377,26 @@ def _worded(exceptions: pd.DataFrame, lang: Lang) -> pd.DataFrame:
             options = [Message.of(option).text(lang) for option in said["options"]]
             table.loc[k, "options"] = "\n".join(options)
     return table
+
+
+def content_of(crs: str, cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame) -> str:
+    """Return the SHA-256 of geometry, codes and attributes in canonical order.
+
+    Parameters
+    ----------
+    crs : str
+        The short name of the CRS.
+    cells, jurisdictions : GeoDataFrame
+        Indexed by code and by parent.
+    """
+    digest = hashlib.sha256(crs.encode())
+    for name, frame in (("cells", cells), ("jurisdictions", jurisdictions)):
+        ordered = frame.sort_index()
+        digest.update(name.encode())
+        digest.update(b"".join(shapely.to_wkb(shapely.normalize(ordered.geometry.to_numpy()))))
+        table = ordered.drop(columns=ordered.geometry.name).reset_index()
+        digest.update(table.to_csv(index=False, lineterminator="\n").encode())
+    return digest.hexdigest()
 
 
 def _exception(row: pd.Series) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import shapely
 
 from gridmap._checks import label
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, content_of
 from gridmap.language import Message
 
 SCHEMA = "gridmap.grid/1"
@@ -111,6 +111,14 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
         parameters=facts["parameters"],
         buildings=buildings,
     )
+
+
+def content_changed(parts: Mapping[str, pd.DataFrame], name: str) -> bool:
+    """Tell whether cells and jurisdictions are not those that the recorded content hash is of."""
+    facts = _facts(parts[METADATA], name)
+    keys = {"cells": "code", "jurisdictions": "parent"}
+    frames = [_unpacked(parts[part], part, facts, name).set_index(keys[part]) for part in keys]
+    return bool(facts.get("content_hash") != content_of(str(facts.get("crs")), *frames))
 
 
 def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -15,7 +15,15 @@ from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import GDAL_FAILURES, quiet
-from gridmap.io.grid_tables import EXTRA, LAYERS, METADATA, TABLES, grid_of, parts_of
+from gridmap.io.grid_tables import (
+    EXTRA,
+    LAYERS,
+    METADATA,
+    TABLES,
+    content_changed,
+    grid_of,
+    parts_of,
+)
 from gridmap.io.integrity import check_table, check_text
 from gridmap.io.source import BROKEN_PARQUET, Source, find_source, names_database, unreadable
 from gridmap.io.vector import list_layers, write_gdal
@@ -163,6 +171,12 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
         name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in present
     }
     return grid_of(parts, source.name)
+
+
+def has_changed(source: Source) -> bool:
+    """Tell whether a grid file's content is not that of the hash it carries."""
+    parts = {name: _read_part(source, name) for name in ("cells", "jurisdictions", METADATA)}
+    return content_changed(parts, source.name)
 
 
 def is_grid_file(source: Source) -> bool:

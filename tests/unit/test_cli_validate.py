@@ -11,6 +11,7 @@ import pytest
 import shapely
 from click.testing import CliRunner, Result
 
+import gridmap
 from gridmap.cli import main
 
 QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
@@ -253,3 +254,23 @@ def test_a_boundary_that_is_no_area_is_bad_input(files: Path) -> None:
         found = run("validate", files / "whole.gpkg", "--boundary", files / f"{name}.gpkg")
         assert found.exit_code == 2 and found.stdout == ""
         assert "边界本身无效：自相交" in found.stderr
+
+
+def test_a_grid_file_that_somebody_changed_fails(tmp_path: Path) -> None:
+    """The cells still tile their boundary; the households are not those that were recorded."""
+    from tests import forgery
+
+    gridmap.write_grid(forgery.levelled(0), tmp_path / "grid.gpkg")
+    assert run("validate", tmp_path / "grid.gpkg").exit_code == 0
+    statement = "UPDATE cells SET households = households + 1 WHERE rowid = 1"
+    changed = forgery.edited(tmp_path / "grid.gpkg", tmp_path / "changed.gpkg", statement)
+    found = run("validate", changed, "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["counts"]["content-changed"] == 1
+
+
+def test_web_mercator_gets_a_note() -> None:
+    """Areas at 38 degrees north are 1.6 times too large."""
+    cells = gpd.GeoDataFrame(geometry=[shapely.box(0, 4.58e6, 100, 4.5801e6)], crs=3857)
+    found = gridmap.validate(cells, cells.geometry.iloc[0], lang="en")
+    assert found.attrs["notes"][0].startswith("EPSG:3857 stretches: areas are 1.61 times")
