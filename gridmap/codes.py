@@ -22,6 +22,8 @@ from gridmap.language import Lang, tr
 
 DEFAULT_SCHEME = "{parent}{sequence:03d}"
 FIELD = re.compile(r"\{(\w+)(?::0?(\d+)d?)?\}")
+MERGED_FROM = 601  # communities that several were merged into, in the layout of 20 digits
+_OBJECT20 = re.compile(r"\d{6}\{parent\}\{sequence:0?2d\}")
 _DIGITS = "零一二三四五六七八九"
 
 
@@ -169,6 +171,7 @@ def number_cells(
     >>> number_cells(["110105001"] * 2, np.array([5.0, 1.0]), np.zeros(2), np.ones(2))
     ['110105001002', '110105001001']
     """
+    check_parents(scheme, parents)
     scheme, kept = code_pattern(scheme), dict(kept or {})
     if len(set(kept.values())) < len(kept):
         raise InputError("Two cells keep the same code; a code stands for one cell.")
@@ -181,13 +184,83 @@ def number_cells(
         members = np.flatnonzero(owners == parent)
         order = members[reading_order(x[members], y[members], areas[members])]
         new = [position for position in order if position not in kept]
-        for number, position in enumerate(new, start=sequence + 1):
+        whole = len(members) == 1 and numbers_undivided(scheme)
+        first = 0 if whole and write_code(parent, 0, scheme, width) not in given else sequence + 1
+        for number, position in enumerate(new, start=first):
             codes[position] = write_code(parent, number, scheme, width)
     if len(set(codes)) < len(codes):
         raise InputError(
             "The scheme {scheme!r} gives two cells the same code; name {{parent}}.", scheme=scheme
         )
     return codes
+
+
+def check_parents(scheme: str, parents: Iterable[str]) -> None:
+    """Refuse a scheme that does not fit the codes of the jurisdictions.
+
+    Raises
+    ------
+    InputError
+        When a code is not of the digits that the scheme extends.
+
+    Examples
+    --------
+    >>> check_parents("cell15", ["110105001001"])
+    >>> check_parents("cell15", ["Riverside"])
+    Traceback (most recent call last):
+    gridmap.errors.InputError: The code scheme 'cell15' extends codes as 110105001001, not \
+'Riverside'. Use another scheme, as 'extend', or mend the codes.
+    """
+    named = code_schemes().get(scheme)
+    form = named["parent"] if named else r"\d{12}" if numbers_undivided(scheme) else ".*"
+    strange = [parent for parent in dict.fromkeys(parents) if not re.fullmatch(form, str(parent))]
+    if strange:
+        raise InputError(
+            "The code scheme {scheme!r} extends codes as {example}, not {strange!r}. Use another "
+            "scheme, as 'extend', or mend the codes.",
+            scheme=scheme,
+            example="110105001001" + ("001" if scheme == "micro" else ""),
+            strange=strange[0],
+        )
+
+
+def numbers_undivided(scheme: str) -> bool:
+    """Tell whether a scheme is of the 20 digits in which 00 stands for an undivided community."""
+    return scheme == "object20" or _OBJECT20.fullmatch(scheme) is not None
+
+
+def merged_code(communities: Sequence[str], used: Iterable[str]) -> str:
+    """Return the code of the community that several were merged into: 601 or the next free.
+
+    Parameters
+    ----------
+    communities : sequence of str
+        Codes of 12 digits: county 6, street 3, community 3, of one street.
+    used : iterable of str
+        Codes given in the past; none is given again.
+
+    Raises
+    ------
+    InputError
+        When they are no such codes or of several streets, or no number is left.
+
+    Examples
+    --------
+    >>> merged_code(["110105001003", "110105001004"], ["110105001601"])
+    '110105001602'
+    """
+    streets = {str(code)[:9] for code in communities}
+    if len(streets) != 1 or not all(re.fullmatch(r"\d{12}", str(code)) for code in communities):
+        raise InputError(
+            "`communities` are {codes}; give codes of 12 digits of one street.",
+            codes=[str(code) for code in communities],
+        )
+    (street,), given = streets, set(map(str, used))
+    free = (f"{street}{number}" for number in range(MERGED_FROM, 1000))
+    found = next((code for code in free if code not in given), None)
+    if found is None:
+        raise InputError("The street {street} has no number from 601 left.", street=street)
+    return found
 
 
 def write_code(parent: str, sequence: int, scheme: str = DEFAULT_SCHEME, width: int = 0) -> str:

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap.codes import DEFAULT_SCHEME, FIELD, code_pattern, joint, reading_order
+from gridmap.codes import (
+    DEFAULT_SCHEME,
+    FIELD,
+    code_pattern,
+    joint,
+    numbers_undivided,
+    reading_order,
+    write_code,
+)
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.operations.staffing import place_of
@@ -244,7 +252,8 @@ def check_codes(
     Returns
     -------
     DataFrame
-        A row a finding: code, problem (repeated, form, parent, order), expected; empty when all
+        A row a finding: code, problem (repeated, form, parent, order; undivided, where 00 does not
+        stand for an undivided community in the layout of 20 digits), expected; empty when all
         is well.
 
     Raises
@@ -260,6 +269,7 @@ def check_codes(
     [['A2001', 'parent']]
     """
     scheme = code_pattern(scheme)
+    whole = numbers_undivided(scheme)
     frame = cells.reset_index() if "code" not in cells else cells
     if "parent" not in frame or "code" not in frame:
         raise InputError("`cells` needs the columns `code` and `parent` to check codes against.")
@@ -271,6 +281,8 @@ def check_codes(
         own = re.fullmatch(_expression(scheme, re.escape(parent + joint(parent, scheme))), code)
         if own:
             sequence[position] = int(own["sequence"])
+            if whole and (sequence[position] == 0) != (parents.eq(parent).sum() == 1):
+                rows.append((code, "undivided", write_code(parent, 0, scheme)))
         else:
             problem = "parent" if re.fullmatch(form, code) else "form"
             rows.append((code, problem, scheme.replace("{parent}", parent + joint(parent, scheme))))
