@@ -19,7 +19,6 @@ _CHANGES = {
     "rebuilt": Message("rebuilt"),
     "ring-repaired": Message("ring-repaired"),
     "vertex-added": Message("vertex-added"),
-    "vertex-moved": Message("vertex-moved"),
     "absorbed": Message("absorbed"),
     "dropped": Message("dropped"),
     "new": Message("new"),

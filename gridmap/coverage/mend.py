@@ -135,7 +135,7 @@ def _brought_together(work: Work, limit: float) -> tuple[Split, Index]:
     left, owner, parts = _remainder(work)
     if len(parts.left):
         everything, changed, moved = welded(_all(work), left, owner, limit)
-        _put(work, everything, changed, "vertex-moved")
+        _put(work, everything, changed, "rebuilt")
         work.moved = max(work.moved, moved)
         left, owner, parts = _remainder(work)
         chains = near_chains(left, owner, limit)
