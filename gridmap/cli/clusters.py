@@ -57,6 +57,7 @@ _OWN = {
 @click.option("--longest", type=int, metavar="N", help="Most periods in a span.")
 @click.option("--replicates", type=int, default=999, help="Maps drawn without risk.")
 @click.option("--seed", type=int, default=0, help="Of the draws.")
+@_options.words_options(*_options.CASE_WORDS)
 @_options.case_options
 @_shell.overwrite_option
 @_shell.json_option
@@ -73,6 +74,7 @@ def command(
     since: str | None,
     until: str | None,
     exposure: str,
+    words: dict[str, str | None],
     where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
@@ -90,11 +92,11 @@ def command(
 
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {**where, "time": time, "category": category}
+    where = {**where, "time": time, "category": category, "words": words}
     placed, accounts = placed_of(shell, proved, incidents, since, until, where)
     if category is not None:
-        words = placed[["category"]].rename(columns={"category": category})
-        refuse_personal(words, name=incidents, to=Message("a table of clusters"))
+        said = placed[["category"]].rename(columns={"category": category})
+        refuse_personal(said, name=incidents, to=Message("a table of clusters"))
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = counted_of(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure

@@ -74,6 +74,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
 @click.option("--seed", type=int, default=0, help="For --p permutation.")
 @click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
+@_options.words_options(*_options.CASE_WORDS)
 @_options.case_options
 @_shell.overwrite_option
 @_shell.json_option
@@ -93,6 +94,7 @@ def command(
     correction: Any,
     seed: int,
     emerging: Path | None,
+    words: dict[str, str | None],
     where: dict[str, Any],
     overwrite: bool,
     as_json: bool,
@@ -113,11 +115,11 @@ def command(
     for path in filter(None, (output, emerging)):
         _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid)
-    where = {**where, "time": time, "category": category}
+    where = {**where, "time": time, "category": category, "words": words}
     placed, accounts = placed_of(shell, proved, incidents, since, until, where)
     if category is not None:
-        words = placed[["category"]].rename(columns={"category": category})
-        refuse_personal(words, name=incidents, to=Message("a table of hotspots"))
+        said = placed[["category"]].rename(columns={"category": category})
+        refuse_personal(said, name=incidents, to=Message("a table of hotspots"))
     columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     table = counted_of(shell, placed, proved, columns)
     denominator = None if exposure == "none" else exposure
