@@ -249,7 +249,7 @@ def planted_map(key: tuple[str, str, int], number: int) -> dict[str, float]:
     both, either = int((called & inside).sum()), int((called | inside).sum())
     return {
         "found": int(both > 0), "jaccard": both / either,
-        "called": int(called.sum()), "outside": int((called & ~inside).sum()),
+        "false": int((called & ~inside).sum()) / max(int(called.sum()), 1),
     }  # fmt: skip
 
 
@@ -273,6 +273,7 @@ def run(arguments: argparse.Namespace) -> None:
     until = time.monotonic() + 60 * arguments.minutes
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     keys = [*wanted(arguments)]
+    saved = time.monotonic()
     for target in range(arguments.step, arguments.maps + arguments.step, arguments.step):
         for words in keys:
             name = " | ".join(words)
@@ -286,8 +287,17 @@ def run(arguments: argparse.Namespace) -> None:
                 sums["maps"] += 1
                 for what, value in one.items():
                     sums[what] = sums.get(what, 0) + value
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+            if time.monotonic() > saved + 20:
+                saved = keep(kept)
+        keep(kept)
+
+
+def keep(kept: dict[str, dict[str, float]]) -> float:
+    """Write down what was drawn so far; give the time."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    some = {name: sums for name, sums in kept.items() if sums["maps"]}
+    KEPT.write_text(json.dumps(some, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    return time.monotonic()
 
 
 HEAD = """# What each question finds, and what it invents
@@ -366,7 +376,8 @@ def power_table(kept: dict[tuple[str, ...], dict[str, float]]) -> str:
         "\n## What is found\n",
         "One planted place on a lattice of equal cells, Poisson counts. *Found* is the share of "
         "maps in which any of its cells was called, *Jaccard* the mean of cells called and planted "
-        "over cells called or planted, *outside* the share of called cells that are not planted. "
+        "over cells called or planted, *outside* the mean share of called cells that are not "
+        "planted (none where nothing is called). "
         "(A neighbourhood is called for its window, so cells beside the place are called "
         "rightly.)\n",
         "| planted | cells | question | found | Jaccard | outside | maps |",
@@ -377,10 +388,9 @@ def power_table(kept: dict[tuple[str, ...], dict[str, float]]) -> str:
             for question in QUESTIONS:
                 v = kept.get(("planted", question, plant, str(size)))
                 if v:
-                    outside = v["outside"] / v["called"] if v["called"] else 0.0
                     rows.append(
                         f"| {plant} | {size:,} | {question} | {v['found'] / v['maps']:.0%} | "
-                        f"{v['jaccard'] / v['maps']:.2f} | {outside:.0%} | {v['maps']:,} |"
+                        f"{v['jaccard'] / v['maps']:.2f} | {v['false'] / v['maps']:.0%} | {v['maps']:,} |"
                     )
     return "\n".join(rows)
 
@@ -390,7 +400,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--maps", type=int, default=200, help="maps of each combination")
     parser.add_argument("--step", type=int, default=10, help="maps at a time, all in turn")
-    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--sizes", type=lambda s: [int(n) for n in s.split(",")], default=[*SIZES])
     parser.add_argument("--questions", type=lambda s: s.split(","), default=[*QUESTIONS])
     parser.add_argument("--page-only", action="store_true")

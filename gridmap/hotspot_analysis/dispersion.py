@@ -153,7 +153,7 @@ def cautious(spread: Spread, base: Floats) -> float:
     return wide if wide * float(mean @ mean) > _SMALL * float(mean.sum()) else 0.0
 
 
-def standard(counts: Counts, mean: Floats, dispersion: float) -> tuple[Floats, Floats]:
+def standard(counts: Counts, mean: Floats, dispersion: float | Floats) -> tuple[Floats, Floats]:
     """Standardise counts by their own distribution; give scores and the skewness of each.
 
     Parameters

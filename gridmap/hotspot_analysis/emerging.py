@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import networkx as nx
 import numpy as np
@@ -11,9 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, multiple_testing
 from gridmap.hotspot_analysis.cube import Stack, by_period, stack
+from gridmap.hotspot_analysis.dispersion import cautious, fit, standard
 from gridmap.hotspot_analysis.getis_ord import Moments, moments, quotient
 from gridmap.hotspot_analysis.hotspots import (
     CONSTANT,
@@ -25,8 +27,7 @@ from gridmap.hotspot_analysis.hotspots import (
     base_of,
 )
 from gridmap.hotspot_analysis.outliers import relieved
-from gridmap.hotspot_analysis.rates import overall_rate, standardised
-from gridmap.hotspot_analysis.significance import corrected_p
+from gridmap.hotspot_analysis.significance import corrected_p, pearson_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ PATTERNS = [
 ]
 NAMED = PATTERNS[1:]
 SIDES = ["", "hot", "cold"]
+Baseline = Literal["step", "whole", "previous"]
 RATE = 0.10
+# counts that the dispersion is estimated from
+_SAMPLE = 50_000
 MOSTLY = 0.9
 TRENDING = 1.959963984540054
 
@@ -156,12 +160,19 @@ class Cube:
 
 
 def cube(
-    counts: NDArray[np.int64], exposure: NDArray[np.float64], within: Windows, *, back: int = 1
+    counts: NDArray[np.int64],
+    exposure: NDArray[np.float64],
+    within: Windows,
+    *,
+    back: int = 1,
+    baseline: Baseline = "step",
 ) -> Cube:
     """Test every cell at every step, together with its neighbours and the steps before.
 
-    Each step is measured against its own mean and spread, so that a busy season is not a hotspot
-    everywhere. The false discovery rate is held over the whole cube.
+    Each step is measured against its own level, so that a busy season is not a hotspot everywhere;
+    or against that of the whole cube, or of the steps before it. The false discovery rate is held
+    over the whole cube. Where steps have their own level, p is the larger of that under random
+    placing within each and that by the moments of the very cells.
 
     Parameters
     ----------
@@ -173,24 +184,60 @@ def cube(
         Windows of the same cells.
     back
         How many earlier steps are looked at together with each.
+    baseline
+        "step", "whole" or "previous".
     """
     if not len(counts):
         nothing = np.zeros(counts.shape)
         return Cube(nothing, nothing, nothing > 0, nothing, nothing)
-    values = relieved(standardised(counts, exposure), within)
-    own = moments(values, within)
-    expected = (within.members @ exposure[:, None]) * overall_rate(counts, exposure)
-    joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
+    mean, blur = _expected(counts, exposure, baseline)
+    values, skew = standard(counts, np.maximum(mean, 1e-12), _dispersion(counts, mean) + blur)
+    values, skew = np.where(mean > 0, values, 0.0), np.where(mean > 0, skew, 0.0)
+    width = np.sqrt(_with_earlier(np.repeat(within.second, counts.shape[1], axis=1), back))
+    z = _with_earlier(within.matrix @ values, back) / width
+    lean = _with_earlier(within.matrix.power(3) @ skew, back) / width**3
+    p = pearson_p(z, lean)
+    expected = within.members @ mean
     window_expected = _with_earlier(expected, back)
-    tested = (window_expected >= LEAST_EXPECTED) & (joined.variance > 0)
-    z = joined.z
-    p = corrected_p(z, joined.skew, within.equal_sizes, values, back)
-    q = multiple_testing.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1)).reshape(
-        p.shape
-    )
+    tested = window_expected >= LEAST_EXPECTED
+    if baseline == "step":
+        calm = relieved(values, within)
+        own = moments(calm, within)
+        joined = Moments(*(_with_earlier(part, back) for part in vars(own).values()))
+        placed = corrected_p(joined.z, joined.skew, within.equal_sizes, calm, back)
+        p = np.where(joined.z * z > 0, np.maximum(p, placed), 1.0)
+        z, tested = joined.z, tested & (joined.variance > 0)
+    q = multiple_testing.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1))
     seen = (within.members @ counts).astype(float)
     ratio = np.divide(seen, expected, out=np.ones(seen.shape), where=expected > 0)
-    return Cube(z, q, tested, window_expected, ratio)
+    return Cube(z, q.reshape(p.shape), tested, window_expected, ratio)
+
+
+def _expected(
+    counts: NDArray[np.int64], exposure: NDArray[np.float64], baseline: Baseline
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what each cell and step lets one expect, and the squared relative error of each step."""
+    total = counts.sum(axis=0, dtype=float)
+    before = np.concatenate([[0.0], np.cumsum(total)[:-1]])
+    steps = np.arange(len(total))
+    level = {
+        "step": total,
+        "whole": np.full(len(total), total.mean()),
+        "previous": before / np.maximum(steps, 1),
+    }[baseline]
+    blur = 1.0 / np.maximum(before, 1.0) if baseline == "previous" else np.zeros(len(total))
+    return np.outer(exposure / exposure.sum(), level), blur
+
+
+def _dispersion(counts: NDArray[np.int64], mean: NDArray[np.float64]) -> float:
+    """Estimate how much counts vary beyond chance, from some of them where there are many."""
+    some = np.flatnonzero(mean.ravel() > 0)
+    if len(some) > _SAMPLE:
+        some = np.random.default_rng(0).choice(some, _SAMPLE, replace=False)
+    if not len(some):
+        return 0.0
+    seen, hoped = counts.ravel()[some], mean.ravel()[some]
+    return cautious(fit(seen, hoped, fixed_rate=True), hoped)
 
 
 def classify(
@@ -231,6 +278,7 @@ def emerging(
     *,
     exposure: str | pd.Series | None = "households",
     back: int = 1,
+    baseline: Baseline = "step",
     weights: nx.Graph | sparse.sparray | None = None,
 ) -> pd.DataFrame:
     """Tell new, persistent, fading and other hotspots apart by their history.
@@ -250,6 +298,10 @@ def emerging(
         Denominator: a column of `grid.cells`, a Series by code, or None for raw counts.
     back
         How many earlier periods are looked at together with each; 0 for none.
+    baseline
+        What each period is measured against: its own level ("step"), so that a busy season is no
+        hotspot everywhere; that of the "whole" time, as ArcGIS does; or that of all periods
+        before it ("previous"), so that what grows everywhere is seen.
     weights
         Graph on codes or matrix in the order of the cells, in place of contiguity.
 
@@ -289,18 +341,21 @@ def emerging(
         raise InputError(
             "`back` is {back!r}; give a whole number of periods, 0 or more.", back=back
         )
+    check_choice("baseline", baseline, get_args(Baseline))
     base = base_of(grid, exposure)
     keep = base.keep
     between = weights_between(weights, grid.contiguity, grid.cells.index)
     within = windows(between[keep][:, keep])
     frames = [
-        _frame(counts, base, within, grid.cells.index, int(back)) for counts in cubes.values()
+        _frame(counts, base, within, grid.cells.index, int(back), baseline)
+        for counts in cubes.values()
     ]
     result = _joined(frames, list(cubes), maps, grid.cells.index)
     result.attrs["method"] = method_text.emerging_method(
         **base.left_out(np.hstack(list(cubes.values()))),
         exposure=base.name,
         back=int(back),
+        baseline=baseline,
         cells=len(base.values),
         incidents=int(maps.counts.sum()) - undated,
         undated=undated,
@@ -349,9 +404,10 @@ def _frame(
     within: Windows,
     codes: pd.Index,
     back: int,
+    baseline: Baseline,
 ) -> pd.DataFrame:
     keep = base.keep
-    found = cube(counts[keep], base.values[keep], within, back=back)
+    found = cube(counts[keep], base.values[keep], within, back=back, baseline=baseline)
     hit = (found.q <= RATE) & found.tested
     hot = hit & (found.z > 0)
     cold = hit & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)

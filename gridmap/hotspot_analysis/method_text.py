@@ -64,6 +64,12 @@ QUADRANTS = {
     "low-high": Message("low-high"),
 }
 
+LEVELS = {
+    "step": Message("its own level"),
+    "whole": Message("the level of the whole time"),
+    "previous": Message("the level of the periods before"),
+}
+
 ZONES = {
     "circular": Message("circular zones"),
     "flexible": Message("circular zones and all connected shapes of a few cells"),
@@ -286,7 +292,7 @@ def emerging_method(**facts: Any) -> Method:
     kinds = [pattern(n=n, name=PATTERNS[k]) for k, n in facts["hot"].items() if n]
     said = Message(
         "{span}{cells:,} {cells:cell|cells} over {periods} {periods:period|periods}: {hot:,} hot"
-        "{kinds}, {cold:,} cold; denominator: {base}; each period against its own level, with "
+        "{kinds}, {cold:,} cold; denominator: {base}; each period against {level}, with "
         "neighbours and {back} earlier, false discovery rate over all cells and periods within "
         "10%.",
         span=_span(facts),
@@ -297,6 +303,7 @@ def emerging_method(**facts: Any) -> Method:
         cold=sum(facts["cold"].values()),
         base=exposure_words(facts["exposure"]),
         back=facts["back"],
+        level=LEVELS[facts["baseline"]],
     )
     return _method("emerging", facts, said, caveats)
 
