@@ -180,3 +180,16 @@ def test_back_is_a_whole_number(back: object) -> None:
     grid = lattice(2, 2)
     with pytest.raises(InputError, match="`back`"):
         emerging(table_of(grid, np.ones(8), month=months), grid, back=back)  # type: ignore[arg-type]
+
+
+def test_what_grows_everywhere_is_hot_only_against_the_time_before() -> None:
+    grid = lattice(8, 8)
+    months = pd.period_range("2025-01", periods=12, freq="M", name="month")
+    level = np.where(np.arange(12) < 11, 8.0, 16.0)
+    counts = np.random.default_rng(2).poisson(np.tile(level, (64, 1)))
+    table = table_of(grid, counts, month=months)
+    step, whole, previous = (
+        (emerging(table, grid, back=0, baseline=baseline)["side"] == "hot").mean()
+        for baseline in ("step", "whole", "previous")
+    )
+    assert step <= 0.05 and whole > 0.8 and previous > 0.8
