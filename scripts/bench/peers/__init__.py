@@ -1,0 +1,1 @@
+"""Programs to measure on the public benchmark: one module each, with a function a room."""
