@@ -103,7 +103,7 @@ _REASONS = {
     ),
     CUT_UNIT: Message(
         "Unit {unit} is a bottleneck: {households} + stranded {pockets} = {total} "
-        "households, over {max}."
+        "{total:household|households}, over {max}."
     ),
     NO_CELL: Message(
         "No valid cell can contain unit {unit} ({households} {households:household|households}; "
@@ -145,8 +145,8 @@ _PARTS = {
 
 _OPTIONS = {
     "split": Message(
-        "split unit {unit} into {parts} parts of at most {most} {most:household|households} "
-        "that touch each other and its neighbours"
+        "split unit {unit} into {parts} {parts:part|parts} of at most {most} "
+        "{most:household|households} that touch each other and its neighbours"
     ),
     "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
     "hand": Message("hand the part at unit {at} over to {to}"),

@@ -94,6 +94,7 @@ NOT_COUNTED = {
     "fits",
     "needs",
     "holds",
+    "leaves",
     "says",
     "reads",
     "names",
