@@ -16,10 +16,7 @@ from gridmap.briefings.charts import percent, short_dates, trend_chart
 from gridmap.briefings.figures import figures, hotspot_account
 from gridmap.briefings.period import series, whole_periods, window
 from gridmap.briefings.text import cards, conclusion
-<<<<<<< HEAD
 from tests.lattice import lattice, table_of
-=======
->>>>>>> 318a272 (Run the five accounts in their own words in the notebook; warn of unknown words by a class of their own)
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"
 
