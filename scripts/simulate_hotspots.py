@@ -390,7 +390,8 @@ def power_table(kept: dict[tuple[str, ...], dict[str, float]]) -> str:
                 if v:
                     rows.append(
                         f"| {plant} | {size:,} | {question} | {v['found'] / v['maps']:.0%} | "
-                        f"{v['jaccard'] / v['maps']:.2f} | {v['false'] / v['maps']:.0%} | {v['maps']:,} |"
+                        f"{v['jaccard'] / v['maps']:.2f} | {v['false'] / v['maps']:.0%} | "
+                        f"{v['maps']:,} |"
                     )
     return "\n".join(rows)
 
