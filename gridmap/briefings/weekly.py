@@ -207,7 +207,7 @@ def week(
     untimed = int(plain["time"].isna().sum())
     plain = plain[plain["time"] <= period.end_time]
     steps = plain["time"].dt.to_period(_FREQUENCY[by])
-    now, earlier = plain[steps == period], plain[steps == period - 1]
+    now, earlier = plain[steps == period], plain[shown_window.held_before(plain["time"])]
     shown = plain[steps > period - before - 1]
     until = str(period.end_time.date())
     covers_before = shown_window.before is not None
@@ -539,7 +539,9 @@ def _title(name: str, lang: Lang) -> str:
 def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
     """Give a table the headings of the language."""
     names = chinese_headings(table.columns) | _HEADINGS if lang == "zh" else {}
-    return table.rename(columns={name: names.get(name, name) for name in table.columns})
+    return table.rename(
+        columns={name: names.get(name, str(name).replace("_", " ")) for name in table.columns}
+    )
 
 
 def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
