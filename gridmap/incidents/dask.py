@@ -145,9 +145,29 @@ def assign_on_cluster(
             elif overwrite:
                 target.unlink(missing_ok=True)
             partial_target.rename(target)
+        except InputError:
+            raise
+        except (*_lost_cluster(), OSError) as error:
+            raise InputError(
+                "The cluster at {address} did not finish ({error}). Nothing was written; see that "
+                "every worker can read the incidents and write beside the output.",
+                address=address,
+                error=" ".join(str(error).split())[:200] or type(error).__name__,
+            ) from error
         finally:
             shutil.rmtree(partial_target, ignore_errors=True)
     return accounts
+
+
+def _lost_cluster() -> tuple[type[BaseException], ...]:
+    """Return what is raised when workers or the scheduler die."""
+    from asyncio import CancelledError as Cancelled
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    return KilledWorker, CommClosedError, CancelledError, Cancelled, TimeoutError
 
 
 def locate_arrow(
