@@ -192,4 +192,4 @@ def test_what_grows_everywhere_is_hot_only_against_the_time_before() -> None:
         (emerging(table, grid, back=0, baseline=baseline)["side"] == "hot").mean()
         for baseline in ("step", "whole", "previous")
     )
-    assert step <= 0.05 and whole > 0.8 and previous > 0.8
+    assert step <= 0.05 and whole > 0.6 and previous > 0.6
