@@ -208,7 +208,7 @@ def test_units_barriers_dedicated_and_cells(areas: gpd.GeoDataFrame, tmp_path: P
     assert barriers["kind"].tolist() == ["学校", "公园"]
     cells, _ = read_cells(tmp_path / "a.gpkg", code="社区编码", count="户数")
     assert cells["code"].tolist() == [110105001001, 110105001002]
-    assert cells["households"].tolist() == ["3户", "4"]
+    assert cells["households"].tolist() == [3, 4]
 
 
 def _bare(areas: gpd.GeoDataFrame, folder: Path) -> Path:
