@@ -69,6 +69,8 @@ class Shell:
 
     def progress(self) -> Progress:
         """Return a progress callback: a bar on a terminal, nothing elsewhere."""
+        if os.environ.get("GRIDMAP_PROGRESS") == "lines":  # for a program that shows it itself
+            return _progress_line
         return silent if self.quiet or not sys.stderr.isatty() else self._advance
 
     def _advance(self, stage: str, done: int, total: int) -> None:
@@ -97,6 +99,10 @@ def safe(text: str) -> str:
     from gridmap.io.address import masked
 
     return masked(text)
+
+
+def _progress_line(stage: str, done: int, total: int) -> None:
+    click.echo(f"progress\t{stage}\t{done}\t{total}", err=True)
 
 
 class Commands(click.Group):
