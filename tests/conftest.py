@@ -60,6 +60,7 @@ def node() -> str | None:
 
 
 MISSING = {
+    "jupyter": lambda: _module("anywidget", "jupyterlab"),
     "strace": lambda: "" if shutil.which("strace") else "needs strace",
     "node": lambda: "" if node() else "needs node",
     "real": _real,
