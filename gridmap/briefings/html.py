@@ -98,7 +98,7 @@ def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
     return (
         "",
         title,
-        part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap"),
+        part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap narrow"),
     )
 
 
