@@ -161,13 +161,11 @@ def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
     spots, label = found["hotspots"], tr("Hotspot cells", lang=lang)
     if not found["cells"]["households"]:
         return _card(label, "–", "", tr("not tested, no households", lang=lang))
-    share = percent(spots["share"])
     below = tr(
-        "{alone} alone, {hot} with neighbours; bear {share} of incidents",
+        "{alone} alone, {hot} with neighbours",
         lang=lang,
         alone=spots["cells_above"],
         hot=spots["hot"],
-        share=share,
     )
     if not spots["either"]:
         below = tr("nothing above chance", lang=lang)

@@ -289,6 +289,7 @@ def test_the_classes_of_the_map_tell_apart_in_grey(
 EVIL = '<script>window.broken=1</script><img src=x onerror="window.broken=1">"\'&</style>'
 
 
+@pytest.mark.filterwarnings("ignore::gridmap.errors.UnknownWordsWarning")
 def test_markup_in_names_and_categories_stays_text(
     opened: Callable[..., Any], town: Any, grid: gm.Grid, tmp_path: Path
 ) -> None:

@@ -197,7 +197,7 @@ def delivered(town: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("delivered")
     write_layer(town.jurisdictions, folder / "areas.gpkg")
     write_layer(town.buildings, folder / "homes.gpkg")
-    cases = pd.DataFrame(town.incidents.drop(columns="geometry")).head(200)
+    cases = pd.DataFrame(town.incidents.drop(columns=["geometry", "lng", "lat"])).head(200)
     write_table(cases, folder / "cases.csv")
     return folder
 
