@@ -351,7 +351,7 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
         return part(PARTS, "empty", text)
     asked = {
         "cell": tr("alone", lang=lang),
-        "neighbourhood": tr("with neighbours", lang=lang),
+        "neighbourhood": tr("neighbours", lang=lang, context="asked"),
     }
     head = [
         (tr("Asked", lang=lang), "left"),

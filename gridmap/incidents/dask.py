@@ -147,7 +147,7 @@ def assign_on_cluster(
             partial_target.rename(target)
         except InputError:
             raise
-        except (*_lost_cluster(), OSError) as error:
+        except (*_lost_cluster(), OSError) as error:  # type: ignore[misc]
             raise InputError(
                 "The cluster at {address} did not finish ({error}). Nothing was written; see that "
                 "every worker can read the incidents and write beside the output.",
