@@ -232,7 +232,7 @@ class ParquetFile:
         """As the GeoParquet metadata say; longitude and latitude when they are silent."""
         if not self._geo or ("crs" in self._geo and self._geo["crs"] is None):
             return None
-        return pyproj.CRS.from_user_input(self._geo.get("crs") or "OGC:CRS84")
+        return _crs(self._geo.get("crs") or "OGC:CRS84", self.path.name)
 
     @cached_property
     def size(self) -> int:
@@ -306,7 +306,7 @@ class Layer:
     def crs(self) -> Any:
         """As the layer says."""
         crs = self._info["crs"]
-        return None if crs is None else pyproj.CRS.from_user_input(crs)
+        return None if crs is None else _crs(crs, self.name or self.path)
 
     @property
     def size(self) -> int:
@@ -345,6 +345,12 @@ class Layer:
                 size=self.size,
                 done=done,
             )
+
+
+def _crs(stated: Any, name: str) -> pyproj.CRS:
+    """Return the CRS that a file states; one that means nothing is damage."""
+    with _told(name, (pyproj.exceptions.ProjError,)):
+        return pyproj.CRS.from_user_input(stated)
 
 
 @contextmanager

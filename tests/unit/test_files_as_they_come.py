@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
@@ -257,3 +258,15 @@ def test_persons_and_words_are_known_in_both_scripts() -> None:
     table = pd.DataFrame({"聯絡人": ["a"], "手機": ["b"], "身分證號": ["c"], "類別": ["d"]})
     assert list(personal_columns(table)) == ["聯絡人", "手機", "身分證號"]
     assert fold("結案") == fold("结案")
+
+
+def test_a_crs_that_means_nothing_is_damage(tmp_path: Path) -> None:
+    points = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(1, 1)], crs=4326)
+    points.to_parquet(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    geo = json.loads(table.schema.metadata[b"geo"])
+    geo["columns"]["geometry"]["crs"] = {"type": "nonsense"}
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), tmp_path / "b.parquet")
+    for read in (read_incidents, lambda path: open_incidents(path).file.crs):
+        with pytest.raises(InputError, match="cannot be read"):
+            read(tmp_path / "b.parquet")
