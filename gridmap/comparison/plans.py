@@ -58,13 +58,12 @@ def plans(grids: Mapping[str, Grid], *, present: Grid | None = None) -> pd.DataF
 
     Examples
     --------
+    >>> import geopandas as gpd, shapely
     >>> squares = gpd.GeoDataFrame({"code": ["A1", "A2"], "households": [310, 420]},
     ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
     >>> grid = Grid(squares, squares.union_all("coverage"))
-    >>> plans({"A": grid})[["cells", "in_band", "border_m", "moved"]].loc[""]
-          cells  in_band  border_m  moved
-    plan
-    A         2        2       5.0    0.0
+    >>> plans({"A": grid})[["cells", "in_band", "border_m", "moved"]].iloc[0].tolist()
+    [2.0, 2.0, 5.0, 0.0]
     """
     if not grids:
         raise InputError("`grids` is empty; give at least one alternative.")

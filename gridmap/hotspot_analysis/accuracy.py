@@ -111,7 +111,7 @@ def accuracy(
     Examples
     --------
     >>> import geopandas as gpd, shapely
-    >>> from gridmap.grid import Grid
+    >>> from gridmap.grid.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b", "c", "d"], "households": 400},
     ...     geometry=shapely.box([0, 5, 10, 15], 0, [5, 10, 15, 20], 5), crs=4547)
     >>> grid = Grid(squares, squares.union_all("coverage"))

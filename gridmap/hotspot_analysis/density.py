@@ -198,7 +198,7 @@ def density(
 
     Examples
     --------
-    >>> from gridmap.grid import Grid
+    >>> from gridmap.grid.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b"], "households": [300, 600]},
     ...     geometry=shapely.box([0, 500], 0, [500, 1000], 500), crs=4547)
     >>> grid = Grid(squares, squares.union_all("coverage"))

@@ -157,7 +157,7 @@ def second_opinion(
     Examples
     --------
     >>> import geopandas as gpd, shapely
-    >>> from gridmap.grid import Grid
+    >>> from gridmap.grid.grid import Grid
     >>> x, y = np.divmod(np.arange(100), 10)
     >>> squares = gpd.GeoDataFrame({"code": [f"c{k:02}" for k in range(100)], "households": 400},
     ...     geometry=shapely.box(x, y, x + 1, y + 1), crs=4547)

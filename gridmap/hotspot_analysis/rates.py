@@ -183,7 +183,7 @@ def rates(
     Examples
     --------
     >>> import geopandas as gpd, shapely
-    >>> from gridmap.grid import Grid
+    >>> from gridmap.grid.grid import Grid
     >>> squares = gpd.GeoDataFrame({"code": ["a", "b"], "households": [300, 600]},
     ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
     >>> grid = Grid(squares, squares.union_all("coverage"))

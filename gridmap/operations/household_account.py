@@ -102,8 +102,8 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
     >>> homes = gpd.GeoDataFrame({"households": [3, 3, 1]},
     ...     geometry=gpd.points_from_xy([1, 6, 20], [1, 1, 1]), crs=4547)
     >>> print(account(homes, grid).sentence("en"))
-    Of 3 buildings with 7 households, 1 (1 households) lie in no cell, 0 rows repeat an id, and \
-1 cells have another count.
+    Of 3 buildings with 7 households, 1 (1 household) lies in no cell, 0 rows repeat an id, and \
+1 cell has another count.
     """
     from gridmap.coverage.point_index import CoverageIndex
 

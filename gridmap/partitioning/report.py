@@ -305,7 +305,7 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
     Examples
     --------
     >>> import shapely
-    >>> from gridmap.partition import partition
+    >>> from gridmap.partitioning.partition import partition
     >>> blocks = gpd.GeoDataFrame({"parent": "A", "households": [200, 250, 150, 350]},
     ...     geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1), crs=4547)
     >>> report(partition(blocks)).sentence("en")
