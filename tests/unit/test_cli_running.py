@@ -33,21 +33,28 @@ def run(*arguments: object, lang: str = "en") -> tuple[int, str, str]:
     return found.exit_code, found.stdout, found.stderr
 
 
-def test_indicators_are_told_with_formula_and_interval(files: Path, town: Any) -> None:
+def within_grid(town: Any, grid: Grid) -> pd.DataFrame:
+    """Give the incidents of the town that lie within the boundary of the grid."""
+    return town.incidents[town.incidents.intersects(grid.boundary)]
+
+
+def test_indicators_are_told_with_formula_and_interval(files: Path, town: Any, grid: Grid) -> None:
     code, out, _ = run("indicators", files / "grid.gpkg", files / "incidents.csv")
-    closed = int((town.incidents["status"] == "结案").sum())
-    assert code == 0
-    assert f"{closed:,}/{len(town.incidents):,}" in out.splitlines()[0]
+    # of the 980 cases, the 971 inside the grid are counted
+    within = within_grid(town, grid)
+    closed = int((within["status"] == "结案").sum())
+    assert code == 0 and len(within) == 971 < len(town.incidents)
+    assert f"{closed:,}/{len(within):,}" in out.splitlines()[0]
     assert "closure rate = closed / (due for closing - deferred)" in out and "[" in out
 
 
-def test_indicators_by_level_add_up_to_the_whole(files: Path, town: Any) -> None:
+def test_indicators_by_level_add_up_to_the_whole(files: Path, town: Any, grid: Grid) -> None:
     where = (files / "grid.gpkg", files / "incidents.csv")
     _, out, _ = run("indicators", *where, "--level", "street", "--json")
     document = json.loads(out)
     assert document["schema"] == "gridmap.indicators/1"
     rows = [row for row in document["indicators"] if row["indicator"] == "acceptance"]
-    assert sum(row["denominator"] for row in rows) == document["cases"] == len(town.incidents)
+    assert sum(row["denominator"] for row in rows) == document["cases"] == len(within_grid(town, grid))
     assert {row["street"] for row in rows} >= set(town.jurisdictions["street"])
 
 
@@ -96,9 +103,14 @@ def test_staff_names_the_cells_without_leader(files: Path, tmp_path: Path) -> No
     code, text, _ = run("staff", files / "grid.gpkg", files / "staff.xlsx", "-o", out)
     assert code == 0 and "workers" in text
     table = pd.read_csv(out, dtype={"code": str})
-    bare = table.loc[table["leaders"] == 0, "code"]
+    # the roster names communities, so no cell is said to want a leader
     document = json.loads(run("staff", files / "grid.gpkg", files / "staff.xlsx", "--json")[1])
-    assert document["without_leader"] == bare.tolist()
+    assert document["without_leader"] == []
+    roster = pd.DataFrame({"code": table["code"], "role": "leader"})
+    own = roster[roster["code"] != table["code"].iloc[0]].assign(post="p")
+    write_table(own, tmp_path / "own.csv")
+    document = json.loads(run("staff", files / "grid.gpkg", tmp_path / "own.csv", "--json")[1])
+    assert document["without_leader"] == [table["code"].iloc[0]]
     code, text, _ = run("staff", files / "grid.gpkg", files / "staff.xlsx", "--level", "street")
     assert code == 0 and len(text.splitlines()) == 1 + table["street"].nunique()
 
@@ -107,7 +119,9 @@ def test_a_roster_of_another_grid_is_refused(files: Path, tmp_path: Path) -> Non
     roster = pd.DataFrame({"code": ["nowhere"], "role": ["leader"], "post": ["p"]})
     write_table(roster, tmp_path / "staff.csv")
     code, _, err = run("staff", files / "grid.gpkg", tmp_path / "staff.csv")
-    assert code == 2 and "nowhere" in err and len(err.strip().splitlines()) == 1
+    assert code == 2 and "nowhere" in err
+    read, refusal = err.strip().splitlines()
+    assert read.startswith("Read: 1 row") and "nowhere" in refusal
 
 
 def test_patrol_writes_a_round_for_each_cell(files: Path, grid: Grid, tmp_path: Path) -> None:
