@@ -112,7 +112,11 @@ def _on_cluster(
     from gridmap.incidents.dask import assign_on_cluster
     from gridmap.io import read_grid
 
-    where = _where(opened)
+    if opened.points or opened.others:
+        raise click.UsageError(
+            tr("--dask reads one pair of coordinates: name its columns by --x and --y.")
+        )
+    where = {"x": opened.x, "y": opened.y, "datum": opened.datum}
     return assign_on_cluster(incidents, output, read_grid(grid), dask, **where, **options)
 
 
