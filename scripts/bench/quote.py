@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED, SIMULATED = "docs/pages/measurements.md", "docs/pages/hotspots-simulation.md"
 NUMBER = r"[\d.,]+"
+QUESTIONS = ("cells", "neighbourhoods", "clusters")
+"""The questions, in the order of the tables of false alarms."""
 Table = list[dict[str, str]]
 
 
@@ -81,7 +83,7 @@ def measured() -> dict[str, str]:
         **_coverage(page["Coverage"]),
         **_partition(page["Peers"], page["Stability"], page["Small"]),
         **_incidents(page["Incidents"]),
-        **_hotspots(page["Hotspots"], tables(SIMULATED)["4 incidents a cell"]),
+        **_hotspots(page["Hotspots"], tables(SIMULATED)),
         **_maps(page["Maps"]),
         **_start(page["Start"], page["Files"]),
     }
@@ -131,19 +133,23 @@ def _incidents(rows: list[Table]) -> dict[str, str]:
     }
 
 
-def _hotspots(rows: list[Table], simulated: list[Table]) -> dict[str, str]:
-    spots = one(rows, what="rates, Gi*")["against"]
-    ours = one(simulated, **{"": "default"})
-    alarm = "identical risk: maps with a false alarm"
+def _hotspots(rows: list[Table], simulated: dict[str, list[Table]]) -> dict[str, str]:
+    found = {"planted": "3 × 3 cells × 2", "question": "neighbourhoods"}
+    area = one(simulated["What is found"], **found)
     return {
-        "spots x esda": f"{number(spots):.0f}",
-        "false alarms": f"{number(ours[alarm]):.1f}",
-        "false alarms of heat": f"{number(one(simulated, **{'': 'heatmap'})[alarm]):.0f}",
-        "false alarms alone": f"{number(one(simulated, **{'': 'raw counts, z'})[alarm]):.0f}",
-        "false alarms of counts": f"{number(one(simulated, **{'': 'raw counts, BH'})[alarm]):.0f}",
-        "twice found": f"{number(ours['risk × 2: areas found']):.0f}",
-        "thrice found": f"{number(ours['risk × 3: areas found']):.0f}",
+        "spots x esda": f"{number(one(rows, what='rates, Gi*')['against']):.0f}",
+        "false cells": _false(simulated, "cells"),
+        "false neighbourhoods": _false(simulated, "neighbourhoods"),
+        "false clusters": _false(simulated, "clusters"),
+        "area found": f"{number(area['found']):.0f}",
     }
+
+
+def _false(simulated: dict[str, list[Table]], question: str) -> str:
+    """Return the share of all maps without risk in which a question saw a hot place."""
+    rows = simulated["False alarms"][QUESTIONS.index(question)]
+    maps = sum(number(row["maps"]) for row in rows)
+    return f"{sum(number(row['hot, mean']) * number(row['maps']) for row in rows) / maps:.1f}"
 
 
 def _maps(rows: list[Table]) -> dict[str, str]:
@@ -185,8 +191,11 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "{} % of Taipei's households move and {} % of cells stay": ("kept moved", "kept cells"),
         "{}× `geopandas.sjoin` and {}× SedonaDB": ("assign x geopandas", "assign x SedonaDB"),
         "{} mistakes against exact arithmetic in {}M points": ("assign mistakes", "assign tried"),
-        "{} % of them show red areas": ("false alarms of heat",),
-        "{} % of maps with a false alarm; {}× esda's": ("false alarms", "spots x esda"),
+        "{} to {} % of maps with a false alarm, by question; {}× esda's": (
+            "false neighbourhoods",
+            "false clusters",
+            "spots x esda",
+        ),
         "takes {}× the time of `import geopandas`; `gridmap --help` {} s more": ("import", "help"),
         "100,000 incidents in {} MB: {}× smaller and {}× less CPU": (
             "briefing MB",
@@ -207,14 +216,10 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "assign mistakes",
             "assign tried",
         ),
-        "standard deviations) | {} % |": ("false alarms of heat",),
-        "(z > 1.96) | {} % |": ("false alarms alone",),
-        "false discovery rate | {} % |": ("false alarms of counts",),
-        "`gm.hotspots` | {} % |": ("false alarms",),
-        "four incidents a cell it finds {} %, with three times the risk {} %": (
-            "twice found",
-            "thrice found",
-        ),
+        "cells, each by its own count | {} % |": ("false cells",),
+        "neighbourhoods, Gi* | {} % |": ("false neighbourhoods",),
+        "clusters, scan statistic | {} % |": ("false clusters",),
+        "five incidents a cell are found as neighbourhoods in {} % of maps": ("area found",),
         "villages, {} components": ("Taipei components",),
         "| gridmap | {} | {} |": ("Taipei valid", "Taipei PP"),
         "| METIS, best of ten cuts | {} | {} |": ("Taipei METIS", "Taipei METIS PP"),
@@ -253,8 +258,11 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "assign x SedonaDB",
         ),
         "{}00 万个点（半数为刁难点）错 {} 个": ("assign tried", "assign mistakes"),
-        "{}% 的图仍有红区": ("false alarms of heat",),
-        "误报的图占 {}%；比 esda 的解析法快 {} 倍": ("false alarms", "spots x esda"),
+        "误报的图占 {}% 至 {}%（因问法而异）；比 esda 的解析法快 {} 倍": (
+            "false neighbourhoods",
+            "false clusters",
+            "spots x esda",
+        ),
         "`import geopandas` 的 {} 倍；`gridmap --help` 只比 `import click` 多 {} 秒": (
             "import",
             "help",
