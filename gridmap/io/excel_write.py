@@ -168,7 +168,7 @@ def _plain(value: Value) -> Value:
         value = None if value != value else value.to_pydatetime()
     elif hasattr(value, "item"):
         value = value.item()
-    if value is None or value != value or type(value).__name__ == "NAType":
+    if value is None or type(value).__name__ == "NAType" or value != value:
         return None
     if isinstance(value, datetime.datetime):
         kept = value.tzinfo is None and value >= _FIRST_DAY
