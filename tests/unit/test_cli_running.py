@@ -139,11 +139,14 @@ def test_patrol_writes_a_round_for_each_cell(files: Path, grid: Grid, tmp_path: 
     assert code == 2 and "--overwrite" in err
 
 
+@pytest.mark.filterwarnings("default::gridmap.errors.UnassignedWarning")
 def test_a_ranking_of_silence_is_written(files: Path, tmp_path: Path) -> None:
     table = pd.read_csv(files / "incidents.csv", dtype=str).assign(x="1", y="1")
     write_table(table, tmp_path / "far.csv")
     out = tmp_path / "rank.xlsx"
     where = ("indicators", files / "grid.gpkg", tmp_path / "far.csv", "--level", "street", "--rank")
-    code, text, _ = run(*where, "-o", out)
-    assert code == 0 and "nan" not in text.lower() and "<NA>" not in text
+    code, text, err = run(*where, "-o", out)
+    assert "None of the 980 incidents lies in the grid" in err
+    # nothing lies in the grid: 1, deliberately, and the ranking is written all the same
+    assert code == 1 and "nan" not in text.lower() and "<NA>" not in text
     assert pd.read_excel(out)["rank"].isna().all()
