@@ -232,7 +232,8 @@ def test_assign_writes_to_the_database(
     postgis_url: str, delivered: Path, grid: Any, tmp_path: Path
 ) -> None:
     write_grid(grid, f"{postgis_url}?table=plan2")
-    command = ["assign", f"{postgis_url}?table=plan2", delivered / "cases.csv"]
+    columns = ["--x", "x", "--y", "y"]  # it has degrees as well
+    command = ["assign", f"{postgis_url}?table=plan2", delivered / "cases.csv", *columns]
     place = f"{postgis_url}?table=placed2"
     assert run(*command, "-o", place).exit_code == 0
     assert run(*command, "-o", tmp_path / "placed.parquet").exit_code == 0
@@ -255,7 +256,8 @@ def test_a_connection_killed_while_assigning_leaves_the_old_table_whole(
     import psycopg
 
     write_grid(grid, tmp_path / "g.gpkg")
-    command = ["assign", tmp_path / "g.gpkg", delivered / "cases.csv", "-o"]
+    columns = ["--x", "x", "--y", "y"]
+    command = ["assign", tmp_path / "g.gpkg", delivered / "cases.csv", *columns, "-o"]
     place = f"{postgis_url}?table=victim2"
     write_table(pd.DataFrame({"old": [1, 2]}), place)
     rows = room._rows
