@@ -54,7 +54,9 @@ def test_indicators_by_level_add_up_to_the_whole(files: Path, town: Any, grid: G
     document = json.loads(out)
     assert document["schema"] == "gridmap.indicators/1"
     rows = [row for row in document["indicators"] if row["indicator"] == "acceptance"]
-    assert sum(row["denominator"] for row in rows) == document["cases"] == len(within_grid(town, grid))
+    assert (
+        sum(row["denominator"] for row in rows) == document["cases"] == len(within_grid(town, grid))
+    )
     assert {row["street"] for row in rows} >= set(town.jurisdictions["street"])
 
 
