@@ -139,7 +139,7 @@ def enclosed(
     clusters, faces, group = _arranged(left)
     fine = resolution(left.edges)
     told = _told_by_points(faces, group, clusters, polygons, outline)
-    faces, group = _split_by_cells(faces, group, told, clusters, sound)
+    faces, group = _split_by_cells(faces, group, told, clusters, sound, fine)
     facts, thin = faults_of("", faces), np.zeros(len(faces), dtype=bool)
     thin[facts.width < THIN * fine] = True
     told = _told_by_points(faces, group, clusters, polygons, outline)
@@ -167,6 +167,7 @@ def _split_by_cells(
     told: Told,
     clusters: Clusters,
     sound: Edges,
+    fine: float,
 ) -> tuple[Geometries, Index]:
     """Split faces that are covered too often by the borders of cells that run through them.
 
@@ -183,7 +184,8 @@ def _split_by_cells(
     line, face = shapely.STRtree(placed).query(lines, predicate="intersects")
     local = shift(lines[line], -clusters.origin[group[rows[face]]])
     common = shapely.length(shapely.intersection(local, faces[rows[face]]))
-    through = np.flatnonzero(common > 1e-6 * shapely.length(local))
+    # however long a border is, it crosses a thin face over no more than the face's width
+    through = np.flatnonzero(common > fine)
     if len(through) == 0:
         return faces, group
     cut = np.unique(face[through])
