@@ -180,7 +180,7 @@ def test_cells_of_united_jurisdictions_keep_their_codes_and_it_is_said() -> None
     assert old.why(code)["former_parent"] is None
     said = report(new).as_dict()["notes"][-1]
     assert f"{len(old)} cells keep codes of a former jurisdiction" in said["en"]
-    assert f"{len(old)} 个网格沿用原社区的编码" in said["zh"] and code in said["zh"]
+    assert f"{len(old)} 个网格沿用原辖区的编码" in said["zh"] and code in said["zh"]
     again = gm.partition(united, keep=new)
     assert again.former_parents == new.former_parents
     parted = gm.partition(units, keep=again)
@@ -226,10 +226,10 @@ def test_a_number_of_cells_that_cannot_be_is_told_from_one_not_found() -> None:
 def test_a_part_with_too_few_households_is_called_a_part() -> None:
     units = row(400, 3)
     units.loc[1, "geometry"] = shapely.transform(units.geometry[1], lambda xy: xy + 5000.0)
-    reason = gm.partition(units, lang="en").exceptions["reason"].iloc[0]
+    reason = gm.partition(units, exclaves="own", lang="en").exceptions["reason"].iloc[0]
     assert reason == (
         "A part cut off from the rest has only 3 of the 403 households, fewer than 300: too few "
-        "for one cell."
+        "for one cell. Place: x 5150, y 5050."
     )
     whole = gm.partition(row(40, 3), lang="en").exceptions["reason"].iloc[0]
     assert whole == "Only 43 households, fewer than 300: too few for one cell."
