@@ -115,7 +115,10 @@ def test_bad_input_is_refused() -> None:
         duplicates(frame, metres=-1)
     with pytest.raises(InputError, match="`hours` is inf"):
         duplicates(frame, hours=np.inf)
-    with pytest.raises(InputError, match=r"^No times were recognised in `incidents`; name the column: `--time COLUMN`\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^No times were recognised in `incidents`; name the column: `--time COLUMN`\.$",
+    ):
         duplicates(frame.drop(columns="time"))
     with pytest.raises(InputError, match="neither geometry"):
         duplicates(frame.drop(columns="x"))
