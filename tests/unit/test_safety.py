@@ -132,7 +132,7 @@ def raise_if_taken(path: Path) -> None:
 
 
 def test_no_secret_of_an_address_is_shown(tmp_path: Path) -> None:
-    """The full count is run by scripts/fuzz.py; a tenth here."""
+    """A hundred addresses; a larger count has no script yet."""
     runner = CliRunner()
     commands = itertools.cycle(
         [["info"], ["assign", "grid.gpkg"], ["share", "--column", "a", "-o"]]
