@@ -116,7 +116,7 @@ def _on_cluster(
         raise click.UsageError(
             tr("--dask reads one pair of coordinates: name its columns by --x and --y.")
         )
-    where = {"x": opened.x, "y": opened.y, "datum": opened.datum}
+    where: dict[str, Any] = {"x": opened.x, "y": opened.y, "datum": opened.datum}
     return assign_on_cluster(incidents, output, read_grid(grid), dask, **where, **options)
 
 
