@@ -46,8 +46,19 @@ _NAMED = 20
 _SHOWN_CHOICES = 6
 _BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
 _SEVERAL = re.compile(r"[、,，;；/|+→>\s]+")
-_ORDINAL = re.compile(r"^(?:第?([一二三四五六1-6])级|level ?([1-6]))(?:网格|处置|办理)?$")
-_DIGITS = {digit: place for place, digit in enumerate("一二三四五六", start=1)}
+_HELD = re.compile(r"[兼、,，/]")
+_SIGNS = re.compile(r"[()（）\[\]【】]")
+_ORDINAL = re.compile(
+    r"^(?:第?([一二三四五六1-6]|i{1,3}|iv|vi?)级|(?:level|l) ?([1-6]))"
+    r"(?:网格|层级)?(?:自行|自主)?(?:处置|处理|办理|解决|自办|办)?$"
+)
+_DIGITS = {
+    digit: place
+    for digits in ("一二三四五六", ("i", "ii", "iii", "iv", "v", "vi"), "123456")
+    for place, digit in enumerate(digits, start=1)
+}
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
+_BETWEEN = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ class Vocabulary:
     entries : mapping
         Meanings in order: key → row of the table, as zh, en, group or order.
     words : mapping
-        Word, folded → key; "" where the word is known to tell nothing.
+        Word, folded → key; "" where the word is known to tell nothing. An ordinal stands for all
+        its forms as ``3级``.
     """
 
     kind: Kind
@@ -130,17 +142,34 @@ class Vocabulary:
     def _meaning(self, word: object) -> str | None:
         """Return the key of a word, "" where it is known to tell nothing, None if unknown."""
         text = fold(word)
-        for form in (text, _BRACKETS.sub("", text)):
-            if form in self.words:
-                return self.words[form]
+        for form in (text, _BRACKETS.sub("", text)) if self.kind != "statuses" else (text,):
+            found = self._plain_meaning(form)
+            if found is not None:
+                return found
         if text in _UNTOLD:
             return ""
-        if self.kind == "roles":
-            return self.words.get(re.sub(r"^[一二三四五六1-6]级", "", _BRACKETS.sub("", text)))
         if self.kind == "statuses":  # 缓办、结案: the furthest of them counts
-            parts = [self.words.get(part) for part in _SEVERAL.split(text) if part]
-            if len(parts) > 1 and all(parts):
-                return max(map(str, parts), key=[*self.entries].index)
+            parts = [part for part in _SEVERAL.split(_SIGNS.sub(" ", text)) if part]
+            known = [key for key in map(self._plain_meaning, parts) if key]
+            if len(parts) > 1 and len(known) == len(parts):
+                return max(known, key=[*self.entries].index)
+            return self._plain_meaning(_BRACKETS.sub("", text))
+        if self.kind == "roles":  # 网格长兼网格员: the one that answers for most
+            held = [key for key in map(self._plain_meaning, _HELD.split(text)) if key]
+            if len(held) == len(_HELD.split(text)):
+                return min(held, key=[*self.entries].index)
+        return None
+
+    def _plain_meaning(self, text: str) -> str | None:
+        """Return the key of a folded word: as listed, as an ordinal, or as a pattern has it."""
+        if text in self.words:
+            return self.words[text]
+        ordinal = _ORDINAL.match(text) if self.kind == "levels" else None
+        if ordinal:
+            return self.words.get(f"{_number(ordinal)}级")
+        for key, pattern in _patterns(self.kind):
+            if pattern.fullmatch(text):
+                return key
         return None
 
 
@@ -200,6 +229,9 @@ def vocabulary(
                 entries=[*shipped.entries],
             )
         fresh[fold(word)] = key
+        ordinal = _ORDINAL.match(fold(word)) if kind == "levels" else None
+        if ordinal:
+            fresh[f"{_number(ordinal)}级"] = key
     return Vocabulary(kind, entries, words | fresh)
 
 
@@ -259,23 +291,35 @@ def in_known_words(
 
 
 def fold(word: object) -> str:
-    """Compare words without width, case, script (traditional or simplified) and blanks around.
+    """Compare words without width, case, script (traditional or simplified) and blanks.
 
     Examples
     --------
-    >>> fold(" 違規停車 "), fold("ＡＢ")
-    ('违规停车', 'ab')
+    >>> fold(" 違規 停車 "), fold("ＡＢ"), fold("In_Progress")
+    ('违规停车', 'ab', 'in progress')
     """
     if word is None or word is pd.NA or word != word:
         return ""
-    plain = unicodedata.normalize("NFKC", str(word)).strip().lower()
-    return plain if plain.isascii() else plain.translate(simplified())
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", str(word))).strip().lower()
+    if plain.isascii():
+        return _BETWEEN.sub(" ", plain)
+    return "".join(plain.split()).translate(simplified())
 
 
 def shipped_rows(name: str) -> list[Row]:
     """Read a table of the package."""
     text = files("gridmap").joinpath("tables", name).read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+@cache
+def _patterns(kind: Kind) -> list[tuple[str, re.Pattern[str]]]:
+    """Return the forms that words of a meaning take, which no list holds all of."""
+    return [
+        (key, re.compile(row["pattern"]))
+        for key, row in _shipped(kind).entries.items()
+        if row.get("pattern")
+    ]
 
 
 @cache
@@ -314,7 +358,7 @@ def _of_grid(levels: Sequence[str], shipped: Vocabulary) -> dict[str, str]:
     upward = list(shipped.entries)[1:]  # above the cell
     words, ordinals = {}, {}
     for above, name in enumerate(reversed(levels)):
-        key = shipped.words.get(fold(name))
+        key = shipped._meaning(name)
         if key is None and above < len(upward):
             key = upward[above]
             words[fold(name)] = key
@@ -327,14 +371,8 @@ def _of_grid(levels: Sequence[str], shipped: Vocabulary) -> dict[str, str]:
     step = numbers[-1] - numbers[-2] if len(numbers) > 1 else (1 if numbers[-1] == 1 else 0)
     if step:
         ordinals[numbers[-1] + step] = "cell"
-    chinese = {place: digit for digit, place in _DIGITS.items()}
-    for number, key in ordinals.items():
-        if number in chinese:
-            forms = (f"{chinese[number]}级", f"{number}级", f"level {number}")
-            words |= {form + tail: key for form in forms for tail in ("", "网格")}
-    return words
+    return words | {f"{number}级": key for number, key in ordinals.items()}
 
 
 def _number(match: re.Match[str]) -> int:
-    digit = match[1] or match[2]
-    return _DIGITS[digit] if digit in _DIGITS else int(digit)
+    return _DIGITS[match[1] or match[2]]

@@ -196,3 +196,53 @@ def test_changes_by_chance_are_called_so_nineteen_times_of_twenty() -> None:
     rng = np.random.default_rng(0)
     pairs = rng.poisson(28, (2000, 2)).tolist()
     assert 0.94 < np.mean([count_change(now, before).chance for now, before in pairs]) < 0.99
+
+
+FORMS = {
+    "roles": {
+        "leader": "三级网格长|Ⅲ级网格长|網 格 長|专职网格长|街道级网格长|总格长|网格长兼网格员",
+        "assistant": "三级网格员|網格員（兼）|网格长助手|綜合網格員",
+        "patrol": "治安巡防隊員|网格巡检员",
+        "department": "驻格民警|包聯幹部|分包部門人員",
+        "volunteer": "黨員志願者|单元楼长|楼栋长兼微网格长",
+        "chief": "黨員街長|副河长",
+        None: "前网格长|无网格长|网格指导员|村长|一级网格",
+    },
+    "sources": {
+        "public": "微信随手拍|省12345|12345热线转办|市長信箱|群众来电|居民|网上信访|手机ＡＰＰ",
+        "patrol": "巡查员上报|網格長巡查|巡防队员发现",
+        "video": "ＡＩ视频巡查|高空视频|无人机巡检",
+        None: "其他|110|物业上报",
+    },
+    "levels": {
+        "cell": "网格员自行处置|微格|網格層級|网格自行解决",
+        "community": "社区处置|村/社区|社區層級",
+        "street": "街道办理|乡镇（街道）|鄉鎮街道",
+        "district": "區級部門|县区处置",
+        None: "一级网格|Ⅱ级|L3|三級網格處置|省|联合|3",
+    },
+    "statuses": {
+        "closed": "結 案|按时结案|超期办结|办结归档|挂账结案|结案（返工）",
+        "deferred": "挂起|延期中|未结案（缓办）",
+        "accepted": "未结案|超期未办结|尚未办结|not closed|unresolved",
+        "dispatched": "未处置|尚未處理",
+        "handled": "已处理完毕|核查不通过|待返工",
+        "reported": "未立案|立案中",
+        "rejected": "不立案|已撤销",
+        None: "逾期|退回|部分解决|不属实",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_words_are_known_in_the_forms_that_offices_give_them(kind: str) -> None:
+    for meaning, given_words in FORMS[kind].items():
+        words = given_words.split("|")
+        found = vocabulary(kind).read(pd.Series(words))  # type: ignore[arg-type]
+        assert found.where(found.notna(), None).tolist() == [meaning] * len(words), words
+
+
+def test_a_bound_ordinal_holds_in_all_its_forms() -> None:
+    own = pd.DataFrame({"word": ["三级网格"], "meaning": ["网格"]})
+    forms = pd.Series(["三级", "3级网格", "Ⅲ级", "第三级网格", "三級網格處置", "Level 3", "L3"])
+    assert vocabulary("levels", own).read(forms).tolist() == ["cell"] * len(forms)
