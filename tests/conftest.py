@@ -92,6 +92,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
         report.longrepr = f"GRIDMAP_REQUIRE_ALL=1 forbids this skip: {report.longrepr}"
 
 
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the passwords that other tests met, which may be words such as "public"."""
+    monkeypatch.setattr("gridmap.io.address._secrets", set())
+
+
 @pytest.fixture(scope="session")
 def town() -> Any:
     """Return a tiny made-up city, the same every time."""

@@ -101,8 +101,9 @@ def components(units: gpd.GeoDataFrame) -> list[Community]:
 
 def round_the_middle(units: gpd.GeoDataFrame, count: int) -> Community:
     """Return about so many units next to the middle of a city as one community."""
-    homes = units[units["kind"] == "residential"].reset_index(drop=True)
-    (town,) = communities(check_units(plain(homes.assign(parent="one"))))
+    kinds = units["kind"].where(units["kind"] == "residential", "other")
+    checked = check_units(plain(units.assign(parent=kinds)))
+    town = next(town for town in communities(checked) if town.key == "residential")
     far = np.hypot(town.x - town.x.mean(), town.y - town.y.mean())
     near = town.subset(np.sort(np.argsort(far, kind="stable")[:count]))
     part = near.parts(near.bonds())

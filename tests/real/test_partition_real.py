@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gridmap as gm
+from gridmap.partitioning.report import Report, report
 from gridmap.units.attach import attach
 
 pytestmark = pytest.mark.real
@@ -49,9 +50,21 @@ def test_every_village_is_valid_or_its_giant_is_named(
     assert (villages.cells.geometry.geom_type == "Polygon").all()
 
 
-def test_taipei_is_compact(villages: gm.Grid) -> None:
-    compact = 4 * np.pi * villages.cells.geometry.area / villages.cells.geometry.length**2
-    assert compact.mean() > 0.63
+def _compactness(grid: gm.Grid) -> float:
+    shapes = grid.cells.geometry
+    return float((4 * np.pi * shapes.area / shapes.length**2).mean())
+
+
+def test_taipei_is_balanced_and_compact(villages: gm.Grid) -> None:
+    named = villages.cells.index.isin(villages.exceptions["code"])
+    loads = villages.cells["households"][~named]
+    assert loads.std(ddof=0) / loads.mean() <= 0.12
+    assert loads.between(450 * 0.88, 450 * 1.12).mean() >= 0.7
+    assert _compactness(villages) > 0.62
+
+
+def test_taipei_is_as_compact_as_ever_where_balance_is_no_wish(taipei: gpd.GeoDataFrame) -> None:
+    assert _compactness(gm.partition(taipei, balance=0)) > 0.645
 
 
 def test_no_change_no_change_and_a_small_change_stays_small(
@@ -81,7 +94,11 @@ def test_precincts_of_chicago_are_diagnosed_by_name(shared: Path) -> None:
     with pytest.raises(gm.InputError, match="fractional"):
         gm.partition(units)
     whole = units.assign(households=units["households"].round())
-    table = gm.what_if(whole, [(300, 600)])
+    with pytest.raises(gm.InputError, match="overlap"):
+        gm.what_if(whole, [(300, 600)])
+    mended, _ = gm.repair(whole, "outline")
+    mended = mended.assign(parent="Chicago", households=mended["households"].fillna(0))
+    table = gm.what_if(mended, [(300, 600)])
     assert table["giants"].iloc[0] > 500
 
 
@@ -101,14 +118,17 @@ def test_cambridge_follows_its_streets(shared: Path) -> None:
         read("neighborhoods"), homes, barriers=barriers, count="dwellings",
         code="code", levels=["neighborhood"],
     )  # fmt: skip
-    grid = gm.partition(units, lang="en")
+    found = _on_streets(gm.partition(units, lang="en", balance=0), 0.9)
+    found = _on_streets(gm.partition(units, lang="en"), 0.87)
+    assert found.as_dict()["households_in"] == found.as_dict()["households_out"]
+
+
+def _on_streets(grid: gm.Grid, share: float) -> Report:
     assert grid.exceptions["certificate"].tolist() == ["too-few"]
     assert grid.exceptions["households"].tolist() == [261]
-    from gridmap.partitioning.report import report
-
     found = report(grid)
-    assert found.cells["road_m"].sum() / found.cells["border_m"].sum() > 0.9
-    assert found.as_dict()["households_in"] == found.as_dict()["households_out"]
+    assert found.cells["road_m"].sum() / found.cells["border_m"].sum() > share
+    return found
 
 
 def test_response_districts_are_brought_into_the_band(

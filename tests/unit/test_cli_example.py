@@ -50,7 +50,7 @@ def test_files_hold_the_city(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "incidents.csv", dtype={"案件编号": str})
     assert (table["X坐标"] == city.incidents["x"]).all()
     assert table["案件编号"].tolist() == city.incidents["incident_id"].tolist()
-    staff = pd.read_excel(tmp_path / "staff.xlsx", dtype=str)
+    staff = pd.read_excel(tmp_path / "staff.xlsx", dtype=str, engine="openpyxl")
     assert staff["网格编码"].tolist() == city.staff["code"].tolist()
 
 
@@ -81,5 +81,7 @@ def test_the_example_in_the_repository_is_what_the_command_writes(tmp_path: Path
         here, there = (gpd.read_file(folder / f"{name}.gpkg") for folder in (shipped, tmp_path))
         assert_geodataframe_equal(here, there)
     assert (shipped / "incidents.csv").read_bytes() == (tmp_path / "incidents.csv").read_bytes()
-    rosters = [pd.read_excel(f / "staff.xlsx", dtype=str) for f in (shipped, tmp_path)]
+    rosters = [
+        pd.read_excel(f / "staff.xlsx", dtype=str, engine="openpyxl") for f in (shipped, tmp_path)
+    ]
     pd.testing.assert_frame_equal(*rosters)

@@ -84,7 +84,7 @@ def test_a_layer_by_category_and_month_with_histories(folder: Path, tmp_path: Pa
     hot = layer[layer["bin"] > 0]
     assert (hot["category"] == "市容环境").mean() > 0.8
     assert set(layer["month"]) == {"2026-01", "2026-02", "2026-03"}
-    histories = pd.read_excel(history)
+    histories = pd.read_excel(history, engine="openpyxl")
     assert len(histories) == 200 and "hot" in set(histories["side"])
 
 

@@ -65,7 +65,7 @@ def test_ranking_is_written(files: Path, tmp_path: Path) -> None:
     out = tmp_path / "rank.xlsx"
     code, text, _ = run("indicators", *where, "--level", "street", "--rank", "-o", out, lang="zh")
     assert code == 0 and text.startswith("1  ")
-    assert {"名次", "上报偏少"} <= set(pd.read_excel(out).columns)
+    assert {"名次", "上报偏少"} <= set(pd.read_excel(out, engine="openpyxl").columns)
     code, _, err = run("indicators", *where, "--rank")
     assert code == 2 and "--level" in err
 
@@ -151,4 +151,4 @@ def test_a_ranking_of_silence_is_written(files: Path, tmp_path: Path) -> None:
     assert "None of the 980 incidents lies in the grid" in err
     # nothing lies in the grid: 1, deliberately, and the ranking is written all the same
     assert code == 1 and "nan" not in text.lower() and "<NA>" not in text
-    assert pd.read_excel(out)["rank"].isna().all()
+    assert pd.read_excel(out, engine="openpyxl")["rank"].isna().all()

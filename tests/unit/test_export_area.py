@@ -84,7 +84,7 @@ def test_columns_of_the_standards_are_written_when_given(path: Path, tmp_path: P
     assert set(table["post"]) == {"网格化中心"} and "management_level" not in table
     told = tmp_path / "places.xlsx"
     assert run(path, "--datum", "gcj02", "-o", told).exit_code == 0
-    assert {"lng", "lat"} <= set(pd.read_excel(told))
+    assert {"lng", "lat"} <= set(pd.read_excel(told, engine="openpyxl"))
 
 
 def test_a_cell_or_an_unknown_area_is_refused(path: Path, tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ def test_one_sheet_a_level_with_chinese_headings(grid: Grid, tmp_path: Path) -> 
     export_grid(grid, tmp_path / "g.xlsx")
     book = openpyxl.load_workbook(tmp_path / "g.xlsx")
     assert book.sheetnames[:4] == ["区县", "街道", "社区", "网格"]
-    cells = pd.read_excel(tmp_path / "g.xlsx", sheet_name="网格", dtype={"网格编码": str})
+    cells = pd.read_excel(
+        tmp_path / "g.xlsx", sheet_name="网格", dtype={"网格编码": str}, engine="openpyxl"
+    )
     assert cells["网格编码"].tolist() == grid.cells.index.tolist()
     assert cells["户数"].sum() == grid.cells["households"].sum()
     assert set(cells["网格类型"]) <= {"居住网格", "专属网格"}
-    communities = pd.read_excel(tmp_path / "g.xlsx", sheet_name="社区")
+    communities = pd.read_excel(tmp_path / "g.xlsx", sheet_name="社区", engine="openpyxl")
     assert communities["户数"].sum() == grid.cells["households"].sum()
     assert communities["网格数"].sum() == len(grid)
 

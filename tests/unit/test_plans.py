@@ -84,7 +84,7 @@ def test_the_command_writes_page_workbook_and_json(others: dict[str, Grid], tmp_
     text = page.read_text("utf-8")
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
     assert all(name in text for name in others) and "并列" in text
-    table = pd.read_excel(book)
+    table = pd.read_excel(book, engine="openpyxl")
     assert len(table) == 3 * (1 + len(others["now"].jurisdictions))
     ran = CliRunner().invoke(main, ["plans", *paths, "--json"])
     document = json.loads(ran.stdout)

@@ -107,7 +107,7 @@ def _read(path: Path) -> pd.DataFrame:
             gpd.read_parquet(path) if b"geo" in (schema.metadata or {}) else pd.read_parquet(path)
         )
     if path.suffix == ".xlsx":
-        return pd.read_excel(path, dtype={"incident_id": str})
+        return pd.read_excel(path, dtype={"incident_id": str}, engine="openpyxl")
     return gpd.read_file(path, engine="pyogrio")
 
 
