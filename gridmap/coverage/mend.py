@@ -97,7 +97,9 @@ def matched(polygons: Geometries, limit: float) -> tuple[Geometries, Index]:
 
 
 def first_misfit(polygons: Geometries, slit: float) -> tuple[int, int, float] | None:
-    """Find two polygons that overlap, or face each other across a slit without touching.
+    """Find two polygons that overlap, or face each other across a slit and share no border.
+
+    A notch between two that share a border elsewhere makes no strangers of them.
 
     Returns
     -------
@@ -119,7 +121,9 @@ def first_misfit(polygons: Geometries, slit: float) -> tuple[int, int, float] | 
     gap = shapely.length(link)
     ends = shapely.get_coordinates(link).reshape(-1, 2, 2)
     straight = ((ends[:, 1] - ends[:, 0]) * outward[point]).sum(axis=1)
-    wrong = np.flatnonzero((gap == 0) | (straight > FACING * gap))
+    facing = np.flatnonzero((gap > 0) & (straight > FACING * gap))
+    shared = shapely.intersection(polygons[whose[point[facing]]], polygons[other[facing]])
+    wrong = np.union1d(np.flatnonzero(gap == 0), facing[shapely.length(shared) == 0])
     if len(wrong) == 0:
         return None
     k = wrong[np.argmin(gap[wrong])]

@@ -120,6 +120,11 @@ class TestUnits:
             with pytest.raises(InputError, match="m apart without touching"):
                 verb(units)
 
+    def test_a_notch_between_neighbours_makes_no_strangers_of_them(self):
+        left = shapely.Polygon([(0, 0), (100, 0), (100, 50), (99.999, 100), (0, 100)])
+        units = frame([left, shapely.box(100, 0, 200, 100)], parent="X", households=200)
+        assert gm.partition(units).cells["households"].tolist() == [400]
+
     def test_overlaps_are_refused(self):
         units = frame(shapely.box([0, 90], 0, [100, 200], 100), parent="X", households=200)
         with pytest.raises(InputError, match=r"(0 and 1|1 and 0) overlap"):
