@@ -1,4 +1,4 @@
-"""The command line: one thin file a command, loaded when it is called."""
+"""The command line: thin commands, each loaded when it is called."""
 
 from __future__ import annotations
 
@@ -39,6 +39,21 @@ COMMANDS = {
     "duplicates": Message("Link reports that tell of one problem."),
     "recheck": Message("List the problems to look at again."),
 }
+FILES = {
+    "example": "info",
+    "apply": "edit",
+    "repair": "adopt",
+    "clusters": "hotspots",
+    "indicators": "cases",
+    "duplicates": "cases",
+    "recheck": "cases",
+    "weekly": "briefing",
+    "plans": "compare",
+    "account": "staff",
+    "share": "export",
+    "streets": "patrol",
+}
+"""Where the commands stand that share a file with others of their concern."""
 
 
 class _Lazy(Commands):
@@ -52,7 +67,8 @@ class _Lazy(Commands):
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gridmap.cli.{cmd_name}").command
+        file = importlib.import_module(f"gridmap.cli.{FILES.get(cmd_name, cmd_name)}")
+        command = getattr(file, f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
 

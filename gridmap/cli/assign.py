@@ -36,7 +36,7 @@ _HEADINGS = {
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
-def command(
+def assign_command(
     shell: _shell.Shell,
     grid: str,
     incidents: str,

@@ -1,7 +1,8 @@
-"""gridmap info: look into a file before using it."""
+"""gridmap info and example: look into a file, or write a made-up city to try everything on."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +26,7 @@ _KINDS = {"str": "文字", "int": "整数", "float": "小数", "bool": "是否",
 @_shell.crs_option
 @_shell.json_option
 @click.pass_obj
-def command(
+def info_command(
     shell: _shell.Shell, file: str, against: str | None, datum: str, crs: str | None, as_json: bool
 ) -> None:
     """Tell what FILE holds, how each column would be understood, and what seems wrong."""
@@ -93,3 +94,48 @@ def _column_line(shell: _shell.Shell, column: Any, width: int) -> str:
 def _columns_wide(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
+
+
+LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
+TABLES = {"incidents": "incidents.csv", "staff": "staff.xlsx"}
+
+
+@_shell.command(name="example", reads=False)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", type=click.IntRange(0), default=0, help="Another seed, another city.")
+@click.option("--size", type=click.Choice(["tiny", "town", "city"]), default="town")
+@_shell.overwrite_option
+@click.pass_obj
+def example_command(
+    shell: _shell.Shell, folder: Path, seed: int, size: str, overwrite: bool
+) -> None:
+    """Write a made-up city into DIR: four layers for QGIS, incidents (CSV) and staff (XLSX)."""
+    from gridmap.examples import HEADINGS, example_city
+    from gridmap.io import write_layer, write_table
+    from gridmap.io.atomic import check_writable
+
+    folder.mkdir(parents=True, exist_ok=True)
+    layers = {name: folder / f"{name}.gpkg" for name in LAYERS}
+    tables = {name: folder / file for name, file in TABLES.items()}
+    for path in (*layers.values(), *tables.values()):
+        check_writable(path, overwrite=overwrite)
+    city = example_city(seed=seed, size=size)  # type: ignore[arg-type]
+    for name, path in layers.items():
+        write_layer(getattr(city, name), path, overwrite=overwrite)
+    for name, path in tables.items():
+        frame = getattr(city, name)
+        write_table(frame, path, overwrite=overwrite, headings=HEADINGS[shell.lang][name])
+    households, cases = int(city.buildings["households"].sum()), len(city.incidents)
+    shell.answer(
+        tr(
+            "{folder}: a made-up city of {jurisdictions:,} "
+            "{jurisdictions:community|communities}, {households:,} "
+            "{households:household|households} and {cases:,} {cases:incident|incidents} "
+            "in {layers} {layers:file|files}",
+            folder=folder,
+            jurisdictions=len(city.jurisdictions),
+            households=households,
+            cases=cases,
+            layers=len(layers) + len(tables),
+        )
+    )

@@ -33,7 +33,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @_basemap.basemap_options
 @_shell.overwrite_option
 @click.pass_obj
-def command(
+def map_command(
     shell: _shell.Shell,
     grid: str,
     output: Path,

@@ -77,7 +77,7 @@ MOST_LINES = 40  # exceptions printed; the rest are in the grid file
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
-def command(
+def partition_command(
     shell: _shell.Shell, /, output: Path | str, report_path: Path | None, **options: Any
 ) -> int:
     """Cut jurisdictions into connected cells within the band of households, proved gapless.

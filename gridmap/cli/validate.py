@@ -64,7 +64,7 @@ class _Given:
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
-def command(
+def validate_command(
     shell: _shell.Shell,
     cells: str,
     boundary: str | None,

@@ -1,4 +1,4 @@
-"""gridmap indicators: closure rates and the like, the time of each step, and what is overdue."""
+"""gridmap indicators, duplicates, recheck: rates of cases, and reports that tell of one problem."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from gridmap.grid.grid import Grid
 
-_HEADINGS = {"name": "指标", "closed": "结案", "cases": "案件数"}
+
+_RATE_HEADINGS = {"name": "指标", "closed": "结案", "cases": "案件数"}
 TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 
 
@@ -41,7 +42,7 @@ TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
-def command(
+def indicators_command(
     shell: _shell.Shell,
     grid: str,
     incidents: str,
@@ -83,7 +84,7 @@ def command(
     found = _computed(table, cases, by, until, rank, proved, level, shell)
     if output is not None:
         headings = (
-            _options.headings(_plain(found).columns, _HEADINGS) if shell.lang == "zh" else None
+            _options.headings(_plain(found).columns, _RATE_HEADINGS) if shell.lang == "zh" else None
         )
         write_table(_plain(found), output, overwrite=overwrite, headings=headings)
     if as_json:
@@ -171,7 +172,7 @@ def _rate(row: dict[str, Any], shell: _shell.Shell) -> str:
 
 def _rows(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
     """Tell a table row by row, each figure with its heading."""
-    names = _options.headings(_plain(table).columns, _HEADINGS)
+    names = _options.headings(_plain(table).columns, _RATE_HEADINGS)
     lines = []
     for row in _plain(table).to_dict("records"):
         row.pop("step", None)
@@ -199,3 +200,162 @@ def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
         rate = _rate(row.to_dict(), shell)
         lines.append(f"{rank}  {area}  {rate}" + (f"  {note}" if row["silent"] else ""))
     return lines
+
+
+_DUPLICATE_HEADINGS = {"reports": "同一问题上报数"}
+
+
+@_shell.command(name="duplicates")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
+              help="The incidents with what each repeats: .csv, .xlsx or .parquet.")  # fmt: skip
+@click.option("--metres", type=float, default=30.0, help="How near.")
+@click.option("--hours", type=float, default=24.0, help="How soon.")
+@click.option("--same", multiple=True, default=("category",), metavar="COLUMN",
+              help="Columns that must agree.")  # fmt: skip
+@click.option("--across-sources", is_flag=True, help="Only reports of different sources.")
+@click.option("--since", metavar="DAY", help="First day.")
+@click.option("--until", metavar="DAY", help="Last day.")
+@click.option("--time", metavar="COL", help="Column of the time.")
+@click.option("--category", metavar="COL", help="Column of the category.")
+@_options.words_options(*_options.CASE_WORDS)
+@_options.case_options
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def duplicates_command(
+    shell: _shell.Shell,
+    /,
+    grid: str,
+    incidents: str,
+    output: Path | None,
+    metres: float,
+    hours: float,
+    same: tuple[str, ...],
+    across_sources: bool,
+    words: dict[str, str | None],
+    where: dict[str, Any],
+    overwrite: bool,
+    as_json: bool,
+    **period: str | None,
+) -> None:
+    """Link the reports of INCIDENTS that tell of a problem already reported nearby; delete none."""
+    from gridmap.incidents.duplicates import duplicates
+    from gridmap.io import read_grid, write_table
+
+    if output is not None:
+        _shell.check_output(output, overwrite=overwrite)
+    proved = read_grid(grid)
+    cases = _options.cases_of(
+        shell, proved, incidents, words=words, needs_places=True, **period, **where
+    )
+    located = _options.located(cases, proved)
+    same = tuple(_options.column_of(cases, name) for name in same)
+    found = duplicates(
+        located, metres=metres, hours=hours, same=same, across_sources=across_sources
+    )
+    if output is not None:
+        kept = [name for name in _options.SHOWN if name in cases]
+        table = cases[kept].assign(**_named(found, cases))
+        headings = (
+            _options.headings(table.columns, _DUPLICATE_HEADINGS) if shell.lang == "zh" else None
+        )
+        write_table(table, output, overwrite=overwrite, headings=headings)
+    method = found.attrs["method"]
+    if as_json:
+        document = {key: value for key, value in method.items() if key != "sentence"}
+        shell.emit_json({"schema": "gridmap.duplicates/1", **document})
+        return
+    shell.answer(method["sentence"][shell.lang])
+
+
+def _named(found: Any, cases: Any) -> dict[str, Any]:
+    """Name the original of each duplicate by its number, where the incidents have numbers."""
+    original = found["duplicate_of"]
+    if "incident_id" in cases:
+        original = original.map(cases["incident_id"].to_dict())
+    columns = ("distance_m", "hours", "reports")
+    return {"duplicate_of": original} | {name: found[name].round(2) for name in columns}
+
+
+_RECHECK_HEADINGS = {"closed": "结案满期"}
+
+
+@_shell.command(name="recheck")
+@click.argument("grid", metavar="GRID")
+@click.argument("incidents", metavar="INCIDENTS")
+@click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
+              help="The list: .csv, .xlsx or .parquet.")  # fmt: skip
+@click.option("--days", type=float, default=30.0, help="How soon after its closure.")
+@click.option("--metres", type=float, default=50.0, help="How near.")
+@click.option("--same", multiple=True, default=("category",), metavar="COLUMN",
+              help="Columns that must agree, beside the cell.")  # fmt: skip
+@click.option("--frequent", type=click.IntRange(1), default=5,
+              help="Reports from which a problem is of high frequency.")  # fmt: skip
+@click.option("--repeated", type=click.IntRange(1), default=2,
+              help="Times of coming back, or of unsatisfied answers.")  # fmt: skip
+@click.option("--since", metavar="DAY", help="First day.")
+@click.option("--until", metavar="DAY", help="Last day.")
+@click.option("--time", metavar="COL", help="Column of the time.")
+@click.option("--category", metavar="COL", help="Column of the category.")
+@_options.words_options(*_options.CASE_WORDS)
+@_options.case_options
+@_shell.overwrite_option
+@_shell.json_option
+@click.pass_obj
+def recheck_command(
+    shell: _shell.Shell,
+    /,
+    grid: str,
+    incidents: str,
+    output: Path | None,
+    days: float,
+    metres: float,
+    same: tuple[str, ...],
+    frequent: int,
+    repeated: int,
+    words: dict[str, str | None],
+    where: dict[str, Any],
+    overwrite: bool,
+    as_json: bool,
+    **period: Any,
+) -> None:
+    """List the problems of INCIDENTS to go and look at again, cell by cell and kind by kind."""
+    from gridmap.incidents.recurrence import recheck, recurrence
+    from gridmap.io import read_grid, write_table
+
+    if output is not None:
+        _shell.check_output(output, overwrite=overwrite)
+    proved = read_grid(grid)
+    cases = _options.cases_of(shell, proved, incidents, words=words, **period, **where)
+    located = _options.located(cases, proved)
+    kinds = tuple(_options.column_of(cases, name) for name in same)
+    again = recurrence(located, days=days, metres=metres, same=kinds, until=period["until"])
+    found = recheck(located, again, same=kinds, frequent=frequent, repeated=repeated)
+    table = found.reset_index()
+    if output is not None:
+        headings = (
+            _options.headings(table.columns, _RECHECK_HEADINGS) if shell.lang == "zh" else None
+        )
+        write_table(table, output, overwrite=overwrite, headings=headings)
+    if as_json:
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        method = {k: v for k, v in again.attrs["method"].items() if k != "sentence"}
+        shell.emit_json({"schema": "gridmap.recheck/1", **method, "recheck": rows})
+        return
+    shell.answer(again.attrs["method"]["sentence"][shell.lang])
+    for row in table.to_dict("records"):
+        place = "  ".join(str(row[name]) for name in ("code", *kinds))
+        shell.answer(
+            tr(
+                "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "
+                "came back, {unsatisfied:,} of {asked:,} not satisfied",
+                place=place,
+                reports=row["reports"],
+                recurred=row["recurred"],
+                closed=row["closed"],
+                unsatisfied=row["unsatisfied"],
+                asked=row["asked"],
+            )
+        )
