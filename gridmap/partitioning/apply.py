@@ -101,7 +101,7 @@ def apply(
     base = cut_units(grid, wanted.cuts)
     label = labels(base, wanted)
     if settle:
-        from gridmap.partitioning.settle import settled
+        from gridmap.partitioning.old_grid import settled
 
         label = settled(base, label, [*wanted.locked, *wanted.finished])
     _check_locked(base, label, wanted.locked)

@@ -23,13 +23,12 @@ from gridmap.partitioning.certificates import (
     settle,
 )
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.exclaves import linked_all, unlinked
 from gridmap.partitioning.parallel import warm
-from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of
 from gridmap.partitioning.prepare import Caller, check_units, communities
-from gridmap.partitioning.problem import EFFORTS, Wishes
-from gridmap.partitioning.remedies import remedies
+from gridmap.partitioning.problem import EFFORTS, Piece, Wishes, bonds_of, pieces_of
+from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import can_be_cut
+from gridmap.partitioning.solve import linked_all, unlinked
 
 Verdict = Literal["yes", "no", "unknown"]
 COLUMNS = ["possible", "households", "units", "least", "most", "certificate", "reason", "options"]

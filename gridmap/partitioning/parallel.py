@@ -23,17 +23,16 @@ from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
 from gridmap.partitioning.arrays import Network, Rules
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.exclaves import unlinked
 from gridmap.partitioning.problem import Wishes
 from gridmap.partitioning.rebalance import Old, keep
-from gridmap.partitioning.solve import Outcome, solve
+from gridmap.partitioning.solve import Outcome, solve, unlinked
 
 
 def warm(progress: Progress = silent) -> None:
     """Compile the kernels, or load them from disk, before workers start."""
-    from gridmap.partitioning import annealing, exact, spanning_tree
+    from gridmap.partitioning import annealing, energy, spanning_tree
 
-    fresh = not any(Path(exact.least.stats.cache_path).glob("exact.least-*.nbc"))  # type: ignore[attr-defined]
+    fresh = not any(Path(energy.least.stats.cache_path).glob("energy.least-*.nbc"))  # type: ignore[attr-defined]
     if fresh:
         progress("compile", 0, 1)
     dice = np.array([1], dtype=np.uint64)
@@ -44,7 +43,7 @@ def warm(progress: Progress = silent) -> None:
     )
     rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
     annealing.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
-    exact.least(net, rules, 2)
+    energy.least(net, rules, 2)
     if fresh:
         progress("compile", 1, 1)
 

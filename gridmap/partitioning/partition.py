@@ -18,10 +18,6 @@ from gridmap.language import Lang
 from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.arrays import Ints
-from gridmap.partitioning.assemble import assemble, dedicate
-from gridmap.partitioning.cell_count import proved_impossible
-from gridmap.partitioning.cutting import enclosing_cells
-from gridmap.partitioning.exclaves import Exclaves, attached, linked_all
 from gridmap.partitioning.old_grid import (
     beyond_limit,
     kept_codes,
@@ -30,10 +26,11 @@ from gridmap.partitioning.old_grid import (
     units_locked,
 )
 from gridmap.partitioning.parallel import Job, solve_all, warm
-from gridmap.partitioning.prepare import Caller, check_units, communities
+from gridmap.partitioning.prepare import Caller, assemble, check_units, communities, dedicate
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
-from gridmap.partitioning.remedies import remedies
-from gridmap.partitioning.solve import Outcome
+from gridmap.partitioning.reasons import remedies
+from gridmap.partitioning.search import enclosing_cells, proved_impossible
+from gridmap.partitioning.solve import Exclaves, Outcome, attached, linked_all
 
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
 

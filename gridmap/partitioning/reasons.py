@@ -1,10 +1,15 @@
-"""Findings as sentences that a planner can act on, with the options they leave."""
+"""Findings as sentences that a planner can act on, with the options they leave.
+
+What would help a community that cannot be cut is tried before it is offered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
+import geopandas as gpd
 import numpy as np
 
 from gridmap.language import Message
@@ -21,8 +26,10 @@ from gridmap.partitioning.certificates import (
     Finding,
 )
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.prepare import Caller
-from gridmap.partitioning.remedies import Remedy
+from gridmap.partitioning.prepare import Caller, communities
+from gridmap.partitioning.problem import EFFORTS, Wishes, bonds_of, pieces_of
+from gridmap.partitioning.search import can_be_cut
+from gridmap.partitioning.solve import linked, unlinked
 
 LEAVES = "leaves"  # a unit whose every cell leaves what cannot be cut
 SHOWN = 5
@@ -159,3 +166,209 @@ _OPTIONS = {
     "approve": Message("mark it as an approved exception"),
 }
 _HELPS_PART = Message("{option} (helps part: {left} {left:part is|parts are} left)")
+
+
+NEIGHBOURS = 4  # communities that are tried as partners
+LARGEST = 1_500  # units above which nothing is tried
+STRETCH = 2  # how far a band is widened at most
+
+
+class Remedy(NamedTuple):
+    """What was tried and helped; `left` of the parts that failed still do."""
+
+    kind: str
+    facts: dict[str, Any]
+    left: int = 0
+
+
+def failing(community: Community, wishes: Wishes) -> int:
+    """Count the parts of a community for which no division was found.
+
+    The fragments count as linked or as on their own, whichever leaves fewer.
+    """
+    if len(community) > LARGEST:
+        return len(community)
+    wishes = replace(wishes, effort=EFFORTS["fast"])
+    ways = [community] if community.linked is None else [community, unlinked(community)]
+    return min(_failing(way, wishes) for way in ways)
+
+
+def _failing(community: Community, wishes: Wishes) -> int:
+    failed = 0
+    for piece in pieces_of(community, bonds_of(community, wishes), wishes):
+        total = piece.community.total
+        if total == 0:
+            continue
+        if piece.giant >= 0 or not wishes.possible(total):
+            failed += 1
+        elif total > wishes.high:
+            failed += not can_be_cut(piece.community, piece.bonds, wishes, piece.name)
+    return failed
+
+
+def remedies(
+    units: gpd.GeoDataFrame, community: Community, wishes: Wishes, findings: Sequence[Finding]
+) -> list[Remedy]:
+    """Return what was tried and helped a community with findings, the plainest first.
+
+    Parameters
+    ----------
+    units : GeoDataFrame
+        All units, as checked, in which the neighbours are found.
+    community : Community
+        With its fragments linked, if they were.
+    wishes : Wishes
+        The band.
+    findings : sequence of Finding
+        Why it could not be cut; units are positions in the community.
+    """
+    before = failing(community, wishes)
+    if len(community) > LARGEST or community.total == 0:
+        return []
+    if before == 0:
+        return [Remedy("release", {})] if any(f.kind == HELD for f in findings) else []
+    found = [*_splits(community, wishes, findings, before)]
+    found += _attaching(units, community, wishes)
+    found += _handing(units, community, wishes, findings)
+    found += _widened(community, wishes)
+    found += _joined(units, community, wishes)
+    return found
+
+
+def _splits(
+    community: Community, wishes: Wishes, findings: Sequence[Finding], before: int
+) -> Iterator[Remedy]:
+    """Try to split each unit that a finding names, and all of them."""
+    named = list(dict.fromkeys(int(f.facts["unit"]) for f in findings if "unit" in f.facts))
+    helped = []
+    for unit in named:
+        homes = int(community.households[unit])
+        parts = max(2, -(-homes // wishes.high))
+        if homes < parts:
+            continue
+        left = failing(_split(community, unit, parts), wishes)
+        if left < before:
+            helped.append(unit)
+            yield Remedy("split", {"unit": unit, "parts": parts, "most": -(-homes // parts)}, left)
+            if left == 0:
+                return
+
+
+def _split(community: Community, unit: int, parts: int) -> Community:
+    """Return a community with a unit in even parts that touch each other and its neighbours."""
+    n, more = len(community), parts - 1
+    homes = int(community.households[unit])
+    of = np.concatenate([np.arange(n), np.full(more, unit)])
+    rest = {name: getattr(community, name)[of].copy() for name in _OF_UNITS}
+    share = np.array([homes // parts + (k < homes % parts) for k in range(parts)])
+    same = np.flatnonzero(of == unit)
+    rest["households"][same] = share
+    rest["load"] = rest["households"].astype(float)
+    for name in ("area", "perimeter"):
+        rest[name][same] = rest[name][same] / parts
+    touch = np.flatnonzero((community.i == unit) | (community.j == unit))
+    pairs = [(a, b) for k, a in enumerate(same) for b in same[k + 1 :]]
+    i, j = [community.i], [community.j]
+    contact = np.concatenate([np.arange(len(community.i)), np.tile(touch, more)])
+    for new in range(n, n + more):
+        i.append(np.where(community.i[touch] == unit, new, community.i[touch]))
+        j.append(np.where(community.j[touch] == unit, new, community.j[touch]))
+    inner = np.array(pairs, np.int64).reshape(-1, 2)
+    long = np.full(len(inner), max(10.0, community.shortest))
+    contacts = {name: getattr(community, name)[contact] for name in ("length", "road", "hard")}
+    some = None if community.linked is None else community.linked[contact]
+    return replace(
+        community,
+        **rest,
+        i=np.concatenate([*i, inner[:, 0]]),
+        j=np.concatenate([*j, inner[:, 1]]),
+        length=np.concatenate([contacts["length"], long]),
+        road=np.concatenate([contacts["road"], 0 * long]),
+        hard=np.concatenate([contacts["hard"], np.zeros(len(inner), bool)]),
+        linked=None if some is None else np.concatenate([some, np.zeros(len(inner), bool)]),
+    )
+
+
+_OF_UNITS = ("place", "households", "load", "area", "perimeter", "x", "y", "block", "path")
+
+
+def _widened(community: Community, wishes: Wishes) -> list[Remedy]:
+    """Return the nearest wider band under which a division was found: a higher, or a lower end."""
+
+    def least(works: Callable[[int], bool], near: int, far: int) -> int | None:
+        if not works(far):
+            return None
+        while abs(far - near) > 1:
+            middle = (near + far) // 2
+            near, far = (near, middle) if works(middle) else (middle, far)
+        return far
+
+    high = least(
+        lambda h: failing(community, replace(wishes, high=h)) == 0,
+        wishes.high,
+        STRETCH * wishes.high,
+    )
+    low = least(
+        lambda h: failing(community, replace(wishes, low=h)) == 0,
+        wishes.low,
+        max(1, wishes.low // STRETCH),
+    )
+    bands = [] if high is None else [(wishes.low, high)]
+    bands += [] if low is None else [(low, wishes.high)]
+    bands.sort(key=lambda band: wishes.low - band[0] + band[1] - wishes.high)
+    return [Remedy("widen", {"low": low, "high": high}) for low, high in bands[:1]]
+
+
+def _attaching(units: gpd.GeoDataFrame, community: Community, wishes: Wishes) -> Iterator[Remedy]:
+    """Try to let fragments join what is nearest."""
+    if community.linked is None:
+        shapes = units.geometry.to_numpy()[community.place]
+        joined = linked(community, shapes, wishes.low, wishes.high, "attach")
+        if joined.linked is not None and failing(joined, wishes) == 0:
+            yield Remedy("attach", {})
+
+
+def _handing(
+    units: gpd.GeoDataFrame, community: Community, wishes: Wishes, findings: Sequence[Finding]
+) -> Iterator[Remedy]:
+    """Try to hand each fragment over to a community around it."""
+    part = unlinked(community)
+    part_of = part.parts(part.bonds(hard=True))
+    few = [f for f in findings if f.kind == TOO_FEW and "at" in f.facts]
+    for finding in few:
+        members = np.flatnonzero(part_of == part_of[int(finding.facts["at"])])
+        if len(members) == len(community):
+            continue
+        rest = np.setdiff1d(np.arange(len(community)), members)
+        if failing(community.subset(rest), wishes) > 0:
+            continue
+        for name in _neighbours(units, community.place[members], community.key):
+            taken = _together(units, community.place[members], name)
+            if failing(taken, wishes) == 0:
+                yield Remedy("hand", {"at": int(finding.facts["at"]), "to": name})
+                break
+
+
+def _joined(units: gpd.GeoDataFrame, community: Community, wishes: Wishes) -> Iterator[Remedy]:
+    """Try to join the community with each neighbour; the first that helps is enough."""
+    for name in _neighbours(units, community.place, community.key):
+        whole = _together(units, community.place, name)
+        if len(whole) <= LARGEST and failing(whole, wishes) == 0:
+            yield Remedy("join", {"partner": name, "households": whole.total})
+            return
+
+
+def _neighbours(units: gpd.GeoDataFrame, rows: Ints, key: str) -> list[str]:
+    """Return the communities that touch some units in most places, those first."""
+    found = units.sindex.query(units.geometry.to_numpy()[rows], predicate="intersects")[1]
+    near = units.iloc[found]
+    near = near[(near["parent"] != key) & (near["kind"] != "dedicated")]
+    return [str(name) for name in near["parent"].value_counts(sort=True).index[:NEIGHBOURS]]
+
+
+def _together(units: gpd.GeoDataFrame, rows: Ints, name: str) -> Community:
+    """Return a community with some more units as one."""
+    theirs = np.flatnonzero((units["parent"] == name).to_numpy())
+    both = units.iloc[np.union1d(rows, theirs)].assign(parent=name)
+    (whole,) = communities(both.reset_index(drop=True))
+    return whole

@@ -15,10 +15,16 @@ from scipy.optimize import linear_sum_assignment
 
 from gridmap.partitioning.arrays import Ints, Rules
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
-from gridmap.partitioning.community import Community, Flags, in_order
-from gridmap.partitioning.labels import bad_cells, neighbouring_cells, rings, set_in
-from gridmap.partitioning.pieces import Piece, bonds_of, pieces_of, share
-from gridmap.partitioning.problem import Task, Wishes
+from gridmap.partitioning.community import (
+    Community,
+    Flags,
+    bad_cells,
+    in_order,
+    neighbouring_cells,
+    rings,
+    set_in,
+)
+from gridmap.partitioning.problem import Piece, Task, Wishes, bonds_of, pieces_of, share
 from gridmap.partitioning.solve import Outcome, crosses, solve_piece
 
 

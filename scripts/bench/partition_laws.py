@@ -9,8 +9,7 @@ import numpy as np
 from partition_cases import HIGH, LOW, WISHES, city, components, news, table, taipei
 from partition_exact import NEVER, exact, least_costs
 
-from gridmap.partitioning import cutting, energy
-from gridmap.partitioning import exact as optimum
+from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import certify, settle
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.problem import Task
@@ -150,17 +149,17 @@ def _reached(name: str, towns: list[Community], what: str) -> dict[str, object]:
     least = [exact_costs(town, what)[WISHES.cells(town.total)] for town in towns]
     spent = {"exact": time.process_time() - clock}
     hits = {}
-    usual = optimum.UNITS
+    usual = energy.UNITS
     for how, units in (("search", usual), ("annealing", 0)):
-        optimum.UNITS = units
+        energy.UNITS = units
         clock = time.process_time()
-        found = [cutting.cut_and_anneal(task_of(t, what), cutting.FIRST_TRIES) for t in towns]
+        found = [search.cut_and_anneal(task_of(t, what), search.FIRST_TRIES) for t in towns]
         spent[how] = time.process_time() - clock
         hits[how] = sum(
             _cost(town, task_of(town, what), label) <= best + 1e-9
             for town, label, best in zip(towns, found, least, strict=True)
         )
-    optimum.UNITS = usual
+    energy.UNITS = usual
     sizes = [len(town) for town in towns]
     return {
         "instances": name,

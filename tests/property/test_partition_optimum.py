@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from gridmap.partitioning import cutting, energy, exact
+from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import connected
 from gridmap.partitioning.community import Community
-from gridmap.partitioning.pieces import pieces_of, share
-from gridmap.partitioning.problem import EFFORTS, Task, Wishes
+from gridmap.partitioning.problem import EFFORTS, Task, Wishes, pieces_of, share
 from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, community_of, lattice, small_communities
 
@@ -69,14 +68,14 @@ def every_division(town: Community) -> list[np.ndarray]:
 def test_the_least_cost_of_every_number_of_cells_is_found(town: Community) -> None:
     task = Task.of(town, town.bonds(), WISHES, 0, "x")
     most = len(town)
-    sure, cost, label = exact.least(task.net, task.rules, most)
+    sure, cost, label = energy.least(task.net, task.rules, most)
     assert sure
-    best = np.full(most + 1, exact.NEVER)
+    best = np.full(most + 1, energy.NEVER)
     for division in every_division(town):
         count = int(division.max()) + 1
         best[count] = min(best[count], cost_of(task, division))
     np.testing.assert_allclose(cost, best)
-    for count in np.flatnonzero(cost < exact.NEVER):
+    for count in np.flatnonzero(cost < energy.NEVER):
         assert set(label[count]) == set(range(count))
         assert cost_of(task, label[count]) == pytest.approx(cost[count])
 
@@ -120,11 +119,11 @@ def least_border(town: Community, cells: int) -> float | None:
     return float(solved.fun) if solved.status == 0 else None
 
 
-@pytest.mark.parametrize(("units", "share"), [(exact.UNITS, 1.0), (0, 0.9)])
+@pytest.mark.parametrize(("units", "share"), [(energy.UNITS, 1.0), (0, 0.9)])
 def test_the_proven_least_border_is_reached(
     units: int, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exact, "UNITS", units)  # with 0, what annealing reaches alone
+    monkeypatch.setattr(energy, "UNITS", units)  # with 0, what annealing reaches alone
     rng = np.random.default_rng(0)
     proven = reached = 0
     for seed in range(30):
@@ -138,7 +137,7 @@ def test_the_proven_least_border_is_reached(
             continue
         task = Task.of(town, town.bonds(), WISHES, cells, "border")
         rules = task.rules._replace(shape=0.0, balance=0.0)
-        label = cutting.cut_and_anneal(replace(task, rules=rules), cutting.FIRST_TRIES)
+        label = search.cut_and_anneal(replace(task, rules=rules), search.FIRST_TRIES)
         proven += 1
         reached += town.length[label[town.i] != label[town.j]].sum() <= least + 1e-6
     assert proven >= 20
