@@ -29,10 +29,10 @@ from .hotspot_analysis.local_moran import second_opinion as second_opinion
 from .hotspot_analysis.rates import rates as rates
 from .incidents.assign import assign as assign
 from .incidents.cases import funnel as funnel
-from .incidents.duplicates import duplicates as duplicates
 from .incidents.indicators import indicators as indicators
 from .incidents.indicators import ranking as ranking
 from .incidents.near_repeat import near_repeat as near_repeat
+from .incidents.recurrence import duplicates as duplicates
 from .incidents.recurrence import recheck as recheck
 from .incidents.recurrence import recurrence as recurrence
 from .incidents.tally import tally as tally

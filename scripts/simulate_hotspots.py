@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gridmap.hotspot_analysis import multiple_testing
+from gridmap.hotspot_analysis import significance
 from gridmap.hotspot_analysis.clusters import LEVEL, MOST_CELLS, Plan, Search
 from gridmap.hotspot_analysis.hotspots import (
     LEAST_EXPECTED,
@@ -177,7 +177,7 @@ def cells(counts: Counts, there: Map) -> Called:
     called = np.zeros(len(counts), np.int8)
     for side in (True, False):
         p = np.where(found.above == side, found.p, 1.0)
-        called[(multiple_testing.benjamini_hochberg(p) <= 0.1)[:, 0]] = 1 if side else -1
+        called[(significance.benjamini_hochberg(p) <= 0.1)[:, 0]] = 1 if side else -1
     return called
 
 
@@ -185,7 +185,7 @@ def neighbourhoods(counts: Counts, there: Map) -> Called:
     """Call cells with their neighbours."""
     found = score(counts[:, None], there.exposure, there.within())
     tested = (found.window_expected >= LEAST_EXPECTED) & ~found.constant
-    q = multiple_testing.benjamini_hochberg(found.p, tested)
+    q = significance.benjamini_hochberg(found.p, tested)
     hot = (q <= 0.1) & (found.z > 0)
     cold = (q <= 0.1) & (found.z < 0) & (found.window_expected >= LEAST_EXPECTED_COLD)
     return (hot.astype(np.int8) - cold.astype(np.int8))[:, 0]

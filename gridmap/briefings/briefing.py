@@ -12,8 +12,8 @@ from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.briefings import html as parts
 from gridmap.briefings import text as sentences
-from gridmap.briefings.document import Briefing
 from gridmap.briefings.figures import computed
+from gridmap.briefings.html import Briefing
 from gridmap.briefings.period import FREQUENCY, By
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid

@@ -10,11 +10,18 @@ from markupsafe import Markup
 
 from gridmap._version import __version__
 from gridmap.briefings import charts
-from gridmap.briefings.bounds import SIDES, Bound, as_dict, four_bounds
-from gridmap.briefings.charts import change_text, fact, percent, portrait
-from gridmap.briefings.document import Briefing
+from gridmap.briefings.charts import (
+    SIDES,
+    Bound,
+    as_dict,
+    change_text,
+    fact,
+    four_bounds,
+    percent,
+    portrait,
+)
 from gridmap.briefings.figures import change, period_of, posted_of, shares, spots_of, trend
-from gridmap.briefings.html import PARTS
+from gridmap.briefings.html import PARTS, Briefing
 from gridmap.errors import InputError
 from gridmap.html import part, render
 from gridmap.intervals import poisson_interval

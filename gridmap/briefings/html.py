@@ -1,8 +1,10 @@
-"""Parts of the briefing page: its tables and lists."""
+"""Parts of the briefing page, its tables and lists, and the document that holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,8 +12,9 @@ from markupsafe import Markup
 
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_text, counted, fact, percent
-from gridmap.html import part
+from gridmap.html import part, render
 from gridmap.language import Lang, Message, joined, tr
+from gridmap.maps.offline import write_page
 from gridmap.maps.themes import level_title
 from gridmap.privacy import SMALL
 
@@ -383,3 +386,35 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
 
 def _small(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """A finished page.
+
+    Attributes
+    ----------
+    html : str
+        The whole page.
+    figures : dict
+        Every number on it.
+    conclusion : str
+        Its first sentences.
+    """
+
+    html: str
+    figures: dict[str, Any]
+    conclusion: str
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the page as one file that loads nothing.
+
+        Raises
+        ------
+        InputError
+            When the file exists and may not be replaced, or cannot be written.
+        """
+        return write_page(self.html, path, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        return render("frame.html", page=self.html, height=860)

@@ -24,9 +24,8 @@ from gridmap.errors import InputError
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
 from gridmap.incidents.cases import own_columns, strange_words
-from gridmap.incidents.duplicates import duplicates
 from gridmap.incidents.indicators import indicators
-from gridmap.incidents.recurrence import recheck, recurrence
+from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.incidents.space_time import inside
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times

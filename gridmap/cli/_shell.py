@@ -350,15 +350,14 @@ def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] 
     if isinstance(output, Path):
         check_writable(output, overwrite=overwrite)
         return
-    from gridmap.io.postgis_write import check_free
+    from gridmap.io.postgis import check_free
 
     check_free(output, overwrite=overwrite, endings=endings)
 
 
 def check_grid_output(output: Path | str, *, overwrite: bool) -> None:
     """Refuse an output that cannot become a grid file, before any work is done."""
-    from gridmap.io.grid_tables import PARTS
-    from gridmap.io.gridfile import check_name
+    from gridmap.io.gridfile import PARTS, check_name
 
     check_name(output)
     check_output(output, overwrite=overwrite, endings=[f"_{name}" for name in PARTS])

@@ -148,7 +148,7 @@ def _stream(
 
     proved = read_grid(grid)
     if isinstance(output, str):
-        from gridmap.io.postgis_write import incident_writer
+        from gridmap.io.postgis import incident_writer
 
         return assign_file(
             opened.file,

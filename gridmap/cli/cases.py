@@ -241,7 +241,7 @@ def duplicates_command(
     **period: str | None,
 ) -> None:
     """Link the reports of INCIDENTS that tell of a problem already reported nearby; delete none."""
-    from gridmap.incidents.duplicates import duplicates
+    from gridmap.incidents.recurrence import duplicates
     from gridmap.io import read_grid, write_table
 
     if output is not None:

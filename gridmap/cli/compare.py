@@ -165,8 +165,8 @@ def write_plans(
 ) -> None:
     """Write the page, or the table."""
     from gridmap.io.tables import write_table
+    from gridmap.maps.maps import TITLES, plans_page
     from gridmap.maps.offline import write_page
-    from gridmap.maps.plans import TITLES, plans_page
 
     if path.suffix.lower() in (".html", ".htm"):
         page = plans_page(table, grids, present=present, lang=shell.lang)

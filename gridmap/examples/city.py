@@ -14,17 +14,21 @@ import shapely
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.examples.buildings import HIGHRISE, WALKUP, Houses, build, land_use
 from gridmap.examples.districts import Division, Plan, divide
 from gridmap.examples.incidents import CRS, report
 from gridmap.examples.streets import (
+    HIGHRISE,
     RAILWAY,
     RIVER,
     SHORE,
+    WALKUP,
     Blocks,
     Floats,
+    Houses,
     Integers,
     Network,
+    build,
+    land_use,
     make_blocks,
     make_network,
     union_by,

@@ -11,8 +11,20 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.codes import reading_order
-from gridmap.examples.buildings import HIGHRISE, INDUSTRY, MIXED, PARK, VILLAGE, WALKUP, Houses
-from gridmap.examples.streets import Blocks, Contacts, Floats, Integers, sums
+from gridmap.examples.streets import (
+    HIGHRISE,
+    INDUSTRY,
+    MIXED,
+    PARK,
+    VILLAGE,
+    WALKUP,
+    Blocks,
+    Contacts,
+    Floats,
+    Houses,
+    Integers,
+    sums,
+)
 
 
 def grow(

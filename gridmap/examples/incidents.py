@@ -13,8 +13,7 @@ import shapely
 from pyproj import Transformer
 
 from gridmap.crs import wgs84_to_gcj02
-from gridmap.examples.buildings import Houses
-from gridmap.examples.streets import Floats, Integers
+from gridmap.examples.streets import Floats, Houses, Integers
 
 CRS = 4547
 START, DAYS = pd.Timestamp("2026-01-01"), 181

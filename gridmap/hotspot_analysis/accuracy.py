@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gridmap.errors import InputError
-from gridmap.hotspot_analysis import method_text, multiple_testing
+from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import by_period, exposure_of, stack
 from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, base_of, score
 from gridmap.hotspot_analysis.rates import smoothed
@@ -197,8 +197,8 @@ def _compare(
     size = sizes["asked"]
     found = score(before[:, None], base, within)
     tested = found.window_expected >= LEAST_EXPECTED
-    q = multiple_testing.benjamini_hochberg(found.p, tested)
-    flagged = float(size[(multiple_testing.bins(found.z, q) > 0)[:, 0]].sum() / size.sum())
+    q = significance.benjamini_hochberg(found.p, tested)
+    flagged = float(size[(significance.bins(found.z, q) > 0)[:, 0]].sum() / size.sum())
     share = np.unique(np.append(asked, flagged)) if flagged > 0 else np.unique(asked)
     scores = dict(
         zip(

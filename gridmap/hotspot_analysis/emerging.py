@@ -13,10 +13,10 @@ from scipy import sparse
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.hotspot_analysis import method_text, multiple_testing
+from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import Stack, by_period, stack
 from gridmap.hotspot_analysis.dispersion import cautious, fit, standard
-from gridmap.hotspot_analysis.getis_ord import Moments, moments, quotient
+from gridmap.hotspot_analysis.getis_ord import Moments, moments, quotient, relieved
 from gridmap.hotspot_analysis.hotspots import (
     CONSTANT,
     GATES,
@@ -26,7 +26,6 @@ from gridmap.hotspot_analysis.hotspots import (
     Base,
     base_of,
 )
-from gridmap.hotspot_analysis.outliers import relieved
 from gridmap.hotspot_analysis.significance import corrected_p, pearson_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
@@ -207,7 +206,7 @@ def cube(
         placed = corrected_p(joined.z, joined.skew, within.equal_sizes, calm, back)
         p = np.where(joined.z * z > 0, np.maximum(p, placed), 1.0)
         z, tested = joined.z, tested & (joined.variance > 0)
-    q = multiple_testing.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1))
+    q = significance.benjamini_hochberg(p.reshape(-1, 1), tested.reshape(-1, 1))
     seen = (within.members @ counts).astype(float)
     ratio = np.divide(seen, expected, out=np.ones(seen.shape), where=expected > 0)
     return Cube(z, q.reshape(p.shape), tested, window_expected, ratio)

@@ -13,12 +13,11 @@ from scipy import sparse
 
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
-from gridmap.hotspot_analysis import method_text, multiple_testing, significance
+from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import Stack, exposure_of, stack
 from gridmap.hotspot_analysis.dispersion import cautious, fit, lower, standard, upper
-from gridmap.hotspot_analysis.getis_ord import gi_star, overall, skewness
+from gridmap.hotspot_analysis.getis_ord import CURB, gi_star, overall, relieved, skewness
 from gridmap.hotspot_analysis.method_text import P_VALUES
-from gridmap.hotspot_analysis.outliers import CURB, relieved
 from gridmap.hotspot_analysis.rates import standardised
 from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
@@ -256,7 +255,7 @@ def hotspots(
     *,
     exposure: str | pd.Series | None = "households",
     p: Chance = "skew",
-    correction: multiple_testing.Correction = "bh",
+    correction: significance.Correction = "bh",
     weights: nx.Graph | sparse.sparray | None = None,
     family: Literal["map", "table"] = "map",
     curb: float | None = CURB,
@@ -343,7 +342,7 @@ def hotspots(
     """
     check_choice("p", p, P_VALUES)
     check_choice("family", family, ("map", "table"))
-    check_choice("correction", correction, multiple_testing.CORRECTIONS)
+    check_choice("correction", correction, significance.CORRECTIONS)
     if curb is not None and not curb > 0:
         raise InputError(
             "`curb` is {curb}; give standard deviations above 0, as 4, or None.", curb=curb
@@ -396,7 +395,7 @@ def _judge(scores: Scores, family: str, correction: str) -> Judged:
     too_few = scores.window_expected < LEAST_EXPECTED
     gate = np.where(too_few, TOO_FEW, np.where(scores.constant, CONSTANT, 0)).astype(np.int8)
     adjusted = _adjusted(scores.p, gate == 0, family, correction)
-    found = multiple_testing.bins(scores.z, adjusted)
+    found = significance.bins(scores.z, adjusted)
     few_for_cold = scores.window_expected < LEAST_EXPECTED_COLD
     found[few_for_cold & (found < 0)] = 0
     # more and fewer are families of their own: the one is looked for, the other is not its price
@@ -404,7 +403,7 @@ def _judge(scores: Scores, family: str, correction: str) -> Judged:
     every = np.ones(gate.shape, bool)
     more, fewer = (_adjusted(side, every, family, correction) for side in sides)
     cell_q = np.where(scores.above, more, fewer)
-    cell_bin = multiple_testing.bins(np.where(scores.above, 1.0, -1.0), cell_q)
+    cell_bin = significance.bins(np.where(scores.above, 1.0, -1.0), cell_q)
     return Judged(gate, adjusted, found, (gate == 0) & few_for_cold, cell_q, cell_bin)
 
 
@@ -412,7 +411,7 @@ def _adjusted(
     p: NDArray[np.float64], tested: NDArray[np.bool_], family: str, correction: str
 ) -> NDArray[np.float64]:
     shape = (-1, 1) if family == "table" else p.shape
-    adjusted = multiple_testing.CORRECTIONS[correction](p.reshape(shape), tested.reshape(shape))
+    adjusted = significance.CORRECTIONS[correction](p.reshape(shape), tested.reshape(shape))
     return adjusted.reshape(p.shape)
 
 

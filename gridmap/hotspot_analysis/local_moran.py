@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gridmap.hotspot_analysis import method_text, multiple_testing
+from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import stack
-from gridmap.hotspot_analysis.getis_ord import gi, quotient
+from gridmap.hotspot_analysis.getis_ord import gi, quotient, relieved
 from gridmap.hotspot_analysis.hotspots import CONSTANT, GATES, LEAST_EXPECTED, TOO_FEW, base_of
-from gridmap.hotspot_analysis.outliers import relieved
 from gridmap.hotspot_analysis.rates import overall_rate, standardised
 from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import weights_between, windows
@@ -186,7 +185,7 @@ def second_opinion(
     alike = np.ptp(values, axis=0) == 0 if len(values) else np.ones(counts.shape[1], bool)
     gate = np.where(expected < LEAST_EXPECTED, TOO_FEW, np.where(alike, CONSTANT, 0))
     # an island has no neighbours to be held against
-    q = multiple_testing.benjamini_hochberg(p, (gate == 0) & (within.sizes[:, None] > 1))
+    q = significance.benjamini_hochberg(p, (gate == 0) & (within.sizes[:, None] > 1))
     quadrant = np.where(q <= RATE, found.quadrant, 0)
 
     def spread(part: NDArray[Any], missing: Any) -> NDArray[Any]:

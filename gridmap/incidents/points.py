@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gridmap._checks import label
-from gridmap._types import Floats
 from gridmap.crs import check_datum, datum_alarm, likely_cause, mover, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.io.point_text import coordinates_of
@@ -18,6 +18,7 @@ from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
+
 
 _SAMPLE = 20_000  # positions asked whether another datum would fit
 SUSPICIOUS = 0.01  # share outside from which to ask
@@ -152,3 +153,6 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
                 columns=[*points.columns] or Message("none"),
             )
     return number_array(points[x]), number_array(points[y])
+
+
+Floats = npt.NDArray[np.float64]

@@ -27,9 +27,9 @@ from gridmap.incidents.result import (
 )
 from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of
 from gridmap.io.coordinates import Pair, fill_places
+from gridmap.io.excel_write import WRITERS, Writer
 from gridmap.io.point_text import PointColumn, coordinates_of, parse_points
 from gridmap.io.text import number_array
-from gridmap.io.writers import WRITERS, Writer
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid

@@ -21,7 +21,7 @@ from gridmap.io.columns import aliases, meaning
 from gridmap.io.excel_write import write_workbook
 from gridmap.io.tables import sheet_of, with_codes_as_text, write_table
 from gridmap.io.text import plain_table
-from gridmap.io.vector_write import write_layer
+from gridmap.io.vector import write_layer
 from gridmap.language import Lang
 from gridmap.privacy import (
     SHARED,

@@ -19,7 +19,7 @@ from gridmap._checks import label
 from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
-from gridmap.io.arrow import has_shapes
+from gridmap.io.batches import has_shapes
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
 from gridmap.io.point_text import PointOrder, coordinates_of, parse_points

@@ -14,8 +14,8 @@ import pyarrow.csv as pacsv
 import pyarrow.feather
 
 from gridmap.errors import InputError
-from gridmap.io.arrow import arrow_table, shape_column
 from gridmap.io.atomic import ending_of, replacing
+from gridmap.io.batches import arrow_table, shape_column
 from gridmap.io.csv_table import read_csv
 from gridmap.io.excel import read_sheet, typed_column
 from gridmap.io.excel_write import Sheet, write_workbook
@@ -121,7 +121,7 @@ def write_table(
         When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
-        from gridmap.io.postgis_write import write_database_table
+        from gridmap.io.postgis import write_database_table
 
         write_database_table(frame, os.fspath(path), overwrite=overwrite)
         return

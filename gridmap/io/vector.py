@@ -1,8 +1,9 @@
-"""Read layers of geometries in bulk; GDAL kept in hand: warnings heard, failures named."""
+"""Layers of geometries in bulk; GDAL kept in hand: warnings heard, failures named."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
-from gridmap.io.arrow import arrow_table, shape_column
+from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.batches import arrow_table, shape_column
 from gridmap.io.gdal import GDAL_FAILURES, fixed_date, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
-from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import BROKEN_PARQUET, Source, declared, find_source, unreadable
+from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
+from gridmap.io.source import (
+    BROKEN_PARQUET,
+    Source,
+    declared,
+    find_source,
+    known_suffix,
+    names_database,
+    unreadable,
+)
+from gridmap.io.text import as_text
 from gridmap.language import Message
 
 METADATA_TABLE = "gridmap_metadata"
@@ -372,3 +383,84 @@ def write_gdal(
         raise InputError(
             "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error
         ) from error
+
+
+_DRIVERS = {
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".shp": "ESRI Shapefile",
+    ".kml": "LIBKML",
+}
+WRITABLE = (*_DRIVERS, ".parquet", ".geoparquet")
+
+
+def write_layer(
+    frame: gpd.GeoDataFrame,
+    path: str | os.PathLike[str],
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write one layer of geometries; the extension tells the format.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        What to write; a named index becomes a column.
+    path : path
+        A file that ends in .gpkg, .geojson, .fgb, .shp, .kml or .parquet, or a database URL
+        with ``?table=``.
+    layer : str, optional
+        Name of the layer; that of the file when not given.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown, the file exists, or it cannot be written.
+    """
+    if names_database(path):
+        from gridmap.io.postgis import write_postgis
+
+        write_postgis(frame, os.fspath(path), overwrite=overwrite)
+        return
+    path = Path(path)
+    suffix = known_suffix(path, WRITABLE)
+    frame = _plain(frame)
+    if suffix == ".shp":
+        _write_shapefile(frame, path, overwrite)
+        return
+    with replacing(path, overwrite=overwrite) as temporary:
+        if suffix in (".parquet", ".geoparquet"):
+            frame.to_parquet(temporary, compression="zstd", index=False)
+        else:
+            write_gdal(frame, temporary, _DRIVERS[suffix], layer or path.stem)
+
+
+def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame of plain columns: a named index as a column, tuples and dicts as text."""
+    if frame.index.name is not None or frame.index.nlevels > 1:
+        taken = set(frame.columns)
+        frame = frame.reset_index(drop=all(name in taken for name in frame.index.names))
+    else:
+        frame = frame.reset_index(drop=True)
+    frame = frame.copy()
+    frame.attrs = {}
+    for column in frame.columns.drop(frame.geometry.name):
+        if frame[column].dtype == object:
+            frame[column] = [as_text(value) for value in frame[column]]
+    return frame
+
+
+def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
+    """Write the parts of a Shapefile, the .shp last."""
+    check_writable(path, overwrite=overwrite)
+    frame = frame.rename(columns=short_names(frame.columns.drop(frame.geometry.name)))
+    with replacing(path, overwrite=overwrite) as temporary:
+        write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
+        for part in sorted(temporary.parent.iterdir()):
+            if part != temporary:
+                shutil.move(part, path.with_suffix(part.suffix))

@@ -6,7 +6,6 @@ brought to a wanted number of cells by splitting and merging cells, and shifted 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from dataclasses import replace as replace_in
 
 import networkx as nx
@@ -289,7 +288,7 @@ def cut_and_anneal(task: Task, tries: int) -> Ints:
         return proved
     if len(task.piece) <= USUAL:
         effort = task.wishes.effort.shared()
-        task = replace(task, wishes=replace(task.wishes, effort=effort))
+        task = replace_in(task, wishes=replace_in(task.wishes, effort=effort))
     best: tuple[bool, float, Ints] | None = None
     for _ in range(task.wishes.effort.starts):
         label, parts = start(task, tries)

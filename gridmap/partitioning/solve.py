@@ -1,4 +1,4 @@
-"""Solve one community: take it apart, search each piece, say what is left over, and link fragments."""
+"""Solve one community: take it apart, search each piece, link fragments, tell what is left."""
 
 from __future__ import annotations
 

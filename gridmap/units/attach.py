@@ -15,15 +15,26 @@ from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.barriers import Barriers, inhabited, read_barriers, regions
 from gridmap.units.build_units import (
+    about_dedicated,
+    about_repairs,
+    about_shift,
     as_plain,
     check_tiling,
     difference_shares,
     homes_in,
     outline_shifts,
     tiled_outlines,
+    unit_frame,
 )
-from gridmap.units.households import counts_of, loads_of
-from gridmap.units.inputs import check_frame, check_polygons, moved, named, valid_polygons
+from gridmap.units.households import (
+    check_frame,
+    check_polygons,
+    counts_of,
+    loads_of,
+    moved,
+    named,
+    valid_polygons,
+)
 from gridmap.units.jurisdictions import (
     TOO_MUCH,
     Areas,
@@ -43,7 +54,6 @@ from gridmap.units.noding import (
     outlines,
 )
 from gridmap.units.tiling import Mend, Tiling, overlap_shares, tile, tiles
-from gridmap.units.unit_table import about_dedicated, about_repairs, about_shift, unit_frame
 
 if TYPE_CHECKING:
     import geopandas as gpd

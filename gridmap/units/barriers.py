@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.language import Message
-from gridmap.units.inputs import Bools, check_frame, moved, usable, valid_polygons
+from gridmap.units.households import Bools, check_frame, moved, usable, valid_polygons
 from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, outlines
 
 if TYPE_CHECKING:

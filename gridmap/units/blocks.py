@@ -14,7 +14,7 @@ import shapely
 
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges
 from gridmap.units.barriers import Barriers, along, pieces_of, sides
-from gridmap.units.inputs import Bools
+from gridmap.units.households import Bools
 from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import (
     Floats,

@@ -13,7 +13,7 @@ import shapely
 
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
-from gridmap.units.inputs import (
+from gridmap.units.households import (
     as_text,
     check_frame,
     check_polygons,

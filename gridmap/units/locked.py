@@ -19,8 +19,7 @@ from gridmap.language import Message
 from gridmap.units.barriers import pieces_of
 from gridmap.units.blocks import LAND, Blocks
 from gridmap.units.build_units import Woven, homes_in
-from gridmap.units.households import Homes
-from gridmap.units.inputs import Bools
+from gridmap.units.households import Bools, Homes
 from gridmap.units.jurisdictions import Jurisdictions
 from gridmap.units.noding import (
     LATTICE,

@@ -23,7 +23,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts
-from gridmap.units.inputs import Bools
+from gridmap.units.households import Bools
 from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, containing
 
 GAP = 0.1

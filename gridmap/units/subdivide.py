@@ -15,21 +15,25 @@ from gridmap.layers import takes_layers
 from gridmap.units.attach import attach
 from gridmap.units.barriers import inhabited, read_barriers
 from gridmap.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
-from gridmap.units.build_units import Woven, check_tiling, homes_in, outline_shifts, weave
-from gridmap.units.households import Homes, fill, loads_of, read_homes
-from gridmap.units.jurisdictions import Areas, Jurisdictions, read_areas, read_jurisdictions
-from gridmap.units.locked import Fixed, carve, moored, put_back, read_fixed
-from gridmap.units.noding import Ints
-from gridmap.units.split_blocks import Items, split
-from gridmap.units.unit_table import (
+from gridmap.units.build_units import (
+    Woven,
     about_crossing,
     about_dedicated,
     about_shift,
     about_slivers,
     about_water,
+    check_tiling,
     facts,
+    homes_in,
+    outline_shifts,
     unit_frame,
+    weave,
 )
+from gridmap.units.households import Homes, fill, loads_of, read_homes
+from gridmap.units.jurisdictions import Areas, Jurisdictions, read_areas, read_jurisdictions
+from gridmap.units.locked import Fixed, carve, moored, put_back, read_fixed
+from gridmap.units.noding import Ints
+from gridmap.units.split_blocks import Items, split
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -21,7 +21,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import numpy as np
 from scipy import sparse
 
-from gridmap.hotspot_analysis import multiple_testing, significance
+from gridmap.hotspot_analysis import significance
 from gridmap.hotspot_analysis.density import bin_points, smooth
 from gridmap.hotspot_analysis.emerging import classify, cube, mann_kendall, sen_slope
 from gridmap.hotspot_analysis.getis_ord import gi_star
@@ -102,8 +102,8 @@ def _scores(
 
     def default() -> Any:
         found = score(counts[:, None], households, within)
-        q = multiple_testing.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
-        return multiple_testing.bins(found.z, q)
+        q = significance.benjamini_hochberg(found.p, found.window_expected >= LEAST_EXPECTED)
+        return significance.bins(found.z, q)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

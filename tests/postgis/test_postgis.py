@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import gridmap
 from gridmap.cli import main
 from gridmap.errors import InputError
-from gridmap.io import postgis_write as room
+from gridmap.io import postgis as room
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.inputs import read_households, read_incidents
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from gridmap.hotspot_analysis import multiple_testing, significance
+from gridmap.hotspot_analysis import significance
 from gridmap.hotspot_analysis.accuracy import captured
 from gridmap.hotspot_analysis.density import bin_points, smooth
 from gridmap.hotspot_analysis.emerging import classify, cube, mann_kendall
@@ -100,22 +100,22 @@ chances = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
 
 @given(chances)
 def test_q_values_are_those_of_scipy_and_keep_the_order(p: Floats) -> None:
-    q = multiple_testing.benjamini_hochberg(p)
+    q = significance.benjamini_hochberg(p)
     np.testing.assert_allclose(q, stats.false_discovery_control(p), atol=1e-12)
     assert (q >= p - 1e-15).all()
     assert (np.diff(q[np.argsort(p)]) >= -1e-15).all()
-    by = multiple_testing.benjamini_yekutieli(p)
+    by = significance.benjamini_yekutieli(p)
     np.testing.assert_allclose(by, stats.false_discovery_control(p, method="by"), atol=1e-12)
 
 
 @given(chances, st.data())
 def test_what_is_not_tested_is_in_no_family(p: Floats, data: st.DataObject) -> None:
     tested = data.draw(hnp.arrays(np.bool_, p.shape))
-    q = multiple_testing.benjamini_hochberg(p, tested)
+    q = significance.benjamini_hochberg(p, tested)
     assert (q[~tested] == 1).all()
     if tested.any():
         np.testing.assert_allclose(
-            q[tested], multiple_testing.benjamini_hochberg(p[tested]), atol=1e-12
+            q[tested], significance.benjamini_hochberg(p[tested]), atol=1e-12
         )
 
 

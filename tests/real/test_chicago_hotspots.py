@@ -13,11 +13,9 @@ import shapely
 
 import gridmap as gm
 from gridmap.coverage.repair import matched_boundary
-from gridmap.hotspot_analysis.getis_ord import gi_star
-from gridmap.hotspot_analysis.multiple_testing import benjamini_hochberg, bins
-from gridmap.hotspot_analysis.outliers import relieved
+from gridmap.hotspot_analysis.getis_ord import gi_star, relieved
 from gridmap.hotspot_analysis.rates import standardised
-from gridmap.hotspot_analysis.significance import permuted_p
+from gridmap.hotspot_analysis.significance import benjamini_hochberg, bins, permuted_p
 from gridmap.hotspot_analysis.weights import matrix_of, windows
 
 pytestmark = pytest.mark.real

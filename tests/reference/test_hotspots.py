@@ -20,7 +20,7 @@ import pyogrio
 import pytest
 from scipy import sparse
 
-from gridmap.hotspot_analysis import getis_ord, multiple_testing, significance
+from gridmap.hotspot_analysis import getis_ord, significance
 from gridmap.hotspot_analysis.density import bin_points, smooth
 from gridmap.hotspot_analysis.emerging import PATTERNS, SIDES, classify, mann_kendall, sen_slope
 from gridmap.hotspot_analysis.getis_ord import overall
@@ -218,8 +218,8 @@ def local(name: str) -> dict[str, np.ndarray]:
         "Gi_z": getis_ord.gi(values, matrix),
         "Gi_star_z": z,
         "Gi_star_p_two_sided": p,
-        "Gi_star_BH_q": multiple_testing.benjamini_hochberg(p),
-        "Gi_star_BY_q": multiple_testing.benjamini_yekutieli(p),
+        "Gi_star_BH_q": significance.benjamini_hochberg(p),
+        "Gi_star_BY_q": significance.benjamini_yekutieli(p),
         "local_moran_Ii": moran.statistic,
         "local_moran_z_total": moran.total,
         "local_moran_z_conditional": moran.conditional,
@@ -248,7 +248,7 @@ def called(truth: Any, place: Place) -> None:
 @of("local:*:gi_bin_FDR")
 def binned(truth: Any, place: Place) -> None:
     own = local(place[1])
-    assert multiple_testing.bins(own["Gi_star_z"], own["Gi_star_BH_q"]).tolist() == truth
+    assert significance.bins(own["Gi_star_z"], own["Gi_star_BH_q"]).tolist() == truth
 
 
 @of("local:*:known_bad_peer:esda_default_transform_R_Gi_star_Zs")
@@ -408,9 +408,9 @@ def clipped(truth: Any, place: Place) -> None:
 def corrected(truth: Any, place: Place) -> None:
     name = {"BH": "bh", "BY": "by", "bonf": "bonferroni", "holm": "holm"}[place[1]]
     p = np.array(TRUTH["fdr"]["p"])
-    close(multiple_testing.CORRECTIONS[name](p), truth)
+    close(significance.CORRECTIONS[name](p), truth)
     order = np.random.default_rng(0).permutation(len(p))
-    close(multiple_testing.CORRECTIONS[name](p[order]), np.array(truth)[order])
+    close(significance.CORRECTIONS[name](p[order]), np.array(truth)[order])
 
 
 @of("fdr:own_mask_check:*")
@@ -419,7 +419,7 @@ def rejected(truth: Any, place: Place) -> None:
     p, level = np.array(TRUTH["fdr"]["p"]), float(place[2])
     below = np.flatnonzero(p <= level * np.arange(1, len(p) + 1) / len(p))
     rule = p <= (p[below[-1]] if len(below) else -1.0)
-    assert [bool((rule == (multiple_testing.benjamini_hochberg(p) <= level)).all())] == truth
+    assert [bool((rule == (significance.benjamini_hochberg(p) <= level)).all())] == truth
 
 
 @of("mann_kendall:S", "mann_kendall:z", "mann_kendall:var", "mann_kendall:tau_a",

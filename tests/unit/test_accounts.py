@@ -12,9 +12,8 @@ import pytest
 import gridmap as gm
 from gridmap.examples import shaped_city
 from gridmap.incidents.cases import funnel
-from gridmap.incidents.duplicates import duplicates
 from gridmap.incidents.indicators import indicators, ranking
-from gridmap.incidents.recurrence import recheck, recurrence
+from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.operations.household_account import account
 from gridmap.operations.patrol import patrol_hours, street_posts
 from gridmap.operations.rollout import rollout, units_within

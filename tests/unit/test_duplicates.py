@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gridmap import CRSError, InputError
-from gridmap.incidents.duplicates import duplicates
+from gridmap.incidents.recurrence import duplicates
 
 
 def reports(rows: list[tuple[float, float, str]], **more: object) -> pd.DataFrame:

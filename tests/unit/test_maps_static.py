@@ -14,8 +14,8 @@ import shapely
 from click.testing import CliRunner
 
 import gridmap as gm
-from gridmap.briefings.bounds import four_bounds
 from gridmap.briefings.cell_sheet import sheet_figures
+from gridmap.briefings.charts import four_bounds
 from gridmap.cli import main
 from gridmap.maps.figure import save_figure
 from gridmap.maps.qgis import save_qgis_style

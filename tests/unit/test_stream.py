@@ -22,7 +22,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.incidents.assign import assign
 from gridmap.incidents.stream import assign_file, count_file
 from gridmap.io import batches as sources
-from gridmap.io import csv_stream, excel_write, writers
+from gridmap.io import csv_stream, excel_write
 from gridmap.io.batches import Batch, Layer, ParquetFile
 from gridmap.io.csv_stream import Delimited
 from gridmap.io.excel import chosen_tables
@@ -449,9 +449,9 @@ def test_points_in_geoarrow_are_read(tmp_path: Path, mosaic_grid: gm.Grid) -> No
 def test_quotes_only_where_there_is_need() -> None:
     """Plain batches stay plain."""
     plain = pa.record_batch({"a": ["x", None], "b": [1.5, None]})
-    assert bytes(writers._csv(plain, True)) == b"a,b\nx,1.5\n,\n"
+    assert bytes(excel_write._csv(plain, True)) == b"a,b\nx,1.5\n,\n"
     odd = pa.record_batch({"a": ['x"y', "p,q"], "b": ["", "2"]})
-    assert list(csv.reader(io.StringIO(bytes(writers._csv(odd, False)).decode()))) == [
+    assert list(csv.reader(io.StringIO(bytes(excel_write._csv(odd, False)).decode()))) == [
         ['x"y', ""],
         ["p,q", "2"],
     ]
