@@ -41,6 +41,7 @@ from gridmap.incidents.locator import locator
 from gridmap.incidents.stream import assign_file, count_file
 from gridmap.io.batches import ParquetFile
 from gridmap.io.csv_stream import Delimited
+from gridmap.io.source import find_source
 
 SIDE = 40_000.0
 WEST, SOUTH = 480_000.0, 3_400_000.0
@@ -108,6 +109,10 @@ def measure(work: Callable[[], Any], repeat: int = 1) -> Cost:
 
     process = context.Process(target=child)
     process.start()
+    while queue.empty() and process.is_alive():
+        process.join(0.05)
+    if queue.empty():
+        raise SystemExit("A child that was measured died; see above.")
     cost: Cost = queue.get()
     process.join()
     return cost
@@ -328,7 +333,7 @@ def end_to_end(grid: gm.Grid, rows: int, folder: Path) -> str:
     names = ("id", "time", "category", "x", "y")
 
     def ours() -> int:
-        accounts = assign_file(Delimited(source, names), folder / "ours.csv", grid)
+        accounts = assign_file(Delimited(find_source(source), names), folder / "ours.csv", grid)
         return accounts.counts["read"]
 
     def theirs() -> int:
