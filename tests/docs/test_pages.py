@@ -33,7 +33,7 @@ ALONE = [
 ]
 """Pages that need no other."""
 READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
-REAL = ROOT / "docs/pages/coverage-real.md"
+REAL = {lang: folder / "coverage-real.md" for lang, folder in LANGUAGES.items()}
 DATA = ROOT / "data/README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")]
@@ -110,7 +110,8 @@ def test_the_tiny_data_are_used_as_their_page_says(tmp_path):
 
 
 @pytest.mark.real
-def test_official_layers_are_mended_as_the_page_says(shared, tmp_path, monkeypatch):
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_official_layers_are_mended_as_the_page_says(lang, shared, tmp_path):
     import geopandas as gpd
 
     from tests.real.test_coverage_real import enclaves
@@ -118,11 +119,11 @@ def test_official_layers_are_mended_as_the_page_says(shared, tmp_path, monkeypat
     cells = gpd.read_parquet(shared / "denver_precincts_2020.parquet")
     cells.to_file(tmp_path / "denver.gpkg")
     enclaves(cells, 100.0).to_frame("geometry").to_file(tmp_path / "enclaves.gpkg")
-    _run(REAL, tmp_path, {})
+    _run(REAL[lang], tmp_path, {})
 
 
 def test_no_block_is_left_out():
-    run = {*READMES, *TOURS["zh"], *TOURS["en"], *ALONE, DATA, REAL}
+    run = {*READMES, *TOURS["zh"], *TOURS["en"], *ALONE, DATA, *REAL.values()}
     shown = {page: {kind for kind, _ in blocks(page)} - {"bibtex"} for page in PAGES}
     assert {page for page, kinds in shown.items() if kinds} == {*run, CONTRIBUTING}
     for page in run:
@@ -143,7 +144,7 @@ def test_both_readmes_show_the_same_commands():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_link_is_dead(page):
     folders = [page.parent]
-    if page.is_relative_to(LANGUAGES["zh"]):  # what is not translated stands there in English
+    if page.is_relative_to(LANGUAGES["zh"]):  # pictures without words are the English ones
         folders.append(LANGUAGES["en"] / page.parent.relative_to(LANGUAGES["zh"]))
     dead = [
         link
@@ -163,8 +164,11 @@ def test_what_is_to_be_cited_is_this_version():
 def test_every_public_name_is_explained():
     import gridmap
 
-    reference = (ROOT / "docs/pages/api.md").read_text(encoding="utf-8")
-    for name in gridmap.__all__:
-        if name != "__version__":
-            assert getattr(gridmap, name).__doc__, name
-            assert f".{name}\n" in reference, f"{name} is missing in docs/pages/api.md"
+    english, chinese = (
+        re.findall(r"^::: (\S+)$", (folder / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+        for folder in LANGUAGES.values()
+    )
+    assert english == chinese
+    for name in set(gridmap.__all__) - {"__version__"}:
+        assert getattr(gridmap, name).__doc__, name
+        assert name in {path.rpartition(".")[2] for path in english}, f"{name} is not in api.md"
