@@ -1,4 +1,4 @@
-"""Take the picture of the briefing that the README shows; needs Chromium and playwright."""
+"""Take the pictures of the briefing that the READMEs show; needs Chromium and playwright."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import gridmap as gm
+from gridmap.language import Lang
 
-PICTURE = Path(__file__).resolve().parent.parent / "docs/pages/images/briefing.png"
+IMAGES = Path(__file__).resolve().parent.parent / "docs/pages/images"
+TITLES: dict[Lang, tuple[str, str]] = {
+    "zh": ("briefing.png", "朝华区城市网格化管理简报（虚构示例）"),
+    "en": ("briefing-en.png", "Urban grid briefing (made-up example)"),
+}
 DESK = {"width": 1600, "height": 1000}
 
 
@@ -27,17 +32,20 @@ def main() -> None:
         levels=["district", "street", "community"],
         code="code",
     )
-    made = gm.briefing(
-        gm.partition(units, households=(300, 600), seed=0),
-        town.incidents,
-        staff=town.staff,
-        title="朝华区城市网格化管理简报（虚构示例）",
-        since="2026-04-01",
-        until="2026-06-29",
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Image.open(io.BytesIO(taken(made.save(Path(folder) / "briefing.html"))))
-    picture.convert("RGB").quantize(128).save(PICTURE, optimize=True)
+    grid = gm.partition(units, households=(300, 600), seed=0)
+    for lang, (name, title) in TITLES.items():
+        made = gm.briefing(
+            grid,
+            town.incidents,
+            staff=town.staff,
+            title=title,
+            since="2026-04-01",
+            until="2026-06-29",
+            lang=lang,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Image.open(io.BytesIO(taken(made.save(Path(folder) / "briefing.html"))))
+        picture.convert("RGB").quantize(128).save(IMAGES / name, optimize=True)
 
 
 def taken(page: Path) -> bytes:
