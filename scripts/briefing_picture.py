@@ -54,6 +54,7 @@ def taken(page: Path) -> bytes:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         view = browser.new_page(viewport=DESK)
+        view.set_default_timeout(300_000)  # a busy machine is slow, not broken
         view.goto(page.as_uri())
         view.wait_for_timeout(500)
         shot = view.screenshot()
