@@ -58,6 +58,7 @@ _DIGITS = {
     for place, digit in enumerate(digits, start=1)
 }
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
+_DECIMALS = re.compile(r"(?<=^\d)\.0+$")  # that a table adds to levels told by a figure
 _BETWEEN = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
@@ -302,7 +303,7 @@ def fold(word: object) -> str:
         return ""
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", str(word))).strip().lower()
     if plain.isascii():
-        return _BETWEEN.sub(" ", plain)
+        return _DECIMALS.sub("", _BETWEEN.sub(" ", plain))
     return "".join(plain.split()).translate(simplified())
 
 

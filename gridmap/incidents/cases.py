@@ -242,9 +242,8 @@ def status_of(incidents: pd.DataFrame) -> pd.Series:
         raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
     if "nearest_code" in incidents and isinstance(incidents["status"].dtype, pd.CategoricalDtype):
         raise InputError(
-            "`incidents` comes from `assign`, whose `status` tells where a case lies, and "
-            "had none of its own. Name the column that tells the stage `status`, and "
-            "assign again."
+            "No column of `incidents` tells the stage of a case. Name the one that does "
+            "`status` (处置状态); the `status` that `assign` adds tells where a case lies."
         )
     return incidents["status"]
 
@@ -273,9 +272,8 @@ def last_moment(day: date | str) -> pd.Timestamp:
 
 
 def whole_day(due: pd.Series) -> pd.Series:
-    """Let deadlines that are days end with the day."""
-    days = due.dropna()
-    return due + _DAY - _TICK if len(days) and (days == days.dt.normalize()).all() else due
+    """Let deadlines that are days end with the day: those that tell no hour."""
+    return due.mask(due == due.dt.normalize(), due + _DAY - _TICK)
 
 
 def _read(kind: Kind, given: pd.Series) -> pd.Series:

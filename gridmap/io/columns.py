@@ -53,7 +53,8 @@ TABLE_NAMES = {
     "dedicated": Message("dedicated", context="table"),
 }
 _COUNTS = ("households", "population")
-_TIMES = ("time", "closed", "due")
+_TIMES = ("time", "closed", "due", "accepted_at", "dispatched_at", "handled_at", "checked_at",
+          "whistled_at", "answered_at")  # fmt: skip
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
 _PAIRS = (("lng", "lat"), ("x", "y"), ("gcj02_lng", "gcj02_lat"), ("bd09_lng", "bd09_lat"))
 _NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
@@ -62,6 +63,8 @@ NUMERIC = frozenset((*_COUNTS, *_NUMBERS))
 
 _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
 _ADDITIVE = re.compile(r"(户|人|件|间|套|辆|户口)数$|人口|面积|数量|count$")
+_WORLD = ("UTC", "Etc/UTC", "GMT", "+00:00")
+_MIDNIGHT = re.compile(r"[\s日T](?:24|２４)\s*[:：时時点點]")
 _AGAIN = re.compile(r"_\d+$")  # what a heading that stands twice gets behind it
 _CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 
@@ -432,6 +435,7 @@ def _converted(
     said = declared()
     order, zone = date_order or said.date_order, time_zone or said.time_zone
     first_day = frame.attrs.get("first_day", 1900)
+    zones: dict[str, str | None] = {}
     for name, heading in columns.items():
         values = frame[name]
         if name in _COUNTS:
@@ -441,14 +445,37 @@ def _converted(
             if name == "time":
                 facts["date_order"] = times.attrs.get("order", "ymd")
                 facts["time_zone"] = times.attrs.get("zone", "as written")
+            if (times != times.dt.normalize()).any():  # a mere day is of no zone
+                zones[heading] = times.attrs.get("zone")
             times.attrs = {}
-            fresh[name] = times
+            fresh[name] = _by_its_end(times, values) if name == "due" else times
         elif name in _NUMBERS:
             fresh[name] = numbers(values, heading, notes)
         elif name in _TEXTS:
             fresh[name] = texts(values)
+    if zone is None:
+        _check_one_zone(zones)
     converted: Frame = frame.assign(**fresh)
     return converted
+
+
+def _check_one_zone(zones: Mapping[str, str | None]) -> None:
+    """Refuse times in UTC beside others that are not: no time between them is right."""
+    world = [heading for heading, zone in zones.items() if zone in _WORLD]
+    local = [heading for heading, zone in zones.items() if zone not in _WORLD]
+    if world and local:
+        raise InputError(
+            "Column {heading!r} is in UTC and {other!r} is not, so that no time between them is "
+            "right. Say in which zone to count: `--time-zone Asia/Shanghai`.",
+            heading=world[0],
+            other=local[0],
+        )
+
+
+def _by_its_end(due: pd.Series, given: pd.Series) -> pd.Series:
+    """Let deadlines at 24:00 end with their day, as those that are days do."""
+    late = given.astype("str").str.contains(_MIDNIGHT, na=False) & due.notna()
+    return due.mask(late, due - pd.Timedelta("1us"))
 
 
 def is_additive(heading: str) -> bool:

@@ -22,6 +22,7 @@ _BOMS = (
 _CHINESE = ("gb18030", "big5", "cp950", "big5hkscs")
 _OTHERS = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1258", "mac_roman",
            "cp932", "euc_jp", "euc_kr", "iso8859_15")  # fmt: skip
+_KANJI = ("cp932", "euc_jp")
 _PINYIN = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜüêɑńňɡ"  # letters that Chinese encodings have
 _SHOWN = 4
 _JUDGED = 4000  # characters by which a reading is judged
@@ -265,6 +266,9 @@ def _alphabetic(data: bytes, cut: bool) -> list[Reading]:
         if text is None:
             continue
         worth, sample = _words(text), _sample(text)
+        if encoding in _KANJI:  # which need no kana beside them
+            kanji = chinese_worth(text)
+            worth = max(worth, kanji + 0.3 if kanji >= _PLAUSIBLE else worth)
         if worth > 0.5 and sample not in {reading.sample for reading in found}:
             found.append(Reading(encoding, worth, sample))
     return found

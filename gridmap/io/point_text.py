@@ -24,16 +24,17 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = r"(?i)^\s*(?:SRID=(\d+);)?\s*((?:MULTI)?POINT\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY).*)$"
 _WKB = r"^\s*(?:\\\\?x)?(0[01]0[0-9A-Fa-f]{17,})\s*$"
 _GEOJSON = r'(?s)^\s*\{.*"coordinates".*\}\s*$'
-_NAMED = (
-    r"(?is)lat(?:itude)?['\"]?\s*[:=]\s*['\"]?(?P<lat>[-+\d.]+)"
-    r".*?l(?:on|ng)(?:gitude)?['\"]?\s*[:=]\s*['\"]?(?P<lng>[-+\d.]+)"
+_LAT = rf"(?is)(?:lat(?:itude)?|纬度|緯度|北纬|北緯|\bN)['\"]?\s*[:=：]?\s*['\"]?(?P<lat>{_NUMBER})"
+_LNG = (
+    r"(?is)(?:l(?:on|ng)(?:g|gitude)?|经度|經度|东经|東經|\bE)['\"]?\s*[:=：]?\s*['\"]?"
+    rf"(?P<lng>{_NUMBER})"
 )
 _PAIR = (
     rf"(?s)^(?:.*\n)?\s*(?P<open>[\(\[]?)\s*(?P<a>{_NUMBER})\s*[°º]?\s*[NnEe]?"
     rf"\s*(?:[,，;；|/]\s*|\s+)(?P<b>{_NUMBER})\s*[°º]?\s*[NnEe]?\s*[\)\]]?\s*$"
 )
 _FORMS: dict[Form, str] = {"wkt": _WKT, "wkb": _WKB, "geojson": _GEOJSON, "pair": _PAIR,
-                           "named": _NAMED}  # fmt: skip
+                           "named": _LAT}  # fmt: skip
 _LATLNG = ("latlng", "latlon", "latlong", "latitudelongitude", "纬经", "纬度经度")
 _LNGLAT = ("lnglat", "lonlat", "longlat", "longitudelatitude", "经度纬度", "lngandlat")
 _ENOUGH = 0.8  # share of a sample that must have the form
@@ -164,6 +165,8 @@ def _form(texts: Sequence[str]) -> Form | None:
     for form, pattern in _FORMS.items():
         matcher = re.compile(pattern)
         found = [text for text in texts if matcher.search(text)]
+        if form == "named":
+            found = [text for text in found if re.search(_LNG, text)]
         decimal = form != "pair" or sum(text.count(".") >= 2 for text in found) > len(found) / 2
         if decimal and len(found) >= _ENOUGH * len(texts):
             return form
@@ -188,8 +191,10 @@ def _order(texts: Sequence[str], name: str) -> PointOrder | None:
 
 def _pairs(text: pa.Array, column: PointColumn) -> Points:
     if column.form == "named":
-        found = pc.extract_regex(text, _NAMED)
-        lng, lat = (_floats(pc.struct_field(found, name)) for name in ("lng", "lat"))
+        lng, lat = (
+            _floats(pc.struct_field(pc.extract_regex(text, pattern), name))
+            for name, pattern in (("lng", _LNG), ("lat", _LAT))
+        )
         return Points(lng, lat, None)
     if column.order is None:
         raise InputError(

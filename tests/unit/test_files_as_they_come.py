@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
@@ -21,9 +22,11 @@ from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.io import read_table, write_grid
 from gridmap.io.columns import understand
+from gridmap.io.encodings import choose_encoding
 from gridmap.io.inputs import read_cells, read_households, read_incidents
 from gridmap.io.inspect import look
 from gridmap.io.open_incidents import open_incidents
+from gridmap.io.point_text import find_point_column, parse_points
 from gridmap.io.source import declaring
 from gridmap.privacy import personal_columns
 from gridmap.vocabulary import fold
@@ -270,3 +273,26 @@ def test_a_crs_that_means_nothing_is_damage(tmp_path: Path) -> None:
     for read in (read_incidents, lambda path: open_incidents(path).file.crs):
         with pytest.raises(InputError, match="cannot be read"):
             read(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
+def test_words_in_kanji_alone_are_asked_about_under_the_encoding_they_are_in(encoding: str) -> None:
+    text = "id,分類\n1,東京都\n2,大阪府\n3,京都市\n4,横浜市\n"
+    with pytest.raises(InputError, match=f"Say which: `--encoding {encoding}`"):
+        choose_encoding(text.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "经度:{x},纬度:{y}", "緯度：{y}；經度：{x}", "E{x},N{y}", "东经{x}°，北纬{y}°",
+        "{{'longitude': '{x}', 'latitude': '{y}'}}", '{{"lat": {y}, "lng": {x}}}',
+    ],
+)  # fmt: skip
+def test_numbers_that_say_what_they_are_are_points_in_either_order(form: str) -> None:
+    texts = [form.format(x=x, y=y) for x, y in ((113.6, 30.58), (113.61, 30.59))]
+    column = find_point_column([("位置", texts)])
+    assert column is not None
+    x, y, _ = parse_points(pa.array([*texts, None]), column)
+    assert x[:2].tolist() == [113.6, 113.61] and y[:2].tolist() == [30.58, 30.59]
+    assert np.isnan(x[2])

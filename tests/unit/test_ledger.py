@@ -111,7 +111,7 @@ def test_what_assign_returns_is_understood(town: object, grid: object) -> None:
     assert gm.indicators(placed).equals(gm.indicators(own))
     bare = gm.assign(own[["geometry"]], grid)
     for question in (funnel, gm.indicators):
-        with pytest.raises(InputError, match="comes from `assign`"):
+        with pytest.raises(InputError, match="tells the stage of a case"):
             question(bare)
         with pytest.raises(InputError, match="no column `status`"):
             question(own[["geometry"]])
