@@ -36,6 +36,8 @@ NEAREST_SHAPED, MOST_CELLS = 9, 250
 # a zone of a few cells is always looked at, however small the map
 _FEW_CELLS = 9
 _LEAST_INCIDENTS = 10
+# with so many draws above it a score is judged by its rank, with fewer by their tail as well
+_RANKED = 10
 # counts that the dispersion is estimated from
 _SAMPLE = 50_000
 
@@ -54,6 +56,8 @@ class Plan:
     replicates: int
     dispersion: float | None
     seed: int
+    # whether to stop drawing once it is certain that nothing will be called
+    hurried: bool = False
 
 
 def clusters(
@@ -315,11 +319,12 @@ class Search:
             side: Look(self.zoned, expected, longest, latest, 1 if side == "hot" else -1, unit)
             for side in self.plan.sides
         }
-        maxima = self._maxima(looks, chance, unit, total / unit, progress)
+        found = {side: look.scan(scored) for side, look in looks.items()}
+        strongest = {side: float(seen.score.max()) for side, seen in found.items()}
+        maxima = self._maxima(looks, strongest, chance, unit, total / unit, progress)
         rows = []
-        for side, look in looks.items():
-            found = look.scan(scored)
-            rows += self._picked(side, found, maxima[side], total / unit, chance.mean)
+        for side, seen in found.items():
+            rows += self._picked(side, seen, maxima[side], total / unit, chance.mean)
         rows.sort(key=lambda row: (row["p"], -row["score"]))
         return _Answer(rows, self.estimated, chance.dispersion, True)
 
@@ -355,12 +360,19 @@ class Search:
         return Chance(mean, dispersion, shuffled)
 
     def _maxima(
-        self, looks: dict[str, Look], chance: Chance, unit: float, total: float, progress: Progress
+        self,
+        looks: dict[str, Look],
+        strongest: dict[str, float],
+        chance: Chance,
+        unit: float,
+        total: float,
+        progress: Progress,
     ) -> dict[str, Floats]:
+        """Give, by side, the largest scores of maps drawn without risk."""
         rng = np.random.default_rng(self.plan.seed)
         draws = chance.draws(rng, int(self.counts.sum()))
         listeners = {side: look.listener() for side, look in looks.items()}
-        maxima = {side: np.empty(self.plan.replicates) for side in looks}
+        maxima: dict[str, list[float]] = {side: [] for side in looks}
         for number in range(self.plan.replicates):
             drawn = next(draws)
             scored = chance.scored(drawn, unit, total)
@@ -368,10 +380,19 @@ class Search:
             scale = 1.0
             if chance.dispersion > 0:
                 scale = float((drawn * chance.weight).sum()) / total
-            for side, listener in listeners.items():
-                maxima[side][number] = listener(scored) * scale
+            for side, listener in [*listeners.items()]:
+                maxima[side].append(listener(scored) * scale)
+                if self.plan.hurried and self._hopeless(strongest[side], maxima[side]):
+                    del listeners[side]
+            if not listeners:
+                break
             progress("replicates", number + 1, self.plan.replicates)
-        return maxima
+        return {side: np.array(largest) for side, largest in maxima.items()}
+
+    def _hopeless(self, score: float, maxima: list[float]) -> bool:
+        """Tell whether so many draws lie above that the rank alone is beyond the level."""
+        above = _above(score, np.array(maxima))
+        return above >= _RANKED and (above + 1.0) / (self.plan.replicates + 1.0) > LEVEL
 
     def _picked(
         self, side: str, found: Found, maxima: Floats, total: float, mean: Floats
@@ -413,11 +434,15 @@ class Search:
 
 def _p(score: float, maxima: Floats) -> float:
     """Give the rank among the maxima, refined by their extreme-value tail where it is coarse."""
-    above = int((maxima >= score * (1.0 - 1e-12)).sum())
+    above = _above(score, maxima)
     rank = (above + 1.0) / (len(maxima) + 1.0)
-    if above >= 10:
+    if above >= _RANKED:
         return rank
     return min(rank, float(gumbel_p(np.array(score), maxima)))
+
+
+def _above(score: float, maxima: Floats) -> int:
+    return int((maxima >= score * (1.0 - 1e-12)).sum())
 
 
 def adjusted(seen: Floats, periods: pd.Index | None, adjust: str) -> Floats:

@@ -171,7 +171,8 @@ def _table(lowest: float, total: float, least: float, side: int) -> Floats:
         if ratio(far, expected, total) < least:
             counts[step] = total + 1.0 if side > 0 else -1.0
             continue
-        for _ in range(50):
+        # scores of whole counts are asked for; below the limit is the safe side
+        while abs(far - near) > 0.25:
             middle = (near + far) / 2.0
             if ratio(middle, expected, total) < least:
                 near = middle
