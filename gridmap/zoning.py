@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
 
 from gridmap._checks import Progress, silent
+from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
-from gridmap.hotspot_analysis.hotspots import hotspots
-from gridmap.incidents.assign import assign
-from gridmap.incidents.tally import tally
+from gridmap.hotspot_analysis.hotspots import Base, called
+from gridmap.incidents.locator import Locator
+from gridmap.incidents.result import place
 from gridmap.language import Message
-from gridmap.partitioning.partition import partition
+from gridmap.layers import takes_layers
+from gridmap.partitioning.community import summed
+from gridmap.partitioning.drawings import drawings
+
+if TYPE_CHECKING:
+    from gridmap.grid.grid import Grid
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # a place that stands in so many of the grids does not owe it to the lines
 STANDS = 0.9
 
 
+@takes_layers("units")
 def robustness(
     incidents: pd.DataFrame | gpd.GeoDataFrame,
     units: gpd.GeoDataFrame,
@@ -28,6 +40,9 @@ def robustness(
     households: tuple[int, int] = (300, 600),
     exposure: str | None = "households",
     seed: int = 0,
+    x: str | None = None,
+    y: str | None = None,
+    datum: str | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> gpd.GeoDataFrame:
@@ -49,13 +64,17 @@ def robustness(
     households
         Band of the cells, as for `partition`.
     exposure
-        Denominator, as for `hotspots`.
+        Denominator: "households", "area_m2", a column of the units that may be added up, or None.
+    x, y, datum
+        As for `assign`.
     seed
         Of the first grid; the others follow.
     progress
         Called with the stage, the grids drawn and those in all.
     options
-        What else `partition` is to be given; ``quality`` is "fast" unless told otherwise.
+        What else `partition` is to be given of `target`, `cells`, `weight`, `quality` ("fast"
+        unless told otherwise), `barriers`, `road_preference`, `balance`, `no_holes`, `exclaves`
+        and `workers`.
 
     Returns
     -------
@@ -80,37 +99,151 @@ def robustness(
     """
     if not isinstance(grids, int | np.integer) or grids < 2:
         raise InputError("`grids` is {grids!r}; give 2 or more, as 100.", grids=grids)
-    alone, around = np.zeros(len(units)), np.zeros(len(units))
-    either = np.zeros(len(units))
+    drawing = drawings(units, households, **options)
+    frame = drawing.units
+    counts, lost = _counted(incidents, frame, x, y, datum)
+    behind = _denominator(frame, exposure)
+    touching = contacts(frame.geometry.to_numpy())
+    area, rim = frame.area.to_numpy(), frame.length.to_numpy()
+    hot = np.zeros((3, len(frame)), np.int64)
     cells: list[int] = []
-    drawing: dict[str, Any] = {"quality": "fast", **options}
     for number in range(grids):
-        grid = partition(units, households, seed=seed + number, **drawing)
-        spots = hotspots(tally(assign(incidents, grid), grid), grid, exposure=exposure)
-        code = grid.units["code"].reindex(units.index)
-        own = (spots["cell_bin"] > 0).reindex(code).fillna(False).to_numpy(bool)
-        shared = (spots["bin"] > 0).reindex(code).fillna(False).to_numpy(bool)
-        alone += own
-        around += shared
-        either += own | shared
-        cells.append(len(grid))
+        label = drawing.labels(seed + number)
+        count = int(label.max()) + 1
+        base = np.ones(count) if behind is None else summed(label, behind, count)
+        seen = np.bincount(label, counts, count).astype(np.int64)
+        found = called(seen, Base(base, exposure), _between(label, touching, area, rim))
+        own, shared = (bins[label] > 0 for bins in found)
+        hot += np.stack([own, shared, own | shared])
+        cells.append(count)
         progress("grids", number + 1, grids)
     result = gpd.GeoDataFrame(
-        {"cells": alone / grids, "neighbourhoods": around / grids, "share": either / grids},
+        dict(zip(("cells", "neighbourhoods", "share"), hot / grids, strict=True)),
         index=units.index,
         geometry=units.geometry,
     )
-    result.attrs["method"] = _method(result, grids, cells)
+    result.attrs["method"] = _method(result, grids, cells, int(counts.sum()), lost)
     return result
 
 
-def _method(found: gpd.GeoDataFrame, grids: int, cells: list[int]) -> dict[str, Any]:
+def ways_of(grid: Grid, found: gpd.GeoDataFrame) -> pd.Series:
+    """Tell for each cell in what share of the ways to draw the cells its households are hot.
+
+    Parameters
+    ----------
+    grid
+        Made of the units that were drawn.
+    found
+        What `robustness` gave for them, in the order of `grid.units`.
+
+    Returns
+    -------
+    Series
+        ``ways`` by code, 0 to 1: the mean over the cell's units, each as heavy as its households,
+        or as its area where nobody lives.
+    """
+    if len(found) != len(grid.units):
+        raise InputError(
+            "`found` has {found:,} {found:unit|units}, but `grid` is made of {units:,}. Ask "
+            "`robustness` with `grid.units`.",
+            found=len(found),
+            units=len(grid.units),
+        )
+    code = pd.Series(grid.units["code"].to_numpy(), name="code")
+    homes = grid.units["households"].to_numpy(float)
+    empty = pd.Series(homes).groupby(code).transform("sum").to_numpy() == 0
+    weight = np.where(empty, grid.units.area.to_numpy(), homes)
+    sums = pd.DataFrame({"hot": weight * found["share"].to_numpy(), "all": weight})
+    sums = sums.groupby(code).sum()
+    return (sums["hot"] / sums["all"]).reindex(grid.cells.index).rename("ways")
+
+
+def ways_sentence(spots: pd.DataFrame, ways: pd.Series, grids: int) -> Message:
+    """Say in how many of the ways to draw the cells the strongest hotspot stands.
+
+    Parameters
+    ----------
+    spots
+        What `hotspots` gave for one map.
+    ways
+        What `ways_of` gave.
+    grids
+        How many ways were drawn.
+    """
+    hot = spots[(spots["bin"] > 0) | (spots["cell_bin"] > 0)]
+    if hot.empty:
+        return Message("No hotspot whose lines could be asked about.")
+    best = hot[["q", "cell_q"]].min(axis=1).idxmin()
+    return Message(
+        "The strongest hotspot, {code}, is hot in {ways:,} of {grids:,} ways to draw the cells; "
+        "{standing:,} of {hot:,} {hot:hotspot|hotspots} in nine of ten or more.",
+        code=str(best),
+        # the mean over its households, never told as more than it is
+        ways=int(float(ways[best]) * grids + 1e-9),
+        grids=grids,
+        standing=int((ways[hot.index] >= STANDS).sum()),
+        hot=len(hot),
+    )
+
+
+def _counted(
+    incidents: pd.DataFrame | gpd.GeoDataFrame,
+    units: gpd.GeoDataFrame,
+    x: str | None,
+    y: str | None,
+    datum: str | None,
+) -> tuple[Ints, int]:
+    """Count the incidents in each unit, and those in none.
+
+    Units are never split, so the unit of an incident tells its cell however cells are drawn.
+    """
+    where = Locator(units.geometry.to_numpy(), np.arange(len(units)), units.crs)
+    cell = place(incidents, where, 0.0, datum, x, y)[1].cell
+    counts = np.bincount(cell, minlength=len(units) + 1).astype(np.int64)
+    return counts[1:], int(counts[0])
+
+
+def _denominator(units: gpd.GeoDataFrame, exposure: str | None) -> Floats | None:
+    if exposure is None:
+        return None
+    if exposure == "area_m2":
+        return np.asarray(units.area, np.float64)
+    if exposure not in units or not pd.api.types.is_numeric_dtype(units[exposure]):
+        raise InputError(
+            "`exposure` is {exposure!r}, but `units` have no such column of numbers. Use "
+            "'households', 'area_m2', another column of the units, or None.",
+            exposure=exposure,
+        )
+    return np.asarray(units[exposure].fillna(0.0), np.float64)
+
+
+def _between(label: Ints, touching: Contacts, area: Floats, rim: Floats) -> sparse.csr_array:
+    """Tell which cells touch, as the contiguity of a Grid of them does."""
+    count = int(label.max()) + 1
+    i, j = label[touching.i], label[touching.j]
+    across = i != j
+    around = summed(label, rim, count) - 2.0 * summed(i[~across], touching.length[~across], count)
+    least = shortest_contact(summed(label, area, count), around)
+    found = pair_up(i[across], j[across], touching.length[across], count, least)
+    near = found.neighbours
+    ends = (
+        np.concatenate([found.i[near], found.j[near]]),
+        np.concatenate([found.j[near], found.i[near]]),
+    )
+    return sparse.csr_array((np.ones(len(ends[0])), ends), shape=(count, count))
+
+
+def _method(
+    found: gpd.GeoDataFrame, grids: int, cells: list[int], counted: int, lost: int
+) -> dict[str, Any]:
     share = found["share"]
     facts: dict[str, Any] = {
         "statistic": "robustness",
         "grids": grids,
         "cells": [min(cells), max(cells)],
         "units": len(found),
+        "incidents": counted,
+        "outside": lost,
         "ever": int((share > 0).sum()),
         "standing": int((share >= STANDS).sum()),
         "most": round(float(share.max()) * grids) if len(found) else 0,
@@ -124,4 +257,8 @@ def _method(found: gpd.GeoDataFrame, grids: int, cells: list[int]) -> dict[str, 
         high=max(cells),
         **{name: facts[name] for name in ("grids", "units", "standing", "ever", "most")},
     )
-    return {**facts, "sentence": said.both(), "caveats": {"zh": [], "en": []}}
+    caveats: dict[str, list[str]] = {"zh": [], "en": []}
+    if lost:
+        left_out = Message("{n:,} {n:incident|incidents} in no unit left out.", n=lost).both()
+        caveats = {lang: [left_out[lang]] for lang in left_out}
+    return {**facts, "sentence": said.both(), "caveats": caveats}

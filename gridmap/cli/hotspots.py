@@ -40,6 +40,7 @@ HEADINGS = {
     "p": "p值",
     "q": "q值（错误发现率）",
     "bin": "冷热等级",
+    "ways": "各种画法中为热点的占比",
     "gate": "未判断原因",
     "caveat": "注意",
     "side": "冷热",
@@ -72,7 +73,9 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
               help="How p is found; permutation needs at most 500 cells.")  # fmt: skip
 @click.option("--correction", type=click.Choice(["bh", "by", "holm", "bonferroni"]), default="bh",
               help="For many tests; bh and by hold the false discovery rate.")  # fmt: skip
-@click.option("--seed", type=int, default=0, help="For --p permutation.")
+@click.option("--seed", type=int, default=0, help="For --p permutation and --robustness.")
+@click.option("--robustness", "grids", type=click.IntRange(min=2), metavar="N",
+              help="Draw the cells in N ways and tell in how many each is hot.")  # fmt: skip
 @click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
 @_options.words_options(*_options.CASE_WORDS)
@@ -94,6 +97,7 @@ def hotspots_command(
     p: Any,
     correction: Any,
     seed: int,
+    grids: int | None,
     emerging: Path | None,
     words: dict[str, str | None],
     where: dict[str, Any],
@@ -113,6 +117,8 @@ def hotspots_command(
 
     if emerging is not None and by is None:
         raise click.UsageError(tr("--emerging needs --by day, week or month."))
+    if grids is not None and (by or category):
+        raise click.UsageError(tr("--robustness is for one map, without --by and --category."))
     for path in filter(None, (output, emerging)):
         _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid)
@@ -128,6 +134,9 @@ def hotspots_command(
     results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
     if emerging is not None:
         results["emerging"] = histories(table, proved, exposure=denominator)
+    ways = None
+    if grids is not None:
+        ways = _drawn_anew(shell, results["hotspots"], placed, proved, denominator, grids, seed)
     own = {} if correction in ("bh", "by") else {"q": "校正后p值"}
     _write(shell, results["hotspots"], proved, output, overwrite, HEADINGS | own)
     if emerging is not None:
@@ -135,12 +144,40 @@ def hotspots_command(
     methods = {name: found.attrs["method"] for name, found in results.items()}
     if as_json:
         document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
+        if ways is not None:
+            document["robustness"] = ways
         shell.emit_json(document)
     for method in methods.values():
         if not as_json:
             shell.answer(method["sentence"][shell.lang])
         for caveat in method["caveats"][shell.lang]:
             shell.say(caveat)
+    if ways is not None and not as_json:
+        shell.answer(ways["headline"][shell.lang])
+        shell.answer(ways["sentence"][shell.lang])
+
+
+def _drawn_anew(
+    shell: _shell.Shell,
+    spots: pd.DataFrame,
+    placed: pd.DataFrame,
+    grid: Grid,
+    exposure: str | None,
+    grids: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Draw the cells in many ways, add to each cell in what share of them it is hot, and tell."""
+    from gridmap.zoning import robustness, ways_of, ways_sentence
+
+    given = ("target", "weight", "road_preference", "balance", "no_holes", "exclaves")
+    found = robustness(
+        placed, grid.units, grids=grids, households=grid.band, exposure=exposure, seed=seed,
+        datum=placed.attrs.get("datum"), progress=shell.progress(),
+        **{name: grid.parameters[name] for name in given if name in grid.parameters},
+    )  # fmt: skip
+    spots["ways"] = ways_of(grid, found)
+    said = ways_sentence(spots, spots["ways"], grids)
+    return {**found.attrs["method"], "headline": said.both()}
 
 
 def counted_of(
@@ -189,6 +226,7 @@ def placed_of(
     frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **where)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
+    placed.attrs["datum"] = frame.attrs.get("datum")
     status = placed["status"].value_counts()
     counts = {"read": len(placed), **{name: int(status.get(name, 0)) for name in STATUSES}}
     counted = counts["inside"] + counts["boundary"] + counts["rim"]

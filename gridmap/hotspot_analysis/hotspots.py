@@ -379,6 +379,29 @@ def hotspots(
     return _result(table.index, maps, base, within, scores, judged, facts)
 
 
+def called(
+    counts: NDArray[np.int64], base: Base, between: sparse.csr_array
+) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Judge one map as `hotspots` does and give its bins: of cells alone, and with neighbours.
+
+    Parameters
+    ----------
+    counts
+        One number a cell.
+    base
+        The denominator.
+    between
+        Who touches whom.
+    """
+    keep = base.keep
+    alone, around = np.zeros((2, len(counts)), np.int8)
+    behind = None if base.name is None else base.values[keep]
+    scores = score(counts[keep, None], behind, windows(between[keep][:, keep]))
+    judged = _judge(scores, "map", "bh")
+    alone[keep], around[keep] = judged.cell_bin[:, 0], judged.bin[:, 0]
+    return alone, around
+
+
 @dataclass(frozen=True)
 class Judged:
     """Hold what the scores lead to: gates first, then bins."""

@@ -164,6 +164,7 @@ def hotspot_map(
     grid: Grid,
     spots: pd.DataFrame,
     *,
+    clusters: pd.DataFrame | None = None,
     incidents: pd.DataFrame | None = None,
     heat: bool = False,
     title: str | None = None,
@@ -173,7 +174,10 @@ def hotspot_map(
     basemap_bounds: Bounds | None = None,
     basemap_datum: Datum = "wgs84",
 ) -> OfflineMap:
-    """Map hotspots: Gi* classes, rates, smoothed rates, counts, and time as a slider.
+    """Map hotspots, a layer a question; rates, smoothed rates, counts, and time as a slider.
+
+    Layers show neighbourhoods (Gi*), cells by their own count, clusters where they are given, and
+    where `spots` has a column ``ways``, how robust each place is against the drawing of the lines.
 
     Parameters
     ----------
@@ -181,6 +185,8 @@ def hotspot_map(
         A proved grid.
     spots
         What `hotspots` gives. When it is split by period, a slider chooses the period.
+    clusters
+        What `clusters` gives for one map.
     incidents
         Points; adds their density as an image, never the points themselves.
     heat
@@ -199,8 +205,9 @@ def hotspot_map(
     check_grid("grid", grid)
     grid = grid.in_language(lang)
     scene = hotspot_scene(
-        grid, spots, incidents=incidents, heat=heat, title=title, source=source, lang=lang
-    )
+        grid, spots, clusters=clusters, incidents=incidents, heat=heat, title=title,
+        source=source, lang=lang,
+    )  # fmt: skip
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
@@ -208,6 +215,7 @@ def hotspot_scene(
     grid: Grid,
     spots: pd.DataFrame,
     *,
+    clusters: pd.DataFrame | None = None,
     incidents: pd.DataFrame | None,
     heat: bool,
     title: str | None,
@@ -220,6 +228,12 @@ def hotspot_scene(
     if "bin" not in spots:
         raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
     shown = [hot.hotspot(spots, grid, lang)]
+    if {"cell_bin", "exposure"} <= set(spots):
+        shown.append(hot.own_count(spots, grid, lang))
+    if clusters is not None:
+        shown.append(hot.in_clusters(clusters, grid, lang))
+    if "ways" in spots and spots.index.nlevels == 1:
+        shown.append(hot.ways(spots["ways"], grid, lang))
     columns: list[dict[str, Any]] = []
     whole = spots.groupby(level=0)[["incidents"]].sum() if "incidents" in spots else None
     if whole is not None:
@@ -251,9 +265,17 @@ def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
     period, last = hot.maps_of(spots)[-1]
     more, fewer = int((last["bin"] > 0).sum()), int((last["bin"] < 0).sum())
     said = Message(
-        "{hot:,} hot and {cold:,} cold of {n:,} {n:cell|cells} (false discovery rate 10%)",
+        "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} {n:cell|cells} (false discovery "
+        "rate 10%)",
         hot=more, cold=fewer, n=len(grid),
     )  # fmt: skip
+    if "cell_bin" in last:
+        said = Message(
+            "{around}; by their own count: {above:,} above chance and {below:,} below",
+            around=said,
+            above=int((last["cell_bin"] > 0).sum()),
+            below=int((last["cell_bin"] < 0).sum()),
+        )
     return tr("{name}: {text}", lang=lang, name=period, text=said) if period else said.text(lang)
 
 
@@ -265,6 +287,9 @@ HEADINGS = {
     "q值（错误发现率）": "q",
     "校正后p值": "q",
     "冷热等级": "bin",
+    "单格等级": "cell_bin",
+    "分母": "exposure",
+    "各种画法中为热点的占比": "ways",
     "未判断原因": "gate",
     "问题类型": "category",
     "日期": "day",
@@ -286,7 +311,8 @@ def from_file(table: pd.DataFrame, grid: Grid) -> pd.DataFrame | None:
     if not {"code", "bin"} <= set(table):
         return None
     table = table.assign(code=table["code"].astype(str))
-    numbers = [name for name in ("incidents", "z", "p", "q", "bin") if name in table]
+    known_numbers = ("incidents", "exposure", "z", "p", "q", "bin", "cell_bin", "ways")
+    numbers = [name for name in known_numbers if name in table]
     table[numbers] = table[numbers].apply(pd.to_numeric)
     known = table[table["code"].isin(grid.cells.index)]
     splits = [name for name in SPLITS if name in table]

@@ -372,12 +372,7 @@ BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62
 
 def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
-    labels = _bin_labels(lang)
-    classes = [
-        Class(label, color, COLD_HATCH if k < 3 else None)
-        for k, (label, color) in enumerate(zip(labels, BLUE_GREY_RED, strict=True))
-    ]
-    classes.append(Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH))
+    classes = _bin_classes(lang, "q")
     split = spots.index.nlevels > 1
     periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
     return Theme(
@@ -391,6 +386,53 @@ def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
         ),
         periods=periods if split else (),
         whole_time=False,
+    )
+
+
+def own_count(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
+    """Show the bins of each cell's own count; a cell that was not compared was not tested."""
+    split = spots.index.nlevels > 1
+    periods = [Period(str(when), _own_bins(part, grid)) for when, part in maps_of(spots)]
+    return Theme(
+        tr("Cells by their own count", lang=lang),
+        _bin_classes(lang, "q"),
+        periods[-1].of if split else _own_bins(spots, grid),
+        tab=tr("Cells", lang=lang, context="question"),
+        note=tr("exact test of each cell's own count, FDR corrected", lang=lang),
+        periods=periods if split else (),
+        whole_time=False,
+    )
+
+
+def in_clusters(found: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
+    """Show the members of clusters, low to high, as `clusters` found them on one map."""
+    bins = pd.Series(0, index=grid.cells.index)
+    for row in found.itertuples():
+        depth = 1 + (row.p <= 0.05) + (row.p <= 0.01)
+        bins.loc[list(row.members)] = depth if row.side == "hot" else -depth
+    return Theme(
+        tr("Clusters of any size", lang=lang),
+        _bin_classes(lang, "p")[:-1],
+        bins.to_numpy(np.int64) + 3,
+        tab=tr("Clusters", lang=lang),
+        note=tr("scan statistic: one p for all zones of the map together", lang=lang),
+    )
+
+
+def ways(share: pd.Series, grid: Grid, lang: Lang) -> Theme:
+    """Show in how many of a hundred ways to draw the cells the households of each are hot."""
+    edges = [1e-9, 0.1, 0.5, 0.9]
+    given = share.reindex(grid.cells.index).fillna(0.0).to_numpy(float)
+    labels = ["0", "< 10 %", "10 – 49 %", "50 – 89 %", "≥ 90 %"]
+    colors = ["#f3f4f4", *YELLOW_BROWN[1:]]
+    return Theme(
+        tr("Robustness: hot however the lines run", lang=lang),
+        [Class(label, color) for label, color in zip(labels, colors, strict=True)],
+        np.digitize(given, edges).astype(np.int64),
+        unit=tr("of the ways to draw the cells", lang=lang),
+        tab=tr("Robustness", lang=lang),
+        values=[round(100 * value, 1) for value in given],
+        digits=0,
     )
 
 
@@ -415,8 +457,25 @@ def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
     return np.where(tested, of, 7).astype(np.int64)
 
 
-def _bin_labels(lang: Lang) -> list[str]:
-    levels = ["q ≤ 0.01", "q ≤ 0.05", "q ≤ 0.10"]
+def _own_bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
+    spots = spots.reindex(grid.cells.index)
+    tested = spots["cell_bin"].notna() & (spots["exposure"].fillna(0.0) > 0)
+    of = spots["cell_bin"].fillna(0).to_numpy().astype(np.int64) + 3
+    return np.where(tested.to_numpy(), of, 7).astype(np.int64)
+
+
+def _bin_classes(lang: Lang, measure: str) -> list[Class]:
+    classes = [
+        Class(label, color, COLD_HATCH if k < 3 else None)
+        for k, (label, color) in enumerate(
+            zip(_bin_labels(lang, measure), BLUE_GREY_RED, strict=True)
+        )
+    ]
+    return [*classes, Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH)]
+
+
+def _bin_labels(lang: Lang, measure: str) -> list[str]:
+    levels = [f"{measure} ≤ {level}" for level in ("0.01", "0.05", "0.10")]
     cold, hot = tr("cold", lang=lang), tr("hot", lang=lang)
     plain = tr("not significant", lang=lang)
     return [

@@ -320,10 +320,10 @@ def partition(
         for job in towns
     ]
     warm(progress)
-    outcomes = _solve(jobs, wishes, workers, dask, progress)
+    outcomes = solved(jobs, wishes, workers, dask, progress)
     for number, held in beyond_limit(jobs, outcomes, limit).items():
         outcomes[number] = held.done(wishes)
-    label = dedicate(frame, _number(frame, jobs, outcomes))
+    label = dedicate(frame, numbered(frame, jobs, outcomes))
     parameters: dict[str, Any] = {
         "min": low,
         "max": high,
@@ -364,7 +364,7 @@ def _approved_before(grid: Grid) -> list[str]:
     return [str(parent) for parent in rows.loc[rows["approved"].astype(bool), "parent"].unique()]
 
 
-def _solve(
+def solved(
     jobs: Sequence[Job], wishes: Wishes, workers: int | None, dask: Any, progress: Progress
 ) -> list[Outcome]:
     """Solve all jobs and return the outcomes in their order."""
@@ -376,7 +376,7 @@ def _solve(
     return [outcomes[number] for number in range(len(jobs))]
 
 
-def _number(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Ints:
+def numbered(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Ints:
     """Number the cells of all jobs through; -1 where a unit is in none."""
     label = np.full(len(units), -1, np.int64)
     count = 0

@@ -193,3 +193,20 @@ def test_a_warning_is_a_line_of_news(folder: Path, tmp_path: Path, lang: str, sa
     assert found.exit_code == 1, found.output  # nothing lies in the grid
     assert said in found.stderr
     assert "UnassignedWarning" not in found.stderr and ".py:" not in found.stderr
+
+
+def test_other_lines_are_drawn_and_told(tmp_path: Path) -> None:
+    city = gm.example_city(seed=0, size="tiny")
+    units = gm.subdivide(city.jurisdictions, city.buildings, barriers=city.barriers)
+    gm.write_grid(gm.partition(units, quality="fast"), tmp_path / "grid.gpkg")
+    city.incidents.drop(columns="geometry", errors="ignore").to_csv(tmp_path / "i.csv")
+    out = tmp_path / "out.parquet"
+    asked = [str(tmp_path / "grid.gpkg"), str(tmp_path / "i.csv"), "-o", str(out)]
+    found = CliRunner().invoke(main, ["--lang", "en", "hotspots", *asked, "--robustness", "2"])
+    assert found.exit_code == 0, found.output
+    assert "of 2 ways to draw the cells" in found.stdout
+    assert pd.read_parquet(out)["ways"].between(0, 1).all()
+    found = CliRunner().invoke(
+        main, ["--lang", "en", "hotspots", *asked, "--robustness", "2", "--by", "week"]
+    )
+    assert found.exit_code == 2 and "for one map" in found.stderr

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 
 from gridmap import InputError, clusters
-from gridmap.hotspot_analysis.clusters import adjusted, risk_interval
+from gridmap._checks import silent
+from gridmap.hotspot_analysis.clusters import LEVEL, Plan, Search, adjusted, risk_interval
 from gridmap.hotspot_analysis.dispersion import fit, lower, upper
+from gridmap.hotspot_analysis.hotspots import Base
 from gridmap.hotspot_analysis.scan import Chance, Look, gumbel_p
 from gridmap.hotspot_analysis.zones import Zones, zones
 from tests.lattice import lattice, table_of
@@ -349,3 +352,19 @@ def test_refusals() -> None:
     ]:
         with pytest.raises(InputError, match=said):
             clusters(table, grid, **options)
+
+
+def test_hurry_changes_no_answer() -> None:
+    rng, zoned = np.random.default_rng(8), grown(8, 8, largest=0.2)
+    base = Base(np.full(64, 400.0), "households")
+    for number in range(12):
+        counts = rng.poisson(np.where(np.arange(64) == 9, 4.0 + number, 4.0))[:, None]
+        plan = Plan("latest", "exposure", "period", "circular", ("hot", "cold"), 0.1, None, 99,
+                    None, number)  # fmt: skip
+        slow = Search(counts, base, zoned, None, plan).run(silent)
+        quick = Search(counts, base, zoned, None, replace(plan, hurried=True)).run(silent)
+        told = [
+            [(row["side"], row["at"].tolist()) for row in found.rows if row["p"] <= LEVEL]
+            for found in (slow, quick)
+        ]
+        assert told[0] == told[1]

@@ -8,6 +8,8 @@ import pytest
 import shapely
 
 import gridmap as gm
+from gridmap.partitioning.drawings import drawings
+from gridmap.zoning import ways_of, ways_sentence
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,36 @@ def test_noise_does_not_stand(units: Any) -> None:
 def test_two_ways_at_least(units: Any) -> None:
     with pytest.raises(gm.InputError, match="2 or more"):
         gm.robustness(people_of(units, 1.0, 1), units, grids=1)
+
+
+def test_the_short_way_gives_what_the_long_one_does() -> None:
+    city = gm.example_city(seed=0, size="tiny")
+    units = gm.subdivide(city.jurisdictions, city.buildings, barriers=city.barriers)
+    found = gm.robustness(city.incidents, units, grids=2, seed=4)
+    drawing = drawings(units)
+    hot = np.zeros(len(units))
+    for seed in (4, 5):
+        grid = gm.partition(units, seed=seed, quality="fast")
+        code = grid.units["code"].to_numpy()
+        same = pd.DataFrame({"code": code, "label": drawing.labels(seed)}).drop_duplicates()
+        assert same["code"].is_unique and same["label"].is_unique
+        spots = gm.hotspots(gm.tally(gm.assign(city.incidents, grid), grid), grid)
+        hot += ((spots["bin"] > 0) | (spots["cell_bin"] > 0)).reindex(code).to_numpy()
+    assert found["share"].tolist() == (hot / 2).tolist()
+    method = found.attrs["method"]
+    assert method["incidents"] + method["outside"] == len(city.incidents)
+    ways = ways_of(grid, found)
+    assert ways.index.equals(grid.cells.index) and ways.between(0, 1).all()
+    told = ways_sentence(spots, ways, 2).text("en")
+    assert told.startswith("The strongest hotspot") and "of 2 ways to draw the cells" in told
+
+
+def test_ways_belong_to_the_units_of_the_grid(units: Any, grid: Any) -> None:
+    found = gm.robustness(people_of(units, 1.0, 1), units, grids=2)
+    with pytest.raises(gm.InputError, match=r"Ask `robustness` with `grid\.units`"):
+        ways_of(grid, found.iloc[:3])
+
+
+def test_a_denominator_is_a_column_of_the_units(units: Any) -> None:
+    with pytest.raises(gm.InputError, match="no such column of numbers"):
+        gm.robustness(people_of(units, 1.0, 1), units, grids=2, exposure="name")
