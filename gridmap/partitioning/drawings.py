@@ -10,8 +10,6 @@ import pandas as pd
 from gridmap._checks import check_band, check_choice, silent
 from gridmap.layers import takes_layers
 from gridmap.partitioning.arrays import Ints
-from gridmap.partitioning.assemble import dedicate
-from gridmap.partitioning.exclaves import Exclaves, linked_all
 from gridmap.partitioning.parallel import Job, warm
 from gridmap.partitioning.partition import (
     numbered,
@@ -20,8 +18,9 @@ from gridmap.partitioning.partition import (
     wanted_cells,
     wanted_target,
 )
-from gridmap.partitioning.prepare import check_units, communities
+from gridmap.partitioning.prepare import check_units, communities, dedicate
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
+from gridmap.partitioning.solve import Exclaves, linked_all
 
 
 @dataclass(frozen=True)
