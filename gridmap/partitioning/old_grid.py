@@ -211,29 +211,19 @@ def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
     rows = np.flatnonzero(free)
     part = units.iloc[rows].assign(parent=grid.cells["parent"].reindex(before[rows]).to_numpy())
     result = label.copy()
-    emptied = [code for code in sorted(touched) if code not in label and code in grid.cells.index]
     for community in communities(check_units(part)):
-        names, home = np.unique(label[rows[community.place]].astype(str), return_inverse=True)
-        outcome = keep(community, wishes, Old(home.astype(np.int64), np.empty(0, np.int64)))
-        heirs = match(outcome.label, home, community.households)
-        lost = np.array([at for at in range(outcome.cells) if at not in heirs], dtype=np.int64)
-        called = {cell: str(names[old]) for cell, old in heirs.items()}
-        called |= _heirs_of_emptied(
-            lost, outcome.label, before[rows[community.place]], emptied, community
+        at = rows[community.place]
+        home = np.unique(label[at].astype(str), return_inverse=True)[1].astype(np.int64)
+        outcome = keep(community, wishes, Old(home, np.empty(0, np.int64)))
+        old = np.isin(before[at].astype(str), sorted(touched)) & np.isin(
+            label[at], grid.cells.index
         )
-        result[rows[community.place]] = [
-            called.get(cell, f"{FRESH}{community.key}:{cell}") for cell in outcome.label.tolist()
+        names, named = np.unique(
+            np.where(old, before[at], label[at]).astype(str), return_inverse=True
+        )
+        heirs = match(outcome.label, named, community.households)
+        result[at] = [
+            str(names[heirs[cell]]) if cell in heirs else f"{FRESH}{community.key}:{cell}"
+            for cell in outcome.label.tolist()
         ]
     return result
-
-
-def _heirs_of_emptied(
-    cells: Ints, label: Ints, before: np.ndarray, emptied: list[str], community: Community
-) -> dict[int, str]:
-    """Give cells that continue none an emptied code, where they hold its ground."""
-    mine = np.isin(label, cells) & np.isin(before.astype(str), emptied)
-    if not mine.any():
-        return {}
-    home = np.array([emptied.index(code) for code in before[mine]], dtype=np.int64)
-    found = match(label[mine], home, community.households[mine])
-    return {cell: emptied[old] for cell, old in found.items()}

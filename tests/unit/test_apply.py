@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner
@@ -115,6 +117,22 @@ def test_settle_moves_only_what_was_touched(plan: Grid) -> None:
     assert same_shapes(plan, done, ["101003", "102001", "102002", "102003"])
     again = apply(plan, document, settle=True)
     assert again.content_hash == done.content_hash
+
+
+def test_settled_cells_keep_the_codes_of_most_of_their_households(plan: Grid) -> None:
+    """After a merge no other naming of the cells leaves more households where they were."""
+    merged = plan.units.index[plan.units["code"] == "101002"].tolist()
+    done = apply(plan, wish(plan, moves={"101001": merged}), settle=True)
+    counts = pd.crosstab(
+        done.units["code"], plan.units["code"], values=plan.units["households"], aggfunc="sum"
+    ).fillna(0)
+    codes = [code for code in counts.columns if code.startswith("101")]
+    kept = counts.loc[codes, codes].to_numpy()
+    best = max(
+        sum(kept[i, j] for i, j in enumerate(order)) for order in permutations(range(len(codes)))
+    )
+    assert set(done.cells.index) == set(plan.cells.index)
+    assert kept.trace() == best
 
 
 def test_renumbered_codes_never_come_back(plan: Grid) -> None:
