@@ -39,7 +39,7 @@ PREFACE = """All at full size, each table in one run. METIS with contiguity, `uf
 best of ten cuts. *Valid* is every cell connected and in 300–600. Components with a single cell or a
 unit over 600 are left out for all. *Optimum* holds small parts against the least cost of all
 divisions, *Wanted* asks for every number of cells that arithmetic allows, in every sixth village of
-Taipei.
+Taipei. `balance` is at its default where a row says nothing else; *CV* is the spread of households.
 """
 
 

@@ -120,18 +120,21 @@ def is_valid(town: Community, label: np.ndarray) -> bool:
 
 
 def measured(towns: list[Community], labels: list[np.ndarray]) -> dict[str, float]:
-    """Return validity, compactness and border of divisions."""
-    valid, compact, cut, cells = 0, [], 0.0, 0
+    """Return validity, spread of households, compactness and border of divisions."""
+    valid, homes, compact, cut, cells = 0, [], [], 0.0, 0
     for town, label in zip(towns, labels, strict=True):
         valid += is_valid(town, label)
         count = int(label.max()) + 1
         total = energy.sums(town.network(town.bonds(), 1.0, 0.0), label, count)
+        homes.append(total[:, 0])
         compact.append(4 * np.pi * total[:, 2] / total[:, 3] ** 2)
         cut += town.length[label[town.i] != label[town.j]].sum()
         cells += count
+    households = np.concatenate(homes) if homes else np.ones(1)
     return {
         "valid": valid,
         "cells": cells,
+        "CV": float(households.std() / households.mean()),
         "PP": float(np.concatenate(compact).mean()) if compact else float("nan"),
         "m a cell": cut / max(cells, 1),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import time
 
@@ -24,6 +25,8 @@ from partition_peers import PEERS
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.solve import solve
 
+SHAPE_ALONE = dataclasses.replace(WISHES, balance=0.0)
+
 
 def peers(quick: bool) -> str:
     """Compare with METIS on every component that is not one cell and holds no giant."""
@@ -39,16 +42,17 @@ def peers(quick: bool) -> str:
 
 
 def _against_metis(name: str, towns: list[Community]) -> list[dict[str, object]]:
-    """Solve components with ours and METIS, and compare those that both solve."""
-    clock = time.process_time()
-    outcomes = [solve(town, WISHES) for town in towns]
-    ours = time.process_time() - clock
-    certified = sum(
-        bool(outcome.reasons) and all(f.certified for f in outcome.reasons.values())
-        for outcome in outcomes
-    )
-    labels = {"gridmap": [outcome.label for outcome in outcomes]}
-    cost = {"gridmap": ours}
+    """Solve components with ours, evenly and for shape alone, and METIS."""
+    labels, cost, certified = {}, {}, {}
+    for who, wishes in {"gridmap": WISHES, "gridmap, balance 0": SHAPE_ALONE}.items():
+        clock = time.process_time()
+        outcomes = [solve(town, wishes) for town in towns]
+        cost[who] = time.process_time() - clock
+        labels[who] = [outcome.label for outcome in outcomes]
+        certified[who] = sum(
+            bool(outcome.reasons) and all(f.certified for f in outcome.reasons.values())
+            for outcome in outcomes
+        )
     if importlib.util.find_spec("pymetis"):
         clock = time.process_time()
         labels["METIS"] = [
@@ -71,8 +75,9 @@ def _against_metis(name: str, towns: list[Community]) -> list[dict[str, object]]
                 "who": who,
                 "components": len(towns),
                 "valid": whole["valid"],
-                "certified impossible": certified if who == "gridmap" else "",
+                "certified impossible": certified.get(who, ""),
                 "cells": whole["cells"],
+                "CV": f"{whole['CV']:.3f}",
                 "PP": f"{whole['PP']:.3f}",
                 "PP where both": f"{common['PP']:.3f}" if both else "",
                 "border a cell, m": f"{common['m a cell']:.1f}" if both else "",
