@@ -347,9 +347,14 @@ def open_sheets(source: Source) -> list[Sheet]:
 def _sheets_xlsx(source: Source) -> list[Sheet]:
     import openpyxl
 
+    from gridmap.io.plain_sheets import plain_sheets
+
     if source.member is None:  # a member was read whole, within its limit
         check_workbook(source.path, source.name)
-    book = openpyxl.load_workbook(io.BytesIO(source.read_bytes()), read_only=True, data_only=True)
+    data = source.read_bytes()
+    if (plain := plain_sheets(data)) is not None:
+        return [Sheet(sheet.name, sheet.rows, _blocks(sheet.merges)) for sheet in plain]
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     first_day = 1904 if book.epoch.year == 1904 else 1900
     return [
         Sheet(str(sheet.title), _reader(sheet), _merges(sheet), first_day)
@@ -401,19 +406,23 @@ def _twice(title: str, what: str) -> InputError:
 
 def _merges(sheet: Any) -> list[Merge]:
     """Return the merged cells, which stand behind the rows."""
-    from openpyxl.utils import range_boundaries
-
-    found, tail = [], b""
+    found, tail = list[str](), b""
     with sheet._get_source() as data:
         while block := data.read(1 << 20):
             text = tail + block
             ends = 0
             for match in _MERGE.finditer(text):
-                left, top, right, bottom = range_boundaries(match[1].decode())
-                found.append(Merge(top - 1, bottom - 1, left - 1, right - 1))
+                found.append(match[1].decode())
                 ends = match.end()
             tail = text[max(ends, len(text) - 200) :]
-    return found
+    return _blocks(found)
+
+
+def _blocks(ranges: Iterable[str]) -> list[Merge]:
+    from openpyxl.utils import range_boundaries
+
+    corners = map(range_boundaries, ranges)
+    return [Merge(top - 1, bottom - 1, left - 1, right - 1) for left, top, right, bottom in corners]
 
 
 def _sheets_xls(data: bytes) -> list[Sheet]:

@@ -1,0 +1,197 @@
+"""Read the plain sheets of a new workbook (.xlsx) with calamine, many times faster than openpyxl.
+
+Plain is a workbook that both readers understand alike: every cell stands once, in order, in the row
+that holds it; no formula, no error, no number beyond exact floats, no days counted from 1904; and
+what one takes for a date the other does too. Any other workbook is left to openpyxl.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from openpyxl.styles.stylesheet import Stylesheet
+from openpyxl.utils import column_index_from_string
+from python_calamine import CalamineError, CalamineSheet, load_workbook
+
+Row = list[Any]
+
+_HELD = 1 << 27  # bytes of sheets that are held in memory; larger ones are streamed
+_STEP = 1 << 20  # bytes of a sheet that are looked through at a time
+_SPARSE = 4  # places a cell that calamine may hold, which holds the whole rectangle
+_EXACT = 2.0**53
+_STRANGE = re.compile(
+    rb'<!|<f[ >/]| t="[ed]"|<v>-?\d{16}|:sheetData|<(?:c|row)[>/\t\r\n]'
+)  # comments and entities, formulas, errors, ISO dates, long numbers, prefixes, unplaced cells
+_PLACE = re.compile(rb'<row(?: [^>]*?)? r="(\d+)"|<c r="([A-Z]{1,3})(\d+)"')
+_MERGE = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
+_STYLED = re.compile(rb'<c r="[A-Z]+\d+" s="(\d+)"(?: t="n")?><v>')
+_FROM_1904 = re.compile(rb'date1904="(?!0"|false")')
+
+
+class PlainSheet(NamedTuple):
+    """A visible sheet.
+
+    Attributes
+    ----------
+    name : str
+    rows : callable
+        Yields number, from 0, and values of each row that is not blank.
+    merges : list of str
+        The merged cells, as ``A1:B2``.
+    """
+
+    name: str
+    rows: Callable[[], Iterator[tuple[int, Row]]]
+    merges: list[str]
+
+
+def plain_sheets(data: bytes) -> list[PlainSheet] | None:
+    """Return the visible sheets of a plain workbook, else None.
+
+    Parameters
+    ----------
+    data : bytes
+        The workbook, whose members are within their limits.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _sheets(archive, data)
+    except (
+        zipfile.BadZipFile, CalamineError, ElementTree.ParseError, expat.ExpatError, KeyError,
+        ValueError, TypeError, OSError, EOFError, NotImplementedError, RuntimeError,
+    ):  # fmt: skip
+        return None  # openpyxl will tell what is wrong
+
+
+def _sheets(archive: zipfile.ZipFile, data: bytes) -> list[PlainSheet] | None:
+    names = archive.namelist()
+    if len(set(names)) < len(names) or _FROM_1904.search(archive.read("xl/workbook.xml")):
+        return None
+    members = _members(archive)
+    if sum(archive.getinfo(member).file_size for member in members.values()) > _HELD:
+        return None
+    if "xl/sharedStrings.xml" in names:
+        _check_form(archive.read("xl/sharedStrings.xml"))
+    styles = _styles(archive)
+    book, found = load_workbook(io.BytesIO(data)), []
+    for name, member in members.items():
+        xml = archive.read(member)
+        if not _is_plain(xml):
+            return None
+        merges = [match.decode() for match in _MERGE.findall(xml)]
+        dates = sum(int(style) in styles for style in _STYLED.findall(xml)) if styles else 0
+        del xml
+        sheet = book.get_sheet_by_name(name)
+        if dates != _dates(sheet, styles):
+            return None
+        found.append(PlainSheet(name, _reader(sheet), merges))
+    return found
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the parts of the archive that hold the visible sheets, by name."""
+    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    parts = {link.attrib["Id"]: link.attrib for link in links.iter() if "Id" in link.attrib}
+    members = {}
+    for sheet in ElementTree.fromstring(archive.read("xl/workbook.xml")).iterfind(".//{*}sheet"):
+        (key,) = (value for name, value in sheet.attrib.items() if name.endswith("}id"))
+        if sheet.get("state", "visible") == "visible" and parts[key]["Type"].endswith("/worksheet"):
+            path = PurePosixPath("/xl") / parts[key]["Target"]
+            members[sheet.attrib["name"]] = str(path).removeprefix("/")
+    return members
+
+
+def _styles(archive: zipfile.ZipFile) -> frozenset[int]:
+    """Return the styles that show a number as a date or a time."""
+    if "xl/styles.xml" not in archive.namelist():
+        return frozenset()
+    sheet = Stylesheet.from_tree(ElementTree.fromstring(archive.read("xl/styles.xml")))
+    return frozenset(sheet.date_formats) | frozenset(sheet.timedelta_formats)
+
+
+def _check_form(xml: bytes) -> None:
+    """Raise where XML is not well formed or brings entities of its own."""
+    if b"<!" in xml:
+        raise ValueError("entities")
+    expat.ParserCreate().Parse(xml, True)
+
+
+def _is_plain(xml: bytes) -> bool:
+    """Tell whether the cells of a sheet are as both readers take them."""
+    if _STRANGE.search(xml):
+        return False
+    _check_form(xml)
+    rows, cells, widest = 0, 0, 0
+    first, last, text, column = 0, 0, b"", 0
+    columns: dict[bytes, int] = {}
+    for row, letters, of in _places(xml):
+        if row:
+            if int(row) <= last:
+                return False
+            last, text, column, rows = int(row), row, 0, rows + 1
+            first = first or last
+            continue
+        place = columns.get(letters) or columns.setdefault(
+            letters, column_index_from_string(letters.decode())
+        )
+        if of != text or place <= column:
+            return False
+        column, cells = place, cells + 1
+        widest = max(widest, place)
+    told = xml.count(b"<row ") == rows and xml.count(b"<c ") == cells
+    return told and (last - first + 1) * widest <= _SPARSE * cells + _STEP
+
+
+def _places(xml: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield the rows and cells in their order, from a part of the sheet at a time."""
+    start = 0
+    while start >= 0:
+        end = xml.find(b"<row ", start + _STEP)
+        yield from _PLACE.findall(xml, start, end if end >= 0 else len(xml))
+        start = end
+
+
+def _dates(sheet: CalamineSheet, styles: frozenset[int]) -> int:
+    """Count the dates that calamine sees; -1 where it sees a time of day or a span."""
+    if not styles:
+        return 0
+    count = 0
+    for row in sheet.iter_rows():
+        for value in row:
+            if isinstance(value, datetime.date):
+                count += 1
+                if value.year <= 1900:  # its 29 February is read in two ways
+                    return -1
+            elif isinstance(value, (datetime.time, datetime.timedelta)):
+                return -1
+    return count
+
+
+def _reader(sheet: CalamineSheet) -> Callable[[], Iterator[tuple[int, Row]]]:
+    def rows() -> Iterator[tuple[int, Row]]:
+        beside = [None] * (sheet.start or (0, 0))[1]
+        for number, row in enumerate(sheet.iter_rows()):
+            if row.count("") < len(row):
+                yield number, beside + [_value(value) for value in row]
+
+    return rows
+
+
+def _value(value: Any) -> Any:
+    """Return a value as openpyxl has it: whole numbers as such, days with their midnight."""
+    kind = type(value)
+    if kind is str:
+        return value or None
+    if kind is float and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if kind is datetime.date:
+        return datetime.datetime(value.year, value.month, value.day)
+    return value
