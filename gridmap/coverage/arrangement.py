@@ -14,9 +14,8 @@ from itertools import combinations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from gridmap.coverage.components import components
 from gridmap.coverage.edges import Edges, Geometries, Index, Leftover
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
@@ -74,7 +73,7 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
     one, two = shapely.STRtree(lines).query(
         shapely.box(west - near, south - near, east + near, north + near)
     )
-    label = _joined(one, two, len(lines))
+    label = components(len(lines), one, two)
     while True:
         clusters = _framed(left, lines, label)
         faces, group = _faces(clusters)
@@ -85,13 +84,7 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
         nested = inner != group[face]
         if not nested.any():
             return clusters, faces, group
-        label = _joined(inner[nested], group[face[nested]], len(first))[label]
-
-
-def _joined(one: Index, two: Index, count: int) -> Index:
-    """Return a number for each of some things, the same for those that are linked."""
-    links = coo_matrix((np.ones(len(one), dtype=bool), (one, two)), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+        label = components(len(first), inner[nested], group[face[nested]])[label]
 
 
 def _framed(left: Leftover, lines: Geometries, label: Index) -> Clusters:

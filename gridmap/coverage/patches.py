@@ -15,9 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from gridmap.coverage.components import components
 from gridmap.coverage.edges import (
     Edges,
     Geometries,
@@ -127,8 +126,7 @@ def _grouped(polygons: Geometries, cells: Index, faces: Geometries, lines: Geome
     nodes = count + len(faces) + len(lines)
     a = np.concatenate([face + count, line + count + len(faces)])
     b = np.concatenate([cell, lined])
-    links = coo_matrix((np.ones(len(a), dtype=bool), (a, b)), shape=(nodes, nodes))
-    _, label = connected_components(links, directed=False)
+    label = components(nodes, a, b)
     _, label = np.unique(label[: count + len(faces)], return_inverse=True)
     boxes = shapely.bounds(np.concatenate([chosen, faces]))
     groups = int(label.max()) + 1 if len(label) else 0

@@ -12,10 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
+from gridmap.coverage.components import components
 from gridmap.coverage.edges import (
     Edges,
     Geometries,
@@ -361,11 +359,12 @@ def welded(
     ends = left.edges.reshape(-1, 2)
     nodes, inverse = np.unique(as_points(ends), return_inverse=True)
     xy = np.column_stack([nodes.real, nodes.imag])
+    from scipy.spatial import cKDTree
+
     pairs = cKDTree(xy).query_pairs(limit, output_type="ndarray")
     if len(pairs) == 0:
         return polygons, np.empty(0, dtype=np.int64), 0.0
-    links = coo_matrix((np.ones(len(pairs), dtype=bool), pairs.T), shape=(len(xy),) * 2)
-    _, cluster = connected_components(links, directed=False)
+    cluster = components(len(xy), *pairs.T)
     of_rim = np.zeros(len(xy), dtype=bool)
     whose = owner[left.members[left.runs[:-1]]]
     of_rim[inverse.reshape(-1, 2)[whose < 0].ravel()] = True

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
+from gridmap.coverage.components import components
 from gridmap.errors import InputError
 from gridmap.language import Message
 from gridmap.units.households import Bools, check_frame, moved, usable, valid_polygons
@@ -226,7 +225,7 @@ def sides(
 def regions(water: Bools, owner: Ints, touch: Contacts, soft: Bools) -> Ints:
     """Number what soft contacts connect; water follows the bank with the longest border."""
     dry = soft & ~water[touch.i] & ~water[touch.j]
-    side = _components(len(water), touch.i[dry], touch.j[dry])
+    side = components(len(water), touch.i[dry], touch.j[dry])
     wet = water.copy()
     while wet.any():  # water that touches water only follows it
         bank = _banks(touch, wet)
@@ -279,9 +278,3 @@ def _banks(touch: Contacts, wet: Bools) -> Ints:
     bank = np.full(len(wet), -1, dtype=np.int64)
     bank[water[order]] = land[order]  # the longest is written last
     return bank
-
-
-def _components(n: int, i: Ints, j: Ints) -> Ints:
-    """Return the connected component of each of `n` polygons."""
-    links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts
+from gridmap.coverage.components import components
 from gridmap.units.households import Bools
 from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, containing
 
@@ -407,8 +406,7 @@ def _broken(block: Ints, path: Paths, contacts: Contacts) -> np.typing.NDArray[n
     key = block.astype(np.int64)
     for depth in range(digits.shape[1] + 1):
         same = key[i] == key[j]
-        links = coo_array((np.ones(same.sum(), dtype=np.int8), (i[same], j[same])), shape=(n, n))
-        _, part = connected_components(links, directed=False)
+        part = components(n, i[same], j[same])
         _, first = np.unique(part, return_index=True)
         branch, times = np.unique(key[first], return_counts=True)
         result[block[np.isin(key, branch[times > 1])]] = True

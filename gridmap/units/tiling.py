@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gridmap.contiguity import Contacts, contacts, pair_up
+from gridmap.coverage.components import components
 from gridmap.units.noding import (
     Floats,
     Geometries,
@@ -277,7 +276,7 @@ def absorb(
         chosen = _choose(now, sliver)
         if not len(chosen[0]):
             return _first_of(group)
-        step = _components(len(now.area), *chosen)
+        step = components(len(now.area), *chosen)
         group = step[group]
         now = now.joined(step)
 
@@ -344,12 +343,6 @@ def _choose(now: _Pieces, sliver: np.typing.NDArray[np.bool_]) -> tuple[Ints, In
     source, target = source[order], target[order]
     first = np.r_[True, source[1:] != source[:-1]] if len(source) else np.zeros(0, dtype=bool)
     return source[first], target[first]
-
-
-def _components(n: int, i: Ints, j: Ints) -> Ints:
-    """Return the connected component of each of `n` nodes."""
-    links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
 def _first_of(group: Ints) -> Ints:
