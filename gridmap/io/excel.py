@@ -111,7 +111,8 @@ class SheetTable:
         for number, row in self.sheet.rows():
             if number < self.body:
                 continue
-            stray += sum(not is_blank(value) for value in row[width:])
+            if len(row) > width:
+                stray += sum(not is_blank(value) for value in row[width:])
             values = [None if is_blank(value) else value for value in row[:width]]
             if not any(value is not None for value in values):
                 continue
@@ -575,6 +576,8 @@ def typed_column(values: list[Any]) -> Any:
 
 def text_of(value: Any) -> str:
     """Return a value of a sheet as the text that stands for it."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ")
     return str(int(value)) if _is_int(value) else str(value).strip()

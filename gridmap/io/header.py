@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import filterfalse, islice
 from typing import Any
 
 from gridmap.io.columns import TABLES, aliases
@@ -83,7 +84,7 @@ def find_headings(rows: Sequence[Row]) -> Headings:
 
 def is_total(row: Row) -> bool:
     """Tell whether a row is a sum or a note at the foot, not a record."""
-    texts = [str(value).strip() for value in row if not is_blank(value)]
+    texts = [str(value).strip() for value in islice(filterfalse(is_blank, row), 3)]
     if not texts:
         return False
     if any(_TOTAL.match(fold(text)) for text in texts[:2]):
@@ -98,9 +99,9 @@ def known_headings(names: Row) -> int:
 
 def is_blank(value: Any) -> bool:
     """Tell whether a value of a table cell is nothing."""
-    if value is None or value != value:
-        return True
-    return isinstance(value, str) and not value.strip()
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or value != value
 
 
 @lru_cache(maxsize=1)

@@ -27,9 +27,15 @@ _HELD = 1 << 27  # bytes of sheets that are held in memory; larger ones are stre
 _STEP = 1 << 20  # bytes of a sheet that are looked through at a time
 _SPARSE = 4  # places a cell that calamine may hold, which holds the whole rectangle
 _EXACT = 2.0**53
-_STRANGE = re.compile(
-    rb'<!|<f[ >/]| t="[ed]"|<v>-?\d{16}|:sheetData|<(?:c|row)[>/\t\r\n]'
-)  # comments and entities, formulas, errors, ISO dates, long numbers, prefixes, unplaced cells
+_STRANGE = (
+    b"<!",  # comments and entities
+    *(b"<f" + end for end in (b" ", b">", b"/")),  # formulas
+    *(b"<" + name + end for name in (b"c", b"row") for end in (b">", b"/", b"\t", b"\r", b"\n")),
+    b' t="e"',  # errors
+    b' t="d"',  # dates as text
+    b":sheetData",  # every name with a prefix
+)
+_LONG = re.compile(rb"<v>-?\d{16}")
 _PLACE = re.compile(rb'<row(?: [^>]*?)? r="(\d+)"|<c r="([A-Z]{1,3})(\d+)"')
 _MERGE = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 _STYLED = re.compile(rb'<c r="[A-Z]+\d+" s="(\d+)"(?: t="n")?><v>')
@@ -126,7 +132,7 @@ def _check_form(xml: bytes) -> None:
 
 def _is_plain(xml: bytes) -> bool:
     """Tell whether the cells of a sheet are as both readers take them."""
-    if _STRANGE.search(xml):
+    if any(strange in xml for strange in _STRANGE) or _LONG.search(xml):
         return False
     _check_form(xml)
     rows, cells, widest = 0, 0, 0
