@@ -256,6 +256,7 @@ def decimal_points(text: pd.Series) -> pd.Series:
 def _from_arrow(column: pa.Array) -> Floats | pd.Series:
     """Return a column as floats where it holds plain numbers, else as a series."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
         try:
             column = pc.cast(column, pa.float64())
         except pa.ArrowInvalid:
