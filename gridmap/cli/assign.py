@@ -117,7 +117,9 @@ def _on_cluster(
             tr("--dask reads one pair of coordinates: name its columns by --x and --y.")
         )
     where: dict[str, Any] = {"x": opened.x, "y": opened.y, "datum": opened.datum}
-    return assign_on_cluster(incidents, output, read_grid(grid), dask, **where, **options)
+    return assign_on_cluster(
+        incidents, output, read_grid(grid, whole=False), dask, **where, **options
+    )
 
 
 def _count(
@@ -126,7 +128,7 @@ def _count(
     from gridmap.incidents.stream import count_file
     from gridmap.io import read_grid, write_table
 
-    proved, progress = read_grid(grid), shell.progress()
+    proved, progress = read_grid(grid, whole=False), shell.progress()
     table, accounts = count_file(opened.file, proved, progress=progress, **_where(opened))
     headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if shell.lang == "zh" else None
     write_table(table, output, overwrite=overwrite, headings=headings)
@@ -146,7 +148,7 @@ def _stream(
     from gridmap.io import read_grid
     from gridmap.io.atomic import ending_of, replacing
 
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     if isinstance(output, str):
         from gridmap.io.postgis import incident_writer
 

@@ -78,7 +78,7 @@ def briefing_command(
 
     check_page(output)
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     where = {**where, "time": time, "category": category, "words": words}
     placed = placed_incidents(shell, proved, incidents, **where)
     roster = None if staff is None else _options.read_roster(shell, staff, words["roles"])

@@ -71,7 +71,7 @@ def indicators_command(
         raise click.UsageError(tr("--rank needs --level."))
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     _check_level(proved, level)
     cases = _options.cases_of(
         shell, proved, incidents, words=words, since=since, until=until, time=time,
@@ -246,7 +246,7 @@ def duplicates_command(
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     cases = _options.cases_of(
         shell, proved, incidents, words=words, needs_places=True, **period, **where
     )
@@ -327,7 +327,7 @@ def recheck_command(
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     cases = _options.cases_of(shell, proved, incidents, words=words, **period, **where)
     located = _options.located(cases, proved)
     kinds = tuple(_options.column_of(cases, name) for name in same)

@@ -121,7 +121,7 @@ def hotspots_command(
         raise click.UsageError(tr("--robustness is for one map, without --by and --category."))
     for path in filter(None, (output, emerging)):
         _shell.check_output(path, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     where = {**where, "time": time, "category": category, "words": words}
     placed, accounts = placed_of(shell, proved, incidents, since, until, where)
     if category is not None:
@@ -352,7 +352,7 @@ def clusters_command(
     from gridmap.privacy import refuse_personal
 
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     where = {**where, "time": time, "category": category, "words": words}
     placed, accounts = placed_of(shell, proved, incidents, since, until, where)
     if category is not None:

@@ -70,7 +70,7 @@ def map_command(
     if kind not in (STYLE, *PICTURES):
         check_page(output)
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     placed = None
     if incidents is not None:
         placed = placed_incidents(shell, proved, incidents, words=words, **where)

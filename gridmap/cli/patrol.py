@@ -55,7 +55,7 @@ def patrol_command(
     from gridmap.io import read_grid
 
     _shell.check_output(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     if by is None:
         lines = _options.read_lines(streets, proved.crs, kinds, crs=crs, without=HARD)
         document, said = _rounds(shell, proved, lines, speed, output, overwrite)
@@ -184,7 +184,7 @@ def streets_command(
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     lines = _options.read_lines(streets, proved.crs, kinds, crs=crs)
     table = street_posts(proved, lines, _options.read_roster(shell, roster, words["roles"]))
     if output is not None and _options.is_layer(output):

@@ -82,7 +82,7 @@ def staff_command(
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
     table = _options.read_roster(shell, roster, words["roles"])
-    found = staffing(table, read_grid(grid), limit=limit)
+    found = staffing(table, read_grid(grid, whole=False), limit=limit)
     ratios = found.ratios(level)
     if output is not None:
         cells, zh = found.cells, shell.lang == "zh"
@@ -190,7 +190,7 @@ def account_command(
         _shell.check_output(output, overwrite=overwrite)
     frame, known = read_households(buildings, crs=crs, count=count, **where)
     _options.tell(shell, known)
-    found = account(frame, read_grid(grid))
+    found = account(frame, read_grid(grid, whole=False))
     if output is not None:
         table = found.cells.reset_index()
         headings = chinese_headings(table.columns) if shell.lang == "zh" else None

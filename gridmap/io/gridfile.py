@@ -112,11 +112,13 @@ def _is_dataset(folder: Path) -> bool:
     return folder.is_dir() and (folder / f"{METADATA}.parquet").is_file()
 
 
-def _read_dataset(folder: Path) -> dict[str, pd.DataFrame]:
+def _read_dataset(folder: Path, whole: bool) -> dict[str, pd.DataFrame]:
     """Read the parts of a grid that `write_grid_dataset` wrote."""
     parts: dict[str, pd.DataFrame] = {}
     try:
         for file in sorted(folder.glob("*.parquet")):
+            if file.stem in DETAILS and not whole:
+                continue
             shaped = b"geo" in (pq.read_schema(file).metadata or {})
             parts[file.stem] = gpd.read_parquet(file) if shaped else pd.read_parquet(file)
     except BROKEN_PARQUET as error:
@@ -131,7 +133,7 @@ def check_name(path: str | os.PathLike[str]) -> None:
         raise InputError("A grid file is a GeoPackage; name it `{named}`.", named=named)
 
 
-def read_grid(path: str | os.PathLike[str]) -> Grid:
+def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     """Read a grid and prove it again.
 
     Parameters
@@ -139,6 +141,9 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     path : path
         A grid file, a folder that `write_grid_dataset` made, or a database URL with ``?table=``
         as `write_grid` took it.
+    whole : bool
+        Whether units and buildings are read too, most of a file. Who neither changes nor writes
+        the grid needs neither; `Grid.units` are then the cells.
 
     Returns
     -------
@@ -152,23 +157,21 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
         When somebody changed the cells so that they do not tile the boundary any more.
     """
     if not names_database(path) and _is_dataset(Path(path)):
-        return grid_of(_read_dataset(Path(path)), str(path))
+        return grid_of(_read_dataset(Path(path), whole), str(path), whole=whole)
     source = find_source(path)
     if source.kind == "database":
         from gridmap.io.postgis import read_grid_tables
 
-        return grid_of(read_grid_tables(source, LAYERS, TABLES), source.name)
+        return grid_of(read_grid_tables(source, LAYERS, TABLES), source.name, whole=whole)
     if not is_grid_file(source):
         raise InputError(
             "`{source}` is no grid file. Make one with `gridmap partition`, or of "
             "existing cells with `gridmap adopt`.",
             source=source.name,
         )
-    present = {name for name, _ in list_layers(source)}
-    parts = {
-        name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in present
-    }
-    return grid_of(parts, source.name)
+    wanted = {name for name, _ in list_layers(source)} - (frozenset() if whole else DETAILS)
+    parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in wanted}
+    return grid_of(parts, source.name, whole=whole)
 
 
 def has_changed(source: Source) -> bool:
@@ -217,6 +220,7 @@ def _layer_type(frame: pd.DataFrame) -> str:
 SCHEMA = "gridmap.grid/1"
 LAYERS = ("cells", "jurisdictions", "boundary", "units")
 EXTRA = "buildings"
+DETAILS = frozenset({"units", EXTRA})
 TABLES = ("exceptions", "retired", "gridmap_metadata")
 PARTS = (*LAYERS, *TABLES)
 METADATA = "gridmap_metadata"
@@ -265,7 +269,7 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
     return parts
 
 
-def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
+def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True) -> Grid:
     """Rebuild a grid from its parts; the proof is made again.
 
     Parameters
@@ -274,6 +278,8 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
         As `parts_of` makes them.
     name : str
         What to call their source in an error.
+    whole : bool
+        Whether it gets its units and buildings, too.
 
     Returns
     -------
@@ -286,7 +292,8 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
     CoverageError
         When the cells do not tile the boundary any more.
     """
-    missing = [part for part in PARTS if part not in parts]
+    needed = [part for part in PARTS if whole or part not in DETAILS]
+    missing = [part for part in needed if part not in parts]
     if missing:
         raise InputError(
             "`{name}` is no grid file: it lacks {missing}. Make one of plain cells with "
@@ -295,15 +302,16 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str) -> Grid:
             missing=[*missing],
         )
     facts = _facts(parts[METADATA], name)
-    frames = {part: _unpacked(parts[part], part, facts, name) for part in PARTS}
-    buildings = _unpacked(parts[EXTRA], EXTRA, facts, name) if EXTRA in parts else None
+    frames = {part: _unpacked(parts[part], part, facts, name) for part in needed}
+    kept = whole and EXTRA in parts
+    buildings = _unpacked(parts[EXTRA], EXTRA, facts, name) if kept else None
     _check_columns(frames, facts, name)
     return Grid(
         frames["cells"].set_index("code"),
         frames["boundary"].geometry.iloc[0],
         tuple(facts["levels"]),
         jurisdictions=frames["jurisdictions"].set_index("parent"),
-        units=_units(frames["units"], facts),
+        units=_units(frames["units"], facts) if whole else None,
         exceptions=frames["exceptions"],
         retired=frames["retired"],
         parameters=facts["parameters"],
@@ -420,6 +428,8 @@ def _check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any],
         "boundary": set[str](),
     }
     for part, columns in needed.items():
+        if part not in frames:
+            continue
         lacking = sorted(columns - set(frames[part].columns))
         if lacking or len(frames[part]) == 0:
             what = Message("no features")
