@@ -57,7 +57,21 @@ _MONTH_ONLY = re.compile(r"((?:(?:中华)?民国)?\d{2,4})(?:[-/.]|年)(\d{1,2})
 _MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _ODD = (
     r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{8}[T ]|[〇零○一二三四五六七八九十]{2,}\s*年"
+    r"|^['‘’`]|[元廿卅\x{2010}-\x{2015}()]|星期|周|礼拜|GMT|UTC[-+]"
+    r"|\d [-+]\d{4} [A-Z]|\d[.。]$|^\d{4} \d"
     r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
+)
+_ADORNED = (  # what stands around a date and tells nothing, and how offsets are written plainly
+    (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|\s*\([A-Za-z ]+\)$|[.。]$"), ""),
+    (re.compile(r"\s*\(?(?:星期|周|礼拜)[一二三四五六日天]\)?\s*"), " "),
+    (re.compile(r"(?<=\d)[\u2010-\u2015](?=\d)"), "-"),
+    (re.compile(r"^(\d{4}) (\d\d?) (\d\d?)(?!\d)"), r"\1-\2-\3"),
+    (re.compile(r"(?<=\d)\s*(?:GMT|UTC)(?=[-+]\d)"), " "),
+    (re.compile(r"(?<=\d)\s*([-+])(\d)$"), r"\g<1>0\2"),
+    (re.compile(r"([-+]\d\d:?\d\d)\s+[A-Z]{2,5}$"), r"\1"),
+    (re.compile(r"年元月"), "年1月"),
+    (re.compile(r"廿"), "二十"),
+    (re.compile(r"卅"), "三十"),
 )
 _FIGURES = {c: str(n) for n, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "○": "0"}
 _NUMERAL = re.compile(r"[〇零○一二三四五六七八九十]+")
@@ -390,11 +404,14 @@ def _of_numbers(number: npt.NDArray[np.float64], column: _Column) -> Times:
     days = (number + later >= _EXCEL_DAYS[0]) & (number + later <= _EXCEL_DAYS[1])
     seconds = np.round((number[days] + later) * 86400).astype(np.int64)
     read[days] = _DAY_ZERO + seconds.astype("m8[s]")
-    at = (number >= 1_000_101) & (number <= 2_001_231) & (np.floor(number) == number)
-    if at.any():
-        read[at] = _in_figures(number[at].astype(np.int64) + _YEAR_ONE * 10_000, 1)
+    republic = _of_republic(number, column.order == "roc")
+    if (~np.isnat(republic)).any():
+        read = np.where(np.isnat(republic), read, republic)
+        number = np.where(np.isnat(republic), number, np.nan)
         column.facts["order"] = "roc"
         column.tell(Message("{heading} read with years of the Republic."))
+    at = (number >= 190_001) & (number < 300_000) & (np.floor(number) == number)  # 202401
+    read[at] = _in_figures(number[at].astype(np.int64) * 100 + 1, 1)
     for size in (1, 10**4, 10**6):  # date, with hour and minute, with seconds
         at = (
             (number >= 19_000_101 * size)
@@ -412,6 +429,25 @@ def _of_numbers(number: npt.NDArray[np.float64], column: _Column) -> Times:
         read[epoch] = _at(read[epoch], column.zone)
     elif epoch.any():
         _utc(column)
+    return read
+
+
+def _of_republic(number: npt.NDArray[np.float64], told: bool) -> Times:
+    """Read 1130105, 11301051430 and 1130105143000, and 990105 beside them; NaT elsewhere.
+
+    With seconds they are as long as milliseconds since 1970, of which one in three hundred could
+    be read so: all of a column must be.
+    """
+    read = np.full(len(number), NEVER)
+    whole = np.floor(number) == number
+    for size in (1, 10**4, 10**6):
+        at = whole & (number >= 1_000_101 * size) & (number < 2_001_232 * size)
+        dates = _in_figures(number[at].astype(np.int64) + _YEAR_ONE * 10_000 * size, size)
+        if size == 1 or not np.isnat(dates).any():
+            read[at] = dates
+    if told or (~np.isnat(read)).any():
+        at = whole & (number >= 10_101) & (number < 1_000_000)
+        read[at] = _in_figures(number[at].astype(np.int64) + _YEAR_ONE * 10_000, 1)
     return read
 
 
@@ -495,6 +531,9 @@ def respelt(text: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def _in_digits(text: str) -> str:
     text = text.translate(_OLD_SIGNS)
+    for adornment, plain in _ADORNED:
+        text = adornment.sub(plain, text)
+    text = text.strip()
     if "年" in text:
         text = _NUMERAL.sub(lambda found: _arabic(found[0]), text)
     month, first = _MONTH_ONLY.fullmatch(text), _MONTH_FIRST.fullmatch(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import hypothesis.strategies as st
@@ -196,3 +196,38 @@ def test_the_order_is_told_at_the_command_line(grid: Any, tmp_path: Any) -> None
     assert "--date-order" in refused.stderr
     told = CliRunner().invoke(main, [*command, "--date-order", "dmy"])
     assert told.exit_code == 0, told.output
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("西元2024年1月5日", "2024-01-05 00:00:00"),
+        ("2024年元月5日", "2024-01-05 00:00:00"),
+        ("二〇二四年一月廿五日", "2024-01-25 00:00:00"),
+        ("2024年1月5日星期五", "2024-01-05 00:00:00"),
+        ("2024年1月5日 周五 9:00", "2024-01-05 09:00:00"),
+        ("2024-01-05 08:00:00 UTC+8", "2024-01-05 08:00:00"),
+        ("2024-01-05 08:00:00 GMT+0800", "2024-01-05 08:00:00"),
+        ("2024-01-05 08:00:00 +0800 CST", "2024-01-05 08:00:00"),
+        ("Fri Jan 05 2024 08:00:00 GMT+0800 (中国标准时间)", "2024-01-05 08:00:00"),
+        ("'2024-01-05", "2024-01-05 00:00:00"),
+        ("2024.01.05.", "2024-01-05 00:00:00"),
+        ("2024—01—05", "2024-01-05 00:00:00"),
+        ("2024 01 05", "2024-01-05 00:00:00"),
+        ("202405", "2024-05-01 00:00:00"),
+        ("202413", None),
+    ],
+)
+def test_what_stands_around_a_date_is_no_part_of_it(text: str, time: str | None) -> None:
+    assert read(text)[0] == [time]
+
+
+def test_figures_of_the_republic_of_any_length() -> None:
+    assert read("990105", "1130105")[0] == ["2010-01-05 00:00:00", "2024-01-05 00:00:00"]
+    assert read("990105", order="roc")[0] == ["2010-01-05 00:00:00"]
+    assert read("11301051430")[0] == ["2024-01-05 14:30:00"]
+    assert read("1130105143000")[0] == ["2024-01-05 14:30:00"]
+    epoch = [1_130_105_143_000, 1_130_105_999_000]  # of which one is none of the Republic's
+    assert read(*map(str, epoch))[0] == [
+        str(datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None)) for ms in epoch
+    ]
