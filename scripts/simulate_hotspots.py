@@ -76,6 +76,8 @@ WANTED = {
     ("3 × 3 cells × 2, mean 5", "clusters"): ("jaccard", 0.70),
 }
 MOST_OUTSIDE = 0.10
+# with fewer maps of one combination a single alarm would be too many
+FEW_MAPS = 10
 CUBE_SIZE, CUBE_STEPS, CUBE_MEANS = 400, 12, ("1.0", "5.0")
 BASELINES: dict[Baseline, str] = {
     "step": "each step's own level", "whole": "the whole time", "previous": "the steps before",
@@ -306,7 +308,7 @@ def drawings(number: int, asked: argparse.Namespace, kept: dict[str, Sums]) -> I
         for plant in PLANTS if size in PLANTED_SIZES else ():
             some = [q for q in asked.questions if without(f"planted | {q} | {plant} | {size}")]
             yield planted_map(plant, size, number, some)
-        for design in DESIGNS:
+        for design in () if asked.planted else DESIGNS:
             if design in REAL and size != 400:
                 continue  # real cities have the size they have
             missing = {}
@@ -354,10 +356,11 @@ Maps are drawn **without any risk**: every alarm is a false one. Exposure is dis
 ways; counts are Poisson, or vary more than that (negative binomial). *Cells* are exact tests of
 each cell's own count, *neighbourhoods* Gi*, *clusters* the scan statistic ({replicates}
 replicates). All three are asked of the same maps. Each promises a false alarm in no more than one
-map in ten; hot and cold are counted apart. "Most" is the worst of the combinations in a row; a
-mark ✗ says that it is above 10 % by more than two standard errors **of the maps that were drawn
-for it** (with n maps, 2 √(0.09 / n)). With so many combinations a few lie beyond two standard
-errors by chance alone.
+map in ten; hot and cold are counted apart. "Mean" takes the combinations of a row together,
+"most" is the worst of those with at least {few} maps. A mark ✗ says that a share is above 10 % by
+more than two standard errors **of the maps that were drawn for it** (with n maps, 2 √(0.09 / n));
+single combinations of fewer maps are not judged. With so many combinations a few lie beyond two
+standard errors by chance alone.
 
 {drawn}
 """
@@ -371,6 +374,7 @@ def page() -> str:
     asked = {size: sum(1 for key in nulls if key[3] == str(size)) for size in SIZES}
     head = HEAD.format(
         replicates=REPLICATES,
+        few=FEW_MAPS,
         drawn=f"{sum(kept[key]['maps'] for key in nulls):,} answers were had, of "
         f"{sum(asked.values()):,} combinations of question, exposure, mean, size and dispersion:",
     )
@@ -394,7 +398,7 @@ def page() -> str:
 
 def above(alarms: float, maps: float) -> bool:
     """Tell whether so many alarms are above one in ten by more than two standard errors."""
-    return alarms / maps > 0.1 + 2 * np.sqrt(0.09 / maps)
+    return bool(alarms / maps > 0.1 + 2 * np.sqrt(0.09 / maps))
 
 
 def drawn_table(kept: Kept) -> str:
@@ -413,7 +417,10 @@ def drawn_table(kept: Kept) -> str:
             maps = [int(v["maps"]) for v in some]
             least, most = min(maps), max(maps)
             shares = " | ".join(f"{sum(v[side] for v in some) / sum(maps):.1%}" for side in SIDES)
-            many = " | ".join(str(sum(above(v[side], v["maps"]) for v in some)) for side in SIDES)
+            many = " | ".join(
+                str(sum(above(v[side], v["maps"]) for v in some)) if least >= FEW_MAPS else "–"
+                for side in SIDES
+            )
             each = f"{least}" if least == most else f"{least}–{most}"
             rows.append(
                 f"| {question} | {size:,} | {len(some)} of {every} | {each} | {shares} | {many} |"
@@ -435,11 +442,14 @@ def null_table(kept: Kept, start: tuple[str, str], spread_at: int) -> str:
                 continue
             told = []
             for side in SIDES:
-                mean = sum(v[side] for v in some) / sum(v["maps"] for v in some)
-                worst = max(some, key=lambda v: v[side] / v["maps"])
-                marked = any(above(v[side], v["maps"]) for v in some)
+                drawn = sum(v["maps"] for v in some)
+                alarms = sum(v[side] for v in some)
+                mean, many = alarms / drawn, " ✗" * above(alarms, drawn)
+                enough = [v for v in some if v["maps"] >= FEW_MAPS] or some
+                marked = any(above(v[side], v["maps"]) for v in enough if v["maps"] >= FEW_MAPS)
+                worst = max(enough, key=lambda v: v[side] / v["maps"])
                 share = worst[side] / worst["maps"]
-                told.append(f"{mean:.1%} | {share:.0%} of {worst['maps']}{' ✗' * marked}")
+                told.append(f"{mean:.1%}{many} | {share:.0%} of {worst['maps']}{' ✗' * marked}")
             rows.append(
                 f"| {words} | {spread} | {' | '.join(told)} | {sum(v['maps'] for v in some):,} |"
             )
@@ -477,10 +487,14 @@ def wanted(plant: str, question: str, sums: Sums) -> str:
     if (plant, question) not in WANTED:
         return ""
     what, least = WANTED[plant, question]
-    reached = sums[what] / sums["maps"] >= least
-    clean = sums["false"] / sums["maps"] <= MOST_OUTSIDE
+    short = least - sums[what] / sums["maps"]
+    outside = sums["false"] / sums["maps"] - MOST_OUTSIDE
     figure = f"{least:.0%} found" if what == "found" else f"Jaccard {least:.2f}"
-    return f"{figure}: {'reached' if reached and clean else 'missed ✗'}"
+    # no share of maps has a larger standard error
+    error = 0.5 / np.sqrt(sums["maps"])
+    if max(short, outside) <= 0:
+        return f"{figure}: reached"
+    return f"{figure}: {'missed ✗' if max(short, outside) > 2 * error else 'not decided'}"
 
 
 def main() -> int:
@@ -491,6 +505,7 @@ def main() -> int:
     parser.add_argument("--sizes", type=lambda s: [int(n) for n in s.split(",")], default=[*SIZES])
     parser.add_argument("--questions", type=lambda s: s.split(","), default=[*QUESTIONS])
     parser.add_argument("--cubes", action="store_true", help="ask `emerging` instead")
+    parser.add_argument("--planted", action="store_true", help="only maps with planted risk")
     parser.add_argument("--page-only", action="store_true")
     arguments = parser.parse_args()
     if not arguments.page_only:

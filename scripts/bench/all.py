@@ -23,6 +23,7 @@ ROOMS = {
     "units": "Units",
     "assign": "Incidents",
     "hotspots": "Hotspots",
+    "robustness": "Robustness of hotspots",
     "maps": "Maps",
     "io": "Files",
     "startup": "Start",

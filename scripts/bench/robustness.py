@@ -1,6 +1,6 @@
 """Measure what a hundred ways to draw the cells of the town cost, and what stands in them.
 
-python scripts/bench/robustness.py [--grids 100] [-o FILE]
+python scripts/bench/robustness.py [--quick] [-o FILE]
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ PLACE, CORE, EACH, TIMES = 2500, 1200, 20, 4.0
 def main() -> int:
     """Run and print one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--grids", type=int, default=100)
+    parser.add_argument("--quick", action="store_true", help="few ways, to see that it runs")
     parser.add_argument("-o", "--output", type=Path, help="write the table to a file as well")
     asked = parser.parse_args()
+    grids = 5 if asked.quick else 100
     town = gm.example_city(seed=0)
     units = gm.subdivide(town.jurisdictions, town.buildings, barriers=town.barriers)
     homes = units["households"].to_numpy(float)
@@ -38,8 +39,8 @@ def main() -> int:
     within = np.empty(len(units))
     within[near] = np.cumsum(homes[near])
     inside, lived = within < PLACE, homes > 0
-    planted, spent = drawn(units, np.where(inside, TIMES, 1.0), asked.grids, 0)
-    noise, again = drawn(units, np.ones(len(units)), asked.grids, 1)
+    planted, spent = drawn(units, np.where(inside, TIMES, 1.0), grids, 0)
+    noise, again = drawn(units, np.ones(len(units)), grids, 1)
     places = {
         f"planted × {TIMES:g}, the core of {CORE:,} households": planted[lived & (within < CORE)],
         f"planted × {TIMES:g}, all {PLACE:,} households": planted[lived & inside],
@@ -47,7 +48,7 @@ def main() -> int:
         "a map without any risk": noise[lived],
     }
     lines = [
-        f"{asked.grids} ways to draw the cells of {len(units):,} units: "
+        f"{grids} ways to draw the cells of {len(units):,} units: "
         f"{spent:.0f} and {again:.0f} s of CPU.",
         "",
         "| units | mean share of the ways in which they are hot | hot in nine of ten or more |",
