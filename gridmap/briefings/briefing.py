@@ -208,7 +208,7 @@ def _page(
         "ranking_hint": _ranking_hint(found, lang),
         "ranking": parts.ranking(found, lang, level, public),
         "hot_title": tr("Strongest hotspots", lang=lang),
-        "hot_hint": tr("by Gi*", lang=lang),
+        "hot_hint": tr("most unlikely first", lang=lang),
         "hot_click": tr("; click to see", lang=lang),
         "hot": parts.hotspots(found, lang, HOTSPOT_THEME, public),
         **_lower(found, lang, public, tables_below),

@@ -244,8 +244,8 @@ def brief(lang: Lang) -> str:
     """Say in one line what the first screen cannot be read without."""
     return tr(
         "Rate: incidents / households x 100, ranked with 95% Poisson intervals. "
-        "Hotspot: Getis-Ord Gi*, false discovery rate q ≤ 0.10. Density is for "
-        "orientation.",
+        "Hotspot: a cell by its own count, or with its neighbours (Gi*), false discovery rate "
+        "q ≤ 0.10. Density is for orientation.",
         lang=lang,
     )
 
@@ -277,9 +277,9 @@ def definitions(found: Figures, lang: Lang) -> list[str]:
             level=level,
         ),
         tr(
-            "Hotspots: Getis-Ord Gi* on standardised rates, contiguity and self, "
-            "corrected for skew and for the false discovery rate, q ≤ 0.10. They tell "
-            "more than chance, not why.",
+            "Hotspots: cells by an exact test of their own count, neighbourhoods by Getis-Ord Gi* "
+            "on standardised rates (contiguity and self, corrected for skew); each at a false "
+            "discovery rate of q ≤ 0.10. They tell more than chance, not why.",
             lang=lang,
         ),
         *([tr("Indicators: {formulas}.", lang=lang, formulas=formulas)] if formulas else []),

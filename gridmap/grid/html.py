@@ -26,14 +26,24 @@ def card(
     return str(part(TEMPLATE, "card", thumbnail(cells, fills), rows))
 
 
-def thumbnail(cells: gpd.GeoDataFrame, fills: Sequence[str], side: int = 260) -> Markup:
-    """Return an SVG of a coverage, at most `side` pixels wide and high."""
+def thumbnail(
+    cells: gpd.GeoDataFrame,
+    fills: Sequence[str],
+    side: int = 260,
+    marks: Mapping[str, str] | None = None,
+) -> Markup:
+    """Return an SVG of a coverage, at most `side` pixels wide and high; `marks` number cells."""
     x0, y0, x1, y1 = cells.total_bounds
     scale = side / max(x1 - x0, y1 - y0)
     shapes = shapely.coverage_simplify(cells.geometry.to_numpy(), 0.7 / scale)
     paths = [_path(shape, x0, y1, scale) for shape in shapes]
     drawn = list(zip(paths, fills, strict=True))
-    return part(TEMPLATE, "thumbnail", drawn, (x1 - x0) * scale, (y1 - y0) * scale)
+    inside = cells.geometry.reindex(list(marks or {})).representative_point()
+    dots = [
+        ((point.x - x0) * scale, (y1 - point.y) * scale, text)
+        for point, text in zip(inside, (marks or {}).values(), strict=True)
+    ]
+    return part(TEMPLATE, "thumbnail", drawn, (x1 - x0) * scale, (y1 - y0) * scale, dots)
 
 
 def _path(shape: shapely.Geometry, x0: float, y1: float, scale: float) -> str:

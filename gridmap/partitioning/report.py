@@ -12,6 +12,7 @@ import pandas as pd
 
 from gridmap.contiguity import contacts
 from gridmap.grid.grid import Grid
+from gridmap.grid.html import thumbnail
 from gridmap.html import render
 from gridmap.language import Lang, Message, tr
 from gridmap.partitioning.certificates import UNKNOWN
@@ -35,6 +36,8 @@ WORDS = {
     "least": Message("Least"),
     "most": Message("Most"),
     "exceptions": Message("Exceptions"),
+    "notes": Message("Notes"),
+    "cell": Message("Cell"),
     "none": Message("There are none."),
     "community": Message("Community"),
     "households": Message("Households"),
@@ -64,26 +67,81 @@ SPREAD = ("community", "cells", "least", "most", "cv")
 SHOWN = 5  # rows of a list that a reader takes in
 
 
-def page(document: dict[str, Any], sentence: str, lang: Lang = "zh") -> str:
-    """Return the document of a report as one HTML page, under its sentence."""
-    counts, even = document["histogram"], document["loads"]
-    change = document["parameters"].get("change") or {}
+MARKED = 99  # exceptions that get a number on the map
+SIDE = 900  # pixels of the map
+CLASSES = {
+    "short": (Message("under the band"), "#5b8db8"),
+    "near": (Message("within 12 % of the target"), "#dce9dc"),
+    "band": (Message("in the band"), "#f4e6b8"),
+    "over": (Message("over the band"), "#c9543f"),
+    "dedicated": (Message("dedicated"), "#d9d3c7"),
+    "vacant": (Message("nobody lives here"), "#f7f7f5"),
+}
+"""How a cell is loaded, in words and colours that differ in grey."""
+
+
+def page(said: Report, lang: Lang = "zh") -> str:
+    """Return a report as one HTML page: map, figures, exceptions by place, unevenness, change."""
+    document, grid = said.as_dict(), said.grid
+    even, change = document["loads"], document["parameters"].get("change") or {}
     figures = {key: document[key] for key in FACTS}
     for key in ("cv", "within_12_percent"):
         figures[key] = "–" if even[key] is None else float(even[key])
+    exceptions = [
+        {**row, "number": number if number <= MARKED else "", "name": grid.cells.at[code, "name"]}
+        for number, row in enumerate(document["infeasible"], 1)
+        for code in [row["code"]]
+    ]
+    classes = _classes(said)
+    bars = _bars(said)
     return render(
         "partition_report.html",
         html_lang=tr("en", lang=lang),
+        title=WORDS["title"].text(lang),
         words={key: message.text(lang) for key, message in WORDS.items()},
-        sentence=sentence,
+        sentence=said.sentence(lang),
+        map=thumbnail(
+            grid.cells,
+            [CLASSES[one][1] for one in classes],
+            SIDE,
+            {row["code"]: str(row["number"]) for row in exceptions[:MARKED]},
+        ),
+        legend=[(m.text(lang), fill) for key, (m, fill) in CLASSES.items() if key in set(classes)],
         facts=[(WORDS[key].text(lang), _figure(value)) for key, value in figures.items()],
-        histogram=counts,
-        most=max(counts.values(), default=0) or 1,
+        histogram=bars,
+        most=max((bar["count"] for bar in bars), default=0) or 1,
         spread=[[_figure(row[key]) for key in SPREAD] for row in document["spread"][:SHOWN]],
         spread_columns=SPREAD,
-        exceptions=document["infeasible"],
+        exceptions=exceptions,
+        redraw=tr("To redraw one by hand:", lang=lang),
+        notes=[note.text(lang) for note in remarks(grid)],
         change=[(WORDS[key].text(lang), _figure(value)) for key, value in change.items()],
     )
+
+
+def _classes(said: Report) -> list[str]:
+    """Return the class of each cell on the map."""
+    low, high = said.grid.band
+    households = said.cells["households"]
+    target = said.grid.parameters.get("target") or (low + high) / 2
+    near = (households - target).abs() <= NEAR * target
+    lived = np.select(
+        [households < low, households > high, near], ["short", "over", "near"], "band"
+    )
+    kind = said.cells["kind"].to_numpy()
+    return [one if k == "residential" else str(k) for k, one in zip(kind, lived, strict=True)]
+
+
+def _bars(said: Report, width: int = 50) -> list[dict[str, Any]]:
+    """Return the classes of the histogram without a gap, and which of them the band leaves out."""
+    low, high = said.grid.band
+    counts = {int(str(key).split("-")[0]): int(n) for key, n in said.histogram(width).items()}
+    if not counts:
+        return []
+    return [
+        {"low": at, "count": counts.get(at, 0), "off": at + width <= low or at > high}
+        for at in range(min(counts), max(counts) + width, width)
+    ]
 
 
 def _figure(value: object) -> str:
@@ -283,9 +341,7 @@ class Report:
 
     def html(self, lang: Lang = "zh") -> str:
         """Return the report as one page that needs no network."""
-
-        said = replace(self, grid=self.grid.in_language(lang))
-        return page(said.as_dict(), self.sentence(lang), lang)
+        return page(replace(self, grid=self.grid.in_language(lang)), lang)
 
 
 def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
