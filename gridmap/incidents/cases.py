@@ -243,7 +243,7 @@ def status_of(incidents: pd.DataFrame) -> pd.Series:
     if "nearest_code" in incidents and isinstance(incidents["status"].dtype, pd.CategoricalDtype):
         raise InputError(
             "No column of `incidents` tells the stage of a case. Name the one that does "
-            "`status` (处置状态); the `status` that `assign` adds tells where a case lies."
+            "`status`; the `status` that `assign` adds tells where a case lies."
         )
     return incidents["status"]
 
