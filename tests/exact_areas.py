@@ -56,9 +56,10 @@ def covered(shapes: list[list[Corner]]) -> Fraction:
     return total
 
 
-def shared(shapes: list[list[Corner]]) -> Fraction:
-    """Return the sum of what each two of some convex polygons share."""
-    return sum((area(common(one, two)) for one, two in combinations(shapes, 2)), Fraction(0))
+def twice(shapes: list[list[Corner]]) -> Fraction:
+    """Return the area of the ground that two or more of some convex polygons cover."""
+    both = (common(one, two) for one, two in combinations(shapes, 2))
+    return covered([ring for ring in both if ring])
 
 
 def expected(cells: Any, outline: Any) -> dict[str, Fraction]:
@@ -67,6 +68,6 @@ def expected(cells: Any, outline: Any) -> dict[str, Fraction]:
     inside = covered([ring for ring in (common(r, rim) for r in rings) if ring])
     return {
         "gap": area(rim) - inside,
-        "overlap": shared(rings),
+        "overlap": twice(rings),
         "outside": covered(rings) - inside,
     }

@@ -255,6 +255,7 @@ def repair_command(
     from gridmap.errors import CoverageError
     from gridmap.io import read_layer, write_layer, write_table
     from gridmap.io.columns import understand
+    from gridmap.io.inputs import counts_as_typed
 
     if output is None and not dry_run:
         raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
@@ -264,6 +265,8 @@ def repair_command(
     drawn = read_layer(cells, crs=crs)
     known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]
     code, count = known.columns.get("code", code), known.columns.get("households", count)
+    if count in drawn:
+        drawn = drawn.assign(**{count: counts_as_typed(drawn[count])})
     outline: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
     try:

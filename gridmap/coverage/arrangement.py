@@ -8,16 +8,24 @@ others by the cells that contain a point of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from gridmap.coverage.components import components
-from gridmap.coverage.edges import Edges, Geometries, Index, Leftover
-from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
+from gridmap.coverage.edges import (
+    Edges,
+    Geometries,
+    Index,
+    Leftover,
+    boxes_near,
+    directed_edges,
+    equal_edges,
+)
+from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
 
 THIN = 16.0
@@ -48,18 +56,23 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Told:
-    """What faces are: a cell that covers each, how many do, and whether the outline wants it.
+    """What faces are.
 
     Attributes
     ----------
-    pairs : list of (face, cell, cell)
-        Each two cells that both cover a face.
+    cells : ndarray of int, shape (faces, most)
+        The cells that cover each face in order, then -1.
+    inside : ndarray of bool
+        Whether the outline wants it.
     """
 
-    cell: Index
-    covers: Index
+    cells: Index
     inside: NDArray[np.bool_]
-    pairs: list[tuple[int, int, int]]
+
+    @property
+    def covers(self) -> Index:
+        """How many cells cover each face."""
+        return (self.cells >= 0).sum(axis=1)
 
 
 def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
@@ -70,13 +83,13 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
     lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
     near = 4 * resolution(left.edges)
     west, south, east, north = shapely.bounds(lines).T
-    one, two = shapely.STRtree(lines).query(
-        shapely.box(west - near, south - near, east + near, north + near)
-    )
+    corners = np.column_stack([west - near, south - near, east + near, north + near])
+    one, two = shapely.STRtree(lines).query(shapely.linestrings(corners.reshape(-1, 2, 2)))
     label = components(len(lines), one, two)
     while True:
         clusters = _framed(left, lines, label)
-        faces, group = _faces(clusters)
+        local = shapely.linestrings(clusters.local.reshape(-1, 2, 2))
+        faces, group = _areas_between(local, label)
         _, first = np.unique(label, return_index=True)
         spots = shapely.points(left.edges[first, :2])
         placed = shift(faces, clusters.origin[group])
@@ -132,26 +145,35 @@ def enclosed(
     clusters, faces, group = _arranged(left)
     fine = resolution(left.edges)
     told = _told_by_points(faces, group, clusters, polygons, outline)
-    faces, group = _split_by_cells(faces, group, told, clusters, sound, fine)
-    facts, thin = faults_of("", faces), np.zeros(len(faces), dtype=bool)
-    thin[facts.width < THIN * fine] = True
-    told = _told_by_points(faces, group, clusters, polygons, outline)
-    points = inner_points(faces[thin])
-    excess = _winding(points, group[thin], clusters, left.count)
+    whole, pieces, of = _split_by_cells(faces, group, told, clusters, sound, fine)
+    if len(pieces):
+        again = _told_by_points(pieces, of, clusters, polygons, outline)
+        told = _both(Told(told.cells[whole], told.inside[whole]), again)
+        faces, group = np.concatenate([faces[whole], pieces]), np.append(group[whole], of)
+    facts = faults_of("", faces)
+    thin = np.flatnonzero(facts.width < THIN * fine)
+    excess = _winding(inner_points(faces[thin]), group[thin], clusters, left.count)
     placed = shift(faces, clusters.origin[group])
-    _told_by_edges(np.flatnonzero(thin), excess, placed, clusters, whose, fine, told)
-    blank, out, twice = told.covers == 0, ~told.inside, told.covers > 1
+    _told_by_edges(thin, excess, placed, clusters, whose, fine, told)
+    blank, out = told.covers == 0, ~told.inside
     nobody = np.full(len(faces), -1)
     found = joined(
         [
             _merged("gap", blank & told.inside, faces, nobody, clusters, group),
-            _merged("outside", ~blank & out, faces, told.cell, clusters, group),
+            _merged("outside", ~blank & out, faces, told.cells[:, 0], clusters, group),
             _overlaps(told, placed, facts, polygons),
         ]
     )
     seen = np.zeros(len(clusters.origin), dtype=bool)
-    seen[group[(blank & told.inside) | (~blank & out) | twice]] = True
+    seen[group[(blank & told.inside) | (~blank & out) | (told.covers > 1)]] = True
     return found, np.flatnonzero(~seen[clusters.label]), clusters.label
+
+
+def _both(one: Told, two: Told) -> Told:
+    """Return what is told of some faces and of others."""
+    most = max(one.cells.shape[1], two.cells.shape[1])
+    cells = np.concatenate([widened(told.cells, most) for told in (one, two)])
+    return Told(cells, np.append(one.inside, two.inside))
 
 
 def _split_by_cells(
@@ -161,44 +183,47 @@ def _split_by_cells(
     clusters: Clusters,
     sound: Edges,
     fine: float,
-) -> tuple[Geometries, Index]:
+) -> tuple[Index, Geometries, Index]:
     """Split faces that are covered too often by the borders of cells that run through them.
 
     Such a border cancels, so that the arrangement of leftover edges does not know it.
+
+    Returns
+    -------
+    whole : ndarray of int
+        Positions of the faces that no border runs through.
+    pieces : array of Polygon
+        Those of the others.
+    of : ndarray of int
+        Group of each piece.
     """
+    whole = np.arange(len(faces))
     rows = np.flatnonzero(told.covers - told.inside > 0)
     if len(rows) == 0:
-        return faces, group
+        return whole, faces[:0], group[:0]
     placed = shift(faces[rows], clusters.origin[group[rows]])
-    low, high = np.minimum(sound[:, :2], sound[:, 2:]), np.maximum(sound[:, :2], sound[:, 2:])
-    box = shapely.total_bounds(placed)
-    near = np.flatnonzero(((low <= box[2:]) & (high >= box[:2])).all(axis=1))
+    near = boxes_near(sound, shapely.bounds(placed))
     lines = shapely.linestrings(sound[near].reshape(-1, 2, 2))
     line, face = shapely.STRtree(placed).query(lines, predicate="intersects")
     local = shift(lines[line], -clusters.origin[group[rows[face]]])
     common = shapely.length(shapely.intersection(local, faces[rows[face]]))
     # however long a border is, it crosses a thin face over no more than the face's width
     through = np.flatnonzero(common > fine)
-    if len(through) == 0:
-        return faces, group
-    cut = np.unique(face[through])
-    out, of = [np.delete(faces, rows[cut])], [np.delete(group, rows[cut])]
-    for k in cut.tolist():
-        whole = faces[rows[k]]
-        bundle = [shapely.boundary(whole), *local[through[face[through] == k]]]
-        parts, _ = areal_parts(np.array([shapely.polygonize([shapely.union_all(bundle)])]))
-        mine = parts[shapely.intersects(whole, inner_points(parts))]
-        out.append(mine)
-        of.append(np.full(len(mine), group[rows[k]]))
-    return np.concatenate(out), np.concatenate(of)
+    cut, of = np.unique(face[through], return_inverse=True)
+    rings, ring_of = shapely.get_rings(faces[rows[cut]], return_index=True)
+    pieces, source = _areas_between(
+        np.concatenate([rings, local[through]]), np.concatenate([ring_of, of])
+    )
+    mine = shapely.intersects(faces[rows[cut[source]]], inner_points(pieces))
+    return np.delete(whole, rows[cut]), pieces[mine], group[rows[cut[source[mine]]]]
 
 
-def _faces(clusters: Clusters) -> tuple[Geometries, Index]:
-    """Return the faces of each group's arrangement in its own coordinates, and the group."""
-    order = np.argsort(clusters.label, kind="stable")
-    lines = shapely.linestrings(clusters.local[order].reshape(-1, 2, 2))
-    bundles = shapely.multilinestrings(lines, indices=clusters.label[order])
-    noded = shapely.union_all(bundles[:, None], axis=1)
+def _areas_between(lines: Geometries, label: Index) -> tuple[Geometries, Index]:
+    """Return the areas that lines of each label enclose, and the label of each."""
+    order = np.argsort(label, kind="stable")
+    bundles = shapely.multilinestrings(lines[order], indices=label[order])
+    # long lines are noded faster than their single sides
+    noded = shapely.union_all(shapely.line_merge(bundles)[:, None], axis=1)
     return areal_parts(shapely.polygonize(noded[:, None]))
 
 
@@ -240,18 +265,13 @@ def _told_by_points(
     point, cell = shapely.STRtree(polygons).query(spots, predicate="intersects")
     order = np.lexsort((cell, point))
     point, cell = point[order], cell[order]
-    covers = np.bincount(point, minlength=len(spots)).astype(np.int64)
-    starts = np.cumsum(covers) - covers
-    lone = np.append(cell, -1)[np.minimum(starts, len(cell))]
-    pairs = [
-        (int(f), *two)
-        for f in np.flatnonzero(covers > 1)
-        for two in combinations(cell[starts[f] : starts[f] + covers[f]].tolist(), 2)
-    ]
+    covers = np.bincount(point, minlength=len(spots))
+    rank = np.arange(len(point)) - np.repeat(np.cumsum(covers) - covers, covers)
+    cells = np.full((len(spots), max(2, covers.max(initial=0))), -1, dtype=np.int64)
+    cells[point, rank] = cell
     shapely.prepare(outline)
     xy = shapely.get_coordinates(spots)
-    inside = shapely.intersects_xy(outline, xy[:, 0], xy[:, 1])
-    return Told(np.where(covers > 0, lone, -1), covers, inside, pairs)
+    return Told(cells, shapely.intersects_xy(outline, xy[:, 0], xy[:, 1]))
 
 
 def _told_by_edges(
@@ -263,24 +283,28 @@ def _told_by_edges(
     fine: float,
     told: Told,
 ) -> None:
-    """Correct what points told of thin faces by the winding number and the edges along them."""
+    """Correct what points told of thin faces by the winding number and the edges along them.
+
+    What only touches a corner of a face does not bound it: the edges are counted by the length
+    of the face's sides that they run along.
+    """
+    sides, face = directed_edges(placed[rows])
+    length = np.hypot(*(sides[:, 2:] - sides[:, :2]).T)
+    middles = shapely.points((sides[:, :2] + sides[:, 2:]) / 2)
     tree = shapely.STRtree(clusters.lines)
-    face, edge = tree.query(placed[rows], predicate="dwithin", distance=fine)
-    beside: list[set[int]] = [set() for _ in rows]
-    for k, of in zip(face.tolist(), whose[edge].tolist(), strict=True):
-        beside[k].add(of)
-    told.pairs[:] = [pair for pair in told.pairs if pair[0] not in set(rows.tolist())]
-    for row, times, of in zip(rows.tolist(), excess.tolist(), beside, strict=True):
-        cells = sorted(of - {-1})
-        told.cell[row], told.covers[row], told.inside[row] = -1, 1, True
-        if times < 0:
-            told.covers[row] = 0
-        elif times > 0 and -1 not in of and len(cells) > 1:
-            told.covers[row] = 2
-            told.pairs.append((row, cells[0], cells[1]))
-        elif times > 0:
-            told.cell[row] = cells[0] if cells else -1
-            told.inside[row] = False
+    side, edge = tree.query(middles, predicate="dwithin", distance=fine)
+    beside: list[Counter[int]] = [Counter() for _ in rows]
+    for k, of in np.unique(np.column_stack([side, whose[edge]]), axis=0).tolist():
+        beside[face[k]][of] += length[k]
+    told.cells[rows], told.inside[rows] = -1, excess < 0
+    for row, times, near in zip(rows.tolist(), excess.tolist(), beside, strict=True):
+        if times <= 0:
+            continue
+        longest = [of for of, _ in near.most_common(min(times + 1, told.cells.shape[1]))]
+        cells = sorted(of for of in longest if of >= 0)
+        told.inside[row] = -1 not in longest and len(cells) > 1
+        cells = cells if told.inside[row] else cells[:1]
+        told.cells[row, : len(cells)] = cells
 
 
 def _merged(
@@ -299,44 +323,77 @@ def _merged(
         The cell that sticks out, -1 where there is none.
     """
     rows = np.flatnonzero(chosen)
-    both = np.column_stack([group[rows], key[rows]])
-    kinds, of = np.unique(both, axis=0, return_inverse=True)
-    order = np.argsort(of, kind="stable")
-    starts = np.searchsorted(of.ravel()[order], np.arange(len(kinds) + 1))
-    shapes, names, where = [np.empty(0, dtype=object)], [], []
-    for k, (place, name) in enumerate(kinds.tolist()):
-        mine = faces[rows[order[starts[k] : starts[k + 1]]]]
-        if len(mine) > 1:
-            united, _ = areal_parts(np.array([shapely.union_all(mine)]))
-            mine = united if len(united) < len(mine) else mine
-        shapes.append(mine)
-        names += [name] * len(mine)
-        where += [place] * len(mine)
-    joint = np.concatenate(shapes)
-    cells = np.full((len(joint), 2), -1, dtype=np.int64)
-    cells[:, 0] = names
+    part = _bordering(faces[rows], np.column_stack([group[rows], key[rows]]))
+    order = np.argsort(part, kind="stable")
+    first = np.flatnonzero(np.diff(part[order], prepend=-1))
+    size = np.diff(first, append=len(order))
+    lone = rows[order[first[size == 1]]]
+    shapes, of = [faces[lone]], [lone]
+    for k in np.flatnonzero(size > 1):
+        mine = rows[order[first[k] : first[k] + size[k]]]
+        united, _ = areal_parts(np.array([shapely.union_all(faces[mine])]))
+        shapes.append(united if len(united) < len(mine) else faces[mine])
+        of.append(np.full(len(shapes[-1]), mine[0]))
+    joint, source = np.concatenate(shapes), np.concatenate(of)
+    cells = np.column_stack([key[source], np.full(len(source), -1)])
     facts = faults_of(kind, joint, cells)
-    placed = shift(joint, clusters.origin[np.array(where, dtype=np.int64)])
+    placed = shift(joint, clusters.origin[group[source]])
     found = Faults(facts.kind, facts.qualifier, cells, placed, facts.area, facts.width)
     return found.take(found.area > 0)
 
 
+def _bordering(faces: Geometries, key: Index) -> Index:
+    """Number faces, those that share a side and have the same key alike."""
+    if len(faces) == 0:
+        return np.empty(0, dtype=np.int64)
+    edges, owner = directed_edges(faces)
+    _, kind = np.unique(key, axis=0, return_inverse=True)
+    order, heads = equal_edges(edges, kind.ravel()[owner])
+    twice = heads[np.diff(heads, append=len(order)) > 1]
+    return components(len(faces), owner[order[twice]], owner[order[twice + 1]])
+
+
 def _overlaps(told: Told, placed: Geometries, facts: Faults, polygons: Geometries) -> Faults:
-    """Return one row a pair of cells, with all places in which they overlap."""
-    if not told.pairs:
+    """Return one row for each set of cells, with all places in which just these overlap."""
+    face = np.flatnonzero((told.covers > 1) & (facts.area > 0))
+    if len(face) == 0:
         return joined([])
-    table = np.array(told.pairs, dtype=np.int64)
-    table = table[facts.area[table[:, 0]] > 0]
-    pairs, pair = np.unique(table[:, 1:], axis=0, return_inverse=True)
-    pair, face = pair.ravel(), table[:, 0]
-    area = np.bincount(pair, facts.area[face]).astype(np.float64)
-    perimeter = np.bincount(pair, 2 * facts.area[face] / facts.width[face])
-    order = np.argsort(pair, kind="stable")
-    shapes = shapely.multipolygons(placed[face[order]], indices=pair[order])
+    sets, of = np.unique(told.cells[face], axis=0, return_inverse=True)
+    of = of.ravel()
+    area = np.bincount(of, facts.area[face]).astype(np.float64)
+    perimeter = np.bincount(of, 2 * facts.area[face] / facts.width[face])
+    order = np.argsort(of, kind="stable")
+    shapes = shapely.multipolygons(placed[face[order]], indices=of[order])
     lone = shapely.get_num_geometries(shapes) == 1
     shapes[lone] = shapely.get_geometry(shapes[lone], 0)
-    whole = np.abs(shapely.area(polygons[pairs]) - area[:, None]) <= 1e-9 * area[:, None]
-    inner = np.where(whole.any(axis=1), "nested", "partial")
-    name = np.where(whole.all(axis=1), "duplicate", inner)
-    kind = np.full(len(pairs), "overlap", dtype=object)
-    return Faults(kind, name.astype(object), pairs, shapes, area, 2 * area / perimeter)
+    kind = np.full(len(sets), "overlap", dtype=object)
+    name = nested_names(sets, area, polygons)
+    return Faults(kind, name, sets, shapes, area, 2 * area / perimeter)
+
+
+def nested_names(
+    sets: Index, area: NDArray[np.float64], polygons: Geometries
+) -> NDArray[np.object_]:
+    """Tell of overlaps whether they are all of one cell, of each, or only a part.
+
+    Parameters
+    ----------
+    sets : ndarray of int, shape (n, most)
+        The cells of each overlap, -1 where there are no more.
+    """
+    real = sets >= 0
+    shared = _shared_by_all(sets, area)[:, None]
+    whole = np.abs(shapely.area(polygons[sets]) - shared) <= 1e-9 * shared
+    inner = np.where((whole & real).any(axis=1), "nested", "partial")
+    return np.where((whole | ~real).all(axis=1), "duplicate", inner).astype(object)
+
+
+def _shared_by_all(sets: Index, area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that all cells of each set cover, whoever else does."""
+    shared = area.copy()
+    more = np.count_nonzero(sets >= 0, axis=1)
+    for k in np.flatnonzero(more > 2):
+        within = np.isin(sets, sets[k, sets[k] >= 0]).sum(axis=1)
+        smaller = np.flatnonzero((within == more) & (more < more[k]))
+        shared[smaller] += area[k]
+    return shared

@@ -70,7 +70,9 @@ def code_remarks(codes: pd.Series[Any], polygons: Geometries, lang: Lang) -> lis
         Remark("code-missing", "", (int(k),), missing, polygons[k]) for k in np.flatnonzero(blank)
     ]
     places = pd.Series(np.arange(len(text)))[~blank]
-    for code, rows in places.groupby(text.to_numpy()[~blank], sort=True):
+    written = text.to_numpy()[~blank]
+    twice = text[~blank].duplicated(keep=False).to_numpy()
+    for code, rows in places[twice].groupby(written[twice], sort=True):
         if len(rows) > 1:
             note = tr(
                 "code {code} stands {rows} {rows:time|times}", lang=lang, code=code, rows=len(rows)

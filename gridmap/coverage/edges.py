@@ -233,7 +233,7 @@ def residual(edges: Edges, group: Index | None = None, weight: Index | None = No
         from gridmap.coverage import kernels
 
         return _leftover(edges, *kernels.uncancelled(np.ascontiguousarray(edges)))
-    order, heads = _runs(edges, group)
+    order, heads = equal_edges(edges, group)
     forward = np.where(_ascending(edges), 1, -1)
     signed = (forward if weight is None else forward * weight)[order]
     net = np.add.reduceat(signed, heads) if len(heads) else np.empty(0, dtype=np.int64)
@@ -260,8 +260,14 @@ def _ascending(edges: Edges) -> NDArray[np.bool_]:
     return np.asarray(less | (tie & (edges[:, 1] < edges[:, 3])))
 
 
-def _runs(edges: Edges, group: Index | None) -> tuple[Index, Index]:
-    """Order edges so that equal ones stand together; return the order and where runs begin."""
+def equal_edges(edges: Edges, group: Index | None = None) -> tuple[Index, Index]:
+    """Order edges so that equal ones of a group stand together, whatever their direction.
+
+    Returns
+    -------
+    order, heads : ndarray of int
+        The order, and where in it each run of equal edges begins.
+    """
     n = len(edges)
     if n == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
@@ -329,6 +335,39 @@ def _signed_areas(xy: Edges, starts: Index) -> tuple[NDArray[np.float64], NDArra
         cross[:-1] = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
     cross[starts[1:] - 1] = 0.0
     return np.add.reduceat(cross, starts[:-1]), np.add.reduceat(np.abs(cross), starts[:-1])
+
+
+RASTER = 1024
+"""Pixels along each side of the raster by which far edges are left out."""
+
+
+def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
+    """Return the edges whose box shares a pixel with one of some boxes.
+
+    Examples
+    --------
+    >>> boxes_near(np.array([[0.0, 0, 1, 1], [90, 90, 91, 91]]), np.array([[0.0, 0, 2, 2]]))
+    array([0])
+    """
+    low, high = np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])
+    origin = boxes[:, :2].min(axis=0)
+    size = np.maximum((boxes[:, 2:].max(axis=0) - origin) / RASTER, np.finfo(float).tiny)
+
+    def pixels(xy: Edges) -> Index:
+        return np.clip(np.floor((xy - origin) / size), 0, RASTER).astype(np.int64)
+
+    # a box adds one to all pixels from its lower left corner on; the other corners take it back
+    taken = np.zeros((RASTER + 2, RASTER + 2), dtype=np.int64)
+    west, south, east, north = np.hstack([pixels(boxes[:, :2]), pixels(boxes[:, 2:]) + 1]).T
+    for x, y, sign in ((west, south, 1), (east, south, -1), (west, north, -1), (east, north, 1)):
+        np.add.at(taken, (x, y), sign)
+    before = np.zeros((RASTER + 3, RASTER + 3), dtype=np.int64)
+    before[1:, 1:] = taken.cumsum(axis=0).cumsum(axis=1).cumsum(axis=0).cumsum(axis=1)
+    west, south, east, north = np.hstack([pixels(low), pixels(high) + 1]).T
+    count: Index = (
+        before[east, north] - before[west, north] - before[east, south] + before[west, south]
+    )
+    return np.flatnonzero(count > 0).astype(np.int64)
 
 
 Floats = npt.NDArray[np.float64]

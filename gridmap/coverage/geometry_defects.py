@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,8 +23,8 @@ class Faults:
     Attributes
     ----------
     kind, qualifier : ndarray of str
-    cells : ndarray of int, shape (n, 2)
-        The cells that overlap or stick out, -1 where there is none.
+    cells : ndarray of int, shape (n, 2 or more)
+        The cells that overlap or stick out, -1 where there are no more.
     geometry : ndarray of geometries
     area, width : ndarray of float
         Width is 2 · area / perimeter, which is the width of something long.
@@ -68,8 +68,16 @@ def joined(faults: list[Faults]) -> Faults:
     """Return all rows of several tables."""
     if not faults:
         return faults_of("gap", np.empty(0, dtype=object))
+    most = max(f.cells.shape[1] for f in faults)
+    faults = [replace(f, cells=widened(f.cells, most)) for f in faults]
     names = Faults.__dataclass_fields__
     return Faults(*(np.concatenate([getattr(f, name) for f in faults]) for name in names))
+
+
+def widened(cells: Index, most: int) -> Index:
+    """Return a table of cells with as many columns, -1 in the new ones."""
+    more = ((0, 0), (0, most - cells.shape[1]))
+    return np.pad(cells, more, constant_values=-1)
 
 
 def resolution(*bounds: NDArray[np.float64]) -> float:

@@ -83,20 +83,6 @@ def find_patches(polygons: Geometries, rest: Leftover, owner: Index, at_fault: I
     return _grouped(polygons, cells, faces, lines)
 
 
-def everything(polygons: Geometries, outline: shapely.Geometry) -> Patches:
-    """Return all cells and the whole boundary as one patch, for coverages that are no such."""
-    cells = np.flatnonzero(~(shapely.is_missing(polygons) | shapely.is_empty(polygons)))
-    faces = shapely.get_parts(np.array([outline], dtype=object))
-    origin = local_origin(shapely.total_bounds(np.append(polygons[cells], faces)))
-    return Patches(
-        cells.astype(np.int64),
-        np.zeros(len(cells), dtype=np.int64),
-        faces,
-        np.zeros(len(faces), dtype=np.int64),
-        origin[None, :],
-    )
-
-
 def open_faces(at_fault: Geometries, rest: Leftover) -> Geometries:
     """Return the areas that the cells not at fault leave open."""
     mine, _ = directed_edges(at_fault)
@@ -188,17 +174,25 @@ def known_vertices(geometries: Geometries, xy: Edges) -> NDArray[np.bool_]:
     return np.asarray(np.bincount(source, strange, minlength=len(geometries)) == 0)
 
 
+CLEAR = 0.1
+"""Share of a polygon's width that a point must keep from its border to be clearly inside."""
+
+
 def inner_points(polygons: Geometries) -> Geometries:
     """Return a point inside each polygon, also of slivers: a centroid of its largest triangle."""
-    points = shapely.point_on_surface(polygons)
+    points = np.asarray(shapely.point_on_surface(polygons), dtype=object)
+    area, perimeter = shapely.area(polygons), shapely.length(polygons)
+    width = np.divide(2 * area, perimeter, out=np.zeros(len(points)), where=perimeter > 0)
+    # not so near its border that a rounding may carry the point over it
+    near = np.flatnonzero(~(shapely.distance(points, shapely.boundary(polygons)) > CLEAR * width))
     triangles, source = shapely.get_parts(
-        shapely.constrained_delaunay_triangles(polygons), return_index=True
+        shapely.constrained_delaunay_triangles(polygons[near]), return_index=True
     )
     order = np.lexsort((-shapely.area(triangles), source))
     if len(order):
         first = order[np.concatenate([[True], np.diff(source[order]) > 0])]
-        points[source[first]] = shapely.centroid(triangles[first])
-    return np.asarray(points, dtype=object)
+        points[near[source[first]]] = shapely.centroid(triangles[first])
+    return points
 
 
 @dataclass(frozen=True)

@@ -220,9 +220,21 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
 
 
 def _homes(cells: gpd.GeoDataFrame, count: str | None) -> NDArray[np.float64] | None:
+    """Return the households of each cell, 0 where none are known; refuse what is no number."""
     if count is None and "households" not in cells:
         return None
-    numbers = pd.to_numeric(column_of(cells, count or "households", "count"), errors="coerce")
+    column = count or "households"
+    given = column_of(cells, column, "count")
+    numbers = pd.to_numeric(given, errors="coerce")
+    strange = given[numbers.isna() & given.notna()]
+    if len(strange):
+        raise InputError(
+            "`{name}` column {column!r} holds {text!r} where a number of households "
+            "belongs. Make it numbers: `pandas.to_numeric`.",
+            name="cells",
+            column=column,
+            text=strange.iloc[0],
+        )
     return np.asarray(np.nan_to_num(numbers.to_numpy(dtype=float, na_value=np.nan)))
 
 

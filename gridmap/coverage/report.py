@@ -60,6 +60,8 @@ def counted(defects: gpd.GeoDataFrame) -> list[Message]:
             said = Message(
                 "overlaps of {n:,} {n:pair|pairs} of cells in {places:,} {places:place|places}"
             )
+            if (rows["cells"].map(len) > 2).any():
+                said = Message("overlaps of {n:,} groups of cells in {places:,} places")
         if rows["area_m2"].notna().any():
             size = square_metres(rows["area_m2"].sum())
             found.append(Message("{said} ({size})", said=said(**facts), size=size))

@@ -19,6 +19,7 @@ from gridmap.coverage.edges import (
     Geometries,
     Index,
     Leftover,
+    boxes_near,
     directed_edges,
     residual,
     reverse,
@@ -335,9 +336,11 @@ def _along_rim(left: Leftover, owner: Index, limit: float) -> Index:
     rim, cells = np.flatnonzero(whose < 0), np.flatnonzero(whose >= 0)
     if len(rim) == 0 or len(cells) == 0:
         return np.empty(0, dtype=np.int64)
-    lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
-    tree = shapely.STRtree(lines[rim])
-    near, _ = tree.query(lines[cells], predicate="dwithin", distance=limit)
+    sides = shapely.linestrings(left.edges[rim].reshape(-1, 2, 2))
+    around = shapely.bounds(sides) + limit * np.array([-1, -1, 1, 1])
+    cells = cells[boxes_near(left.edges[cells], around)]
+    lines = shapely.linestrings(left.edges[cells].reshape(-1, 2, 2))
+    near, _ = shapely.STRtree(sides).query(lines, predicate="dwithin", distance=limit)
     return np.concatenate([rim, cells[np.unique(near)]])
 
 

@@ -91,7 +91,9 @@ def as_points(xy: Edges) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
 
 def _vertices_on_edges(edges: Edges) -> tuple[Edges, Index]:
     """Return vertices of the edges that lie inside one of the edges, and which."""
-    vertices = np.unique(edges.reshape(-1, 2), axis=0)
+    # edges that do not cancel form closed chains: each end is the start of another
+    starts = np.unique(as_points(edges[:, :2]))
+    vertices = np.column_stack([starts.real, starts.imag])
     tree = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
     vertex, edge = tree.query(shapely.points(vertices))
     px, py = vertices[vertex].T

@@ -197,7 +197,8 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
             )
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
-    if len(frame) != expected or (name in LAYERS and frame.geometry.isna().any()):
+    drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
+    if len(frame) != expected or (name in LAYERS and not drawn):
         raise InputError(
             "Layer {name!r} of `{source}` is damaged. Write the grid again.",
             name=name,

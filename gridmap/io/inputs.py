@@ -192,18 +192,21 @@ def read_cells(
         if column in named and column not in frame:
             frame = frame.assign(**{column: named[column].to_numpy()})
     if "households" in frame:
-        frame = frame.assign(households=_counts_as_typed(frame["households"]))
+        frame = frame.assign(households=counts_as_typed(frame["households"]))
     frame.attrs = {}
     return frame, known
 
 
-def _counts_as_typed(values: pd.Series) -> pd.Series:
+def counts_as_typed(values: pd.Series) -> pd.Series:
     """Read counts with a counting word, as 534户; leave a column with other text as it is."""
     if values.dtype.kind in "iufb":
         return values
-    read = values.map(parse_number)
+    there = values.notna()
+    read = values[there].map(parse_number)
     whole = read.map(lambda n: n is not None and n == n and n >= 0 and float(n).is_integer())
-    return read.astype(np.int64) if bool(whole.all()) else values
+    if not whole.all() or not there.any():
+        return values
+    return read.astype("int64" if there.all() else "Int64").reindex(values.index)
 
 
 def read_incidents(

@@ -6,6 +6,8 @@ The cases lie beside the project. Where one has no boundary, it is the filled un
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,15 @@ def checked(case: dict[str, Any]) -> gpd.GeoDataFrame:
     return validate(cells, boundary)
 
 
+def pair_areas(overlaps: gpd.GeoDataFrame) -> Counter[tuple[int, ...]]:
+    """Return what each two cells share, whoever else covers it too."""
+    areas: Counter[tuple[int, ...]] = Counter()
+    for cells, area in zip(overlaps["cells"], overlaps["area_m2"], strict=True):
+        for pair in combinations(sorted(cells), 2):
+            areas[pair] += area
+    return areas
+
+
 def test_there_are_enough_cases_and_few_differences(cases: list[dict[str, Any]]):
     assert len(cases) >= 70
     assert len(ROUNDED_BY_THE_SOURCE) <= 5
@@ -53,14 +64,14 @@ def test_every_listed_overlap_is_reported_with_its_area(cases: list[dict[str, An
     for case in cases:
         found = checked(case)
         rows = found[found["kind"] == "overlap"]
-        areas = rows.groupby(rows["cells"].map(lambda pair: tuple(sorted(pair))))["area_m2"].sum()
+        areas = pair_areas(rows)
         if case["id"] in ROUNDED_BY_THE_SOURCE:
             continue
         listed = {tuple(o["pair"]): o["area"] for o in case["expected"].get("overlaps", [])}
         for pair, area in listed.items():
             assert areas.get(pair) == pytest.approx(area, rel=1e-6), (case["id"], pair)
         if "overlaps" in case["expected"]:
-            assert set(areas.index) == set(listed), case["id"]
+            assert set(areas) == set(listed), case["id"]
 
 
 def test_every_listed_gap_is_reported_with_its_area(cases: list[dict[str, Any]]):

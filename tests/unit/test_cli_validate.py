@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner, Result
@@ -160,6 +161,26 @@ def test_repair_writes_cells_log_and_map(files: Path):
     assert len(log.read_text(encoding="utf-8-sig").splitlines()) == 2
     assert "cells before" in page.read_text(encoding="utf-8")
     assert run(*given, "-o", out).exit_code == 2
+
+
+@pytest.mark.parametrize("last", ["12户", None])
+def test_repair_understands_counts_as_people_type_them(files: Path, last: str | None):
+    homes = ["534户", "４００", "3 60戶", "301", last]
+    shapes = [*QUARTERS, shapely.box(1, 1, 2, 2)]
+    cells = gpd.GeoDataFrame({"户数": homes}, geometry=shapes, crs=4547)
+    cells.to_file(files / "typed.gpkg")
+    log = files / "log.csv"
+    done = run("repair", files / "typed.gpkg", "--boundary", files / "box.gpkg",
+               "--dry-run", "--log", log, "--lang", "en")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    after = pd.read_csv(log)
+    assert after.loc[after["cell"] == 0, "households_before"].tolist() == [534]
+
+
+def test_a_count_that_is_none_is_refused_by_repair(files: Path):
+    cells = gpd.GeoDataFrame({"households": ["约300"] * 4}, geometry=list(QUARTERS), crs=4547)
+    with pytest.raises(gridmap.InputError, match="holds '约300' where a number of households"):
+        gridmap.repair(cells, shapely.box(0, 0, 10, 10))
 
 
 def test_a_dry_run_writes_nothing(files: Path):

@@ -221,6 +221,8 @@ def test_a_grid_that_somebody_spoilt_is_not_trusted(
         ("UPDATE gridmap_metadata SET value = '3' WHERE key = 'parameters'", "damaged metadata"),
         ("UPDATE gridmap_metadata SET value = '\"gridmap.grid/9\"' WHERE key = 'schema'", "Update"),
         ("ALTER TABLE cells RENAME COLUMN households TO h", "no column households"),
+        ("DELETE FROM gpkg_geometry_columns WHERE table_name = 'cells'", "damaged"),
+        ("ALTER TABLE cells RENAME COLUMN geom TO shape", "damaged"),
     ],
 )
 def test_damaged_metadata_is_one_line(
