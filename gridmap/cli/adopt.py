@@ -265,7 +265,7 @@ def repair_command(
     drawn = read_layer(cells, crs=crs)
     known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]
     code, count = known.columns.get("code", code), known.columns.get("households", count)
-    if count in drawn:
+    if count is not None and count in drawn:
         drawn = drawn.assign(**{count: counts_as_typed(drawn[count])})
     outline: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     excluded = None if exclude is None else read_layer(exclude, crs=crs)

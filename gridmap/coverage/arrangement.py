@@ -72,7 +72,7 @@ class Told:
     @property
     def covers(self) -> Index:
         """How many cells cover each face."""
-        return (self.cells >= 0).sum(axis=1)
+        return np.asarray((self.cells >= 0).sum(axis=1), dtype=np.int64)
 
 
 def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
@@ -89,7 +89,7 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
     while True:
         clusters = _framed(left, lines, label)
         local = shapely.linestrings(clusters.local.reshape(-1, 2, 2))
-        faces, group = _areas_between(local, label)
+        faces, group = areas_between(local, label)
         _, first = np.unique(label, return_index=True)
         spots = shapely.points(left.edges[first, :2])
         placed = shift(faces, clusters.origin[group])
@@ -211,14 +211,14 @@ def _split_by_cells(
     through = np.flatnonzero(common > fine)
     cut, of = np.unique(face[through], return_inverse=True)
     rings, ring_of = shapely.get_rings(faces[rows[cut]], return_index=True)
-    pieces, source = _areas_between(
+    pieces, source = areas_between(
         np.concatenate([rings, local[through]]), np.concatenate([ring_of, of])
     )
     mine = shapely.intersects(faces[rows[cut[source]]], inner_points(pieces))
     return np.delete(whole, rows[cut]), pieces[mine], group[rows[cut[source[mine]]]]
 
 
-def _areas_between(lines: Geometries, label: Index) -> tuple[Geometries, Index]:
+def areas_between(lines: Geometries, label: Index) -> tuple[Geometries, Index]:
     """Return the areas that lines of each label enclose, and the label of each."""
     order = np.argsort(label, kind="stable")
     bundles = shapely.multilinestrings(lines[order], indices=label[order])

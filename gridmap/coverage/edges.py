@@ -354,7 +354,7 @@ def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
     size = np.maximum((boxes[:, 2:].max(axis=0) - origin) / RASTER, np.finfo(float).tiny)
 
     def pixels(xy: Edges) -> Index:
-        return np.clip(np.floor((xy - origin) / size), 0, RASTER).astype(np.int64)
+        return np.asarray(np.clip(np.floor((xy - origin) / size), 0, RASTER), dtype=np.int64)
 
     # a box adds one to all pixels from its lower left corner on; the other corners take it back
     taken = np.zeros((RASTER + 2, RASTER + 2), dtype=np.int64)

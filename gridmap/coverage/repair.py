@@ -12,13 +12,21 @@ import shapely
 from numpy.typing import NDArray
 
 from gridmap._checks import check_choice
+from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import column_of
-from gridmap.coverage.edges import Geometries
+from gridmap.coverage.edges import Geometries, Index, directed_edges, residual, reverse
 from gridmap.coverage.geometry_defects import areas_m2, in_metres, metres_per_unit
 from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
-from gridmap.coverage.patches import Rules, local_origin, made_valid, shift
+from gridmap.coverage.patches import (
+    Rules,
+    areal_parts,
+    inner_points,
+    local_origin,
+    made_valid,
+    shift,
+)
 from gridmap.coverage.prove import boundary_of, check_area, polygons_of, prove, same_crs
 from gridmap.coverage.report import counted
 from gridmap.coverage.snapping import matched_rim
@@ -421,35 +429,59 @@ def _exchanged(
     What lay in exactly one cell and inside the boundary lies in that cell afterwards, but for
     strips as narrow as the limit: a row that lost more is to be refused.
     """
-    old = made_valid(np.where(shapely.is_missing(before), shapely.Polygon(), before))
     new = np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
-    rows = sorted({*work.changes, *range(len(before), len(new))})
-    trees = shapely.STRtree(old), shapely.STRtree(new)
-    none = shapely.Polygon()
+    old = np.concatenate([before, np.full(len(work.created), None)])
+    old, new = (np.where(shapely.is_missing(of), shapely.Polygon(), of) for of in (old, new))
+    origin = local_origin(shapely.total_bounds(np.concatenate([old, new])))
+    old, new = shift(made_valid(old), -origin), shift(new, -origin)
+    rows = np.array(sorted({*work.changes, *range(len(before), len(new))}), dtype=np.int64)
+    ground, row = _differing(old[rows], new[rows])
+    cell, point = rows[row], inner_points(ground)
+    was, now = (shapely.intersects(of[cell], point) for of in (old, new))
+    hands, loser = _shared_with_others(ground[was & ~now], cell[was & ~now], new)
+    alone = _not_in_others(hands, loser, old)
+    filled = _not_in_others(ground[now & ~was], cell[now & ~was], old)
     robbed: dict[int, shapely.Geometry] = {}
-    hands, filled = [none], [none]
-    for k in rows:
-        origin = local_origin(shapely.total_bounds([old[k] if k < len(old) else none, new[k]]))
-        was = shift(old[k : k + 1], -origin)[0] if k < len(old) else none
-        now = shift(new[k : k + 1], -origin)[0]
-        lost, won = shapely.difference(was, now), shapely.difference(now, was)
-        theirs = _united_near(trees[1], lost, k, origin)
-        lost = shapely.intersection(lost, theirs)
-        alone = shapely.difference(lost, _united_near(trees[0], lost, k, origin))
-        if alone.area > limit * (was.length + now.length + alone.length):
-            robbed[k] = shift(np.array([alone]), origin)[0]
-        fresh = shapely.difference(won, _united_near(trees[0], won, k, origin))
-        hands.append(shift(np.array([lost]), origin)[0])
-        filled.append(shift(np.array([fresh]), origin)[0])
-    return np.array(hands), np.array(filled), robbed
+    for k in np.unique(loser[shapely.area(alone) > 0]).tolist():
+        mine = shapely.union_all(alone[loser == k])
+        if mine.area > limit * (old[k].length + new[k].length + mine.length):
+            robbed[k] = shift(np.array([mine]), origin)[0]
+    return shift(hands, origin), shift(filled, origin), robbed
 
 
-def _united_near(
-    tree: shapely.STRtree, shape: shapely.Geometry, but: int, origin: NDArray[np.float64]
-) -> shapely.Geometry:
-    """Return the union of all but one polygons of a tree near a shape, in its local frame."""
-    if shape.is_empty:
-        return shape
-    place = shift(np.array([shapely.box(*shape.bounds)]), origin)[0]
-    near = np.setdiff1d(tree.query(place), [but])
-    return shapely.union_all(shift(tree.geometries[near], -origin))
+def _differing(old: Geometries, new: Geometries) -> tuple[Geometries, Index]:
+    """Return the areas between the old and the new borders of each cell, and whose they are.
+
+    Borders that stayed cancel, so that nothing but the surroundings of a change is looked at.
+    """
+    edges, owner = directed_edges(old)
+    later, of = directed_edges(new)
+    group = np.concatenate([owner, of])
+    left = residual(np.concatenate([edges, reverse(later)]), group)
+    if len(left) == 0:
+        return old[:0], group[:0]
+    lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
+    label, row = np.unique(group[left.members[left.runs[:-1]]], return_inverse=True)
+    areas, at = areas_between(lines, row.ravel())
+    return areas, label[at]
+
+
+def _shared_with_others(
+    ground: Geometries, cell: Index, cells: Geometries
+) -> tuple[Geometries, Index]:
+    """Return what of the ground of each cell lies in other cells, piece by piece."""
+    at, other = shapely.STRtree(cells).query(ground, predicate="intersects")
+    foreign = cell[at] != other
+    at, other = at[foreign], other[foreign]
+    parts, source = areal_parts(shapely.intersection(ground[at], cells[other]))
+    return parts, cell[at[source]]
+
+
+def _not_in_others(ground: Geometries, cell: Index, cells: Geometries) -> Geometries:
+    """Return what of the ground of each cell lies in no other cell."""
+    rest = ground.copy()
+    at, other = shapely.STRtree(cells).query(ground, predicate="intersects")
+    for k, of in zip(at.tolist(), other.tolist(), strict=True):
+        if of != cell[k]:
+            rest[k] = shapely.difference(rest[k], cells[of])
+    return rest
