@@ -385,8 +385,8 @@ def page() -> str:
     parts.append(power_table(kept))
     if any(key[0] == "cube" for key in kept):
         parts.append(
-            "\n## False alarms in time: `gm.emerging`\n\n"
-            f"Cubes of {CUBE_SIZE} cells (the real cities have theirs) and {CUBE_STEPS} periods, "
+            "\n## False alarms in time\n\n`gm.emerging`: "
+            f"cubes of {CUBE_SIZE} cells (the real cities have theirs) and {CUBE_STEPS} periods, "
             f"with {' and '.join(CUBE_MEANS)} incidents a cell and period. An alarm is any cell "
             "called at any period."
         )
