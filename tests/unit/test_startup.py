@@ -11,7 +11,7 @@ import pytest
 HEAVY = {
     "numpy", "pandas", "scipy", "shapely", "pyproj", "geopandas", "fiona", "pyogrio", "pyarrow",
     "rtree", "networkx", "numba", "matplotlib", "mapclassify", "folium", "branca", "openpyxl",
-    "xlrd", "dask", "distributed", "psycopg", "importlib.metadata",
+    "xlrd", "python_calamine", "dask", "distributed", "psycopg", "importlib.metadata",
 }  # fmt: skip
 MAIN = """
 from gridmap.cli import main
