@@ -25,6 +25,7 @@ ROOMS = {
     "hotspots": "Hotspots",
     "robustness": "Robustness of hotspots",
     "maps": "Maps",
+    "scale": "City",
     "io": "Files",
     "startup": "Start",
 }
