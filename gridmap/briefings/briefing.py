@@ -283,6 +283,8 @@ def _facts(found: dict[str, Any], source: str, lang: Lang, public: bool) -> list
 def _until(found: dict[str, Any], lang: Lang) -> str:
     """Say until when there are records, which may be short of the days asked for."""
     period = found["period"]
+    if period is None and not found["account"]["read"]:
+        return tr("No incident on record", lang=lang)
     if period is None:
         return tr("No times were recognised (--time)", lang=lang)
     day = period["data_until"]

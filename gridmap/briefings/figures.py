@@ -564,6 +564,8 @@ def period_of(
 
 
 def _window(placed: pd.DataFrame, since: Any, until: Any) -> Window | None:
+    if placed.empty:
+        return None
     if "time" in placed:
         return window_of(times_of(placed), since, until)
     if since is not None or until is not None:

@@ -38,6 +38,8 @@ def trend(found: Figures, lang: Lang) -> Markup:
     told = found["trend"]
     if told is None:
         text = tr("No times were recognised; name the column: --time.", lang=lang)
+        if not found["account"]["read"]:
+            text = tr("No incident on record.", lang=lang)
         return part(PARTS, "empty", text)
     titles = [
         f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)

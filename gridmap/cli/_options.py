@@ -121,7 +121,7 @@ def read_cases(
 
     frame, known = read_incidents(incidents, **options)
     tell(shell, known, incidents)
-    if "time" not in frame:
+    if "time" not in frame and len(frame):
         shell.say(
             tr("No times were recognised, so nothing is told by period; name the column: --time.")
         )

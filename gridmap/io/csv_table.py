@@ -81,10 +81,6 @@ def read_csv(
     if not keep_broken:
         _refuse_broken(read, source.name)
     table, left_out, kept = _without_totals(read.table, source.size)
-    if table.num_rows == 0:
-        raise InputError(
-            "`{source}` has headings but no records. Check the file.", source=source.name
-        )
     frame = _typed(table).to_pandas()
     note_left_out(frame, read.headings, left_out)
     frame.attrs["encoding"] = read.encoding

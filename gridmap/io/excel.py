@@ -207,9 +207,8 @@ def read_sheet(source: Source, *, places: bool = False) -> pd.DataFrame:
         if isinstance(error, InputError):
             raise
         raise unreadable(source.name, error) from error
-    if not any(len(frame) for frame in frames.values()):
-        raise InputError("`{source}` has no records. Check the sheet.", source=source.name)
-    whole = next(iter(frames.values())) if len(frames) == 1 else _together(frames)
+    none = not any(len(frame) for frame in frames.values())
+    whole = next(iter(frames.values())) if none or len(frames) == 1 else _together(frames)
     whole.attrs["notes"] = [*whole.attrs.get("notes", []), *aside]
     whole.attrs["first_day"] = tables[0].sheet.first_day
     return whole

@@ -262,14 +262,18 @@ def read_incidents(
     if y is not None:
         choose |= {"x": x, "y": y}
     frame = layer_or_table(
-        spec, crs, encoding=encoding, places=True, keep_broken=True, need_crs=False
+        spec, crs, encoding=encoding, places=True, keep_broken=True, need_crs=False, empty=True
     )
     frame, known = understand(
         frame, "incident", choose=choose, date_order=date_order, time_zone=time_zone
     )
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
         shapes = frame.geometry.to_numpy()
-        if need_places and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all():
+        if (
+            need_places
+            and len(frame)
+            and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all()
+        ):
             _refuse_unplaced(spec, len(frame), "points")
         if frame.crs is None and datum is None:
             frame = _in_degrees(frame, known, spec)
@@ -465,12 +469,13 @@ def layer_or_table(
     places: bool = False,
     keep_broken: bool = False,
     need_crs: bool = True,
+    empty: bool = False,
 ) -> pd.DataFrame:
     """Read a table, or a layer where there are geometries."""
     source = find_source(spec)
     if has_geometry(source):
-        return read_layer(spec, crs=crs, encoding=encoding, need_crs=need_crs)
-    return read_table(spec, encoding=encoding, places=places, keep_broken=keep_broken)
+        return read_layer(spec, crs=crs, encoding=encoding, need_crs=need_crs, empty=empty)
+    return read_table(spec, encoding=encoding, places=places, keep_broken=keep_broken, empty=empty)
 
 
 def has_geometry(source: Source) -> bool:

@@ -112,7 +112,7 @@ def look(spec: Spec) -> list[Layer]:
         sheets = [replace(source, layer=name) for name in sheet_names(source)]
         return [layer for sheet in sheets for layer in _look_table(sheet, read_sheet(sheet))]
     if source.kind in ("csv", "sheet", "records"):
-        return _look_table(source, read_table(spec, places=True, keep_broken=True))
+        return _look_table(source, read_table(spec, places=True, keep_broken=True, empty=True))
     return _look_whole(source, spec)
 
 
@@ -290,7 +290,9 @@ def _look_whole(source: Source, spec: Spec) -> list[Layer]:
     from gridmap.io.vector import read_layer
 
     shaped = has_geometry(source)
-    frame: pd.DataFrame = read_layer(spec, need_crs=False) if shaped else read_table(spec)
+    frame: pd.DataFrame = (
+        read_layer(spec, need_crs=False, empty=True) if shaped else read_table(spec, empty=True)
+    )
     name = source.layer or source.path.stem
     if not isinstance(frame, gpd.GeoDataFrame):
         reads_as, columns = _columns(frame, _kinds(frame))

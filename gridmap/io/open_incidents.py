@@ -104,9 +104,13 @@ def open_incidents(
     if geometry_of(file.schema) is not None and x is None:
         return _of_geometry(file, name, datum, notes, stated)
     first = next(iter(file.batches()), None)
-    if first is None:
-        raise InputError("`{name}` has no records. Check the file.", name=name)
-    table = first.table.slice(0, _SAMPLE)
+    table = (
+        first.table.slice(0, _SAMPLE)
+        if first
+        else pa.RecordBatch.from_pylist([], schema=file.schema)
+    )
+    if table.num_rows == 0:
+        notes.append(Message("`{source}` has headings but no records.", source=name))
     sample = {column: table.column(column).to_pylist() for column in table.schema.names}
     known = understand(pd.DataFrame({n: [] for n in sample}), "incident", convert=False)[1]
     places = find_places(
@@ -272,7 +276,7 @@ class Held:
     @classmethod
     def of(cls, source: Source, encoding: str | None = None) -> Held:
         """Read a source whole."""
-        frame = layer_or_table(source.text, None, encoding=encoding)
+        frame = layer_or_table(source.text, None, encoding=encoding, empty=True)
         geometry = getattr(frame, "_geometry_column_name", None)
         table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
         if geometry is not None:

@@ -30,6 +30,7 @@ from gridmap.io.source import (
     unreadable,
 )  # fmt: skip
 from gridmap.io.text import plain_table, warn_formulas
+from gridmap.language import Message
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _CODES = r"(?i)^(?:code|parent|.*_code|.*_id|.*编码|.*编号)$"
@@ -43,6 +44,7 @@ def read_table(
     separator: str | None = None,
     places: bool = False,
     keep_broken: bool = False,
+    empty: bool = False,
 ) -> pd.DataFrame:
     """Read one table from whatever it came in.
 
@@ -59,6 +61,8 @@ def read_table(
     keep_broken : bool
         Whether rows of a text that do not fit the headings are kept, and named in
         ``attrs["broken"]``, rather than refused.
+    empty : bool
+        Whether headings without a record are taken for an empty table, with a note, not refused.
 
     Returns
     -------
@@ -72,7 +76,23 @@ def read_table(
         When the file is not there, unreadable, damaged, empty or ambiguous.
     """
     source = find_source(spec)
-    encoding = encoding or declared().encoding
+    frame = _read(source, encoding or declared().encoding, separator, places, keep_broken)
+    if len(frame) == 0:
+        note_empty(frame, source.name, empty=empty)
+    return frame
+
+
+def note_empty(frame: pd.DataFrame, name: str, *, empty: bool) -> None:
+    """Note on a table that it has no record; refuse it where one is needed."""
+    if not empty:
+        raise InputError("`{source}` has headings but no records. Check the file.", source=name)
+    note = Message("`{source}` has headings but no records.", source=name)
+    frame.attrs["notes"] = [*frame.attrs.get("notes", []), note]
+
+
+def _read(
+    source: Source, encoding: str | None, separator: str | None, places: bool, keep_broken: bool
+) -> pd.DataFrame:
     if source.kind == "csv":
         return read_csv(source, encoding=encoding, separator=separator, keep_broken=keep_broken)
     if source.kind == "sheet":
@@ -182,8 +202,6 @@ def _read_arrow(source: Source) -> pd.DataFrame:
         frame = (table if shape is None else table.drop_columns([shape])).to_pandas()
     except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
-    if not len(frame):
-        raise InputError("`{source}` has no records. Check the file.", source=source.name)
     check_text(frame, source.name)
     frame.attrs = {}
     return frame

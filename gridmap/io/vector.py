@@ -48,6 +48,7 @@ def read_layer(
     crs: Any = None,
     encoding: str | None = None,
     need_crs: bool = True,
+    empty: bool = False,
 ) -> gpd.GeoDataFrame:
     """Read one layer of geometries from whatever it came in.
 
@@ -61,6 +62,8 @@ def read_layer(
         Of the attributes of a Shapefile; found out when not given.
     need_crs : bool
         Whether a layer without CRS is refused.
+    empty : bool
+        Whether a layer without a feature is taken as it is, not refused.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def read_layer(
         encoding = encoding or declared().encoding
         held = source.kind in ("parquet", "arrow")
         frame = _read_arrow(source) if held else _read_gdal(source, encoding)
-    if len(frame) == 0:
+    if len(frame) == 0 and not empty:
         raise InputError(
             "`{source}` has no features. Check the layer, or export it again.", source=source.name
         )

@@ -210,6 +210,46 @@ def test_an_empty_layer_does_not_hide_the_others(tmp_path: Path) -> None:
     assert len(read_incidents(tmp_path / "a.gpkg")[0]) == 1
 
 
+NOTHING = pd.DataFrame({"incident_id": [], "time": [], "x": [], "y": []}, dtype="str")
+
+
+def no_incidents(folder: Path, ending: str) -> Path:
+    """Write a file that has headings only."""
+    path = folder / f"none.{ending}"
+    match ending:
+        case "csv":
+            NOTHING.to_csv(path, index=False)
+        case "xlsx":
+            NOTHING.to_excel(path, index=False)
+        case "parquet":
+            NOTHING.to_parquet(path)
+        case _:
+            gpd.GeoDataFrame(NOTHING, geometry=[], crs=4547).to_file(path, layer="none")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "gpkg"])
+def test_headings_only_are_a_quiet_week(wuhan: Path, tmp_path: Path, ending: str) -> None:
+    empty, grid = no_incidents(tmp_path, ending), wuhan
+    outputs = {
+        "assign": "out.csv", "hotspots": "out.xlsx", "clusters": "out.xlsx",
+        "briefing": "out.html", "map": "out.html",
+    }  # fmt: skip
+    assert run("info", empty).exit_code == 0
+    for command, name in outputs.items():
+        given = ["--incidents", empty] if command == "map" else [empty]
+        made = run(command, grid, *given, "-o", tmp_path / f"{command}-{name}")
+        assert made.exit_code == 0, made.stderr
+        assert (tmp_path / f"{command}-{name}").exists()
+    assert "read 0 = inside 0" in run("assign", grid, empty, "-o", tmp_path / "b.csv").stdout
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_headings_only_are_no_households(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError, match="headings but no records"):
+        read_households(no_incidents(tmp_path, ending))
+
+
 def test_degrees_a_little_beyond_are_degrees(tmp_path: Path) -> None:
     points = gpd.GeoDataFrame(
         {"a": [1, 2]}, geometry=gpd.points_from_xy([180.003, 179.9], [0, 1]), crs=4326
