@@ -357,10 +357,11 @@ def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] 
 
 def check_grid_output(output: Path | str, *, overwrite: bool) -> None:
     """Refuse an output that cannot become a grid file, before any work is done."""
-    from gridmap.io.gridfile import PARTS, check_name
+    from gridmap.io.gridfile import EXTRA_TABLE, PARTS, check_name
 
     check_name(output)
-    check_output(output, overwrite=overwrite, endings=[f"_{name}" for name in PARTS])
+    endings = [f"_{name}" for name in (*PARTS, EXTRA_TABLE)]
+    check_output(output, overwrite=overwrite, endings=endings)
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")

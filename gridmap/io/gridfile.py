@@ -32,8 +32,8 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
 
     Layers ``cells``, ``jurisdictions``, ``boundary`` and ``units``; tables ``exceptions``,
     ``retired`` and ``gridmap_metadata`` (parameters, proof and content hash as JSON). Coordinates
-    are kept to the last bit. A file also has a layer ``buildings`` where the grid keeps some; a
-    database, which others read, has not.
+    are kept to the last bit. Where the grid keeps the buildings its households were counted by,
+    they are a layer ``buildings``, in a database a table that ends in ``_grid_buildings``.
 
     Parameters
     ----------
@@ -54,8 +54,9 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     if names_database(path):
         from gridmap.io.postgis import write_grid_tables
 
-        parts = {name: part for name, part in parts_of(grid).items() if name != EXTRA}
-        write_grid_tables(parts, os.fspath(path), overwrite=overwrite)
+        parts = parts_of(grid)
+        tables = {part: parts[part] for part in PARTS} | {EXTRA_TABLE: parts.get(EXTRA)}
+        write_grid_tables(tables, os.fspath(path), overwrite=overwrite)
         return
     check_name(path)
     path = Path(path)
@@ -162,7 +163,11 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     if source.kind == "database":
         from gridmap.io.postgis import read_grid_tables
 
-        return grid_of(read_grid_tables(source, LAYERS, TABLES), source.name, whole=whole)
+        parts = read_grid_tables(source, LAYERS, TABLES, EXTRA_TABLE)
+        kept = parts.pop(EXTRA_TABLE, None)
+        if whole and kept is not None:
+            parts[EXTRA] = kept
+        return grid_of(parts, source.name, whole=whole)
     if not is_grid_file(source):
         raise InputError(
             "`{source}` is no grid file. Make one with `gridmap partition`, or of "
@@ -221,6 +226,8 @@ def _layer_type(frame: pd.DataFrame) -> str:
 SCHEMA = "gridmap.grid/1"
 LAYERS = ("cells", "jurisdictions", "boundary", "units")
 EXTRA = "buildings"
+EXTRA_TABLE = "grid_buildings"
+"""Its name in a database, where a table of buildings often stands beside the grid already."""
 DETAILS = frozenset({"units", EXTRA})
 TABLES = ("exceptions", "retired", "gridmap_metadata")
 PARTS = (*LAYERS, *TABLES)

@@ -60,17 +60,23 @@ def read_database_table(source: Source) -> pd.DataFrame:
 
 
 def read_grid_tables(
-    source: Source, layers: Sequence[str], tables: Sequence[str]
+    source: Source, layers: Sequence[str], tables: Sequence[str], extra: str
 ) -> dict[str, pd.DataFrame]:
-    """Read the parts of a grid that `write_grid_tables` wrote, as they are at one moment."""
+    """Read the parts of a grid that `write_grid_tables` wrote, as they are at one moment.
+
+    The layer `extra` need not be there.
+    """
     schema, base = table_of(source)
     names = {part: (schema, f"{base}_{part}") for part in (*layers, *tables)}
     with connected(source) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         hold(connection, list(names.values()), source)
+        kept = (schema, f"{base}_{extra}")
+        if exists(connection, kept):
+            names[extra] = kept
         return {
             part: _read_shaped(connection, name, source)
-            if part in layers
+            if part in (*layers, extra)
             else _select(connection, name, [], as_bytes=False)
             for part, name in names.items()
         }
@@ -255,9 +261,12 @@ def write_database_table(frame: pd.DataFrame, url: str, *, overwrite: bool = Fal
 
 
 def write_grid_tables(
-    parts: Mapping[str, pd.DataFrame], url: str, *, overwrite: bool = False
+    parts: Mapping[str, pd.DataFrame | None], url: str, *, overwrite: bool = False
 ) -> None:
-    """Write the parts of a grid as tables that begin with the name in ``?table=``, or none."""
+    """Write the parts of a grid as tables that begin with the name in ``?table=``, or none.
+
+    A part that is None must not be there: a table of that name goes.
+    """
     ordered = {f"_{name}": frame for name, frame in parts.items()}
     _write(find_source(url), ordered, overwrite)
 
@@ -301,13 +310,14 @@ def check_free(url: str, *, overwrite: bool = False, endings: Iterable[str] = ("
                 raise _taken((schema, table + ending))
 
 
-def _write(source: Source, frames: Mapping[str, pd.DataFrame], overwrite: bool) -> None:
+def _write(source: Source, frames: Mapping[str, pd.DataFrame | None], overwrite: bool) -> None:
     schema, table = table_of(source)
     with connected(source) as connection:
         for ending, frame in frames.items():
             name = (schema, f"{table}{ending}")
             _make_room(connection, name, overwrite)
-            _create(connection, name, frame)
+            if frame is not None:
+                _create(connection, name, frame)
 
 
 def _make_room(connection: Any, name: tuple[str, str], overwrite: bool) -> None:

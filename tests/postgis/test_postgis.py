@@ -19,6 +19,7 @@ from gridmap.errors import InputError
 from gridmap.io import postgis as room
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.inputs import read_households, read_incidents
+from tests.unit.test_apply import housed
 
 pytestmark = pytest.mark.postgis
 
@@ -41,6 +42,42 @@ def test_a_grid_comes_back_byte_for_byte(postgis_url: str, grid: Any, tmp_path: 
     write_grid(back, tmp_path / "b.gpkg")
     digests = {hashlib.sha256((tmp_path / n).read_bytes()).digest() for n in ("a.gpkg", "b.gpkg")}
     assert len(digests) == 1
+
+
+def test_a_grid_of_the_database_keeps_its_buildings_and_can_be_cut(
+    postgis_url: str, tmp_path: Path
+) -> None:
+    plan = housed()
+    place = f"{postgis_url}?table=town"
+    beside = plan.buildings.head(3)
+    write_layer(beside, f"{postgis_url}?table=town_buildings")
+    write_grid(plan, place)
+    back = read_grid(place)
+    assert back.buildings.equals(plan.buildings)
+    line = gpd.GeoSeries([shapely.LineString([(-20, 466), (320, 466)])], crs=plan.crs)
+    line.to_file(tmp_path / "line.gpkg")
+    reasons = ["--approve", "101001=x", "--approve", "new:split-1=y"]
+    cut = ["--split", "101001", "--along", str(tmp_path / "line.gpkg"), "--through", *reasons]
+    made = {}
+    for name, source in (("database", place), ("file", str(tmp_path / "grid.gpkg"))):
+        if name == "file":
+            write_grid(plan, source)
+        out = tmp_path / f"{name}.gpkg"
+        ran = CliRunner().invoke(main, ["apply", source, *cut, "-o", str(out)])
+        assert ran.exit_code == 0, ran.output
+        made[name] = read_grid(out)
+    assert made["database"].content_hash == made["file"].content_hash
+    assert made["database"].cells["households"].to_dict() == {
+        **plan.cells["households"].to_dict(), "101001": 300, "101004": 150
+    }  # fmt: skip
+    bare = gridmap.Grid(
+        plan.cells, plan.boundary, plan.levels, jurisdictions=plan.jurisdictions, units=plan.units
+    )
+    with pytest.raises(InputError, match="exists already"):
+        write_grid(bare, place)
+    write_grid(bare, place, overwrite=True)
+    assert read_grid(place).buildings is None, "buildings of a grid that is gone"
+    assert len(read_layer(f"{postgis_url}?table=town_buildings")) == 3, "not the grid's own"
 
 
 def test_a_grid_is_validated_in_place(postgis_url: str, grid: Any) -> None:
