@@ -15,7 +15,7 @@ from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.apply import unit_contacts
 from gridmap.partitioning.change_file import FRESH, Changes, Cut
-from gridmap.partitioning.cut_units import Floats, faces
+from gridmap.partitioning.cut_units import Floats, cut_units, faces
 
 ENOUGH = 0.02
 """Share of a unit on the lesser side of a line from which it is cut, where cutting is asked for."""
@@ -182,14 +182,23 @@ def _split(grid: Grid, code: str, line: Floats, *, through: bool) -> tuple[list[
     homes = units["households"].to_numpy(dtype=np.int64)[rows]
     names = [str(unit) for unit in units.index[rows]]
     left = shapely.contains(left_of(line, shapely.total_bounds(shapes)), shapely.centroid(shapes))
-    cuts: list[Cut] = []
     if through:
-        return _cut_through(names, shapes, left, line, code, cuts)
+        away, cuts = _cut_through(names, shapes, left, line, code)
+        return _lighter(grid, code, away, cuts), cuts
     left = _joined(grid, rows, left, homes)
     if left.all() or not left.any():
         raise _missed(code)
     away = left if homes[left].sum() < homes[~left].sum() else ~left
-    return [names[at] for at in np.flatnonzero(away)], cuts
+    return [names[at] for at in np.flatnonzero(away)], []
+
+
+def _lighter(grid: Grid, code: str, away: list[str], cuts: list[Cut]) -> list[str]:
+    """Return one side of a cut cell or the other: that with fewer households gets the new code."""
+    units = cut_units(grid, cuts).units
+    homes = units.loc[units["code"] == code, "households"]
+    homes.index = homes.index.map(str)
+    rest = homes.index.difference(away, sort=False)
+    return away if homes[away].sum() < homes[rest].sum() else rest.tolist()
 
 
 def _missed(code: str) -> InputError:
@@ -202,9 +211,9 @@ def _cut_through(
     left: NDArray[np.bool_],
     line: Floats,
     code: str,
-    cuts: list[Cut],
 ) -> tuple[list[str], list[Cut]]:
     away: list[str] = []
+    cuts: list[Cut] = []
     for name, shape, ahead in zip(names, shapes, left, strict=True):
         parts, count, _ = faces(shape, line)
         size = shapely.area(parts)
