@@ -132,7 +132,7 @@ def plan_data(
     words = {key: message.text(lang) for key, message in WORDS.items()}
     return {
         "grid": grid.content_hash,
-        "title": title or tr("Redraw cells · {area}", area=area, lang=lang),
+        "title": title or _headline(area, lang),
         "subtitle": tr("from {hash} · {day}", hash=grid.content_hash[:8], day=today(), lang=lang),
         "file": f"changes-{grid.content_hash[:8]}",
         "band": list(grid.band),
@@ -152,6 +152,13 @@ def plan_data(
         "words": words,
         "lang": lang,
     }
+
+
+def _headline(area: str, lang: Lang) -> str:
+    """Say what is redrawn; a grid of several towns has no one name."""
+    if not area:
+        return tr("Redraw cells", lang=lang)
+    return tr("Redraw cells · {area}", area=area, lang=lang)
 
 
 def _chosen(grid: Grid, of: str | None) -> tuple[list[str], str]:

@@ -26,6 +26,7 @@ ROOMS = {
     "robustness": "Robustness of hotspots",
     "maps": "Maps",
     "scale": "City",
+    "edit": "The page on which cells are redrawn",
     "io": "Files",
     "startup": "Start",
 }
@@ -50,7 +51,7 @@ def main() -> None:
     sections = _sections()
     for room in chosen.rooms or ROOMS:
         print(f"\n## {ROOMS[room]}\n", flush=True)
-        if room == "maps" and not any(map(shutil.which, BROWSERS)):
+        if room in ("maps", "edit") and not any(map(shutil.which, BROWSERS)):
             print("Left out: it needs Chromium.")
             continue
         sections[ROOMS[room]] = _run(room, chosen.quick)

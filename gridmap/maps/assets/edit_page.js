@@ -41,10 +41,12 @@ class Painter {
     return FILLS[this.colours[at]];
   }
 
+  /** Show a box; the strip of the legend at the foot is left free. */
   fit([west, south, east, north], share = 0.92) {
-    const { width, height } = this;
+    const width = this.width, height = Math.max(this.height - (this.foot || 0), 50);
     this.look((west + east) / 2, (south + north) / 2,
       share * Math.min(width / Math.max(east - west, 1), height / Math.max(north - south, 1)));
+    this.y -= (this.height - height) / 2 / this.scale;
   }
 
   look(x, y, scale) {
@@ -60,6 +62,7 @@ class Painter {
     this.factor = factor;
     this.canvas.width = Math.round(width * factor);
     this.canvas.height = Math.round(height * factor);
+    this.pen.font = `13px ${FONT}`; // each setting of it styles the page anew
     this.flat = null;
   }
 
@@ -249,7 +252,6 @@ class Painter {
   labels(pen, units) {
     const cells = new Set();
     for (const unit of units) cells.add(this.plan.cell[unit]);
-    pen.font = `13px ${FONT}`;
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     pen.lineJoin = 'round';
@@ -353,7 +355,8 @@ class Editor {
       <div class="hint" data-part="hint" aria-live="polite" hidden></div>
       <div class="legend" data-part="legend"></div>
       <div class="zoom">${['closer', 'farther', 'whole'].map((name) => button(name)).join('')}</div></div>
-      <aside><section class="sums" data-part="sums"></section>
+      <aside><section class="sums" data-part="sums">
+      ${['touched', 'moved', 'compact'].map((name) => `<div class="tile" data-sum="${name}"><span></span><b></b><small></small></div>`).join('')}</section>
       <h2 data-part="todo-title"></h2><ul class="todo" data-part="todo"></ul>
       <h2 data-part="list-title"></h2><table data-part="list"></table>
       <p class="foot" data-part="foot"></p></aside></main>
@@ -364,6 +367,7 @@ class Editor {
     const text = { title: this.data.title, subtitle: this.data.subtitle, 'list-title': this.say('cells'),
       foot: this.say('foot') };
     for (const [name, words] of Object.entries(text)) this.find(name).textContent = words;
+    root.querySelectorAll('[data-sum]').forEach((tile) => { tile.firstChild.textContent = this.say(tile.dataset.sum); });
     root.querySelectorAll('[data-do]').forEach((one) => {
       one.textContent = this.say(one.dataset.do);
       const tip = this.words[`${one.dataset.do}Tip`];
@@ -377,10 +381,10 @@ class Editor {
     const lines = [this.say('legendNumbers', this.span()), this.say('legendFrames')];
     this.find('legend').replaceChildren(...lines.map((line) => node('div', line)));
     (this.data.others || []).forEach((other, at) => {
-      const label = node('label', other.label);
+      const label = node('label', '');
+      label.append(node('span', other.label));
       const box = node('input');
       box.type = 'checkbox';
-      box.checked = true;
       label.prepend(box);
       label.style.color = OTHER[at % OTHER.length];
       box.addEventListener('change', () => this.compare());
@@ -439,6 +443,7 @@ class Editor {
     const box = sizeOf(this.root.querySelector('.stage'));
     const factor = Math.min(globalThis.devicePixelRatio || 1, 2);
     const before = this.painter.width;
+    this.painter.foot = this.find('legend').offsetHeight + 16;
     this.painter.resize(box.width, box.height, factor);
     const ink = this.find('ink');
     ink.width = Math.round(box.width * factor);
@@ -448,9 +453,10 @@ class Editor {
 
   /* ----- pointer ----- */
 
+  /** Find where on the map an event is; the map is asked for its place once a stroke. */
   at(event) {
-    const box = this.find('ink').getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    if (!this.frame || !this.pointers.size) this.frame = this.find('ink').getBoundingClientRect();
+    return [event.clientX - this.frame.left, event.clientY - this.frame.top];
   }
 
   unitAt([x, y]) { return this.plan.unitAt(this.painter.wx(x), this.painter.wy(y)); }
@@ -857,18 +863,10 @@ class Editor {
 
   sums() {
     const found = this.plan.difference();
-    const tile = (title, value, small, name) => {
-      const box = node('div', '', 'tile');
-      box.dataset.sum = name;
-      box.append(node('span', title), node('b', value), node('small', small));
-      return box;
-    };
     const gain = found.compactness - found.before;
-    this.find('sums').replaceChildren(
-      tile(this.say('touched'), String(found.touched), ' ', 'touched'),
-      tile(this.say('moved'), found.moved.toLocaleString('en'), `${(100 * found.share).toFixed(2)} %`, 'moved'),
-      tile(this.say('compact'), found.compactness.toFixed(3), `${gain < 0 ? '−' : '+'}${Math.abs(gain).toFixed(3)}`, 'compact'),
-    );
+    this.sum('touched', String(found.touched), ' ');
+    this.sum('moved', found.moved.toLocaleString('en'), `${(100 * found.share).toFixed(2)} %`);
+    this.sum('compact', found.compactness.toFixed(3), withSign(gain));
     for (const [name, able] of [['undo', this.plan.done.length], ['redo', this.plan.undone.length]]) {
       this.root.querySelector(`[data-do="${name}"]`).disabled = !able;
     }
@@ -877,28 +875,38 @@ class Editor {
     }
   }
 
+  sum(name, value, small) {
+    const [, big, little] = this.root.querySelector(`[data-sum="${name}"]`).children;
+    if (big.textContent !== value) big.textContent = value;
+    if (little.textContent !== small) little.textContent = small;
+  }
+
   panel() {
     const list = this.plan.todo();
     this.find('todo-title').textContent = list.length ? this.say('todo', { count: list.length }) : this.say('nothingToDo');
     this.find('todo-title').classList.toggle('done', !list.length);
-    this.find('todo').replaceChildren(...list.slice(0, ROWS).map((item) => this.task(item)));
-    const rows = this.rows();
-    this.find('list').replaceChildren(...rows.map((at) => this.row(at)));
+    fill(this.find('todo'), list.slice(0, ROWS).map((item) => this.need(item)), (item) => this.task(item));
+    fill(this.find('list'), this.rows().map((at) => this.facts(at)), (facts) => this.row(facts));
   }
 
-  task({ cell, faults }) {
+  /** Gather what an item of the list of what is not yet right says. */
+  need({ cell, faults }) {
+    return { cell, faults, name: this.name(cell), homes: this.plan.cells[cell].homes,
+      pieces: this.plan.pieces(cell), dedicated: this.plan.dedicated(cell) };
+  }
+
+  task({ cell, faults, name, homes, pieces, dedicated }) {
     const item = node('li', '');
     item.dataset.cell = cell;
-    const homes = this.plan.cells[cell].homes;
     const [low, high] = this.data.band;
-    if (faults.includes('band') && this.plan.dedicated(cell)) {
-      item.append(this.say('reservedHomes', { name: this.name(cell), homes }));
+    if (faults.includes('band') && dedicated) {
+      item.append(this.say('reservedHomes', { name, homes }));
     } else if (faults.includes('band')) {
-      item.append(node('b', this.say('homesOf', { name: this.name(cell), homes })),
+      item.append(node('b', this.say('homesOf', { name, homes })),
         homes > high ? this.say('over', { count: homes - high }) : this.say('under', { count: low - homes }));
     }
-    if (faults.includes('pieces')) item.append(this.say('apart', { name: this.name(cell), count: this.plan.pieces(cell) }));
-    for (const name of ['goto', ...(faults.includes('band') ? ['tune'] : []), 'approve']) item.append(' ', this.link(name, cell));
+    if (faults.includes('pieces')) item.append(this.say('apart', { name, count: pieces }));
+    for (const act of ['goto', ...(faults.includes('band') ? ['tune'] : []), 'approve']) item.append(' ', this.link(act, cell));
     return item;
   }
 
@@ -926,38 +934,45 @@ class Editor {
     }
     if (rows.size < ROWS) {
       const parent = this.active >= 0 ? plan.cells[this.active].parent : -1;
-      plan.cells.forEach((cell, at) => {
-        if (plan.lives(at) && rows.size < ROWS && (parent < 0 || cell.parent === parent)) rows.add(at);
-      });
+      for (let at = 0; at < plan.cells.length && rows.size < ROWS; at++) {
+        if (plan.lives(at) && (parent < 0 || plan.cells[at].parent === parent)) rows.add(at);
+      }
     }
     return [...rows].slice(0, ROWS + 20);
   }
 
-  row(at) {
-    const cell = this.plan.cells[at];
-    const [low, high] = this.data.band;
+  /** Gather what the row of a cell says. */
+  facts(at) {
+    const { plan } = this;
+    const { homes, before, locked, reason } = plan.cells[at];
+    return { at, name: this.name(at), homes, gain: homes - (before ? before.homes : 0), locked,
+      approved: reason !== '', pieces: plan.pieces(at), compact: plan.polsbyPopper(at).toFixed(2),
+      dedicated: plan.dedicated(at), good: plan.inBand(at), changed: plan.changed(at), active: at === this.active };
+  }
+
+  row(facts) {
+    const { at, homes, gain } = facts;
     const row = node('tr', '');
     row.dataset.cell = at;
-    row.classList.toggle('changed', this.plan.changed(at));
-    row.classList.toggle('active', at === this.active);
+    row.classList.toggle('changed', facts.changed);
+    row.classList.toggle('active', facts.active);
     const name = node('td', '');
     const call = this.link('goto', at);
-    call.textContent = this.name(at);
+    call.textContent = facts.name;
     call.classList.add('name');
     name.append(call);
-    if (cell.locked) name.append(node('i', this.say('lockedBadge')));
-    if (cell.reason) name.append(node('i', this.say('approvedBadge')));
-    if (this.plan.pieces(at) > 1) name.append(node('i', this.say('piecesBadge', { count: this.plan.pieces(at) }), 'bad'));
+    if (facts.locked) name.append(node('i', this.say('lockedBadge')));
+    if (facts.approved) name.append(node('i', this.say('approvedBadge')));
+    if (facts.pieces > 1) name.append(node('i', this.say('piecesBadge', { count: facts.pieces }), 'bad'));
     const bar = node('td', '');
-    if (!this.plan.dedicated(at)) bar.append(this.bar(cell.homes, low, high));
-    const homes = node('td', cell.homes.toLocaleString('en'), this.plan.inBand(at) ? 'number' : 'number bad');
-    const gain = cell.homes - (cell.before ? cell.before.homes : 0);
+    if (!facts.dedicated) bar.append(this.bar(homes, ...this.data.band));
+    const number = node('td', homes.toLocaleString('en'), facts.good ? 'number' : 'number bad');
     const change = node('td', gain ? `${gain < 0 ? '−' : '+'}${Math.abs(gain)}` : '', 'number small');
-    const shape = node('td', this.plan.polsbyPopper(at).toFixed(2).slice(1), 'number faint');
+    const shape = node('td', facts.compact.replace(/^0/, ''), 'number faint');
     shape.title = this.say('compact');
     const edit = node('td', '', 'edit');
     edit.append(this.link('rename', at));
-    row.append(name, bar, homes, change, shape, edit);
+    row.append(name, bar, number, change, shape, edit);
     return row;
   }
 
@@ -979,6 +994,30 @@ function node(tag, text, className = '') {
   if (text) made.textContent = text;
   if (className) made.className = className;
   return made;
+}
+
+/** Show one child for each of the facts; those that say the same as before stay as they are. */
+function fill(list, facts, make) {
+  const wanted = facts.map((one) => JSON.stringify(one));
+  const keep = new Set(wanted);
+  const there = new Map();
+  for (const child of [...list.children]) {
+    if (keep.has(child.says)) there.set(child.says, child);
+    else child.remove();
+  }
+  let next = list.firstChild;
+  facts.forEach((one, k) => {
+    const child = there.get(wanted[k]) || make(one);
+    child.says = wanted[k];
+    if (child === next) next = next.nextSibling;
+    else list.insertBefore(child, next);
+  });
+}
+
+/** Write a gain with its sign, and none where it rounds to nothing. */
+function withSign(gain) {
+  const size = Math.abs(gain).toFixed(3);
+  return Number(size) ? `${gain < 0 ? '−' : '+'}${size}` : size;
 }
 
 function sizeOf(stage) {
