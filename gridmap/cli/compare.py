@@ -147,11 +147,14 @@ def plans_command(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     drawn = {name: read_grid(path) for name, path in zip(names, grids, strict=True)}
-    table = plans(drawn, present=None if present is None else read_grid(present))
+    force = None if present is None else read_grid(present)
+    table = plans(drawn, present=force)
     if output is not None:
-        write_plans(
-            shell, output, table, drawn, Path(present).stem if present else names[0], overwrite
+        called = (
+            names[0] if present is None else Path(present).stem,
+            drawn[names[0]] if force is None else force,
         )
+        write_plans(shell, output, table, drawn, called, overwrite)
     if as_json:
         rows = table.reset_index().astype(object)
         rows = rows.where(rows.notna(), None)
@@ -161,7 +164,12 @@ def plans_command(
 
 
 def write_plans(
-    shell: _shell.Shell, path: Path, table: Any, grids: Any, present: str, overwrite: bool
+    shell: _shell.Shell,
+    path: Path,
+    table: Any,
+    grids: Any,
+    present: tuple[str, Any],
+    overwrite: bool,
 ) -> None:
     """Write the page, or the table."""
     from gridmap.io.tables import write_table

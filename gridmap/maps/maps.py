@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import shapely
 from markupsafe import Markup
 
 from gridmap._checks import check_choice
@@ -337,6 +338,8 @@ WORDS = {
     "areas": Message("By jurisdiction"),
     "area": Message("Jurisdiction", context="plans"),
     "plan": Message("Plan", context="plans"),
+    "outside": Message("Outside the band"),
+    "changed": Message("Another cell than in {present}"),
     "key": Message(
         "Cells are the residential ones. Spread: standard deviation of the households of a cell "
         "over their mean. Compactness: mean of 4πA/P². Internal border: between cells of one "
@@ -344,6 +347,7 @@ WORDS = {
         "has another code than in {present}."
     ),
 }
+OUTSIDE, CHANGED = "#e39a92", "#9fc0da"
 BETTER = {
     "in_band": 1,
     "spread": -1,
@@ -355,7 +359,11 @@ BETTER = {
 
 
 def plans_page(
-    table: pd.DataFrame, grids: Mapping[str, Grid], *, present: str, lang: Lang = "zh"
+    table: pd.DataFrame,
+    grids: Mapping[str, Grid],
+    *,
+    present: tuple[str, Grid],
+    lang: Lang = "zh",
 ) -> str:
     """Return alternatives side by side as one HTML text that loads nothing.
 
@@ -365,8 +373,8 @@ def plans_page(
         What `plans` returns for the grids.
     grids : mapping of str to Grid
         The alternatives, by what they are called.
-    present : str
-        What the grid in force is called.
+    present : (str, Grid)
+        What the grid in force is called, and that grid: cells that are others are in colour.
     lang : {"zh", "en"}
         Language of the page.
     """
@@ -377,25 +385,30 @@ def plans_page(
         lang=lang,
         title=Message("Plans side by side").text(lang),
         subtitle=f"{' · '.join(grids)} ｜ {today()}",
-        pictures=[{"name": name, "svg": _picture(grid)} for name, grid in grids.items()],
+        pictures=[
+            {"name": name, "svg": _picture(grid, present[1])} for name, grid in grids.items()
+        ],
         overall=[_row(over_all, figure, lang) for figure in FIGURES],
         titles=[TITLES[figure].text(lang) for figure in FIGURES],
         areas=[_area(table.loc[code], _called(grids, code)) for code in areas]
         if len(areas) > 1
         else [],
+        colours={"outside": OUTSIDE, "changed": CHANGED},
         words={
-            key: (word(present=present) if key == "key" else word).text(lang)
+            key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)
             for key, word in WORDS.items()
         },
     )
     return with_policy(page)
 
 
-def _picture(grid: Grid) -> Markup:
+def _picture(grid: Grid, present: Grid) -> Markup:
     cells = grid.cells
+    same = set(shapely.to_wkb(present.cells.geometry))
+    changed = [shape not in same for shape in shapely.to_wkb(cells.geometry)]
     low, high = grid.band
     out = (cells["kind"] == "residential") & ~cells["households"].between(low, high)
-    fills = cells["kind"].map(FILLS).where(~out, "#e9b7b1")
+    fills = cells["kind"].map(FILLS).mask(changed, CHANGED).mask(out, OUTSIDE)
     return thumbnail(cells, fills.tolist(), 300)
 
 
