@@ -183,8 +183,8 @@ def _split(grid: Grid, code: str, line: Floats, *, through: bool) -> tuple[list[
     names = [str(unit) for unit in units.index[rows]]
     left = shapely.contains(left_of(line, shapely.total_bounds(shapes)), shapely.centroid(shapes))
     if through:
-        away, cuts = _cut_through(names, shapes, left, line, code)
-        return _lighter(grid, code, away, cuts), cuts
+        side, cuts = _cut_through(names, shapes, left, line, code)
+        return _lighter(grid, code, side, cuts), cuts
     left = _joined(grid, rows, left, homes)
     if left.all() or not left.any():
         raise _missed(code)
