@@ -6,7 +6,9 @@ import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
+from unicodedata import category
 
 from gridmap.errors import InputError, reason_of
 from gridmap.language import Message
@@ -128,18 +130,37 @@ def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes
 def _loaded(path: str | os.PathLike[str]) -> Document:
     """Return the JSON object in a file."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except OSError as error:
         raise InputError(
             "`{path}` cannot be read ({reason}). Check the path.",
             path=path,
             reason=reason_of(error),
         ) from error
-    except ValueError as error:
+    except _Twice as error:
+        raise _damaged(f"`{path}`", Message("{key!r} stands twice", key=str(error))) from error
+    except (ValueError, RecursionError) as error:
         raise _damaged(f"`{path}`", Message("it is no JSON")) from error
     if not isinstance(document, dict):
         raise _damaged(f"`{path}`", Message("it is no JSON object"))
     return document
+
+
+class _Twice(ValueError):
+    """A key that an object has twice, of which `json` would keep the last alone."""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Twice(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(word)
 
 
 def _damaged(name: str, what: Message) -> InputError:
@@ -152,6 +173,8 @@ def _text(document: Document, key: str, name: str) -> str:
     value = document.get(key, "")
     if not isinstance(value, str):
         raise _damaged(name, Message("{key!r} is no text", key=key))
+    if any(category(sign) == "Cs" for sign in value):
+        raise _damaged(name, Message("{key!r} is no text", key=key))
     return value
 
 
@@ -159,12 +182,15 @@ def _words(document: Document, key: str, name: str) -> dict[str, str]:
     table = document.get(key, {})
     if not isinstance(table, Mapping) or not all(isinstance(word, str) for word in table.values()):
         raise _damaged(name, Message("{key!r} must map codes to texts", key=key))
-    return {str(code): str(word).strip() for code, word in table.items() if str(word).strip()}
+    words = {str(code): str(word).strip() for code, word in table.items() if str(word).strip()}
+    if any(category(sign) in ("Cc", "Cs") for word in words.values() for sign in word):
+        raise _damaged(name, Message("{key!r} has a line break or a control character", key=key))
+    return words
 
 
 def _codes(document: Document, key: str, name: str) -> tuple[str, ...]:
     codes = document.get(key, [])
-    if not isinstance(codes, Sequence) or not all(isinstance(code, str) for code in codes):
+    if not isinstance(codes, (list, tuple)) or not all(isinstance(code, str) for code in codes):
         raise _damaged(name, Message("{key!r} must list codes", key=key))
     return tuple(dict.fromkeys(codes))
 
@@ -193,9 +219,9 @@ def _cuts(document: Document, name: str) -> tuple[Cut, ...]:
     cuts: list[Cut] = []
     try:
         for row in rows:  # type: ignore[attr-defined]
-            line = tuple((float(x), float(y)) for x, y in row["line"])
+            line = tuple((_coordinate(x), _coordinate(y)) for x, y in row["line"])
             cuts.append(Cut(str(row["unit"]), line))
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise _damaged(name, Message("'cuts' must list units with lines of [x, y]")) from error
     if any(len(cut.line) < 2 for cut in cuts):
         raise _damaged(name, Message("a line of 'cuts' has one point"))
@@ -206,3 +232,10 @@ def _cuts(document: Document, name: str) -> tuple[Cut, ...]:
             twice=twice,
         )
     return tuple(cuts)
+
+
+def _coordinate(value: object) -> float:
+    """Return a number of a line; text, NaN and what overflows is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise ValueError(value)
+    return float(value)

@@ -185,11 +185,32 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(
     assert not (tmp_path / "new.gpkg").exists()
 
 
+CUT = '{"schema": "gridmap.changes/1", "cuts": [{"unit": 0, "line": %s}]}'
+
+
+def test_names_may_have_the_wide_space_of_chinese() -> None:
+    document = {"schema": "gridmap.changes/1", "names": {"A": "曙园　一网格"}}
+    assert read_changes(document).names == {"A": "曙园　一网格"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "it is no JSON"),
         ("[]", "it is no JSON object"),
+        ("[" * 100_000, "it is no JSON"),
+        ('{"a":' * 100_000, "it is no JSON"),
+        ('{"schema": "gridmap.changes/1", "moves": {"A": [NaN]}}', "it is no JSON"),
+        ('{"schema": "gridmap.changes/1", "moves": {"A": [1], "A": []}}', "'A' stands twice"),
+        ('{"schema": "gridmap.changes/1", "moves": {}, "moves": {}}', "'moves' stands twice"),
+        ('{"schema": "gridmap.changes/1", "names": {"A": "\\ud800"}}', "control character"),
+        ('{"schema": "gridmap.changes/1", "names": {"A": "x\\ny"}}', "a line break"),
+        ('{"schema": "gridmap.changes/1", "note": "\\udfff"}', "'note' is no text"),
+        ('{"schema": "gridmap.changes/1", "locked": "A"}', "must list codes"),
+        (CUT % "[[1e999, 0], [1, 1]]", "must list units with lines"),
+        (CUT % f"[[{'9' * 400}, 0], [1, 1]]", "must list units with lines"),
+        (CUT % '[["1", "2"], [3, 4]]', "must list units with lines"),
+        (CUT % "[[true, false], [3, 4]]", "must list units with lines"),
         ("{}", "of schema None"),
         ('{"schema": "gridmap.changes/1", "moves": []}', "must map codes to lists"),
         ('{"schema": "gridmap.changes/1", "moves": {"A": 1}}', "must map codes to lists"),
