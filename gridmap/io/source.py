@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import traceback
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -58,6 +59,9 @@ _MOST_UNPACKED = 1 << 32
 _WAIT = 10.0  # seconds for the first byte of a FIFO
 READABLE = ", ".join(_KINDS)
 _STDIN = ("-", "/dev/stdin", "/dev/fd/0")
+_PACKAGE = Path(__file__).parents[1]
+_FAULTS = (TypeError, AttributeError, AssertionError, KeyError, IndexError)
+"""What a parser raises over a damaged file, and a line of ours over its own mistake."""
 
 
 @dataclass(frozen=True)
@@ -442,7 +446,9 @@ def known_suffix(path: Path, writable: Collection[str]) -> str:
 
 
 def unreadable(name: str, error: BaseException) -> InputError:
-    """Return the error of one line that a failed read becomes."""
+    """Return the error of one line that a failed read becomes; our own faults are raised again."""
+    if _is_our_fault(error):
+        raise error
     if isinstance(error, PermissionError):
         return InputError("`{name}` may not be read. Ask for the right to read it.", name=name)
     reason = " ".join(str(error).split()) or type(error).__name__
@@ -452,6 +458,14 @@ def unreadable(name: str, error: BaseException) -> InputError:
         name=name,
         reason=reason[:200].rstrip("."),
     )
+
+
+def _is_our_fault(error: BaseException) -> bool:
+    """Tell whether a line of this package stumbled, and not the parser that it called."""
+    if not isinstance(error, _FAULTS) or error.__traceback__ is None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename).is_relative_to(_PACKAGE)
 
 
 def _database(text: str) -> Source:

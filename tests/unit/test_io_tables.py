@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gridmap.errors import InputError
-from gridmap.io import read_table, write_table
+from gridmap.io import excel, read_table, write_table
 from tests.dirt import office_rows, write_text, write_xls, write_xlsx
 
 BUILDINGS = pd.DataFrame(
@@ -318,3 +318,30 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no known extension"):
         write_table(BUILDINGS, tmp_path / "a.docx")
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize("fault", [TypeError, AttributeError, AssertionError, KeyError, IndexError])
+def test_a_fault_of_our_own_is_not_told_as_a_damaged_file(
+    fault: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser may stumble over a file; where our own line does, the traceback is kept."""
+    write_table(BUILDINGS, tmp_path / "b.xlsx")
+    source = "def _table(sheet):\n    raise fault('a slip')"
+    names: dict[str, Any] = {"fault": fault}
+    exec(compile(source, excel.__file__, "exec"), names)
+    monkeypatch.setattr(excel, "_table", names["_table"])
+    with pytest.raises(fault, match="a slip"):
+        read_table(tmp_path / "b.xlsx")
+
+
+def test_a_parser_that_stumbles_is_told_as_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(BUILDINGS, tmp_path / "b.xlsx")
+
+    def stumble(_: object) -> None:
+        raise TypeError("no attribute in the XML")
+
+    monkeypatch.setattr(excel, "_table", stumble)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_table(tmp_path / "b.xlsx")
