@@ -104,7 +104,7 @@ def sheet_figures(
     placed, shown, now, before = period_of(incidents, grid, since, until)
     here = now[now["code"] == code]
     spot = spots_of(now, grid).loc[code]
-    cell, why = grid.cells.loc[code], grid.why(code)
+    cell = grid.cells.loc[code]
     count, homes = len(here), int(cell["households"])
     low, high = map(float, poisson_interval(count))
     earlier = None if before is None else int((before["code"] == code).sum())
@@ -116,15 +116,9 @@ def sheet_figures(
         "levels": {level: str(cell[level]) for level in grid.levels},
         "households": homes,
         "band": list(grid.band),
-        "in_band": why["in_band"],
-        "exception": None if why["exception"] is None else str(why["exception"]["reason"]),
         "area_m2": float(cell["area_m2"]),
-        "units": why["units"],
+        **_shaped_by(grid, code),
         "buildings": None if buildings is None else _buildings(buildings, grid, code),
-        "neighbours": [
-            {"code": other, "name": str(grid.cells.loc[other, "name"]), "length": length}
-            for other, length in sorted(why["neighbours"].items(), key=lambda item: -item[1])
-        ],
         "bounds": {b.side: as_dict(b) for b in four_bounds(grid, code, barriers)},
         "period": None
         if shown is None
@@ -135,15 +129,28 @@ def sheet_figures(
         "rate": 100 * count / homes if homes else None,
         "rate_low": 100 * low / homes if homes else None,
         "rate_high": 100 * high / homes if homes else None,
-        "expected": float(spot["expected"]),
-        "z": float(spot["z"]),
-        "q": float(spot["q"]),
+        **{name: float(spot[name]) for name in ("expected", "z", "q")},
         "bin": int(spot["bin"]),
         "gate": str(spot["gate"]),
         "categories": shares(here, None, "category"),
         "trend": trend(placed[placed["code"] == code], shown, "month"),
         "posts": None if posted is None else _posts(posted.cells.loc[code]),
         "fingerprint": grid.content_hash[:12],
+    }
+
+
+def _shaped_by(grid: Grid, code: str) -> dict[str, Any]:
+    """Tell what shaped a cell: its units, its exception, and its neighbours, the nearest first."""
+    why = grid.why(code)
+    names = grid.cells["name"].astype(str)
+    return {
+        "in_band": why["in_band"],
+        "exception": None if why["exception"] is None else str(why["exception"]["reason"]),
+        "units": why["units"],
+        "neighbours": [
+            {"code": other, "name": names.at[other], "length": length}
+            for other, length in sorted(why["neighbours"].items(), key=lambda item: -item[1])
+        ],
     }
 
 

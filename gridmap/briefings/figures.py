@@ -382,7 +382,6 @@ def ranking(
     keys = place_keys(grid, level)
     place, names = pd.factorize(keys, sort=True)
     count = len(names)
-    low, high = grid.band
     cells = grid.cells
 
     def summed(values: Any) -> np.ndarray[Any, Any]:
@@ -392,37 +391,42 @@ def ranking(
     residential = cells["kind"] == "residential"
     incidents = summed(counts_of(now, grid)).astype(int)
     earlier = None if before is None else summed(counts_of(before, grid)).astype(int)
+    outside = residential & ~cells["households"].between(*grid.band)
     columns = {
         "cells": summed(np.ones(len(cells))),
         "households": homes,
         "hot": summed(spots["bin"].reindex(cells.index).to_numpy() > 0),
-        "out_of_band": summed(residential & ~cells["households"].between(low, high)),
+        "out_of_band": summed(outside),
     }
     if posted is not None:
         told = posted.cells["status"].reindex(cells.index)
         if (told != "not covered").any():
             columns["leaderless"] = summed(told.isin(VACANT))
     sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
-    rows: list[dict[str, Any]] = []
-    for k in range(count):
-        a, b = map(float, poisson_interval(incidents[k]))
-        per = 100 / homes[k] if homes[k] else None
-        rows.append(
-            {
-                "place": k,
-                "name": str(names[k]).rsplit("\x1f", 1)[-1],
-                "incidents": int(incidents[k]),
-                "rate": float(incidents[k] * per) if per else None,
-                "low": float(a * per) if per else None,
-                "high": float(b * per) if per else None,
-                **change(int(incidents[k]), None if earlier is None else int(earlier[k])),
-                "spark": sparks[k],
-                **{key: int(values[k]) for key, values in columns.items()},
-            }
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "place": k,
+            "name": str(names[k]).rsplit("\x1f", 1)[-1],
+            "incidents": int(incidents[k]),
+            **_rate_of(int(incidents[k]), float(homes[k])),
+            **change(int(incidents[k]), None if earlier is None else int(earlier[k])),
+            "spark": sparks[k],
+            **{key: int(values[k]) for key, values in columns.items()},
+        }
+        for k in range(count)
+    ]
     _close_rates(rows, now, pd.Series(place, cells.index), shown)
     rows.sort(key=_order)
     return {"level": level, "rows": rows}
+
+
+def _rate_of(incidents: int, homes: float) -> dict[str, float | None]:
+    """Return incidents per 100 households with their interval; None where nobody lives."""
+    if not homes:
+        return dict.fromkeys(("rate", "low", "high"))
+    low, high = map(float, poisson_interval(incidents))
+    per = 100 / homes
+    return {"rate": incidents * per, "low": low * per, "high": high * per}
 
 
 def _order(row: dict[str, Any]) -> tuple[bool, float, int, str]:

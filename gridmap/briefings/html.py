@@ -307,14 +307,7 @@ def _place(
     link = {} if level is None else {"data-level": level, "data-place": place["place"]}
     small = public and 0 < place["incidents"] < SMALL
     name = place["name"] or tr("Whole area", lang=lang)
-    rate: str = "–"
-    hint = ""
-    if place["rate"] is not None and not small:
-        bar = charts.interval_bar(
-            place["rate"], place["low"], place["high"], most, found["incidents"]["rate"] or 0.0
-        )
-        rate = part(PARTS, "rate", bar, f"{place['rate']:.2f}")
-        hint = f"95%: {place['low']:.2f} – {place['high']:.2f}"
+    rate, hint = ("–", "") if small else _known_interval(place, most, found)
     cells = [
         (str(rank), "quiet", ""),
         (name, "left name", name),
@@ -333,6 +326,17 @@ def _place(
     ]
     where = {} if rank <= PAPER_PLACES else {"class": SCREEN}
     return row(*cells, **where, **link)
+
+
+def _known_interval(place: Figures, most: float, found: Figures) -> tuple[str, str]:
+    """Draw the rate of a place with its interval; a dash where it is unknown."""
+    if place["rate"] is None:
+        return "–", ""
+    bar = charts.interval_bar(
+        place["rate"], place["low"], place["high"], most, found["incidents"]["rate"] or 0.0
+    )
+    hint = f"95%: {place['low']:.2f} – {place['high']:.2f}"
+    return part(PARTS, "rate", bar, f"{place['rate']:.2f}"), hint
 
 
 def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -358,15 +362,6 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
         "cell": tr("alone", lang=lang),
         "neighbourhood": tr("neighbours", lang=lang, context="asked"),
     }
-    head = [
-        (tr("Asked", lang=lang), "left"),
-        (tr("Cell", lang=lang), "left"),
-        (tr("Incidents", lang=lang), ""),
-        (tr("Expected", lang=lang), ""),
-        (tr("Households", lang=lang), "optional"),
-        ("q", ""),
-        ("", "go"),
-    ]
     go = tr("Show", lang=lang)
     printed = PAPER_ROWS - min(len(found["ranking"]["rows"]), PAPER_PLACES)
     body = [
@@ -383,7 +378,19 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
         )
         for k, one in enumerate(top)
     ]
-    return part(PARTS, "table", head, body, body_kind="cells")
+    return part(PARTS, "table", _hotspot_heads(lang), body, body_kind="cells")
+
+
+def _hotspot_heads(lang: Lang) -> list[tuple[str, str]]:
+    return [
+        (tr("Asked", lang=lang), "left"),
+        (tr("Cell", lang=lang), "left"),
+        (tr("Incidents", lang=lang), ""),
+        (tr("Expected", lang=lang), ""),
+        (tr("Households", lang=lang), "optional"),
+        ("q", ""),
+        ("", "go"),
+    ]
 
 
 def _small(value: float) -> str:

@@ -100,6 +100,44 @@ def words_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., A
 CASE_WORDS = ("levels", "sources", "statuses", "categories")
 
 
+_LAST_DAY = Message("Last day.")
+_CATEGORY = Message("Column of the category.")
+
+
+def given_options(
+    *,
+    until: Message = _LAST_DAY,
+    category: Message = _CATEGORY,
+    words: tuple[str, ...] = CASE_WORDS,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the options of which cases are read and how: days, columns, places and words.
+
+    They reach the command as one dict, `given`, as `cases_of` takes it.
+    """
+    declared = (
+        click.option("--since", metavar="DAY", help="First day."),
+        click.option("--until", metavar="DAY", help=until.template),
+        click.option("--time", metavar="COL", help="Column of the time."),
+        click.option("--category", metavar="COL", help=category.template),
+        words_options(*words),
+        case_options,
+    )
+
+    def declare(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*args: Any, where: dict[str, Any], **options: Any) -> Any:
+            names = ("since", "until", "time", "category", "words")
+            given = where | {name: options.pop(name) for name in names}
+            return command(*args, given=given, **options)
+
+        made: Callable[..., Any] = run
+        for option in reversed(declared):
+            made = option(made)
+        return made
+
+    return declare
+
+
 def read_words(words: dict[str, str | None]) -> dict[Any, pd.DataFrame]:
     """Read the files of a city's own words: kind → table."""
     from gridmap.io import read_table
@@ -189,6 +227,16 @@ def headings(columns: Iterable[str], own: dict[str, str]) -> dict[str, str]:
     from gridmap.io.export import chinese_headings
 
     return chinese_headings(columns) | own
+
+
+def write_filed(
+    shell: Shell, table: pd.DataFrame, output: Path, own: dict[str, str], *, overwrite: bool
+) -> None:
+    """Write a table under the headings of the language: in Chinese those that are filed."""
+    from gridmap.io import write_table
+
+    named = headings(table.columns, own) if shell.lang == "zh" else None
+    write_table(table, output, overwrite=overwrite, headings=named)
 
 
 def read_lines(

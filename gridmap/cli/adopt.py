@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
+    from gridmap.grid.grid import Grid
     from gridmap.grid.redrawn import HomeComing
 
 
@@ -85,28 +86,53 @@ def adopt_command(
                 "over with --from OLD.gpkg (--households and --on go with that)."
             )
         )
+    _shell.check_grid_output(output, overwrite=overwrite)
+    band = (low or 300, high or 600)
+    read = {"crs": crs, "code": code, "count": count}
+    grid = _adopted(shell, (cells, boundary, exclude), mend, levels, band, read)
+    _tell_adopted(shell, grid, output, overwrite=overwrite, as_json=as_json)
+
+
+def _adopted(
+    shell: _shell.Shell,
+    files: tuple[str, str, str | None],
+    mend: bool,
+    levels: tuple[str, ...],
+    households: tuple[int, int],
+    read: dict[str, Any],
+) -> Grid:
+    """Read cells and what they must fill, and make a grid of them or say why not."""
     from gridmap.coverage.repair import outline_to_fill
     from gridmap.coverage.report import sentence
-    from gridmap.coverage.validate import validate
     from gridmap.errors import CoverageError
     from gridmap.grid.adopt import adopt
-    from gridmap.io import read_layer, write_grid
+    from gridmap.io import read_layer
     from gridmap.io.inputs import read_cells
 
-    _shell.check_grid_output(output, overwrite=overwrite)
-    drawn, known = read_cells(cells, crs=crs, code=code, count=count)
+    cells, boundary, exclude = files
+    drawn, known = read_cells(cells, **read)
     for line in known.sentences(shell.lang):
         shell.say(line)
-    excluded = None if exclude is None else read_layer(exclude, crs=crs)
-    given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
+    excluded = None if exclude is None else read_layer(exclude, crs=read["crs"])
+    given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=read["crs"])
     outline = outline_to_fill(drawn, given, excluded)
     try:
         if mend:
             drawn, outline = _mended(shell, drawn, outline)
-        grid = adopt(drawn, outline, levels=levels, households=(low or 300, high or 600))
+        return adopt(drawn, outline, levels=levels, households=households)
     except CoverageError as error:
         shell.answer(sentence(error.defects, shell.lang))
         raise click.exceptions.Exit(1) from error
+
+
+def _tell_adopted(
+    shell: _shell.Shell, grid: Grid, output: Path, *, overwrite: bool, as_json: bool
+) -> None:
+    """Write an adopted grid, and tell its proof."""
+    from gridmap.coverage.report import sentence
+    from gridmap.coverage.validate import validate
+    from gridmap.io import write_grid
+
     write_grid(grid, output, overwrite=overwrite)
     if as_json:
         document = {"schema": "gridmap.adopt/1", "cells": len(grid), "proof": grid.proof.as_dict()}
@@ -230,12 +256,10 @@ _MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_v
 @click.pass_obj
 def repair_command(
     shell: _shell.Shell,
+    /,
     cells: str,
     boundary: str,
     output: Path | None,
-    policy: str,
-    priority: str | None,
-    nested: str,
     exclude: str | None,
     code: str | None,
     count: str | None,
@@ -245,6 +269,7 @@ def repair_command(
     crs: str | None,
     overwrite: bool,
     as_json: bool,
+    **rules: Any,
 ) -> int:
     """Mend gaps, overlaps and unmatched vertices of CELLS, and touch nothing else.
 
@@ -261,7 +286,6 @@ def repair_command(
         raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
     for path in filter(None, (None if dry_run else output, log_file, page)):
         _shell.check_output(path, overwrite=overwrite)
-    lang = shell.lang
     drawn = read_layer(cells, crs=crs)
     known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]
     code, count = known.columns.get("code", code), known.columns.get("households", count)
@@ -271,22 +295,14 @@ def repair_command(
     excluded = None if exclude is None else read_layer(exclude, crs=crs)
     try:
         mended, log = repair(
-            drawn,
-            outline,
-            policy=cast(Any, policy),
-            priority=priority,
-            nested=cast(Any, nested),
-            exclude=excluded,
-            code=code,
-            count=count,
-            lang=lang,
+            drawn, outline, exclude=excluded, code=code, count=count, lang=shell.lang, **rules
         )
     except CoverageError as error:
         shell.warn(str(error))
-        shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), lang))
+        shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), shell.lang))
         return 1
     if page is not None:
-        _draw(drawn, mended, outline, excluded, code, lang, page, overwrite)
+        _draw(drawn, mended, outline, excluded, code, shell.lang, page, overwrite)
     if log_file is not None:
         write_table(log, log_file, overwrite=overwrite)
     if output is not None and not dry_run:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.cli import _options as _basemap
 from gridmap.cli.map import placed_incidents
 from gridmap.errors import reason_of
 from gridmap.language import speaking, tr
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
               help="Page to write.")  # fmt: skip
 @click.option("--staff", metavar="FILE", help="Roster with codes and roles.")
 @click.option("--title", metavar="TEXT", help="What stands at the head.")
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--by", type=click.Choice(["day", "week", "month"]), default="week",
               help="Steps of the trend.")  # fmt: skip
 @click.option("--audience", type=click.Choice(["internal", "public"]), default="internal",
@@ -39,11 +36,8 @@ if TYPE_CHECKING:
               help="Named streets, rivers and railways, for the bounds of that sheet.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Buildings, to be counted on that sheet.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
-@click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--category", metavar="COL", help="Column of the category.")
-@_options.words_options("roles", *_options.CASE_WORDS)
-@_options.case_options
-@_basemap.basemap_options
+@_options.given_options(words=("roles", *_options.CASE_WORDS))
+@_options.basemap_options
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -56,10 +50,7 @@ def briefing_command(
     staff: str | None,
     barriers: tuple[str, ...],
     buildings: str | None,
-    time: str | None,
-    category: str | None,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     ground: dict[str, Any],
     overwrite: bool,
     as_json: bool,
@@ -79,15 +70,16 @@ def briefing_command(
     check_page(output)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    where = {**where, "time": time, "category": category, "words": words}
-    placed = placed_incidents(shell, proved, incidents, **where)
-    roster = None if staff is None else _options.read_roster(shell, staff, words["roles"])
+    days = {"since": given.pop("since"), "until": given.pop("until")}
+    placed = placed_incidents(shell, proved, incidents, **given)
+    roles = given["words"]["roles"]
+    roster = None if staff is None else _options.read_roster(shell, staff, roles)
     lines = read_lines(barriers, proved.crs)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
     lang = shell.lang
     made = briefing(
         proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang,
-        **ground, **options,
+        **days, **ground, **options,
     )  # fmt: skip
     made.save(output, overwrite=overwrite)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.language import tr
+from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +33,7 @@ TABLES = ("rates", "steps", "overdue", "whistles", "joint")
               help="By a column of the incidents, as category or department.")  # fmt: skip
 @click.option("--month", is_flag=True, help="By month as well.")
 @click.option("--rank", is_flag=True, help="Rank the areas of --level, without rewarding silence.")
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day; what is due later need not be closed.")
-@click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--category", metavar="COL", help="Column of the category.")
-@_options.words_options(*_options.CASE_WORDS)
-@_options.case_options
+@_options.given_options(until=Message("Last day; what is due later need not be closed."))
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -52,12 +47,7 @@ def indicators_command(
     columns: tuple[str, ...],
     month: bool,
     rank: bool,
-    since: str | None,
-    until: str | None,
-    time: str | None,
-    category: str | None,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -65,7 +55,7 @@ def indicators_command(
 
     Each rate bears its formula, its Wilson interval, and how many answers are unknown.
     """
-    from gridmap.io import read_grid, write_table
+    from gridmap.io import read_grid
 
     if rank and level is None:
         raise click.UsageError(tr("--rank needs --level."))
@@ -73,20 +63,14 @@ def indicators_command(
         _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     _check_level(proved, level)
-    cases = _options.cases_of(
-        shell, proved, incidents, words=words, since=since, until=until, time=time,
-        category=category, needs_places=level is not None, **where,
-    )  # fmt: skip
+    cases = _options.cases_of(shell, proved, incidents, needs_places=level is not None, **given)
     if level is not None:
         cases = cases.assign(**{level: cases["code"].map(proved.cells[level].to_dict())})
     by = [*columns, *(name for name in (level, "month" if month else None) if name)]
     by = [_options.column_of(cases, name) for name in by]
-    found = _computed(table, cases, by, until, rank, proved, level, shell)
+    found = _computed(table, cases, by, given["until"], rank, proved, level, shell)
     if output is not None:
-        headings = (
-            _options.headings(_plain(found).columns, _RATE_HEADINGS) if shell.lang == "zh" else None
-        )
-        write_table(_plain(found), output, overwrite=overwrite, headings=headings)
+        _options.write_filed(shell, _plain(found), output, _RATE_HEADINGS, overwrite=overwrite)
     if as_json:
         rows = _plain(found).astype(object).where(found.reset_index().notna(), None)
         document = {"cases": len(cases), "account": cases.attrs["account"]}
@@ -215,12 +199,7 @@ _DUPLICATE_HEADINGS = {"reports": "同一问题上报数"}
 @click.option("--same", multiple=True, default=("category",), metavar="COLUMN",
               help="Columns that must agree.")  # fmt: skip
 @click.option("--across-sources", is_flag=True, help="Only reports of different sources.")
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day.")
-@click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--category", metavar="COL", help="Column of the category.")
-@_options.words_options(*_options.CASE_WORDS)
-@_options.case_options
+@_options.given_options()
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -234,22 +213,18 @@ def duplicates_command(
     hours: float,
     same: tuple[str, ...],
     across_sources: bool,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
-    **period: str | None,
 ) -> None:
     """Link the reports of INCIDENTS that tell of a problem already reported nearby; delete none."""
     from gridmap.incidents.recurrence import duplicates
-    from gridmap.io import read_grid, write_table
+    from gridmap.io import read_grid
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    cases = _options.cases_of(
-        shell, proved, incidents, words=words, needs_places=True, **period, **where
-    )
+    cases = _options.cases_of(shell, proved, incidents, needs_places=True, **given)
     located = _options.located(cases, proved)
     same = tuple(_options.column_of(cases, name) for name in same)
     found = duplicates(
@@ -258,10 +233,7 @@ def duplicates_command(
     if output is not None:
         kept = [name for name in _options.SHOWN if name in cases]
         table = cases[kept].assign(**_named(found, cases))
-        headings = (
-            _options.headings(table.columns, _DUPLICATE_HEADINGS) if shell.lang == "zh" else None
-        )
-        write_table(table, output, overwrite=overwrite, headings=headings)
+        _options.write_filed(shell, table, output, _DUPLICATE_HEADINGS, overwrite=overwrite)
     method = found.attrs["method"]
     if as_json:
         document = {key: value for key, value in method.items() if key != "sentence"}
@@ -295,12 +267,7 @@ _RECHECK_HEADINGS = {"closed": "结案满期"}
               help="Reports from which a problem is of high frequency.")  # fmt: skip
 @click.option("--repeated", type=click.IntRange(1), default=2,
               help="Times of coming back, or of unsatisfied answers.")  # fmt: skip
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day.")
-@click.option("--time", metavar="COL", help="Column of the time.")
-@click.option("--category", metavar="COL", help="Column of the category.")
-@_options.words_options(*_options.CASE_WORDS)
-@_options.case_options
+@_options.given_options()
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -315,30 +282,25 @@ def recheck_command(
     same: tuple[str, ...],
     frequent: int,
     repeated: int,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
-    **period: Any,
 ) -> None:
     """List the problems of INCIDENTS to go and look at again, cell by cell and kind by kind."""
     from gridmap.incidents.recurrence import recheck, recurrence
-    from gridmap.io import read_grid, write_table
+    from gridmap.io import read_grid
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    cases = _options.cases_of(shell, proved, incidents, words=words, **period, **where)
+    cases = _options.cases_of(shell, proved, incidents, **given)
     located = _options.located(cases, proved)
     kinds = tuple(_options.column_of(cases, name) for name in same)
-    again = recurrence(located, days=days, metres=metres, same=kinds, until=period["until"])
+    again = recurrence(located, days=days, metres=metres, same=kinds, until=given["until"])
     found = recheck(located, again, same=kinds, frequent=frequent, repeated=repeated)
     table = found.reset_index()
     if output is not None:
-        headings = (
-            _options.headings(table.columns, _RECHECK_HEADINGS) if shell.lang == "zh" else None
-        )
-        write_table(table, output, overwrite=overwrite, headings=headings)
+        _options.write_filed(shell, table, output, _RECHECK_HEADINGS, overwrite=overwrite)
     if as_json:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         method = {k: v for k, v in again.attrs["method"].items() if k != "sentence"}
@@ -346,16 +308,18 @@ def recheck_command(
         return
     shell.answer(again.attrs["method"]["sentence"][shell.lang])
     for row in table.to_dict("records"):
-        place = "  ".join(str(row[name]) for name in ("code", *kinds))
-        shell.answer(
-            tr(
-                "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "
-                "came back, {unsatisfied:,} of {asked:,} not satisfied",
-                place=place,
-                reports=row["reports"],
-                recurred=row["recurred"],
-                closed=row["closed"],
-                unsatisfied=row["unsatisfied"],
-                asked=row["asked"],
-            )
-        )
+        shell.answer(_problem(row, kinds))
+
+
+def _problem(row: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    """Tell one problem to look at again."""
+    return tr(
+        "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "
+        "came back, {unsatisfied:,} of {asked:,} not satisfied",
+        place="  ".join(str(row[name]) for name in ("code", *kinds)),
+        reports=row["reports"],
+        recurred=row["recurred"],
+        closed=row["closed"],
+        unsatisfied=row["unsatisfied"],
+        asked=row["asked"],
+    )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.cli import _options as _cells
 from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
@@ -61,11 +60,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
-@click.option("--category", metavar="COL", help="One map for each value of this column.")
-@click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--by", type=click.Choice(PERIODS), help="One map a period.")
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--exposure", metavar="COL", default="households",
               help="Denominator: a column of the cells, or none for raw counts.")  # fmt: skip
 @click.option("--p", "p", type=click.Choice(["skew", "pearson", "normal", "permutation"]),
@@ -78,8 +73,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
               help="Draw the cells in N ways and tell in how many each is hot.")  # fmt: skip
 @click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
-@_options.words_options(*_options.CASE_WORDS)
-@_options.case_options
+@_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -88,19 +82,14 @@ def hotspots_command(
     grid: str,
     incidents: str,
     output: Path,
-    category: str | None,
-    time: str | None,
     by: str | None,
-    since: str | None,
-    until: str | None,
     exposure: str,
     p: Any,
     correction: Any,
     seed: int,
     grids: int | None,
     emerging: Path | None,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -113,22 +102,17 @@ def hotspots_command(
     from gridmap.hotspot_analysis.emerging import emerging as histories
     from gridmap.hotspot_analysis.hotspots import hotspots
     from gridmap.io import read_grid
-    from gridmap.privacy import refuse_personal
 
     if emerging is not None and by is None:
         raise click.UsageError(tr("--emerging needs --by day, week or month."))
-    if grids is not None and (by or category):
+    if grids is not None and (by or given["category"]):
         raise click.UsageError(tr("--robustness is for one map, without --by and --category."))
     for path in filter(None, (output, emerging)):
         _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    where = {**where, "time": time, "category": category, "words": words}
-    placed, accounts = placed_of(shell, proved, incidents, since, until, where)
-    if category is not None:
-        said = placed[["category"]].rename(columns={"category": category})
-        refuse_personal(said, name=incidents, to=Message("a table of hotspots"))
-    columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
-    table = counted_of(shell, placed, proved, columns)
+    placed, accounts = placed_of(shell, proved, incidents, **given)
+    category, to = given["category"], Message("a table of hotspots")
+    table = counted_of(shell, proved, placed, category, by, file=incidents, to=to)
     denominator = None if exposure == "none" else exposure
     options = {"p": p, "correction": correction, "seed": seed}
     results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
@@ -148,10 +132,7 @@ def hotspots_command(
             document["robustness"] = ways
         shell.emit_json(document)
     for method in methods.values():
-        if not as_json:
-            shell.answer(method["sentence"][shell.lang])
-        for caveat in method["caveats"][shell.lang]:
-            shell.say(caveat)
+        _tell(shell, method, as_json=as_json)
     if ways is not None and not as_json:
         shell.answer(ways["headline"][shell.lang])
         shell.answer(ways["sentence"][shell.lang])
@@ -180,18 +161,41 @@ def _drawn_anew(
     return {**found.attrs["method"], "headline": said.both()}
 
 
+def _tell(shell: _shell.Shell, method: dict[str, Any], *, as_json: bool) -> None:
+    """Answer with the sentence of a method, unless a document did, and say its caveats."""
+    if not as_json:
+        shell.answer(method["sentence"][shell.lang])
+    for caveat in method["caveats"][shell.lang]:
+        shell.say(caveat)
+
+
 def counted_of(
-    shell: _shell.Shell, placed: pd.DataFrame, grid: Grid, by: list[str]
+    shell: _shell.Shell,
+    grid: Grid,
+    placed: pd.DataFrame,
+    category: str | None,
+    by: str | None,
+    *,
+    file: str,
+    to: Message,
 ) -> pd.DataFrame:
-    """Count by cell; tell how many have no time, and refuse when none has."""
+    """Count incidents by cell, category and period.
+
+    How many have no time is told; when none has, or the category looks personal, it is refused.
+    """
     import warnings
 
     from gridmap.errors import InputError, UnassignedWarning
     from gridmap.incidents.tally import tally
+    from gridmap.privacy import refuse_personal
 
+    if category is not None:
+        said = placed[["category"]].rename(columns={"category": category})
+        refuse_personal(said, name=file, to=to)
+    columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnassignedWarning)
-        table = tally(placed, grid, by=by)
+        table = tally(placed, grid, by=columns)
     undated = table.attrs["undated"]
     if undated and not table.attrs["counted"]:
         raise InputError(
@@ -214,16 +218,17 @@ def placed_of(
     shell: _shell.Shell,
     grid: Grid,
     incidents: str,
+    *,
     since: str | None,
     until: str | None,
-    where: dict[str, Any],
+    **options: Any,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and assign the incidents of the days asked for, and print the accounts."""
     from gridmap.incidents.assign import assign
     from gridmap.incidents.result import STATUSES
     from gridmap.incidents.space_time import during
 
-    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **where)
+    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **options)
     shown = during(frame, since, until)
     placed = assign(shown, grid, datum=frame.attrs.get("datum"))
     placed.attrs["datum"] = frame.attrs.get("datum")
@@ -268,7 +273,7 @@ def _write(
     for name in table.columns.intersection(PERIODS):
         table[name] = table[name].astype(str)
     table.attrs = {}
-    if not _cells.is_layer(path):
+    if not _options.is_layer(path):
         zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
         write_table(table, path, overwrite=overwrite, headings=headings if zh else None)
         return
@@ -296,13 +301,9 @@ _CLUSTER_HEADINGS = {
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT",
               help=".csv, .xlsx, .parquet, .gpkg or .geojson.")  # fmt: skip
-@click.option("--category", metavar="COL", help="One map for each value of this column.")
-@click.option("--time", metavar="COL", help="Column of the time.")
 @click.option("--by", type=click.Choice(PERIODS), help="Look in time as well, by this period.")
 @click.option("--when", type=click.Choice(["latest", "any"]), default="latest",
               help="Alive in the last period, or ever.")  # fmt: skip
-@click.option("--since", metavar="DAY", help="First day.")
-@click.option("--until", metavar="DAY", help="Last day.")
 @click.option("--exposure", metavar="COL", default="households",
               help="Denominator: a column of the cells, or none.")  # fmt: skip
 @click.option("--baseline", type=click.Choice(["exposure", "history"]),
@@ -318,8 +319,7 @@ _CLUSTER_HEADINGS = {
 @click.option("--longest", type=int, metavar="N", help="Most periods in a span.")
 @click.option("--replicates", type=int, default=999, help="Maps drawn without risk.")
 @click.option("--seed", type=int, default=0, help="Of the draws.")
-@_options.words_options(*_options.CASE_WORDS)
-@_options.case_options
+@_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -329,14 +329,9 @@ def clusters_command(
     grid: str,
     incidents: str,
     output: Path,
-    category: str | None,
-    time: str | None,
     by: str | None,
-    since: str | None,
-    until: str | None,
     exposure: str,
-    words: dict[str, str | None],
-    where: dict[str, Any],
+    given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -349,17 +344,12 @@ def clusters_command(
     from gridmap.hotspot_analysis.clusters import clusters
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
-    from gridmap.privacy import refuse_personal
 
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    where = {**where, "time": time, "category": category, "words": words}
-    placed, accounts = placed_of(shell, proved, incidents, since, until, where)
-    if category is not None:
-        said = placed[["category"]].rename(columns={"category": category})
-        refuse_personal(said, name=incidents, to=Message("a table of clusters"))
-    columns = [name for name, asked in (("category", category), (by, by)) if asked and name]
-    table = counted_of(shell, placed, proved, columns)
+    placed, accounts = placed_of(shell, proved, incidents, **given)
+    category, to = given["category"], Message("a table of clusters")
+    table = counted_of(shell, proved, placed, category, by, file=incidents, to=to)
     denominator = None if exposure == "none" else exposure
     found = clusters(table, proved, exposure=denominator, progress=shell.progress(), **options)
     _write_clusters(shell, found, proved, output, overwrite)
@@ -368,10 +358,7 @@ def clusters_command(
         shell.emit_json(
             {"schema": "gridmap.clusters/1", "output": str(output), **accounts, "clusters": method}
         )
-    else:
-        shell.answer(method["sentence"][shell.lang])
-    for caveat in method["caveats"][shell.lang]:
-        shell.say(caveat)
+    _tell(shell, method, as_json=as_json)
 
 
 def _write_clusters(

@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.cli import _options as _basemap
-from gridmap.cli import _options as _cells
 from gridmap.language import tr
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
@@ -30,7 +28,7 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @_options.words_options("roles", *_options.CASE_WORDS)
 @_options.case_options
 @_options.time_option
-@_basemap.basemap_options
+@_options.basemap_options
 @_shell.overwrite_option
 @click.pass_obj
 def map_command(
@@ -59,16 +57,11 @@ def map_command(
     from gridmap.io.atomic import check_writable
     from gridmap.maps.figure import figure, save_figure
     from gridmap.maps.maps import coverage_map, hotspot_map
-    from gridmap.maps.offline import check_page
     from gridmap.maps.qgis import save_qgis_style
 
     if heat and incidents is None:
         raise click.UsageError(tr("--heat needs --incidents FILE."))
-    kind = output.suffix.lower()
-    if ground["basemap"] is not None and kind in (STYLE, *PICTURES):
-        raise click.UsageError(tr("--basemap is for pages. Name the output .html."))
-    if kind not in (STYLE, *PICTURES):
-        check_page(output)
+    kind = _kind_of(output, ground)
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     placed = None
@@ -95,6 +88,18 @@ def map_command(
     shell.answer(tr("Map written to {output}", output=output))
 
 
+def _kind_of(output: Path, ground: dict[str, Any]) -> str:
+    """Return the ending of the output; refuse what no page, figure or style can be."""
+    from gridmap.maps.offline import check_page
+
+    kind = output.suffix.lower()
+    if ground["basemap"] is not None and kind in (STYLE, *PICTURES):
+        raise click.UsageError(tr("--basemap is for pages. Name the output .html."))
+    if kind not in (STYLE, *PICTURES):
+        check_page(output)
+    return kind
+
+
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:
     """Read incidents, say how they were understood, and give each its cell."""
     from gridmap.maps.heat import with_places
@@ -109,7 +114,7 @@ def read_spots(path: str, grid: Any) -> Any:
     from gridmap.io import read_layer, read_table
     from gridmap.maps.maps import from_file
 
-    layered = _cells.is_layer(Path(path.split(":")[0]))
+    layered = _options.is_layer(Path(path.split(":")[0]))
     table = read_layer(path) if layered else read_table(path)
     found = from_file(table, grid)
     if found is None:

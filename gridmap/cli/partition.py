@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _shell
-from gridmap.language import tr
+from gridmap.language import Lang, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from gridmap.partitioning.report import Report
 
 MOST_LINES = 40  # exceptions printed; the rest are in the grid file
+
+
+_PASSED_ON = (
+    "seed", "target", "weight", "quality", "road_preference", "balance", "no_holes", "exclaves",
+    "move_price", "limit", "locked", "approved", "on", "workers",
+)  # fmt: skip
+"""Options that `partition` takes by the same name."""
 
 
 @_shell.command(name="partition")
@@ -87,7 +94,7 @@ def partition_command(
     """
     from gridmap.io import read_grid, write_grid
     from gridmap.io.address import masked
-    from gridmap.io.atomic import check_writable, replacing
+    from gridmap.io.atomic import check_writable
     from gridmap.partitioning.partition import partition
     from gridmap.partitioning.report import remarks, report
 
@@ -101,28 +108,14 @@ def partition_command(
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
     units, wanted, homes = read_units(shell, clock, options, old)
-    lang = shell.lang
     grid = partition(
         units,
         (options["low"], options["high"]),
-        seed=options["seed"],
-        target=options["target"],
         cells=wanted,
-        weight=options["weight"],
-        quality=options["quality"],
-        road_preference=options["road_preference"],
-        balance=options["balance"],
-        no_holes=options["no_holes"],
-        exclaves=options["exclaves"],
         keep=old,
-        move_price=options["move_price"],
-        limit=options["limit"],
-        locked=options["locked"],
-        approved=options["approved"],
-        on=options["on"],
-        workers=options["workers"],
-        lang=lang,
+        lang=shell.lang,
         progress=shell.progress(),
+        **{name: options[name] for name in _PASSED_ON},
     )
     if homes is not None:
         grid = grid.with_buildings(homes)
@@ -133,19 +126,22 @@ def partition_command(
     for note in remarks(grid):
         shell.say(note)
     if report_path is not None:
-        with replacing(report_path, overwrite=overwrite) as path:
-            html = report_path.suffix.lower() in {".html", ".htm"}
-            text = (
-                made.html(lang)
-                if html
-                else json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
-            )
-            path.write_text(text, encoding="utf-8")
+        _write_report(made, report_path, shell.lang, overwrite=overwrite)
     if as_json:
         shell.emit_json(made.as_dict() | {"output": masked(str(output))})
     else:
         say(shell, made)
     return int(bool(len(made.grid.exceptions if strict else made.unexplained)))
+
+
+def _write_report(made: Report, path: Path, lang: Lang, *, overwrite: bool) -> None:
+    """Write the report as a page, or as JSON."""
+    from gridmap.io.atomic import replacing
+
+    html = path.suffix.lower() in {".html", ".htm"}
+    text = made.html(lang) if html else json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
+    with replacing(path, overwrite=overwrite) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 class Clock:
@@ -193,14 +189,15 @@ def read_units(
     code = options["code"] or ("code" if "code" in areas else None)
     wanted = wanted_in(areas, options["cells"], levels, code)
     barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
+    special = {
+        name: None
+        if options[name] is None
+        else understood(inputs.read_dedicated(options[name], crs=crs))
+        for name in ("whole", "dedicated")
+    }
     shared: dict[str, Any] = {
         "barriers": barriers or None,
-        "whole": None
-        if options["whole"] is None
-        else understood(inputs.read_dedicated(options["whole"], crs=crs)),
-        "dedicated": None
-        if options["dedicated"] is None
-        else understood(inputs.read_dedicated(options["dedicated"], crs=crs)),
+        **special,
         "levels": levels,
         "code": code,
         "count": "households",
@@ -213,16 +210,8 @@ def read_units(
         clock.lap("read")
         units = attach(given, areas, **shared)
     else:
-        homes = understood(
-            inputs.read_households(
-                options["households"],
-                crs=crs,
-                count=options["count"],
-                x=options["x"],
-                y=options["y"],
-                datum=options["datum"],
-            )
-        )
+        places = {name: options[name] for name in ("count", "x", "y", "datum")}
+        homes = understood(inputs.read_households(options["households"], crs=crs, **places))
         clock.lap("read")
         units = subdivide(areas, homes, locked=locked, progress=shell.progress(), **shared)
     clock.lap("subdivide")

@@ -118,11 +118,8 @@ def _visits(
     missed, never = days.attrs["missed"], days.attrs["never"]
     table = days if by == "day" else patrol_hours(log, grid)
     shown = table.set_axis([str(step)[:10] for step in table.columns], axis=1)
-    write_table(
-        shown.assign(days_missed=[missed[code] for code in shown.index]),
-        output,
-        overwrite=overwrite,
-    )
+    shown = shown.assign(days_missed=[missed[code] for code in shown.index])
+    write_table(shown, output, overwrite=overwrite)
     gaps = sum(missed.values())
     document = {
         "schema": "gridmap.visits/1",
@@ -179,7 +176,7 @@ def streets_command(
     A chief of the street whose name the ROSTER gives comes first, then the leader of the cell, then
     those of its community. Names and telephones in the roster are not looked at and not written.
     """
-    from gridmap.io import read_grid, write_layer, write_table
+    from gridmap.io import read_grid, write_layer
     from gridmap.operations.patrol import street_posts
 
     if output is not None:
@@ -191,28 +188,25 @@ def streets_command(
         write_layer(table, output, overwrite=overwrite)
     elif output is not None:
         plain = table.drop(columns="geometry")
-        headings = (
-            _options.headings(plain.columns, _STREET_HEADINGS) if shell.lang == "zh" else None
-        )
-        write_table(plain, output, overwrite=overwrite, headings=headings)
+        _options.write_filed(shell, plain, output, _STREET_HEADINGS, overwrite=overwrite)
     whole = float(table["length_m"].sum())
     held = float(table.loc[table["post"] != "", "length_m"].sum())
     by_chief = float(table.loc[table["level"] == "street", "length_m"].sum())
     if as_json:
-        document = {"pieces": len(table), "km": round(whole / 1000, 3)}
-        document |= {
-            "with_post_km": round(held / 1000, 3),
-            "by_chief_km": round(by_chief / 1000, 3),
-        }
+        lengths = {"km": whole, "with_post_km": held, "by_chief_km": by_chief}
+        document: dict[str, float] = {"pieces": len(table)}
+        document |= {name: round(metres / 1000, 3) for name, metres in lengths.items()}
         shell.emit_json({"schema": "gridmap.streets/1", **document})
         return
-    shell.answer(
-        tr(
-            "{table:,} {table:piece|pieces}, {whole:,.1f} km; {held:,.1f} km have a post, "
-            "{by_chief:,.1f} of them a chief of their own",
-            table=len(table),
-            whole=whole / 1000,
-            held=held / 1000,
-            by_chief=by_chief / 1000,
-        )
+    shell.answer(_lengths_told(len(table), whole, held, by_chief))
+
+
+def _lengths_told(pieces: int, whole: float, held: float, by_chief: float) -> str:
+    return tr(
+        "{table:,} {table:piece|pieces}, {whole:,.1f} km; {held:,.1f} km have a post, "
+        "{by_chief:,.1f} of them a chief of their own",
+        table=pieces,
+        whole=whole / 1000,
+        held=held / 1000,
+        by_chief=by_chief / 1000,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _options, _shell
-from gridmap.cli import _options as _cells
 from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def _bad(found: Staffing, shell: _shell.Shell) -> list[str]:
 @_shell.command(name="account")
 @click.argument("grid", metavar="GRID")
 @click.argument("buildings", metavar="BUILDINGS")
-@_cells.count_option
+@_options.count_option
 @_options.place_options
 @click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The cells recounted: .csv, .xlsx or .parquet.")  # fmt: skip

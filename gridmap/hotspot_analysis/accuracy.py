@@ -126,18 +126,7 @@ def accuracy(
     """
     maps = stack(table, grid)
     cubes, periods, undated = by_period(maps)
-    if not isinstance(hold_out, int | np.integer) or not 1 <= hold_out < len(periods):
-        raise InputError(
-            "`hold_out` is {hold_out!r} of {periods} {periods:period|periods}. Hold out "
-            "at least one and leave at least one.",
-            hold_out=hold_out,
-            periods=len(periods),
-        )
-    asked = np.asarray(shares, dtype=float)
-    if asked.size == 0 or not ((asked > 0) & (asked <= 1)).all():
-        raise InputError(
-            "`shares` is {shares}; give shares above 0 and up to 1.", shares=list(shares)
-        )
+    asked = _checked(hold_out, len(periods), shares)
     base = base_of(grid, exposure)
     size, size_name = exposure_of(grid, of)
     keep = base.keep[size[base.keep] > 0]
@@ -170,6 +159,23 @@ def accuracy(
     return result
 
 
+def _checked(hold_out: int, periods: int, shares: Sequence[float]) -> NDArray[np.float64]:
+    """Return the shares as an array; refuse what leaves nothing to compare."""
+    if not isinstance(hold_out, int | np.integer) or not 1 <= hold_out < periods:
+        raise InputError(
+            "`hold_out` is {hold_out!r} of {periods} {periods:period|periods}. Hold out "
+            "at least one and leave at least one.",
+            hold_out=hold_out,
+            periods=periods,
+        )
+    asked = np.asarray(shares, dtype=float)
+    if asked.size == 0 or not ((asked > 0) & (asked <= 1)).all():
+        raise InputError(
+            "`shares` is {shares}; give shares above 0 and up to 1.", shares=list(shares)
+        )
+    return asked
+
+
 def _held(
     key: Any, counts: NDArray[np.int64], hold_out: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -200,19 +206,14 @@ def _compare(
     q = significance.benjamini_hochberg(found.p, tested)
     flagged = float(size[(significance.bins(found.z, q) > 0)[:, 0]].sum() / size.sum())
     share = np.unique(np.append(asked, flagged)) if flagged > 0 else np.unique(asked)
-    scores = dict(
-        zip(
-            METHODS,
-            (
-                np.where(tested, found.z, -np.inf)[:, 0],
-                smoothed(before, base),
-                before.astype(float),
-                before / sizes["area"],
-                base / sizes["area"],
-            ),
-            strict=True,
-        )
+    rankings = (
+        np.where(tested, found.z, -np.inf)[:, 0],
+        smoothed(before, base),
+        before.astype(float),
+        before / sizes["area"],
+        base / sizes["area"],
     )
+    scores = dict(zip(METHODS, rankings, strict=True))
     hits = after.astype(float)
     most = captured(hits / size, size, hits, share)
     parts = []

@@ -106,6 +106,23 @@ def stack(table: pd.DataFrame, grid: Grid) -> Stack:
     return Stack(dense, row.astype(np.int64), column, maps, missing)
 
 
+def _meant(cells: pd.DataFrame, exposure: str | pd.Series) -> tuple[str, pd.Series]:
+    """Return the name and the values of the denominator, in the order of the cells."""
+    if isinstance(exposure, pd.Series):
+        if not exposure.index.is_unique:
+            raise InputError("`exposure` lists a code twice. Give each cell one number.")
+        if not exposure.index.isin(cells.index).any():
+            raise InputError("`exposure` knows none of the codes of `grid`. Index it by code.")
+        return str(exposure.name or "exposure"), exposure.reindex(cells.index)
+    if not isinstance(exposure, str) or exposure not in cells.columns:
+        raise InputError(
+            "`exposure` is {exposure!r}, but `grid.cells` has no such column. Use "
+            "'households', 'area_m2', another column of `grid.cells`, or a Series by code.",
+            exposure=exposure,
+        )
+    return exposure, cells[exposure]
+
+
 def exposure_of(
     grid: Grid, exposure: str | pd.Series | None
 ) -> tuple[NDArray[np.float64], str | None]:
@@ -129,21 +146,7 @@ def exposure_of(
     if exposure is None:
         return np.ones(len(grid.cells)), None
     cells = grid.cells
-    if isinstance(exposure, pd.Series):
-        name = str(exposure.name or "exposure")
-        if not exposure.index.is_unique:
-            raise InputError("`exposure` lists a code twice. Give each cell one number.")
-        if not exposure.index.isin(cells.index).any():
-            raise InputError("`exposure` knows none of the codes of `grid`. Index it by code.")
-        values = exposure.reindex(cells.index)
-    elif isinstance(exposure, str) and exposure in cells.columns:
-        name, values = exposure, cells[exposure]
-    else:
-        raise InputError(
-            "`exposure` is {exposure!r}, but `grid.cells` has no such column. Use "
-            "'households', 'area_m2', another column of `grid.cells`, or a Series by code.",
-            exposure=exposure,
-        )
+    name, values = _meant(cells, exposure)
     if not pd.api.types.is_numeric_dtype(values.dtype):
         # a code of digits only is a name, not an amount
         raise InputError(

@@ -131,21 +131,11 @@ def score(
         raw = counts.astype(float) if exposure is None else standardised(counts, base)
     values = raw if exposure is None else relieved(raw, within, curb)
     z = gi_star(values, within)
-    if p == "normal":
-        chance = significance.normal_p(z)
-    elif p == "pearson":
-        chance = significance.pearson_p(z, skewness(values, within))
-    elif p == "skew":
+    if p == "skew":
         placed = corrected_p(z, skewness(values, within), within.equal_sizes, values)
         chance = np.maximum(placed, _by_own_moments(alone, z, within))
     else:
-        chance = significance.permuted_p(
-            within.matrix @ values,
-            values,
-            within.sizes,
-            permutations=permutations,
-            rng=np.random.default_rng() if rng is None else rng,
-        )
+        chance = _placed_p(p, z, values, within, permutations, rng)
     around = within.members @ alone.expected
     # equal rates, standardised, differ by rounding only
     constant = np.ptp(values, axis=0) <= 1e-9
@@ -241,6 +231,28 @@ def in_batches(
         for name in Scores.__dataclass_fields__
     )
     return Scores(*joined)
+
+
+def _placed_p(
+    p: Chance,
+    z: NDArray[np.float64],
+    values: NDArray[np.float64],
+    within: Windows,
+    permutations: int,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """Return the p of Gi* under random placing alone."""
+    if p == "normal":
+        return significance.normal_p(z)
+    if p == "pearson":
+        return significance.pearson_p(z, skewness(values, within))
+    return significance.permuted_p(
+        within.matrix @ values,
+        values,
+        within.sizes,
+        permutations=permutations,
+        rng=np.random.default_rng() if rng is None else rng,
+    )
 
 
 LEAST_EXPECTED = 5.0
@@ -481,27 +493,34 @@ def _result(
     result.attrs["method"] = method_text.hotspots_method(
         **facts,
         **base.left_out(maps.counts),
+        **_judgements(judged),
         cells=len(base.values),
         compared=len(keep),
-        tested=int((judged.gate == 0).sum()),
         incidents=int(maps.counts.sum()),
         maps=maps.counts.shape[1],
         period=maps.span(),
         filled=maps.filled,
-        too_few=int((judged.gate == TOO_FEW).sum()),
-        least_expected=LEAST_EXPECTED,
-        cold_untestable=int(judged.cold_untestable.sum()),
-        least_expected_cold=LEAST_EXPECTED_COLD,
         constant=int((judged.gate == CONSTANT).all(axis=0).sum()) if len(keep) else 0,
         curbed=int(scores.curbed.sum()),
         islands=int((within.sizes == 1).sum()),
-        hot=[int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
-        cold=[int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],
-        cells_above=[int((judged.cell_bin >= depth).sum()) for depth in (1, 2, 3)],
-        cells_below=[int((judged.cell_bin <= -depth).sum()) for depth in (1, 2, 3)],
         dispersion=float(scores.dispersion.max()) if len(scores.dispersion) else 0.0,
     )
     return result
+
+
+def _judgements(judged: Judged) -> dict[str, Any]:
+    """Count what was found, and what could not be judged."""
+    return {
+        "tested": int((judged.gate == 0).sum()),
+        "too_few": int((judged.gate == TOO_FEW).sum()),
+        "least_expected": LEAST_EXPECTED,
+        "cold_untestable": int(judged.cold_untestable.sum()),
+        "least_expected_cold": LEAST_EXPECTED_COLD,
+        "hot": [int((judged.bin >= depth).sum()) for depth in (1, 2, 3)],
+        "cold": [int((judged.bin <= -depth).sum()) for depth in (1, 2, 3)],
+        "cells_above": [int((judged.cell_bin >= depth).sum()) for depth in (1, 2, 3)],
+        "cells_below": [int((judged.cell_bin <= -depth).sum()) for depth in (1, 2, 3)],
+    }
 
 
 def _check_permutations(cells: int, permutations: int) -> None:

@@ -276,6 +276,13 @@ def _end(opened: NDArray[np.float64], until: pd.Timestamp | str | None) -> float
         ) from error
 
 
+_RETURNS = Message(
+    "{recurred:,} of {mature:,} {mature:closure|closures} with {days:g} days of "
+    "follow-up came back within {days:g} days and {metres:g} m{span}; {unripe:,} more "
+    "recent and {backwards:,} closed before reported not counted."
+)
+
+
 def _method(
     result: pd.DataFrame,
     valid: NDArray[np.bool_],
@@ -290,9 +297,7 @@ def _method(
     until = str(pd.Timestamp(end, unit="s").date()) if np.isfinite(end) else None
     low, high = (float(bound) for bound in wilson(recurred, mature))
     known = mature > 0
-    span: Message | str = ""
-    if known:
-        span = Message(" (95% interval {low:.1f}–{high:.1f}%)", low=100 * low, high=100 * high)
+    span = Message(" (95% interval {low:.1f}–{high:.1f}%)", low=100 * low, high=100 * high)
     unripe = int(valid.sum()) - mature
     return {
         "days": float(days),
@@ -307,15 +312,12 @@ def _method(
         "share_low": low if known else None,
         "share_high": high if known else None,
         "closed_before_reported": backwards,
-        "sentence": Message(
-            "{recurred:,} of {mature:,} {mature:closure|closures} with {days:g} days of "
-            "follow-up came back within {days:g} days and {metres:g} m{span}; {unripe:,} more "
-            "recent and {backwards:,} closed before reported not counted.",
+        "sentence": _RETURNS(
             recurred=recurred,
             mature=mature,
             days=days,
             metres=metres,
-            span=span,
+            span=span if known else "",
             unripe=unripe,
             backwards=backwards,
         ).both(),
@@ -428,6 +430,13 @@ def _link(
     return found
 
 
+_REPEATS = Message(
+    "{count:,} of {result:,} {result:report|reports} {count:repeats|repeat} "
+    "another (within {metres:g} m and {hours:g} h, same kind): {problems:,} "
+    "{problems:problem|problems}; {unusable:,} without time or position not compared."
+)
+
+
 def _result(
     incidents: pd.DataFrame,
     original: NDArray[np.int64],
@@ -449,8 +458,7 @@ def _result(
         index=incidents.index,
     )
     metres, hours, same = limits
-    count, problems = int(linked.sum()), int((~linked & usable).sum())
-    unusable = int((~usable).sum())
+    count, problems, unusable = map(np.count_nonzero, (linked, ~linked & usable, ~usable))
     result.attrs["method"] = {
         "metres": float(metres),
         "hours": float(hours),
@@ -459,10 +467,7 @@ def _result(
         "duplicates": count,
         "problems": problems,
         "unusable": unusable,
-        "sentence": Message(
-            "{count:,} of {result:,} {result:report|reports} {count:repeats|repeat} "
-            "another (within {metres:g} m and {hours:g} h, same kind): {problems:,} "
-            "{problems:problem|problems}; {unusable:,} without time or position not compared.",
+        "sentence": _REPEATS(
             count=count,
             result=len(result),
             metres=metres,

@@ -80,14 +80,7 @@ def tally(
     check_grid("grid", grid, placed)
     check_table("placed", placed)
     by = [by] if isinstance(by, str) else list(by or ())
-    for column in ("code", *by):
-        source = "time" if column in _PERIODS and column not in placed else column
-        if source not in placed:
-            raise InputError(
-                "`by` needs the column {source!r}, which `placed` lacks; it has {columns}.",
-                source=source,
-                columns=[*placed.columns],
-            )
+    _check_columns(placed, by)
     axes = [_areas(placed, grid, level), *(_axis(placed, column) for column in by)]
     in_cell = axes[0][0] >= 0
     counted = np.logical_and.reduce([number >= 0 for number, _ in axes])
@@ -116,6 +109,17 @@ def tally(
         )
         warnings.warn(UnassignedWarning(untimed(n=undated)), stacklevel=2)
     return table
+
+
+def _check_columns(placed: pd.DataFrame, by: list[str]) -> None:
+    for column in ("code", *by):
+        source = "time" if column in _PERIODS and column not in placed else column
+        if source not in placed:
+            raise InputError(
+                "`by` needs the column {source!r}, which `placed` lacks; it has {columns}.",
+                source=source,
+                columns=[*placed.columns],
+            )
 
 
 def _areas(

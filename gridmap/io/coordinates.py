@@ -114,18 +114,8 @@ def find_places(
             found = [_METRES if _is_projected(datum) else _DEGREES]
         plain = [Pair(headings[pair.x], headings[pair.y]) for pair in found]
         for pairs in (plain, list(others)):
-            if len(pairs) > 1:
-                a, b = (f"{pair.x} and {pair.y}" for pair in pairs)
-                raise InputError(
-                    "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {x} --y {y}`.",
-                    spec=spec,
-                    a=a,
-                    b=b,
-                    x=pairs[0].x,
-                    y=pairs[0].y,
-                )
             if pairs:
-                return Places(pairs[0], None, others)
+                return Places(_only(pairs, spec), None, others)
     points = find_point_column((name, values[:_TRIED]) for name, values in sample.items())
     if points is not None:
         return Places(None, points._replace(order=order or points.order), others)
@@ -134,6 +124,21 @@ def find_places(
     if needed:
         _refuse(sample, spec)
     return Places(None, None)
+
+
+def _only(pairs: Sequence[Pair], spec: Spec) -> Pair:
+    """Return the one pair of columns; of several the user must say which."""
+    if len(pairs) > 1:
+        a, b = (f"{pair.x} and {pair.y}" for pair in pairs)
+        raise InputError(
+            "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {x} --y {y}`.",
+            spec=spec,
+            a=a,
+            b=b,
+            x=pairs[0].x,
+            y=pairs[0].y,
+        )
+    return pairs[0]
 
 
 def _check_named(

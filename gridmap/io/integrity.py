@@ -162,25 +162,12 @@ def _check_parts(source: Source) -> None:
             "`{source}` came without its .shx. Ask for all parts: .shp, .shx, .dbf and .prj.",
             source=source.name,
         )
-    for part, unit in (
-        (shapes, 2),
-        (shapes.with_suffix(".shx"), 2),
-        (shapes.with_suffix(".dbf"), 0),
-    ):
+    for part in (shapes, shapes.with_suffix(".shx"), shapes.with_suffix(".dbf")):
         if not part.is_file():
             continue
-        with part.open("rb") as file:
-            head = file.read(32).ljust(32, b"\0")
         size = part.stat().st_size
-        if unit:
-            told = int.from_bytes(head[24:28], "big") * unit
-            counts += [(told - 100) // 8] if part.suffix == ".shx" else []
-        else:
-            rows = int.from_bytes(head[4:8], "little")
-            told = int.from_bytes(head[8:10], "little") + rows * int.from_bytes(
-                head[10:12], "little"
-            )
-            counts += [rows]
+        told, rows = _told_size(part)
+        counts += [] if rows is None else [rows]
         if size < told:
             raise InputError(
                 "`{source}` is cut: `{part}` has {size:,} of {told:,} {told:byte|bytes}. Ask "
@@ -198,6 +185,19 @@ def _check_parts(source: Source) -> None:
             counts=counts[0],
             counts_2=counts[1],
         )
+
+
+def _told_size(part: Path) -> tuple[int, int | None]:
+    """Return the bytes and the records that the header of a part of a Shapefile tells."""
+    with part.open("rb") as file:
+        head = file.read(32).ljust(32, b"\0")
+    if part.suffix == ".dbf":
+        rows, above, each = (
+            int.from_bytes(head[a:b], "little") for a, b in ((4, 8), (8, 10), (10, 12))
+        )
+        return above + rows * each, rows
+    told = int.from_bytes(head[24:28], "big") * 2
+    return told, (told - 100) // 8 if part.suffix == ".shx" else None
 
 
 @contextmanager

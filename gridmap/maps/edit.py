@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 from markupsafe import Markup
@@ -122,12 +123,6 @@ def plan_data(
     part = units.iloc[rows]
     shapes = part.geometry.to_numpy()
     fine = shapely.get_num_coordinates(shapes).sum() < VERTICES_FINE
-    number = pd.factorize(cells["parent"], sort=True)[0]
-    i, j = unit_contacts(grid)
-    place = np.full(len(units), -1, dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    both = (place[i] >= 0) & (place[j] >= 0)
-    lower, upper = place[i[both]], place[j[both]]
     plain = isinstance(part.index, pd.RangeIndex) and part.index.equals(pd.RangeIndex(len(part)))
     words = {key: message.text(lang) for key, message in WORDS.items()}
     return {
@@ -141,13 +136,8 @@ def plan_data(
         "unit": None if plain else part.index.tolist(),
         "households": _text(part["households"].to_numpy(dtype=np.int64)),
         "cell": _text(cells.index.get_indexer(part["code"]).astype(np.int64)),
-        "contacts": {"lower": _text(_steps(lower)), "upper": _text(upper - lower)},
-        "cells": {
-            "code": cells.index.tolist(),
-            "name": cells["name"].astype(str).tolist(),
-            "dedicated": (cells["kind"] != "residential").astype(int).tolist(),
-            "parent": _text(number.astype(np.int64)),
-        },
+        "contacts": _contacts_among(grid, rows),
+        "cells": _cell_facts(cells),
         "others": [_other(name, other, grid, parents) for name, other in compare],
         "words": words,
         "lang": lang,
@@ -159,6 +149,26 @@ def _headline(area: str, lang: Lang) -> str:
     if not area:
         return tr("Redraw cells", lang=lang)
     return tr("Redraw cells · {area}", area=area, lang=lang)
+
+
+def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:
+    number = pd.factorize(cells["parent"], sort=True)[0]
+    return {
+        "code": cells.index.tolist(),
+        "name": cells["name"].astype(str).tolist(),
+        "dedicated": (cells["kind"] != "residential").astype(int).tolist(),
+        "parent": _text(number.astype(np.int64)),
+    }
+
+
+def _contacts_among(grid: Grid, rows: npt.NDArray[np.int64]) -> dict[str, str]:
+    """Return which of some units touch, by their places among them."""
+    i, j = unit_contacts(grid)
+    place = np.full(len(grid.units), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    both = (place[i] >= 0) & (place[j] >= 0)
+    lower, upper = place[i[both]], place[j[both]]
+    return {"lower": _text(_steps(lower)), "upper": _text(upper - lower)}
 
 
 def _chosen(grid: Grid, of: str | None) -> tuple[list[str], str]:

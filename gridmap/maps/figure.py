@@ -222,20 +222,7 @@ def _draw_words(
     from matplotlib.patches import Patch
 
     wide = drawn.get_figwidth()
-    head, points = title or tr("Grid", lang=lang), 18
-    if len(broken(head, points, 0.94 * wide)) > 1:
-        points = 12
-    head = "\n".join(broken(head, points, 0.94 * wide, most=2))
-    drawn.text(
-        0.03,
-        0.925,
-        head,
-        fontsize=points,
-        fontweight="bold",
-        color=INK,
-        va="bottom",
-        linespacing=1.4,
-    )
+    _draw_head(drawn, title or tr("Grid", lang=lang))
     drawn.add_artist(Line2D([0.03, 0.97], [0.915, 0.915], color=ACCENT, linewidth=2))
     counts = np.bincount(theme.of, minlength=len(theme.classes))
     rows = [
@@ -256,6 +243,17 @@ def _draw_words(
         text.set_linespacing(1.4)
     credit = broken(credit_line(grid.crs, grid.content_hash, lang, source), 8, 0.94 * wide, most=3)
     drawn.text(0.03, 0.015, "\n".join(credit), fontsize=8, color=SOFT, va="bottom", linespacing=1.4)
+
+
+def _draw_head(drawn: Figure, head: str) -> None:
+    """Draw the title in one line, or smaller in two."""
+    room, points = 0.94 * drawn.get_figwidth(), 18
+    if len(broken(head, points, room)) > 1:
+        points = 12
+    drawn.text(
+        0.03, 0.925, "\n".join(broken(head, points, room, most=2)), fontsize=points,
+        fontweight="bold", color=INK, va="bottom", linespacing=1.4,
+    )  # fmt: skip
 
 
 def _labelled(label: str, count: int, inches: float) -> str:

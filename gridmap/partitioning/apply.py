@@ -444,18 +444,23 @@ def _exceptions(
         for code in sorted(said)
         if code in cells.index and (outside[code] or code in apart | known | faulty)
     ]
-    rows = pd.DataFrame(
+    kept = listed[stays & ~listed["code"].isin(fresh)]
+    if not fresh:
+        return kept
+    rows = _approved(cells.loc[fresh], [said[code] for code in fresh])
+    return rows if kept.empty else pd.concat([kept, rows], ignore_index=True)
+
+
+def _approved(cells: gpd.GeoDataFrame, reasons: list[str]) -> pd.DataFrame:
+    """Return a row of the exceptions for each cell that a planner approved."""
+    return pd.DataFrame(
         {
-            "parent": cells["parent"].reindex(fresh).astype(str).to_numpy(),
-            "code": fresh,
-            "households": homes.reindex(fresh).to_numpy(),
-            "reason": [said[code] for code in fresh],
+            "parent": cells["parent"].astype(str).to_numpy(),
+            "code": cells.index.tolist(),
+            "households": cells["households"].to_numpy(),
+            "reason": reasons,
             "certificate": "",
             "options": "",
             "approved": True,
         }
     )
-    kept = listed[stays & ~listed["code"].isin(fresh)]
-    if not fresh:
-        return kept
-    return rows if kept.empty else pd.concat([kept, rows], ignore_index=True)

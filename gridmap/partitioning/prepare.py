@@ -59,14 +59,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             missing=[*missing],
             columns=[*units.columns],
         )
-    bare = units["parent"].isna()
-    if bare.any():
-        raise InputError(
-            "`parent` is missing in {bare:,} {bare:unit|units}, first in unit {index!r}; name the "
-            "jurisdiction of each.",
-            bare=int(bare.sum()),
-            index=units.index[int(bare.argmax())],
-        )
+    _check_parents_named(units)
     frame = units.copy(deep=False)
     frame["households"] = whole_households(units["households"])
     frame["parent"] = units["parent"].astype(str)
@@ -119,6 +112,17 @@ def _check_shapes(units: gpd.GeoDataFrame) -> None:
             index=units.index[int(bad.argmax())],
         )
     polygons_of("units", units)
+
+
+def _check_parents_named(units: gpd.GeoDataFrame) -> None:
+    bare = units["parent"].isna()
+    if bare.any():
+        raise InputError(
+            "`parent` is missing in {bare:,} {bare:unit|units}, first in unit {index!r}; name the "
+            "jurisdiction of each.",
+            bare=int(bare.sum()),
+            index=units.index[int(bare.argmax())],
+        )
 
 
 def _matched(units: gpd.GeoDataFrame, metre: float) -> gpd.GeoDataFrame:

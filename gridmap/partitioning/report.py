@@ -231,6 +231,19 @@ def _missed(missed: dict[str, dict[str, int]]) -> list[Message]:
 SCHEMA = "gridmap.partition/1"
 
 
+def _shortfall(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return an exception of the grid as the report tells it."""
+    return {
+        "community": row["parent"],
+        "code": row["code"],
+        "households": int(row["households"]),
+        "reason": row["reason"],
+        "certificate": row["certificate"],
+        "options": str(row["options"]).split("\n"),
+        "approved": bool(row["approved"]),
+    }
+
+
 @dataclass(frozen=True)
 class Report:
     """What came out of a partition.
@@ -307,18 +320,7 @@ class Report:
             "residential": len(residential),
             "in_band": int(residential["in_band"].sum()),
             "communities": len(self.communities),
-            "infeasible": [
-                {
-                    "community": row["parent"],
-                    "code": row["code"],
-                    "households": int(row["households"]),
-                    "reason": row["reason"],
-                    "certificate": row["certificate"],
-                    "options": str(row["options"]).split("\n"),
-                    "approved": bool(row["approved"]),
-                }
-                for row in exceptions.to_dict("records")
-            ],
+            "infeasible": [_shortfall(row) for row in exceptions.to_dict("records")],
             "unexplained": len(self.unexplained),
             "households_in": out if counted is None else int(counted),
             "households_out": out,
