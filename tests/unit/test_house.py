@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +57,35 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     )
     circles = [sorted(c) for c in nx.strongly_connected_components(imports) if len(c) > 1]
     assert not circles
+
+
+def test_the_house_keeps_the_bounds_that_contributing_names() -> None:
+    """The table of CONTRIBUTING.md, held against what `scripts/house.py` counts."""
+    rows = re.findall(
+        r"^\| (.+?) \| ([\d,]+) \|$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M
+    )
+    bounds = {name: int(bound.replace(",", "")) for name, bound in rows}
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", ROOT / "scripts" / "house.py"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ).stdout
+    counted = dict(re.findall(r"^\| (.+?) \| ([\d,]+).* \|$", told, re.M))
+    share = re.search(r"functions over 40 lines \| .*\((.+)%\)", told)
+    assert share is not None
+    measured = {
+        "files": counted["files"],
+        "lines": counted["lines"],
+        "functions over 40 lines, in a hundred": share[1],
+    }
+    verbs = (name for name in bounds if name.startswith("files entered"))
+    measured |= {name: counted[name.split("`")[1]] for name in verbs}
+    assert measured.keys() == bounds.keys()
+    over = {
+        name: figure
+        for name, figure in measured.items()
+        if float(figure.replace(",", "")) > bounds[name]
+    }
+    assert not over
