@@ -49,12 +49,12 @@ from .maps.layer import CellLayer as CellLayer
 from .maps.maps import coverage_map as coverage_map
 from .maps.maps import hotspot_map as hotspot_map
 from .maps.offline import save_offline as save_offline
+from .operations.households import workload as workload
 from .operations.patrol import patrol as patrol
 from .operations.patrol import street_posts as street_posts
 from .operations.rollout import rollout as rollout
 from .operations.staffing import staffing as staffing
 from .operations.staffing import who as who
-from .operations.workload import workload as workload
 from .partitioning.apply import apply as apply
 from .partitioning.edit import merge as merge
 from .partitioning.edit import move as move

@@ -76,9 +76,8 @@ def briefing_command(
     roster = None if staff is None else _options.read_roster(shell, staff, roles)
     lines = read_lines(barriers, proved.crs)
     houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
-    lang = shell.lang
     made = briefing(
-        proved, placed, staff=roster, barriers=lines, buildings=houses, lang=lang,
+        proved, placed, staff=roster, barriers=lines, buildings=houses, lang=shell.lang,
         **days, **ground, **options,
     )  # fmt: skip
     made.save(output, overwrite=overwrite)

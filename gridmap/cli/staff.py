@@ -13,7 +13,7 @@ from gridmap.language import Message, tr
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gridmap.operations.household_account import Account
+    from gridmap.operations.households import Account
     from gridmap.operations.staffing import Staffing
 
 
@@ -183,7 +183,7 @@ def account_command(
     from gridmap.io import read_grid, write_table
     from gridmap.io.export import chinese_headings
     from gridmap.io.inputs import read_households
-    from gridmap.operations.household_account import account
+    from gridmap.operations.households import account
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)

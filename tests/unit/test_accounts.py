@@ -14,11 +14,10 @@ from gridmap.examples import shaped_city
 from gridmap.incidents.cases import funnel
 from gridmap.incidents.indicators import indicators, ranking
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
-from gridmap.operations.household_account import account
+from gridmap.operations.households import account, workload
 from gridmap.operations.patrol import patrol_hours, street_posts
 from gridmap.operations.rollout import rollout, units_within
 from gridmap.operations.staffing import staffing
-from gridmap.operations.workload import workload
 from gridmap.partitioning.edit import with_numbers
 
 LEVELS = ["district", "street", "community"]

@@ -11,7 +11,7 @@ import shapely
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
-from gridmap.operations.household_account import account
+from gridmap.operations.households import account
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import shapely
 
 from gridmap import Grid
 from gridmap.errors import InputError
+from gridmap.operations.households import workload
 from gridmap.operations.staffing import postings, roles, staffing, who
-from gridmap.operations.workload import workload
 
 CRS = 4547
 
