@@ -346,7 +346,8 @@ def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
 
     Examples
     --------
-    >>> boxes_near(np.array([[0.0, 0, 1, 1], [90, 90, 91, 91]]), np.array([[0.0, 0, 2, 2]]))
+    >>> boxes = np.array([[0.0, 0, 2, 2], [98, 98, 100, 100]])
+    >>> boxes_near(np.array([[0.0, 0, 1, 1], [50, 50, 51, 51]]), boxes)
     array([0])
     """
     low, high = np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])

@@ -61,7 +61,9 @@ def counted(defects: gpd.GeoDataFrame) -> list[Message]:
                 "overlaps of {n:,} {n:pair|pairs} of cells in {places:,} {places:place|places}"
             )
             if (rows["cells"].map(len) > 2).any():
-                said = Message("overlaps of {n:,} groups of cells in {places:,} places")
+                said = Message(
+                    "overlaps of {n:,} {n:group|groups} of cells in {places:,} {places:place|places}"
+                )
         if rows["area_m2"].notna().any():
             size = square_metres(rows["area_m2"].sum())
             found.append(Message("{said} ({size})", said=said(**facts), size=size))
