@@ -1,15 +1,16 @@
 """Repair plans that were damaged at random, and hold each against the law of repair.
 
-    python scripts/random_repairs.py [--count 20000] [--workers 2]
+    python scripts/random_repairs.py [--count 20000] [--workers 2] [--minutes M]
 
-Half are plans with sides at any angle in metres and in degrees, judged by areas; a quarter as many
-again lie on a lattice, judged by rational arithmetic. Ends with 1 when one repair is wrong.
+Four in five are plans with sides at any angle, half of them in degrees, judged by areas; the fifth
+lies on a lattice, judged by rational arithmetic. Ends with 1 when one repair is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -50,10 +51,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after these")
     given = parser.parse_args()
     seeds = range(given.start, given.start + given.count)
+    found = []
+    end = time.monotonic() + 60 * given.minutes
     with ProcessPoolExecutor(given.workers) as pool:
-        found = list(zip(seeds, pool.map(tried, seeds, chunksize=50), strict=True))
+        for seed, outcome in zip(seeds, pool.map(tried, seeds, chunksize=10), strict=True):
+            found.append((seed, outcome))
+            if time.monotonic() > end:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     counts = Counter(verdict for _, (verdict, _) in found)
     print(f"{len(found):,} repairs: {counts['right']:,} right, {counts['wrong']:,} wrong, "
           f"{counts['refused']:,} refused ({counts['refused'] / len(found):.2%})")  # fmt: skip

@@ -51,13 +51,17 @@ def outline_of(cells: Any, exclude: Any = None) -> shapely.Geometry:
 
 
 def inside(polygons: Geometries, areas: Geometries) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which polygons lie in one of some areas, but for what doubles cannot tell."""
+    """Tell which polygons lie in one of some areas, but for what doubles cannot tell.
+
+    A needle that lies elsewhere, thin as it is, is left over whole.
+    """
     if len(areas) == 0 or len(polygons) == 0:
         return np.zeros(len(polygons), dtype=bool)
     rest = shapely.difference(polygons, shapely.union_all(made_valid(areas)))
     faults = faults_of("", rest)
     fine = 4 * resolution(shapely.get_coordinates(polygons))
-    return np.asarray(shapely.is_empty(rest) | (faults.width < fine))
+    mostly = 2 * shapely.area(rest) < shapely.area(polygons)
+    return np.asarray(shapely.is_empty(rest) | (mostly & (faults.width < fine)))
 
 
 MISSING_CELL = 0.25

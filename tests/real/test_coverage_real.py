@@ -79,3 +79,25 @@ def test_every_level_of_taipei_nests(shared: Path):
         proof = prove(atoms, boundary, parents, list(atoms[level]))
         assert proof.verdict == "exact"
         assert {p.verdict for p in proof.parents} == {"exact"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "against"),
+    [
+        ("Cambridge neighbourhoods", "simplified by 0.1 m"),
+        ("Cambridge neighbourhoods", "sent to another CRS and back"),
+        ("Denver precincts 2020", "simplified by 1 m"),
+        ("Chicago precincts", "its outline"),
+    ],
+)
+def test_defects_add_up_and_repair_moves_no_more(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, layer: str, against: str
+):
+    """All cases of all layers are tried by `scripts/real_coverages.py`."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "scripts"))
+    import real_coverages
+
+    case = next(c for c in real_coverages.cases(shared, layer) if c.against == against)
+    row, broken = real_coverages.tried(case)
+    assert not broken
+    assert row["after repair"] == "exact"

@@ -14,6 +14,7 @@ import shapely
 
 from gridmap.coverage.defect_names import KINDS, NOTES
 from gridmap.coverage.defect_table import findings
+from gridmap.coverage.overlay import outline_of
 from gridmap.coverage.validate import validate
 from gridmap.errors import InputError
 from tests.damage import Broken, damaged, jittered, quilt
@@ -305,3 +306,13 @@ def test_missing_columns_are_named():
 def test_every_kind_has_its_words():
     assert set(KINDS) >= NOTES
     assert all(words(n=2).text("zh") != words(n=2).text("en") for words in KINDS.values())
+
+
+def test_a_needle_is_no_declared_hole():
+    """The outline covers a crack as thin as doubles can tell, and leaves the lake out."""
+    x, y = 3157411.790846142, 1677765.8974993841
+    needle = [(x, y), (x, y + 2e-8), (x + 0.0027, y + 1.8)]
+    lake = shapely.box(x + 20, y, x + 30, y + 10)
+    shell = shapely.box(x - 50, y - 50, x + 50, y + 50).exterior
+    cell = shapely.Polygon(shell, [needle, lake.exterior])
+    assert outline_of([cell], [lake]).equals(shapely.Polygon(shell, [lake.exterior]))
