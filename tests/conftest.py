@@ -92,6 +92,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
         report.longrepr = f"GRIDMAP_REQUIRE_ALL=1 forbids this skip: {report.longrepr}"
 
 
+LONG = ("tests/notebooks/", "tests/docs/test_fresh_clone", "tests/docs/test_packaging")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 @pytest.fixture(autouse=True)
 def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the passwords that other tests met, which may be words such as "public"."""

@@ -89,6 +89,7 @@ def test_what_is_drawn_in_jupyterlab_is_applied_in_python(
     try:
         page.goto(f"{address}/lab/tree/plan.ipynb", timeout=120_000)
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=180_000)
+        page.get_by_text("| Idle").wait_for(timeout=180_000)  # a cell run before that is not run
         page.locator(".jp-Notebook .jp-CodeCell").first.click()
         page.keyboard.press("Shift+Enter")
         page.locator(".gm-edit canvas").first.wait_for(timeout=180_000)
