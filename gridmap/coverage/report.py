@@ -62,7 +62,8 @@ def counted(defects: gpd.GeoDataFrame) -> list[Message]:
             )
             if (rows["cells"].map(len) > 2).any():
                 said = Message(
-                    "overlaps of {n:,} {n:group|groups} of cells in {places:,} {places:place|places}"
+                    "overlaps of {n:,} {n:group|groups} of cells in {places:,} "
+                    "{places:place|places}"
                 )
         if rows["area_m2"].notna().any():
             size = square_metres(rows["area_m2"].sum())
