@@ -112,9 +112,21 @@ def by_hand(files: list[pd.DataFrame], monday: str) -> dict[str, Any]:
     }
 
 
+SUNDAYS = ("2026-05-10", "2026-05-17", "2026-05-24")
+
+
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("office")
+    """Return the folder of an office that has its three weeks."""
+    folder = opened(tmp_path_factory.mktemp("office"))
+    for number, sunday in enumerate(SUNDAYS):
+        cases(sunday).to_csv(folder / f"cases-{number}.csv", index=False)
+    assert run(folder).exit_code == 0
+    return folder
+
+
+def opened(folder: Path) -> Path:
+    """Put grid, roster and settings into a folder."""
     grid = town()
     write_grid(grid, folder / "grid.gpkg")
     codes = list(grid.cells.index)
@@ -128,9 +140,9 @@ def run(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(main, ["weekly", str(folder / "week.toml"), *options])
 
 
-def test_three_growing_weeks_agree_with_a_script_of_their_own(office: Path) -> None:
-    files = []
-    for number, sunday in enumerate(["2026-05-10", "2026-05-17", "2026-05-24"]):
+def test_three_growing_weeks_agree_with_a_script_of_their_own(tmp_path: Path) -> None:
+    office, files = opened(tmp_path), []
+    for number, sunday in enumerate(SUNDAYS):
         files.append(cases(sunday))
         files[-1].to_csv(office / f"cases-{number}.csv", index=False)
         found = run(office)
