@@ -15,8 +15,8 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from gridmap._arrays import Floats, Ints, Objects
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 
@@ -100,9 +100,7 @@ def code_pattern(scheme: str, **fixed: int | str) -> str:
     return FIELD.sub(filled, pattern)
 
 
-def reading_order(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], areas: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def reading_order(x: Floats, y: Floats, areas: Floats) -> Ints:
     """Order points as one reads a page: from the north in bands, west to east in a band.
 
     Parameters
@@ -132,9 +130,9 @@ def reading_order(
 
 def number_cells(
     parents: Sequence[str],
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    areas: npt.NDArray[np.float64],
+    x: Floats,
+    y: Floats,
+    areas: Floats,
     *,
     scheme: str = DEFAULT_SCHEME,
     kept: Mapping[int, str] | None = None,
@@ -337,7 +335,7 @@ def sequence_of(code: str, parent: str) -> int:
     return int(tail[1]) if tail else 0
 
 
-def _width(scheme: str, parents: npt.NDArray[np.object_]) -> int:
+def _width(scheme: str, parents: Objects) -> int:
     """Return one width for all sequences, or codes of different parents could meet."""
     _, counts = np.unique(parents.astype(str), return_counts=True)
     return max(int(_sequence_in(scheme)[2] or 0), len(str(counts.max(initial=0))))

@@ -16,8 +16,10 @@ import networkx as nx
 import numpy as np
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Words
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 SHORTEST = 0.5
@@ -38,18 +40,18 @@ class SharedEdges:
         ``x0, y0, x1, y1``, the lexically smaller end first.
     """
 
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    ends: NDArray[np.float64]
+    i: Ints
+    j: Ints
+    ends: Floats
 
     @property
-    def length(self) -> NDArray[np.float64]:
+    def length(self) -> Floats:
         """Length of each segment."""
         step = self.ends[:, 2:] - self.ends[:, :2]
         return np.asarray(np.hypot(step[:, 0], step[:, 1]), dtype=np.float64)
 
     @property
-    def midpoints(self) -> NDArray[np.float64]:
+    def midpoints(self) -> Floats:
         """Middle of each segment."""
         return (self.ends[:, :2] + self.ends[:, 2:]) / 2
 
@@ -68,21 +70,21 @@ class Contacts:
         Length from which a contact makes two polygons neighbours.
     """
 
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    length: NDArray[np.float64]
+    i: Ints
+    j: Ints
+    length: Floats
     shortest: float = SHORTEST
 
     def __len__(self) -> int:
         return len(self.i)
 
     @property
-    def neighbours(self) -> NDArray[np.bool_]:
+    def neighbours(self) -> Bools:
         """Which contacts are long enough to make two polygons neighbours."""
         return self.length >= self.shortest
 
 
-def shortest_contact(area: NDArray[np.float64], perimeter: NDArray[np.float64]) -> float:
+def shortest_contact(area: Floats, perimeter: Floats) -> float:
     """Return the length from which a common border makes neighbours among some polygons.
 
     It is half a metre, or a fifth of their mean width 2A/P where they are so small that a border
@@ -157,9 +159,9 @@ def contacts(polygons: Any) -> Contacts:
 
 
 def pair_up(
-    i: NDArray[np.int64],
-    j: NDArray[np.int64],
-    length: NDArray[np.float64],
+    i: Ints,
+    j: Ints,
+    length: Floats,
     n: int,
     shortest: float = SHORTEST,
 ) -> Contacts:
@@ -208,7 +210,7 @@ def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph:
     return result
 
 
-def _segments(polygons: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _segments(polygons: Geometries) -> tuple[Ints, Floats]:
     """Return every segment's owner and ends, the lexically smaller end first."""
     parts, owner = shapely.get_parts(polygons, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
@@ -224,8 +226,8 @@ def _segments(polygons: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _equal_neighbours(
-    ends: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    ends: Floats,
+) -> tuple[Ints, Bools]:
     """Order rows so that equal ones are adjacent, and say which row equals the next.
 
     Rows are sorted by a 64-bit hash; the coordinates are compared afterwards. Where two different
@@ -241,7 +243,7 @@ def _equal_neighbours(
     return order, equal
 
 
-def _hash(ends: NDArray[np.float64]) -> NDArray[np.uint64]:
+def _hash(ends: Floats) -> Words:
     """Mix the bits of each row into one integer."""
     bits = np.ascontiguousarray(ends).view(np.uint64)
     key = np.zeros(len(bits), dtype=np.uint64)

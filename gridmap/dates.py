@@ -17,14 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gridmap._arrays import Array, Bools, Floats, Ints, Objects
 from gridmap._checks import check_choice, is_nothing, named_rows
 from gridmap.errors import InputError
 from gridmap.language import Message
 
 DateOrder = Literal["dmy", "mdy", "ymd", "roc"]
 Times = npt.NDArray[np.datetime64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 NEVER = np.datetime64("NaT", "us")
 
@@ -387,7 +386,7 @@ def _order(
     )
 
 
-def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
+def _as_floats(text: pa.Array, wanted: Bools) -> Floats:
     """Return the numbers among some of the texts, NaN elsewhere."""
     values = np.full(len(text), np.nan)
     at = np.flatnonzero(wanted)
@@ -397,7 +396,7 @@ def _as_floats(text: pa.Array, wanted: Bools) -> npt.NDArray[np.float64]:
     return values
 
 
-def _of_numbers(number: npt.NDArray[np.float64], column: _Column) -> Times:
+def _of_numbers(number: Floats, column: _Column) -> Times:
     """Read spreadsheet days, dates written in digits, and time since 1970."""
     read = np.full(len(number), NEVER)
     later = _LATER if column.first_day == 1904 else 0
@@ -432,7 +431,7 @@ def _of_numbers(number: npt.NDArray[np.float64], column: _Column) -> Times:
     return read
 
 
-def _of_republic(number: npt.NDArray[np.float64], told: bool) -> Times:
+def _of_republic(number: Floats, told: bool) -> Times:
     """Read 1130105, 11301051430 and 1130105143000, and 990105 beside them; NaT elsewhere.
 
     With seconds they are as long as milliseconds since 1970, of which one in three hundred could
@@ -575,7 +574,7 @@ def _date_parts(form: pa.StructArray) -> tuple[Ints, Ints, Ints, Bools, Bools, B
     return a, b, c, mark == "年", mark == ".", era & (a >= 0)
 
 
-def _offsets(zones: npt.NDArray[np.object_]) -> Ints:
+def _offsets(zones: Objects) -> Ints:
     """Return the minutes from Greenwich that texts name, as +08:00, +08 and Z."""
     offsets = np.full(len(zones), _NO_ZONE, dtype=np.int64)
     for zone in {zone for zone in zones if isinstance(zone, str) and zone}:
@@ -585,7 +584,7 @@ def _offsets(zones: npt.NDArray[np.object_]) -> Ints:
     return offsets
 
 
-def _times(form: pa.StructArray) -> tuple[tuple[npt.NDArray[Any], Bools, Ints], Bools]:
+def _times(form: pa.StructArray) -> tuple[tuple[Array, Bools, Ints], Bools]:
     """Return clocks, which are Latin, their offsets; and which texts have the form.
 
     A clock that there is not is NaT; 24:00 is the next midnight.
@@ -629,8 +628,8 @@ def _whole(form: pa.StructArray, name: str) -> Ints:
     return whole
 
 
-def _words(form: pa.StructArray, name: str) -> npt.NDArray[np.object_]:
-    words: npt.NDArray[np.object_] = pc.struct_field(form, name).to_pandas().to_numpy(object)
+def _words(form: pa.StructArray, name: str) -> Objects:
+    words: Objects = pc.struct_field(form, name).to_pandas().to_numpy(object)
     return words
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
-from gridmap._checks import Progress, silent
+from gridmap._arrays import Floats, Ints
+from gridmap._checks import Progress, check_band, check_choice, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.hotspots import Base, called
@@ -19,13 +20,21 @@ from gridmap.incidents.result import place
 from gridmap.language import Message
 from gridmap.layers import takes_layers
 from gridmap.partitioning.community import summed
-from gridmap.partitioning.drawings import drawings
+from gridmap.partitioning.parallel import Job, warm
+from gridmap.partitioning.partition import (
+    numbered,
+    share_of,
+    solved,
+    wanted_cells,
+    wanted_target,
+)
+from gridmap.partitioning.prepare import check_units, communities, dedicate
+from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
+from gridmap.partitioning.solve import Exclaves, linked_all
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # a place that stands in so many of the grids does not owe it to the lines
 STANDS = 0.9
@@ -262,3 +271,60 @@ def _method(
         left_out = Message("{n:,} {n:incident|incidents} in no unit left out.", n=lost).both()
         caveats = {lang: [left_out[lang]] for lang in left_out}
     return {**facts, "sentence": said.both(), "caveats": caveats}
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Hold what all drawings have in common: the checked units and their communities."""
+
+    units: gpd.GeoDataFrame
+    jobs: list[Job]
+    wishes: Wishes
+    workers: int | None
+
+    def labels(self, seed: int) -> Ints:
+        """Give each unit the number of its cell, as `partition` with this seed does."""
+        wishes = replace(self.wishes, seed=seed)
+        outcomes = solved(self.jobs, wishes, self.workers, None, silent)
+        return dedicate(self.units, numbered(self.units, self.jobs, outcomes))
+
+
+@takes_layers("units", "barriers")
+def drawings(
+    units: gpd.GeoDataFrame,
+    households: tuple[int, int] = (300, 600),
+    *,
+    target: float | None = None,
+    cells: pd.Series | str | None = None,
+    weight: str | None = None,
+    quality: Quality = "fast",
+    barriers: gpd.GeoDataFrame | None = None,
+    road_preference: float = ROADS,
+    balance: float = BALANCE,
+    no_holes: bool = False,
+    exclaves: Exclaves = "attach",
+    workers: int | None = None,
+) -> Drawings:
+    """Check units and prepare their communities for being drawn again and again.
+
+    Parameters
+    ----------
+    units, households, target, cells, weight, quality, barriers, road_preference, balance
+        As for `partition`.
+    no_holes, exclaves, workers
+        As for `partition`.
+    """
+    low, high = check_band(households)
+    check_choice("quality", quality, EFFORTS)
+    frame = check_units(units)
+    # pandas copies attributes with every column that is looked at
+    frame.attrs = {}
+    wanted = wanted_cells(cells, frame)
+    towns = linked_all(frame, communities(frame, weight, barriers), (low, high), exclaves)
+    wishes = Wishes(
+        low, high, wanted_target(target, low, high), 0, EFFORTS[quality],
+        share_of("road_preference", road_preference), FULL * share_of("balance", balance),
+        no_holes, silent,
+    )  # fmt: skip
+    warm()
+    return Drawings(frame, [Job(job, wanted.get(job.key, 0)) for job in towns], wishes, workers)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import shapely
 from markupsafe import Markup
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
 from gridmap.html import part
@@ -375,9 +375,6 @@ def four_bounds(grid: Grid, code: str, barriers: gpd.GeoDataFrame | None = None)
     return [_bound(name, side == k, middle, length, names, beyond) for k, name in enumerate(SIDES)]
 
 
-Floats = npt.NDArray[np.float64]
-
-
 def _pieces(shape: shapely.Geometry) -> tuple[Floats, Floats, Floats]:
     """Cut the outer border into short pieces: middle, outward normal, length."""
     parts = shapely.get_parts(shape)
@@ -392,7 +389,7 @@ def _pieces(shape: shapely.Geometry) -> tuple[Floats, Floats, Floats]:
     return np.vstack(middles), np.vstack(normals), np.concatenate(lengths)
 
 
-def _sides(normal: Floats) -> npt.NDArray[np.int64]:
+def _sides(normal: Floats) -> Ints:
     across = np.abs(normal[:, 0]) >= np.abs(normal[:, 1])
     return np.where(
         across, np.where(normal[:, 0] > 0, 0, 2), np.where(normal[:, 1] > 0, 3, 1)
@@ -401,7 +398,7 @@ def _sides(normal: Floats) -> npt.NDArray[np.int64]:
 
 def _barrier_names(
     middle: Floats, normal: Floats, barriers: gpd.GeoDataFrame | None, grid: Grid
-) -> npt.NDArray[np.object_]:
+) -> Objects:
     """Name the barrier that each piece runs along, "" where none is near or it only meets one."""
     names = np.full(len(middle), "", dtype=object)
     if barriers is None or not len(barriers):
@@ -421,7 +418,7 @@ def _barrier_names(
     return names
 
 
-def _beyond(middle: Floats, normal: Floats, grid: Grid) -> npt.NDArray[np.object_]:
+def _beyond(middle: Floats, normal: Floats, grid: Grid) -> Geometries:
     """Name the cell just beyond each piece, "" outside the grid."""
     unit = normal / np.maximum(np.hypot(normal[:, 0], normal[:, 1]), 1e-12)[:, None]
     beyond = middle + 0.5 * unit
@@ -435,11 +432,11 @@ def _beyond(middle: Floats, normal: Floats, grid: Grid) -> npt.NDArray[np.object
 
 def _bound(
     side: str,
-    on: npt.NDArray[np.bool_],
+    on: Bools,
     middle: Floats,
     length: Floats,
-    names: npt.NDArray[np.object_],
-    beyond: npt.NDArray[np.object_],
+    names: Objects,
+    beyond: Geometries,
 ) -> Bound:
     total = float(length[on].sum())
     if not total:

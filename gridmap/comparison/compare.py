@@ -8,8 +8,8 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from gridmap._arrays import Ints
 from gridmap._checks import check_same_crs
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -372,7 +372,7 @@ def _with_points(
     return merged.fillna({"area_m2": 0.0, "households": 0.0, column: 0.0})
 
 
-def _names(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> Any:
+def _names(frame: gpd.GeoDataFrame, position: Ints) -> Any:
     return np.append(frame.index.to_numpy(dtype=object), "")[position]
 
 

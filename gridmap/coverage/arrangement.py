@@ -13,18 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from gridmap.coverage.components import components
-from gridmap.coverage.edges import (
-    Edges,
-    Geometries,
-    Index,
-    Leftover,
-    boxes_near,
-    directed_edges,
-    equal_edges,
-)
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
+from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
 
@@ -48,10 +39,10 @@ class Clusters:
         The edges in the coordinates of their group.
     """
 
-    label: Index
-    origin: Edges
+    label: Ints
+    origin: Floats
     lines: Geometries
-    local: Edges
+    local: Floats
 
 
 @dataclass(frozen=True)
@@ -66,16 +57,16 @@ class Told:
         Whether the outline wants it.
     """
 
-    cells: Index
-    inside: NDArray[np.bool_]
+    cells: Ints
+    inside: Bools
 
     @property
-    def covers(self) -> Index:
+    def covers(self) -> Ints:
         """How many cells cover each face."""
         return np.asarray((self.cells >= 0).sum(axis=1), dtype=np.int64)
 
 
-def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
+def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Ints]:
     """Group leftover edges, and return the faces of each group and their groups.
 
     Groups are edges whose boxes meet; a group inside a face of another one is joined to it.
@@ -100,7 +91,7 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Index]:
         label = components(len(first), inner[nested], group[face[nested]])[label]
 
 
-def _framed(left: Leftover, lines: Geometries, label: Index) -> Clusters:
+def _framed(left: Leftover, lines: Geometries, label: Ints) -> Clusters:
     """Return the groups in coordinates of their own."""
     groups = int(label.max()) + 1
     low, high = np.full((groups, 2), np.inf), np.full((groups, 2), -np.inf)
@@ -113,11 +104,11 @@ def _framed(left: Leftover, lines: Geometries, label: Index) -> Clusters:
 
 def enclosed(
     left: Leftover,
-    whose: Index,
-    sound: Edges,
+    whose: Ints,
+    sound: Floats,
     polygons: Geometries,
     outline: shapely.Geometry,
-) -> tuple[Faults, Index, Index]:
+) -> tuple[Faults, Ints, Ints]:
     """Return the gaps, overlaps and stick-outs that leftover edges enclose.
 
     Parameters
@@ -178,12 +169,12 @@ def _both(one: Told, two: Told) -> Told:
 
 def _split_by_cells(
     faces: Geometries,
-    group: Index,
+    group: Ints,
     told: Told,
     clusters: Clusters,
-    sound: Edges,
+    sound: Floats,
     fine: float,
-) -> tuple[Index, Geometries, Index]:
+) -> tuple[Ints, Geometries, Ints]:
     """Split faces that are covered too often by the borders of cells that run through them.
 
     Such a border cancels, so that the arrangement of leftover edges does not know it.
@@ -218,7 +209,7 @@ def _split_by_cells(
     return np.delete(whole, rows[cut]), pieces[mine], group[rows[cut[source[mine]]]]
 
 
-def areas_between(lines: Geometries, label: Index) -> tuple[Geometries, Index]:
+def areas_between(lines: Geometries, label: Ints) -> tuple[Geometries, Ints]:
     """Return the areas that lines of each label enclose, and the label of each."""
     order = np.argsort(label, kind="stable")
     bundles = shapely.multilinestrings(lines[order], indices=label[order])
@@ -227,7 +218,7 @@ def areas_between(lines: Geometries, label: Index) -> tuple[Geometries, Index]:
     return areal_parts(shapely.polygonize(noded[:, None]))
 
 
-def _winding(points: Geometries, group: Index, clusters: Clusters, count: Index) -> Index:
+def _winding(points: Geometries, group: Ints, clusters: Clusters, count: Ints) -> Ints:
     """Return how often, with sign, the edges of its group wind around each point."""
     if len(points) == 0:
         return np.empty(0, dtype=np.int64)
@@ -255,7 +246,7 @@ def _winding(points: Geometries, group: Index, clusters: Clusters, count: Index)
 
 def _told_by_points(
     faces: Geometries,
-    group: Index,
+    group: Ints,
     clusters: Clusters,
     polygons: Geometries,
     outline: shapely.Geometry,
@@ -275,11 +266,11 @@ def _told_by_points(
 
 
 def _told_by_edges(
-    rows: Index,
-    excess: Index,
+    rows: Ints,
+    excess: Ints,
     placed: Geometries,
     clusters: Clusters,
-    whose: Index,
+    whose: Ints,
     fine: float,
     told: Told,
 ) -> None:
@@ -309,11 +300,11 @@ def _told_by_edges(
 
 def _merged(
     kind: str,
-    chosen: NDArray[np.bool_],
+    chosen: Bools,
     faces: Geometries,
-    key: Index,
+    key: Ints,
     clusters: Clusters,
-    group: Index,
+    group: Ints,
 ) -> Faults:
     """Return some faces as faults, those of one key in one group that border on each other as one.
 
@@ -342,7 +333,7 @@ def _merged(
     return found.take(found.area > 0)
 
 
-def _bordering(faces: Geometries, key: Index) -> Index:
+def _bordering(faces: Geometries, key: Ints) -> Ints:
     """Number faces, those that share a side and have the same key alike."""
     if len(faces) == 0:
         return np.empty(0, dtype=np.int64)
@@ -371,9 +362,7 @@ def _overlaps(told: Told, placed: Geometries, facts: Faults, polygons: Geometrie
     return Faults(kind, name, sets, shapes, area, 2 * area / perimeter)
 
 
-def nested_names(
-    sets: Index, area: NDArray[np.float64], polygons: Geometries
-) -> NDArray[np.object_]:
+def nested_names(sets: Ints, area: Floats, polygons: Geometries) -> Objects:
     """Tell of overlaps whether they are all of one cell, of each, or only a part.
 
     Parameters
@@ -388,7 +377,7 @@ def nested_names(
     return np.where((whole | ~real).all(axis=1), "duplicate", inner).astype(object)
 
 
-def _shared_by_all(sets: Index, area: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shared_by_all(sets: Ints, area: Floats) -> Floats:
     """Return the area that all cells of each set cover, whoever else does."""
     shared = area.copy()
     more = np.count_nonzero(sets >= 0, axis=1)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Geometries, Ints
 from gridmap.coverage.defect_names import reason_in
-from gridmap.coverage.edges import Geometries, Index, edges_of, residual, reverse, rings_of
+from gridmap.coverage.edges import edges_of, residual, reverse, rings_of
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
 from gridmap.language import Lang, tr
@@ -25,7 +26,7 @@ class Remark(NamedTuple):
     geometry: shapely.Geometry | None
 
 
-def geometry_remarks(polygons: Geometries, invalid: Index, lang: Lang) -> list[Remark]:
+def geometry_remarks(polygons: Geometries, invalid: Ints, lang: Lang) -> list[Remark]:
     """Find missing, empty, invalid, multi-part geometries and repeated vertices."""
     remarks = []
     for k in map(int, invalid):
@@ -84,7 +85,7 @@ def code_remarks(codes: pd.Series[Any], polygons: Geometries, lang: Lang) -> lis
 
 
 def parent_remarks(
-    parent_of: list[Any], place: Index, polygons: Geometries, lang: Lang
+    parent_of: list[Any], place: Ints, polygons: Geometries, lang: Lang
 ) -> list[Remark]:
     """Find cells whose parent is none of the parents."""
     remarks = []
@@ -162,8 +163,8 @@ def _place(reason: str, shape: shapely.Geometry) -> shapely.Geometry:
 
 
 def nesting_faults(
-    polygons: Geometries, areas: Geometries, place: Index, gaps: Geometries
-) -> tuple[Faults, Index]:
+    polygons: Geometries, areas: Geometries, place: Ints, gaps: Geometries
+) -> tuple[Faults, Ints]:
     """Find what of cells lies outside of their parent, and what parents miss.
 
     Parameters
@@ -188,7 +189,7 @@ def nesting_faults(
     return joined([crossing, missing]), np.concatenate([of_crossing, of_missing])
 
 
-def _suspects(polygons: Geometries, areas: Geometries, place: Index) -> tuple[Index, Index]:
+def _suspects(polygons: Geometries, areas: Geometries, place: Ints) -> tuple[Ints, Ints]:
     """Return the cells and the parents with edges left over when each parent is proved."""
     edges, owner, _ = edges_of(rings_of(polygons))
     outer, parent, _ = edges_of(rings_of(areas))
@@ -201,8 +202,8 @@ def _suspects(polygons: Geometries, areas: Geometries, place: Index) -> tuple[In
 
 
 def _crossing(
-    polygons: Geometries, areas: Geometries, place: Index, cells: Index
-) -> tuple[Faults, Index]:
+    polygons: Geometries, areas: Geometries, place: Ints, cells: Ints
+) -> tuple[Faults, Ints]:
     if len(cells) == 0:
         return joined([]), np.empty(0, dtype=np.int64)
     origin = np.array([local_origin(box) for box in shapely.bounds(polygons[cells])])
@@ -218,8 +219,8 @@ def _crossing(
 
 
 def _missing(
-    polygons: Geometries, areas: Geometries, place: Index, parents: Index, gaps: Geometries
-) -> tuple[Faults, Index]:
+    polygons: Geometries, areas: Geometries, place: Ints, parents: Ints, gaps: Geometries
+) -> tuple[Faults, Ints]:
     tree = shapely.STRtree(gaps)
     found, of = [joined([])], [np.empty(0, dtype=np.int64)]
     for p in parents:
@@ -237,7 +238,7 @@ def _missing(
     return joined(found), np.concatenate(of)
 
 
-def _real(parts: Geometries, corners: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Index:
+def _real(parts: Geometries, corners: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Ints:
     """Return positions of parts that the overlay's rounding cannot have made."""
     faults = faults_of("", parts)
     thin = faults.width < resolution(corners)

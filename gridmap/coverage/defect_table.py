@@ -12,12 +12,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Floats, Geometries
 from gridmap._checks import check_choice, label
 from gridmap.coverage.checks import Remark
 from gridmap.coverage.defect_names import KINDS, NOTES
-from gridmap.coverage.edges import Geometries, Rings, rings_of
+from gridmap.coverage.edges import Rings, rings_of
 from gridmap.coverage.geometry_defects import Faults, in_metres, resolution
 from gridmap.coverage.overlay import outline_of
 from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, polygons_of
@@ -224,7 +224,7 @@ def _of_faults(subject: Subject, faults: Faults, tolerance: float) -> gpd.GeoDat
     return gpd.GeoDataFrame(table, geometry=geometry, crs=subject.crs).astype(TYPES)
 
 
-def _qualifiers(faults: Faults, width: NDArray[np.float64], tolerance: float) -> list[str]:
+def _qualifiers(faults: Faults, width: Floats, tolerance: float) -> list[str]:
     """Return the qualifier of each fault, with a mark on those too narrow to be meant."""
     fine = resolution(shapely.get_coordinates(faults.geometry))
     thin = np.isin(faults.kind, ["gap", "overlap", "outside", "crosses-parent", "parent-gap"])

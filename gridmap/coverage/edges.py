@@ -16,16 +16,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Array, Bools, Floats, Geometries, Ints, Ints8, Ints32, Rows, Words
 from gridmap.errors import CoverageError
-
-Words = NDArray[np.uint64]
 
 # splitmix64 (Steele, Lea & Flood 2014)
 _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -33,7 +30,7 @@ _X, _Y = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _LANE = np.uint64(0x165667B19E3779F9)
 
 
-def bits(values: NDArray[np.float64]) -> Words:
+def bits(values: Floats) -> Words:
     """Return the bits of doubles as whole numbers."""
     return np.ascontiguousarray(values).view(np.uint64)
 
@@ -45,7 +42,7 @@ def mix(words: Words) -> Words:
     return z ^ (z >> np.uint64(31))
 
 
-def vertex_hashes(xy: NDArray[np.float64]) -> Words:
+def vertex_hashes(xy: Floats) -> Words:
     """Return one word a vertex, from the bits of its coordinates."""
     x, y = bits(xy[:, 0]), bits(xy[:, 1])
     return mix(mix(x + _X) + y * _Y)
@@ -56,7 +53,7 @@ def edge_keys(start: Words, end: Words) -> Words:
     return start + end
 
 
-def ring_sums(edges: NDArray[np.float64], owner: NDArray[np.int64], polygons: int) -> Words:
+def ring_sums(edges: Floats, owner: Ints, polygons: int) -> Words:
     """Return two words a polygon: sums over its directed edges."""
     word = mix(vertex_hashes(edges[:, :2]) * _X + vertex_hashes(edges[:, 2:]))
     sums = np.zeros((polygons, 2), dtype=np.uint64)
@@ -72,10 +69,6 @@ def fingerprint(sums: Words) -> str:
     order = np.lexsort((sums[:, 1], sums[:, 0]))
     return hashlib.sha256(sums[order].astype(">u8").tobytes()).hexdigest()
 
-
-Geometries = NDArray[np.object_]
-Edges = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 # From this many edges on, compiled code repays its import.
 COMPILED_FROM = 100_000
@@ -97,10 +90,10 @@ class Rings:
         1 where the ring as given has the inside on its left, -1 where it must be walked back.
     """
 
-    xy: Edges
-    starts: Index
-    owner: Index
-    turn: NDArray[np.int8]
+    xy: Floats
+    starts: Ints
+    owner: Ints
+    turn: Ints8
 
     @property
     def edges(self) -> int:
@@ -124,16 +117,16 @@ class Leftover:
         First member of each edge.
     """
 
-    edges: Edges
-    count: Index
-    members: Index
-    runs: Index
+    edges: Floats
+    count: Ints
+    members: Ints
+    runs: Ints
 
     def __len__(self) -> int:
         return len(self.edges)
 
     @property
-    def source(self) -> Index:
+    def source(self) -> Ints:
         """Position of the leftover edge for each member."""
         return np.repeat(np.arange(len(self)), np.diff(self.runs))
 
@@ -159,7 +152,7 @@ def rings_of(geometries: Geometries) -> Rings:
     return Rings(xy, starts, owner, _turns(xy, starts, shell))
 
 
-def directed_edges(geometries: Geometries) -> tuple[Edges, Index]:
+def directed_edges(geometries: Geometries) -> tuple[Floats, Ints]:
     """Return the edges of polygons, each with the inside on its left, and their owners.
 
     Shells run counter-clockwise and holes clockwise whatever the input; zero-length edges are
@@ -187,7 +180,7 @@ def directed_edges(geometries: Geometries) -> tuple[Edges, Index]:
     return edges, owner
 
 
-def edges_of(rings: Rings) -> tuple[Edges, Index, Index]:
+def edges_of(rings: Rings) -> tuple[Floats, Ints, Ints]:
     """Return directed edges, their owners, and the vertex each starts from as stored."""
     first = np.ones(len(rings.xy), dtype=bool)
     first[rings.starts[1:] - 1] = False
@@ -205,12 +198,12 @@ def edges_of(rings: Rings) -> tuple[Edges, Index, Index]:
     return edges[real], owner[real], at[real]
 
 
-def reverse(edges: Edges) -> Edges:
+def reverse(edges: Floats) -> Floats:
     """Return the edges walked the other way."""
     return edges[:, [2, 3, 0, 1]]
 
 
-def residual(edges: Edges, group: Index | None = None, weight: Index | None = None) -> Leftover:
+def residual(edges: Floats, group: Ints | None = None, weight: Ints | None = None) -> Leftover:
     """Cancel edges of opposite direction and return what is left.
 
     Parameters
@@ -245,7 +238,7 @@ def residual(edges: Edges, group: Index | None = None, weight: Index | None = No
     return _leftover(edges, order[places], runs, net[open_])
 
 
-def _leftover(edges: Edges, members: Index, runs: Index, net: Index) -> Leftover:
+def _leftover(edges: Floats, members: Ints, runs: Ints, net: Ints) -> Leftover:
     """Return net edges in the direction that is left over."""
     found = edges[members[runs[:-1]]]
     wrong_way = _ascending(found) != (net > 0)
@@ -253,14 +246,14 @@ def _leftover(edges: Edges, members: Index, runs: Index, net: Index) -> Leftover
     return Leftover(found, np.abs(net), members, runs)
 
 
-def _ascending(edges: Edges) -> NDArray[np.bool_]:
+def _ascending(edges: Floats) -> Bools:
     """Tell which edges go from the lesser to the greater end, by x and then y."""
     less = edges[:, 0] < edges[:, 2]
     tie = edges[:, 0] == edges[:, 2]
     return np.asarray(less | (tie & (edges[:, 1] < edges[:, 3])))
 
 
-def equal_edges(edges: Edges, group: Index | None = None) -> tuple[Index, Index]:
+def equal_edges(edges: Floats, group: Ints | None = None) -> tuple[Ints, Ints]:
     """Order edges so that equal ones of a group stand together, whatever their direction.
 
     Returns
@@ -290,12 +283,12 @@ def equal_edges(edges: Edges, group: Index | None = None) -> tuple[Index, Index]
     return order.astype(np.int64), heads.astype(np.int64)
 
 
-def _exteriors(polygons: Geometries) -> tuple[Edges, Index, Index]:
+def _exteriors(polygons: Geometries) -> tuple[Floats, Ints, Ints]:
     sizes = shapely.get_num_coordinates(polygons).astype(np.int64)
     return shapely.get_coordinates(polygons), sizes, np.arange(len(polygons), dtype=np.int64)
 
 
-def _all_rings(geometries: Geometries) -> tuple[Edges, Index, Index, NDArray[np.bool_]]:
+def _all_rings(geometries: Geometries) -> tuple[Floats, Ints, Ints, Bools]:
     """Return rings of polygons with holes or several parts, and which rings are shells."""
     parts, part_of = shapely.get_parts(geometries, return_index=True)
     areal = (shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)
@@ -309,7 +302,7 @@ def _all_rings(geometries: Geometries) -> tuple[Edges, Index, Index, NDArray[np.
     return shapely.get_coordinates(rings), sizes, part_of[ring_of].astype(np.int64), shell
 
 
-def _turns(xy: Edges, starts: Index, shell: NDArray[np.bool_]) -> NDArray[np.int8]:
+def _turns(xy: Floats, starts: Ints, shell: Bools) -> Ints8:
     """Return 1 for rings to walk as they are and -1 for rings to walk back."""
     if len(shell) == 0:
         return np.empty(0, dtype=np.int8)
@@ -327,7 +320,7 @@ def _turns(xy: Edges, starts: Index, shell: NDArray[np.bool_]) -> NDArray[np.int
     return np.where(counter_clockwise == shell, 1, -1).astype(np.int8)
 
 
-def _signed_areas(xy: Edges, starts: Index) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _signed_areas(xy: Floats, starts: Ints) -> tuple[Floats, Floats]:
     """Return twice the signed area of each ring, and the sum of the sizes of its terms."""
     local = xy - np.repeat(xy[starts[:-1]], np.diff(starts), axis=0)
     cross = np.zeros(len(xy))
@@ -341,7 +334,7 @@ RASTER = 1024
 """Pixels along each side of the raster by which far edges are left out."""
 
 
-def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
+def boxes_near(edges: Floats, boxes: Floats) -> Ints:
     """Return the edges whose box shares a pixel with one of some boxes.
 
     Examples
@@ -354,7 +347,7 @@ def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
     origin = boxes[:, :2].min(axis=0)
     size = np.maximum((boxes[:, 2:].max(axis=0) - origin) / RASTER, np.finfo(float).tiny)
 
-    def pixels(xy: Edges) -> Index:
+    def pixels(xy: Floats) -> Ints:
         return np.asarray(np.clip(np.floor((xy - origin) / size), 0, RASTER), dtype=np.int64)
 
     # a box adds one to all pixels from its lower left corner on; the other corners take it back
@@ -365,14 +358,11 @@ def boxes_near(edges: Edges, boxes: NDArray[np.float64]) -> Index:
     before = np.zeros((RASTER + 3, RASTER + 3), dtype=np.int64)
     before[1:, 1:] = taken.cumsum(axis=0).cumsum(axis=1).cumsum(axis=0).cumsum(axis=1)
     west, south, east, north = np.hstack([pixels(low), pixels(high) + 1]).T
-    count: Index = (
+    count: Ints = (
         before[east, north] - before[west, north] - before[east, south] + before[west, south]
     )
     return np.flatnonzero(count > 0).astype(np.int64)
 
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 _MULTIPLIERS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93],
@@ -390,15 +380,15 @@ class Sides(NamedTuple):
     ay: Floats
     bx: Floats
     by: Floats
-    left: Ints
-    right: Ints
+    left: Ints32
+    right: Ints32
 
-    def take(self, order: npt.NDArray[Any]) -> Sides:
+    def take(self, order: Array) -> Sides:
         """Return the edges at some positions."""
-        return Sides(*(np.ascontiguousarray(column[order]) for column in self))
+        return Sides._make(np.ascontiguousarray(column[order]) for column in self)
 
 
-def paired_edges(polygons: npt.NDArray[Any]) -> Sides:
+def paired_edges(polygons: Array) -> Sides:
     """Return each edge of the polygons once, with what lies on its sides.
 
     Parameters
@@ -439,7 +429,7 @@ def paired_edges(polygons: npt.NDArray[Any]) -> Sides:
     return Sides(ax[first], ay[first], bx[first], by[first], left, right)
 
 
-def _grouping(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> npt.NDArray[np.intp]:
+def _grouping(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> Rows:
     """Return an order in which equal edges stand together."""
     key = np.zeros(len(ax), dtype=np.uint64)
     for column, multiplier in zip((ax, ay, bx, by), _MULTIPLIERS, strict=True):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from gridmap.coverage.edges import Geometries, Index, directed_edges
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
+from gridmap.coverage.edges import directed_edges
 
 THIN = 1e-6
 """Share of the squared perimeter below which an area is computed in fractions."""
@@ -30,23 +30,23 @@ class Faults:
         Width is 2 · area / perimeter, which is the width of something long.
     """
 
-    kind: NDArray[np.object_]
-    qualifier: NDArray[np.object_]
-    cells: Index
+    kind: Objects
+    qualifier: Objects
+    cells: Ints
     geometry: Geometries
-    area: NDArray[np.float64]
-    width: NDArray[np.float64]
+    area: Floats
+    width: Floats
 
     def __len__(self) -> int:
         return len(self.kind)
 
-    def take(self, rows: NDArray[np.bool_] | Index) -> Faults:
+    def take(self, rows: Bools | Ints) -> Faults:
         """Return some of the rows."""
         return Faults(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
 def faults_of(
-    kind: str, geometry: Geometries, cells: Index | None = None, qualifier: str = ""
+    kind: str, geometry: Geometries, cells: Ints | None = None, qualifier: str = ""
 ) -> Faults:
     """Return one fault a geometry."""
     count = len(geometry)
@@ -74,19 +74,19 @@ def joined(faults: list[Faults]) -> Faults:
     return Faults(*(np.concatenate([getattr(f, name) for f in faults]) for name in names))
 
 
-def widened(cells: Index, most: int) -> Index:
+def widened(cells: Ints, most: int) -> Ints:
     """Return a table of cells with as many columns, -1 in the new ones."""
     more = ((0, 0), (0, most - cells.shape[1]))
     return np.pad(cells, more, constant_values=-1)
 
 
-def resolution(*bounds: NDArray[np.float64]) -> float:
+def resolution(*bounds: Floats) -> float:
     """Return the width below which doubles of this size cannot tell a shape from a line."""
     finite = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for b in bounds]
     return 4.0 * float(np.spacing(max(finite)))
 
 
-def precise_areas(polygons: Geometries) -> NDArray[np.float64]:
+def precise_areas(polygons: Geometries) -> Floats:
     """Return areas, those of very thin polygons in rational arithmetic, where doubles cancel."""
     area, perimeter = shapely.area(polygons), shapely.length(polygons)
     for k in np.flatnonzero((area > 0) & (area < THIN * perimeter**2)):
@@ -98,9 +98,6 @@ def precise_areas(polygons: Geometries) -> NDArray[np.float64]:
 def cross(edge: list[float]) -> Fraction:
     a, b, c, d = map(Fraction, edge)
     return a * d - c * b
-
-
-Floats = NDArray[np.float64]
 
 
 def in_metres(geometry: Geometries, area: Floats, width: Floats, crs: Any) -> tuple[Floats, Floats]:

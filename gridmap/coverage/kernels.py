@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from gridmap._arrays import Array, Bools, Floats, Ints, Ints8, Ints32, Words
 from gridmap._checks import is_private
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,9 +45,7 @@ def _mix(z: Any) -> Any:
 
 
 @compiled
-def signed_areas(
-    xy: NDArray[np.float64], starts: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def signed_areas(xy: Floats, starts: Ints) -> tuple[Floats, Floats]:
     """Return twice the signed area of each ring, and the sum of the sizes of its terms."""
     rings = len(starts) - 1
     twice, size = np.zeros(rings), np.zeros(rings)
@@ -61,7 +59,7 @@ def signed_areas(
 
 
 @compiled
-def _same_edge(xy: NDArray[np.float64], i: int, j: int) -> int:
+def _same_edge(xy: Floats, i: int, j: int) -> int:
     """Return 1 for equal edges, -1 for opposite ones, 0 for different ones."""
     if (
         xy[i, 0] == xy[j, 0]
@@ -81,7 +79,7 @@ def _same_edge(xy: NDArray[np.float64], i: int, j: int) -> int:
 
 
 @compiled
-def _vertex_words(raw: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _vertex_words(raw: Words) -> Words:
     words = np.empty(len(raw), dtype=np.uint64)
     for i in range(len(raw)):
         words[i] = _mix(_mix(raw[i, 0] + _X) + raw[i, 1] * _Y)
@@ -90,14 +88,14 @@ def _vertex_words(raw: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @compiled
 def _table(
-    xy: NDArray[np.float64],
-    words: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    turn: NDArray[np.int8],
-    group: NDArray[np.int64],
-    slot_of: NDArray[np.int32],
-    first: NDArray[Any],
-) -> NDArray[np.int32]:
+    xy: Floats,
+    words: Words,
+    starts: Ints,
+    turn: Ints8,
+    group: Ints,
+    slot_of: Ints32,
+    first: Array,
+) -> Ints32:
     """Put every edge into a hash table; return the net count of each slot.
 
     `first` receives the first vertex of each slot. `slot_of` receives the slot of each edge, by its
@@ -133,7 +131,7 @@ def _table(
     return net
 
 
-def _free_slots(vertices: int) -> NDArray[Any]:
+def _free_slots(vertices: int) -> Array:
     """Return slots for the edges between so many vertices, in integers no wider than needed."""
     capacity = 16
     while 3 * capacity < 4 * vertices:
@@ -142,7 +140,7 @@ def _free_slots(vertices: int) -> NDArray[Any]:
 
 
 @compiled
-def _open_count(net: NDArray[np.int32]) -> int:
+def _open_count(net: Ints32) -> int:
     count = 0
     for k in range(len(net)):
         count += net[k] != 0
@@ -150,11 +148,11 @@ def _open_count(net: NDArray[np.int32]) -> int:
 
 
 def leftover_count(
-    xy: NDArray[np.float64],
-    words: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    turn: NDArray[np.int8],
-    group: NDArray[np.int64],
+    xy: Floats,
+    words: Words,
+    starts: Ints,
+    turn: Ints8,
+    group: Ints,
 ) -> int:
     """Return how many different edges do not cancel; no group is an empty array."""
     unasked = np.empty(0, dtype=np.int32)
@@ -162,14 +160,14 @@ def leftover_count(
     return int(_open_count(net))
 
 
-def vertex_words(xy: NDArray[np.float64]) -> NDArray[np.uint64]:
+def vertex_words(xy: Floats) -> Words:
     """Return the hash of each vertex."""
     return _vertex_words(xy.view(np.uint64))
 
 
 def uncancelled(
-    edges: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    edges: Floats,
+) -> tuple[Ints, Ints, Ints]:
     """Return the members of each edge that does not cancel, where its run begins, and its net."""
     xy = edges.reshape(-1, 2)
     starts = np.arange(0, len(xy) + 1, 2, dtype=np.int64)
@@ -193,13 +191,13 @@ def uncancelled(
 
 @compiled
 def ring_sums(
-    xy: NDArray[np.float64],
-    words: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    turn: NDArray[np.int8],
-    owner: NDArray[np.int64],
+    xy: Floats,
+    words: Words,
+    starts: Ints,
+    turn: Ints8,
+    owner: Ints,
     polygons: int,
-) -> NDArray[np.uint64]:
+) -> Words:
     """Return two words a polygon: sums over its directed edges."""
     sums = np.zeros((polygons, 2), dtype=np.uint64)
     for r in range(len(turn)):
@@ -233,7 +231,7 @@ def _side(ax: float, ay: float, bx: float, by: float, px: float, py: float) -> i
 
 
 @compiled
-def _apart(xy: NDArray[np.float64], i: int, j: int) -> bool:
+def _apart(xy: Floats, i: int, j: int) -> bool:
     """Tell that two steps of a ring surely do not meet."""
     ax, ay, bx, by = xy[i, 0], xy[i, 1], xy[i + 1, 0], xy[i + 1, 1]
     cx, cy, dx, dy = xy[j, 0], xy[j, 1], xy[j + 1, 0], xy[j + 1, 1]
@@ -247,7 +245,7 @@ def _apart(xy: NDArray[np.float64], i: int, j: int) -> bool:
 
 
 @compiled
-def _goes_on(xy: NDArray[np.float64], i: int, j: int) -> bool:
+def _goes_on(xy: Floats, i: int, j: int) -> bool:
     """Tell that step j, which follows step i, surely does not fold back onto it."""
     ax, ay, bx, by = xy[i, 0], xy[i, 1], xy[i + 1, 0], xy[i + 1, 1]
     cx, cy = xy[j + 1, 0], xy[j + 1, 1]
@@ -258,11 +256,11 @@ def _goes_on(xy: NDArray[np.float64], i: int, j: int) -> bool:
 
 @compiled
 def _surely_simple_swept(
-    xy: NDArray[np.float64],
+    xy: Floats,
     first: int,
     steps: int,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    low: Floats,
+    high: Floats,
 ) -> bool:
     """Tell the same for a long ring, by a sweep from west to east."""
     order = np.argsort(low[:steps])
@@ -279,9 +277,7 @@ def _surely_simple_swept(
 
 
 @compiled
-def _surely_simple(
-    xy: NDArray[np.float64], first: int, last: int, box: NDArray[np.float64]
-) -> bool:
+def _surely_simple(xy: Floats, first: int, last: int, box: Floats) -> bool:
     """Tell that no two steps of the ring first..last meet except where they follow each other."""
     steps = last - first
     if steps < 3:
@@ -315,7 +311,7 @@ def _surely_simple(
 
 
 @compiled
-def surely_simple(xy: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+def surely_simple(xy: Floats, starts: Ints) -> Bools:
     """Tell which rings surely do not touch or cross themselves; the others need a closer look."""
     sure = np.zeros(len(starts) - 1, dtype=np.bool_)
     box = np.empty((4, np.max(np.diff(starts))))

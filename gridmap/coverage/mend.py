@@ -8,17 +8,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from gridmap.coverage.edges import (
-    Geometries,
-    Index,
-    Leftover,
-    directed_edges,
-    residual,
-    ring_sums,
-    rings_of,
-)
+from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap.coverage.edges import Leftover, directed_edges, residual, ring_sums, rings_of
 from gridmap.coverage.patches import Rules, find_patches, made_valid, rebuild
 from gridmap.coverage.prove import invalid_among, remainder
 from gridmap.coverage.snapping import near_chains, welded, with_vertices
@@ -81,7 +73,7 @@ def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules, limit: f
     return work
 
 
-def matched(polygons: Geometries, limit: float) -> tuple[Geometries, Index]:
+def matched(polygons: Geometries, limit: float) -> tuple[Geometries, Ints]:
     """Make polygons match vertex by vertex where they differ by rounding, and say which changed.
 
     Examples
@@ -130,7 +122,7 @@ def first_misfit(polygons: Geometries, slit: float) -> tuple[int, int, float] | 
     return int(whose[point[k]]), int(other[k]), float(gap[k])
 
 
-def _brought_together(work: Work, limit: float) -> tuple[Split, Index]:
+def _brought_together(work: Work, limit: float) -> tuple[Split, Ints]:
     """Add vertices to sides and make close corners one; return what is left, and whose it is."""
     left, owner, parts = _remainder(work)
     if len(left) == 0:
@@ -156,7 +148,7 @@ def _brought_together(work: Work, limit: float) -> tuple[Split, Index]:
     return parts, owner[left.members[mine]]
 
 
-def _remainder(work: Work) -> tuple[Leftover, Index, Split]:
+def _remainder(work: Work) -> tuple[Leftover, Ints, Split]:
     """Return what is left of the cells against their outline, the owners, and it split."""
     rim = rings_of(np.array([work.outline], dtype=object))
     _, owner, left = remainder(rings_of(_all(work)), rim)
@@ -178,7 +170,7 @@ def _all(work: Work) -> Geometries:
     return np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
 
 
-def _take(work: Work, before: Geometries, after: Geometries, cells: Index) -> None:
+def _take(work: Work, before: Geometries, after: Geometries, cells: Ints) -> None:
     """Keep the rebuilt cells, and note which rows changed."""
     count = len(work.polygons)
     same = _same_edges(before[cells], after[cells])
@@ -190,7 +182,7 @@ def _take(work: Work, before: Geometries, after: Geometries, cells: Index) -> No
             work.changes[k] = "rebuilt"
 
 
-def _same_edges(before: Geometries, after: Geometries) -> NDArray[np.bool_]:
+def _same_edges(before: Geometries, after: Geometries) -> Bools:
     """Tell which polygons have the same directed edges, wherever their rings start."""
     old = ring_sums(*directed_edges(before), len(before))
     new = ring_sums(*directed_edges(after), len(after))
@@ -209,7 +201,7 @@ def _repair_rings(work: Work) -> None:
         work.changes[k] = "ring-repaired"
 
 
-def _insert(work: Work, parts: Split, sides: NDArray[np.float64], owner: Index) -> None:
+def _insert(work: Work, parts: Split, sides: Floats, owner: Ints) -> None:
     """Add the vertices that neighbours have exactly on a side."""
     for cell in np.unique(owner).tolist():
         extra = extra_vertices(parts, sides, owner == cell)
@@ -221,9 +213,7 @@ def _insert(work: Work, parts: Split, sides: NDArray[np.float64], owner: Index) 
             _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
 
 
-def extra_vertices(
-    parts: Split, sides: NDArray[np.float64], mine: NDArray[np.bool_]
-) -> dict[tuple[float, ...], NDArray[np.float64]]:
+def extra_vertices(parts: Split, sides: Floats, mine: Bools) -> dict[tuple[float, ...], Floats]:
     """Return, for each of some sides, the T-junctions on it in order."""
     rows = parts.junctions
     rows = rows[mine[parts.edge[rows]]]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gridmap._arrays import Floats, Geometries, Ints
 from gridmap.coverage.arrangement import enclosed
-from gridmap.coverage.edges import Edges, Geometries, Index, Leftover, Rings, rings_of
+from gridmap.coverage.edges import Leftover, Rings, rings_of
 from gridmap.coverage.geometry_defects import Faults, cross, faults_of, joined, resolution
 from gridmap.coverage.patches import (
     areal_parts,
@@ -85,7 +86,7 @@ class Explanation:
 
 
 def explain(
-    polygons: Geometries, outline: shapely.Geometry, rings: Rings, invalid: Index
+    polygons: Geometries, outline: shapely.Geometry, rings: Rings, invalid: Ints
 ) -> Explanation:
     """Find every gap, overlap, stick-out and T-junction.
 
@@ -119,7 +120,7 @@ def explain(
     return Explanation(joined([found, unseen, junctions]), parts.left)
 
 
-def _junctions(parts: Split, left: Leftover, owner: Index) -> Faults:
+def _junctions(parts: Split, left: Leftover, owner: Ints) -> Faults:
     """Return T-junctions as points, with a cell whose side is split and one that splits it."""
     rows = parts.junctions
     points = parts.vertices[rows]
@@ -156,11 +157,11 @@ def _unexplained(junctions: Faults, found: Faults) -> Faults:
     return junctions.take(keep)
 
 
-def _owners(left: Leftover, owner: Index, edge: int) -> Index:
+def _owners(left: Leftover, owner: Ints, edge: int) -> Ints:
     return owner[left.members[left.runs[edge] : left.runs[edge + 1]]]
 
 
-def _unseen(rest: Leftover, whose: Index, bare: Index, label: Index) -> Faults:
+def _unseen(rest: Leftover, whose: Ints, bare: Ints, label: Ints) -> Faults:
     """Return as lines the groups of leftover edges that enclose nothing, being too thin."""
     rows = []
     for group in np.unique(label[bare]):
@@ -170,7 +171,7 @@ def _unseen(rest: Leftover, whose: Index, bare: Index, label: Index) -> Faults:
     return joined(rows)
 
 
-def _sub_resolution(edges: Edges, count: Index, cells: Index) -> Faults:
+def _sub_resolution(edges: Floats, count: Ints, cells: Ints) -> Faults:
     """Return one leftover cluster as a fault whose sign of area tells gap from overlap."""
     # in fractions: doubles cancel to nothing, and the sign is the answer
     crosses = (n * cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))

@@ -14,18 +14,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from gridmap.coverage.components import components
-from gridmap.coverage.edges import (
-    Edges,
-    Geometries,
-    Index,
-    Leftover,
-    directed_edges,
-    residual,
-    reverse,
-)
+from gridmap._arrays import Bools, Floats, Geometries, Ints, components
+from gridmap.coverage.edges import Leftover, directed_edges, residual, reverse
 from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
 from gridmap.coverage.t_junctions import as_points, rows_of, split
 
@@ -48,14 +39,14 @@ class Patches:
         A point near each group; coordinates minus it are exact and short.
     """
 
-    cells: Index
-    cell_group: Index
+    cells: Ints
+    cell_group: Ints
     faces: Geometries
-    face_group: Index
-    origin: Edges
+    face_group: Ints
+    origin: Floats
 
 
-def find_patches(polygons: Geometries, rest: Leftover, owner: Index, at_fault: Index) -> Patches:
+def find_patches(polygons: Geometries, rest: Leftover, owner: Ints, at_fault: Ints) -> Patches:
     """Find the cells that touch leftover edges, and the area that all other cells leave open.
 
     With S the sum of the edges of all cells, J the outline and L = S - J what is left, the area
@@ -95,14 +86,14 @@ def open_faces(at_fault: Geometries, rest: Leftover) -> Geometries:
     return np.asarray(faces[_on_the_left(faces, outline)], dtype=object)
 
 
-def _on_the_left(faces: Geometries, outline: Edges) -> NDArray[np.bool_]:
+def _on_the_left(faces: Geometries, outline: Floats) -> Bools:
     """Tell which faces lie on the left of the directed edges that bound them."""
     edges, owner = directed_edges(faces)
     inside = np.isin(rows_of(edges), rows_of(outline))
     return np.bincount(owner, inside, minlength=len(faces)) > 0
 
 
-def _grouped(polygons: Geometries, cells: Index, faces: Geometries, lines: Geometries) -> Patches:
+def _grouped(polygons: Geometries, cells: Ints, faces: Geometries, lines: Geometries) -> Patches:
     """Group cells and faces that are linked by a leftover edge or by touching."""
     count = len(cells)
     chosen = shapely.make_valid(polygons[cells])
@@ -124,7 +115,7 @@ def _grouped(polygons: Geometries, cells: Index, faces: Geometries, lines: Geome
     return Patches(cells, label[:count], faces, label[count:], origin)
 
 
-def local_origin(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+def local_origin(bounds: Floats) -> Floats:
     """Return a point near a box from which coordinates can be measured without rounding.
 
     It is a multiple of a power of two at least the size of the box, and not further from zero
@@ -139,7 +130,7 @@ def local_origin(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(low >= 0, down, np.where(high <= 0, up, 0.0)) + 0.0
 
 
-def shift(geometries: Geometries, by: NDArray[np.float64]) -> Geometries:
+def shift(geometries: Geometries, by: Floats) -> Geometries:
     """Return geometries moved by one vector each, or all by the same."""
     moved = np.array(geometries, dtype=object, copy=True)
     counts = shapely.get_num_coordinates(moved)
@@ -148,7 +139,7 @@ def shift(geometries: Geometries, by: NDArray[np.float64]) -> Geometries:
     return np.asarray(shapely.set_coordinates(moved, xy), dtype=object)
 
 
-def areal_parts(geometries: Geometries) -> tuple[Geometries, Index]:
+def areal_parts(geometries: Geometries) -> tuple[Geometries, Ints]:
     """Return the polygons in geometries of any kind, and which each comes from."""
     parts, source = shapely.get_parts(geometries, return_index=True)
     inner, again = shapely.get_parts(parts, return_index=True)
@@ -167,7 +158,7 @@ def made_valid(geometries: Geometries) -> Geometries:
     return out
 
 
-def known_vertices(geometries: Geometries, xy: Edges) -> NDArray[np.bool_]:
+def known_vertices(geometries: Geometries, xy: Floats) -> Bools:
     """Tell of each geometry whether all its vertices are among given ones."""
     own, source = shapely.get_coordinates(geometries, return_index=True)
     strange = ~np.isin(as_points(own + 0.0), as_points(xy + 0.0))
@@ -203,7 +194,7 @@ class Frame:
     input, and old ones stay bit for bit. All numbers are powers of two or multiples of them.
     """
 
-    origin: NDArray[np.float64]
+    origin: Floats
     stretch: float
     lattice: float
 
@@ -218,7 +209,7 @@ class Frame:
         return shift(near, self.origin)
 
 
-def frame_of(cells: Geometries, faces: Geometries, origin: NDArray[np.float64]) -> Frame:
+def frame_of(cells: Geometries, faces: Geometries, origin: Floats) -> Frame:
     """Return the frame of a patch: its lattice is the spacing of the doubles on either axis."""
     xy = np.abs(shapely.get_coordinates(np.concatenate([cells, faces])))
     extent = float(np.abs(shapely.get_coordinates(faces) - origin).max(initial=1e-9))
@@ -257,7 +248,7 @@ class Rules:
         Gaps of at least this area become new cells.
     """
 
-    rank: NDArray[np.float64] | None
+    rank: Floats | None
     absorb: bool
     new_cell_area: float
 
@@ -267,8 +258,8 @@ class Rules:
 
 
 def shared_out(
-    pieces: Geometries, cover: list[list[int]], local: Geometries, cells: Index, rules: Rules
-) -> Index:
+    pieces: Geometries, cover: list[list[int]], local: Geometries, cells: Ints, rules: Rules
+) -> Ints:
     """Give every piece to a cell; numbers from the count of cells on are new cells."""
     border = _borders(pieces)
     area = shapely.area(pieces)
@@ -303,7 +294,7 @@ def _borders(pieces: Geometries) -> list[dict[int, float]]:
     return border
 
 
-def _nested(cover: list[list[int]], owner: Index, cells: int) -> set[int]:
+def _nested(cover: list[list[int]], owner: Ints, cells: int) -> set[int]:
     """Return the cells that have no piece of their own: they lie inside others."""
     return set(range(cells)) - set(owner[owner != FREE].tolist())
 
@@ -311,10 +302,10 @@ def _nested(cover: list[list[int]], owner: Index, cells: int) -> set[int]:
 def _winner(
     covering: list[int],
     border: dict[int, float],
-    owner: Index,
+    owner: Ints,
     nested: set[int],
     local: Geometries,
-    cells: Index,
+    cells: Ints,
     rules: Rules,
 ) -> int:
     """Choose which of the covering cells gets an overlap."""
@@ -333,7 +324,7 @@ def _winner(
     return max(choice, key=lambda c: (length[c], -c))
 
 
-def _grow(owner: Index, border: list[dict[int, float]], left: list[int]) -> None:
+def _grow(owner: Ints, border: list[dict[int, float]], left: list[int]) -> None:
     """Give gaps to the neighbour of the longest border, from the edges inwards."""
     while left:
         later = []
@@ -352,9 +343,9 @@ def _grow(owner: Index, border: list[dict[int, float]], left: list[int]) -> None
 
 
 def _reunite(
-    owner: Index,
+    owner: Ints,
     border: list[dict[int, float]],
-    area: NDArray[np.float64],
+    area: Floats,
     local: Geometries,
     cover: list[list[int]],
 ) -> None:
@@ -394,7 +385,7 @@ def _parts(members: list[int], border: list[dict[int, float]]) -> list[list[int]
     return parts
 
 
-def heir_of(k: int, cells: Index, cover: list[list[int]], owner: Index) -> int:
+def heir_of(k: int, cells: Ints, cover: list[list[int]], owner: Ints) -> int:
     """Return the cell that got most pieces of a cell that vanished."""
     got = Counter(
         int(owner[p]) for p, c in enumerate(cover) if k in c and owner[p] not in (FREE, k)
@@ -425,9 +416,9 @@ def rebuild(polygons: Geometries, patches: Patches, rules: Rules) -> Rebuilt:
 def _rebuild_group(
     out: Rebuilt,
     polygons: Geometries,
-    cells: Index,
+    cells: Ints,
     faces: Geometries,
-    origin: NDArray[np.float64],
+    origin: Floats,
     rules: Rules,
 ) -> None:
     """Share out one group of patches among its cells."""
@@ -483,7 +474,7 @@ def _pieces(
     return np.asarray(pieces, dtype=object), [sorted(c) for c in cover]
 
 
-def _sides_of_outline(pieces: Geometries, wanted: Geometries) -> Index:
+def _sides_of_outline(pieces: Geometries, wanted: Geometries) -> Ints:
     """Tell from shared edges which pieces lie inside (1) or outside (-1); 0 shares none.
 
     A point of a needle may round to the wrong side; its edges cannot.

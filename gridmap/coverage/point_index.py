@@ -14,10 +14,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from gridmap._arrays import Array, Bools, Complexes, Floats, Ints8, Ints32, Rows
 from gridmap.coverage.edges import Sides, paired_edges
 from gridmap.coverage.predicates import orientation
-
-Bools = npt.NDArray[np.bool_]
 
 EAST, WEST, STRADDLES = range(3)  # where an edge lies, seen from the pixel's western border
 
@@ -41,12 +40,12 @@ class Raster(NamedTuple):
     pixel: float
     columns: int
     rows: int
-    cells: Ints
-    starts: Ints
-    bases: Ints
-    entries: Ints
+    cells: Ints32
+    starts: Ints32
+    bases: Ints32
+    entries: Ints32
 
-    def pixels_of(self, x: Floats, y: Floats) -> Ints:
+    def pixels_of(self, x: Floats, y: Floats) -> Ints32:
         """Return the position of each point's pixel; what lies beyond gets an empty one."""
         scale = 1.0 / self.pixel
         column = (x - self.west) * scale
@@ -95,9 +94,9 @@ def build_raster(sides: Sides, pixel: float | None = None) -> tuple[Raster, Side
     cells = np.zeros(frame.columns * frame.rows, dtype=np.int32)
     lowest = _row(sides.ay - frame.margin, frame)
     highest = _row(sides.by + frame.margin, frame)
-    starts: list[Ints] = []
-    bases: list[Ints] = []
-    entries: list[Ints] = []
+    starts: list[Ints32] = []
+    bases: list[Ints32] = []
+    entries: list[Ints32] = []
     slots = used = 0
     for first, last in _bands(lowest, highest, frame.rows):
         edges = np.flatnonzero((lowest < last) & (highest >= first)).astype(np.int32)
@@ -139,15 +138,15 @@ def _frame(sides: Sides, pixel: float | None) -> _Frame:
     return _Frame(west, south, pixel, columns, rows, margin)
 
 
-def _row(y: Floats, frame: _Frame) -> Ints:
+def _row(y: Floats, frame: _Frame) -> Ints32:
     return _pixel_number((y - frame.south) / frame.pixel, frame.rows)
 
 
-def _pixel_number(position: Floats, count: int) -> Ints:
+def _pixel_number(position: Floats, count: int) -> Ints32:
     return np.clip(np.floor(position), 0, count - 1).astype(np.int32)
 
 
-def _bands(lowest: Ints, highest: Ints, rows: int) -> list[tuple[int, int]]:
+def _bands(lowest: Ints32, highest: Ints32, rows: int) -> list[tuple[int, int]]:
     """Return bands of rows that hold about as many pieces of edges each."""
     pieces = np.bincount(lowest, minlength=rows + 1) - np.bincount(highest + 1, minlength=rows + 1)
     total = np.cumsum(np.cumsum(pieces)[:rows])
@@ -156,7 +155,7 @@ def _bands(lowest: Ints, highest: Ints, rows: int) -> list[tuple[int, int]]:
     return list(pairwise(edges.tolist()))
 
 
-def _ranges(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+def _ranges(first: Ints32, count: Ints32) -> tuple[Ints32, Ints32]:
     """Return, for ranges of integers written one after the other, the range and the value."""
     which = np.repeat(np.arange(len(count), dtype=np.int32), count)
     begins = np.cumsum(count) - count
@@ -166,7 +165,7 @@ def _ranges(first: Ints, count: Ints) -> tuple[Ints, Ints]:
     return which, value
 
 
-def _on_right(sides: Sides, edge: Ints, x: Floats, y: Floats) -> Bools:
+def _on_right(sides: Sides, edge: Ints32, x: Floats, y: Floats) -> Bools:
     """Tell whether points, moved by (δ, δ²), lie right of the lines of edges."""
     ay, by = sides.ay[edge], sides.by[edge]
     turn = orientation(sides.ax[edge], ay, sides.bx[edge], by, x, y)
@@ -174,7 +173,7 @@ def _on_right(sides: Sides, edge: Ints, x: Floats, y: Floats) -> Bools:
     return right
 
 
-def _sweep_corners(sides: Sides, frame: _Frame, edge: Ints, row: Ints, cells: Ints) -> None:
+def _sweep_corners(sides: Sides, frame: _Frame, edge: Ints32, row: Ints32, cells: Ints32) -> None:
     """Add the change across each edge at the first pixel corner of a row that is right of it."""
     y = frame.south + row.astype(np.float64) * frame.pixel
     crossing = np.flatnonzero(
@@ -200,8 +199,8 @@ def _sweep_corners(sides: Sides, frame: _Frame, edge: Ints, row: Ints, cells: In
 
 
 def _list_edges(
-    sides: Sides, frame: _Frame, edge: Ints, row: Ints, cells: Ints, slots: int
-) -> tuple[Ints, Ints, Ints]:
+    sides: Sides, frame: _Frame, edge: Ints32, row: Ints32, cells: Ints32, slots: int
+) -> tuple[Ints32, Ints32, Ints32]:
     """List the edges of each border pixel of a band, and mark these pixels in `cells`."""
     first, last = _columns(sides, frame, edge, row)
     which, column = _ranges(first, last - first + 1)
@@ -228,7 +227,7 @@ def _list_edges(
     return start, base, (edge << 2) | side
 
 
-def _columns(sides: Sides, frame: _Frame, edge: Ints, row: Ints) -> tuple[Ints, Ints]:
+def _columns(sides: Sides, frame: _Frame, edge: Ints32, row: Ints32) -> tuple[Ints32, Ints32]:
     """Return the first and last column that each edge enters in a row, margins included."""
     ax, ay = sides.ax[edge], sides.ay[edge]
     bx, rise = sides.bx[edge], sides.by[edge] - ay
@@ -249,9 +248,7 @@ def _columns(sides: Sides, frame: _Frame, edge: Ints, row: Ints) -> tuple[Ints, 
 
 OUTSIDE, INSIDE, BOUNDARY, RIM = range(4)
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Labels = Sequence[Any] | npt.NDArray[Any]
+Labels = Sequence[Any] | Array
 
 _CHUNK = 1 << 16  # points whose working arrays stay in the cache of one core
 _UNSURE = (3.0 + 16.0 * 2.0**-53) * 2.0**-53  # Shewchuk 1997, bound A of orient2d
@@ -297,17 +294,17 @@ class CoverageIndex:
         polygons = np.asarray(polygons, dtype=object)
         self._set(paired_edges(polygons), ranks_of(labels, len(polygons)), pixel)
 
-    def _set(self, sides: Sides, ranks: Ints, pixel: float | None) -> None:
+    def _set(self, sides: Sides, ranks: Ints32, pixel: float | None) -> None:
         raster, sides = build_raster(sides, pixel)
         self._adopt(sides, ranks, raster)
 
-    def _adopt(self, sides: Sides, ranks: Ints, raster: Raster) -> None:
+    def _adopt(self, sides: Sides, ranks: Ints32, raster: Raster) -> None:
         self._sides, self._ranks, self._raster = sides, ranks, raster
         self._ends = np.column_stack([sides.ax, sides.ay, sides.bx, sides.by])
         self._change = sides.right - sides.left
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: dict[str, Array]) -> Self:
         """Make an index again from what `to_arrays` returned."""
         index = cls.__new__(cls)
         sides = Sides(*(arrays[name] for name in Sides._fields))
@@ -319,7 +316,7 @@ class CoverageIndex:
         index._adopt(sides, arrays["ranks"], raster)
         return index
 
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> dict[str, Array]:
         """Return the whole index as named arrays, to be kept in a file."""
         frame = np.array(self._raster[:5], dtype=np.float64)
         tables = dict(zip(Raster._fields[5:], self._raster[5:], strict=True))
@@ -347,7 +344,7 @@ class CoverageIndex:
         arrays = self.to_arrays().values()
         return sum(array.nbytes for array in arrays) + self._ends.nbytes + self._change.nbytes
 
-    def locate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Ints:
+    def locate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Ints32:
         """Return the cell of each point: 0 outside, k for the polygon at k - 1.
 
         Parameters
@@ -362,7 +359,7 @@ class CoverageIndex:
             self._relate(x[part], y[part], cell[part], None)
         return cell
 
-    def relate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Ints, npt.NDArray[np.int8]]:
+    def relate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Ints32, Ints8]:
         """Return the cell of each point as `locate` does, and how the point lies.
 
         Parameters
@@ -385,13 +382,13 @@ class CoverageIndex:
             self._relate(x[part], y[part], cell[part], place[part])
         return cell, place
 
-    def outer_edges(self) -> tuple[Floats, Ints]:
+    def outer_edges(self) -> tuple[Floats, Ints32]:
         """Return the edges of the outer border, shape (n, 4), and the cell behind each."""
         left, right = self._sides.left, self._sides.right
         outer = np.flatnonzero((left == 0) | (right == 0))
         return self._ends[outer], np.maximum(left, right)[outer]
 
-    def outer_corners(self) -> tuple[Floats, Ints]:
+    def outer_corners(self) -> tuple[Floats, Ints32]:
         """Return vertices of the outer border, shape (n, 2), with cells that end there.
 
         Such a cell may touch the border in this point alone.
@@ -405,16 +402,16 @@ class CoverageIndex:
         return np.concatenate([xy, xy]), np.concatenate([left[edge], right[edge]])
 
     @property
-    def ranks(self) -> Ints:
+    def ranks(self) -> Ints32:
         """Rank of the label of cell k at position k; the lowest goes first in a tie."""
         return self._ranks
 
-    def _relate(self, x: Floats, y: Floats, cell: Ints, place: npt.NDArray[np.int8] | None) -> None:
+    def _relate(self, x: Floats, y: Floats, cell: Ints32, place: Ints8 | None) -> None:
         """Fill in the cell, and where wanted the place, of one chunk of points."""
         pixels = self._raster.pixels_of(x, y)
         answer = self._raster.cells.take(pixels)
         border = np.flatnonzero(answer < 0)
-        touched: tuple[npt.NDArray[np.intp], Ints] | None = None
+        touched: tuple[Rows, Ints32] | None = None
         if len(border):
             answer[border], touched = self._across(x, y, border, ~answer[border])
         cell[:] = answer
@@ -424,8 +421,8 @@ class CoverageIndex:
             self._settle(*touched, cell, place)
 
     def _across(
-        self, x: Floats, y: Floats, border: npt.NDArray[np.intp], slot: Ints
-    ) -> tuple[Ints, tuple[npt.NDArray[np.intp], Ints]]:
+        self, x: Floats, y: Floats, border: Rows, slot: Ints32
+    ) -> tuple[Ints32, tuple[Rows, Ints32]]:
         """Return the cells of points in border pixels, and which edges points lie on."""
         raster = self._raster
         first = raster.starts[slot]
@@ -453,10 +450,10 @@ class CoverageIndex:
 
     def _settle(
         self,
-        point: npt.NDArray[np.intp],
-        edge: Ints,
-        cell: Ints,
-        place: npt.NDArray[np.int8] | None,
+        point: Rows,
+        edge: Ints32,
+        cell: Ints32,
+        place: Ints8 | None,
     ) -> None:
         """Mark the points that lie on edges; give those of the rim a touching cell."""
         left, right = self._sides.left[edge], self._sides.right[edge]
@@ -472,9 +469,7 @@ class CoverageIndex:
             cell[who] = lowest
 
 
-def lowest_ranked(
-    point: npt.NDArray[np.intp], cell: Ints, ranks: Ints
-) -> tuple[npt.NDArray[np.intp], Ints]:
+def lowest_ranked(point: Rows, cell: Ints32, ranks: Ints32) -> tuple[Rows, Ints32]:
     """Return each point once, with the cell of lowest rank among those it is paired with."""
     order = np.lexsort((ranks[cell], point))
     point = point[order]
@@ -482,7 +477,7 @@ def lowest_ranked(
     return point[first], cell[order][first]
 
 
-def ranks_of(labels: Labels | None, count: int) -> Ints:
+def ranks_of(labels: Labels | None, count: int) -> Ints32:
     """Return at position k the rank of label k - 1 among all, from 1; 0 at position 0."""
     ranks = np.arange(count + 1, dtype=np.int32)
     if labels is not None and list(labels) != sorted(labels):
@@ -510,11 +505,13 @@ def _as_floats(values: npt.ArrayLike) -> Floats:
     return np.atleast_1d(np.asarray(values, dtype=np.float64))
 
 
-def _as_complex(xy: Floats) -> npt.NDArray[np.complex128]:
+def _as_complex(xy: Floats) -> Complexes:
     return np.ascontiguousarray(xy).view(np.complex128)[:, 0]
 
 
-def _unpickled(kind: type[CoverageIndex], sides: Sides, ranks: Ints, pixel: float) -> CoverageIndex:
+def _unpickled(
+    kind: type[CoverageIndex], sides: Sides, ranks: Ints32, pixel: float
+) -> CoverageIndex:
     index = kind.__new__(kind)
     index._set(sides, ranks, pixel)
     return index

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from gridmap._arrays import Array, Bools, Floats, Ints8, Ints32, Rows
 from gridmap.coverage.edges import directed_edges
 from gridmap.coverage.point_index import (
     BOUNDARY,
@@ -20,10 +20,6 @@ from gridmap.coverage.point_index import (
     ranks_of,
     turn_of,
 )
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.intp]
 
 _CHUNK = 1 << 13
 _FEW = 64  # points for which it does not pay to build a tree
@@ -44,7 +40,7 @@ class PolygonTree:
     [1, 2, 0]
     """
 
-    def __init__(self, polygons: npt.NDArray[Any], labels: Labels | None = None) -> None:
+    def __init__(self, polygons: Array, labels: Labels | None = None) -> None:
         self._polygons = polygons
         self._ranks = ranks_of(labels, len(polygons))
         self._boxes = shapely.bounds(polygons)
@@ -57,7 +53,7 @@ class PolygonTree:
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(self._polygons)
 
-    def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
+    def relate(self, x: Floats, y: Floats) -> tuple[Ints32, Ints8]:
         """Return the cell of each point and its place, as `CoverageIndex.relate`."""
         cell = np.zeros(len(x), dtype=np.int32)
         place = np.zeros(len(x), dtype=np.int8)
@@ -74,7 +70,7 @@ class PolygonTree:
 
     def nearest(
         self, x: Floats, y: Floats, max_distance: float | None = None
-    ) -> tuple[Ints, Floats]:
+    ) -> tuple[Ints32, Floats]:
         """Return the nearest cell of points outside and its distance, as `Border.nearest`."""
         cell = np.zeros(len(x), dtype=np.int32)
         distance = np.full(len(x), np.nan)
@@ -99,7 +95,7 @@ class PolygonTree:
         cell[who] = lowest
         return cell, distance
 
-    def _within(self, points: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+    def _within(self, points: Array) -> tuple[Rows, Rows]:
         """Return the points in the interior of a polygon, and which."""
         if 2 * len(points) < len(self._polygons):
             point, within = self._tree.query(points, predicate="within")
@@ -128,7 +124,7 @@ class PolygonTree:
         return pair, edges[np.arange(len(pair)) + np.repeat(starts[number] - begins, count)]
 
     def _relate_exactly(
-        self, x: Floats, y: Floats, known: Rows, cell: Ints, place: npt.NDArray[np.int8]
+        self, x: Floats, y: Floats, known: Rows, cell: Ints32, place: Ints8
     ) -> None:
         """Fill in the cell and place of some points by exact crossings."""
         point, candidate = self._candidates(x[known], y[known])
@@ -154,9 +150,7 @@ class PolygonTree:
             owner = (candidate[pair[on]] + 1).astype(np.int32)
             self._settle(point[pair[on]], ends[on], owner, cell, place)
 
-    def _settle(
-        self, point: Rows, ends: Floats, owner: Ints, cell: Ints, place: npt.NDArray[np.int8]
-    ) -> None:
+    def _settle(self, point: Rows, ends: Floats, owner: Ints32, cell: Ints32, place: Ints8) -> None:
         """Mark points on edges: an edge that only one polygon has is of the outer border."""
         table = np.column_stack([point, ends])
         _, group, times = np.unique(table, axis=0, return_inverse=True, return_counts=True)
@@ -168,7 +162,7 @@ class PolygonTree:
             cell[who] = lowest
 
 
-def upwards(edges: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def upwards(edges: Floats) -> tuple[Floats, Bools]:
     """Return edges turned upwards (level ones eastwards), and which ran so already."""
     ax, ay, bx, by = edges.T
     up = (by > ay) | ((by == ay) & (bx > ax))
@@ -221,7 +215,7 @@ class Border:
 
     def nearest(
         self, x: Floats, y: Floats, max_distance: float | None = None
-    ) -> tuple[Ints, Floats]:
+    ) -> tuple[Ints32, Floats]:
         """Return the nearest cell of each point and its distance; 0 and NaN beyond reach.
 
         Of cells equally near the one of lowest rank is returned.
@@ -253,7 +247,7 @@ class Border:
         return cell[which], distance[which]
 
 
-def _distinct(x: Floats, y: Floats) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
+def _distinct(x: Floats, y: Floats) -> tuple[Floats, Floats, Rows]:
     """Return each position once, and where each of the given ones went."""
     order = np.lexsort((y, x))
     a, b = x[order], y[order]

@@ -6,10 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Signs = NDArray[np.int8]
+from gridmap._arrays import Bools, Floats, Ints8
 
 # Shewchuk (1997), Adaptive precision floating-point arithmetic: the bound of the plain determinant.
 _PLAIN_BOUND = (3.0 + 16.0 * 2.0**-53) * 2.0**-53
@@ -17,7 +15,7 @@ _SPLITTER = 2.0**27 + 1.0
 _TINY, _HUGE = 1e-280, 1e280
 
 
-def orientation(ax: Any, ay: Any, bx: Any, by: Any, px: Any, py: Any) -> Signs:
+def orientation(ax: Any, ay: Any, bx: Any, by: Any, px: Any, py: Any) -> Ints8:
     """Return on which side of the line a → b each point p lies, without any rounding.
 
     A floating-point determinant decides the clear cases, an exact product of doubles the close
@@ -53,7 +51,7 @@ def orientation(ax: Any, ay: Any, bx: Any, by: Any, px: Any, py: Any) -> Signs:
 
 def _plain(
     ax: Floats, ay: Floats, bx: Floats, by: Floats, px: Floats, py: Floats
-) -> tuple[Signs, NDArray[np.bool_]]:
+) -> tuple[Ints8, Bools]:
     """Return the signs of rounded determinants, and where the rounding may decide them."""
     left = (bx - ax) * (py - ay)
     right = (by - ay) * (px - ax)
@@ -65,7 +63,7 @@ def _plain(
 
 def _by_products(
     ax: Floats, ay: Floats, bx: Floats, by: Floats, px: Floats, py: Floats
-) -> tuple[Signs, NDArray[np.bool_]]:
+) -> tuple[Ints8, Bools]:
     """Return signs from exact products, and where even they cannot tell."""
     factors, tails = zip(
         *(_difference(p, q) for p, q in ((bx, ax), (py, ay), (by, ay), (px, ax))), strict=True

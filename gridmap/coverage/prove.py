@@ -9,14 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import shapely
 
+from gridmap._arrays import Floats, Geometries, Ints
 from gridmap._checks import check_layer, shape_name
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
     COMPILED_FROM,
-    Edges,
-    Geometries,
-    Index,
     Leftover,
     Rings,
     edges_of,
@@ -68,7 +66,7 @@ def polygons_of(name: str, data: Any, *, finite: bool = True) -> Geometries:
     return array
 
 
-def check_finite(name: str, polygons: Geometries, xy: Edges | None = None) -> None:
+def check_finite(name: str, polygons: Geometries, xy: Floats | None = None) -> None:
     """Refuse coordinates that are NaN or infinite, before a library stumbles over them.
 
     Parameters
@@ -139,7 +137,7 @@ def check_area(outline: shapely.Geometry) -> None:
 
 def match_parents(
     cells: Any, parents: Any, parent_of: Sequence[Any] | None
-) -> tuple[list[Any], Geometries, Index]:
+) -> tuple[list[Any], Geometries, Ints]:
     """Return the names and areas of parents, and the place of each cell's parent (-1 unknown)."""
     areas = polygons_of("parents", parents)
     names = list(getattr(parents, "index", range(len(areas))))
@@ -308,7 +306,7 @@ def prove(
     )
 
 
-def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Index:
+def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Ints:
     """Return positions of polygons that are no valid areas: missing, empty, or self-crossing.
 
     Rings that are surely simple pass without a closer look.
@@ -340,7 +338,7 @@ def coverage_hash(rings: Rings, polygons: int) -> str:
     )
 
 
-def remainder(rings: Rings, rim: Rings) -> tuple[Edges, Index, Leftover]:
+def remainder(rings: Rings, rim: Rings) -> tuple[Floats, Ints, Leftover]:
     """Cancel cells against an outline; return all edges, owners (-1: rim) and leftovers."""
     edges, owner, _ = edges_of(rings)
     outer, _, _ = edges_of(rim)
@@ -365,7 +363,7 @@ def _verdict(left: Leftover) -> Verdict:
     return "exact_with_t_junctions"
 
 
-def _cancels(rings: Rings, rim: Rings, group: Index | None = None) -> bool:
+def _cancels(rings: Rings, rim: Rings, group: Ints | None = None) -> bool:
     """Tell, kernels, whether nothing is left of cells against an outline, or within groups."""
     from gridmap.coverage import kernels
 

@@ -9,13 +9,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap._checks import check_choice
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import column_of
-from gridmap.coverage.edges import Geometries, Index, directed_edges, residual, reverse
+from gridmap.coverage.edges import directed_edges, residual, reverse
 from gridmap.coverage.geometry_defects import areas_m2, in_metres, metres_per_unit
 from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
@@ -227,7 +227,7 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
     return outline
 
 
-def _homes(cells: gpd.GeoDataFrame, count: str | None) -> NDArray[np.float64] | None:
+def _homes(cells: gpd.GeoDataFrame, count: str | None) -> Floats | None:
     """Return the households of each cell, 0 where none are known; refuse what is no number."""
     if count is None and "households" not in cells:
         return None
@@ -250,8 +250,8 @@ def _rank(
     cells: gpd.GeoDataFrame,
     policy: Policy,
     priority: str | None,
-    homes: NDArray[np.float64] | None,
-) -> NDArray[np.float64] | None:
+    homes: Floats | None,
+) -> Floats | None:
     """Return what decides who gets an overlap; None for the longest border."""
     if policy == "longest-border":
         return None
@@ -348,7 +348,7 @@ LOG = ["cell", "change", "area_before_m2", "area_after_m2", "households_before",
 def _outcome(
     cells: gpd.GeoDataFrame,
     work: Work,
-    homes: NDArray[np.float64] | None,
+    homes: Floats | None,
     code: str | None,
 ) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
     """Return the mended frame and the log of what changed."""
@@ -386,7 +386,7 @@ def _outcome(
     return frame, pd.DataFrame(rows, columns=LOG)
 
 
-def _last_heir(k: int, absorbed: dict[int, int], gone: NDArray[np.bool_]) -> int:
+def _last_heir(k: int, absorbed: dict[int, int], gone: Bools) -> int:
     seen = {k}
     heir = absorbed.get(k, -1)
     while 0 <= heir < len(gone) and gone[heir] and heir not in seen:
@@ -449,7 +449,7 @@ def _exchanged(
     return shift(hands, origin), shift(filled, origin), robbed
 
 
-def _differing(old: Geometries, new: Geometries) -> tuple[Geometries, Index]:
+def _differing(old: Geometries, new: Geometries) -> tuple[Geometries, Ints]:
     """Return the areas between the old and the new borders of each cell, and whose they are.
 
     Borders that stayed cancel, so that nothing but the surroundings of a change is looked at.
@@ -467,8 +467,8 @@ def _differing(old: Geometries, new: Geometries) -> tuple[Geometries, Index]:
 
 
 def _shared_with_others(
-    ground: Geometries, cell: Index, cells: Geometries
-) -> tuple[Geometries, Index]:
+    ground: Geometries, cell: Ints, cells: Geometries
+) -> tuple[Geometries, Ints]:
     """Return what of the ground of each cell lies in other cells, piece by piece."""
     at, other = shapely.STRtree(cells).query(ground, predicate="intersects")
     foreign = cell[at] != other
@@ -477,7 +477,7 @@ def _shared_with_others(
     return parts, cell[at[source]]
 
 
-def _not_in_others(ground: Geometries, cell: Index, cells: Geometries) -> Geometries:
+def _not_in_others(ground: Geometries, cell: Ints, cells: Geometries) -> Geometries:
     """Return what of the ground of each cell lies in no other cell."""
     rest = ground.copy()
     at, other = shapely.STRtree(cells).query(ground, predicate="intersects")

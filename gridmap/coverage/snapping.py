@@ -13,24 +13,14 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from gridmap.coverage.components import components
-from gridmap.coverage.edges import (
-    Edges,
-    Geometries,
-    Index,
-    Leftover,
-    boxes_near,
-    directed_edges,
-    residual,
-    reverse,
-    rings_of,
-)
+from gridmap._arrays import Floats, Geometries, Ints, components
+from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, residual, reverse, rings_of
 from gridmap.coverage.predicates import orientation
 from gridmap.coverage.prove import remainder
 from gridmap.coverage.t_junctions import as_points
 
 Node = tuple[float, float]
-Sides = dict[tuple[float, ...], Edges]
+Sides = dict[tuple[float, ...], Floats]
 """For a side (x0, y0, x1, y1) the vertices between, in order from its first end."""
 
 STRAY = 8
@@ -102,7 +92,7 @@ def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | Non
 
 
 def with_vertices(
-    polygon: shapely.Geometry, extra: dict[tuple[float, ...], Edges]
+    polygon: shapely.Geometry, extra: dict[tuple[float, ...], Floats]
 ) -> shapely.Geometry:
     """Return a polygon with vertices added on some of its sides.
 
@@ -192,7 +182,7 @@ def _redrawn(
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
-def _with_vertices(ring: shapely.LinearRing, extra: dict[tuple[float, ...], Edges]) -> Edges:
+def _with_vertices(ring: shapely.LinearRing, extra: dict[tuple[float, ...], Floats]) -> Floats:
     xy = shapely.get_coordinates(ring)
     out = [xy[:1]]
     for a, b in zip(xy[:-1] + 0.0, xy[1:] + 0.0, strict=True):
@@ -222,7 +212,7 @@ class Chains:
     beside: float
 
 
-def near_chains(left: Leftover, owner: Index, limit: float, *, rows: Index | None = None) -> Chains:
+def near_chains(left: Leftover, owner: Ints, limit: float, *, rows: Ints | None = None) -> Chains:
     """Find sides that other leftover edges follow from end to end, and the vertices between.
 
     Parameters
@@ -306,7 +296,7 @@ def _place(a: Node, b: Node, p: Node) -> tuple[float, float]:
 
 def matched_rim(
     outline: shapely.Geometry, polygons: Geometries, limit: float
-) -> tuple[shapely.Geometry, Edges, float]:
+) -> tuple[shapely.Geometry, Floats, float]:
     """Add to an outline the corners where cells meet on its sides, or beside them up to a limit.
 
     Returns
@@ -330,7 +320,7 @@ def matched_rim(
     return added, np.concatenate(list(chains.of_rim.values())), chains.beside
 
 
-def _along_rim(left: Leftover, owner: Index, limit: float) -> Index:
+def _along_rim(left: Leftover, owner: Ints, limit: float) -> Ints:
     """Return the leftover edges of the outline, and those of cells that run along them."""
     whose = owner[left.members[left.runs[:-1]]]
     rim, cells = np.flatnonzero(whose < 0), np.flatnonzero(whose >= 0)
@@ -345,8 +335,8 @@ def _along_rim(left: Leftover, owner: Index, limit: float) -> Index:
 
 
 def welded(
-    polygons: Geometries, left: Leftover, owner: Index, limit: float
-) -> tuple[Geometries, Index, float]:
+    polygons: Geometries, left: Leftover, owner: Ints, limit: float
+) -> tuple[Geometries, Ints, float]:
     """Make corners of leftover edges that lie within a limit of each other one.
 
     Corners of the outline stay; of other corners the first in order of coordinates does.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap.coverage.edges import Edges, Index, Leftover, residual
+from gridmap._arrays import Floats, Ints
+from gridmap.coverage.edges import Leftover, residual
 from gridmap.coverage.predicates import orientation
 
 
@@ -29,14 +30,14 @@ class Split:
         The leftover edge that each of them splits.
     """
 
-    pieces: Edges
-    piece_of: Index
+    pieces: Floats
+    piece_of: Ints
     left: Leftover
-    vertices: Edges
-    edge: Index
+    vertices: Floats
+    edge: Ints
 
     @property
-    def junctions(self) -> Index:
+    def junctions(self) -> Ints:
         """Positions of splitting vertices beside which a piece of the edge found its match."""
         matched = np.ones(len(self.pieces), dtype=bool)
         matched[self.left.members] = False
@@ -78,18 +79,18 @@ def surely_open(left: Leftover, samples: int = 16) -> bool:
     return False
 
 
-def rows_of(table: Edges) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+def rows_of(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Return the rows of a table as one value each, for comparing sets of them."""
     table = np.ascontiguousarray(table + 0.0)
     return table.view(np.dtype((np.void, table.itemsize * table.shape[1]))).ravel()
 
 
-def as_points(xy: Edges) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
+def as_points(xy: Floats) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
     """Return coordinates as one complex number each, for comparing sets of them."""
     return np.ascontiguousarray(xy, dtype=np.float64).view(np.complex128).ravel()
 
 
-def _vertices_on_edges(edges: Edges) -> tuple[Edges, Index]:
+def _vertices_on_edges(edges: Floats) -> tuple[Floats, Ints]:
     """Return vertices of the edges that lie inside one of the edges, and which."""
     # edges that do not cancel form closed chains: each end is the start of another
     starts = np.unique(as_points(edges[:, :2]))
@@ -107,7 +108,7 @@ def _vertices_on_edges(edges: Edges) -> tuple[Edges, Index]:
     return vertices[vertex[on]], edge[on].astype(np.int64)
 
 
-def _cut(edges: Edges, vertices: Edges, edge: Index) -> tuple[Edges, Index]:
+def _cut(edges: Floats, vertices: Floats, edge: Ints) -> tuple[Floats, Ints]:
     """Cut each edge at its vertices, in order along it."""
     count = len(edges)
     everything = np.concatenate([edges[:, :2], vertices, edges[:, 2:]])

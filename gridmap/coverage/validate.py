@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Geometries, Ints
 from gridmap._checks import check_band, check_choice
 from gridmap.coverage import checks
 from gridmap.coverage.checks import Remark, nesting_faults
@@ -24,7 +25,7 @@ from gridmap.coverage.defect_table import (
     parents_of,
     subject_of,
 )
-from gridmap.coverage.edges import Geometries, Index, directed_edges, residual
+from gridmap.coverage.edges import directed_edges, residual
 from gridmap.coverage.geometry_defects import (
     Faults,
     faults_of,
@@ -70,7 +71,7 @@ def qualified(
     return faults, faults.geometry[faults.kind == "excluded-gap"]
 
 
-def _declare(faults: Faults, gaps: Index, exclude: Geometries) -> Faults:
+def _declare(faults: Faults, gaps: Ints, exclude: Geometries) -> Faults:
     """Turn gaps inside declared areas into declared gaps, and split those that reach out."""
     within = inside(faults.geometry[gaps], exclude)
     kind = faults.kind.copy()
@@ -296,7 +297,7 @@ def _table_remarks(
 
 
 def _geometry_faults(
-    subject: Subject, proof: Proof, invalid: Index, remarks: list[Remark], accepted: set[str]
+    subject: Subject, proof: Proof, invalid: Ints, remarks: list[Remark], accepted: set[str]
 ) -> tuple[Faults, Any, Geometries]:
     """Return faults, the edges left over, and the gaps that were declared."""
     nothing = np.empty(0, dtype=object)

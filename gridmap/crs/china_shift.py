@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from gridmap._arrays import Bools, Floats
+
 _SHELL = """
 73.2 39.4, 73.6 38.2, 74.5 37.0, 75.8 35.7, 77.5 35.2, 78.0 34.5, 78.3 33.0, 78.2 32.3,
 78.4 31.2, 79.3 30.7, 81.0 29.9, 82.0 30.0, 83.8 28.7, 85.8 27.7, 87.9 27.6, 88.6 27.9,
@@ -80,7 +82,7 @@ def shift_area() -> shapely.Polygon:
     return area
 
 
-def in_shift_area(lng: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def in_shift_area(lng: npt.ArrayLike, lat: npt.ArrayLike) -> Bools:
     """Tell for each position, in degrees, whether map services shift it.
 
     Parameters
@@ -100,7 +102,6 @@ def _ring(text: str) -> Floats:
     return np.array([pair.split() for pair in text.split(",")], dtype=np.float64)
 
 
-Floats = npt.NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 
 _KRASSOVSKY_A = 6378245.0
@@ -235,7 +236,7 @@ def _where_shifted(lng: Floats, lat: Floats, new_lng: Floats, new_lat: Floats) -
     return _where(in_shift_area(lng, lat), (new_lng, new_lat), (lng, lat))
 
 
-def _where(choose: npt.NDArray[np.bool_], one: Pair, other: Pair) -> Pair:
+def _where(choose: Bools, one: Pair, other: Pair) -> Pair:
     return np.where(choose, one[0], other[0]), np.where(choose, one[1], other[1])
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridmap.crs.project import mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
 
-Floats = npt.NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 
 DATUMS = ("wgs84", "cgcs2000", "gcj02", "bd09")

@@ -12,18 +12,17 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyproj
 import shapely
 from pyproj.enums import TransformDirection
 from pyproj.exceptions import CRSError as ProjCRSError
 from pyproj.exceptions import ProjError
 
+from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs.china_shift import in_shift_area
 from gridmap.errors import CRSError, InputError
 
-Floats = npt.NDArray[np.float64]
 Move = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 _ONE_FRAME = ("World Geodetic System 1984", "China 2000", "China Geodetic Coordinate System 2000")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.examples.districts import Division, Plan, divide
@@ -23,9 +24,7 @@ from gridmap.examples.streets import (
     SHORE,
     WALKUP,
     Blocks,
-    Floats,
     Houses,
-    Integers,
     Network,
     build,
     land_use,
@@ -389,15 +388,15 @@ def _jurisdictions(
     )
 
 
-def _rank_within(label: Integers, group: Integers) -> Integers:
+def _rank_within(label: Ints, group: Ints) -> Ints:
     """Number labels from 0 inside each group, in their own order."""
     pairs = pd.DataFrame({"label": label, "group": group})
-    rank: Integers = pairs.groupby("group")["label"].rank(method="dense").to_numpy(dtype=np.int64)
+    rank: Ints = pairs.groupby("group")["label"].rank(method="dense").to_numpy(dtype=np.int64)
     return rank - 1
 
 
 def _buildings(
-    houses: Houses, use: Integers, division: Division, rng: np.random.Generator
+    houses: Houses, use: Ints, division: Division, rng: np.random.Generator
 ) -> gpd.GeoDataFrame:
     """Name compounds and number the buildings in them."""
     estate = np.isin(use, [HIGHRISE, WALKUP])

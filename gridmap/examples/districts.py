@@ -10,6 +10,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from gridmap._arrays import Floats, Ints
 from gridmap.codes import reading_order
 from gridmap.examples.streets import (
     HIGHRISE,
@@ -20,9 +21,7 @@ from gridmap.examples.streets import (
     WALKUP,
     Blocks,
     Contacts,
-    Floats,
     Houses,
-    Integers,
     sums,
 )
 
@@ -35,7 +34,7 @@ def grow(
     rng: np.random.Generator,
     *,
     noise: float = 0.6,
-) -> Integers:
+) -> Ints:
     """Label things so that each label is one connected region of about `target` weight.
 
     Regions grow from corner to corner, each to a size of its own, and do not cross river or
@@ -59,7 +58,7 @@ def _flood(
     region: int,
     size: float,
     near: csr_array,
-    label: Integers,
+    label: Ints,
     weight: Floats,
     centre: Floats,
     noise: float,
@@ -78,7 +77,7 @@ def _flood(
                 heappush(queue, (away * float(np.exp(rng.normal(0, noise))), other))
 
 
-def _join_crumbs(label: Integers, contacts: Contacts, weight: Floats, target: float) -> Integers:
+def _join_crumbs(label: Ints, contacts: Contacts, weight: Floats, target: float) -> Ints:
     """Join regions under a third of the target to the neighbour they share most border with."""
     soft = np.where(contacts.hard > 0.5 * contacts.length, 1e-3, 1.0) * contacts.length
     while True:
@@ -98,7 +97,7 @@ def _join_crumbs(label: Integers, contacts: Contacts, weight: Floats, target: fl
         label[label == crumb] = int(np.argmax(pull / (1 + total / target)))
 
 
-def is_connected(near: csr_array, members: Integers) -> bool:
+def is_connected(near: csr_array, members: Ints) -> bool:
     """Tell whether the members hang together."""
     if not len(members):
         return False
@@ -106,7 +105,7 @@ def is_connected(near: csr_array, members: Integers) -> bool:
     return bool(parts == 1)
 
 
-def share_out(contacts: Contacts, weight: Floats, centre: Floats, parts: int) -> Integers:
+def share_out(contacts: Contacts, weight: Floats, centre: Floats, parts: int) -> Ints:
     """Label things so that exactly `parts` regions of like weight cover them.
 
     Seeds lie far from each other; the lightest region that can still grow takes its nearest free
@@ -185,14 +184,14 @@ class Division:
     its use. Communities are numbered in reading order within their street.
     """
 
-    community: Integers
-    street: Integers
-    district: Integers
+    community: Ints
+    street: Ints
+    district: Ints
     dedicated: dict[int, str]
 
 
 def divide(
-    blocks: Blocks, use: Integers, houses: Houses, plan: Plan, rng: np.random.Generator
+    blocks: Blocks, use: Ints, houses: Houses, plan: Plan, rng: np.random.Generator
 ) -> tuple[Division, Houses]:
     """Cut the city into districts, streets and communities, and plant the awkward cases.
 
@@ -219,7 +218,7 @@ def households_of(houses: Houses, blocks: int) -> Floats:
 
 def _communities(
     blocks: Blocks, households: Floats, centre: Floats, plan: Plan, rng: np.random.Generator
-) -> Integers:
+) -> Ints:
     """Grow communities; the blocks around one lake stay together.
 
     Of a wanted number one is left for the small community that is planted later.
@@ -240,8 +239,8 @@ def _communities(
 
 
 def _movable(
-    community: Integers, near: csr_array, blocks: Blocks, households: Floats, wish: float
-) -> Integers:
+    community: Ints, near: csr_array, blocks: Blocks, households: Floats, wish: float
+) -> Ints:
     """List blocks of about `wish` households that can leave without tearing or starving it."""
     total = np.bincount(community, weights=households)
     free = (blocks.by_lake < 0) & (households > 0) & (total[community] - households > 700)
@@ -250,15 +249,15 @@ def _movable(
     return np.array(able, dtype=np.int64)
 
 
-def _others(community: Integers, block: int) -> Integers:
+def _others(community: Ints, block: int) -> Ints:
     members = np.flatnonzero(community == community[block])
-    others: Integers = members[members != block]
+    others: Ints = members[members != block]
     return others
 
 
 def _plant_small(
-    community: Integers, near: csr_array, blocks: Blocks, houses: Houses
-) -> tuple[Integers, Houses]:
+    community: Ints, near: csr_array, blocks: Blocks, houses: Houses
+) -> tuple[Ints, Houses]:
     """Make one block a community of its own, with about 220 households."""
     households = households_of(houses, len(community))
     movable = _movable(community, near, blocks, households, SMALL)
@@ -274,9 +273,7 @@ def _plant_small(
     return community, replace(houses, households=counts)
 
 
-def _plant_exclave(
-    community: Integers, near: csr_array, blocks: Blocks, households: Floats
-) -> Integers:
+def _plant_exclave(community: Ints, near: csr_array, blocks: Blocks, households: Floats) -> Ints:
     """Give a block to a community that lies near but does not touch it."""
     centre = shapely.get_coordinates(shapely.centroid(blocks.polygons))
     sizes = np.bincount(community)
@@ -292,7 +289,7 @@ def _plant_exclave(
     return community
 
 
-def _plant_tower(houses: Houses, use: Integers) -> tuple[Houses, int]:
+def _plant_tower(houses: Houses, use: Ints) -> tuple[Houses, int]:
     """Fill the largest tower with more households than a cell may have."""
     score = np.where(use[houses.block] == HIGHRISE, houses.households, -1)
     tower = int(np.argmax(score))
@@ -302,7 +299,7 @@ def _plant_tower(houses: Houses, use: Integers) -> tuple[Houses, int]:
 
 
 def _dedicate(
-    community: Integers, near: csr_array, use: Integers, houses: Houses, tower: int,
+    community: Ints, near: csr_array, use: Ints, houses: Houses, tower: int,
     rng: np.random.Generator,
 ) -> dict[int, str]:  # fmt: skip
     """Set blocks aside for schools, markets, parks, hospitals and industry.
@@ -344,9 +341,7 @@ def _empty(houses: Houses, dedicated: dict[int, str], blocks: int) -> Houses:
     return replace(houses, households=kept)
 
 
-def _upper_levels(
-    community: Integers, blocks: Blocks, centre: Floats, plan: Plan
-) -> tuple[Integers, Integers]:
+def _upper_levels(community: Ints, blocks: Blocks, centre: Floats, plan: Plan) -> tuple[Ints, Ints]:
     """Share communities out to districts, and those of each district to streets."""
     contacts = blocks.contacts.merged(community)
     area = np.bincount(community, weights=shapely.area(blocks.polygons))
@@ -371,14 +366,14 @@ def _upper_levels(
 
 
 def _in_reading_order(
-    community: Integers, street: Integers, district: Integers, blocks: Blocks,
+    community: Ints, street: Ints, district: Ints, blocks: Blocks,
     dedicated: dict[int, str],
 ) -> Division:  # fmt: skip
     """Number districts, streets within them and communities within those as one reads a map."""
     xy = shapely.get_coordinates(shapely.centroid(blocks.polygons))
     weight = shapely.area(blocks.polygons)
 
-    def ranks(label: Integers) -> Integers:
+    def ranks(label: Ints) -> Ints:
         area = sums(label, weight)
         x = np.bincount(label, weights=weight * xy[:, 0]) / area
         y = np.bincount(label, weights=weight * xy[:, 1]) / area

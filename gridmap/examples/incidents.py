@@ -12,8 +12,9 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 
+from gridmap._arrays import Floats, Ints
 from gridmap.crs import wgs84_to_gcj02
-from gridmap.examples.streets import Floats, Houses, Integers
+from gridmap.examples.streets import Houses
 
 CRS = 4547
 START, DAYS = pd.Timestamp("2026-01-01"), 181
@@ -35,8 +36,8 @@ class _Draft:
     x: Floats
     y: Floats
     day: Floats
-    kind: Integers
-    source: Integers
+    kind: Ints
+    source: Ints
 
     def __add__(self, other: _Draft) -> _Draft:
         names = ("x", "y", "day", "kind", "source")
@@ -72,12 +73,12 @@ def _few(draft: _Draft, share: float) -> int:
     return max(4, int(share * len(draft.x)))
 
 
-def _kinds(count: int, rng: np.random.Generator) -> Integers:
+def _kinds(count: int, rng: np.random.Generator) -> Ints:
     weight = dictionary()["weight"].to_numpy(dtype=float)
     return rng.choice(len(weight), size=count, p=weight / weight.sum())
 
 
-def _sources(count: int, rng: np.random.Generator) -> Integers:
+def _sources(count: int, rng: np.random.Generator) -> Ints:
     return rng.choice(len(SOURCES), size=count, p=SOURCE_SHARES)
 
 
@@ -140,7 +141,7 @@ def _choose_places(
 
 
 def _apart(
-    points: np.ndarray, order: Integers, distance: float, taken: list[int], count: int
+    points: np.ndarray, order: Ints, distance: float, taken: list[int], count: int
 ) -> list[int]:
     """Take `count` points in the given order that keep their distance from all chosen ones."""
     chosen: list[int] = []
@@ -228,10 +229,10 @@ def _table(draft: _Draft, rng: np.random.Generator) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=shapely.points(x, y), crs=CRS)
 
 
-def _levels(kind: Integers, rng: np.random.Generator) -> Integers:
+def _levels(kind: Ints, rng: np.random.Generator) -> Ints:
     """Take the level of each kind from the dictionary; one in twenty goes one level up."""
     level = dictionary()["level"].map(LEVELS.index).to_numpy()[kind]
-    raised: Integers = np.minimum(level + (rng.random(len(kind)) < 0.05), len(LEVELS) - 1)
+    raised: Ints = np.minimum(level + (rng.random(len(kind)) < 0.05), len(LEVELS) - 1)
     return raised
 
 

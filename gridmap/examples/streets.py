@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 
 RIVER, RAILWAY, SHORE = -1, -2, 99
 CORE_BLOCK_M2, EDGE_BLOCK_M2 = 0.9e4, 6e4
@@ -27,10 +26,10 @@ class Network:
     SHORE for what is no street; `line` numbers the road that an edge belongs to.
     """
 
-    edges: NDArray[np.object_]
-    rank: Integers
-    line: Integers
-    lakes: NDArray[np.object_]
+    edges: Geometries
+    rank: Ints
+    line: Ints
+    lakes: Geometries
     arterial_rank: int
 
 
@@ -71,7 +70,7 @@ def _area(polygon: Floats) -> float:
     return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
 
 
-def street_lines(length: float, rng: np.random.Generator) -> tuple[Floats, Integers]:
+def street_lines(length: float, rng: np.random.Generator) -> tuple[Floats, Ints]:
     """Halve a square of land again and again, finer towards the centre.
 
     Returns the cuts as an array (n, 2, 2) of end points and the rank of each.
@@ -183,7 +182,7 @@ def make_network(
     )
 
 
-def _noded(lines: NDArray[np.object_]) -> tuple[NDArray[np.object_], Integers]:
+def _noded(lines: Geometries) -> tuple[Geometries, Ints]:
     """Cut lines where they meet, on a grid of centimetres; return the line of each piece."""
     pieces = shapely.get_parts(shapely.union_all(lines, grid_size=0.01))
     middle = shapely.line_interpolate_point(pieces, 0.5, normalized=True)
@@ -201,8 +200,8 @@ MIN_WIDTH_M = 7.0
 class Contacts:
     """Pairs of neighbours (i < j), the metres they share, and those across river or railway."""
 
-    i: Integers
-    j: Integers
+    i: Ints
+    j: Ints
     length: Floats
     hard: Floats
 
@@ -213,7 +212,7 @@ class Contacts:
         pairs = (np.r_[i, j], np.r_[j, i])
         return coo_array((np.r_[length, length], pairs), shape=(count, count)).tocsr()
 
-    def merged(self, label: Integers) -> Contacts:
+    def merged(self, label: Ints) -> Contacts:
         """Return the contacts between groups of the things in contact."""
         i, j = label[self.i], label[self.j]
         apart = i != j
@@ -227,10 +226,10 @@ class Blocks:
     `edge_blocks` names the blocks on the two sides of each edge of the network: -1 is outside.
     """
 
-    polygons: NDArray[np.object_]
+    polygons: Geometries
     contacts: Contacts
-    edge_blocks: Integers
-    by_lake: NDArray[np.int64]
+    edge_blocks: Ints
+    by_lake: Ints
 
     @property
     def outline(self) -> shapely.Geometry:
@@ -242,8 +241,8 @@ class Blocks:
 class _Sides:
     """The faces left and right of each straight segment, and the network edge it belongs to."""
 
-    edge: Integers
-    faces: Integers
+    edge: Ints
+    faces: Ints
     length: Floats
 
 
@@ -262,7 +261,7 @@ def make_blocks(network: Network, rng: np.random.Generator) -> Blocks:
     return Blocks(polygons, _contacts(sides, network), edge_blocks, _lake_of(polygons, network))
 
 
-def union_by(polygons: NDArray[np.object_], label: Integers) -> NDArray[np.object_]:
+def union_by(polygons: Geometries, label: Ints) -> Geometries:
     """Unite the polygons of one coverage by label 0..n-1, keeping every shared vertex."""
     order = np.argsort(label, kind="stable")
     groups = np.split(polygons[order], np.cumsum(np.bincount(label))[:-1])
@@ -271,9 +270,7 @@ def union_by(polygons: NDArray[np.object_], label: Integers) -> NDArray[np.objec
     )
 
 
-def _inside_outline(
-    faces: NDArray[np.object_], lakes: NDArray[np.object_], rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _inside_outline(faces: Geometries, lakes: Geometries, rng: np.random.Generator) -> Bools:
     """Keep the faces in an uneven round, without the lakes and without dust."""
     xmin, ymin, xmax, ymax = shapely.total_bounds(faces)
     x, y = shapely.get_coordinates(shapely.point_on_surface(faces)).T
@@ -283,11 +280,11 @@ def _inside_outline(
     keep = (np.hypot(dx, dy) < reach) & (shapely.area(faces) > 0)
     water = shapely.union_all(lakes)
     shapely.prepare(water)
-    dry: NDArray[np.bool_] = keep & ~shapely.contains_xy(water, x, y)
+    dry: Bools = keep & ~shapely.contains_xy(water, x, y)
     return dry
 
 
-def _sides(faces: NDArray[np.object_], network: Network) -> _Sides:
+def _sides(faces: Geometries, network: Network) -> _Sides:
     """Match the straight segments of the faces with those of the network, on exact coordinates."""
     rings, ring_face = shapely.get_rings(faces, return_index=True)
     a, b, ring = _segments(rings)
@@ -309,13 +306,13 @@ def _sides(faces: NDArray[np.object_], network: Network) -> _Sides:
     return _Sides(edge[used], pair[of_edges][used], length[used])
 
 
-def _pairs(number: Integers, faces: int, edges: int) -> Integers:
+def _pairs(number: Ints, faces: int, edges: int) -> Ints:
     """Put start and end numbers of the segments of faces and edges into two rows."""
     a, b, c, d = np.split(number.ravel(), np.cumsum([faces, faces, edges]))
     return np.array([np.r_[a, c], np.r_[b, d]])
 
 
-def _segments(lines: NDArray[np.object_]) -> tuple[Floats, Floats, Integers]:
+def _segments(lines: Geometries) -> tuple[Floats, Floats, Ints]:
     xy, line = shapely.get_coordinates(lines, return_index=True)
     joined = line[1:] == line[:-1]
     return xy[:-1][joined], xy[1:][joined], line[:-1][joined]
@@ -329,7 +326,7 @@ def _contacts(sides: _Sides, network: Network) -> Contacts:
     return _collect(i[two], j[two], length[two], (length * hard)[two])
 
 
-def _collect(i: Integers, j: Integers, length: Floats, hard: Floats) -> Contacts:
+def _collect(i: Ints, j: Ints, length: Floats, hard: Floats) -> Contacts:
     """Add up the lengths of equal pairs."""
     if not len(i):
         return Contacts(i, j, length, hard)
@@ -339,18 +336,18 @@ def _collect(i: Integers, j: Integers, length: Floats, hard: Floats) -> Contacts
     return Contacts(keys // size, keys % size, sums(where, length), sums(where, hard))
 
 
-def sums(label: Integers, weight: Floats, count: int = 0) -> Floats:
+def sums(label: Ints, weight: Floats, count: int = 0) -> Floats:
     """Add up weights by label."""
     return np.bincount(label, weights=weight, minlength=count).astype(np.float64)
 
 
-def _largest_part(contacts: Contacts, count: int) -> NDArray[np.bool_]:
+def _largest_part(contacts: Contacts, count: int) -> Bools:
     _, part = connected_components(contacts.matrix(count), directed=False)
-    largest: NDArray[np.bool_] = part == np.argmax(np.bincount(part))
+    largest: Bools = part == np.argmax(np.bincount(part))
     return largest
 
 
-def _absorb_crumbs(faces: NDArray[np.object_], contacts: Contacts) -> Integers:
+def _absorb_crumbs(faces: Geometries, contacts: Contacts) -> Ints:
     """Join what is too small or too narrow for a block to its longest neighbour, by group."""
     group = np.arange(len(faces))
     area = shapely.area(faces)
@@ -368,7 +365,7 @@ def _absorb_crumbs(faces: NDArray[np.object_], contacts: Contacts) -> Integers:
     return group
 
 
-def _lake_of(polygons: NDArray[np.object_], network: Network) -> Integers:
+def _lake_of(polygons: Geometries, network: Network) -> Ints:
     """Number the lake that each block touches, -1 for none."""
     lake = np.full(len(polygons), -1)
     if len(network.lakes):
@@ -391,17 +388,17 @@ class Houses:
 
     x: Floats
     y: Floats
-    households: Integers
-    floors: Integers
-    block: Integers
+    households: Ints
+    floors: Ints
+    block: Ints
 
 
-def land_use(blocks: Blocks, rng: np.random.Generator) -> Integers:
+def land_use(blocks: Blocks, rng: np.random.Generator) -> Ints:
     """Draw what each block is used for."""
     return rng.choice(6, size=len(blocks.polygons), p=SHARES)
 
 
-def build(blocks: Blocks, use: Integers, rng: np.random.Generator) -> Houses:
+def build(blocks: Blocks, use: Ints, rng: np.random.Generator) -> Houses:
     """Put buildings on the blocks, in rows that face south, and fill them with households."""
     density = 1.25 - 0.5 * remoteness(blocks)
     plots = shapely.buffer(blocks.polygons, -SETBACK_M, quad_segs=1)
@@ -443,7 +440,7 @@ def _rows(plot: shapely.Geometry, lot_m2: float, rng: np.random.Generator) -> Fl
     return places
 
 
-def _households(use: NDArray[np.integer], rng: np.random.Generator) -> Integers:
+def _households(use: NDArray[np.integer], rng: np.random.Generator) -> Ints:
     """Draw household counts: log-normal, wide in towers and mixed blocks, few at work places."""
     n = len(use)
     middle = np.array([80.0, 26.0, 4.0, 14.0, 8.0, 2.0])[use]
@@ -455,9 +452,9 @@ def _households(use: NDArray[np.integer], rng: np.random.Generator) -> Integers:
     return np.where(lived_in, np.floor(drawn), 0).astype(np.int64)
 
 
-def _floors(use: NDArray[np.integer], households: Integers, rng: np.random.Generator) -> Integers:
+def _floors(use: NDArray[np.integer], households: Ints, rng: np.random.Generator) -> Ints:
     """Derive floors from households and land use."""
     per_floor = np.array([4, 4, 2, 4, 6, 2])[use]
     least = np.array([11, 5, 1, 2, 1, 1])[use]
-    floors: Integers = np.maximum(-(-households // per_floor), least + rng.integers(0, 2, len(use)))
+    floors: Ints = np.maximum(-(-households // per_floor), least + rng.integers(0, 2, len(use)))
     return floors

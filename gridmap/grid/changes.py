@@ -14,20 +14,20 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Floats, Ints, Objects
 from gridmap.grid.grid import Grid
 
 
 class Pairs(NamedTuple):
     """Positions of polygons that overlap, with the square metres they share."""
 
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    area: NDArray[np.float64]
+    i: Ints
+    j: Ints
+    area: Floats
 
 
-def twins(left: Any, right: Any) -> NDArray[np.int64]:
+def twins(left: Any, right: Any) -> Ints:
     """Return for each left polygon the position of the equal right one, -1 when there is none."""
     place = {key: j for j, key in enumerate(_keys(right))}
     return np.array([place.get(key, -1) for key in _keys(left)], dtype=np.int64)
@@ -53,7 +53,7 @@ def overlaps(left: Any, right: Any) -> Pairs:
     return Pairs(i[order], j[order], np.r_[shapely.area(left[same]), area[thick]][order])
 
 
-def holders(polygons: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+def holders(polygons: Any, x: Floats, y: Floats) -> Ints:
     """Return for each point the position of the polygon that holds it, -1 outside.
 
     Of several polygons the first is taken, so that no point is counted twice.
@@ -154,7 +154,7 @@ def change(
     }
 
 
-def codes_at(frame: gpd.GeoDataFrame, position: NDArray[np.int64]) -> NDArray[np.object_]:
+def codes_at(frame: gpd.GeoDataFrame, position: Ints) -> Objects:
     """Name cells by position; -1 is outside, which has the empty name."""
     return np.append(frame.index.to_numpy(dtype=object), "")[position]
 

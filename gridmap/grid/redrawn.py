@@ -9,8 +9,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap._checks import check_band, check_crs, check_layer
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.coverage.point_tree import PolygonTree
@@ -22,7 +22,6 @@ from gridmap.grid.changes import overlaps, with_pieces, with_retired
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message
 
-Shapes = NDArray[np.object_]
 ON_SIDE = 1e-6
 """Metres from a side within which a drawn vertex lies on it."""
 WIDE = 5.0
@@ -227,7 +226,7 @@ def _parents(frame: gpd.GeoDataFrame, old: Grid) -> list[str]:
     return parents
 
 
-def _as_before(frame: gpd.GeoDataFrame, old: Grid) -> NDArray[np.bool_]:
+def _as_before(frame: gpd.GeoDataFrame, old: Grid) -> Bools:
     """Tell which drawn cells are, corner by corner, what they were."""
     then = old.cells.geometry.reindex(frame["code"]).to_numpy()
     now = frame.geometry.to_numpy()
@@ -290,7 +289,7 @@ class _State:
         for row in mended.index:
             self.cells.at[row, "geometry"] = with_vertices(self.cells.at[row, "geometry"], fresh)
 
-    def _insert(self, ends: dict[tuple[float, ...], NDArray[np.float64]]) -> None:
+    def _insert(self, ends: dict[tuple[float, ...], Floats]) -> None:
         """Put vertices into the sides of all that has such sides."""
         if not ends:
             return
@@ -360,7 +359,7 @@ class _State:
         return [str(cells.index[pairs.j[at]]) if at >= 0 else "" for at in best]
 
 
-def _largest(owner: NDArray[np.int64], size: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def _largest(owner: Ints, size: Floats, count: int) -> Ints:
     """Return for each owner the position of its largest entry, -1 without one."""
     best = np.full(count, -1, dtype=np.int64)
     order = np.lexsort((-np.arange(len(size)), size))
@@ -368,7 +367,7 @@ def _largest(owner: NDArray[np.int64], size: NDArray[np.float64], count: int) ->
     return best
 
 
-def _rim_points(shapes: Shapes, outline: shapely.Geometry) -> NDArray[np.float64]:
+def _rim_points(shapes: Geometries, outline: shapely.Geometry) -> Floats:
     """Return where drawn borders meet an outline: vertices on its sides, and crossings."""
     rim = shapely.boundary(outline)
     xy = np.unique(shapely.get_coordinates(shapes), axis=0)
@@ -385,17 +384,15 @@ def _rim_points(shapes: Shapes, outline: shapely.Geometry) -> NDArray[np.float64
     return np.unique(np.concatenate([xy[near], crossing]), axis=0)
 
 
-def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> NDArray[np.float64]:
+def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> Floats:
     """Return the vertices of a shape that lie on another's border and are none of its vertices."""
-    xy: NDArray[np.float64] = np.unique(shapely.get_coordinates(shape), axis=0)
+    xy: Floats = np.unique(shapely.get_coordinates(shape), axis=0)
     near = shapely.dwithin(shapely.points(xy), shapely.boundary(other), ON_SIDE)
-    fresh: NDArray[np.float64] = xy[near]
+    fresh: Floats = xy[near]
     return fresh
 
 
-def _ends(
-    points: NDArray[np.float64], shape: shapely.Geometry
-) -> dict[tuple[float, ...], NDArray[np.float64]]:
+def _ends(points: Floats, shape: shapely.Geometry) -> dict[tuple[float, ...], Floats]:
     """Return points by the side of a shape on which they lie, those that are corners left out."""
     corners = shapely.STRtree(shapely.points(shapely.get_coordinates(shape)))
     spots = shapely.points(points) if len(points) else []
@@ -415,15 +412,13 @@ def _ends(
     }
 
 
-def _sides(shape: shapely.Geometry) -> Iterator[NDArray[np.float64]]:
+def _sides(shape: shapely.Geometry) -> Iterator[Floats]:
     for ring in shapely.get_rings(shapely.get_parts(shape)):
         xy = shapely.get_coordinates(ring) + 0.0
         yield np.hstack([xy[:-1], xy[1:]])
 
 
-def _counted(
-    state: _State, given: gpd.GeoDataFrame | None
-) -> tuple[NDArray[np.int64], int, str, int]:
+def _counted(state: _State, given: gpd.GeoDataFrame | None) -> tuple[Ints, int, str, int]:
     """Count the households of each mended cell; return also their sum, by what, and the unsure."""
     cells, old = state.cells, state.old
     buildings = old.buildings if given is None else given
@@ -451,7 +446,7 @@ def _counted(
 
 def _by_buildings(
     cells: gpd.GeoDataFrame, old: Grid, buildings: gpd.GeoDataFrame, given: bool
-) -> tuple[NDArray[np.int64], int, str, int]:
+) -> tuple[Ints, int, str, int]:
     frame = reproject(buildings, old.crs)
     point = shapely.get_coordinates(frame.geometry.representative_point().to_numpy())
     tree = PolygonTree(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object))
@@ -471,7 +466,7 @@ def _by_buildings(
 
 
 def _coded(
-    cells: gpd.GeoDataFrame, homes: NDArray[np.int64], old: Grid, on: str, lang: Lang
+    cells: gpd.GeoDataFrame, homes: Ints, old: Grid, on: str, lang: Lang
 ) -> gpd.GeoDataFrame:
     """Give every cell a code, a name and what the old grid says of it."""
     frame = cells.assign(households=homes)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import by_period, exposure_of, stack
@@ -26,11 +26,11 @@ METHODS = ["hotspots", "rate", "count", "count per area", "exposure per area"]
 
 
 def captured(
-    score: NDArray[np.float64],
-    size: NDArray[np.float64],
-    hits: NDArray[np.float64],
-    share: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    score: Floats,
+    size: Floats,
+    hits: Floats,
+    share: Floats,
+) -> Floats:
     """Sum up the hits in the best-scored cells that make up a share of all size.
 
     Cells of one score come in together, in proportion, and the last cell counts in part: so the
@@ -54,7 +54,7 @@ def captured(
     sizes = np.cumsum(np.bincount(group, size))
     caught = np.cumsum(np.bincount(group, hits))
     reach = np.concatenate([[0.0], sizes])
-    held: NDArray[np.float64] = np.interp(share * reach[-1], reach, np.append(0.0, caught))
+    held: Floats = np.interp(share * reach[-1], reach, np.append(0.0, caught))
     return held
 
 
@@ -159,7 +159,7 @@ def accuracy(
     return result
 
 
-def _checked(hold_out: int, periods: int, shares: Sequence[float]) -> NDArray[np.float64]:
+def _checked(hold_out: int, periods: int, shares: Sequence[float]) -> Floats:
     """Return the shares as an array; refuse what leaves nothing to compare."""
     if not isinstance(hold_out, int | np.integer) or not 1 <= hold_out < periods:
         raise InputError(
@@ -176,9 +176,7 @@ def _checked(hold_out: int, periods: int, shares: Sequence[float]) -> NDArray[np
     return asked
 
 
-def _held(
-    key: Any, counts: NDArray[np.int64], hold_out: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _held(key: Any, counts: Ints, hold_out: int) -> tuple[Ints, Ints]:
     before, after = counts[:, :-hold_out].sum(axis=1), counts[:, -hold_out:].sum(axis=1)
     if not after.sum() or not before.sum():
         what = "" if key is None else Message(" of {key!r}", key=key)
@@ -193,12 +191,12 @@ def _held(
 
 
 def _compare(
-    before: NDArray[np.int64],
-    after: NDArray[np.int64],
-    base: NDArray[np.float64],
-    sizes: dict[str, NDArray[np.float64]],
+    before: Ints,
+    after: Ints,
+    base: Floats,
+    sizes: dict[str, Floats],
     within: Windows,
-    asked: NDArray[np.float64],
+    asked: Floats,
 ) -> tuple[pd.DataFrame, float]:
     size = sizes["asked"]
     found = score(before[:, None], base, within)
@@ -233,7 +231,7 @@ def _compare(
     return pd.concat(parts), flagged
 
 
-def _best(part: pd.DataFrame, asked: NDArray[np.float64]) -> dict[str, Any]:
+def _best(part: pd.DataFrame, asked: Floats) -> dict[str, Any]:
     """Tell which method caught most at the middle share that was asked for."""
     share = float(np.sort(asked)[len(asked) // 2])
     slice_ = part.xs(share, level="share")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse, special
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import Progress, check_choice, silent
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.cube import by_period, stack
@@ -24,8 +24,6 @@ from gridmap.hotspot_analysis.zones import Zones, zones
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 Adjust = Literal["period", "weekday", "trend", "weekday and trend", "none"]
 
 LEVEL = 0.10
@@ -290,7 +288,7 @@ class Search:
 
     def __init__(
         self,
-        counts: Counts,
+        counts: Ints,
         base: Base,
         zoned: Zones | None,
         periods: pd.Index | None,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from gridmap._arrays import Array, Floats, Ints
 from gridmap._checks import check_table
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
@@ -30,15 +30,15 @@ class Stack:
     not list is a count of 0, and ``filled`` tells how many such there were.
     """
 
-    counts: NDArray[np.int64]
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
+    counts: Ints
+    row: Ints
+    column: Ints
     maps: pd.Index
     filled: int
 
-    def flat(self, values: NDArray[Any]) -> NDArray[Any]:
+    def flat(self, values: Array) -> Array:
         """Lay values of cells and maps out on the rows of the tally."""
-        laid: NDArray[Any] = np.broadcast_to(values, self.counts.shape)[self.row, self.column]
+        laid: Array = np.broadcast_to(values, self.counts.shape)[self.row, self.column]
         return laid
 
     @property
@@ -123,9 +123,7 @@ def _meant(cells: pd.DataFrame, exposure: str | pd.Series) -> tuple[str, pd.Seri
     return exposure, cells[exposure]
 
 
-def exposure_of(
-    grid: Grid, exposure: str | pd.Series | None
-) -> tuple[NDArray[np.float64], str | None]:
+def exposure_of(grid: Grid, exposure: str | pd.Series | None) -> tuple[Floats, str | None]:
     """Take the denominator of every cell, and its name.
 
     What is missing or not above 0 comes back as 0: a cell without exposure is never given a
@@ -172,7 +170,7 @@ def exposure_of(
     return numbers, name
 
 
-def by_period(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]:
+def by_period(maps: Stack) -> tuple[dict[Any, Ints], pd.Index, int]:
     """Sort the maps into one array of cells × periods for each category (or the like).
 
     Periods missing between the first and the last are columns of zeros.
@@ -223,7 +221,7 @@ def by_period(maps: Stack) -> tuple[dict[Any, NDArray[np.int64]], pd.Index, int]
     return cubes, periods, undated
 
 
-def _counts(column: pd.Series) -> NDArray[np.int64]:
+def _counts(column: pd.Series) -> Ints:
     try:
         numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -243,7 +241,7 @@ def _counts(column: pd.Series) -> NDArray[np.int64]:
         raise InputError(
             "`table` counts {numbers:g} incidents in a cell. Mend the count.", numbers=numbers.max()
         )
-    whole: NDArray[np.int64] = numbers.astype(np.int64)
+    whole: Ints = numbers.astype(np.int64)
     if (whole != numbers).any():
         raise InputError(
             "`table` column `incidents` holds fractions. Incidents are counted in whole numbers."
@@ -251,7 +249,7 @@ def _counts(column: pd.Series) -> NDArray[np.int64]:
     return whole
 
 
-def _maps(index: pd.Index) -> tuple[NDArray[np.int64], pd.Index]:
+def _maps(index: pd.Index) -> tuple[Ints, pd.Index]:
     """Number the maps of the rows, in sorted order, and list them."""
     if index.nlevels == 1:
         return np.zeros(len(index), np.int64), pd.Index([""], name="map")

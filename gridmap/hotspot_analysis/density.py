@@ -9,9 +9,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 from scipy import fft
 
+from gridmap._arrays import Bools, Floats, Ints32
 from gridmap._checks import check_same_crs
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -27,15 +27,15 @@ _REACH = 6.0
 
 
 def bin_points(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
+    x: Floats,
+    y: Floats,
     *,
     west: float,
     north: float,
     pixel: float,
     shape: tuple[int, int],
-    weights: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
+    weights: Floats | None = None,
+) -> Floats:
     """Share each point among the four nearest pixel centres, the nearer the more.
 
     Parameters
@@ -78,7 +78,7 @@ def bin_points(
     return total[: (rows + 2) * width].reshape(rows + 2, width)
 
 
-def smooth(binned: NDArray[np.float64], *, pixel: float, bandwidth: float) -> NDArray[np.float64]:
+def smooth(binned: Floats, *, pixel: float, bandwidth: float) -> Floats:
     """Spread binned points by a Gaussian and give their density per unit of area.
 
     Linear binning already spreads a point with variance pixel²/6 in each direction, so the
@@ -104,7 +104,7 @@ def smooth(binned: NDArray[np.float64], *, pixel: float, bandwidth: float) -> ND
     spectrum = fft.rfft2(binned, size, overwrite_x=False)
     spectrum *= np.exp(damp * np.square(fft.fftfreq(size[0])))[:, None]
     spectrum *= np.exp(damp * np.square(fft.rfftfreq(size[1])))
-    density: NDArray[np.float64] = fft.irfft2(spectrum, size, overwrite_x=True)
+    density: Floats = fft.irfft2(spectrum, size, overwrite_x=True)
     inner = density[1 : rows - 1, 1 : columns - 1]
     # rounding of the transform leaves traces below 0
     return np.maximum(inner, 0.0) / pixel**2
@@ -135,8 +135,8 @@ class Density:
         Facts and sentences, ready for JSON.
     """
 
-    values: NDArray[np.float64]
-    shown: NDArray[np.bool_]
+    values: Floats
+    shown: Bools
     west: float
     north: float
     pixel: float
@@ -256,13 +256,13 @@ def density(
 
 
 def _expected(
-    base: NDArray[np.float64],
+    base: Floats,
     grid: Grid,
-    where: NDArray[np.int32],
+    where: Ints32,
     incidents: int,
     pixel: float,
     bandwidth: float,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Spread as many incidents over the raster as there were, after the exposure."""
     pixels = np.bincount(where.ravel(), minlength=len(base) + 1)[1:]
     share = base / base.sum() if base.sum() > 0 else base
@@ -287,7 +287,7 @@ def _expected(
 
 def _centres(
     west: float, north: float, pixel: float, shape: tuple[int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     rows, columns = shape
     across = west + (np.arange(columns) + 0.5) * pixel
     down = north - (np.arange(rows) + 0.5) * pixel
@@ -296,7 +296,7 @@ def _centres(
 
 def _positions(
     points: gpd.GeoDataFrame | gpd.GeoSeries | pd.DataFrame, grid: Grid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     if isinstance(points, gpd.GeoDataFrame | gpd.GeoSeries):
         check_same_crs("points", points, "grid", grid)
         shapes = points.geometry.to_numpy()

@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
+from gridmap._arrays import Floats, Ints
 
 # counts beyond this share of their distribution are known to be beyond it, and no more
 _TAIL = 0.05
@@ -42,7 +40,7 @@ class Spread(NamedTuple):
     blur: float
 
 
-def upper(counts: Counts | Floats, mean: Floats, dispersion: float | Floats) -> Floats:
+def upper(counts: Ints | Floats, mean: Floats, dispersion: float | Floats) -> Floats:
     """Give the chance of a count so large or larger.
 
     Parameters
@@ -68,7 +66,7 @@ def upper(counts: Counts | Floats, mean: Floats, dispersion: float | Floats) -> 
     return np.where(counts <= 0, 1.0, chance)
 
 
-def lower(counts: Counts | Floats, mean: Floats, dispersion: float | Floats) -> Floats:
+def lower(counts: Ints | Floats, mean: Floats, dispersion: float | Floats) -> Floats:
     """Give the chance of a count so small or smaller.
 
     Parameters
@@ -90,7 +88,7 @@ def lower(counts: Counts | Floats, mean: Floats, dispersion: float | Floats) -> 
     return chance
 
 
-def fit(counts: Counts, base: Floats, *, fixed_rate: bool = False) -> Spread:
+def fit(counts: Ints, base: Floats, *, fixed_rate: bool = False) -> Spread:
     """Fit rate and dispersion to the counts of one map by censored likelihood.
 
     Parameters
@@ -153,7 +151,7 @@ def cautious(spread: Spread, base: Floats) -> float:
     return wide if wide * float(mean @ mean) > _SMALL * float(mean.sum()) else 0.0
 
 
-def standard(counts: Counts, mean: Floats, dispersion: float | Floats) -> tuple[Floats, Floats]:
+def standard(counts: Ints, mean: Floats, dispersion: float | Floats) -> tuple[Floats, Floats]:
     """Standardise counts by their own distribution; give scores and the skewness of each.
 
     Parameters
@@ -187,7 +185,7 @@ def _ceiling(mean: Floats, dispersion: float) -> Floats:
     return ceiling
 
 
-def _rates(counts: Counts, base: Floats, ceiling: Floats, rates: Floats, grid: Floats) -> Floats:
+def _rates(counts: Ints, base: Floats, ceiling: Floats, rates: Floats, grid: Floats) -> Floats:
     """Find the most likely rate under each dispersion of a grid.
 
     Counts beyond the ceiling are replaced by what they are on average.
@@ -210,7 +208,7 @@ def _rates(counts: Counts, base: Floats, ceiling: Floats, rates: Floats, grid: F
 
 
 def _likelihoods(
-    counts: tuple[Counts, Counts, Counts],
+    counts: tuple[Ints, Ints, Ints],
     rates: Floats,
     base: Floats,
     ceiling: Floats,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Array, Bools, Floats, Ints, Ints8
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
@@ -39,13 +39,13 @@ _BATCH = 256
 class Trend:
     """Hold the Mann–Kendall S of each series, its variance, score and Kendall's τ-b with time."""
 
-    s: NDArray[np.int64]
-    variance: NDArray[np.float64]
-    z: NDArray[np.float64]
-    tau: NDArray[np.float64]
+    s: Ints
+    variance: Floats
+    z: Floats
+    tau: Floats
 
 
-def mann_kendall(series: NDArray[np.float64]) -> Trend:
+def mann_kendall(series: Floats) -> Trend:
     """Count for each series how many pairs of steps rise less how many fall.
 
     The score is corrected for ties and for continuity (Kendall 1975). A series that never changes
@@ -77,7 +77,7 @@ def mann_kendall(series: NDArray[np.float64]) -> Trend:
     return Trend(s, variance, z, tau)
 
 
-def sen_slope(series: NDArray[np.float64]) -> NDArray[np.float64]:
+def sen_slope(series: Floats) -> Floats:
     """Give the median of the slopes between all pairs of steps of each series (Sen 1968).
 
     Parameters
@@ -105,7 +105,7 @@ def sen_slope(series: NDArray[np.float64]) -> NDArray[np.float64]:
     return slopes
 
 
-def _ties(steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _ties(steps: Floats) -> tuple[Floats, Floats]:
     """Sum t(t − 1)/2 and t(t − 1)(2t + 5) over the groups of t equal values in each column."""
     if len(steps) == 0:
         nothing = np.zeros(steps.shape[1])
@@ -151,16 +151,16 @@ class Cube:
     series that trends are read from, as scores of overlapping steps would not be independent.
     """
 
-    z: NDArray[np.float64]
-    q: NDArray[np.float64]
-    tested: NDArray[np.bool_]
-    window_expected: NDArray[np.float64]
-    ratio: NDArray[np.float64]
+    z: Floats
+    q: Floats
+    tested: Bools
+    window_expected: Floats
+    ratio: Floats
 
 
 def cube(
-    counts: NDArray[np.int64],
-    exposure: NDArray[np.float64],
+    counts: Ints,
+    exposure: Floats,
     within: Windows,
     *,
     back: int = 1,
@@ -212,9 +212,7 @@ def cube(
     return Cube(z, q.reshape(p.shape), tested, window_expected, ratio)
 
 
-def _expected(
-    counts: NDArray[np.int64], exposure: NDArray[np.float64], baseline: Baseline
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _expected(counts: Ints, exposure: Floats, baseline: Baseline) -> tuple[Floats, Floats]:
     """Give what each cell and step lets one expect, and the squared relative error of each step."""
     total = counts.sum(axis=0, dtype=float)
     before = np.concatenate([[0.0], np.cumsum(total)[:-1]])
@@ -228,7 +226,7 @@ def _expected(
     return np.outer(exposure / exposure.sum(), level), blur
 
 
-def _dispersion(counts: NDArray[np.int64], mean: NDArray[np.float64]) -> float:
+def _dispersion(counts: Ints, mean: Floats) -> float:
     """Estimate how much counts vary beyond chance, from some of them where there are many."""
     some = np.flatnonzero(mean.ravel() > 0)
     if len(some) > _SAMPLE:
@@ -239,9 +237,7 @@ def _dispersion(counts: NDArray[np.int64], mean: NDArray[np.float64]) -> float:
     return cautious(fit(seen, hoped, fixed_rate=True), hoped)
 
 
-def classify(
-    hot: NDArray[np.bool_], cold: NDArray[np.bool_], trend: NDArray[np.float64]
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def classify(hot: Bools, cold: Bools, trend: Floats) -> tuple[Ints8, Ints8]:
     """Name the history of each cell: its side (0 none, 1 hot, 2 cold) and its pattern.
 
     What is hot at the last step is hot: **intensifying**, **diminishing** or **persistent** when
@@ -371,16 +367,14 @@ def emerging(
     return result
 
 
-def _with_earlier(part: NDArray[np.float64], back: int) -> NDArray[np.float64]:
+def _with_earlier(part: Floats, back: int) -> Floats:
     total = part.copy()
     for gap in range(1, min(back, part.shape[1] - 1) + 1):
         total[:, gap:] += part[:, :-gap]
     return total
 
 
-def _current(
-    own: NDArray[np.bool_], other: NDArray[np.bool_], growth: NDArray[np.float64]
-) -> NDArray[np.int8]:
+def _current(own: Bools, other: Bools, growth: Floats) -> Ints8:
     """Give the pattern of every cell as if it were significant at the last step."""
     times = own.sum(axis=1)
     run = np.cumprod(own[:, ::-1], axis=1, dtype=np.int64).sum(axis=1)
@@ -398,7 +392,7 @@ def _current(
 
 
 def _frame(
-    counts: NDArray[np.int64],
+    counts: Ints,
     base: Base,
     within: Windows,
     codes: pd.Index,
@@ -416,7 +410,7 @@ def _frame(
     untested = np.where(enough, CONSTANT, TOO_FEW)
     gate = np.where(found.tested.any(axis=1), 0, untested).astype(np.int8)
 
-    def whole(values: NDArray[Any], missing: Any = 0) -> NDArray[Any]:
+    def whole(values: Array, missing: Any = 0) -> Array:
         laid = np.empty(len(codes), values.dtype)
         laid[:] = missing
         laid[keep] = values

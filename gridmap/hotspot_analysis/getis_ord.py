@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Floats
 from gridmap.hotspot_analysis.weights import Windows
 
 
-def gi_star(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+def gi_star(values: Floats, windows: Windows) -> Floats:
     """Score every window by Gi*: its sum, standardised under random placing of the values.
 
     Ord and Getis (1995), with the cell in its own window and the variance over n. Where a score
@@ -42,22 +42,22 @@ class Moments:
     All three may be added up over independent maps, of successive steps, say.
     """
 
-    surplus: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    third: NDArray[np.float64]
+    surplus: Floats
+    variance: Floats
+    third: Floats
 
     @property
-    def z(self) -> NDArray[np.float64]:
+    def z(self) -> Floats:
         """Standardise the surplus."""
         return quotient(self.surplus, np.sqrt(self.variance))
 
     @property
-    def skew(self) -> NDArray[np.float64]:
+    def skew(self) -> Floats:
         """Standardise the third moment."""
         return quotient(self.third, np.power(self.variance, 1.5))
 
 
-def moments(values: NDArray[np.float64], windows: Windows) -> Moments:
+def moments(values: Floats, windows: Windows) -> Moments:
     """Compute each window's surplus with the variance and third moment chance gives it.
 
     Parameters
@@ -77,7 +77,7 @@ def moments(values: NDArray[np.float64], windows: Windows) -> Moments:
     )
 
 
-def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.float64]:
+def gi(values: Floats, neighbours: sparse.csr_array) -> Floats:
     """Score the surroundings of every cell by Gi: the cell itself stays out of it.
 
     Mean and variance are those of the other cells (Ord and Getis 1995, formula for j ≠ i).
@@ -101,7 +101,7 @@ def gi(values: NDArray[np.float64], neighbours: sparse.csr_array) -> NDArray[np.
     return quotient(surplus, below).reshape(values.shape)
 
 
-def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float64]:
+def skewness(values: Floats, windows: Windows) -> Floats:
     """Compute the skewness of every window's sum under random placing of the values.
 
     The third central moment of Σ wⱼ x_π(j) is n A₃ B₃ / ((n − 1)(n − 2)), where A₃ and B₃ are the
@@ -121,14 +121,14 @@ def skewness(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float6
     square = away * away
     spread = np.sqrt(square.mean(axis=0))
     cubed = quotient((square * away).mean(axis=0), spread**3) * (np.sqrt(n * (n - 1.0)) / (n - 2.0))
-    skew: NDArray[np.float64] = cubed * windows.lean
+    skew: Floats = cubed * windows.lean
     return skew.reshape(values.shape)
 
 
-def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+def quotient(above: Floats, below: Floats) -> Floats:
     """Divide, and answer 0 where there is nothing to divide by."""
     below = np.broadcast_to(below, np.broadcast_shapes(above.shape, below.shape))
-    share: NDArray[np.float64] = np.zeros(below.shape)
+    share: Floats = np.zeros(below.shape)
     return np.divide(above, below, out=share, where=below > 0)
 
 
@@ -148,7 +148,7 @@ class Overall:
     general_g_z: float
 
 
-def overall(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Overall:
+def overall(values: Floats, neighbours: sparse.csr_array) -> Overall:
     """Compute the global statistics of one map; what has no answer is 0.
 
     Moments are those under random placing (Cliff and Ord 1981; Getis and Ord 1992).
@@ -183,7 +183,7 @@ def overall(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Overal
 Sums = tuple[float, float, float]
 
 
-def _moran_variance(n: int, away: NDArray[np.float64], sums: Sums) -> float:
+def _moran_variance(n: int, away: Floats, sums: Sums) -> float:
     s0, s1, s2 = sums
     peak = float(np.mean(away**4) / np.mean(away**2) ** 2)
     first = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * s0 * s0)
@@ -192,9 +192,7 @@ def _moran_variance(n: int, away: NDArray[np.float64], sums: Sums) -> float:
     return float((first - second) / below - 1.0 / (n - 1) ** 2)
 
 
-def _general_g(
-    values: NDArray[np.float64], neighbours: sparse.csr_array, sums: Sums
-) -> tuple[float, float]:
+def _general_g(values: Floats, neighbours: sparse.csr_array, sums: Sums) -> tuple[float, float]:
     s0, s1, s2 = sums
     n = len(values)
     m1, m2, m3, m4 = (float(np.sum(values**k)) for k in (1, 2, 3, 4))
@@ -219,7 +217,7 @@ MOST_SKEW = 2.0
 _ROUNDS = 30
 
 
-def curbed(values: NDArray[np.float64], at: float = CURB) -> NDArray[np.float64]:
+def curbed(values: Floats, at: float = CURB) -> Floats:
     """Cut values at some standard deviations from their mean.
 
     Again and again, as every cut moves mean and spread, until nothing is left to cut. All cells
@@ -248,9 +246,7 @@ def curbed(values: NDArray[np.float64], at: float = CURB) -> NDArray[np.float64]
     return cut
 
 
-def relieved(
-    values: NDArray[np.float64], within: Windows, at: float | None = CURB
-) -> NDArray[np.float64]:
+def relieved(values: Floats, within: Windows, at: float | None = CURB) -> Floats:
     """Curb the maps on which a few odd cells would hide the rest, and leave all others alone.
 
     Twenty flats above a market may have a rate fifty times as far out as any other; the spread

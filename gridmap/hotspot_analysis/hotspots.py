@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Array, Bools, Floats, Ints, Ints8
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
@@ -33,20 +33,20 @@ NO_BASE, TOO_FEW, CONSTANT = 1, 2, 3
 class Base:
     """Hold the denominator of every cell, 0 where there is none, and its name."""
 
-    values: NDArray[np.float64]
+    values: Floats
     name: str | None
 
     @property
-    def keep(self) -> NDArray[np.int64]:
+    def keep(self) -> Ints:
         """Give the rows of the cells that take part."""
         return np.flatnonzero(self.values > 0)
 
     @property
-    def gate(self) -> NDArray[np.int8]:
+    def gate(self) -> Ints8:
         """Gate the cells that take no part."""
         return np.where(self.values > 0, 0, NO_BASE).astype(np.int8)
 
-    def left_out(self, counts: NDArray[np.int64]) -> dict[str, Any]:
+    def left_out(self, counts: Ints) -> dict[str, Any]:
         """Count the cells that take no part, and the incidents in them.
 
         Parameters
@@ -78,20 +78,20 @@ _BATCH = 4_000_000
 class Scores:
     """Hold scores of cells (rows) on maps (columns), as arrays."""
 
-    z: NDArray[np.float64]
-    p: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    window_expected: NDArray[np.float64]
-    constant: NDArray[np.bool_]
-    curbed: NDArray[np.int64]
-    cell_p: NDArray[np.float64]
-    above: NDArray[np.bool_]
-    dispersion: NDArray[np.float64]
+    z: Floats
+    p: Floats
+    expected: Floats
+    window_expected: Floats
+    constant: Bools
+    curbed: Ints
+    cell_p: Floats
+    above: Bools
+    dispersion: Floats
 
 
 def score(
-    counts: NDArray[np.int64],
-    exposure: NDArray[np.float64] | None,
+    counts: Ints,
+    exposure: Floats | None,
     within: Windows,
     *,
     p: Chance = "skew",
@@ -153,15 +153,15 @@ class Alone:
     the estimated 1/k of each map.
     """
 
-    p: NDArray[np.float64]
-    above: NDArray[np.bool_]
-    expected: NDArray[np.float64]
-    standard: NDArray[np.float64]
-    skew: NDArray[np.float64]
-    dispersion: NDArray[np.float64]
+    p: Floats
+    above: Bools
+    expected: Floats
+    standard: Floats
+    skew: Floats
+    dispersion: Floats
 
 
-def by_own_count(counts: NDArray[np.int64], base: NDArray[np.float64]) -> Alone:
+def by_own_count(counts: Ints, base: Floats) -> Alone:
     """Test the count of every cell against what its base lets one expect.
 
     Counts are Poisson or, where they vary more than that, negative binomial; rate and dispersion
@@ -192,7 +192,7 @@ def by_own_count(counts: NDArray[np.int64], base: NDArray[np.float64]) -> Alone:
     return Alone(p, above, expected, z, skew, spread)
 
 
-def _by_own_moments(alone: Alone, z: NDArray[np.float64], within: Windows) -> NDArray[np.float64]:
+def _by_own_moments(alone: Alone, z: Floats, within: Windows) -> Floats:
     """Give the two-sided p of windows by the variance and skewness of their own cells.
 
     Random placing takes both from all cells, as if any could lie anywhere. Where some have far
@@ -205,8 +205,8 @@ def _by_own_moments(alone: Alone, z: NDArray[np.float64], within: Windows) -> ND
 
 
 def in_batches(
-    counts: NDArray[np.int64],
-    exposure: NDArray[np.float64] | None,
+    counts: Ints,
+    exposure: Floats | None,
     within: Windows,
     options: dict[str, Any],
 ) -> Scores:
@@ -235,12 +235,12 @@ def in_batches(
 
 def _placed_p(
     p: Chance,
-    z: NDArray[np.float64],
-    values: NDArray[np.float64],
+    z: Floats,
+    values: Floats,
     within: Windows,
     permutations: int,
     rng: np.random.Generator | None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the p of Gi* under random placing alone."""
     if p == "normal":
         return significance.normal_p(z)
@@ -391,9 +391,7 @@ def hotspots(
     return _result(table.index, maps, base, within, scores, judged, facts)
 
 
-def called(
-    counts: NDArray[np.int64], base: Base, between: sparse.csr_array
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def called(counts: Ints, base: Base, between: sparse.csr_array) -> tuple[Ints8, Ints8]:
     """Judge one map as `hotspots` does and give its bins: of cells alone, and with neighbours.
 
     Parameters
@@ -418,12 +416,12 @@ def called(
 class Judged:
     """Hold what the scores lead to: gates first, then bins."""
 
-    gate: NDArray[np.int8]
-    q: NDArray[np.float64]
-    bin: NDArray[np.int8]
-    cold_untestable: NDArray[np.bool_]
-    cell_q: NDArray[np.float64]
-    cell_bin: NDArray[np.int8]
+    gate: Ints8
+    q: Floats
+    bin: Ints8
+    cold_untestable: Bools
+    cell_q: Floats
+    cell_bin: Ints8
 
 
 def _judge(scores: Scores, family: str, correction: str) -> Judged:
@@ -442,9 +440,7 @@ def _judge(scores: Scores, family: str, correction: str) -> Judged:
     return Judged(gate, adjusted, found, (gate == 0) & few_for_cold, cell_q, cell_bin)
 
 
-def _adjusted(
-    p: NDArray[np.float64], tested: NDArray[np.bool_], family: str, correction: str
-) -> NDArray[np.float64]:
+def _adjusted(p: Floats, tested: Bools, family: str, correction: str) -> Floats:
     shape = (-1, 1) if family == "table" else p.shape
     adjusted = significance.CORRECTIONS[correction](p.reshape(shape), tested.reshape(shape))
     return adjusted.reshape(p.shape)
@@ -461,7 +457,7 @@ def _result(
 ) -> pd.DataFrame:
     keep = base.keep
 
-    def spread(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+    def spread(values: Array, missing: Any) -> Array:
         whole = np.empty(maps.counts.shape, values.dtype)
         whole[:] = missing
         whole[keep] = values

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Array, Floats, Ints8
 from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import stack
 from gridmap.hotspot_analysis.getis_ord import gi, quotient, relieved
@@ -33,14 +33,14 @@ class LocalMoran:
     that is the score of the neighbours alone, signed by the cell, with its skewness.
     """
 
-    statistic: NDArray[np.float64]
-    total: NDArray[np.float64]
-    conditional: NDArray[np.float64]
-    skew: NDArray[np.float64]
-    quadrant: NDArray[np.int8]
+    statistic: Floats
+    total: Floats
+    conditional: Floats
+    skew: Floats
+    quadrant: Ints8
 
 
-def local_moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> LocalMoran:
+def local_moran(values: Floats, neighbours: sparse.csr_array) -> LocalMoran:
     """Compute local Moran's I with the variance over n.
 
     Parameters
@@ -70,9 +70,7 @@ def local_moran(values: NDArray[np.float64], neighbours: sparse.csr_array) -> Lo
     )
 
 
-def _total(
-    statistic: NDArray[np.float64], away: NDArray[np.float64], neighbours: sparse.csr_array
-) -> NDArray[np.float64]:
+def _total(statistic: Floats, away: Floats, neighbours: sparse.csr_array) -> Floats:
     n = len(away)
     if n < 3:
         return np.zeros(away.shape)
@@ -90,9 +88,7 @@ def _total(
     return quotient(statistic - expected, np.sqrt(variance))
 
 
-def _skew_of_neighbours(
-    away: NDArray[np.float64], neighbours: sparse.csr_array
-) -> NDArray[np.float64]:
+def _skew_of_neighbours(away: Floats, neighbours: sparse.csr_array) -> Floats:
     """Give the skewness of each sum of neighbours drawn from all cells but the cell itself."""
     others = len(away) - 1
     if others < 3:
@@ -107,12 +103,12 @@ def _skew_of_neighbours(
     spread = np.maximum(second - first**2 / others, 0.0)
     lean = cubed - 3.0 * first * second / others + 2.0 * first**3 / others**2
     scale = np.sqrt(others * (others - 1.0)) / (others - 2.0)
-    leaning: NDArray[np.float64] = quotient(third, variance**1.5) * quotient(lean, spread**1.5)
-    skew: NDArray[np.float64] = leaning * scale
+    leaning: Floats = quotient(third, variance**1.5) * quotient(lean, spread**1.5)
+    skew: Floats = leaning * scale
     return skew
 
 
-def _quadrant(away: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.int8]:
+def _quadrant(away: Floats, around: Floats) -> Ints8:
     high, high_around = away > 0, around > 0
     low, low_around = away < 0, around < 0
     cases = [high & high_around, low & low_around, high & low_around, low & high_around]
@@ -188,7 +184,7 @@ def second_opinion(
     q = significance.benjamini_hochberg(p, (gate == 0) & (within.sizes[:, None] > 1))
     quadrant = np.where(q <= RATE, found.quadrant, 0)
 
-    def spread(part: NDArray[Any], missing: Any) -> NDArray[Any]:
+    def spread(part: Array, missing: Any) -> Array:
         whole = np.empty(maps.counts.shape, part.dtype)
         whole[:] = missing
         whole[keep] = part

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 
-def overall_rate(
-    counts: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def overall_rate(counts: Ints | Floats, exposure: Floats) -> Floats:
     """Divide all incidents of each map by all exposure; 0 where there is none.
 
     Parameters
@@ -37,9 +35,7 @@ def overall_rate(
     return np.asarray(sums / total if total > 0 else np.zeros_like(sums))
 
 
-def standardised(
-    counts: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def standardised(counts: Ints | Floats, exposure: Floats) -> Floats:
     """Standardise rates so that few households do not make large scores.
 
     (O/h − r)/√v with v = s² − r/h̄ + r/h, or r/h where that is negative (Assunção and Reis 1999).
@@ -60,9 +56,7 @@ def standardised(
     return np.asarray((spread / deviation).reshape(counts.shape))
 
 
-def smoothed(
-    counts: NDArray[np.int64] | NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def smoothed(counts: Ints | Floats, exposure: Floats) -> Floats:
     """Pull rates towards the overall rate, the more the fewer households stand behind them.
 
     Marshall's (1991) global empirical Bayes estimate, its prior variance clipped at 0. For
@@ -84,10 +78,10 @@ def smoothed(
 
 
 def smoothed_locally(
-    counts: NDArray[np.int64] | NDArray[np.float64],
-    exposure: NDArray[np.float64],
+    counts: Ints | Floats,
+    exposure: Floats,
     within: Windows,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Pull rates towards that of their own window instead of the overall one.
 
     Marshall's (1991) local empirical Bayes estimate: each cell's distance is taken from the rate
@@ -115,7 +109,7 @@ def smoothed_locally(
     return np.asarray((rate + pull * spread).reshape(counts.shape))
 
 
-def poisson_chance(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def poisson_chance(counts: Ints, expected: Floats) -> Floats:
     """Give the chance of a count at least as far from the expected one, on its own side.
 
     Choynowski's (1959) probability map. Where nothing is expected it is 1.
@@ -244,9 +238,7 @@ def rates(
     return result
 
 
-def _moments(
-    columns: NDArray[np.float64], exposure: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _moments(columns: Floats, exposure: Floats) -> tuple[Floats, Floats, Floats]:
     """Give the overall rate, each rate's distance from it, and the prior variance s² − r/h̄."""
     base = exposure[:, None]
     rate = overall_rate(columns, exposure)
@@ -259,7 +251,7 @@ def _moments(
     return rate, spread, prior
 
 
-def _over(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+def _over(above: Floats, below: Floats) -> Floats:
     """Divide; nothing over nothing is missing, not zero."""
-    share: NDArray[np.float64] = np.full(below.shape, np.nan)
+    share: Floats = np.full(below.shape, np.nan)
     return np.divide(above, below, out=share, where=below > 0)

@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gridmap._arrays import Floats, Ints, Ints16, Ints32
 from gridmap.coverage.kernels import compiled
 from gridmap.hotspot_analysis.zones import Zones
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Whole = NDArray[np.int32]
 
 # expectations that limits are looked up for
 _STEPS = 4096
@@ -59,7 +55,7 @@ class Look:
     side: int
     unit: float
 
-    def scan(self, scored: Whole) -> Found:
+    def scan(self, scored: Ints32) -> Found:
         """Find the best span of every zone on one map.
 
         Parameters
@@ -76,7 +72,7 @@ class Look:
         unit = self.unit
         return Found(score / unit, start, stop, inside / unit, behind / unit)
 
-    def listener(self) -> Callable[[Whole], float]:
+    def listener(self) -> Callable[[Ints32], float]:
         """Make a function that gives the largest score of one map after the other.
 
         After a few maps only scores near the largest are looked for, which is what makes a
@@ -90,14 +86,14 @@ class Look:
         kernel = _largest_latest if self.latest else _largest
         seen: list[float] = []
 
-        def limits(least: float) -> Whole:
+        def limits(least: float) -> Ints32:
             table = _limits(*self.zones, *shape, expected, least * self.unit, lowest, total)
             return _widened(table, self.longest, _NEVER) if self.latest else table
 
         low = limits(_LEAST)
         tables = [low]
 
-        def largest(draw: Whole) -> float:
+        def largest(draw: Ints32) -> float:
             if len(seen) == _PILOT:
                 tables[:] = [limits(max(_LEAST, _CAUTION * min(seen))), low]
             counts = self._laid_out(draw)
@@ -111,7 +107,7 @@ class Look:
 
         return largest
 
-    def _laid_out(self, draw: Whole) -> Whole:
+    def _laid_out(self, draw: Ints32) -> Ints32:
         counts = _cumulated(draw * np.int32(self.side))
         if not self.latest:
             return _widened(counts, counts.shape[1] + self.longest, _FAR_BELOW)
@@ -121,17 +117,17 @@ class Look:
 
 
 @overload
-def _cumulated(table: Whole) -> Whole: ...
+def _cumulated(table: Ints32) -> Ints32: ...
 @overload
 def _cumulated(table: Floats) -> Floats: ...
-def _cumulated(table: Whole | Floats) -> Whole | Floats:
+def _cumulated(table: Ints32 | Floats) -> Ints32 | Floats:
     """Sum up each row to each step, starting with nothing."""
     sums = np.zeros((table.shape[0], table.shape[1] + 1), table.dtype)
     np.cumsum(table, axis=1, out=sums[:, 1:])
     return sums
 
 
-def _widened(table: Whole, width: int, filling: int) -> Whole:
+def _widened(table: Ints32, width: int, filling: int) -> Ints32:
     """Fill rows up to a width that is summed and compared without a remainder."""
     wide = width if width < _LANES // 2 else -(-width // _LANES) * _LANES
     whole = np.full((len(table), wide), filling, np.int32)
@@ -184,11 +180,11 @@ def _table(lowest: float, total: float, least: float, side: int) -> Floats:
 
 @compiled
 def _limits(
-    cell: Whole,
-    parent: Whole,
-    row: NDArray[np.int16],
-    number: Whole,
-    node: Whole,
+    cell: Ints32,
+    parent: Ints32,
+    row: Ints16,
+    number: Ints32,
+    node: Ints32,
     rows: int,
     longest: int,
     latest: bool,
@@ -197,7 +193,7 @@ def _limits(
     least: float,
     lowest: float,
     total: float,
-) -> Whole:
+) -> Ints32:
     """Give, by zone and length, a count that a span must reach to score `least`, times `side`."""
     steps = expected.shape[1] - 1
     table = _table(lowest, total, least, side)
@@ -227,8 +223,8 @@ def _limits(
 
 @compiled
 def _scored(
-    cell: Whole,
-    parent: Whole,
+    cell: Ints32,
+    parent: Ints32,
     at: int,
     expected: Floats,
     first: int,
@@ -247,18 +243,18 @@ def _scored(
 
 @compiled
 def _largest_latest(
-    cell: Whole,
-    parent: Whole,
-    row: NDArray[np.int16],
-    number: Whole,
-    node: Whole,
+    cell: Ints32,
+    parent: Ints32,
+    row: Ints16,
+    number: Ints32,
+    node: Ints32,
     rows: int,
     longest: int,
     latest: bool,
     side: int,
-    counts: Whole,
+    counts: Ints32,
     expected: Floats,
-    limits: Whole,
+    limits: Ints32,
     total: float,
 ) -> float:
     """Give the largest score of a map over spans up to the last step, as `_largest` does.
@@ -292,18 +288,18 @@ def _largest_latest(
 
 @compiled
 def _largest(
-    cell: Whole,
-    parent: Whole,
-    row: NDArray[np.int16],
-    number: Whole,
-    node: Whole,
+    cell: Ints32,
+    parent: Ints32,
+    row: Ints16,
+    number: Ints32,
+    node: Ints32,
     rows: int,
     longest: int,
     latest: bool,
     side: int,
-    counts: Whole,
+    counts: Ints32,
     expected: Floats,
-    limits: Whole,
+    limits: Ints32,
     total: float,
 ) -> float:
     """Give the largest score of a map; 0 where nothing reaches the limits.
@@ -341,13 +337,13 @@ def _largest(
 
 @compiled
 def _best(
-    cell: Whole,
-    parent: Whole,
-    row: NDArray[np.int16],
-    number: Whole,
-    node: Whole,
+    cell: Ints32,
+    parent: Ints32,
+    row: Ints16,
+    number: Ints32,
+    node: Ints32,
     rows: int,
-    counts: Whole,
+    counts: Ints32,
     expected: Floats,
     total: float,
     longest: int,
@@ -401,7 +397,7 @@ class Chance:
         weight: Floats = 1.0 / (1.0 + self.dispersion * self.mean)
         return weight
 
-    def scored(self, counts: Ints, unit: float, total: float | None = None) -> Whole:
+    def scored(self, counts: Ints, unit: float, total: float | None = None) -> Ints32:
         """Turn counts into whole numbers of units, scaled to a total where one is given.
 
         Parameters

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, special
+
+from gridmap._arrays import Bools, Complexes, Floats, Ints, Ints8
 
 # below this the Pearson III distribution and the normal one agree to more than 1e-5
 _STRAIGHT = 1e-6
 
 
-def normal_p(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def normal_p(z: Floats) -> Floats:
     """Give the two-sided p of a score under the normal distribution.
 
     Examples
@@ -21,11 +22,11 @@ def normal_p(z: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> normal_p(np.array([0.0, 1.959963984540054])).round(3).tolist()
     [1.0, 0.05]
     """
-    p: NDArray[np.float64] = 2.0 * special.ndtr(-np.abs(z))
+    p: Floats = 2.0 * special.ndtr(-np.abs(z))
     return p
 
 
-def upper_tail(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
+def upper_tail(z: Floats, skew: Floats) -> Floats:
     """Give the chance of a larger score under Pearson III with mean 0, variance 1 and a skew.
 
     Rates of few incidents are skewed, and their sums over a window stay so: the normal
@@ -42,14 +43,14 @@ def upper_tail(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.
     [0.0013, 0.0103]
     """
     z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
-    upper: NDArray[np.float64] = np.array(special.ndtr(-z))
+    upper: Floats = np.array(special.ndtr(-z))
     right, left = skew >= _STRAIGHT, skew <= -_STRAIGHT
     upper[right] = special.gammaincc(*_gamma(z[right], skew[right]))
     upper[left] = special.gammainc(*_gamma(-z[left], -skew[left]))
     return upper
 
 
-def pearson_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
+def pearson_p(z: Floats, skew: Floats) -> Floats:
     """Give twice the smaller tail of a score under Pearson III with its skew.
 
     Parameters
@@ -64,11 +65,11 @@ def pearson_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.f
     """
     z, skew = np.broadcast_arrays(np.asarray(z, float), np.asarray(skew, float))
     tail = upper_tail(np.abs(z), np.where(z < 0, -skew, skew))
-    p: NDArray[np.float64] = 2.0 * np.minimum(tail, 1.0 - tail)
+    p: Floats = 2.0 * np.minimum(tail, 1.0 - tail)
     return p
 
 
-def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.float64]:
+def skewed_p(z: Floats, skew: Floats) -> Floats:
     """Give the two-sided p of a score, corrected for skew on the side that the skew stretches.
 
     There it is twice the Pearson III tail. On the other side it is the normal p: Pearson III ends
@@ -93,13 +94,13 @@ def skewed_p(z: NDArray[np.float64], skew: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def permuted_p(
-    sums: NDArray[np.float64],
-    values: NDArray[np.float64],
-    sizes: NDArray[np.int64],
+    sums: Floats,
+    values: Floats,
+    sizes: Ints,
     *,
     permutations: int,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Give the two-sided p of window sums against sums of as many cells drawn at random.
 
     The null is that of Ord and Getis: the window's own cell is drawn as well, so all windows of
@@ -135,9 +136,7 @@ def permuted_p(
     return np.minimum(p, 1.0)
 
 
-def _gamma(
-    towards: NDArray[np.float64], size: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _gamma(towards: Floats, size: Floats) -> tuple[Floats, Floats]:
     """Give shape and value of the gamma variate with this skewness, from a score towards it."""
     shape = 4.0 / np.square(size)
     return shape, np.maximum(shape + towards * np.sqrt(shape), 0.0)
@@ -149,12 +148,12 @@ _SLACK = 2.0
 
 
 def corrected_p(
-    z: NDArray[np.float64],
-    skew: NDArray[np.float64],
-    sizes: NDArray[np.int64] | None,
-    values: NDArray[np.float64],
+    z: Floats,
+    skew: Floats,
+    sizes: Ints | None,
+    values: Floats,
     back: int = 0,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Correct p for skew: by Pearson III where the skew stretches, else by the draws themselves.
 
     Parameters
@@ -180,9 +179,7 @@ def corrected_p(
     return p
 
 
-def drawn_tails(
-    z: NDArray[np.float64], sizes: NDArray[np.int64], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def drawn_tails(z: Floats, sizes: Ints, values: Floats) -> Floats:
     """Give the chance that as many values drawn at random score as far out on the same side.
 
     The distribution of a sum of K draws is the K-th power of the values' own in the Fourier
@@ -225,13 +222,13 @@ def drawn_tails(
     return np.clip(tails, 0.0, 1.0)
 
 
-def _spectrum(place: NDArray[np.float64], length: int) -> NDArray[np.complex128]:
+def _spectrum(place: Floats, length: int) -> Complexes:
     """Share each value among the two nearest bins, and transform their distribution."""
     low = np.minimum(place.astype(np.int64), _BINS - 1)
     share = place - low
     size = _BINS + 1
     chance = np.bincount(low, 1.0 - share, size) + np.bincount(low + 1, share, size)
-    spectrum: NDArray[np.complex128] = fft.rfft(chance / len(place), length)
+    spectrum: Complexes = fft.rfft(chance / len(place), length)
     return spectrum
 
 
@@ -239,9 +236,7 @@ LEVELS = (0.10, 0.05, 0.01)
 Correction = Literal["bh", "by", "holm", "bonferroni"]
 
 
-def benjamini_hochberg(
-    p: NDArray[np.float64], tested: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
+def benjamini_hochberg(p: Floats, tested: Bools | None = None) -> Floats:
     """Turn p-values into q-values, each column a family of its own.
 
     The q-value of a test is the smallest false discovery rate at which it would be called
@@ -262,9 +257,7 @@ def benjamini_hochberg(
     return _step_up(p, tested, np.ones(len(p) + 1))
 
 
-def benjamini_yekutieli(
-    p: NDArray[np.float64], tested: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
+def benjamini_yekutieli(p: Floats, tested: Bools | None = None) -> Floats:
     """Turn p-values into q-values that hold under any dependence between the tests.
 
     The price is a factor of about ln(n) (Benjamini and Yekutieli 2001): stricter than is needed
@@ -284,7 +277,7 @@ def benjamini_yekutieli(
     return _step_up(p, tested, np.concatenate([[1.0], harmonic]))
 
 
-def holm(p: NDArray[np.float64], tested: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def holm(p: Floats, tested: Bools | None = None) -> Floats:
     """Adjust p-values so that the chance of any false call is held (Holm 1979).
 
     Parameters
@@ -303,9 +296,7 @@ def holm(p: NDArray[np.float64], tested: NDArray[np.bool_] | None = None) -> NDA
     return _laid_back(np.where(np.isfinite(filled), rising, 1.0), order, p.shape)
 
 
-def bonferroni(
-    p: NDArray[np.float64], tested: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
+def bonferroni(p: Floats, tested: Bools | None = None) -> Floats:
     """Multiply p-values by the number of tests, the plainest and strictest of corrections.
 
     Parameters
@@ -322,7 +313,7 @@ def bonferroni(
     return _laid_back(np.where(np.isfinite(filled), filled * tests, 1.0), order, p.shape)
 
 
-CORRECTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {
+CORRECTIONS: dict[str, Callable[..., Floats]] = {
     "bh": benjamini_hochberg,
     "by": benjamini_yekutieli,
     "holm": holm,
@@ -330,7 +321,7 @@ CORRECTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {
 }
 
 
-def bins(z: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.int8]:
+def bins(z: Floats, q: Floats) -> Ints8:
     """Sort scores into bins −3 … 3: cold to hot at q ≤ 0.01, 0.05, 0.10, else 0.
 
     Parameters
@@ -349,9 +340,7 @@ def bins(z: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.int8]:
     return np.where(z < 0, -depth, depth).astype(np.int8)
 
 
-def _step_up(
-    p: NDArray[np.float64], tested: NDArray[np.bool_] | None, penalty: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _step_up(p: Floats, tested: Bools | None, penalty: Floats) -> Floats:
     """Step up through the sorted p-values; ``penalty[k]`` multiplies a family of k tests."""
     filled, order, tests = _sorted(p, tested)
     factor = tests * penalty[tests] / np.arange(1, len(filled) + 1, dtype=float)[:, None]
@@ -361,9 +350,7 @@ def _step_up(
     return _laid_back(falling, order, p.shape)
 
 
-def _sorted(
-    p: NDArray[np.float64], tested: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+def _sorted(p: Floats, tested: Bools | None) -> tuple[Floats, Ints, Ints]:
     """Sort each family, untested ones last as infinite; give the order and the tests of each."""
     columns = np.atleast_2d(p.T).T
     judged = np.ones(columns.shape, bool) if tested is None else tested.reshape(columns.shape)
@@ -372,9 +359,7 @@ def _sorted(
     return np.take_along_axis(filled, order, axis=0), order, judged.sum(axis=0)
 
 
-def _laid_back(
-    adjusted: NDArray[np.float64], order: NDArray[np.int64], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _laid_back(adjusted: Floats, order: Ints, shape: tuple[int, ...]) -> Floats:
     """Put adjusted p-values, at most 1, back in their places."""
     q = np.empty(adjusted.shape)
     np.put_along_axis(q, order, np.minimum(adjusted, 1.0), axis=0)

@@ -9,9 +9,9 @@ from functools import cached_property
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
 
 _MATRICES: weakref.WeakKeyDictionary[nx.Graph, tuple[tuple[Hashable, ...], sparse.csr_array]] = (
@@ -28,41 +28,41 @@ class Windows:
     """
 
     matrix: sparse.csr_array
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
-    third: NDArray[np.float64]
+    first: Floats
+    second: Floats
+    third: Floats
 
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
 
     @property
-    def sizes(self) -> NDArray[np.int64]:
+    def sizes(self) -> Ints:
         """Count the cells in each window."""
-        sizes: NDArray[np.int64] = np.diff(self.matrix.indptr).astype(np.int64)
+        sizes: Ints = np.diff(self.matrix.indptr).astype(np.int64)
         return sizes
 
     @property
-    def equal_sizes(self) -> NDArray[np.int64] | None:
+    def equal_sizes(self) -> Ints | None:
         """Count the cells in each window, None where they do not all weigh 1."""
         return self.sizes if (self.matrix.data == 1.0).all() else None
 
     @cached_property
-    def spread(self) -> NDArray[np.float64]:
+    def spread(self) -> Floats:
         """Sum the squared deviations of each window's weights from their mean over all cells."""
         return _cleared(self.second - self.first**2 / len(self), self.second)
 
     @cached_property
-    def third_moment(self) -> NDArray[np.float64]:
+    def third_moment(self) -> Floats:
         """Sum the cubed deviations of each window's weights from their mean over all cells."""
         n = len(self)
         moment = self.third - 3.0 * self.first * self.second / n + 2.0 * self.first**3 / n**2
         return _cleared(moment, self.third)
 
     @cached_property
-    def lean(self) -> NDArray[np.float64]:
+    def lean(self) -> Floats:
         """Give the skewness of each window's weights; 0 for a window of all cells."""
         scale = np.power(self.spread, 1.5)
-        lean: NDArray[np.float64] = np.zeros_like(scale)
+        lean: Floats = np.zeros_like(scale)
         return np.divide(self.third_moment, scale, out=lean, where=scale > 0)
 
     @property
@@ -170,7 +170,7 @@ def weights_between(
     return matrix
 
 
-def _cleared(moment: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cleared(moment: Floats, scale: Floats) -> Floats:
     """Clear what is rounding: a window of all cells has no deviation and must not be given one."""
     return np.where(np.abs(moment) <= 1e-12 * scale, 0.0, moment)
 

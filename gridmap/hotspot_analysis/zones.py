@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from gridmap._arrays import Bools, Floats, Ints, Ints16, Ints32, Words
 from gridmap.coverage.kernels import compiled
 
 # every size up to this one is looked at, beyond it sizes grow by a fifth
@@ -25,18 +25,18 @@ class Zones(NamedTuple):
     is where its sums are kept while its children are made; ``node`` leads from zones back.
     """
 
-    cell: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    row: NDArray[np.int16]
-    number: NDArray[np.int32]
-    node: NDArray[np.int32]
+    cell: Ints32
+    parent: Ints32
+    row: Ints16
+    number: Ints32
+    node: Ints32
 
     @property
     def rows(self) -> int:
         """Count the rows of sums that are in use at a time."""
         return int(self.row.max()) + 1 if len(self.row) else 1
 
-    def members(self, zone: int) -> NDArray[np.int64]:
+    def members(self, zone: int) -> Ints:
         """List the cells of a zone, the one it was grown from last."""
         cells, node = [], int(self.node[zone])
         while node >= 0:
@@ -46,11 +46,11 @@ class Zones(NamedTuple):
 
 
 def zones(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    exposure: NDArray[np.float64],
-    starts: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
+    x: Floats,
+    y: Floats,
+    exposure: Floats,
+    starts: Ints,
+    neighbours: Ints,
     *,
     largest: float,
     most: int,
@@ -91,9 +91,7 @@ def zones(
     )
 
 
-def _circles(
-    place: NDArray[np.float64], exposure: NDArray[np.float64], largest: float, most: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _circles(place: Floats, exposure: Floats, largest: float, most: int) -> tuple[Ints32, Ints]:
     """List for every cell those nearest to it, up to the largest exposure, row after row."""
     _, near = cKDTree(place).query(place, k=np.arange(1, min(most, len(place)) + 1))
     # where two cells share a place, each is the first of its own circle
@@ -106,12 +104,12 @@ def _circles(
 
 
 @compiled
-def _before(d: NDArray[np.float64], c: NDArray[np.int64], i: int, j: int) -> bool:
+def _before(d: Floats, c: Ints, i: int, j: int) -> bool:
     return bool(d[i] < d[j] or (d[i] == d[j] and c[i] < c[j]))
 
 
 @compiled
-def _push(d: NDArray[np.float64], c: NDArray[np.int64], size: int) -> None:
+def _push(d: Floats, c: Ints, size: int) -> None:
     child = size
     while child > 0 and _before(d, c, child, (child - 1) // 2):
         up = (child - 1) // 2
@@ -121,7 +119,7 @@ def _push(d: NDArray[np.float64], c: NDArray[np.int64], size: int) -> None:
 
 
 @compiled
-def _sink(d: NDArray[np.float64], c: NDArray[np.int64], size: int) -> None:
+def _sink(d: Floats, c: Ints, size: int) -> None:
     at = 0
     while 2 * at + 1 < size:
         low = 2 * at + 1
@@ -136,14 +134,14 @@ def _sink(d: NDArray[np.float64], c: NDArray[np.int64], size: int) -> None:
 
 @compiled
 def _grown(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    exposure: NDArray[np.float64],
-    starts: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
+    x: Floats,
+    y: Floats,
+    exposure: Floats,
+    starts: Ints,
+    neighbours: Ints,
     largest: float,
     most: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[Ints32, Ints]:
     """List for every cell the cells grown around it, itself first, row after row."""
     n = len(x)
     near = np.empty(n * min(most, n), np.int32)
@@ -179,7 +177,7 @@ def _grown(
     return near[:at].copy(), first
 
 
-def _chains(near: NDArray[np.int32], first: NDArray[np.int64]) -> Zones:
+def _chains(near: Ints32, first: Ints) -> Zones:
     """Make a zone of each row's first cell, first two, three … cells; far out not of every one."""
     place = np.arange(len(near)) - np.repeat(first[:-1], np.diff(first))
     each = _EACH_SIZE if len(first) > _THINNED_FROM else len(near)
@@ -193,10 +191,10 @@ def _chains(near: NDArray[np.int32], first: NDArray[np.int64]) -> Zones:
 
 
 def _numbered(
-    cell: NDArray[np.int32],
-    parent: NDArray[np.int32],
-    row: NDArray[np.int16],
-    complete: NDArray[np.bool_],
+    cell: Ints32,
+    parent: Ints32,
+    row: Ints16,
+    complete: Bools,
 ) -> Zones:
     """Number the zones of a forest, each set of cells once, wherever it was grown from."""
     words = np.random.default_rng(0).integers(0, 2**64, int(cell.max()) + 1, dtype=np.uint64)
@@ -209,9 +207,7 @@ def _numbered(
 
 
 @compiled
-def _sums(
-    cell: NDArray[np.int32], parent: NDArray[np.int32], words: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
+def _sums(cell: Ints32, parent: Ints32, words: Words) -> Words:
     sums = np.empty(len(cell), np.uint64)
     for node in range(len(cell)):
         sums[node] = words[cell[node]]
@@ -222,12 +218,12 @@ def _sums(
 
 @compiled
 def _shapes(
-    near: NDArray[np.int32],
-    exposure: NDArray[np.float64],
+    near: Ints32,
+    exposure: Floats,
     largest: float,
-    starts: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int16]]:
+    starts: Ints,
+    neighbours: Ints,
+) -> tuple[Ints32, Ints32, Ints16]:
     """Grow all connected sets of each cell's nearest that hold it, every set once, depth first.
 
     A set grows by a cell that it touches; a cell passed over is not taken up further down.
@@ -279,7 +275,7 @@ def _shapes(
 
 
 @compiled
-def _longer(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+def _longer(array: Ints32, size: int) -> Ints32:
     grown = np.empty(size, array.dtype)
     grown[: len(array)] = array
     return grown

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from gridmap._arrays import Floats
 from gridmap.errors import InputError
 from gridmap.incidents.locator import Locator, locator
 from gridmap.incidents.result import RESULT_COLUMNS, Accounts, assign_with, target_schema
@@ -255,7 +255,7 @@ def _code_arrow(index: Any, codes: pa.Array, x: pa.Array, y: pa.Array) -> pa.Arr
     return codes.take(pa.array(cell - 1, mask=cell == 0))
 
 
-def _floats(values: Any) -> npt.NDArray[np.float64]:
+def _floats(values: Any) -> Floats:
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     filled = values.cast(pa.float64()).fill_null(np.nan)
     return np.asarray(filled.to_numpy(zero_copy_only=False))

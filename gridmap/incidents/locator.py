@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
+import tempfile
+import zipfile
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from gridmap.coverage.index_cache import cached_index, is_cached
-from gridmap.coverage.point_index import OUTSIDE, CoverageIndex
+from gridmap._arrays import Array, Floats, Ints8, Ints32, Rows
+from gridmap._checks import is_private
+from gridmap.coverage.point_index import OUTSIDE, CoverageIndex, Labels
 from gridmap.coverage.point_tree import Border, PolygonTree
 from gridmap.crs import metric_crs, mover
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
 _SO_FEW = 20_000  # points for which not even a file is worth reading
 _FEW_OUTSIDE = 500  # points for which the border need not be built
 _EDGES_PER_POINT = 4  # building the index costs as much as so many edges per point
+_FORMAT = 1  # of the file; another number makes older files unknown
+_WORTHWHILE = 100_000  # coordinates, below which building is as quick as reading
+_KEPT = 8  # files
 
 
 class Placement(NamedTuple):
@@ -35,10 +42,10 @@ class Placement(NamedTuple):
     are given for points outside that have a cell within reach.
     """
 
-    cell: Ints
-    place: npt.NDArray[np.int8]
-    outside: npt.NDArray[np.intp]
-    nearest: Ints
+    cell: Ints32
+    place: Ints8
+    outside: Rows
+    nearest: Ints32
     distance: Floats
 
 
@@ -58,7 +65,7 @@ class Locator:
         Their CRS.
     """
 
-    def __init__(self, polygons: npt.NDArray[Any], codes: npt.NDArray[Any], crs: Any) -> None:
+    def __init__(self, polygons: Array, codes: Array, crs: Any) -> None:
         self._polygons = polygons
         self.codes = codes
         self.crs = crs
@@ -109,7 +116,7 @@ class Locator:
         if not self._few(points):
             _ = self.index
 
-    def relate(self, x: Floats, y: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
+    def relate(self, x: Floats, y: Floats) -> tuple[Ints32, Ints8]:
         """Return the cell of each point, and its place."""
         if self._few(len(x)):
             return self._tree.relate(x, y)
@@ -129,7 +136,7 @@ class Locator:
         nearest, distance = self._nearest(x[outside], y[outside], reach)
         return Placement(cell, place, outside, nearest, distance * self._metres)
 
-    def _nearest(self, x: Floats, y: Floats, reach: float | None) -> tuple[Ints, Floats]:
+    def _nearest(self, x: Floats, y: Floats, reach: float | None) -> tuple[Ints32, Floats]:
         """Return the nearest cells of points outside, and their distances."""
         if self._few(len(x)) and len(x) <= _FEW_OUTSIDE and self._measure is None:
             return self._tree.nearest(x, y, reach)
@@ -167,3 +174,92 @@ def locator(grid: Grid) -> Locator:
         found = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)
         _LOCATORS[grid] = found
     return found
+
+
+def cached_index(polygons: Array, labels: Labels) -> CoverageIndex:
+    """Return the index of a coverage, from disk where it was built before.
+
+    The environment variable ``GRIDMAP_CACHE`` names the folder, ``off`` keeps nothing; without
+    it the user's cache folder is used. A folder that cannot be written is passed over.
+
+    Parameters
+    ----------
+    polygons, labels
+        As of `CoverageIndex`.
+    """
+    path = _path(polygons, labels)
+    if path is None:
+        return CoverageIndex(polygons, labels)
+    found = _read(path)
+    if found is None:
+        found = CoverageIndex(polygons, labels)
+        _keep(path, found)
+    return found
+
+
+def is_cached(polygons: Array, labels: Labels) -> bool:
+    """Tell whether the index of a coverage lies on disk."""
+    path = _path(polygons, labels)
+    return path is not None and path.is_file()
+
+
+def cache_folder() -> Path | None:
+    """Return the folder of indexes, None when nothing is to be kept."""
+    told = os.environ.get("GRIDMAP_CACHE", "")
+    if told.lower() in {"off", "0", "none", "no"}:
+        return None
+    if told:
+        return Path(told)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        return Path(base) / "gridmap" if base else None
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "gridmap"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "gridmap"
+
+
+def _path(polygons: Array, labels: Labels) -> Path | None:
+    folder = cache_folder()
+    counts = shapely.get_num_coordinates(polygons)
+    if folder is None or counts.sum() < _WORTHWHILE:
+        return None
+    digest = hashlib.blake2b(digest_size=20)
+    for array in (counts, shapely.get_coordinates(polygons)):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(repr([str(label) for label in labels]).encode())
+    return folder / f"index-{_FORMAT}-{digest.hexdigest()}.npz"
+
+
+def _read(path: Path) -> CoverageIndex | None:
+    """Return the index of a file of the user's own; None when there is none that can be read."""
+    if not is_private(path.parent) or (path.exists() and not is_private(path)):
+        return None
+    try:
+        with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
+            return CoverageIndex.from_arrays(dict(file))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _keep(path: Path, index: CoverageIndex) -> None:
+    """Write an index beside the others and drop the oldest; a full disk is no failure."""
+    if not is_private(path.parent):
+        return
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".index-")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **index.to_arrays())
+        os.replace(name, path)
+        kept = sorted(path.parent.glob("index-*.npz"), key=lambda file: file.stat().st_mtime)
+        for old in kept[:-_KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        Path(name).unlink(missing_ok=True)

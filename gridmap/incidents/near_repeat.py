@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import Progress
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import DAY, in_metres, in_seconds
@@ -96,7 +96,7 @@ def near_repeat(
     return result
 
 
-def _bands(name: str, ends: Sequence[float]) -> NDArray[np.float64]:
+def _bands(name: str, ends: Sequence[float]) -> Floats:
     bands = np.asarray(ends, dtype=float)
     if bands.size == 0 or not np.isfinite(bands).all() or (np.diff(bands, prepend=0.0) <= 0).any():
         raise InputError(
@@ -107,9 +107,7 @@ def _bands(name: str, ends: Sequence[float]) -> NDArray[np.float64]:
     return bands
 
 
-def _close_pairs(
-    places: NDArray[np.float64], far: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _close_pairs(places: Floats, far: Floats) -> tuple[Ints, Ints, Ints]:
     if len(places) < 2:
         nothing = np.empty(0, np.int64)
         return nothing, nothing, nothing
@@ -131,13 +129,13 @@ def _close_pairs(
 
 
 def _table(
-    when: NDArray[np.float64],
-    i: NDArray[np.int64],
-    j: NDArray[np.int64],
-    band: NDArray[np.int64],
-    far: NDArray[np.float64],
-    long: NDArray[np.float64],
-) -> NDArray[np.int64]:
+    when: Floats,
+    i: Ints,
+    j: Ints,
+    band: Ints,
+    far: Floats,
+    long: Floats,
+) -> Ints:
     """Count the close pairs by band of distance and of time; later ones are left out."""
     step = np.searchsorted(long, np.abs(when[i] - when[j]))
     width = len(long) + 1
@@ -146,11 +144,11 @@ def _table(
 
 
 def _expected(
-    when: NDArray[np.float64],
-    band: NDArray[np.int64],
-    far: NDArray[np.float64],
-    long: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    when: Floats,
+    band: Ints,
+    far: Floats,
+    long: Floats,
+) -> Floats:
     """Give the mean over all deals: close pairs times the share of all pairs that are soon."""
     ordered = np.sort(when)
     reach = np.array(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs import check_datum, datum_alarm, likely_cause, mover, positions_from
 from gridmap.errors import CRSError, InputError
@@ -153,6 +153,3 @@ def _of_columns(points: Any, x: str, y: str) -> tuple[Floats, Floats]:
                 columns=[*points.columns] or Message("none"),
             )
     return number_array(points[x]), number_array(points[y])
-
-
-Floats = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rtree.index import Index
 
+from gridmap._arrays import Bools, Floats, Ints
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
 from gridmap.intervals import wilson
@@ -190,9 +190,9 @@ def _satisfaction(placed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 class _Closures:
     """Hold the closures that a new report may still follow: they enter and expire in time."""
 
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    kind: NDArray[np.int64]
+    x: Floats
+    y: Floats
+    kind: Ints
     metres: float
     index: Index = field(default_factory=Index)
     # by kind and in the order of closure: what has no position, and everything
@@ -235,15 +235,15 @@ class _Closures:
 
 
 def _follow(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    opened: NDArray[np.float64],
-    closed: NDArray[np.float64],
-    kind: NDArray[np.int64],
-    known: NDArray[np.bool_],
+    x: Floats,
+    y: Floats,
+    opened: Floats,
+    closed: Floats,
+    kind: Ints,
+    known: Bools,
     days: float,
     metres: float,
-) -> NDArray[np.int64]:
+) -> Ints:
     """Find for each report the latest closure it follows, −1 for none, going through time."""
     reports = np.flatnonzero(known)
     reports = reports[np.argsort(opened[reports], kind="stable")]
@@ -265,7 +265,7 @@ def _follow(
     return follows
 
 
-def _end(opened: NDArray[np.float64], until: pd.Timestamp | str | None) -> float:
+def _end(opened: Floats, until: pd.Timestamp | str | None) -> float:
     if until is None:
         return float(np.nanmax(opened)) if np.isfinite(opened).any() else -np.inf
     try:
@@ -285,7 +285,7 @@ _RETURNS = Message(
 
 def _method(
     result: pd.DataFrame,
-    valid: NDArray[np.bool_],
+    valid: Bools,
     end: float,
     days: float,
     metres: float,
@@ -391,15 +391,15 @@ def duplicates(
 
 
 def _link(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    seconds: NDArray[np.float64],
-    kind: NDArray[np.int64],
-    source: NDArray[np.int64] | None,
-    usable: NDArray[np.bool_],
+    x: Floats,
+    y: Floats,
+    seconds: Floats,
+    kind: Ints,
+    source: Ints | None,
+    usable: Bools,
     metres: float,
     span: float,
-) -> NDArray[np.int64]:
+) -> Ints:
     """Find the original of each report, −1 for none, going through the reports in time.
 
     Originals enter the index when they are reported and leave it when they are too old.
@@ -439,11 +439,11 @@ _REPEATS = Message(
 
 def _result(
     incidents: pd.DataFrame,
-    original: NDArray[np.int64],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    seconds: NDArray[np.float64],
-    usable: NDArray[np.bool_],
+    original: Ints,
+    x: Floats,
+    y: Floats,
+    seconds: Floats,
+    usable: Bools,
     limits: tuple[float, float, list[str]],
 ) -> pd.DataFrame:
     linked = original >= 0
@@ -479,6 +479,6 @@ def _result(
     return result
 
 
-def labels_at(index: pd.Index, positions: NDArray[np.int64]) -> pd.Series | pd.Index[Any]:
+def labels_at(index: pd.Index, positions: Ints) -> pd.Series | pd.Index[Any]:
     """Take labels by position; −1 is missing."""
     return index.to_series().reset_index(drop=True).reindex(positions).array

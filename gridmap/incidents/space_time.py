@@ -10,9 +10,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 from pyproj import Transformer
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_crs, check_table, label
 from gridmap.crs import positions_from
 from gridmap.errors import CRSError, InputError
@@ -25,9 +25,7 @@ DAY = 86_400.0
 _MOST_PERIODS = 3_000  # eight years of days; beyond it an empty stretch is a typing error
 
 
-def in_metres(
-    incidents: pd.DataFrame, *, needed: bool = True
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def in_metres(incidents: pd.DataFrame, *, needed: bool = True) -> tuple[Floats, Floats]:
     """Take positions in metres from the geometry or from columns ``x`` and ``y``.
 
     What has no position comes back as NaN.
@@ -68,7 +66,7 @@ def in_metres(
     return np.where(known, x, np.nan), np.where(known, y, np.nan)
 
 
-def in_seconds(incidents: pd.DataFrame, column: str) -> NDArray[np.float64]:
+def in_seconds(incidents: pd.DataFrame, column: str) -> Floats:
     """Take a column of times as seconds since 1970; what cannot be read is NaN.
 
     Parameters
@@ -131,7 +129,7 @@ def wall_times(times: pd.Series) -> pd.Series:
     return times.dt.tz_localize(None) if times.dt.tz is not None else times
 
 
-def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:
+def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> Ints:
     """Number the combinations of columns; reports of one number are of one kind.
 
     Parameters
@@ -156,7 +154,7 @@ def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> NDArray[np.int64]:
     if not same:
         return np.zeros(len(incidents), np.int64)
     groups = incidents.groupby(list(same), dropna=False, sort=True, observed=True)
-    numbers: NDArray[np.int64] = groups.ngroup().to_numpy(dtype=np.int64)
+    numbers: Ints = groups.ngroup().to_numpy(dtype=np.int64)
     return numbers
 
 
@@ -198,9 +196,7 @@ def during(
     return shown
 
 
-def grid_positions(
-    incidents: pd.DataFrame, grid: Grid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def grid_positions(incidents: pd.DataFrame, grid: Grid) -> tuple[Floats, Floats]:
     """Return the positions of incidents in the CRS of a grid; what has none is NaN.
 
     Parameters
@@ -307,7 +303,7 @@ def _day(name: str, day: str) -> float:
     return float(moment.normalize().timestamp())
 
 
-def _refuse_empty_days(seconds: NDArray[np.float64]) -> None:
+def _refuse_empty_days(seconds: Floats) -> None:
     """Tell which days there are, where none was asked for."""
     known = seconds[np.isfinite(seconds)]
     if not len(known):
@@ -323,7 +319,7 @@ def _refuse_empty_days(seconds: NDArray[np.float64]) -> None:
     )
 
 
-def _refuse_degrees(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+def _refuse_degrees(x: Floats, y: Floats) -> None:
     """Refuse a whole town within five metres of the origin: these are degrees."""
     if len(x) < 2:
         return

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import shapely
 
+from gridmap._arrays import Array, Floats
 from gridmap._checks import Progress, label, silent
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
@@ -34,7 +34,6 @@ from gridmap.io.text import number_array
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
-Floats = npt.NDArray[np.float64]
 
 _SAMPLED = 2_000  # positions of a batch kept to ask about the datum
 _ENOUGH = 20_000
@@ -313,7 +312,7 @@ def _strange(columns: list[pa.Array]) -> str | None:
     return None
 
 
-def _result_columns(placement: Placement, codes: npt.NDArray[Any]) -> list[pa.Array]:
+def _result_columns(placement: Placement, codes: Array) -> list[pa.Array]:
     """Return code, status, nearest code and distance as text and numbers."""
     nearest = np.zeros(len(placement.cell), dtype=np.int32)
     nearest[placement.outside] = placement.nearest

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather
@@ -23,6 +22,7 @@ import pyproj
 import shapely
 from pyarrow import parquet
 
+from gridmap._arrays import Geometries
 from gridmap.errors import InputError
 from gridmap.io.gdal import GDAL_FAILURES
 from gridmap.io.header import MENTIONS_TOTAL, is_total
@@ -382,7 +382,7 @@ def points_as_wkb(column: pa.Array) -> pa.Array:
         x, y = flat.to_numpy(zero_copy_only=False).reshape(len(column), width).T[:2]
     known = np.isfinite(x) & np.isfinite(y)
     known &= np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-    shapes: npt.NDArray[np.object_] = np.full(len(column), None, dtype=object)
+    shapes: Geometries = np.full(len(column), None, dtype=object)
     shapes[known] = shapely.to_wkb(shapely.points(x[known], y[known]))
     return pa.array(shapes, type=pa.binary())
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs import (
     check_datum,
@@ -26,7 +26,6 @@ from gridmap.io.vector import are_degrees
 from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
-Floats = npt.NDArray[np.float64]
 
 
 class Pair(NamedTuple):

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from gridmap._arrays import Floats, Geometries, Objects
 from gridmap._checks import shape_name
 from gridmap.errors import InputError
 from gridmap.io.text import fold
 
-Floats = npt.NDArray[np.float64]
 Form = Literal["wkt", "wkb", "geojson", "pair", "named"]
 PointOrder = Literal["lnglat", "latlng"]
 
@@ -127,7 +126,7 @@ def parse_points(values: pa.Array, column: PointColumn) -> Points:
     return Points(x, y, srids.pop() if srids else None)
 
 
-def coordinates_of(shapes: npt.NDArray[np.object_], name: str) -> tuple[Floats, Floats]:
+def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
     """Return the coordinates of points and of MultiPoints of one point, NaN for missing ones.
 
     Raises
@@ -212,5 +211,5 @@ def _floats(text: pa.Array) -> Floats:
     return np.array(pc.cast(plain, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False))
 
 
-def _objects(text: pa.Array) -> npt.NDArray[np.object_]:
+def _objects(text: pa.Array) -> Objects:
     return np.asarray(text.to_numpy(zero_copy_only=False), dtype=object)

@@ -8,17 +8,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gridmap._arrays import Floats
 from gridmap._checks import DASHES, is_nothing, named_rows, simplified
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
 from gridmap.language import Message
-
-Floats = npt.NDArray[np.float64]
 
 SEPARATORS = (",", "\t", ";", "|")
 _BRACKETED = re.compile(r"[(\[【{<].*?[)\]】}>]")

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from gridmap._arrays import Floats
 from gridmap._checks import check_choice
 from gridmap.crs import positions_from, positions_to
 from gridmap.errors import InputError, reason_of
@@ -166,7 +166,7 @@ def _not_mercator(found: str) -> str:
 Datum = Literal["wgs84", "gcj02", "bd09"]
 DATUMS = {"wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}
 Bounds = tuple[float, float, float, float]
-Moving = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+Moving = Callable[[Floats], Floats]
 SEEN_THROUGH = 0.62  # opacity of cells over tiles
 OVER_IMAGE = 0.7  # and over an image
 LARGEST = 12_000_000  # bytes of an image
@@ -261,8 +261,8 @@ def _corners(bounds: Bounds | None) -> Bounds:
     return float(x[0]), float(y[0]), float(x[1]), float(y[1])
 
 
-def _extent(scene: Scene) -> npt.NDArray[np.float64]:
-    extent: npt.NDArray[np.float64] = shapely.total_bounds(scene.shapes)
+def _extent(scene: Scene) -> Floats:
+    extent: Floats = shapely.total_bounds(scene.shapes)
     return extent
 
 
@@ -324,7 +324,7 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
     if datum == "wgs84":
         return replace(scene, extras=extras)
 
-    def moved(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def moved(xy: Floats) -> Floats:
         lng, lat = positions_from(xy[:, 0], xy[:, 1], "EPSG:3857")
         return np.column_stack(
             positions_from(*positions_to(lng, lat, datum), "EPSG:4326", crs=3857)

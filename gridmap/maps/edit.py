@@ -8,11 +8,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import shapely
 from markupsafe import Markup
 
+from gridmap._arrays import Ints
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid, check_grid
@@ -161,7 +161,7 @@ def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _contacts_among(grid: Grid, rows: npt.NDArray[np.int64]) -> dict[str, str]:
+def _contacts_among(grid: Grid, rows: Ints) -> dict[str, str]:
     """Return which of some units touch, by their places among them."""
     i, j = unit_contacts(grid)
     place = np.full(len(grid.units), -1, dtype=np.int64)

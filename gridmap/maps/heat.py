@@ -13,13 +13,13 @@ import pandas as pd
 import pyproj
 import shapely
 
+from gridmap._arrays import Floats
 from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
     from gridmap.hotspot_analysis.density import Density
 
-Floats = npt.NDArray[np.float64]
 PIXELS = 560  # on the longer side
 BANDWIDTH = 250.0
 RATIOS = np.array([1.0, 1.5, 2.0, 3.0, 5.0])

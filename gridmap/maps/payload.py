@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyproj
 import shapely
 
-Ints = npt.NDArray[np.int64]
+from gridmap._arrays import Bools, Floats, Geometries, Ints
+
 FINE, COARSE = 0.25, 1.0  # metres of EPSG:3857 that one step of the payload stands for
 MANY_VERTICES = 150_000
 
@@ -31,17 +32,17 @@ class Arcs(NamedTuple):
     uses: Ints  # 2 * arc + (1 if walked backwards), ring after ring
 
 
-def web_mercator(geometries: npt.ArrayLike, crs: Any) -> npt.NDArray[np.object_]:
+def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:
     """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared."""
     shapes = np.asarray(geometries, dtype=object)
     if pyproj.CRS(crs) == pyproj.CRS(3857):
         return shapes
     move = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform
 
-    def moved(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def moved(xy: Floats) -> Floats:
         return np.column_stack(move(xy[:, 0], xy[:, 1]))
 
-    result: npt.NDArray[np.object_] = shapely.transform(shapes, moved)
+    result: Geometries = shapely.transform(shapes, moved)
     return result
 
 
@@ -77,7 +78,7 @@ def payload(mercator: npt.ArrayLike, *, quantum: float | None = None) -> dict[st
     }
 
 
-def cut(shapes: npt.NDArray[np.object_], origin: npt.NDArray[np.float64], quantum: float) -> Arcs:
+def cut(shapes: Geometries, origin: Floats, quantum: float) -> Arcs:
     """Round the rings of polygons and cut them into arcs where more than two borders meet."""
     rings, owner = _rings(shapes)
     xy, ring_of = shapely.get_coordinates(rings, return_index=True)
@@ -94,7 +95,7 @@ def cut(shapes: npt.NDArray[np.object_], origin: npt.NDArray[np.float64], quantu
     return _arcs(x, y, starts, owner, edge, forward, junction)
 
 
-def _rings(shapes: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], Ints]:
+def _rings(shapes: Geometries) -> tuple[Geometries, Ints]:
     parts, part_owner = shapely.get_parts(shapes, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     return rings, np.asarray(part_owner, dtype=np.int64)[ring_part]
@@ -127,13 +128,13 @@ def _following(starts: Ints) -> Ints:
     return following
 
 
-def _edge_ids(a: Ints, b: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _edge_ids(a: Ints, b: Ints) -> tuple[Ints, Bools]:
     low, high = np.minimum(a, b), np.maximum(a, b)
     key = low * (int(high.max(initial=0)) + 1) + high
     return np.unique(key, return_inverse=True)[1].astype(np.int64), a < b
 
 
-def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> npt.NDArray[np.bool_]:
+def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> Bools:
     """Tell which vertices end an arc.
 
     Those where other than two borders meet or one turns back, and one on each loop.
@@ -147,7 +148,7 @@ def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> npt.NDArray[np.bool_]:
     if len(starts) > 1:
         free = ~np.logical_or.reduceat(ends[vertex], starts[:-1])
         ends[np.minimum.reduceat(vertex, starts[:-1])[free]] = True
-    junction: npt.NDArray[np.bool_] = ends[vertex]
+    junction: Bools = ends[vertex]
     return junction
 
 
@@ -157,8 +158,8 @@ def _arcs(
     starts: Ints,
     owner: Ints,
     edge: Ints,
-    forward: npt.NDArray[np.bool_],
-    junction: npt.NDArray[np.bool_],
+    forward: Bools,
+    junction: Bools,
 ) -> Arcs:
     ring = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     order, first = _turned_to_junction(starts, ring, junction)
@@ -176,9 +177,7 @@ def _arcs(
     return Arcs(px, py, arc_start, ring_start, owner, uses.astype(np.int64))
 
 
-def _turned_to_junction(
-    starts: Ints, ring: Ints, junction: npt.NDArray[np.bool_]
-) -> tuple[Ints, Ints]:
+def _turned_to_junction(starts: Ints, ring: Ints, junction: Bools) -> tuple[Ints, Ints]:
     """Order the vertices of each ring so that it starts at its first junction."""
     size = np.diff(starts)
     place = np.arange(starts[-1]) - starts[:-1][ring]
@@ -187,9 +186,7 @@ def _turned_to_junction(
     return order.astype(np.int64), first.astype(np.int64)
 
 
-def _smallest_edge(
-    edge: Ints, forward: npt.NDArray[np.bool_], begin: Ints
-) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _smallest_edge(edge: Ints, forward: Bools, begin: Ints) -> tuple[Ints, Bools]:
     """Name each arc by its smallest edge, and tell in which direction that edge is walked."""
     smallest = np.minimum.reduceat(edge, begin)
     arc = np.repeat(np.arange(len(begin)), np.diff(np.append(begin, len(edge))))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Geometries
 from gridmap._checks import label
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import payload, web_mercator
@@ -56,7 +56,7 @@ COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
 class Old:
     """Cells or an outline drawn dashed over the others."""
 
-    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    shapes: Geometries  # in EPSG:3857
     label: str
 
     def sent(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Old:
 class Marks:
     """Things found here and there: their kinds, shapes, places and words."""
 
-    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    shapes: Geometries  # in EPSG:3857
     xy: list[list[float]]  # place and size of each
     of: list[int]
     kinds: list[dict[str, Any]]
@@ -90,7 +90,7 @@ class Marks:
 class Scene:
     """A map before it is drawn: cells, names, levels, themes and what lies above them."""
 
-    shapes: npt.NDArray[np.object_]  # in EPSG:3857
+    shapes: Geometries  # in EPSG:3857
     code: Sequence[str]
     name: Sequence[str]
     themes: Sequence[Theme]
@@ -164,14 +164,14 @@ def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
     ]
 
 
-def levels_of(grid: Grid, shapes: npt.NDArray[np.object_], lang: Lang) -> list[dict[str, Any]]:
+def levels_of(grid: Grid, shapes: Geometries, lang: Lang) -> list[dict[str, Any]]:
     """Describe each level: which area each cell is in, the areas' names and where to write them."""
     several = len(grid.jurisdictions) > 1
     levels = grid.levels or (("parent",) if several else ())
     return [_level(grid, level, shapes, lang) for level in levels]
 
 
-def _level(grid: Grid, level: str, shapes: npt.NDArray[np.object_], lang: Lang) -> dict[str, Any]:
+def _level(grid: Grid, level: str, shapes: Geometries, lang: Lang) -> dict[str, Any]:
     of, keys = pd.factorize(area_keys(grid, level), sort=True)
     size = np.bincount(of, weights=shapely.area(shapes), minlength=len(keys))
     spots = [_label_point(shapes[of == k]) for k in range(len(keys))]
@@ -186,7 +186,7 @@ def _level(grid: Grid, level: str, shapes: npt.NDArray[np.object_], lang: Lang) 
     }
 
 
-def _label_point(shapes: npt.NDArray[np.object_]) -> list[float]:
+def _label_point(shapes: Geometries) -> list[float]:
     """Find a place for a name well inside an area."""
     whole = shapely.coverage_union_all(shapes)
     parts = shapely.get_parts(whole)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, measure, tr
 from gridmap.privacy import refuse_personal
@@ -62,7 +63,7 @@ class Period(NamedTuple):
     """The classes of one period."""
 
     label: str
-    of: npt.NDArray[np.int64]
+    of: Ints
     values: Numbers | None = None
 
 
@@ -72,7 +73,7 @@ class Theme:
 
     title: str
     classes: Sequence[Class]
-    of: npt.NDArray[np.int64]
+    of: Ints
     unit: str = ""
     tab: str = ""
     note: str = ""
@@ -96,7 +97,7 @@ class Theme:
             "digits": self.digits,
         }
 
-    def _classed(self, of: npt.NDArray[np.int64], values: Numbers | None) -> dict[str, Any]:
+    def _classed(self, of: Ints, values: Numbers | None) -> dict[str, Any]:
         counts = np.bincount(of, minlength=len(self.classes))
         digits = (of.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
         told = {} if values is None else {"values": values}
@@ -194,7 +195,7 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     return path[0].str.cat(path[1:], sep="\x1f")
 
 
-def _colouring(grid: Grid, area: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def _colouring(grid: Grid, area: Ints, count: int) -> Ints:
     """Give touching areas different colours, the greedy way, busiest area first."""
     import networkx as nx
 
@@ -241,7 +242,7 @@ def quantity(
         Class(_range(a, b, digits), color) for a, b, color in zip(low, edges, ramp, strict=True)
     ]
 
-    def classed(numbers: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    def classed(numbers: npt.ArrayLike) -> Ints:
         numbers = np.asarray(numbers, dtype=float)
         of = np.minimum(np.searchsorted(edges, numbers, side="left"), len(edges) - 1)
         return np.where(np.isfinite(numbers), of, len(edges)).astype(np.int64)
@@ -275,9 +276,7 @@ def _range(low: float, high: float, digits: int) -> str:
     return " – ".join(ends).replace("-", "−")
 
 
-def upper_edges(
-    known: npt.NDArray[np.float64], scheme: str, k: int, breaks: Sequence[float] | None
-) -> npt.NDArray[np.float64]:
+def upper_edges(known: Floats, scheme: str, k: int, breaks: Sequence[float] | None) -> Floats:
     """Return the upper edges of the classes, each once."""
     if not len(known):
         return known
@@ -291,7 +290,7 @@ def upper_edges(
     return _by_mapclassify(known, scheme, k)
 
 
-def _by_mapclassify(known: npt.NDArray[np.float64], scheme: str, k: int) -> npt.NDArray[np.float64]:
+def _by_mapclassify(known: Floats, scheme: str, k: int) -> Floats:
     import warnings
 
     import mapclassify
@@ -448,7 +447,7 @@ def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     ]
 
 
-def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
+def _bins(spots: pd.DataFrame, grid: Grid) -> Ints:
     spots = spots.reindex(grid.cells.index)
     tested = spots["bin"].notna().to_numpy()
     if "gate" in spots:
@@ -457,7 +456,7 @@ def _bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
     return np.where(tested, of, 7).astype(np.int64)
 
 
-def _own_bins(spots: pd.DataFrame, grid: Grid) -> npt.NDArray[np.int64]:
+def _own_bins(spots: pd.DataFrame, grid: Grid) -> Ints:
     spots = spots.reindex(grid.cells.index)
     tested = spots["cell_bin"].notna() & (spots["exposure"].fillna(0.0) > 0)
     of = spots["cell_bin"].fillna(0).to_numpy().astype(np.int64) + 3

@@ -11,8 +11,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import Progress, check_same_crs, silent
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -118,9 +118,9 @@ def _round(own: nx.MultiGraph, network: nx.MultiGraph, ways: Ways) -> dict[str, 
     }
 
 
-def _directed(line: shapely.LineString, start: tuple[float, float]) -> NDArray[np.float64]:
+def _directed(line: shapely.LineString, start: tuple[float, float]) -> Floats:
     """Return the vertices of a line, turned so that it begins at a node."""
-    xy: NDArray[np.float64] = shapely.get_coordinates(line)
+    xy: Floats = shapely.get_coordinates(line)
     return xy if math.dist(xy[0], start) <= math.dist(xy[-1], start) else xy[::-1]
 
 
@@ -198,7 +198,7 @@ def patrol_days(
     return table
 
 
-def _visits(log: pd.DataFrame, grid: Grid) -> tuple[NDArray[np.int64], pd.Series]:
+def _visits(log: pd.DataFrame, grid: Grid) -> tuple[Ints, pd.Series]:
     """Return the number of the cell of each point, -1 outside, and its time."""
     if "time" not in log:
         raise InputError("`log` has no column `time`.")
@@ -211,7 +211,7 @@ def _visits(log: pd.DataFrame, grid: Grid) -> tuple[NDArray[np.int64], pd.Series
     return cell, pd.to_datetime(log["time"])
 
 
-def _counted(cell: NDArray[np.int64], when: pd.Series, steps: pd.Index, grid: Grid) -> pd.DataFrame:
+def _counted(cell: Ints, when: pd.Series, steps: pd.Index, grid: Grid) -> pd.DataFrame:
     """Count visits by cell and step of time, every cell and step included."""
     step = steps.get_indexer(when)
     known = (cell >= 0) & (step >= 0)

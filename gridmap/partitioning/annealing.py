@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gridmap._arrays import Dice, Floats, Ints
 from gridmap._checks import Progress, silent
-from gridmap.partitioning.arrays import Dice, Floats, Ints, Network, Rules, below, compiled, uniform
+from gridmap.partitioning.arrays import Network, Rules, below, compiled, uniform
 from gridmap.partitioning.energy import Change, change, settle, sums, total_energy, weigh
 
 PIECES = 16  # most pieces that a unit may hold together

@@ -9,10 +9,10 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from gridmap._arrays import Ints, Objects
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SHARE, SHORTEST, contacts
 from gridmap.errors import InputError
@@ -27,8 +27,6 @@ KINDS = {"dedicated": Message("dedicated"), "vacant": Message("vacant", context=
 ASSESSED = [
     "like", "kind", "households", "before", "pieces", "pieces_before", "in_band", "faults",
 ]  # fmt: skip
-Ints = NDArray[np.int64]
-Labels = NDArray[np.object_]
 
 
 def apply(
@@ -110,10 +108,10 @@ def apply(
     return _built(base, label, table, wanted, renumber=renumber, on=on, lang=lang)
 
 
-def labels(grid: Grid, wanted: Changes) -> Labels:
+def labels(grid: Grid, wanted: Changes) -> Objects:
     """Return the cell in which each unit of a grid ends: a code, or a name for one to be made."""
     units = grid.units
-    label: Labels = units["code"].to_numpy(dtype=object).copy()
+    label: Objects = units["code"].to_numpy(dtype=object).copy()
     place = {str(unit): at for at, unit in enumerate(units.index)}
     parent = grid.cells["parent"].reindex(units["code"]).to_numpy(dtype=object)
     owner = grid.cells["parent"].to_dict()
@@ -164,7 +162,7 @@ def unit_contacts(grid: Grid, rows: Ints | None = None) -> tuple[Ints, Ints]:
     return found.i[long], found.j[long]
 
 
-def pieces_of(label: Labels, i: Ints, j: Ints) -> pd.Series:
+def pieces_of(label: Objects, i: Ints, j: Ints) -> pd.Series:
     """Count the connected pieces of each cell."""
     same = label[i] == label[j]
     joined = csr_array((same[same], (i[same], j[same])), shape=(len(label),) * 2)
@@ -172,7 +170,7 @@ def pieces_of(label: Labels, i: Ints, j: Ints) -> pd.Series:
     return pd.Series(piece).groupby(label).nunique()
 
 
-def assess(grid: Grid, label: Labels) -> pd.DataFrame:
+def assess(grid: Grid, label: Objects) -> pd.DataFrame:
     """Tell what the cells would be that a change touches.
 
     Parameters
@@ -221,14 +219,14 @@ def assess(grid: Grid, label: Labels) -> pd.DataFrame:
     return table
 
 
-def _origin(before: Labels, label: Labels, code: str, homes: Ints) -> str:
+def _origin(before: Objects, label: Objects, code: str, homes: Ints) -> str:
     """Return the old cell from which a new one has most households, then most units."""
     mine = label == code
     names, at = np.unique(before[mine].astype(str), return_inverse=True)
     return str(names[np.argmax(np.bincount(at, homes[mine] + 1e-3))])
 
 
-def _kind(old: gpd.GeoDataFrame, before: Labels, label: Labels, code: str) -> str:
+def _kind(old: gpd.GeoDataFrame, before: Objects, label: Objects, code: str) -> str:
     """Return the kind of a cell: a new one is residential unless none of its ground was."""
     if code in old.index:
         return str(old.at[code, "kind"])
@@ -238,7 +236,7 @@ def _kind(old: gpd.GeoDataFrame, before: Labels, label: Labels, code: str) -> st
     return "vacant" if kinds == {"vacant"} else "dedicated"
 
 
-def _check_locked(grid: Grid, label: Labels, locked: Sequence[str]) -> None:
+def _check_locked(grid: Grid, label: Objects, locked: Sequence[str]) -> None:
     before = grid.units["code"].to_numpy(dtype=object)
     moved = np.flatnonzero(label != before)
     for at in moved:
@@ -291,7 +289,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], band: tuple[int, in
 
 def _built(
     base: Grid,
-    label: Labels,
+    label: Objects,
     table: pd.DataFrame,
     wanted: Changes,
     *,
@@ -357,7 +355,7 @@ def _ledger(base: Grid, cells: gpd.GeoDataFrame, units: gpd.GeoDataFrame) -> dic
 
 
 def _dissolved(
-    base: Grid, label: Labels, table: pd.DataFrame, others: list[str]
+    base: Grid, label: Objects, table: pd.DataFrame, others: list[str]
 ) -> gpd.GeoDataFrame:
     """Return the cells to be made: those that change, united anew, and others as they are."""
     old, shapes = base.cells, base.units.geometry.to_numpy()
@@ -408,7 +406,7 @@ def _dated(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def _heir(
-    before: Labels, label: Labels, code: str, units: gpd.GeoDataFrame, codes: Mapping[str, str]
+    before: Objects, label: Objects, code: str, units: gpd.GeoDataFrame, codes: Mapping[str, str]
 ) -> str:
     """Return the code of the cell that has most of what was in one that is gone."""
     mine = before == code

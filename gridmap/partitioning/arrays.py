@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from gridmap._arrays import Dice, Floats, Ints
 from gridmap.coverage.kernels import compiled as compiled
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Dice = npt.NDArray[np.uint64]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 

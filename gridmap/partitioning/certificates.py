@@ -20,8 +20,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap.partitioning.arrays import Ints
-from gridmap.partitioning.community import Flags
+from gridmap._arrays import Bools, Ints
 
 POSSIBLE = "possible"
 IMPOSSIBLE = "impossible"
@@ -246,7 +245,7 @@ def _place_empty(households: Ints, masks: Masks, cells: list[int], i: Ints, j: I
 
 def connected(label: Ints, i: Ints, j: Ints) -> bool:
     """Tell whether the units of each label hang together."""
-    same: Flags = label[i] == label[j]
+    same: Bools = label[i] == label[j]
     matrix = csr_array((same[same], (i[same], j[same])), shape=(len(label),) * 2)
     return bool(connected_components(matrix, directed=False)[0] == len(np.unique(label)))
 
@@ -305,7 +304,7 @@ def by_households(total: int, low: int, high: int) -> Finding | None:
 
 
 def certify(
-    households: Ints, i: Ints, j: Ints, low: int, high: int, suspects: Flags | None = None
+    households: Ints, i: Ints, j: Ints, low: int, high: int, suspects: Bools | None = None
 ) -> Finding | None:
     """Return the plainest certificate that a connected graph has no partition, if any speaks.
 

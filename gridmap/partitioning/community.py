@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from gridmap._arrays import Array, Bools, Dice, Floats, Ints
 from gridmap.contiguity import SHORTEST
-from gridmap.partitioning.arrays import Dice, Floats, Ints, Network
-
-Flags = npt.NDArray[np.bool_]
+from gridmap.partitioning.arrays import Network
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,14 @@ class Community:
     x: Floats
     y: Floats
     block: Ints
-    path: npt.NDArray[Any]
+    path: Array
     i: Ints
     j: Ints
     length: Floats
     road: Floats
-    hard: Flags
+    hard: Bools
     shortest: float = SHORTEST
-    linked: Flags | None = None
+    linked: Bools | None = None
 
     def __len__(self) -> int:
         """Return the number of units."""
@@ -54,14 +51,14 @@ class Community:
         """Households of all units."""
         return int(self.households.sum())
 
-    def bonds(self, *, hard: bool = False) -> Flags:
+    def bonds(self, *, hard: bool = False) -> Bools:
         """Tell which contacts connect; with `hard` also those across hard barriers."""
         long = self.length >= self.shortest
         if self.linked is not None:
             long |= self.linked
         return long if hard else long & ~self.hard
 
-    def parts(self, bonds: Flags) -> Ints:
+    def parts(self, bonds: Bools) -> Ints:
         """Return for each unit the number of its connected part, in the order of first units."""
         matrix = csr_array(
             (np.ones(int(bonds.sum())), (self.i[bonds], self.j[bonds])), shape=(len(self),) * 2
@@ -121,7 +118,7 @@ class Community:
             else summed(back, self.linked[across], len(pair)) > 0,
         )
 
-    def network(self, bonds: Flags, scale: float, discount: float) -> Network:
+    def network(self, bonds: Bools, scale: float, discount: float) -> Network:
         """Return the arrays of the kernels: border costs in units of `scale`, less on roads."""
         n = len(self)
         cost = (self.length - discount * self.road) / scale
@@ -146,12 +143,12 @@ class Community:
         )
 
 
-def summed(group: Ints, values: npt.NDArray[Any], n: int) -> Floats:
+def summed(group: Ints, values: Array, n: int) -> Floats:
     """Return the sum of the values of each group 0 … n - 1."""
     return np.bincount(group, values, n).astype(np.float64)
 
 
-def in_order(label: npt.NDArray[Any]) -> Ints:
+def in_order(label: Array) -> Ints:
     """Number labels afresh in the order in which they first appear.
 
     Examples
@@ -201,7 +198,7 @@ def bad_cells(label: Ints, households: Ints, low: int, high: int) -> Ints:
     return np.flatnonzero(((total < low) | (total > high)) & (np.bincount(label) > 0))
 
 
-def neighbouring_cells(community: Community, bonds: Flags, label: Ints) -> Ints:
+def neighbouring_cells(community: Community, bonds: Bools, label: Ints) -> Ints:
     """Return the pairs of cells that touch, both ways round."""
     a, b = label[community.i[bonds]], label[community.j[bonds]]
     pairs = np.unique(np.column_stack([a, b])[a != b], axis=0)

@@ -9,14 +9,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Floats
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.change_file import Cut
 
-Floats = NDArray[np.float64]
-Shapes = NDArray[np.object_]
 SNAP = 0.05
 """Metres from a corner within which a cut ends in the corner."""
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridmap.partitioning.arrays import Floats, Ints, Network, Rules, compiled
+from gridmap._arrays import Floats, Ints
+from gridmap.partitioning.arrays import Network, Rules, compiled
 
 FAR = 0.2  # from here on, as a share of the target, a load is simply far off: its cost levels out
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Ints
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
-from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.change_file import FRESH
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.parallel import Job

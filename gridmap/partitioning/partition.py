@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from gridmap._arrays import Ints
 from gridmap._checks import Progress, check_band, check_choice, silent
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
@@ -17,7 +18,6 @@ from gridmap.grid.grid import Grid
 from gridmap.language import Lang
 from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
-from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.old_grid import (
     beyond_limit,
     kept_codes,

@@ -13,6 +13,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_crs, check_layer
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
@@ -22,7 +23,6 @@ from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message
-from gridmap.partitioning.arrays import Floats, Ints
 from gridmap.partitioning.community import Community
 
 SAME, SLIT = 1e-6, 1.0  # metres: corners that are one; slits that nobody means

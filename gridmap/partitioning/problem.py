@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from gridmap._arrays import Bools, Dice, Ints
 from gridmap._checks import Progress, silent
-from gridmap.partitioning.arrays import Dice, Ints, Network, Rules
-from gridmap.partitioning.community import Community, Flags, dice_of, in_order
+from gridmap.partitioning.arrays import Network, Rules
+from gridmap.partitioning.community import Community, dice_of, in_order
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, EXCESS = 1.0, 0.35, 20.0
@@ -100,7 +101,7 @@ class Task:
     dice: Dice
 
     @classmethod
-    def of(cls, piece: Community, bonds: Flags, wishes: Wishes, cells: int, *names: object) -> Task:
+    def of(cls, piece: Community, bonds: Bools, wishes: Wishes, cells: int, *names: object) -> Task:
         """Prepare a part; its dice depend on its name alone."""
         count = cells or wishes.cells(piece.total)
         rules = rules_for(piece, wishes, count)
@@ -139,11 +140,11 @@ class Piece:
     name: str
     members: Ints
     community: Community
-    bonds: Flags
+    bonds: Bools
     giant: int = -1
 
 
-def pieces_of(community: Community, bonds: Flags, wishes: Wishes) -> list[Piece]:
+def pieces_of(community: Community, bonds: Bools, wishes: Wishes) -> list[Piece]:
     """Take a community apart along the contacts that connect, and around its giants."""
     part = community.parts(bonds)
     found: list[Piece] = []
@@ -153,7 +154,7 @@ def pieces_of(community: Community, bonds: Flags, wishes: Wishes) -> list[Piece]
     return found
 
 
-def _piece(community: Community, bonds: Flags, members: Ints, name: str, giant: int = -1) -> Piece:
+def _piece(community: Community, bonds: Bools, members: Ints, name: str, giant: int = -1) -> Piece:
     """Return some units of a community as a piece."""
     inside = np.zeros(len(community), bool)
     inside[members] = True
@@ -182,7 +183,7 @@ def _around_giants(whole: Piece, wishes: Wishes) -> list[Piece]:
     return [_lift(piece, whole.members) for piece in found]
 
 
-def _hosts(whole: Piece, giant: Flags, wishes: Wishes) -> Ints:
+def _hosts(whole: Piece, giant: Bools, wishes: Wishes) -> Ints:
     """Return the giant that each unit belongs to, -1 for none.
 
     A pocket under the band that giants cut off joins the one with the longest contact.
@@ -206,7 +207,7 @@ def _lift(piece: Piece, members: Ints) -> Piece:
     return Piece(piece.name, members[piece.members], piece.community, piece.bonds, piece.giant)
 
 
-def bonds_of(community: Community, wishes: Wishes) -> Flags:
+def bonds_of(community: Community, wishes: Wishes) -> Bools:
     """Return the contacts that connect when hard barriers are held wherever that is possible.
 
     A part that cannot be cut into cells is joined across the barrier to the part with which it

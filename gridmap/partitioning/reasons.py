@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import geopandas as gpd
 import numpy as np
 
+from gridmap._arrays import Ints
 from gridmap.language import Message
-from gridmap.partitioning.arrays import Ints
 from gridmap.partitioning.certificates import (
     ARITHMETIC,
     CUT_UNIT,

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gridmap.partitioning.arrays import Ints, Rules
+from gridmap._arrays import Bools, Ints
+from gridmap.partitioning.arrays import Rules
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
 from gridmap.partitioning.community import (
     Community,
-    Flags,
     bad_cells,
     in_order,
     neighbouring_cells,
@@ -184,7 +184,7 @@ def adopted(piece: Piece, home: Ints, wishes: Wishes) -> Ints:
     return label
 
 
-def _join_one(piece: Piece, label: Ints, main: Flags, wishes: Wishes) -> tuple[Ints, Flags]:
+def _join_one(piece: Piece, label: Ints, main: Bools, wishes: Wishes) -> tuple[Ints, Bools]:
     """Join the smallest fragment to a neighbouring cell that has room, or let it be a cell."""
     town = piece.community
     total = np.bincount(label, town.households, len(main))
@@ -210,7 +210,7 @@ class Region:
     wishes: Wishes
     price: float
     home: Ints
-    locked: Flags
+    locked: Bools
 
     def bad(self, label: Ints) -> Ints:
         """Return the cells outside the band."""

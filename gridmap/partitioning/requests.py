@@ -9,13 +9,13 @@ import geopandas as gpd
 import networkx as nx
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.apply import unit_contacts
 from gridmap.partitioning.change_file import FRESH, Changes, Cut
-from gridmap.partitioning.cut_units import Floats, cut_units, faces
+from gridmap.partitioning.cut_units import cut_units, faces
 
 ENOUGH = 0.02
 """Share of a unit on the lesser side of a line from which it is cut, where cutting is asked for."""
@@ -170,7 +170,7 @@ def _line_across(grid: Grid, code: str, lines: gpd.GeoDataFrame) -> Floats:
             code=code,
             n=len(across),
         )
-    line: NDArray[np.float64] = shapely.get_coordinates(across[0])
+    line: Floats = shapely.get_coordinates(across[0])
     return line
 
 
@@ -207,8 +207,8 @@ def _missed(code: str) -> InputError:
 
 def _cut_through(
     names: list[str],
-    shapes: NDArray[np.object_],
-    left: NDArray[np.bool_],
+    shapes: Geometries,
+    left: Bools,
     line: Floats,
     code: str,
 ) -> tuple[list[str], list[Cut]]:
@@ -227,9 +227,7 @@ def _cut_through(
     return away, cuts
 
 
-def _joined(
-    grid: Grid, rows: NDArray[np.int64], left: NDArray[np.bool_], homes: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _joined(grid: Grid, rows: Ints, left: Bools, homes: Ints) -> Bools:
     """Let crumbs that a line leaves on either side go over, so that each side is one piece."""
     i, j = unit_contacts(grid)
     place = {row: at for at, row in enumerate(rows.tolist())}

@@ -11,11 +11,11 @@ from dataclasses import replace as replace_in
 import networkx as nx
 import numpy as np
 
-from gridmap.partitioning.arrays import Ints, Rules
+from gridmap._arrays import Bools, Ints
+from gridmap.partitioning.arrays import Rules
 from gridmap.partitioning.certificates import Finding, certify, settle
 from gridmap.partitioning.community import (
     Community,
-    Flags,
     bad_cells,
     in_order,
     neighbouring_cells,
@@ -30,7 +30,7 @@ TRIES = 8  # cuts of each
 ROUNDS = 16  # of annealing, each taken back where it closes a ring of cells
 
 
-def opened(task: Task, bonds: Flags, label: Ints) -> Ints:
+def opened(task: Task, bonds: Bools, label: Ints) -> Ints:
     """Cut cells that enclose others anew together with those, where holes are unwanted."""
     found = enclosing_cells(task.piece, label) if task.wishes.no_holes else {}
     while found:
@@ -42,7 +42,7 @@ def opened(task: Task, bonds: Flags, label: Ints) -> Ints:
     return label
 
 
-def _fewer(task: Task, bonds: Flags, label: Ints, found: dict[int, set[int]]) -> Ints | None:
+def _fewer(task: Task, bonds: Bools, label: Ints, found: dict[int, set[int]]) -> Ints | None:
     """Return labels with fewer cells that enclose others; None when none are found."""
     pairs = neighbouring_cells(task.piece, bonds, label)
     for ring in RINGS:
@@ -80,7 +80,7 @@ MIDDLE = 4  # the middle rung of the ladder holds pieces up to a quarter of the 
 
 
 def search(
-    piece: Community, bonds: Flags, wishes: Wishes, name: str, known: Finding | None = None
+    piece: Community, bonds: Bools, wishes: Wishes, name: str, known: Finding | None = None
 ) -> tuple[Ints, Finding | None]:
     """Cut a connected part without giants; return labels, and why they are not all in the band.
 
@@ -100,7 +100,7 @@ def search(
 
 
 def search_into(
-    cells: int, piece: Community, bonds: Flags, wishes: Wishes, name: str
+    cells: int, piece: Community, bonds: Bools, wishes: Wishes, name: str
 ) -> Ints | None:
     """Cut a connected part into a number of cells, all within the band; None if that is not found.
 
@@ -124,7 +124,7 @@ def search_into(
     return best
 
 
-def _straightened(piece: Community, bonds: Flags, wishes: Wishes, name: str, label: Ints) -> Ints:
+def _straightened(piece: Community, bonds: Bools, wishes: Wishes, name: str, label: Ints) -> Ints:
     """Let borders leave the barriers where that makes cells much more compact.
 
     The cells were made of whole blocks, and stay near to them: a border elsewhere is dear.
@@ -146,7 +146,7 @@ def _straightened(piece: Community, bonds: Flags, wishes: Wishes, name: str, lab
 
 
 def _finest(
-    piece: Community, bonds: Flags, wishes: Wishes, name: str, known: Finding | None
+    piece: Community, bonds: Bools, wishes: Wishes, name: str, known: Finding | None
 ) -> tuple[Ints, Finding | None]:
     """Search with single units: trees, mending, certificates, every partition, more trees."""
     task = Task.of(piece, bonds, wishes, 0, name, "units")
@@ -170,7 +170,7 @@ def _finest(
     return in_order(label), known
 
 
-def _mend(task: Task, bonds: Flags, label: Ints) -> Ints:
+def _mend(task: Task, bonds: Bools, label: Ints) -> Ints:
     """Cut cells outside the band anew together with one to three rings of neighbours."""
     piece, wishes = task.piece, task.wishes
     tried: set[tuple[int, ...]] = set()
@@ -210,7 +210,7 @@ def _coarse(piece: Community, wishes: Wishes) -> list[Ints]:
     return rungs
 
 
-def _tied(piece: Community, bonds: Flags, group: Ints, coarse: Community) -> Flags:
+def _tied(piece: Community, bonds: Bools, group: Ints, coarse: Community) -> Bools:
     """Tell which contacts between groups connect: those with a connecting contact inside."""
     n = len(coarse)
     a, b = group[piece.i[bonds]], group[piece.j[bonds]]
@@ -218,7 +218,7 @@ def _tied(piece: Community, bonds: Flags, group: Ints, coarse: Community) -> Fla
     return np.isin(coarse.i * n + coarse.j, tied)
 
 
-def can_be_cut(piece: Community, bonds: Flags, wishes: Wishes, name: str) -> bool:
+def can_be_cut(piece: Community, bonds: Bools, wishes: Wishes, name: str) -> bool:
     """Tell whether a partition of a piece is found by cutting trees, or by a short annealing."""
     task = Task.of(piece, bonds, wishes, 0, name, "units")
     if start(task, FIRST_TRIES, 1)[1] > 0:
@@ -230,7 +230,7 @@ def can_be_cut(piece: Community, bonds: Flags, wishes: Wishes, name: str) -> boo
 OUTSIDE = -1
 
 
-def outer_units(community: Community) -> Flags:
+def outer_units(community: Community) -> Bools:
     """Tell which units lie at the rim: their contacts do not add up to their perimeter."""
     n = len(community)
     inner = np.bincount(community.i, community.length, n)
@@ -385,7 +385,7 @@ def annealed(
     return label
 
 
-def region_task(task: Task, bonds: Flags, members: Ints, cells: int, attempt: int) -> Task:
+def region_task(task: Task, bonds: Bools, members: Ints, cells: int, attempt: int) -> Task:
     """Return the task of cutting some units of a part anew."""
     inside = np.zeros(len(task.piece), bool)
     inside[members] = True
@@ -394,7 +394,7 @@ def region_task(task: Task, bonds: Flags, members: Ints, cells: int, attempt: in
     return Task.of(region, inner, task.wishes, cells, "region", attempt, *members)
 
 
-def cut_region(task: Task, bonds: Flags, members: Ints) -> Ints | None:
+def cut_region(task: Task, bonds: Bools, members: Ints) -> Ints | None:
     """Cut some units anew, all within the band; None when no tree could be cut so."""
     part = region_task(task, bonds, members, 0, 0)
     if not task.wishes.possible(part.piece.total):
@@ -412,7 +412,7 @@ HOT, COLD = 8.0, 0.1  # hot enough for cells to pass through what lies outside t
 LIGHT = 0.1  # what shape and border weigh while households are shifted
 
 
-def counted(task: Task, bonds: Flags, label: Ints) -> Ints | None:
+def counted(task: Task, bonds: Bools, label: Ints) -> Ints | None:
     """Return a division into the wanted number of cells, all within the band; None if not found."""
     fits = task.wishes.fits
     if int(label.max()) + 1 == task.cells and fits(label, task.piece.households):
@@ -429,7 +429,7 @@ def counted(task: Task, bonds: Flags, label: Ints) -> Ints | None:
     return None
 
 
-def with_count(task: Task, bonds: Flags, label: Ints) -> Ints | None:
+def with_count(task: Task, bonds: Bools, label: Ints) -> Ints | None:
     """Split the largest cells, or merge the smallest with a neighbour, until there are enough."""
     while (cells := int(label.max()) + 1) != task.cells:
         total = np.bincount(label, task.piece.households)
@@ -446,7 +446,7 @@ def with_count(task: Task, bonds: Flags, label: Ints) -> Ints | None:
     return label
 
 
-def split(task: Task, bonds: Flags, label: Ints, cell: int) -> Ints | None:
+def split(task: Task, bonds: Bools, label: Ints, cell: int) -> Ints | None:
     """Cut a cell in two parts, as even as a few trees allow; None where it holds no two."""
     from gridmap.partitioning import spanning_tree
 

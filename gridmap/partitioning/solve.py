@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import shapely
 
-from gridmap.partitioning.arrays import Ints
+from gridmap._arrays import Bools, Geometries, Ints
 from gridmap.partitioning.certificates import (
     TOO_FEW,
     UNIT_OVER_MAX,
@@ -19,7 +18,7 @@ from gridmap.partitioning.certificates import (
     Finding,
     by_households,
 )
-from gridmap.partitioning.community import Community, Flags, in_order
+from gridmap.partitioning.community import Community, in_order
 from gridmap.partitioning.problem import Piece, Wishes, bonds_of, pieces_of, share
 from gridmap.partitioning.search import search, search_into
 
@@ -70,7 +69,7 @@ def _failures(outcome: Outcome) -> int:
     return sum(finding.kind != UNIT_OVER_MAX for finding in outcome.reasons.values())
 
 
-def _solve(community: Community, bonds: Flags, wishes: Wishes, cells: int) -> Outcome:
+def _solve(community: Community, bonds: Bools, wishes: Wishes, cells: int) -> Outcome:
     """Solve each piece alone."""
     outcome = Outcome(np.full(len(community), -1, np.int64))
     pieces = pieces_of(community, bonds, wishes)
@@ -83,7 +82,7 @@ def _solve(community: Community, bonds: Flags, wishes: Wishes, cells: int) -> Ou
     return outcome
 
 
-def crosses(community: Community, bonds: Flags, label: Ints) -> bool:
+def crosses(community: Community, bonds: Bools, label: Ints) -> bool:
     """Tell whether some cell is connected across a hard barrier."""
     same = label[community.i] == label[community.j]
     return bool((bonds & community.hard & same).any())
@@ -132,10 +131,11 @@ def _counts(cells: int, usual: int) -> list[int]:
 Exclaves = Literal["attach", "own"]
 NEIGHBOURS = 3  # parts that an islet is linked to where most are islets
 SLIVER = 200.0  # square metres under which land without households is never a cell
-Shapes = npt.NDArray[Any]
 
 
-def linked(community: Community, shapes: Shapes, low: int, high: int, how: Exclaves) -> Community:
+def linked(
+    community: Community, shapes: Geometries, low: int, high: int, how: Exclaves
+) -> Community:
     """Return a community whose fragments are linked to the nearest unit of another part.
 
     A fragment is a part that nothing touches with fewer households than a cell needs. Those with
@@ -188,7 +188,7 @@ def linked_all(
 
 
 def _archipelago(
-    community: Community, shapes: Shapes, part: Ints, low: int
+    community: Community, shapes: Geometries, part: Ints, low: int
 ) -> list[tuple[int, int]]:
     """Return links of each fragment to the nearest parts, where most live in fragments."""
     small = (np.bincount(part, community.households) < low)[part]
@@ -217,7 +217,7 @@ def _fragment(community: Community, part: Ints, low: int, how: Exclaves) -> int 
     return int(np.lexsort((area, total, ~small))[0])
 
 
-def _hosts(community: Community, part: Ints, at: int, low: int, high: int) -> Flags:
+def _hosts(community: Community, part: Ints, at: int, low: int, high: int) -> Bools:
     """Return the units that a fragment may be linked to: those of parts with room for it.
 
     A part has room when both fit into one cell, or when it has cells to shift households between;
@@ -234,7 +234,7 @@ def _hosts(community: Community, part: Ints, at: int, low: int, high: int) -> Fl
     return np.asarray(part != at)
 
 
-def _nearest(shapes: Shapes, mine: Flags, others: Flags) -> tuple[int, int]:
+def _nearest(shapes: Geometries, mine: Bools, others: Bools) -> tuple[int, int]:
     """Return the pair of units, one of each side, that lie nearest to each other."""
     tree = shapely.STRtree(shapes[others])
     pairs, distance = tree.query_nearest(shapes[mine], return_distance=True, all_matches=True)

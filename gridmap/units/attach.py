@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from gridmap._arrays import Geometries, Ints
 from gridmap.contiguity import contacts
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
@@ -44,15 +45,7 @@ from gridmap.units.jurisdictions import (
     read_areas,
     read_jurisdictions,
 )
-from gridmap.units.noding import (
-    Geometries,
-    Ints,
-    faces_of,
-    first_containing,
-    inner_points,
-    merge,
-    outlines,
-)
+from gridmap.units.noding import faces_of, first_containing, inner_points, merge, outlines
 from gridmap.units.tiling import Mend, Tiling, overlap_shares, tile, tiles
 
 if TYPE_CHECKING:

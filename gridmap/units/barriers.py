@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
-from gridmap.coverage.components import components
 from gridmap.errors import InputError
 from gridmap.language import Message
-from gridmap.units.households import Bools, check_frame, moved, usable, valid_polygons
-from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, outlines
+from gridmap.units.households import check_frame, moved, usable, valid_polygons
+from gridmap.units.noding import LATTICE, outlines
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -110,7 +110,7 @@ def read_barriers(
     )
 
 
-def kinds_of(layer: gpd.GeoDataFrame) -> np.typing.NDArray[np.object_]:
+def kinds_of(layer: gpd.GeoDataFrame) -> Objects:
     """Return what each barrier of a layer is, in lower case; "" where nothing tells."""
     networks = [column for column in NETWORKS if column in layer.columns]
     result = pd.Series("", index=range(len(layer)), dtype=object)
@@ -182,7 +182,7 @@ def _about_unusable(name: str, geometry: Geometries) -> list[Message]:
     ]
 
 
-def _has(kinds: np.typing.NDArray[np.object_], words: tuple[str, ...]) -> Bools:
+def _has(kinds: Objects, words: tuple[str, ...]) -> Bools:
     """Tell which kinds hold a word: Latin ones at their beginning, or a trail is a rail."""
     latin = "|".join(word for word in words if word.isascii())
     other = "|".join(word for word in words if not word.isascii())

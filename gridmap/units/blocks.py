@@ -12,14 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges
 from gridmap.units.barriers import Barriers, along, pieces_of, sides
-from gridmap.units.households import Bools
 from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import (
-    Floats,
-    Geometries,
-    Ints,
     faces_of,
     first_containing,
     inner_points,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.coverage.prove import prove
@@ -19,9 +20,6 @@ from gridmap.units.blocks import DEDICATED, LAND, Blocks, inside
 from gridmap.units.households import Homes
 from gridmap.units.jurisdictions import Areas, Jurisdictions
 from gridmap.units.noding import (
-    Floats,
-    Geometries,
-    Ints,
     faces_of,
     inner_points,
     linework,
@@ -29,7 +27,7 @@ from gridmap.units.noding import (
     nearest_or_containing,
     outlines,
 )
-from gridmap.units.split_blocks import Paths, Pieces, settle
+from gridmap.units.split_blocks import Pieces, settle
 from gridmap.units.tiling import AREA, WIDTH, absorb
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ class Woven:
     polygons: Geometries
     source: Ints
     block: Ints
-    path: Paths
+    path: Objects
     of_home: Ints
 
 
@@ -181,7 +179,7 @@ def _common(one: str, other: str) -> int:
     return next((k for k in range(short) if one[k] != other[k]), short)
 
 
-def _largest_special(area: Floats, block: Ints, blocks: Blocks) -> np.typing.NDArray[np.bool_]:
+def _largest_special(area: Floats, block: Ints, blocks: Blocks) -> Bools:
     """Tell which polygons are the main piece of water, a dedicated area or a compound."""
     order = np.lexsort((area, block))
     last = np.r_[block[order][1:] != block[order][:-1], True]

@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap._checks import check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
-from gridmap.units.noding import Floats, Geometries, Ints, first_containing
+from gridmap.units.noding import first_containing
 
 if TYPE_CHECKING:
     import geopandas as gpd
-
-
-Bools = np.typing.NDArray[np.bool_]
 
 
 def check_frame(name: str, frame: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Geometries, Ints
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.households import (
@@ -22,7 +23,6 @@ from gridmap.units.households import (
     valid_polygons,
     working_crs,
 )
-from gridmap.units.noding import Geometries, Ints
 from gridmap.units.tiling import Mend, overlap_shares, tile
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from gridmap._arrays import Bools, Geometries, Ints
 from gridmap._checks import check_same_crs
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
@@ -19,12 +20,10 @@ from gridmap.language import Message
 from gridmap.units.barriers import pieces_of
 from gridmap.units.blocks import LAND, Blocks
 from gridmap.units.build_units import Woven, homes_in
-from gridmap.units.households import Bools, Homes
+from gridmap.units.households import Homes
 from gridmap.units.jurisdictions import Jurisdictions
 from gridmap.units.noding import (
     LATTICE,
-    Geometries,
-    Ints,
     faces_of,
     first_containing,
     inner_points,

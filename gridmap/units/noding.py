@@ -11,14 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
-LATTICE = 2.0**-20
+from gridmap._arrays import Complexes, Floats, Geometries, Ints
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Geometries = npt.NDArray[np.object_]
+LATTICE = 2.0**-20
 
 
 def faces_of(lines: Any) -> Geometries:
@@ -74,7 +71,7 @@ def _restored(faces: Geometries, given: Floats) -> Geometries:
     return faces
 
 
-def _complex(xy: Floats) -> npt.NDArray[np.complex128]:
+def _complex(xy: Floats) -> Complexes:
     """Return coordinates as one number each, so that they can be sorted and looked up."""
     return np.asarray(xy[:, 0] + 1j * xy[:, 1])
 

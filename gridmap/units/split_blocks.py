@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
 from gridmap.contiguity import Contacts
-from gridmap.coverage.components import components
-from gridmap.units.households import Bools
-from gridmap.units.noding import LATTICE, Floats, Geometries, Ints, containing
+from gridmap.units.noding import LATTICE, containing
 
 GAP = 0.1
 """Metres that a cut needs between two places it separates."""
@@ -200,7 +199,7 @@ class Pieces:
 
     polygons: Geometries
     block: Ints
-    path: np.typing.NDArray[np.object_]
+    path: Objects
     of_item: Ints
     cuts: Geometries
 
@@ -359,10 +358,7 @@ def _drop(
     return polygons[keep], block[keep], path[keep], open_[keep], new[of_item]
 
 
-Paths = np.typing.NDArray[np.object_]
-
-
-def settle(block: Ints, path: Paths, contacts: Contacts) -> tuple[Ints, Paths]:
+def settle(block: Ints, path: Objects, contacts: Contacts) -> tuple[Ints, Objects]:
     """Return blocks and paths with which every branch is connected, and each leaf is one unit.
 
     Parameters
@@ -396,7 +392,7 @@ def settle(block: Ints, path: Paths, contacts: Contacts) -> tuple[Ints, Paths]:
     return _by_first(new_block), new_path
 
 
-def _broken(block: Ints, path: Paths, contacts: Contacts) -> np.typing.NDArray[np.bool_]:
+def _broken(block: Ints, path: Objects, contacts: Contacts) -> Bools:
     """Tell which blocks have a branch in several parts, or two units in one place."""
     n, long = len(block), contacts.neighbours
     i, j = contacts.i[long], contacts.j[long]
@@ -420,10 +416,10 @@ def _broken(block: Ints, path: Paths, contacts: Contacts) -> np.typing.NDArray[n
 
 def _grow(
     members: list[int],
-    path: Paths,
+    path: Objects,
     depth: int,
     prefix: str,
-    new_path: Paths,
+    new_path: Objects,
     neighbours: list[list[int]],
 ) -> None:
     """Give a connected branch its paths, going down until its units are alone."""
@@ -438,7 +434,7 @@ def _grow(
 
 
 def _branches(
-    members: list[int], path: Paths, depth: int, neighbours: list[list[int]]
+    members: list[int], path: Objects, depth: int, neighbours: list[list[int]]
 ) -> list[list[int]]:
     """Return the connected parts of each branch below; units that end here stand alone."""
     below: dict[str, list[int]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from gridmap._arrays import Ints
 from gridmap._checks import Progress, silent
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
@@ -32,7 +33,6 @@ from gridmap.units.build_units import (
 from gridmap.units.households import Homes, fill, loads_of, read_homes
 from gridmap.units.jurisdictions import Areas, Jurisdictions, read_areas, read_jurisdictions
 from gridmap.units.locked import Fixed, carve, moored, put_back, read_fixed
-from gridmap.units.noding import Ints
 from gridmap.units.split_blocks import Items, split
 
 if TYPE_CHECKING:

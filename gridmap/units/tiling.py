@@ -8,19 +8,9 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gridmap._arrays import Bools, Floats, Geometries, Ints, components
 from gridmap.contiguity import Contacts, contacts, pair_up
-from gridmap.coverage.components import components
-from gridmap.units.noding import (
-    Floats,
-    Geometries,
-    Ints,
-    containing,
-    faces_of,
-    inner_points,
-    merge,
-    outlines,
-    widths,
-)
+from gridmap.units.noding import containing, faces_of, inner_points, merge, outlines, widths
 
 GAP_AREA = 100.0
 """Square metres up to which a hole between polygons was not meant."""
@@ -235,7 +225,7 @@ def absorb(
     rank: Ints | None = None,
     small: Floats | float = AREA,
     narrow: Floats | float = WIDTH,
-    fixed: np.typing.NDArray[np.bool_] | None = None,
+    fixed: Bools | None = None,
 ) -> Ints:
     """Join slivers with a neighbour until none is left that has one.
 
@@ -332,7 +322,7 @@ def _highest(i: Ints, j: Ints, rank: Ints, contacts: Contacts, n: int) -> Ints:
     return result
 
 
-def _choose(now: _Pieces, sliver: np.typing.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def _choose(now: _Pieces, sliver: Bools) -> tuple[Ints, Ints]:
     """Return each sliver that has a neighbour, and the neighbour it joins."""
     i, j = now.contacts.i, now.contacts.j
     source, target = np.r_[i, j], np.r_[j, i]

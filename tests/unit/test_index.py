@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import shapely
 
-from gridmap.coverage import index_cache
 from gridmap.coverage.edges import paired_edges
 from gridmap.coverage.point_index import BOUNDARY, INSIDE, OUTSIDE, RIM, CoverageIndex, build_raster
 from gridmap.errors import CoverageError
+from gridmap.incidents import locator
 from tests.coverages import awkward_points, mosaic
 
 SQUARES = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
@@ -96,7 +96,7 @@ class TestCache:
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """Keep every index, in a folder of this test."""
         monkeypatch.setenv("GRIDMAP_CACHE", str(tmp_path / "kept"))
-        monkeypatch.setattr(index_cache, "_WORTHWHILE", 0)
+        monkeypatch.setattr(locator, "_WORTHWHILE", 0)
         return tmp_path / "kept"
 
     def test_an_index_is_built_once(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,34 +104,34 @@ class TestCache:
         cells = mosaic(5)
         codes = [f"{k:02d}" for k in range(len(cells))]
         x, y = awkward_points(cells, 5, 500)
-        assert not index_cache.is_cached(cells, codes)
-        first = index_cache.cached_index(cells, codes).relate(x, y)
-        assert index_cache.is_cached(cells, codes)
-        monkeypatch.setattr(index_cache, "CoverageIndex", _unbuildable())
-        again = index_cache.cached_index(cells, codes).relate(x, y)
+        assert not locator.is_cached(cells, codes)
+        first = locator.cached_index(cells, codes).relate(x, y)
+        assert locator.is_cached(cells, codes)
+        monkeypatch.setattr(locator, "CoverageIndex", _unbuildable())
+        again = locator.cached_index(cells, codes).relate(x, y)
         assert all(map(np.array_equal, first, again))
 
     def test_other_labels_are_another_index(self, folder: Path) -> None:
         """The order of codes decides ties, so it is part of the name."""
         cells = mosaic(5)
-        index_cache.cached_index(cells, [f"{k:02d}" for k in range(len(cells))])
-        assert not index_cache.is_cached(cells, [f"{99 - k:02d}" for k in range(len(cells))])
+        locator.cached_index(cells, [f"{k:02d}" for k in range(len(cells))])
+        assert not locator.is_cached(cells, [f"{99 - k:02d}" for k in range(len(cells))])
 
     def test_a_damaged_file_is_built_again(self, folder: Path) -> None:
         """A truncated file is no failure."""
         cells = mosaic(5)
         codes = [f"{k:02d}" for k in range(len(cells))]
-        index_cache.cached_index(cells, codes)
+        locator.cached_index(cells, codes)
         (file,) = folder.glob("index-*.npz")
         file.write_bytes(file.read_bytes()[:200])
-        assert len(index_cache.cached_index(cells, codes)) == len(cells)
+        assert len(locator.cached_index(cells, codes)) == len(cells)
         assert file.stat().st_size > 200
 
     def test_old_files_make_room(self, folder: Path) -> None:
         """No more than eight are kept."""
         for seed in range(10):
             cells = mosaic(seed)
-            index_cache.cached_index(cells, [f"{k:02d}" for k in range(len(cells))])
+            locator.cached_index(cells, [f"{k:02d}" for k in range(len(cells))])
         assert len(list(folder.glob("*"))) == 8
 
     def test_a_folder_that_cannot_be_made_is_passed_over(
@@ -140,15 +140,15 @@ class TestCache:
         """A file stands in the way; the index is built all the same."""
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("GRIDMAP_CACHE", str(tmp_path / "file" / "kept"))
-        monkeypatch.setattr(index_cache, "_WORTHWHILE", 0)
-        assert len(index_cache.cached_index(SQUARES, list("abcd"))) == 4
+        monkeypatch.setattr(locator, "_WORTHWHILE", 0)
+        assert len(locator.cached_index(SQUARES, list("abcd"))) == 4
 
     def test_it_can_be_switched_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """GRIDMAP_CACHE=off keeps nothing."""
         monkeypatch.setenv("GRIDMAP_CACHE", "off")
-        monkeypatch.setattr(index_cache, "_WORTHWHILE", 0)
-        assert index_cache.cache_folder() is None
-        assert not index_cache.is_cached(SQUARES, list("abcd"))
+        monkeypatch.setattr(locator, "_WORTHWHILE", 0)
+        assert locator.cache_folder() is None
+        assert not locator.is_cached(SQUARES, list("abcd"))
 
 
 def _unbuildable() -> type[CoverageIndex]:

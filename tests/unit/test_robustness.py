@@ -8,8 +8,7 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.partitioning.drawings import drawings
-from gridmap.zoning import ways_of, ways_sentence
+from gridmap.zoning import drawings, ways_of, ways_sentence
 
 
 @pytest.fixture(scope="module")
