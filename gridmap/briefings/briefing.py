@@ -308,8 +308,10 @@ def _period_text(found: dict[str, Any], lang: Lang) -> str:
 
 
 def _assets() -> dict[str, Markup]:
-    own = ("gridmap.css", "briefing.css", "gridmap.js", "room.js", "briefing.js")
+    own = ("briefing.css", "gridmap.js", "briefing.js")
     return {
+        "gridmap_css": Markup(vendored.asset("gridmap.css") + vendored.asset("search.css")),
+        "room_js": Markup(vendored.module_of("search.js", "room.js")),
         "leaflet_css": Markup(vendored.style("leaflet/leaflet.css")),
         "leaflet_js": Markup(vendored.script("leaflet/leaflet.js")),
         **{name.replace(".", "_"): Markup(vendored.asset(name)) for name in own},

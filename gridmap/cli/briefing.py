@@ -69,7 +69,7 @@ def briefing_command(
 
     check_page(output)
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid, whole=False)
+    proved = read_grid(grid)
     days = {"since": given.pop("since"), "until": given.pop("until")}
     placed = placed_incidents(shell, proved, incidents, **given)
     roles = given["words"]["roles"]

@@ -63,7 +63,7 @@ def map_command(
         raise click.UsageError(tr("--heat needs --incidents FILE."))
     kind = _kind_of(output, ground)
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid, whole=False)
+    proved = read_grid(grid, whole=kind not in (STYLE, *PICTURES))  # pages are searched
     placed = None
     if incidents is not None:
         placed = placed_incidents(shell, proved, incidents, words=words, **where)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gridmap.coverage.prove import Proof
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
+BUILDING_COLUMNS = ("name", "compound", "address", "households")
 RETIRED_COLUMNS = ["code", "valid_from", "valid_to", "reason"]
 
 
@@ -133,8 +134,8 @@ class Grid:
         Parameters
         ----------
         buildings : GeoDataFrame
-            Points or footprints with ``households``; of other columns only ``name`` is kept, and
-            of rows those that lie in the boundary.
+            Points or footprints with ``households``; of other columns only ``name``, ``compound``
+            and ``address`` are kept, and of rows those that lie in the boundary.
         """
         if "households" not in buildings:
             raise InputError(
@@ -143,7 +144,7 @@ class Grid:
         check_crs("buildings", buildings)
         frame = reproject(buildings, self.crs)
         inside = frame.geometry.representative_point().intersects(self._boundary).to_numpy()
-        columns = [name for name in ("name", "households") if name in frame]
+        columns = [name for name in BUILDING_COLUMNS if name in frame]
         same = copy(self)
         kept = frame.loc[inside, columns].set_geometry(frame.geometry[inside])
         same._buildings = kept.reset_index(drop=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +17,10 @@ from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.html import render
 from gridmap.language import Lang, Message, tr
-from gridmap.maps.offline import module_of, safe_script, with_policy
+from gridmap.maps.offline import asset, module_of, safe_script, with_policy
 from gridmap.maps.payload import _varints, _zigzag, payload
-from gridmap.maps.scene import as_json, today
+from gridmap.maps.scene import as_json, places, today
+from gridmap.maps.themes import area_keys, level_title
 from gridmap.partitioning.apply import unit_contacts
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def edit_page(
         "edit.html",
         lang=lang,
         title=data["title"],
-        style=Markup(_asset("edit.css")),
+        style=Markup(asset("edit.css") + asset("search.css")),
         data=Markup(as_json(data)),
-        script=Markup(safe_script(module_of("edit_engine.js", "edit_page.js"))),
+        script=Markup(safe_script(module_of("edit_engine.js", "search.js", "edit_page.js"))),
     )
     return with_policy(page)
 
@@ -138,6 +138,8 @@ def plan_data(
         "cell": _text(cells.index.get_indexer(part["code"]).astype(np.int64)),
         "contacts": _contacts_among(grid, rows),
         "cells": _cell_facts(cells),
+        "levels": _levels(grid, cells, lang),
+        "places": places(grid, shapes, lang),
         "others": [_other(name, other, grid, parents) for name, other in compare],
         "words": words,
         "lang": lang,
@@ -149,6 +151,16 @@ def _headline(area: str, lang: Lang) -> str:
     if not area:
         return tr("Redraw cells", lang=lang)
     return tr("Redraw cells · {area}", area=area, lang=lang)
+
+
+def _levels(grid: Grid, cells: pd.DataFrame, lang: Lang) -> list[dict[str, object]]:
+    """Name the areas of each level, and tell which of them each cell is in."""
+    found: list[dict[str, object]] = []
+    for level in grid.levels:
+        of, keys = pd.factorize(area_keys(grid, level).loc[cells.index], sort=True)
+        names = [key.rsplit("\x1f", 1)[-1] for key in keys]
+        found.append({"title": level_title(level, lang), "names": names, "of": of.tolist()})
+    return found
 
 
 def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:
@@ -213,10 +225,6 @@ def _text(values: np.ndarray) -> str:
     return base64.b64encode(_varints(values)).decode()
 
 
-def _asset(name: str) -> str:
-    return files("gridmap.maps").joinpath("assets").joinpath(name).read_text("utf-8")
-
-
 WORDS = {
     "brush": Message("Brush", context="edit"),
     "lasso": Message("Lasso", context="edit"),
@@ -279,6 +287,8 @@ WORDS = {
     "rename": Message("Name", context="edit"),
     "cancel": Message("Cancel", context="edit"),
     "accept": Message("OK", context="edit"),
+    "search": Message("Code, name, compound or address"),
+    "nothing": Message("Nothing found"),
     "askReason": Message("Why {name} is approved"),
     "askName": Message("Name of {code}"),
     "newCell": Message("New cell {number}"),

@@ -246,19 +246,19 @@ def show(
 def _furnish(element: MacroElement, data_id: str, scene: Scene) -> None:
     """Add once what every gridmap layer needs, and each layer's own data."""
     figure = element.get_root()
-    figure.header.add_child(_style("gridmap.css"), name="gridmap_css")
+    figure.header.add_child(_style("gridmap.css", "search.css"), name="gridmap_css")
     figure.header.add_child(_script("gridmap.js"), name="gridmap_js")
-    figure.header.add_child(_script("room.js"), name="gridmap_room_js")
+    figure.header.add_child(_script("search.js", "room.js"), name="gridmap_room_js")
     data = part(ASSETS, "data", data_id, Markup(as_json(scene.sent())))
     figure.html.add_child(_verbatim(data), name=data_id)
 
 
-def _script(name: str) -> Element:
-    return _verbatim(part(ASSETS, "own_script", Markup(vendored.asset(name))))
+def _script(*names: str) -> Element:
+    return _verbatim(part(ASSETS, "own_script", Markup(vendored.module_of(*names))))
 
 
-def _style(name: str) -> Element:
-    return _verbatim(part(ASSETS, "style", Markup(vendored.asset(name))))
+def _style(*names: str) -> Element:
+    return _verbatim(part(ASSETS, "style", Markup("".join(map(vendored.asset, names)))))
 
 
 def _verbatim(text: str) -> Element:

@@ -19,6 +19,7 @@ from gridmap._checks import label
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys, level_title
+from gridmap.privacy import personal_columns
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -42,7 +43,7 @@ ROOM = {
     "time": Message("Period"),
     "wholeTime": Message("Whole time"),
     "play": Message("Play"),
-    "search": Message("Code, name or area"),
+    "search": Message("Code, name, compound or address"),
     "nothing": Message("Nothing found"),
     "code": Message("Code"),
     "klass": Message("Class", context="legend"),
@@ -128,6 +129,7 @@ def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> 
     """Make the scene of a grid: its cells, levels and allowed columns."""
     shapes = web_mercator(grid.cells.geometry.to_numpy(), grid.crs)
     columns = [*plain_columns(grid, lang), *rest.pop("columns", ())]
+    extras = rest.pop("extras", {})
     return Scene(
         shapes,
         grid.cells.index.tolist(),
@@ -136,8 +138,91 @@ def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> 
         levels_of(grid, shapes, lang),
         columns,
         lang,
+        extras={"places": places(grid, grid.cells.geometry.to_numpy(), lang), **extras},
         **rest,
     )
+
+
+PLACES = {
+    "compound": Message("Compound", context="search"),
+    "name": Message("Building", context="search"),
+    "address": Message("Address", context="search"),
+}
+"""Columns of units and buildings by which a place is found, and what each is called."""
+
+PLACE_BYTES = 250_000  # what the names of buildings may add to a page
+ROOM_NUMBER = re.compile(r"[\s,，、-]*\d+\s*(?:单元|室|房|户).*$")
+BARE_NUMBER = r"[\dA-Za-z-]*\d[\dA-Za-z-]*\s*[号號栋幢座楼#]*"  # names nothing without its compound
+
+
+def places(grid: Grid, areas: npt.NDArray[np.object_], lang: Lang) -> dict[str, Any]:
+    """List compounds, buildings and addresses, and which of some areas each lies in.
+
+    The names are those of the grid's units and buildings. An address ends at its building, and a
+    column that seems to hold persons is left out. Where single buildings would make the page
+    heavy, names and addresses are cut before their number, and ``left`` says so.
+    """
+    found = _named(grid, areas)
+    left = None
+    if _weight(found) > PLACE_BYTES:
+        found = found.assign(text=found["text"].str.replace(r"\d.*$", "", regex=True).str.strip())
+        left = Message("Single buildings are not on this page, only compounds and streets.")
+    found = found[found["text"] != ""].drop_duplicates(["text", "at"])
+    if _weight(found) > PLACE_BYTES:
+        found = found.iloc[:0]
+        left = Message("Buildings and addresses are too many for this page.")
+    merged = found.groupby("text", sort=True).agg(of=("of", "min"), at=("at", list))
+    return {
+        "kinds": [word.text(lang) for word in PLACES.values()],
+        "of": "".join(map(str, merged["of"])),
+        "texts": front_coded(merged.index.tolist()),
+        "at": merged["at"].tolist(),
+        **({"left": left.text(lang)} if left else {}),
+    }
+
+
+def _named(grid: Grid, areas: npt.NDArray[np.object_]) -> pd.DataFrame:
+    """Return a row a named thing: its text, the number of its kind, the area it lies in."""
+    parts = [pd.DataFrame({"text": [], "of": [], "at": []}).astype({"of": int, "at": int})]
+    tree = shapely.STRtree(areas)
+    for frame in (grid.units, grid.buildings):
+        shown = [column for column in PLACES if frame is not None and column in frame]
+        if frame is None or not shown:
+            continue
+        texts = pd.DataFrame(
+            {column: frame[column].astype("string").fillna("").str.strip() for column in shown}
+        )
+        texts = _spelt_out(texts.drop(columns=list(personal_columns(texts, thorough=True))))
+        rows = np.flatnonzero((texts != "").any(axis=1))
+        points = shapely.point_on_surface(frame.geometry.to_numpy()[rows])
+        who, where = tree.query(points, predicate="intersects")
+        first = np.unique(who, return_index=True)[1]
+        for column in texts.columns:
+            text = texts[column].iloc[rows[who[first]]]
+            of = [*PLACES].index(str(column))
+            parts.append(pd.DataFrame({"text": text.to_numpy(), "of": of, "at": where[first]}))
+    found = pd.concat(parts, ignore_index=True)
+    return found[found["text"] != ""].drop_duplicates(["text", "at"])
+
+
+def _spelt_out(texts: pd.DataFrame) -> pd.DataFrame:
+    """Put the compound before a building's bare number, and end an address at its building."""
+    texts = texts.copy()
+    if "name" in texts:
+        bare = texts["name"].str.fullmatch(BARE_NUMBER)
+        compound = texts.get("compound", pd.Series("", texts.index))
+        texts["name"] = texts["name"].mask(
+            bare, (compound + texts["name"]).where(compound != "", "")
+        )
+    if "address" in texts:
+        texts["address"] = texts["address"].str.replace(ROOM_NUMBER, "", regex=True)
+    return texts
+
+
+def _weight(found: pd.DataFrame) -> int:
+    """Estimate the bytes of a list of places on a page."""
+    texts = found["text"].drop_duplicates().sort_values().tolist()
+    return sum(len(text.encode()) + 5 for text in front_coded(texts)) + 6 * len(found)
 
 
 def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 
 import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang
-from gridmap.maps.offline import module_of
+from gridmap.maps.offline import asset, module_of
 from gridmap.partitioning.apply import apply
 
 RENDER = """
@@ -48,8 +47,8 @@ class PlanEditor(anywidget.AnyWidget):
         Pixels.
     """
 
-    _esm = module_of("edit_engine.js", "edit_page.js") + RENDER
-    _css = files("gridmap.maps").joinpath("assets/edit.css").read_text("utf-8")
+    _esm = module_of("edit_engine.js", "search.js", "edit_page.js") + RENDER
+    _css = asset("edit.css") + asset("search.css")
     data = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(640).tag(sync=True)

@@ -90,7 +90,7 @@ def test_searching_a_code_highlights_its_cell(
     assert seen.run(f"{ROOM}.layer.chosen") == [17]
     assert grid.cells.index[17] in seen.page.locator(".gm-card").inner_text()
     seen.page.fill(".gm-search input", "no such place")
-    assert seen.page.locator(".gm-found p").is_visible()
+    assert seen.page.locator(".gm-search p").is_visible()
 
 
 def test_a_point_on_the_map_is_answered_by_its_own_cell(

@@ -316,3 +316,29 @@ def test_fingers_on_a_small_screen(open_page: Any, files: Path) -> None:
         "() => Math.min(...[...document.querySelectorAll('nav button')].map((b) => b.offsetHeight))"
     )
     assert low >= 40, "a finger needs room"
+
+
+def test_search_leads_to_cells_areas_and_buildings(
+    open_page: Any, grid: Grid, town: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.html").write_text(edit_page(grid.with_buildings(town.buildings)), "utf-8")
+    page = open_page(tmp_path / "plan.html")
+    box = ".gm-search input"
+
+    def marked(text: str) -> set[int]:
+        page.fill(box, text)
+        page.press(box, "Enter")
+        return set(page.evaluate("gridmapEditor.marked"))
+
+    home = town.buildings[town.buildings["compound"].fillna("") != ""].iloc[0]
+    unit = grid.units.sindex.query(home.geometry, predicate="intersects")
+    assert marked(home["name"]) == set(unit.tolist())
+    assert marked("没有的地方") == set()
+    street = grid.cells["street"].iloc[0]
+    inside = grid.units["code"].map(grid.cells["street"]) == street
+    assert marked(street) == set(inside.to_numpy().nonzero()[0].tolist())
+    code = grid.cells.index[9]
+    marked(code)
+    active = page.evaluate("gridmapEditor.plan.cells[gridmapEditor.active].code")
+    assert active == code
+    assert page.evaluate("gridmapEditor.plan.done.length") == 0

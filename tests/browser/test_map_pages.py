@@ -215,3 +215,54 @@ def test_anybodys_folium_map_works_offline(
     assert seen.page.locator("canvas.gm-cells").count() == 0
     assert seen.page.locator(".gm-legend").count() == 0
     assert seen.run("document.querySelector('.leaflet-marker-icon[src]').naturalWidth") > 0
+
+
+@pytest.fixture(scope="module")
+def housed(grid: gm.Grid, town: Any) -> gm.Grid:
+    """Return the tiny grid with its buildings at made-up addresses."""
+    numbers = range(1, len(town.buildings) + 1)
+    return grid.with_buildings(town.buildings.assign(address=[f"人民路{k}号" for k in numbers]))
+
+
+def test_compounds_buildings_and_addresses_lead_to_their_cells(
+    opened: Callable[..., Any], housed: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    gm.coverage_map(housed).save(tmp_path / "map.html")
+    seen = opened(tmp_path / "map.html")
+    cell = housed.cells.index.get_indexer(gm.assign(town.buildings, housed)["code"])
+    row = int(town.buildings["compound"].fillna("").str.len().gt(0).to_numpy().argmax())
+    home = town.buildings.iloc[row]
+    same = cell[(town.buildings["compound"] == home["compound"]).to_numpy()]
+    wanted = {
+        home["compound"]: sorted(set(same.tolist())),
+        home["name"]: [int(cell[row])],
+        f"人民路{row + 1}号": [int(cell[row])],
+        f" 人民路 {row + 1}号": [int(cell[row])],
+        f"{home['compound']}甲座": sorted(set(same.tolist())),  # the compound of what is not listed
+    }
+    for text, cells in wanted.items():
+        seen.page.fill(".gm-search input", text)
+        seen.page.press(".gm-search input", "Enter")
+        assert sorted(seen.run(f"{ROOM}.layer.chosen")) == cells, text
+    seen.page.fill(".gm-search input", "没有的地方")
+    assert seen.page.locator(".gm-search p").inner_text() == "没有找到"
+    assert seen.run(f"{ROOM}.layer.chosen") == []
+    assert seen.page.locator(".gm-card").is_hidden()
+    seen.page.fill(".gm-search input", home["compound"][:2])
+    seen.page.press(".gm-search input", "ArrowDown")
+    lines = seen.page.locator(".gm-found [role=option]")
+    assert lines.nth(1).get_attribute("aria-selected") == "true"
+    lines.nth(0).click()
+    assert seen.page.input_value(".gm-search input") == home["compound"]
+    assert seen.complaints == [] and seen.requests == []
+
+
+def test_what_is_left_out_of_the_search_is_told(
+    opened: Callable[..., Any], housed: gm.Grid, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("gridmap.maps.scene.PLACE_BYTES", 10)
+    gm.coverage_map(housed, lang="en").save(tmp_path / "map.html")
+    seen = opened(tmp_path / "map.html")
+    seen.page.fill(".gm-search input", "nowhere")
+    told = seen.page.locator(".gm-search p").inner_text()
+    assert told == "Nothing found Buildings and addresses are too many for this page."

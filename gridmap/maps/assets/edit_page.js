@@ -1,5 +1,6 @@
 /* The page on which a planner redraws cells: a canvas, a panel and a handful of tools. */
 import { Plan, Index, eachUse, unpack } from './edit_engine.js';
+import { searchBox, searchable } from './search.js';
 
 const FILLS = ['#dfe8d3', '#d5ddee', '#ecded2', '#d6e8e5', '#e9d9e6', '#efe5c8', '#e0dcf0'];
 const RESERVED = '#e4e6e8';
@@ -321,6 +322,7 @@ class Editor {
     this.tool = 'brush';
     this.active = -1;
     this.chosen = new Set();
+    this.marked = [];
     this.cursor = -1;
     this.hover = null;
     this.pointers = new Map();
@@ -374,7 +376,39 @@ class Editor {
       if (tip) one.title = tip;
     });
     this.find('ink').setAttribute('aria-label', this.say('canvas'));
+    root.querySelector('aside').prepend(this.search());
     this.legend();
+  }
+
+  /** Search leads to a cell, or marks the units of an area, a compound, a building or an address. */
+  search() {
+    const { data } = this;
+    const words = { ...this.words, searchLeft: data.places.left };
+    const cells = () => {
+      const living = this.plan.cells.map((_, at) => at).filter((at) => this.plan.lives(at));
+      return { at: living, code: living.map((at) => this.plan.cells[at].code), name: living.map((at) => this.name(at)) };
+    };
+    let now;
+    const list = () => searchable(data.levels, data.places, (now = cells()));
+    return searchBox(words, list, {
+      go: (one) => {
+        if (one.group === 'cell') return this.act('goto', now.at[one.at.cells()[0]]);
+        const units = one.at.spots || one.at.cells().flatMap((at) => [...this.plan.cells[at].units]);
+        return this.mark(units);
+      },
+      clear: () => this.mark([]),
+    });
+  }
+
+  mark(units) {
+    this.marked = units;
+    if (!units.length) return this.sketch();
+    const cells = new Set(units.map((unit) => this.plan.cell[unit]));
+    const boxes = cells.size === 1 ? [...cells].map((at) => this.painter.box(at)) : units.map((unit) => this.painter.unitBox(unit));
+    const edge = (k, pick) => boxes.reduce((far, box) => pick(far, box[k]), boxes[0][k]);
+    this.painter.fit([edge(0, Math.min), edge(1, Math.min), edge(2, Math.max), edge(3, Math.max)], 0.45);
+    if (cells.size === 1) this.describe([...cells][0]);
+    return this.paint();
   }
 
   legend() {
@@ -702,7 +736,7 @@ class Editor {
       if (!name) return;
       this.act(name);
     } else if (KEYS[key]) this.take(KEYS[key]);
-    else if (key === 'escape') { this.path = null; this.chosen.clear(); this.choose(-1); this.find('hint').hidden = true; }
+    else if (key === 'escape') { this.path = null; this.marked = []; this.chosen.clear(); this.choose(-1); this.find('hint').hidden = true; }
     else if (key === 'n') this.next();
     else if (key === '+' || key === '=') this.zoom(1.5);
     else if (key === '-') this.zoom(1 / 1.5);
@@ -827,6 +861,7 @@ class Editor {
     const frame = (at, colour) => painter.outline(ink, (unit) => plan.cell[unit] === at, plan.cells[at].units, colour, 3);
     if (this.active >= 0 && plan.lives(this.active)) frame(this.active, TARGET);
     for (const at of this.chosen) frame(at, TARGET);
+    if (this.marked.length) this.wash(this.marked, 'rgba(11,87,164,.18)', PICKED, []);
     if (this.hover) {
       if (plan.lives(this.hover.from)) frame(this.hover.from, PICKED);
       this.wash([this.hover.unit], 'rgba(27,94,140,.22)', PICKED, []);

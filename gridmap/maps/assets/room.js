@@ -411,84 +411,12 @@
   /* ---------- search ---------- */
 
   Room.prototype.search = function () {
-    const box = make('div', 'gm-search');
-    const input = make('input');
-    input.type = 'search';
-    input.placeholder = this.words.search;
-    input.setAttribute('aria-label', this.words.search);
-    const list = make('div', 'gm-found');
-    list.hidden = true;
-    list.id = 'gm-found-' + G.rooms.length;
-    list.setAttribute('role', 'listbox');
-    list.setAttribute('aria-label', this.words.search);
-    input.setAttribute('role', 'combobox');
-    input.setAttribute('aria-autocomplete', 'list');
-    input.setAttribute('aria-controls', list.id);
-    input.setAttribute('aria-expanded', 'false');
-    let found = [];
-    let at = 0;
-    const go = (k) => {
-      if (!found[k]) return;
-      this.choose(found[k].cells, true);
-      input.value = found[k].name;
-      fold();
-    };
-    const fold = () => {
-      list.hidden = true;
-      input.setAttribute('aria-expanded', 'false');
-    };
-    const show = () => {
-      list.textContent = '';
-      list.hidden = !input.value.trim();
-      input.setAttribute('aria-expanded', String(!list.hidden));
-      input.setAttribute('aria-activedescendant', found.length ? list.id + '-' + at : '');
-      found.forEach((one, k) => {
-        const line = button(k === at ? 'gm-at' : '', '', [one.name, one.hint].filter(Boolean).join(' '), () => go(k));
-        line.id = list.id + '-' + k;
-        line.tabIndex = -1;
-        line.setAttribute('role', 'option');
-        line.setAttribute('aria-selected', String(k === at));
-        line.append(make('span', '', one.name), make('small', '', one.hint));
-        list.append(line);
-      });
-      if (!found.length) list.append(make('p', '', this.words.nothing));
-    };
-    input.addEventListener('input', () => {
-      found = this.find(input.value.trim());
-      at = 0;
-      if (!found.length) this.clear(); // no mark of an earlier search stays
-      show();
+    const data = this.data;
+    const words = Object.assign({ searchLeft: data.places && data.places.left }, this.words);
+    return searchBox(words, () => searchable(data.levels, data.places, data), {
+      go: (one) => this.choose(one.at.cells ? one.at.cells() : one.at.spots, true),
+      clear: () => this.clear(),
     });
-    input.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter') go(at);
-      else if (event.key === 'Escape') fold();
-      else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-        at = (at + (event.key === 'ArrowDown' ? 1 : found.length - 1)) % Math.max(1, found.length);
-        show();
-        event.preventDefault();
-      }
-    });
-    box.append(input, list);
-    return box;
-  };
-
-  /** Find places first, then cells, by a part of the name or code. */
-  Room.prototype.find = function (text) {
-    const wanted = text.toLowerCase();
-    const found = [];
-    if (!wanted) return found;
-    this.data.levels.forEach((level) => level.names.forEach((name, k) => {
-      if (found.length < 4 && name.toLowerCase().includes(wanted)) {
-        found.push({ name: name, hint: level.title, cells: this.cellsOf(level, k) });
-      }
-    }));
-    for (let i = 0; i < this.data.code.length && found.length < 8; i++) {
-      const code = this.data.code[i];
-      if (code.toLowerCase().includes(wanted) || this.data.name[i].toLowerCase().includes(wanted)) {
-        found.push({ name: this.data.name[i] || code, hint: this.data.name[i] === code ? '' : code, cells: [i] });
-      }
-    }
-    return found;
   };
 
   Room.prototype.cellsOf = function (level, place) {
