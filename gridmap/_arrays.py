@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import shapely
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
 
 Array = npt.NDArray[Any]
 """Of any kind, as a column that is only passed on."""
@@ -37,3 +42,62 @@ def components(count: int, one: Array, other: Array) -> Ints:
 
     links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def geometries(made: object) -> Geometries:
+    """Return as an array what shapely made of arrays, or a column of geometries.
+
+    Examples
+    --------
+    >>> geometries(shapely.points([[0, 0], [1, 1]])).shape
+    (2,)
+    """
+    return np.asarray(made, dtype=object)
+
+
+def segments(edges: Floats) -> Geometries:
+    """Return as lines what is given as rows of x, y of one end and x, y of the other."""
+    return geometries(shapely.linestrings(edges.reshape(-1, 2, 2)))
+
+
+def without(shapes: Geometries, gone: Bools) -> Geometries:
+    """Return geometries with an empty polygon in place of some."""
+    kept = shapes.copy()
+    kept[gone] = shapely.Polygon()
+    return kept
+
+
+def positions(index: pd.Index, labels: pd.Series | pd.Index | Array | list[str]) -> Ints:
+    """Return where labels stand in an index, -1 where they do not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> positions(pd.Index(["a", "b"]), ["b", "c"]).tolist()
+    [1, -1]
+    """
+    import pandas as pd
+
+    return index.get_indexer(pd.Index(labels)).astype(np.int64)
+
+
+def attributes(frame: gpd.GeoDataFrame) -> list[str]:
+    """Return the names of the columns of a layer, that of its geometries left out."""
+    return [name for name in frame.columns if name != frame.geometry.name]
+
+
+def row_of(frame: pd.DataFrame, label: str) -> pd.Series:
+    """Return the one row that a label names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row_of(pd.DataFrame({"n": [1, 2]}, index=["a", "b"]), "b").tolist()
+    [2]
+    """
+    import pandas as pd
+
+    row = frame.loc[label]
+    if not isinstance(row, pd.Series):
+        raise KeyError(label)
+    return row

@@ -173,7 +173,7 @@ def pair_up(
     return Contacts(pairs // max(n, 1), pairs % max(n, 1), total, shortest)
 
 
-def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph:
+def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph[Any]:
     """Build the contiguity graph of a coverage.
 
     Parameters
@@ -203,7 +203,7 @@ def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph:
     long = found.neighbours
     short = np.bincount(found.i[~long], weights=found.length[~long], minlength=len(names))
     short += np.bincount(found.j[~long], weights=found.length[~long], minlength=len(names))
-    result = nx.Graph()
+    result: nx.Graph[Any] = nx.Graph()
     result.add_nodes_from((name, {"short": float(x)}) for name, x in zip(names, short, strict=True))
     rows = zip(found.i[long], found.j[long], found.length[long].tolist(), strict=True)
     result.add_edges_from((names[a], names[b], {"length": length}) for a, b, length in rows)

@@ -162,7 +162,7 @@ def moments(
         told = Message("{n:,} {n:row|rows} of {heading} {n:is no time|are no times}: {rows}.")
         bad = values[unread]
         notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
-    times.attrs = dict(column.facts)
+    times.attrs = dict(column.facts.items())
     return times
 
 
@@ -210,13 +210,14 @@ def _typed(values: pd.Series, column: _Column) -> pd.Series:
         return values
     if column.zone is not None:
         column.facts["zone"] = str(column.zone)
-        return values.dt.tz_convert(column.zone).dt.tz_localize(None)
+        local: pd.Series = values.dt.tz_convert(column.zone).dt.tz_localize(None)
+        return local
     if str(told) in ("UTC", "Etc/UTC", "GMT", "+00:00"):
         _utc(column)
     else:
         column.facts["zone"] = str(told)
-    times = values.dt.tz_localize(None)
-    times.attrs = dict(column.facts)
+    times: pd.Series = values.dt.tz_localize(None)
+    times.attrs = dict(column.facts.items())
     return times
 
 

@@ -53,7 +53,7 @@ def poisson_interval(counts: ArrayLike, confidence: float = 0.95) -> tuple[Float
     seen = np.asarray(counts, dtype=float)
     tail = (1 - confidence) / 2
     low = np.where(seen > 0, gammaincinv(np.maximum(seen, 1), tail), 0.0)
-    return low, gammaincinv(seen + 1.0, 1.0 - tail)
+    return low, np.asarray(gammaincinv(seen + 1.0, 1.0 - tail), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def count_change(now: int, before: int, *, scale: float = 1.0, confidence: float
     (True, None)
     """
     tail = (1 - confidence) / 2
-    least = _odds(betaincinv(now, before + 1, tail)) if now else 0.0
-    most = _odds(betaincinv(now + 1, before, 1 - tail)) if before else float("inf")
+    least = _odds(float(betaincinv(now, before + 1, tail))) if now else 0.0
+    most = _odds(float(betaincinv(now + 1, before, 1 - tail))) if before else float("inf")
     change = now / before / scale - 1 if before else None
     return Change(now, before, change, least / scale - 1, most / scale - 1)
 

@@ -80,7 +80,8 @@ def as_layer(name: str, data: object) -> gpd.GeoDataFrame | pd.DataFrame:
     [0.5]
     """
     if callable(ready := getattr(data, "to_geopandas", None)):
-        return ready()  # a Grid, say
+        frame: gpd.GeoDataFrame | pd.DataFrame = ready()  # of a Grid, say
+        return frame
     if hasattr(data, "__arrow_c_stream__"):
         return _of_arrow(data)
     return _of_features(name, data)
@@ -112,7 +113,8 @@ def _of_arrow(data: object) -> gpd.GeoDataFrame | pd.DataFrame:
         for kind in table.schema.types
     ):
         return gpd.GeoDataFrame.from_arrow(table)
-    return table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _of_features(name: str, data: object) -> gpd.GeoDataFrame:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from scipy import sparse
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, geometries
 from gridmap._checks import Progress, check_band, check_choice, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
@@ -112,8 +113,9 @@ def robustness(
     frame = drawing.units
     counts, lost = _counted(incidents, frame, x, y, datum)
     behind = _denominator(frame, exposure)
-    touching = contacts(frame.geometry.to_numpy())
-    area, rim = frame.area.to_numpy(), frame.length.to_numpy()
+    shapes = geometries(frame.geometry)
+    touching = contacts(shapes)
+    area, rim = shapely.area(shapes), shapely.length(shapes)
     hot = np.zeros((3, len(frame)), np.int64)
     cells: list[int] = []
     for number in range(grids):
@@ -182,11 +184,11 @@ def ways_sentence(spots: pd.DataFrame, ways: pd.Series, grids: int) -> Message:
     hot = spots[(spots["bin"] > 0) | (spots["cell_bin"] > 0)]
     if hot.empty:
         return Message("No hotspot whose lines could be asked about.")
-    best = hot[["q", "cell_q"]].min(axis=1).idxmin()
+    best = str(hot[["q", "cell_q"]].min(axis=1).idxmin())
     return Message(
         "The strongest hotspot, {code}, is hot in {ways:,} of {grids:,} ways to draw the cells; "
         "{standing:,} of {hot:,} {hot:hotspot|hotspots} in nine of ten or more.",
-        code=str(best),
+        code=best,
         # the mean over its households, never told as more than it is
         ways=int(float(ways[best]) * grids + 1e-9),
         grids=grids,

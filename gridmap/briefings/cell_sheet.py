@@ -8,6 +8,7 @@ import geopandas as gpd
 import pandas as pd
 from markupsafe import Markup
 
+from gridmap._arrays import row_of
 from gridmap._version import __version__
 from gridmap.briefings import charts
 from gridmap.briefings.charts import (
@@ -103,8 +104,8 @@ def sheet_figures(
     """Compute all that the sheet of a cell says, as a plain dict."""
     placed, shown, now, before = period_of(incidents, grid, since, until)
     here = now[now["code"] == code]
-    spot = spots_of(now, grid).loc[code]
-    cell = grid.cells.loc[code]
+    spot = row_of(spots_of(now, grid), code)
+    cell = row_of(grid.cells, code)
     count, homes = len(here), int(cell["households"])
     low, high = map(float, poisson_interval(count))
     earlier = None if before is None else int((before["code"] == code).sum())
@@ -134,7 +135,7 @@ def sheet_figures(
         "gate": str(spot["gate"]),
         "categories": shares(here, None, "category"),
         "trend": trend(placed[placed["code"] == code], shown, "month"),
-        "posts": None if posted is None else _posts(posted.cells.loc[code]),
+        "posts": None if posted is None else _posts(row_of(posted.cells, code)),
         "fingerprint": grid.content_hash[:12],
     }
 

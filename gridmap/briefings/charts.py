@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from markupsafe import Markup
+from shapely.geometry import box
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap._checks import check_same_crs
@@ -194,7 +195,7 @@ class Frame:
     """How coordinates become pixels."""
 
     def __init__(self, shape: shapely.Geometry) -> None:
-        west, south, east, north = shape.bounds
+        west, south, east, north = shapely.bounds(shape)
         wide, high = (east - west) * (1 + 2 * MARGIN), (north - south) * (1 + 2 * MARGIN)
         self.scale = min(WIDTH / wide, HEIGHT / high)
         self.x0 = (west + east) / 2 - WIDTH / self.scale / 2
@@ -203,9 +204,7 @@ class Frame:
     @property
     def box(self) -> shapely.Geometry:
         """The ground that is drawn."""
-        return shapely.box(
-            self.x0, self.y1 - HEIGHT / self.scale, self.x0 + WIDTH / self.scale, self.y1
-        )
+        return box(self.x0, self.y1 - HEIGHT / self.scale, self.x0 + WIDTH / self.scale, self.y1)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the pixel of a place."""
@@ -214,7 +213,9 @@ class Frame:
     def path(self, shape: shapely.Geometry) -> str:
         """Return the path of lines or polygons."""
         lines = shapely.get_parts(
-            shapely.boundary(shape) if shape.geom_type.endswith("Polygon") else shape
+            shapely.boundary(shape)
+            if isinstance(shape, shapely.Polygon | shapely.MultiPolygon)
+            else shape
         )
         return "".join(self._line(shapely.get_coordinates(line)) for line in lines)
 
@@ -256,11 +257,12 @@ def _names(
     for bound in bounds:
         if bound.name and bound.kind == "barrier":
             placed += _text(bound.name, *_beside(bound, frame), 13, "600", taken)
-    for key, other in near.geometry.items():
+    names = near["name"].astype(str)
+    for key, other, name in zip(near.index, near.geometry, names, strict=True):
         inside = shapely.intersection(other, frame.box)
-        if key != code and inside.area > 0.02 * frame.box.area:
-            place = shapely.get_coordinates(inside.representative_point())[0]
-            placed += _text(str(near.loc[key, "name"]), *frame.at(*place), 11, "400", taken)
+        if key != code and shapely.area(inside) > 0.02 * shapely.area(frame.box):
+            place = shapely.get_coordinates(shapely.point_on_surface(inside))[0]
+            placed += _text(name, *frame.at(*place), 11, "400", taken)
     return placed
 
 

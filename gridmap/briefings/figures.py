@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gridmap._arrays import positions
 from gridmap._checks import check_choice, label
 from gridmap.briefings.period import (
     FREQUENCY,
@@ -58,9 +59,9 @@ def trend(placed: pd.DataFrame, shown: Window | None, by: By) -> dict[str, Any] 
     time = times_of(placed)[placed["code"].notna()]
     context = in_context(time, shown, by)
     counts = series(time, context, by)
-    whole = whole_periods(counts.index, context)
+    whole = whole_periods(pd.PeriodIndex(counts.index), context)
     span = {"day": 7, "week": 4, "month": 3}[by]
-    mean = counts.where(whole).rolling(span, min_periods=span).mean()
+    mean = counts.where(np.array(whole)).rolling(span, min_periods=span).mean()
     done = counts[whole]
     last = [int(value) for value in done.iloc[-2:]]
     return {
@@ -197,8 +198,8 @@ def cells_account(grid: Grid) -> dict[str, Any]:
         "below": int((homes < low).sum()),
         "above": int((homes > high).sum()),
         "certified": int(outside.index.isin(listed).sum()),
-        "smallest": _extreme(homes, homes.idxmin() if len(homes) else None),
-        "largest": _extreme(homes, homes.idxmax() if len(homes) else None),
+        "smallest": _extreme(homes, str(homes.idxmin()) if len(homes) else None),
+        "largest": _extreme(homes, str(homes.idxmax()) if len(homes) else None),
     }
 
 
@@ -287,20 +288,24 @@ def _strongest(spots: pd.DataFrame, grid: Grid) -> list[dict[str, Any]]:
             "z": spots["z"],
         }
     )
-    best = tested.sort_values(["q", "z"], ascending=[True, False], kind="stable")
+    first = tested.sort_values(["q", "z"], ascending=[True, False], kind="stable").head(
+        TOP_HOTSPOTS
+    )
+    places = positions(grid.cells.index, first.index).tolist()
+    exposed = spots["exposure"].loc[first.index]
     return [
         {
             "code": code,
-            "index": int(grid.cells.index.get_loc(code)),
+            "index": at,
             "name": str(grid.cells.at[code, "name"]),
             "asked": "cell" if row["alone"] else "neighbourhood",
             "incidents": int(row["incidents"]),
             "expected": float(row["expected"]),
-            "households": int(spots.at[code, "exposure"]),
+            "households": int(homes),
             "z": float(row["z"]),
             "q": float(row["q"]),
         }
-        for code, row in best.head(TOP_HOTSPOTS).iterrows()
+        for (code, row), at, homes in zip(first.iterrows(), places, exposed, strict=True)
     ]
 
 
@@ -324,7 +329,7 @@ def staffing_account(posted: Staffing) -> dict[str, Any]:
     return {
         "posts": int(distinct.sum()),
         "roles": [
-            {"zh": named[role]["zh"], "en": named[role]["en"], "posts": int(count)}
+            {"zh": named[str(role)]["zh"], "en": named[str(role)]["en"], "posts": int(count)}
             for role, count in distinct.items()
         ],
         "workers": int(row["workers"]),
@@ -468,7 +473,7 @@ def _close_rates(
         return
     until = shown.until if shown else None
     table = indicators(cases, by="place", until=until, formulas=FORMULAS[:1])
-    table = table.xs("closure", level="indicator")
+    table = table.droplevel("indicator")
     for row in rows:
         if row["place"] in table.index:
             found = table.loc[row["place"]]

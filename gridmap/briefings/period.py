@@ -119,7 +119,8 @@ def series(time: pd.Series, shown: Window, by: By) -> pd.Series:
         check_span(told, by)
     periods = pd.period_range(shown.since, shown.until, freq=FREQUENCY[by])
     counts = told.value_counts()
-    return counts.reindex(periods, fill_value=0).astype(int)
+    each: pd.Series = counts.reindex(periods, fill_value=0).astype(int)
+    return each
 
 
 def whole_periods(index: pd.PeriodIndex, shown: Window) -> list[bool]:
@@ -141,9 +142,10 @@ def _between(time: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Ser
 def _day(value: Any, name: str) -> pd.Timestamp:
     try:
         day = pd.Timestamp(value)
+        known = not pd.isna(day)
     except ValueError:
-        day = pd.NaT
-    if day is pd.NaT:
+        known = False
+    if not known:
         raise InputError(
             "`{name}` is {value!r}; give a day, as 2026-03-01.", name=name, value=value
         )

@@ -121,6 +121,8 @@ def _adopted(
             drawn, outline = _mended(shell, drawn, outline)
         return adopt(drawn, outline, levels=levels, households=households)
     except CoverageError as error:
+        if error.defects is None:
+            raise
         shell.answer(sentence(error.defects, shell.lang))
         raise click.exceptions.Exit(1) from error
 

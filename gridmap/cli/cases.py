@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def _sentences(table: pd.DataFrame, by: list[str], shell: _shell.Shell) -> list[
     return lines
 
 
-def _rate(row: dict[str, Any], shell: _shell.Shell) -> str:
+def _rate(row: Mapping[Any, Any], shell: _shell.Shell) -> str:
     """Tell a rate with its interval and counts; unknown where nothing is known."""
     unknown = int(row["unknown"])
     more = tr("  {unknown:,} unknown", unknown=unknown) if unknown else ""
@@ -162,7 +163,7 @@ def _rows(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
         row.pop("step", None)
         texts = [_said(value) for value in row.values() if isinstance(value, str)]
         figures = [
-            f"{names.get(name, name) if shell.lang == 'zh' else name} {value:,.4g}"
+            f"{names.get(str(name), name) if shell.lang == 'zh' else name} {value:,.4g}"
             for name, value in row.items()
             if not isinstance(value, str) and value == value
         ]
@@ -311,7 +312,7 @@ def recheck_command(
         shell.answer(_problem(row, kinds))
 
 
-def _problem(row: dict[str, Any], kinds: tuple[str, ...]) -> str:
+def _problem(row: Mapping[Any, Any], kinds: tuple[str, ...]) -> str:
     """Tell one problem to look at again."""
     return tr(
         "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "

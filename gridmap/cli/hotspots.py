@@ -260,6 +260,7 @@ def _write(
     """Write scores as a table, or as a layer with the cells' geometry."""
     import geopandas as gpd
 
+    from gridmap._arrays import geometries
     from gridmap.hotspot_analysis.method_text import CAVEATS, GATES, PATTERNS, SIDES
     from gridmap.io import write_layer, write_table
 
@@ -277,7 +278,7 @@ def _write(
         zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
         write_table(table, path, overwrite=overwrite, headings=headings if zh else None)
         return
-    shapes = grid.cells.geometry.reindex(table["code"]).to_numpy()
+    shapes = geometries(grid.cells.geometry.reindex(table["code"]))
     layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
     write_layer(layer, path, overwrite=overwrite)
 
@@ -368,11 +369,12 @@ def _write_clusters(
     import geopandas as gpd
     import shapely
 
+    from gridmap._arrays import geometries
     from gridmap.io import write_layer, write_table
 
     table = found.reset_index()
     shapes = [
-        shapely.coverage_union_all(grid.cells.geometry.loc[list(members)].to_numpy())
+        shapely.coverage_union_all(geometries(grid.cells.geometry[list(members)]))
         for members in table["members"]
     ]
     table["members"] = [" ".join(map(str, members)) for members in table["members"]]

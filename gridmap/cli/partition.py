@@ -224,13 +224,14 @@ def wanted_in(
     areas: gpd.GeoDataFrame, column: str | None, levels: list[str] | None, code: str | None
 ) -> pd.Series | None:
     """Return the number of cells that a column of the jurisdictions wants, by their code."""
+    from gridmap._arrays import attributes
     from gridmap.errors import InputError
     from gridmap.units.jurisdictions import hierarchy
 
     if column is None:
         return None
     if column not in areas:
-        has = ", ".join(map(str, areas.columns.drop(areas.geometry.name)))
+        has = ", ".join(map(str, attributes(areas)))
         raise InputError(
             "`--cells` names {column!r}, which the jurisdictions lack; name: {has}.",
             column=column,

@@ -144,11 +144,11 @@ def _bad(found: Staffing, shell: _shell.Shell) -> list[str]:
     lines = [
         tr(
             "row {row:,}: {problem} {value}",
-            row=row.row,
-            problem=_PROBLEMS[row.problem],
-            value=row.value,
+            row=row["row"],
+            problem=_PROBLEMS[row["problem"]],
+            value=row["value"],
         ).rstrip()
-        for row in rows.head(_LISTED).itertuples()
+        for row in rows.head(_LISTED).to_dict("records")
     ]
     more = len(rows) - _LISTED
     return [*lines, tr("{more:,} more rows", more=more)] if more > 0 else lines

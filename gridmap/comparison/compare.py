@@ -8,8 +8,9 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
-from gridmap._arrays import Ints
+from gridmap._arrays import Ints, geometries
 from gridmap._checks import check_same_crs
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -186,7 +187,9 @@ def _moves_of(
     place = buildings.geometry.representative_point()
     x, y = place.x.to_numpy(), place.y.to_numpy()
     households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
-    indexes = [CoverageIndex(cells.geometry.to_numpy(), cells.index) for cells in (before, after)]
+    indexes = [
+        CoverageIndex(cells.geometry.to_numpy(), list(cells.index)) for cells in (before, after)
+    ]
     codes = [
         codes_at(cells, index.locate(x, y).astype(np.int64) - 1)
         for cells, index in zip((before, after), indexes, strict=True)
@@ -234,11 +237,11 @@ def _matched(moves: pd.DataFrame) -> pd.DataFrame:
     old_taken: set[str] = set()
     new_taken: set[str] = set()
     chosen = []
-    for row in order.itertuples():
-        if row.before not in old_taken and row.after not in new_taken:
-            old_taken.add(row.before)
-            new_taken.add(row.after)
-            chosen.append(row.Index)
+    for at, before, after in zip(order.index, order["before"], order["after"], strict=True):
+        if before not in old_taken and after not in new_taken:
+            old_taken.add(before)
+            new_taken.add(after)
+            chosen.append(at)
     return order.loc[chosen, ["before", "after", "households"]]
 
 
@@ -357,7 +360,7 @@ def _with_points(
 ) -> pd.DataFrame:
     """Add up points by the pair of cells that holds them; `column` is their weight or name."""
     place = points.geometry.representative_point()
-    x, y = place.x.to_numpy(), place.y.to_numpy()
+    x, y = shapely.get_coordinates(geometries(place)).T
     weight = points[column] if column in points else pd.Series(1.0, index=points.index)
     found = pd.DataFrame(
         {

@@ -106,7 +106,7 @@ def _figures(grid: Grid, base: Grid) -> pd.DataFrame:
             {
                 "cells": len(mine),
                 "in_band": int(homes.between(*grid.band).sum()),
-                "households": int(moved["households"].sum().round()),
+                "households": round(float(moved["households"].sum())),
                 "smallest": homes.min(),
                 "largest": homes.max(),
                 "spread": homes.std(ddof=0) / homes.mean() if homes.sum() else np.nan,

@@ -148,8 +148,9 @@ def annotate(
         where.setdefault(str(code), []).append(place)
     wrong = set(findings(defects).index)
     made = []
-    for row in defects.itertuples():
-        names = tuple(map(str, row.cells or row.neighbours))
+    culprits = zip(defects["cells"], defects["neighbours"], strict=True)
+    for row, (cells, neighbours) in zip(defects.itertuples(), culprits, strict=True):
+        names = tuple(map(str, cells or neighbours))
         places = [place for name in names for place in where.get(name, [])]
         text = defect_line(row, lang).strip().removeprefix(f"{row.id}  ")
         made.append(

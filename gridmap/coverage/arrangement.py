@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
+from gridmap._arrays import (
+    Bools,
+    Floats,
+    Geometries,
+    Ints,
+    Objects,
+    components,
+    geometries,
+    segments,
+)
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
@@ -71,15 +80,15 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Ints]:
 
     Groups are edges whose boxes meet; a group inside a face of another one is joined to it.
     """
-    lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
+    lines = segments(left.edges)
     near = 4 * resolution(left.edges)
     west, south, east, north = shapely.bounds(lines).T
     corners = np.column_stack([west - near, south - near, east + near, north + near])
-    one, two = shapely.STRtree(lines).query(shapely.linestrings(corners.reshape(-1, 2, 2)))
+    one, two = shapely.STRtree(lines).query(segments(corners))
     label = components(len(lines), one, two)
     while True:
         clusters = _framed(left, lines, label)
-        local = shapely.linestrings(clusters.local.reshape(-1, 2, 2))
+        local = segments(clusters.local)
         faces, group = areas_between(local, label)
         _, first = np.unique(label, return_index=True)
         spots = shapely.points(left.edges[first, :2])
@@ -194,7 +203,7 @@ def _split_by_cells(
         return whole, faces[:0], group[:0]
     placed = shift(faces[rows], clusters.origin[group[rows]])
     near = boxes_near(sound, shapely.bounds(placed))
-    lines = shapely.linestrings(sound[near].reshape(-1, 2, 2))
+    lines = segments(sound[near])
     line, face = shapely.STRtree(placed).query(lines, predicate="intersects")
     local = shift(lines[line], -clusters.origin[group[rows[face]]])
     common = shapely.length(shapely.intersection(local, faces[rows[face]]))
@@ -214,8 +223,9 @@ def areas_between(lines: Geometries, label: Ints) -> tuple[Geometries, Ints]:
     order = np.argsort(label, kind="stable")
     bundles = shapely.multilinestrings(lines[order], indices=label[order])
     # long lines are noded faster than their single sides
-    noded = shapely.union_all(shapely.line_merge(bundles)[:, None], axis=1)
-    return areal_parts(shapely.polygonize(noded[:, None]))
+    merged = geometries(shapely.line_merge(bundles))
+    noded = geometries(shapely.union_all(merged[:, None], axis=1))
+    return areal_parts(geometries(shapely.polygonize(noded[:, None])))
 
 
 def _winding(points: Geometries, group: Ints, clusters: Clusters, count: Ints) -> Ints:
@@ -354,7 +364,7 @@ def _overlaps(told: Told, placed: Geometries, facts: Faults, polygons: Geometrie
     area = np.bincount(of, facts.area[face]).astype(np.float64)
     perimeter = np.bincount(of, 2 * facts.area[face] / facts.width[face])
     order = np.argsort(of, kind="stable")
-    shapes = shapely.multipolygons(placed[face[order]], indices=of[order])
+    shapes = geometries(shapely.multipolygons(placed[face[order]], indices=of[order]))
     lone = shapely.get_num_geometries(shapes) == 1
     shapes[lone] = shapely.get_geometry(shapes[lone], 0)
     kind = np.full(len(sets), "overlap", dtype=object)

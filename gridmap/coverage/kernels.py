@@ -30,7 +30,8 @@ def compiled(function: F) -> F:
     """Compile a kernel; keep the machine code on disk only where nobody else could put some."""
     try:
         kernel = numba.njit(cache=True, nogil=True)(function)
-        if is_private(Path(kernel.stats.cache_path)):
+        kept = kernel.stats.cache_path
+        if kept is not None and is_private(Path(kept)):
             return cast(F, kernel)
     except RuntimeError:  # no folder for the cache
         pass

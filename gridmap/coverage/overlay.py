@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Ints
+from gridmap._arrays import Floats, Geometries, Ints, geometries
 from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.edges import Leftover, Rings, rings_of
 from gridmap.coverage.geometry_defects import Faults, cross, faults_of, joined, resolution
@@ -40,7 +40,8 @@ def outline_of(cells: Any, exclude: Any = None) -> shapely.Geometry:
     rings, part = shapely.get_rings(parts, return_index=True)
     inner = np.flatnonzero(part[1:] == part[:-1]) + 1
     if exclude is not None and len(inner):
-        declared = inside(shapely.polygons(rings[inner]), polygons_of("exclude", exclude))
+        holes = geometries(shapely.polygons(rings[inner]))
+        declared = inside(holes, polygons_of("exclude", exclude))
         inner = inner[declared]
     else:
         inner = inner[:0]
@@ -138,7 +139,7 @@ def _junctions(parts: Split, left: Leftover, owner: Ints) -> Faults:
         near = np.unique(order[low[row] : high[row]] // 2)
         cells = {int(c) for k in near for c in _owners(left, owner, k)}
         culprits[row, 1] = min(cells - {-1, int(side[row])}, default=-1)
-    return faults_of("t-junction", shapely.points(points), culprits)
+    return faults_of("t-junction", geometries(shapely.points(points)), culprits)
 
 
 def _unexplained(junctions: Faults, found: Faults) -> Faults:
@@ -176,7 +177,7 @@ def _sub_resolution(edges: Floats, count: Ints, cells: Ints) -> Faults:
     # in fractions: doubles cancel to nothing, and the sign is the answer
     crosses = (n * cross(edge) for n, edge in zip(count.tolist(), edges.tolist(), strict=True))
     signed = float(sum(crosses) / 2)
-    lines = shapely.multilinestrings([list(edges.reshape(-1, 2, 2))])
+    lines = geometries(shapely.multilinestrings([list(edges.reshape(-1, 2, 2))]))
     kind = "gap" if signed <= 0 else "overlap" if len(cells) > 1 else "outside"
     fault = faults_of(kind, lines)
     culprits = np.full((1, 2), -1, dtype=np.int64)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, components
+from gridmap._arrays import Bools, Floats, Geometries, Ints, components, segments
 from gridmap.coverage.edges import Leftover, directed_edges, residual, reverse
 from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
 from gridmap.coverage.t_junctions import as_points, rows_of, split
@@ -64,7 +64,7 @@ def find_patches(polygons: Geometries, rest: Leftover, owner: Ints, at_fault: In
     at_fault : ndarray of int
         Cells to count in whatever their edges say, as their rings are not valid.
     """
-    lines = shapely.linestrings(rest.edges.reshape(-1, 2, 2))
+    lines = segments(rest.edges)
     usable = polygons.copy()
     usable[at_fault] = None
     _, hit = shapely.STRtree(usable).query(lines, predicate="intersects")
@@ -82,7 +82,7 @@ def open_faces(at_fault: Geometries, rest: Leftover) -> Geometries:
     outline = split(chain).left.edges
     if len(outline) == 0:
         return np.empty(0, dtype=object)
-    faces = shapely.get_parts(shapely.polygonize(shapely.linestrings(outline.reshape(-1, 2, 2))))
+    faces = shapely.get_parts(shapely.polygonize(segments(outline)))
     return np.asarray(faces[_on_the_left(faces, outline)], dtype=object)
 
 

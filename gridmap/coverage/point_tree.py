@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Array, Bools, Floats, Ints8, Ints32, Rows
+from gridmap._arrays import Array, Bools, Floats, Ints8, Ints32, Rows, geometries, segments
 from gridmap.coverage.edges import directed_edges
 from gridmap.coverage.point_index import (
     BOUNDARY,
@@ -60,7 +60,7 @@ class PolygonTree:
         west, south, east, north = self._bounds
         known = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
         if _is_exact_in_geos(self._bounds):
-            point, within = self._within(shapely.points(x[known], y[known]))
+            point, within = self._within(geometries(shapely.points(x[known], y[known])))
             cell[known[point]] = within + 1
             place[known[point]] = INSIDE
             known = known[cell[known] == 0]
@@ -74,7 +74,7 @@ class PolygonTree:
         """Return the nearest cell of points outside and its distance, as `Border.nearest`."""
         cell = np.zeros(len(x), dtype=np.int32)
         distance = np.full(len(x), np.nan)
-        points = shapely.points(x, y)
+        points = geometries(shapely.points(x, y))
         (point, _), far = self._tree.query_nearest(
             points, max_distance=max_distance, return_distance=True, all_matches=False
         )
@@ -84,8 +84,7 @@ class PolygonTree:
         near, candidate = self._tree.query(points[point], predicate="dwithin", distance=reach)
         point = point[near]
         pair, edges = self._edges(candidate)
-        segments = shapely.linestrings(upwards(edges)[0].reshape(-1, 2, 2))
-        to_edge = shapely.distance(segments, points[point][pair])
+        to_edge = shapely.distance(segments(upwards(edges)[0]), points[point][pair])
         to_cell = np.full(len(point), np.inf)
         np.minimum.at(to_cell, pair, to_edge)
         np.fmin.at(distance, point, to_cell)
@@ -202,12 +201,10 @@ class Border:
     def __init__(self, index: CoverageIndex, move: Any = None) -> None:
         ends, cell = index.outer_edges()
         corners, corner_cell = index.outer_corners()
-        segments, corners = ends.reshape(-1, 2), corners.reshape(-1, 2)
+        sides, corners = ends.reshape(-1, 2), corners.reshape(-1, 2)
         if move is not None:
-            segments, corners = (np.column_stack(move(*xy.T)) for xy in (segments, corners))
-        shapes = np.concatenate(
-            [shapely.linestrings(segments.reshape(-1, 2, 2)), shapely.points(corners)]
-        )
+            sides, corners = (np.column_stack(move(*xy.T)) for xy in (sides, corners))
+        shapes = np.concatenate([segments(sides), shapely.points(corners)])
         self._tree = shapely.STRtree(shapes)
         self._cell = np.concatenate([cell, corner_cell])
         self._ranks = index.ranks

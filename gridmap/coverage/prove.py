@@ -104,14 +104,15 @@ def dissolved(polygons: Geometries) -> shapely.Geometry:
 
 def boundary_of(boundary: Any) -> shapely.Geometry | None:
     """Return one outline from a geometry or the rows of a layer; None when there is none."""
-    if boundary is None or (isinstance(boundary, shapely.Geometry) and boundary.is_empty):
+    if boundary is None or (isinstance(boundary, shapely.Geometry) and shapely.is_empty(boundary)):
         return None
     rows = polygons_of("boundary", boundary)
     rows = rows[~(shapely.is_missing(rows) | shapely.is_empty(rows))]
     if len(rows) == 0:
         return None
     if len(rows) == 1:
-        return rows[0]
+        outline: shapely.Geometry = rows[0]
+        return outline
     for row in rows[~shapely.is_valid(rows)]:
         check_area(row)
     return dissolved(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segments, without
 from gridmap._checks import check_choice
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
@@ -367,7 +367,7 @@ def _outcome(
     frame = cells.copy()
     frame = frame.set_geometry(gpd.GeoSeries(work.polygons, index=cells.index, crs=cells.crs))
     if column and after is not None and homes is not None and (after != homes).any():
-        frame[column] = after.astype(frame[column].dtype, copy=False)
+        frame[column] = pd.Series(after, frame.index).astype(frame[column].dtype)
     names = list(cells.index if code is None else column_of(cells, code, "code"))
     areas = areas_m2(before, cells.crs), areas_m2(work.polygons, cells.crs)
     for k in sorted(work.changes):
@@ -411,7 +411,7 @@ def _new_rows(
     index = range(start, start + len(created)) if whole else labels
     shape = frame.geometry.name
     more = gpd.GeoDataFrame({shape: created}, geometry=shape, index=index, crs=frame.crs)
-    for name in frame.columns.drop(shape):
+    for name in attributes(frame):
         if name == code:
             more[name] = codes
         elif name == "households" or pd.api.types.is_integer_dtype(frame[name]):
@@ -431,7 +431,7 @@ def _exchanged(
     """
     new = np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
     old = np.concatenate([before, np.full(len(work.created), None)])
-    old, new = (np.where(shapely.is_missing(of), shapely.Polygon(), of) for of in (old, new))
+    old, new = (without(of, shapely.is_missing(of)) for of in (old, new))
     origin = local_origin(shapely.total_bounds(np.concatenate([old, new])))
     old, new = shift(made_valid(old), -origin), shift(new, -origin)
     rows = np.array(sorted({*work.changes, *range(len(before), len(new))}), dtype=np.int64)
@@ -460,7 +460,7 @@ def _differing(old: Geometries, new: Geometries) -> tuple[Geometries, Ints]:
     left = residual(np.concatenate([edges, reverse(later)]), group)
     if len(left) == 0:
         return old[:0], group[:0]
-    lines = shapely.linestrings(left.edges.reshape(-1, 2, 2))
+    lines = segments(left.edges)
     label, row = np.unique(group[left.members[left.runs[:-1]]], return_inverse=True)
     areas, at = areas_between(lines, row.ravel())
     return areas, label[at]

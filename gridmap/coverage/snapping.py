@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Ints, components
+from gridmap._arrays import Floats, Geometries, Ints, components, geometries, segments
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, residual, reverse, rings_of
 from gridmap.coverage.predicates import orientation
 from gridmap.coverage.prove import remainder
@@ -44,7 +44,7 @@ def keep_corners(shapes: Geometries, wanted: Geometries, lattice: float) -> Geom
     spare = nodes[~np.isin(as_points(nodes), as_points(corners))]
     if len(lost) == 0 or len(spare) == 0:
         return shapes
-    tree = shapely.STRtree(shapely.points(spare))
+    tree = shapely.STRtree(geometries(shapely.points(spare)))
     corner, near = tree.query_nearest(
         shapely.points(lost), max_distance=STRAY * lattice, all_matches=False
     )
@@ -326,10 +326,10 @@ def _along_rim(left: Leftover, owner: Ints, limit: float) -> Ints:
     rim, cells = np.flatnonzero(whose < 0), np.flatnonzero(whose >= 0)
     if len(rim) == 0 or len(cells) == 0:
         return np.empty(0, dtype=np.int64)
-    sides = shapely.linestrings(left.edges[rim].reshape(-1, 2, 2))
+    sides = segments(left.edges[rim])
     around = shapely.bounds(sides) + limit * np.array([-1, -1, 1, 1])
     cells = cells[boxes_near(left.edges[cells], around)]
-    lines = shapely.linestrings(left.edges[cells].reshape(-1, 2, 2))
+    lines = segments(left.edges[cells])
     near, _ = shapely.STRtree(sides).query(lines, predicate="dwithin", distance=limit)
     return np.concatenate([rim, cells[np.unique(near)]])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, segments
 from gridmap.coverage.edges import Leftover, residual
 from gridmap.coverage.predicates import orientation
 
@@ -95,7 +95,7 @@ def _vertices_on_edges(edges: Floats) -> tuple[Floats, Ints]:
     # edges that do not cancel form closed chains: each end is the start of another
     starts = np.unique(as_points(edges[:, :2]))
     vertices = np.column_stack([starts.real, starts.imag])
-    tree = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
+    tree = shapely.STRtree(segments(edges))
     vertex, edge = tree.query(shapely.points(vertices))
     px, py = vertices[vertex].T
     ax, ay, bx, by = edges[edge].T

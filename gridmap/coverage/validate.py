@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints
+from gridmap._arrays import Geometries, Ints, geometries, segments
 from gridmap._checks import check_band, check_choice
 from gridmap.coverage import checks
 from gridmap.coverage.checks import Remark, nesting_faults
@@ -51,7 +51,7 @@ def qualified(
     qualifier = faults.qualifier.copy()
     median = float(np.median(shapely.area(subject.polygons)))
     edges, _ = directed_edges(np.array([outline], dtype=object))
-    rim = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
+    rim = shapely.STRtree(segments(edges))
     near = resolution(shapely.get_coordinates(outline))
     at_rim = np.zeros(len(gap), dtype=bool)
     at_rim[rim.query(faults.geometry[gap], predicate="dwithin", distance=near)[0]] = True
@@ -251,7 +251,7 @@ def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:
     outline, added, beside = matched_rim(subject.outline, subject.polygons, fine)
     if beside == 0:
         return subject, joined([])
-    points = shapely.points(added)
+    points = geometries(shapely.points(added))
     corner, cell = shapely.STRtree(subject.polygons).query(points, predicate="intersects")
     culprits = np.full((len(points), 2), -1, dtype=np.int64)
     culprits[corner[::-1], 1] = cell[::-1]

@@ -13,7 +13,7 @@ import shapely
 from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
-from gridmap.crs.project import mover, parse_crs, replace_geometry
+from gridmap.crs.project import moved, mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
 
@@ -68,10 +68,8 @@ def from_datum(points: Any, datum: str, *, crs: Any = 4326) -> Any:
     """
     key = check_datum(datum)
     _refuse_projected(points, key)
-    moved = shapely.transform(
-        points.geometry.values, lambda x, y: positions_from(x, y, key, crs), interleaved=False
-    )
-    return replace_geometry(points, moved, parse_crs(crs))
+    there = moved(points.geometry, lambda x, y: positions_from(x, y, key, crs))
+    return replace_geometry(points, there, parse_crs(crs))
 
 
 def to_datum(points: Any, datum: str) -> Any:
@@ -92,10 +90,8 @@ def to_datum(points: Any, datum: str) -> Any:
     key = check_datum(datum)
     if points.crs is None:
         raise CRSError("`points` has no CRS. Declare it: `points.set_crs(4326)`.")
-    moved = shapely.transform(
-        points.geometry.values, lambda x, y: positions_to(x, y, key, points.crs), interleaved=False
-    )
-    return replace_geometry(points, moved, None if key in _SHIFT else _system(key))
+    there = moved(points.geometry, lambda x, y: positions_to(x, y, key, points.crs))
+    return replace_geometry(points, there, None if key in _SHIFT else _system(key))
 
 
 def positions_from(x: npt.ArrayLike, y: npt.ArrayLike, datum: str, crs: Any = 4326) -> Pair:

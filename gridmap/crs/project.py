@@ -18,7 +18,7 @@ from pyproj.enums import TransformDirection
 from pyproj.exceptions import CRSError as ProjCRSError
 from pyproj.exceptions import ProjError
 
-from gridmap._arrays import Floats
+from gridmap._arrays import Floats, Geometries, geometries
 from gridmap._checks import label
 from gridmap.crs.china_shift import in_shift_area
 from gridmap.errors import CRSError, InputError
@@ -119,10 +119,16 @@ def reproject(frame: Any, target: Any) -> Any:
         raise CRSError("`frame` has no CRS, so it cannot be moved. Declare it: `--crs EPSG:4547`.")
     if frame.crs == target:
         return frame.copy()
-    moved = shapely.transform(
-        frame.geometry.values, mover(frame.crs, target), interleaved=False, include_z=False
-    )
-    return replace_geometry(frame, moved, target)
+    return replace_geometry(frame, moved(frame.geometry, mover(frame.crs, target)), target)
+
+
+def moved(shapes: object, move: Move) -> Geometries:
+    """Return a column of geometries with each vertex moved."""
+
+    def both(xy: Floats) -> Floats:
+        return np.column_stack(move(xy[:, 0], xy[:, 1]))
+
+    return geometries(shapely.transform(geometries(shapes), both))
 
 
 def replace_geometry(frame: Any, geometry: Any, crs: Any) -> Any:

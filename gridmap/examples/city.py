@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, geometries
 from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.examples.districts import Division, Plan, divide
@@ -427,7 +427,7 @@ def _barriers(network: Network, blocks: Blocks, rng: np.random.Generator) -> gpd
     _, line = np.unique(network.line[bounds], return_inverse=True)
     order = np.argsort(line, kind="stable")
     pieces = np.split(network.edges[bounds][order], np.cumsum(np.bincount(line))[:-1])
-    merged = [shapely.line_merge(shapely.multilinestrings(piece)) for piece in pieces]
+    merged = geometries([shapely.line_merge(shapely.multilinestrings(p)) for p in pieces])
     rank = network.rank[bounds][order][np.r_[0, np.cumsum(np.bincount(line))[:-1]]]
     arterial = (rank >= 0) & (rank <= network.arterial_rank)
     kind = np.select([rank == RIVER, rank == RAILWAY, arterial],

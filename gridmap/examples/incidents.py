@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, geometries
 from gridmap.crs import wgs84_to_gcj02
 from gridmap.examples.streets import Houses
 
@@ -106,7 +106,7 @@ def _choose_places(
     the end. A decoy only has many households, and so many incidents, at the common rate.
     """
     radius = float(np.clip(np.sqrt(shapely.area(city)) / 16, 110, 260))
-    tree = shapely.STRtree(shapely.points(houses.x, houses.y))
+    tree = shapely.STRtree(geometries(shapely.points(houses.x, houses.y)))
     lived_in = np.flatnonzero(houses.households)
     chance = houses.households[lived_in] / houses.households.sum()
     tries = rng.choice(lived_in, size=min(400, len(lived_in)), replace=False, p=chance)
@@ -170,7 +170,7 @@ def _plant(place: object, rng: np.random.Generator) -> _Draft:
 
 def _outside(city: shapely.Geometry, count: int, rng: np.random.Generator) -> Floats:
     """Draw points up to 800 m outside the city, or in its lakes."""
-    border = shapely.boundary(city)
+    border = geometries([shapely.boundary(city)])
     on = shapely.line_interpolate_point(border, rng.uniform(0, 1, 30 * count), normalized=True)
     xy = shapely.get_coordinates(on) + rng.normal(0, 300, (30 * count, 2))
     shapely.prepare(city)
@@ -236,7 +236,7 @@ def _levels(kind: Ints, rng: np.random.Generator) -> Ints:
     return raised
 
 
-def _snapshot_columns(x: Floats, y: Floats, sent: np.ndarray) -> dict[str, object]:
+def _snapshot_columns(x: Floats, y: Floats, sent: np.ndarray) -> dict[str, Floats]:
     """Give the citizens' snapshots the coordinates their telephones sent, in GCJ-02."""
     to_degrees = Transformer.from_crs(CRS, 4490, always_xy=True)
     lng, lat = np.full(len(x), np.nan), np.full(len(x), np.nan)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
 
 RIVER, RAILWAY, SHORE = -1, -2, 99
 CORE_BLOCK_M2, EDGE_BLOCK_M2 = 0.9e4, 6e4
@@ -163,11 +163,11 @@ def make_network(
 ) -> Network:
     """Draw streets, river, railway and lake shores, and cut them where they meet."""
     cuts, ranks = street_lines(length, rng)
-    streets = shapely.linestrings(cuts)
+    streets = geometries(shapely.linestrings(cuts))
     river, railway = river_line(length, rng), railway_line(length, rng)
     ponds = lake_shores(length, lakes, shapely.union(river, railway), rng)
     shores = [pond.exterior for pond in ponds]
-    everything = np.array([*streets, river, railway, *shores], dtype=object)
+    everything = geometries([*streets, river, railway, *shores])
     rank = np.concatenate([ranks, [RIVER, RAILWAY], np.full(len(shores), SHORE)])
     noded, line = _noded(everything)
     warp = Warp(length, origin, rng)
@@ -425,9 +425,9 @@ def remoteness(blocks: Blocks) -> Floats:
 
 def _rows(plot: shapely.Geometry, lot_m2: float, rng: np.random.Generator) -> Floats:
     """Return jittered grid points inside a plot, one a lot."""
-    if plot.is_empty:
+    if shapely.is_empty(plot):
         return np.empty((0, 2))
-    xmin, ymin, xmax, ymax = plot.bounds
+    xmin, ymin, xmax, ymax = shapely.bounds(plot)
     step = np.sqrt(lot_m2)
     x, y = np.meshgrid(
         np.arange(xmin + rng.uniform(0.2, 0.8) * step, xmax, step),

@@ -69,7 +69,6 @@ def adopt(
         from gridmap.grid.redrawn import come_home
 
         return come_home(cells, boundary).grid
-    boundary = known_layer("boundary", boundary)
     polygons_of("cells", cells)
     low, high = check_band(households)
     levels = [levels] if isinstance(levels, str) else levels
@@ -94,7 +93,7 @@ def adopt(
     if levels:
         frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
         jurisdictions = _unions(frame, list(levels))
-    outline = one_geometry(boundary, frame)
+    outline = one_geometry(known_layer("boundary", boundary), frame)
     return Grid(
         frame,
         matched_boundary(outline, frame.geometry, _as_near_as_can_be(frame.geometry)),

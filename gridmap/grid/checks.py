@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import attributes, geometries
 from gridmap._checks import check_same_crs
+from gridmap.coverage.geometry_defects import areas_m2
 from gridmap.coverage.prove import boundary_of
 from gridmap.errors import CoverageError, InputError
 
@@ -20,17 +22,15 @@ if TYPE_CHECKING:
     from gridmap.coverage.prove import Proof
 
 
-def one_geometry(
-    boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame, cells: gpd.GeoDataFrame
-) -> shapely.Geometry:
+def one_geometry(boundary: object, cells: gpd.GeoDataFrame) -> shapely.Geometry:
     if isinstance(boundary, gpd.GeoDataFrame | gpd.GeoSeries):
         check_same_crs("cells", cells, "boundary", boundary)
-        boundary = boundary_of(boundary)
-    if boundary is None or boundary.is_empty:
+    outline = boundary_of(boundary)
+    if outline is None:
         raise InputError(
             "`boundary` is empty; without one nothing can be proved. Hand in the outline."
         )
-    return boundary
+    return outline
 
 
 def jurisdictions_of(
@@ -75,7 +75,7 @@ def labelled(
     frame["name"] = frame.get("name", pd.Series(frame.index, frame.index))
     frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
     frame["households"] = _households(frame)
-    frame["area_m2"] = _area_m2(frame)
+    frame["area_m2"] = areas_m2(geometries(frame.geometry), frame.crs)
     frame = _stored(frame)
     first = ["name", "kind", "households", "area_m2", "parent", *levels]
     rest = [column for column in frame if column not in {*first, "geometry"}]
@@ -85,7 +85,7 @@ def labelled(
 def _stored(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return attributes as a file gives them back, so that a grid read again has its hash."""
     fresh: dict[str, Any] = {}
-    for name in frame.columns.drop(frame.geometry.name):
+    for name in attributes(frame):
         values = frame[name]
         if isinstance(values.dtype, pd.CategoricalDtype):
             values = values.astype(values.cat.categories.dtype)
@@ -94,7 +94,7 @@ def _stored(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         elif values.dtype == "boolean":
             fresh[name] = values.astype(object if values.hasnans else bool)
         elif pd.api.types.is_numeric_dtype(values) and not isinstance(values.dtype, np.dtype):
-            fresh[name] = values.astype(float if values.hasnans else values.dtype.numpy_dtype)
+            fresh[name] = values.astype(float) if values.hasnans else values.to_numpy()
         elif values.dtype.kind == "f":
             fresh[name] = values + 0.0  # -0.0 comes back as 0.0
         elif values.dtype == object:
@@ -168,14 +168,6 @@ def _households(frame: gpd.GeoDataFrame) -> pd.Series:
             households=frame["households"][culprit],
         )
     return counts.astype(np.int64)
-
-
-def _area_m2(frame: gpd.GeoDataFrame) -> pd.Series:
-    """Return areas in square metres, on the ellipsoid where the CRS is geographic."""
-    if frame.crs.is_geographic:
-        geod = frame.crs.get_geod()
-        return frame.geometry.map(lambda shape: abs(geod.geometry_area_perimeter(shape)[0]))
-    return frame.area * float(frame.crs.axis_info[0].unit_conversion_factor) ** 2
 
 
 def proved(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import geometries, row_of
 from gridmap._checks import check_choice, check_crs, label
 from gridmap.codes import name_in
 from gridmap.crs.project import reproject
@@ -207,13 +208,15 @@ class Grid:
         return self._proof
 
     @cached_property
-    def contiguity(self) -> nx.Graph:
+    def contiguity(self) -> nx.Graph[str]:
         """Frozen graph of the cells that share a line, with its ``length`` in metres."""
         import networkx as nx
 
         from gridmap.contiguity import graph
 
-        return nx.freeze(graph(self._cells.geometry.to_numpy(), list(self._cells.index)))
+        found = graph(geometries(self._cells.geometry), list(self._cells.index))
+        nx.freeze(found)
+        return found
 
     @cached_property
     def content_hash(self) -> str:
@@ -313,7 +316,7 @@ class Grid:
         """
         if code not in self._cells.index:
             raise InputError("No cell has the code {code!r}.", code=code)
-        cell = self._cells.loc[code]
+        cell = row_of(self._cells, code)
         low, high = self.band
         units = self.units
         listed = self._exceptions[self._exceptions["code"] == code]
@@ -403,7 +406,7 @@ def content_of(crs: str, cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFram
 def _exception(row: pd.Series) -> dict[str, Any]:
     """Return an exception with its options as a list; the table has one a line."""
     return {
-        **row.drop("said", errors="ignore").to_dict(),
+        **{str(name): value for name, value in row.items() if name != "said"},
         "options": [line for line in str(row["options"]).split("\n") if line],
     }
 

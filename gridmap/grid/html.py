@@ -8,6 +8,7 @@ import geopandas as gpd
 import shapely
 from markupsafe import Markup
 
+from gridmap._arrays import geometries
 from gridmap.html import part
 
 TEMPLATE = "grid_card.html"
@@ -38,7 +39,7 @@ def thumbnail(
     shapes = shapely.coverage_simplify(cells.geometry.to_numpy(), 0.7 / scale)
     paths = [_path(shape, x0, y1, scale) for shape in shapes]
     drawn = list(zip(paths, fills, strict=True))
-    inside = cells.geometry.reindex(list(marks or {})).representative_point()
+    inside = shapely.point_on_surface(geometries(cells.geometry.reindex(list(marks or {}))))
     dots = [
         ((point.x - x0) * scale, (y1 - point.y) * scale, text)
         for point, text in zip(inside, (marks or {}).values(), strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries, segments
 from gridmap._checks import check_band, check_crs, check_layer
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.coverage.point_tree import PolygonTree
@@ -131,7 +131,7 @@ def come_home(
     low, high = check_band(band or old.band)
     grid = Grid(
         frame,
-        state.boundary.iloc[0],
+        state.boundary.geometry.iloc[0],
         old.levels,
         jurisdictions=state.areas,
         units=units,
@@ -142,7 +142,7 @@ def come_home(
     )
     kept = [code for code in frame.index if code in old.cells.index]
     same = shapely.equals_exact(
-        frame.geometry[kept].to_numpy(), old.cells.geometry[kept].to_numpy(), 0.0, normalize=True
+        geometries(frame.geometry[kept]), geometries(old.cells.geometry[kept]), 0.0, normalize=True
     )
     redrawn = tuple(code for code, equal in zip(kept, same, strict=True) if not equal)
     return HomeComing(
@@ -153,7 +153,7 @@ def come_home(
 def _drawn(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
     """Return the drawn cells in the CRS of the grid, with a code, old name and parent each."""
     check_crs("cells", cells)
-    frame = reproject(cells, old.crs)
+    frame: gpd.GeoDataFrame = reproject(cells, old.crs)
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
     if "code" not in frame and frame.index.name == "code":
@@ -169,7 +169,7 @@ def _drawn(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
         raise InputError("`cells` is empty; hand in the cells as drawn.")
     frame["code"] = [_text(code) for code in frame["code"]]
     shapes = shapely.force_2d(shapely.make_valid(frame.geometry.to_numpy()))
-    frame["geometry"] = [_polygonal(shape) for shape in shapes]
+    frame["geometry"] = geometries([_polygonal(shape) for shape in shapes])
     frame["parent"] = _parents(frame, old)
     return frame
 
@@ -228,7 +228,7 @@ def _parents(frame: gpd.GeoDataFrame, old: Grid) -> list[str]:
 
 def _as_before(frame: gpd.GeoDataFrame, old: Grid) -> Bools:
     """Tell which drawn cells are, corner by corner, what they were."""
-    then = old.cells.geometry.reindex(frame["code"]).to_numpy()
+    then = geometries(old.cells.geometry.reindex(frame["code"]))
     now = frame.geometry.to_numpy()
     once = ~frame["code"].duplicated(keep=False).to_numpy()
     known = ~shapely.is_missing(then) & once
@@ -244,13 +244,15 @@ class _State:
         self.old = old
         same = _as_before(drawn, old)
         kept = drawn["code"][same].to_list()
-        drawn.loc[same, "geometry"] = old.cells.geometry[kept].to_numpy()
+        shapes = geometries(drawn.geometry).copy()
+        shapes[same] = geometries(old.cells.geometry[kept])
+        drawn = drawn.set_geometry(gpd.GeoSeries(shapes, drawn.index, drawn.crs))
         self.cells = drawn
         self.areas = old.jurisdictions
-        self.boundary = gpd.GeoSeries([old.boundary], crs=old.crs)
+        self.boundary = gpd.GeoDataFrame(geometry=[old.boundary], crs=old.crs)
         self.old_units = old.units
         self.moved = 0.0
-        gone = old.cells.index.difference(drawn["code"])
+        gone = old.cells.index.difference(drawn["code"].to_list())
         parents = {*drawn.loc[~same, "parent"], *old.cells.loc[gone, "parent"]}
         empty = sorted(parents - set(drawn["parent"]))
         if empty:
@@ -270,7 +272,8 @@ class _State:
         outline = self.areas.geometry[parent]
         mended, log = repair(part.drop(columns="code"), outline)
         if len(mended) > len(part):
-            place = shapely.get_coordinates(mended.geometry.iloc[[-1]].representative_point())[0]
+            extra = mended.geometry.to_numpy()[-1]
+            [place] = shapely.get_coordinates(shapely.point_on_surface(extra))
             raise InputError(
                 "Ground of {area:,.0f} m² at {x:.0f}, {y:.0f} is in no drawn cell. Draw it, or "
                 "merge it into a neighbour.",
@@ -286,8 +289,8 @@ class _State:
         union = shapely.coverage_union_all(mended.geometry.to_numpy())
         self._insert(_ends(_new_points(union, outline), outline))
         fresh = _ends(_new_points(self.areas.geometry[parent], union), union)
-        for row in mended.index:
-            self.cells.at[row, "geometry"] = with_vertices(self.cells.at[row, "geometry"], fresh)
+        again = [with_vertices(shape, fresh) for shape in self.cells.geometry[mended.index]]
+        self.cells.loc[mended.index, "geometry"] = gpd.GeoSeries(again, mended.index, mended.crs)
 
     def _insert(self, ends: dict[tuple[float, ...], Floats]) -> None:
         """Put vertices into the sides of all that has such sides."""
@@ -295,13 +298,10 @@ class _State:
             return
         sides = shapely.linestrings([[side[:2], side[2:]] for side in ends])
         for frame in (self.cells, self.areas, self.boundary, self.old_units):
-            shapes = frame.geometry.to_numpy()
+            shapes = geometries(frame.geometry).copy()
             for at in np.unique(shapely.STRtree(shapes).query(sides)[1]):
-                fresh = with_vertices(shapes[at], ends)
-                if isinstance(frame, gpd.GeoSeries):
-                    frame.iloc[at] = fresh
-                else:
-                    frame.iat[at, frame.columns.get_loc("geometry")] = fresh
+                shapes[at] = with_vertices(shapes[at], ends)
+            frame["geometry"] = shapes
 
     def frame(self) -> gpd.GeoDataFrame:
         """Return the mended cells."""
@@ -312,22 +312,22 @@ class _State:
         units = self.old_units
         code = self.unit_codes(cells)
         units = units.assign(code=code)
+        shapes, homes = geometries(units.geometry).copy(), units["households"].to_numpy()
         whole = []
-        for cell, rows in units.groupby("code").indices.items():
-            if cell not in cells.index:
+        for cell, shape, own in zip(cells.index, cells.geometry, cells["households"], strict=True):
+            rows = np.flatnonzero(units["code"] == cell)
+            if not len(rows):
                 continue
-            union = shapely.coverage_union_all(units.geometry.to_numpy()[rows])
-            shape = cells.geometry[cell]
+            union = shapely.coverage_union_all(shapes[rows])
             ends = _ends(_new_points(shape, union), union)
             if ends:
                 for at in rows:
-                    fresh = with_vertices(units.geometry.iat[at], ends)
-                    units.iat[at, units.columns.get_loc("geometry")] = fresh
-                union = shapely.coverage_union_all(units.geometry.to_numpy()[rows])
-            if shapely.equals_exact(union, shape, 0.0, normalize=True) and int(
-                units["households"].iloc[rows].sum()
-            ) == int(cells.at[cell, "households"]):
+                    shapes[at] = with_vertices(shapes[at], ends)
+                union = shapely.coverage_union_all(shapes[rows])
+            same = shapely.equals_exact(union, shape, 0.0, normalize=True)
+            if same and homes[rows].sum() == own:
                 whole.append(cell)
+        units["geometry"] = shapes
         kept = units[units["code"].isin(whole)]
         rest = cells.drop(index=whole)
         own = gpd.GeoDataFrame(
@@ -394,14 +394,14 @@ def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> Floats:
 
 def _ends(points: Floats, shape: shapely.Geometry) -> dict[tuple[float, ...], Floats]:
     """Return points by the side of a shape on which they lie, those that are corners left out."""
-    corners = shapely.STRtree(shapely.points(shapely.get_coordinates(shape)))
-    spots = shapely.points(points) if len(points) else []
+    corners = shapely.STRtree(geometries(shapely.points(shapely.get_coordinates(shape))))
+    spots = geometries(shapely.points(points.reshape(-1, 2)))
     beside = corners.query(spots, predicate="dwithin", distance=ON_SIDE)[0]
     fresh = np.delete(points, np.unique(beside), axis=0)
     if not len(fresh):
         return {}
     sides = np.concatenate(list(_sides(shape)))
-    lines = shapely.linestrings(sides.reshape(-1, 2, 2))
+    lines = segments(sides)
     at, side = shapely.STRtree(lines).query_nearest(shapely.points(fresh), all_matches=False)
     ends: dict[tuple[float, ...], list[list[float]]] = {}
     for k, edge in zip(at.tolist(), side.tolist(), strict=True):
@@ -483,7 +483,7 @@ def _coded(
         frame["parent"].tolist(),
         point[:, 0],
         point[:, 1],
-        frame.area.to_numpy(),
+        shapely.area(geometries(frame.geometry)),
         scheme=str(old.parameters.get("scheme", DEFAULT_SCHEME)),
         kept={at: frame["code"][at] for at in np.flatnonzero(keeps).tolist()},
         used=[*old.cells.index, *old.retired["code"]],
@@ -532,4 +532,5 @@ def _exceptions(old: Grid, cells: gpd.GeoDataFrame, band: tuple[int, int]) -> pd
     outside = (homes < band[0]) | (homes > band[1])
     as_it_was = homes == old.cells["households"].reindex(rows["code"]).to_numpy()
     kept = as_it_was | (outside & rows["approved"].astype(bool).to_numpy())
-    return rows[kept].assign(households=homes[kept])
+    found: pd.DataFrame = rows.loc[kept].assign(households=homes[kept])
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, row_of
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import by_period, exposure_of, stack
@@ -66,7 +66,7 @@ def accuracy(
     shares: Sequence[float] = (0.01, 0.05, 0.10),
     of: str = "area_m2",
     exposure: str | pd.Series = "households",
-    weights: nx.Graph | sparse.sparray | None = None,
+    weights: nx.Graph[str] | sparse.sparray | None = None,
 ) -> pd.DataFrame:
     """Measure how much of the last periods the hotspots of the periods before would have caught.
 
@@ -234,7 +234,7 @@ def _compare(
 def _best(part: pd.DataFrame, asked: Floats) -> dict[str, Any]:
     """Tell which method caught most at the middle share that was asked for."""
     share = float(np.sort(asked)[len(asked) // 2])
-    slice_ = part.xs(share, level="share")
-    method = str(slice_["hits"].idxmax())
-    row = slice_.loc[method]
+    alike = part[part.index.get_level_values("share") == share].droplevel("share")
+    method = str(alike["hits"].idxmax())
+    row = row_of(alike, method)
     return {"share": share, "method": method, "pai": float(row["pai"]), "pei": float(row["pei"])}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import networkx as nx
 import numpy as np
 import pandas as pd
+import shapely
 from scipy import sparse, special
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, geometries
 from gridmap._checks import Progress, check_choice, silent
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.cube import by_period, stack
@@ -72,7 +73,7 @@ def clusters(
     longest: int | None = None,
     dispersion: float | None = None,
     replicates: int = 999,
-    weights: nx.Graph | sparse.sparray | None = None,
+    weights: nx.Graph[str] | sparse.sparray | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -172,13 +173,14 @@ def clusters(
     plan = Plan(when, chosen, adjust, shape, sides, largest, longest, replicates, dispersion, seed)
     base = base_of(grid, exposure)
     between = weights_between(weights, grid.contiguity, grid.cells.index)
+    periods: pd.Index | None = None
     if timed:
         cubes, periods, undated = by_period(maps)
         levels = [name for k, name in enumerate(maps.maps.names) if k != maps.period_level]
     else:
         keys = [None] if maps.counts.shape[1] == 1 and table.index.nlevels == 1 else [*maps.maps]
         cubes = {key: maps.counts[:, [k]] for k, key in enumerate(keys)}
-        periods, undated, levels = None, 0, list(maps.maps.names)
+        undated, levels = 0, list(maps.maps.names)
     zoned = _zones_of(grid, base, between, plan)
     frames, facts = {}, {}
     for key, counts in cubes.items():
@@ -195,9 +197,9 @@ def clusters(
         side=side,
         adjust=adjust if timed and chosen == "exposure" else None,
         largest=largest,
-        longest=_longest(len(periods), plan) if timed else None,
-        periods=len(periods) if timed else None,
-        period=[str(periods[0]), str(periods[-1])] if timed else maps.span(),
+        longest=None if periods is None else _longest(len(periods), plan),
+        periods=None if periods is None else len(periods),
+        period=maps.span() if periods is None else [str(periods[0]), str(periods[-1])],
         replicates=replicates,
         level=LEVEL,
         least_incidents=_LEAST_INCIDENTS,
@@ -243,14 +245,14 @@ def _zones_of(grid: Grid, base: Base, between: sparse.csr_array, plan: Plan) -> 
     keep = base.keep
     if not len(keep):
         return None
-    places = grid.cells.geometry.iloc[keep].representative_point()
+    inner = shapely.point_on_surface(geometries(grid.cells.geometry)[keep])
     exposure = base.values[keep]
     near = sparse.csr_array(between[keep][:, keep])
     few = np.sort(exposure)[-_FEW_CELLS:].sum() if len(keep) <= 10 * _FEW_CELLS else 0.0
     total = exposure.sum()
     return zones(
-        places.x.to_numpy(),
-        places.y.to_numpy(),
+        shapely.get_x(inner),
+        shapely.get_y(inner),
         exposure,
         near.indptr.astype(np.int64),
         near.indices.astype(np.int64),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gridmap._arrays import Array, Floats, Ints
+from gridmap._arrays import Array, Bools, Floats, Ints
 from gridmap._checks import check_table
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
@@ -197,7 +197,7 @@ def by_period(maps: Stack) -> tuple[dict[Any, Ints], pd.Index, int]:
             "`table` has no periods. Tally by one: `tally(placed, grid, by=['week'])`."
         )
     when = maps.maps.get_level_values(level)
-    dated = ~when.isna()
+    dated: Bools = np.asarray(when.notna())
     undated = int(maps.counts[:, ~dated].sum())
     periods = _all_periods(when[dated])
     if len(periods) < 2:
@@ -206,7 +206,7 @@ def by_period(maps: Stack) -> tuple[dict[Any, Ints], pd.Index, int]:
             periods=len(periods),
         )
     step = periods.get_indexer(when)
-    if maps.maps.nlevels == 1:
+    if not isinstance(maps.maps, pd.MultiIndex):
         others = np.zeros(len(when), np.int64)
         names: list[Any] = [None]
     else:
@@ -251,7 +251,7 @@ def _counts(column: pd.Series) -> Ints:
 
 def _maps(index: pd.Index) -> tuple[Ints, pd.Index]:
     """Number the maps of the rows, in sorted order, and list them."""
-    if index.nlevels == 1:
+    if not isinstance(index, pd.MultiIndex):
         return np.zeros(len(index), np.int64), pd.Index([""], name="map")
     rest = index.droplevel(0)
     number, maps = pd.factorize(rest, sort=True)

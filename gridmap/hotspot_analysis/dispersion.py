@@ -80,7 +80,7 @@ def lower(counts: Ints | Floats, mean: Floats, dispersion: float | Floats) -> Fl
     [0.0183, 0.2]
     """
     mean, counts, spread = np.broadcast_arrays(mean, np.asarray(counts, float), dispersion)
-    chance: Floats = special.gammaincc(counts + 1.0, mean)
+    chance: Floats = np.asarray(special.gammaincc(counts + 1.0, mean), dtype=np.float64)
     wide = spread * mean > 1e-9
     if wide.any():
         size = 1.0 / spread[wide]

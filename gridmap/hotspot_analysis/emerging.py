@@ -274,7 +274,7 @@ def emerging(
     exposure: str | pd.Series | None = "households",
     back: int = 1,
     baseline: Baseline = "step",
-    weights: nx.Graph | sparse.sparray | None = None,
+    weights: nx.Graph[str] | sparse.sparray | None = None,
 ) -> pd.DataFrame:
     """Tell new, persistent, fading and other hotspots apart by their history.
 
@@ -418,8 +418,8 @@ def _frame(
 
     return pd.DataFrame(
         {
-            "side": pd.Categorical.from_codes(whole(side), SIDES),
-            "pattern": pd.Categorical.from_codes(whole(pattern), PATTERNS),
+            "side": pd.Categorical.from_codes(whole(side), pd.Index(SIDES)),
+            "pattern": pd.Categorical.from_codes(whole(pattern), pd.Index(PATTERNS)),
             "incidents": counts.sum(axis=1),
             "periods": counts.shape[1],
             "tested": whole(found.tested.sum(axis=1)),
@@ -429,7 +429,7 @@ def _frame(
             "trend": whole(trend.z),
             "tau": whole(trend.tau),
             "slope": whole(sen_slope(found.ratio)),
-            "gate": pd.Categorical.from_codes(whole(gate, base.gate), GATES),
+            "gate": pd.Categorical.from_codes(whole(gate, base.gate), pd.Index(GATES)),
         },
         index=codes,
     )

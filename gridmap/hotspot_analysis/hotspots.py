@@ -268,7 +268,7 @@ def hotspots(
     exposure: str | pd.Series | None = "households",
     p: Chance = "skew",
     correction: significance.Correction = "bh",
-    weights: nx.Graph | sparse.sparray | None = None,
+    weights: nx.Graph[str] | sparse.sparray | None = None,
     family: Literal["map", "table"] = "map",
     curb: float | None = CURB,
     permutations: int = 9999,
@@ -481,8 +481,10 @@ def _result(
             "p": spread(scores.p, 1.0),
             "q": spread(judged.q, 1.0),
             "bin": spread(judged.bin, 0),
-            "gate": pd.Categorical.from_codes(spread(judged.gate, base.gate[:, None]), GATES),
-            "caveat": pd.Categorical.from_codes(spread(caveat, 0), CAVEATS),
+            "gate": pd.Categorical.from_codes(
+                spread(judged.gate, base.gate[:, None]), pd.Index(GATES)
+            ),
+            "caveat": pd.Categorical.from_codes(spread(caveat, 0), pd.Index(CAVEATS)),
         },
         index=index,
     )

@@ -123,7 +123,7 @@ def second_opinion(
     grid: Grid,
     *,
     exposure: str | pd.Series | None = "households",
-    weights: nx.Graph | sparse.sparray | None = None,
+    weights: nx.Graph[str] | sparse.sparray | None = None,
 ) -> pd.DataFrame:
     """Ask local Moran's I whether each cell and its neighbours are alike, or one stands out.
 
@@ -196,9 +196,11 @@ def second_opinion(
             "z": spread(found.conditional, 0.0),
             "p": spread(p, 1.0),
             "q": spread(q, 1.0),
-            "quadrant": pd.Categorical.from_codes(spread(quadrant.astype(np.int8), 0), QUADRANTS),
+            "quadrant": pd.Categorical.from_codes(
+                spread(quadrant.astype(np.int8), 0), pd.Index(QUADRANTS)
+            ),
             "gate": pd.Categorical.from_codes(
-                spread(gate.astype(np.int8), base.gate[:, None]), GATES
+                spread(gate.astype(np.int8), base.gate[:, None]), pd.Index(GATES)
             ),
         },
         index=table.index,

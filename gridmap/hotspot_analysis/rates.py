@@ -221,7 +221,7 @@ def rates(
     result["smoothed"] = maps.flat(steadied)
     result["chance"] = poisson_chance(flat_counts, flat_expected)
     gates = np.where(result["exposure"] > 0, np.where(flat_expected > 0, 0, 2), 1).astype(np.int8)
-    result["gate"] = pd.Categorical.from_codes(gates, ["", "no base", "no incidents"])
+    result["gate"] = pd.Categorical.from_codes(gates, pd.Index(["", "no base", "no incidents"]))
     result.attrs["method"] = method_text.rates_method(
         exposure=str(name),
         per=per,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from scipy import sparse
 from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
 
-_MATRICES: weakref.WeakKeyDictionary[nx.Graph, tuple[tuple[Hashable, ...], sparse.csr_array]] = (
+_MATRICES: weakref.WeakKeyDictionary[nx.Graph[str], tuple[tuple[str, ...], sparse.csr_array]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -103,7 +103,7 @@ def windows(weights: sparse.sparray, *, itself: float = 1.0) -> Windows:
     )
 
 
-def matrix_of(graph: nx.Graph, order: Sequence[Hashable]) -> sparse.csr_array:
+def matrix_of(graph: nx.Graph[str], order: Collection[str]) -> sparse.csr_array:
     """Make the matrix of a graph, rows and columns in the given order of its nodes.
 
     An edge weighs 1, or its attribute ``weight``. The matrix of a frozen graph is made once and
@@ -133,7 +133,9 @@ def matrix_of(graph: nx.Graph, order: Sequence[Hashable]) -> sparse.csr_array:
 
 
 def weights_between(
-    weights: nx.Graph | sparse.sparray | None, contiguity: nx.Graph, order: Sequence[Hashable]
+    weights: nx.Graph[str] | sparse.sparray | None,
+    contiguity: nx.Graph[str],
+    order: Collection[str],
 ) -> sparse.csr_array:
     """Take the weights asked for, or contiguity, as a matrix in the order of the cells.
 
@@ -175,7 +177,7 @@ def _cleared(moment: Floats, scale: Floats) -> Floats:
     return np.where(np.abs(moment) <= 1e-12 * scale, 0.0, moment)
 
 
-def _matrix(graph: nx.Graph, order: tuple[Hashable, ...]) -> sparse.csr_array:
+def _matrix(graph: nx.Graph[str], order: tuple[str, ...]) -> sparse.csr_array:
     place = {code: row for row, code in enumerate(order)}
     edges = [
         (place[a], place[b], float(weight))

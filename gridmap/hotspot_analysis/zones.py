@@ -81,7 +81,9 @@ def zones(
     if shaped < 3:
         return chains
     _, near_by = cKDTree(place).query(place, k=min(shaped, _MOST_SHAPED, len(x)))
-    cell, parent, row = _shapes(near_by.astype(np.int32), exposure, largest, starts, neighbours)
+    cell, parent, row = _shapes(
+        np.asarray(near_by, dtype=np.int32), exposure, largest, starts, neighbours
+    )
     offset = np.int32(len(chains.cell))
     return _numbered(
         np.concatenate([chains.cell, cell]),
@@ -93,7 +95,8 @@ def zones(
 
 def _circles(place: Floats, exposure: Floats, largest: float, most: int) -> tuple[Ints32, Ints]:
     """List for every cell those nearest to it, up to the largest exposure, row after row."""
-    _, near = cKDTree(place).query(place, k=np.arange(1, min(most, len(place)) + 1))
+    _, found = cKDTree(place).query(place, k=np.arange(1, min(most, len(place)) + 1))
+    near = np.array(found)
     # where two cells share a place, each is the first of its own circle
     for cell in np.flatnonzero(near[:, 0] != np.arange(len(place))):
         near[cell] = [cell, *(other for other in near[cell] if other != cell)][: near.shape[1]]

@@ -48,7 +48,7 @@ def assign_partitions(
     dask DataFrame
         Lazy; on the partitions of `frame`.
     """
-    from dask import delayed
+    from dask.delayed import delayed
 
     where = locator(grid)
     _ = where.index
@@ -165,7 +165,7 @@ def _lost_cluster() -> tuple[type[BaseException], ...]:
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     return KilledWorker, CommClosedError, CancelledError, Cancelled, TimeoutError
 

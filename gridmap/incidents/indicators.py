@@ -160,7 +160,7 @@ def rates(
                 "the period.",
                 numerator=formula.numerator,
                 denominator=formula.denominator,
-                index=counts.index[over.argmax()],
+                index=counts.index[int(over.argmax())],
             )
     keys = [counts.index.get_level_values(k) for k in range(counts.index.nlevels)]
     named = [pd.Series(key, counts.index, name=key.name) for key in keys]
@@ -183,7 +183,7 @@ def _rated(
         known = hits.notna() & trials.notna()
         each = pd.DataFrame(
             {
-                "numerator": np.minimum(hits, trials).where(known, 0),
+                "numerator": hits.clip(upper=trials).where(known, 0),
                 "denominator": trials.where(known, 0),
                 "unknown": (~known & (trials != 0)) * trials.fillna(1),
             }
@@ -271,7 +271,8 @@ def ranking(
 
 def _group(incidents: pd.DataFrame, column: str) -> pd.Series:
     if column == "month" and column not in incidents and "time" in incidents:
-        return wall_times(incidents["time"]).dt.to_period("M").rename("month")
+        months: pd.Series = wall_times(incidents["time"]).dt.to_period("M")
+        return months.rename("month")
     if column not in incidents:
         raise InputError(
             "`by` names the column {column!r}, which `incidents` lacks.", column=column

@@ -78,7 +78,7 @@ class Locator:
     @cached_property
     def names(self) -> pd.CategoricalDtype:
         """The codes as a type of columns."""
-        return pd.CategoricalDtype(self.codes)
+        return pd.CategoricalDtype(pd.Index(self.codes))
 
     @cached_property
     def _tree(self) -> PolygonTree:

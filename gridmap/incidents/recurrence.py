@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 from rtree.index import Index
 
 from gridmap._arrays import Bools, Floats, Ints
@@ -479,6 +480,8 @@ def _result(
     return result
 
 
-def labels_at(index: pd.Index, positions: Ints) -> pd.Series | pd.Index[Any]:
+def labels_at(index: pd.Index, positions: Ints) -> ExtensionArray:
     """Take labels by position; −1 is missing."""
-    return index.to_series().reset_index(drop=True).reindex(positions).array
+    taken = index.to_series().reset_index(drop=True).reindex(positions)
+    values: ExtensionArray = taken.array
+    return values

@@ -50,14 +50,14 @@ def labelled(placement: Placement, names: pd.CategoricalDtype, points: Any) -> p
     """Return a placement as a frame on the points' index, before the points' own columns."""
     small = np.int16 if len(names.categories) < 2**15 else np.int32
     cell = np.subtract(placement.cell, 1, dtype=small, casting="unsafe")
-    nearest = np.full(len(cell), -1, dtype=small)
+    nearest = np.full_like(cell, -1)
     nearest[placement.outside] = placement.nearest - 1
     distance = np.full(len(cell), np.nan)
     distance[placement.outside] = placement.distance
     frame = pd.DataFrame(
         {
             "code": pd.Categorical.from_codes(cell, dtype=names, validate=False),
-            "status": pd.Categorical.from_codes(placement.place, STATUSES),
+            "status": pd.Categorical.from_codes(placement.place, pd.Index(STATUSES)),
             "nearest_code": pd.Categorical.from_codes(nearest, dtype=names, validate=False),
             "distance_m": distance,
         },

@@ -154,8 +154,7 @@ def kinds(incidents: pd.DataFrame, same: Sequence[str]) -> Ints:
     if not same:
         return np.zeros(len(incidents), np.int64)
     groups = incidents.groupby(list(same), dropna=False, sort=True, observed=True)
-    numbers: Ints = groups.ngroup().to_numpy(dtype=np.int64)
-    return numbers
+    return np.asarray(groups.ngroup(), dtype=np.int64)
 
 
 def during(
@@ -296,9 +295,10 @@ def check_above_zero(name: str, value: float) -> float:
 def _day(name: str, day: str) -> float:
     try:
         moment = pd.Timestamp(day)
+        known = not pd.isna(moment)
     except ValueError:
-        moment = pd.NaT
-    if moment is pd.NaT:
+        known = False
+    if not known:
         raise InputError("`{name}` is {day!r}; give a day as 2026-03-01.", name=name, day=day)
     return float(moment.normalize().timestamp())
 

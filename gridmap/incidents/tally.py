@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gridmap._arrays import positions
 from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.grid import check_grid
@@ -133,9 +134,11 @@ def _areas(
         known = codes.get_indexer(code.cat.categories)
         number = np.append(known, -1)[code.cat.codes.to_numpy()]
         lacking = code.cat.categories[known < 0]
-        lacking = lacking.intersection(code.dropna().unique()) if len(lacking) else lacking
+        lacking = (
+            lacking.intersection(pd.Index(code.dropna().unique())) if len(lacking) else lacking
+        )
     else:
-        number = codes.get_indexer(code)
+        number = positions(codes, code)
         lacking = pd.Index(code[(number < 0) & code.notna().to_numpy()].unique())
     if len(lacking):
         raise InputError(

@@ -81,7 +81,7 @@ def read_csv(
     if not keep_broken:
         _refuse_broken(read, source.name)
     table, left_out, kept = _without_totals(read.table, source.size)
-    frame = _typed(table).to_pandas()
+    frame: pd.DataFrame = _typed(table).to_pandas()
     note_left_out(frame, read.headings, left_out)
     frame.attrs["encoding"] = read.encoding
     if read.broken:

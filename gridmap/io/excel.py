@@ -421,12 +421,17 @@ def _merges(sheet: Any) -> list[Merge]:
 def _blocks(ranges: Iterable[str]) -> list[Merge]:
     from openpyxl.utils import range_boundaries
 
-    corners = map(range_boundaries, ranges)
-    return [Merge(top - 1, bottom - 1, left - 1, right - 1) for left, top, right, bottom in corners]
+    return [
+        Merge(top - 1, bottom - 1, left - 1, right - 1)
+        for left, top, right, bottom in map(range_boundaries, ranges)
+        if left and top and right and bottom  # whole rows and columns are no blocks
+    ]
 
 
 def _sheets_xls(data: bytes) -> list[Sheet]:
     import xlrd
+    from xlrd.biffh import XLRDError
+    from xlrd.compdoc import CompDocError
 
     try:
         book = xlrd.open_workbook(file_contents=data, formatting_info=True, logfile=io.StringIO())
@@ -434,7 +439,7 @@ def _sheets_xls(data: bytes) -> list[Sheet]:
         return [
             _sheet_xls(book, sheet, first_day) for sheet in book.sheets() if not sheet.visibility
         ]
-    except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
+    except (XLRDError, CompDocError) as error:
         raise ValueError(str(error)) from error
 
 

@@ -23,7 +23,7 @@ from gridmap.io.point_text import coordinates_of
 from gridmap.io.text import warn_formulas
 
 if TYPE_CHECKING:
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+    from openpyxl.worksheet.worksheet import Worksheet
 
 
 Value = object
@@ -114,7 +114,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
         target.write(block)
 
 
-def _fill(sheet: WriteOnlyWorksheet, content: Sheet) -> None:
+def _fill(sheet: Worksheet, content: Sheet) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
@@ -132,7 +132,7 @@ def _fill(sheet: WriteOnlyWorksheet, content: Sheet) -> None:
     for position, name in enumerate(content.names):
         letter = get_column_letter(position + 1)
         sheet.column_dimensions[letter].width = _width([name, *(row[position] for row in first)])
-    headings = [WriteOnlyCell(sheet, value=_literal(sheet, str(name))) for name in content.names]
+    headings = [WriteOnlyCell(sheet, value=str(name)) for name in content.names]
     for heading in headings:
         heading.data_type, heading.font = "s", Font(bold=True)
     sheet.append(headings)
@@ -146,7 +146,7 @@ def _fill(sheet: WriteOnlyWorksheet, content: Sheet) -> None:
         sheet.append(list(_cells(sheet, row, number)))
 
 
-def _cells(sheet: WriteOnlyWorksheet, row: Row, number: int) -> Iterator[object]:
+def _cells(sheet: Worksheet, row: Row, number: int) -> Iterator[object]:
     for value in row:
         value = _plain(value)
         if isinstance(value, str):
@@ -162,7 +162,7 @@ def _cells(sheet: WriteOnlyWorksheet, row: Row, number: int) -> Iterator[object]
         yield value
 
 
-def _literal(sheet: WriteOnlyWorksheet, text: str) -> object:
+def _literal(sheet: Worksheet, text: str) -> object:
     """Keep a text that begins like a formula, or reads like an error, from becoming one."""
     if not text.startswith(("=", "#")):
         return text

@@ -83,7 +83,9 @@ def sheets_of(
     """
     check_choice("audience", audience, ("internal", "public"))
     grid = grid.in_language(lang)
-    sheets = {level: grid.at(level).reset_index(drop=True) for level in grid.levels}
+    sheets: dict[str, pd.DataFrame] = {
+        level: grid.at(level).reset_index(drop=True) for level in grid.levels
+    }
     sheets["cells"] = _cells(grid, columns)
     exceptions = grid.exceptions.drop(columns="said", errors="ignore")
     sheets |= {"exceptions": exceptions, "retired": grid.retired}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pyogrio
 import shapely
 
+from gridmap._arrays import Geometries, geometries
 from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid, content_of
@@ -197,20 +198,22 @@ def _read_part(source: Source, name: str) -> pd.DataFrame:
     try:
         with quiet():
             expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
-            frame = pyogrio.read_dataframe(
+            frame: pd.DataFrame = pyogrio.read_dataframe(
                 source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
             )
     except GDAL_FAILURES as error:
         raise unreadable(source.name, error) from error
     drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
     if len(frame) != expected or (name in LAYERS and not drawn):
-        raise InputError(
-            "Layer {name!r} of `{source}` is damaged. Write the grid again.",
-            name=name,
-            source=source.name,
-        )
+        raise _damaged(name, source.name)
     check_text(frame, source.name)
     return frame
+
+
+def _damaged(layer: str, source: str) -> InputError:
+    return InputError(
+        "Layer {name!r} of `{source}` is damaged. Write the grid again.", name=layer, source=source
+    )
 
 
 def _layer_type(frame: pd.DataFrame) -> str:
@@ -259,7 +262,7 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
         raw[EXTRA] = grid.buildings
     packed: dict[str, list[str]] = {}
     parts = {name: _packed(frame, name, packed) for name, frame in raw.items()}
-    lone = {name: _lone_multis(raw[name]) for name in LAYERS}
+    lone = {name: _lone_multis(geometries(raw[name].geometry)) for name in LAYERS}
     facts = {
         "schema": SCHEMA,
         "crs": label(grid.crs),
@@ -310,18 +313,22 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
             missing=[*missing],
         )
     facts = _facts(parts[METADATA], name)
-    frames = {part: _unpacked(parts[part], part, facts, name) for part in needed}
-    kept = whole and EXTRA in parts
-    buildings = _unpacked(parts[EXTRA], EXTRA, facts, name) if kept else None
-    _check_columns(frames, facts, name)
+    layers = {part: _layer(parts, part, facts, name) for part in needed if part in LAYERS}
+    tables = {
+        part: pd.DataFrame(_unpacked(parts[part], part, facts, name))
+        for part in needed
+        if part not in LAYERS
+    }
+    buildings = _layer(parts, EXTRA, facts, name) if whole and EXTRA in parts else None
+    _check_columns({**layers, **tables}, facts, name)
     return Grid(
-        frames["cells"].set_index("code"),
-        frames["boundary"].geometry.iloc[0],
+        layers["cells"].set_index("code"),
+        layers["boundary"].geometry.iloc[0],
         tuple(facts["levels"]),
-        jurisdictions=frames["jurisdictions"].set_index("parent"),
-        units=_units(frames["units"], facts) if whole else None,
-        exceptions=frames["exceptions"],
-        retired=frames["retired"],
+        jurisdictions=layers["jurisdictions"].set_index("parent"),
+        units=_units(layers["units"], facts) if whole else None,
+        exceptions=tables["exceptions"],
+        retired=tables["retired"],
         parameters=facts["parameters"],
         buildings=buildings,
     )
@@ -330,9 +337,9 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
 def content_changed(parts: Mapping[str, pd.DataFrame], name: str) -> bool:
     """Tell whether cells and jurisdictions are not those that the recorded content hash is of."""
     facts = _facts(parts[METADATA], name)
-    keys = {"cells": "code", "jurisdictions": "parent"}
-    frames = [_unpacked(parts[part], part, facts, name).set_index(keys[part]) for part in keys]
-    return bool(facts.get("content_hash") != content_of(str(facts.get("crs")), *frames))
+    cells = _layer(parts, "cells", facts, name).set_index("code")
+    areas = _layer(parts, "jurisdictions", facts, name).set_index("parent")
+    return bool(facts.get("content_hash") != content_of(str(facts.get("crs")), cells, areas))
 
 
 def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -378,23 +385,28 @@ def _unpacked(frame: pd.DataFrame, part: str, facts: Mapping[str, Any], name: st
         if column in frame:
             values = [_parsed(text, name) for text in frame[column]]
             fresh[column] = pd.Series(values, index=frame.index, dtype=object)
-    frame = frame.assign(**fresh)
+    return frame.assign(**fresh)
+
+
+def _layer(
+    parts: Mapping[str, pd.DataFrame], part: str, facts: Mapping[str, Any], name: str
+) -> gpd.GeoDataFrame:
+    frame = _unpacked(parts[part], part, facts, name)
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise _damaged(part, name)
     if part == EXTRA:
         return frame
-    if part not in LAYERS:
-        return pd.DataFrame(frame)
-    geometry = _demoted(frame.geometry.to_numpy(), facts["multi_of_one"].get(part, []))
+    geometry = _demoted(geometries(frame.geometry), facts["multi_of_one"].get(part, []))
     return frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
 
 
-def _lone_multis(frame: gpd.GeoDataFrame) -> list[int]:
+def _lone_multis(geometry: Geometries) -> list[int]:
     """Return the rows that are a MultiPolygon of one part."""
-    geometry = frame.geometry.to_numpy()
     alone = (shapely.get_type_id(geometry) == 6) & (shapely.get_num_geometries(geometry) == 1)
     return [int(row) for row in np.flatnonzero(alone)]
 
 
-def _demoted(geometry: Any, lone: list[int]) -> Any:
+def _demoted(geometry: Geometries, lone: list[int]) -> Geometries:
     """Undo the promotion of polygons in a layer of multipolygons."""
     one = (shapely.get_type_id(geometry) == 6) & (shapely.get_num_geometries(geometry) == 1)
     one[[row for row in lone if row < len(one)]] = False

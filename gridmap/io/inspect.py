@@ -148,7 +148,7 @@ def alarm_against(
     if isinstance(frame, gpd.GeoDataFrame):
         centres = shapely.point_on_surface(frame.geometry.to_numpy())
         x, y = shapely.get_x(centres), shapely.get_y(centres)
-        stated = datum if frame.crs.is_geographic else label(frame.crs)
+        stated = datum if frame.crs is not None and frame.crs.is_geographic else label(frame.crs)
     else:
         x, y = frame["x"].to_numpy(float), frame["y"].to_numpy(float)
         stated = datum if frame.attrs["datum"] is not None else label(areas.crs)

@@ -119,8 +119,9 @@ def _styles(archive: zipfile.ZipFile) -> frozenset[int]:
     """Return the styles that show a number as a date or a time."""
     if "xl/styles.xml" not in archive.namelist():
         return frozenset()
-    sheet = Stylesheet.from_tree(ElementTree.fromstring(archive.read("xl/styles.xml")))
-    return frozenset(sheet.date_formats) | frozenset(sheet.timedelta_formats)
+    tree: Any = ElementTree.fromstring(archive.read("xl/styles.xml"))
+    kept = vars(Stylesheet.from_tree(tree))
+    return frozenset(kept["date_formats"]) | frozenset(kept["timedelta_formats"])
 
 
 def _check_form(xml: bytes) -> None:

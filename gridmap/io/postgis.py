@@ -338,7 +338,10 @@ def _taken(name: tuple[str, str]) -> InputError:
 
 def _create(connection: Any, name: tuple[str, str], frame: pd.DataFrame) -> None:
     shape = getattr(frame, "_geometry_column_name", None)
-    kinds = {str(c): _shape_type(frame) if c == shape else _column_type(frame[c]) for c in frame}
+    kinds = {
+        str(c): _shape_type(gpd.GeoSeries(frame[c])) if c == shape else _column_type(frame[c])
+        for c in frame
+    }
     columns = [_values(frame, c, c == shape) for c in frame]
     _fill(connection, name, kinds, zip(*columns, strict=True), shape)
 
@@ -381,9 +384,9 @@ def _fill(
         connection.execute(index.format(table, sql.Identifier(shape)))
 
 
-def _shape_type(frame: gpd.GeoDataFrame) -> str:
-    kinds = set(frame.geometry.geom_type.dropna())
-    return f"geometry({kinds.pop() if len(kinds) == 1 else 'Geometry'}, {_epsg(frame.crs)})"
+def _shape_type(shapes: gpd.GeoSeries) -> str:
+    kinds = set(shapes.geom_type.dropna())
+    return f"geometry({kinds.pop() if len(kinds) == 1 else 'Geometry'}, {_epsg(shapes.crs)})"
 
 
 def _epsg(crs: Any) -> int:

@@ -180,7 +180,7 @@ def with_codes_as_text(table: pd.DataFrame) -> pd.DataFrame:
     coded = np.flatnonzero(names.str.contains(_CODES, regex=True))
     whole = {
         table.columns[at]: table.iloc[:, at].astype("Int64").astype("str")
-        for at in coded
+        for at in coded.tolist()
         if table.dtypes.iloc[at].kind in "iu"
     }
     return table.assign(**{str(name): values for name, values in whole.items()})
@@ -199,7 +199,7 @@ def _read_arrow(source: Source) -> pd.DataFrame:
     table = arrow_table(source)
     try:
         shape = shape_column(table)
-        frame = (table if shape is None else table.drop_columns([shape])).to_pandas()
+        frame: pd.DataFrame = (table if shape is None else table.drop_columns([shape])).to_pandas()
     except BROKEN_PARQUET as error:
         raise unreadable(source.name, error) from error
     check_text(frame, source.name)

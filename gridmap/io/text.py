@@ -258,11 +258,13 @@ def _from_arrow(column: pa.Array) -> Floats | pd.Series:
         try:
             column = pc.cast(column, pa.float64())
         except pa.ArrowInvalid:
-            return column.to_pandas().astype(object)
+            texts: pd.Series = column.to_pandas().astype(object)
+            return texts
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         values = pc.cast(column, pa.float64(), safe=False).fill_null(np.nan)
         return np.array(values.to_numpy(zero_copy_only=False))
-    return column.to_pandas()
+    rest: pd.Series = column.to_pandas()
+    return rest
 
 
 def plain_table(frame: pd.DataFrame) -> pd.DataFrame:

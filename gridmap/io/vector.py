@@ -14,6 +14,7 @@ import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
+from gridmap._arrays import attributes
 from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
@@ -263,7 +264,7 @@ def _read_arrow(source: Source) -> gpd.GeoDataFrame:
 def _stored(source: Source) -> gpd.GeoDataFrame:
     import io
 
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    place: Any = source.path if source.member is None else io.BytesIO(source.read_bytes())
     return gpd.read_parquet(place) if source.kind == "parquet" else gpd.read_feather(place)
 
 
@@ -452,7 +453,7 @@ def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         frame = frame.reset_index(drop=True)
     frame = frame.copy()
     frame.attrs = {}
-    for column in frame.columns.drop(frame.geometry.name):
+    for column in attributes(frame):
         if frame[column].dtype == object:
             frame[column] = [as_text(value) for value in frame[column]]
     return frame
@@ -461,7 +462,7 @@ def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
     """Write the parts of a Shapefile, the .shp last."""
     check_writable(path, overwrite=overwrite)
-    frame = frame.rename(columns=short_names(frame.columns.drop(frame.geometry.name)))
+    frame = frame.rename(columns=short_names(attributes(frame)))
     with replacing(path, overwrite=overwrite) as temporary:
         write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
         for part in sorted(temporary.parent.iterdir()):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import Geometries, positions, without
 from gridmap._checks import check_choice, check_crs, check_same_crs, label
 from gridmap.coverage.defect_names import name_of
 from gridmap.grid.grid import check_grid
@@ -49,12 +50,12 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
     middle = shapely.point_on_surface(shapes)
     box = shapely.bounds(shapes)
     size = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]) if len(shapes) else box[:, 0]
-    polygons = np.where(np.isin(shapely.get_type_id(shapes), (3, 6)), shapes, shapely.Polygon())
+    polygons = _polygonal(shapes)
     xy = np.column_stack([shapely.get_x(middle), shapely.get_y(middle), size])
     return Marks(
         shapes=polygons,
         xy=np.round(xy, 1).tolist(),
-        of=kinds.get_indexer(placed["kind"]).tolist(),
+        of=positions(kinds, placed["kind"]).tolist(),
         kinds=[
             {
                 "label": name_of(kind, lang, int(counts[kind])),
@@ -194,10 +195,9 @@ def _before(cells: gpd.GeoDataFrame, lang: Lang) -> Old:
     return Old(shapes, tr("cells before", lang=lang))
 
 
-def _polygonal(shapes: Any) -> Any:
+def _polygonal(shapes: Geometries) -> Geometries:
     """Replace what is no polygon by nothing, so that broken layers can be drawn."""
-    kinds = shapely.get_type_id(shapes)
-    return np.where(np.isin(kinds, (3, 6)), shapes, shapely.Polygon())
+    return without(shapes, ~np.isin(shapely.get_type_id(shapes), (3, 6)))
 
 
 def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> Old | None:
@@ -278,7 +278,7 @@ def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
     classes = [
         themes.Class(name.text(lang), color, hatch) for name, color, hatch in CHANGES.values()
     ]
-    of = pd.Index(list(CHANGES)).get_indexer(table["status"].fillna("born").astype(str))
+    of = positions(pd.Index(list(CHANGES)), table["status"].fillna("born").astype(str))
     return themes.Theme(
         tr("Change of cells", lang=lang),
         classes,

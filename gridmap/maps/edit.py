@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from markupsafe import Markup
 
-from gridmap._arrays import Ints
+from gridmap._arrays import Ints, positions
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid, check_grid
@@ -135,7 +135,7 @@ def plan_data(
         "geometry": payload(shapes, quantum=FINE if fine else COARSE),
         "unit": None if plain else part.index.tolist(),
         "households": _text(part["households"].to_numpy(dtype=np.int64)),
-        "cell": _text(cells.index.get_indexer(part["code"]).astype(np.int64)),
+        "cell": _text(positions(cells.index, part["code"])),
         "contacts": _contacts_among(grid, rows),
         "cells": _cell_facts(cells),
         "levels": _levels(grid, cells, lang),

@@ -47,7 +47,7 @@ def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
         if known.all() and incidents["status"].isin(STATUSES).all():
             return incidents
-    placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
+    placed: pd.DataFrame = assign(incidents, grid, datum=incidents.attrs.get("datum"))
     x, y = grid_positions(incidents, grid)
     return placed.assign(x=x, y=y)
 

@@ -10,7 +10,7 @@ import folium
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
-from branca.element import Element, MacroElement
+from branca.element import Element, Figure, MacroElement
 from folium.map import Layer
 from folium.template import Template
 from markupsafe import Markup, escape
@@ -103,10 +103,10 @@ class CellLayer(Layer):
     def _get_self_bounds(self) -> list[list[float | None]]:
         return bounds_of(self.scene)
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> str:
         """Put gridmap's script, the style and the data into the page."""
         _furnish(self, self.data_id, self.scene)
-        super().render(**kwargs)
+        return str(super().render(**kwargs))
 
 
 def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any) -> themes.Theme:
@@ -154,10 +154,10 @@ class Room(MacroElement):
     def _get_self_bounds(self) -> list[list[float | None]]:
         return bounds_of(self.scene)
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> str:
         """Put gridmap's scripts, the style and the data into the page."""
         _furnish(self, self.data_id, self.scene)
-        super().render(**kwargs)
+        return str(super().render(**kwargs))
 
 
 class OfflineMap(folium.Map):
@@ -203,7 +203,9 @@ class OfflineMap(folium.Map):
             html = _without_unused(html)
         return offline(html, tiles=self.tiles)
 
-    def save(self, outfile: str | Path, *, overwrite: bool = True) -> Path:
+    def save(  # type: ignore[override]  # tells where; what folium takes besides has no use here
+        self, outfile: str | Path, *, overwrite: bool = True
+    ) -> Path:
         """Save one file that opens without a network.
 
         Raises
@@ -239,33 +241,41 @@ def show(
     scene, tiles = laid(scene, basemap, basemap_bounds, basemap_datum)
     shown = OfflineMap(basemap=tiles)
     shown.add_child(Room(scene))
-    shown.get_root().title = escape(scene.title) or None  # folium writes it as it is
+    _page_of(shown).title = escape(scene.title) or None  # folium writes it as it is
     return shown
+
+
+def _page_of(element: Element) -> Figure:
+    page = element.get_root()
+    if not isinstance(page, Figure):
+        raise TypeError("the layer stands in no page")
+    return page
 
 
 def _furnish(element: MacroElement, data_id: str, scene: Scene) -> None:
     """Add once what every gridmap layer needs, and each layer's own data."""
-    figure = element.get_root()
+    figure = _page_of(element)
     figure.header.add_child(_style("gridmap.css", "search.css"), name="gridmap_css")
     figure.header.add_child(_script("gridmap.js"), name="gridmap_js")
     figure.header.add_child(_script("search.js", "room.js"), name="gridmap_room_js")
     data = part(ASSETS, "data", data_id, Markup(as_json(scene.sent())))
-    figure.html.add_child(_verbatim(data), name=data_id)
+    figure.html.add_child(_Verbatim(data), name=data_id)
 
 
 def _script(*names: str) -> Element:
-    return _verbatim(part(ASSETS, "own_script", Markup(vendored.module_of(*names))))
+    return _Verbatim(part(ASSETS, "own_script", Markup(vendored.module_of(*names))))
 
 
 def _style(*names: str) -> Element:
-    return _verbatim(part(ASSETS, "style", Markup("".join(map(vendored.asset, names)))))
+    return _Verbatim(part(ASSETS, "style", Markup("".join(map(vendored.asset, names)))))
 
 
-def _verbatim(text: str) -> Element:
-    """Return an element whose text is not taken for a template."""
-    element = Element("{{ this.verbatim }}")
-    element.verbatim = text
-    return element
+class _Verbatim(Element):
+    """An element whose text is not taken for a template."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("{{ this.verbatim }}")
+        self.verbatim = text
 
 
 UNUSED = {

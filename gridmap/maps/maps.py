@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import shapely
 from markupsafe import Markup
@@ -378,7 +379,7 @@ def plans_page(
     lang : {"zh", "en"}
         Language of the page.
     """
-    over_all = table.loc[""]
+    over_all = table.loc[[""]].droplevel("area")
     areas = [code for code in table.index.get_level_values("area").unique() if code]
     page = render(
         "plans.html",
@@ -390,7 +391,7 @@ def plans_page(
         ],
         overall=[_row(over_all, figure, lang) for figure in FIGURES],
         titles=[TITLES[figure].text(lang) for figure in FIGURES],
-        areas=[_area(table.loc[code], _called(grids, code)) for code in areas]
+        areas=[_area(table.loc[[code]].droplevel("area"), _called(grids, code)) for code in areas]
         if len(areas) > 1
         else [],
         colours={"outside": OUTSIDE, "changed": CHANGED},
@@ -408,7 +409,7 @@ def _picture(grid: Grid, present: Grid) -> Markup:
     changed = [shape not in same for shape in shapely.to_wkb(cells.geometry)]
     low, high = grid.band
     out = (cells["kind"] == "residential") & ~cells["households"].between(low, high)
-    fills = cells["kind"].map(FILLS).mask(changed, CHANGED).mask(out, OUTSIDE)
+    fills = cells["kind"].map(FILLS).mask(np.array(changed), CHANGED).mask(out, OUTSIDE)
     return thumbnail(cells, fills.tolist(), 300)
 
 
@@ -416,7 +417,7 @@ def _called(grids: Mapping[str, Grid], code: str) -> str:
     """Return the name of a jurisdiction with its code."""
     for grid in grids.values():
         if code in grid.jurisdictions.index and grid.levels:
-            return f"{grid.jurisdictions.at[code, grid.levels[-1]]} {code}"
+            return f"{grid.jurisdictions[grid.levels[-1]].loc[code]} {code}"
     return code
 
 
@@ -437,12 +438,12 @@ def _area(plans: pd.DataFrame, name: str) -> dict[str, Any]:
 
 def _cell(plans: pd.DataFrame, plan: str, figure: str) -> dict[str, str]:
     """Return a figure as text, marked where it is the best alone, or short of the band."""
-    value = plans.at[plan, figure]
+    value = plans[figure].loc[plan]
     kind = ""
     if figure in BETTER and plans[figure].notna().sum() > 1 and plans[figure].nunique() > 1:
         best = plans[figure].max() if BETTER[figure] > 0 else plans[figure].min()
         kind = "best" if value == best else ""
-    if figure == "in_band" and value < plans.at[plan, "cells"]:
+    if figure == "in_band" and value < plans["cells"].loc[plan]:
         kind = "short"
     return {"text": _text(figure, value), "kind": kind}
 

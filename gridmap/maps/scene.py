@@ -232,7 +232,7 @@ def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
         tr("dedicated", lang=lang),
         tr("nobody lives there", lang=lang),
     ]
-    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(grid.cells["kind"])
+    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(pd.Index(grid.cells["kind"]))
     return [
         {"title": tr("Kind", lang=lang), "values": np.maximum(of, 0).tolist(), "texts": kinds},
         {

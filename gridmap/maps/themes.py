@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, positions
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, measure, tr
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from gridmap.grid.grid import Grid
 
@@ -145,7 +145,7 @@ def households(grid: Grid, lang: Lang) -> Theme:
 
 def kinds(grid: Grid, lang: Lang) -> Theme:
     """Show which cells are residential, which dedicated, and where nobody lives."""
-    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(grid.cells["kind"])
+    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(pd.Index(grid.cells["kind"]))
     classes = [
         Class(tr("residential", lang=lang), "#cfe0ea"),
         Class(tr("dedicated", lang=lang), "#e3b567", NOTHING_HATCH),
@@ -191,8 +191,8 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     if not grid.levels:
         return grid.cells["parent"].astype(str)
     cells = grid.cells
-    path = [cells[name].astype(str) for name in grid.levels[: grid.levels.index(level) + 1]]
-    return path[0].str.cat(path[1:], sep="\x1f")
+    path = cells[list(grid.levels[: grid.levels.index(level) + 1])].astype(str)
+    return path.agg("\x1f".join, axis=1)
 
 
 def _colouring(grid: Grid, area: Ints, count: int) -> Ints:
@@ -200,7 +200,7 @@ def _colouring(grid: Grid, area: Ints, count: int) -> Ints:
     import networkx as nx
 
     place = dict(zip(grid.cells.index, area, strict=True))
-    touching = nx.Graph()
+    touching: nx.Graph[int] = nx.Graph()
     touching.add_nodes_from(range(count))
     touching.add_edges_from(
         (place[a], place[b]) for a, b in grid.contiguity.edges if place[a] != place[b]
@@ -309,7 +309,7 @@ def _by_mapclassify(known: Floats, scheme: str, k: int) -> Floats:
 def column(grid: Grid, name: str, lang: Lang) -> Theme:
     """Colour by one column of the cells: numbers in classes, words each in a colour."""
     if name not in grid.cells or name == "geometry":
-        columns = ", ".join(c for c in grid.cells if c != "geometry")
+        columns = ", ".join(map(str, grid.cells.columns.drop("geometry")))
         raise InputError(
             "`color` is {name!r}, but the cells have {columns}.", name=name, columns=columns
         )
@@ -360,7 +360,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
     return Theme(
         tr("Staffing", lang=lang),
         classes,
-        pd.Index(order).get_indexer(status).clip(0).astype(np.int64),
+        positions(pd.Index(order), status).clip(0),
         tab=tr("Staff", lang=lang),
         note=tr("by the 1+X+Y roster; no names", lang=lang),
     )
@@ -406,13 +406,13 @@ def own_count(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
 def in_clusters(found: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the members of clusters, low to high, as `clusters` found them on one map."""
     bins = pd.Series(0, index=grid.cells.index)
-    for row in found.itertuples():
-        depth = 1 + (row.p <= 0.05) + (row.p <= 0.01)
-        bins.loc[list(row.members)] = depth if row.side == "hot" else -depth
+    for p, side, members in zip(found["p"], found["side"], found["members"], strict=True):
+        depth = 1 + (p <= 0.05) + (p <= 0.01)
+        bins.loc[list(members)] = depth if side == "hot" else -depth
     return Theme(
         tr("Clusters of any size", lang=lang),
         _bin_classes(lang, "p")[:-1],
-        bins.to_numpy(np.int64) + 3,
+        np.asarray(bins, dtype=np.int64) + 3,
         tab=tr("Clusters", lang=lang),
         note=tr("scan statistic: one p for all zones of the map together", lang=lang),
     )
@@ -439,7 +439,7 @@ def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Split a frame by what stands in its index behind the code; one map when nothing does."""
     if spots.index.nlevels == 1:
         return [("", spots)]
-    others = list(range(1, spots.index.nlevels))
+    others: list[Hashable] = list(range(1, spots.index.nlevels))
     by = others[0] if len(others) == 1 else others
     return [
         (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, positions
 from gridmap._checks import Progress, check_same_crs, silent
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -79,8 +79,10 @@ def patrol(
     by_cell = pieces.groupby("code")["segment"].agg(list).to_dict()
     rows = []
     for done, code in enumerate(grid.cells.index, start=1):
-        own = nx.MultiGraph()
-        own.add_edges_from(streets_of[key] for key in by_cell.get(code, ()))
+        own: nx.MultiGraph[Any] = nx.MultiGraph()
+        for key in by_cell.get(code, ()):
+            u, v, segment, data = streets_of[key]
+            own.add_edge(u, v, segment, **data)
         rows.append(_round(own, network, ways) if own.size() else _nothing())
         tell("patrol", done, len(grid))
     table = gpd.GeoDataFrame(rows, index=grid.cells.index, geometry="geometry", crs=grid.crs)
@@ -93,7 +95,7 @@ def _nothing() -> dict[str, Any]:
     return {**dict.fromkeys(names, 0.0), "geometry": shapely.LineString()}
 
 
-def _round(own: nx.MultiGraph, network: nx.MultiGraph, ways: Ways) -> dict[str, Any]:
+def _round(own: nx.MultiGraph[Any], network: nx.MultiGraph[Any], ways: Ways) -> dict[str, Any]:
     """Route the round of one cell along its own streets, and measure it."""
     walk = closed_walk(own, None if nx.is_connected(own) else ways)
     lines, inside, outside, off = [], 0.0, 0.0, 0.0
@@ -204,16 +206,16 @@ def _visits(log: pd.DataFrame, grid: Grid) -> tuple[Ints, pd.Series]:
         raise InputError("`log` has no column `time`.")
     cells = grid.cells
     if "code" in log:
-        return cells.index.get_indexer(log["code"]).astype(np.int64), pd.to_datetime(log["time"])
+        return positions(cells.index, log["code"]), pd.to_datetime(log["time"])
     check_same_crs("log", log, "grid", cells)
-    index = CoverageIndex(cells.geometry.to_numpy(), cells.index)
+    index = CoverageIndex(cells.geometry.to_numpy(), list(cells.index))
     cell = index.locate(log.geometry.x.to_numpy(), log.geometry.y.to_numpy()).astype(np.int64) - 1
     return cell, pd.to_datetime(log["time"])
 
 
 def _counted(cell: Ints, when: pd.Series, steps: pd.Index, grid: Grid) -> pd.DataFrame:
     """Count visits by cell and step of time, every cell and step included."""
-    step = steps.get_indexer(when)
+    step = positions(steps, when)
     known = (cell >= 0) & (step >= 0)
     shape = (len(grid), len(steps))
     flat = np.ravel_multi_index((cell[known], step[known]), shape)

@@ -30,11 +30,12 @@ class Ways:
         Streets with ``length``.
     """
 
-    def __init__(self, graph: nx.MultiGraph) -> None:
+    def __init__(self, graph: nx.MultiGraph[Any]) -> None:
         best: dict[Any, dict[Any, tuple[float, Any]]] = {node: {} for node in graph.nodes}
-        for u, v, key, length in graph.edges(keys=True, data="length"):
+        for u, v, key, data in graph.edges(keys=True, data=True):
+            length = float(data["length"])
             if length < best[u].get(v, (np.inf, None))[0]:
-                best[u][v] = best[v][u] = (float(length), key)
+                best[u][v] = best[v][u] = (length, key)
         self._near = best
         parts = enumerate(nx.connected_components(graph))
         self._part = {node: number for number, part in parts for node in part}
@@ -78,7 +79,7 @@ class Ways:
         return [(u, v, self._near[u][v][1]) for u, v in pairwise(reversed(way))]
 
 
-def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
+def closed_walk(streets: nx.MultiGraph[Any], ways: Ways | None = None) -> list[Any]:
     """Walk every edge at least once and return to the start, repeating as little as can be.
 
     Where three or five edges meet, a walk must repeat some; which, is a matching of least total
@@ -100,13 +101,13 @@ def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
 
     Examples
     --------
-    >>> square = nx.MultiGraph()
+    >>> square: nx.MultiGraph[Any] = nx.MultiGraph()
     >>> for u, v in ["ab", "bc", "cd", "da", "ac"]:
     ...     _ = square.add_edge(u, v, length=1.0)
     >>> len(closed_walk(square))
     6
     """
-    walk = nx.MultiGraph()
+    walk: nx.MultiGraph[Any] = nx.MultiGraph()
     walk.add_edges_from(streets.edges(keys=True))
     if not walk.number_of_edges():
         return []
@@ -124,7 +125,7 @@ def closed_walk(streets: nx.MultiGraph, ways: Ways | None = None) -> list[Any]:
     return [(u, v, walk.edges[u, v, key].get("of", key)) for u, v, key in circuit]
 
 
-def _links(streets: nx.MultiGraph, ways: Ways) -> list[tuple[Any, Any, Any]]:
+def _links(streets: nx.MultiGraph[Any], ways: Ways) -> list[tuple[Any, Any, Any]]:
     """Join the parts of `streets` by a tree of shortest links through the ways."""
     parts = [frozenset(part) for part in nx.connected_components(streets)]
     links: list[tuple[Any, Any, Any]] = []
@@ -171,7 +172,7 @@ def _between(
 def _matching(odd: list[Any], length: dict[tuple[Any, Any], float]) -> list[tuple[Any, Any]]:
     """Pair the odd nodes: exactly when they are few, else greedily and then by exchanges."""
     if len(odd) <= EXACT:
-        graph = nx.Graph()
+        graph: nx.Graph[Any] = nx.Graph()
         graph.add_weighted_edges_from((u, v, length[u, v]) for u, v in combinations(odd, 2))
         return sorted(tuple(sorted(pair)) for pair in nx.min_weight_matching(graph))
     free, pairs = set(odd), []
@@ -275,9 +276,9 @@ def _cut(lines: Any, borders: Any) -> tuple[Any, Any]:
     return noded[piece[long]], line[long]
 
 
-def street_graph(pieces: gpd.GeoDataFrame) -> nx.MultiGraph:
+def street_graph(pieces: gpd.GeoDataFrame) -> nx.MultiGraph[Any]:
     """Make a graph of pieces: crossings are nodes, keys are segments, with length and line."""
-    graph = nx.MultiGraph()
+    graph: nx.MultiGraph[Any] = nx.MultiGraph()
     once = pieces.drop_duplicates("segment")
     ends = _ends(once.geometry.to_numpy())
     for (u, v), segment, length, line in zip(

@@ -107,7 +107,9 @@ class Staffing:
             self._one_area(homes, str(named), str(code))
             for named, code in zip(self.postings["level"], self.postings["code"], strict=True)
         ]
-        return self.postings.assign(area=area).dropna(subset="area")
+        return self.postings.assign(area=pd.Series(area, self.postings.index, dtype=object)).dropna(
+            subset="area"
+        )
 
     def _one_area(self, homes: pd.Series, level: str, code: str) -> str | None:
         inside = homes[self._areas[level] == code].unique()

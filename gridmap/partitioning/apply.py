@@ -12,9 +12,10 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Ints, Objects
+from gridmap._arrays import Ints, Objects, geometries
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SHARE, SHORTEST, contacts
+from gridmap.coverage.geometry_defects import areas_m2
 from gridmap.errors import InputError
 from gridmap.grid.changes import with_pieces, with_retired
 from gridmap.grid.grid import Grid, check_grid
@@ -246,7 +247,7 @@ def _check_locked(grid: Grid, label: Objects, locked: Sequence[str]) -> None:
                     "Cell {code} is locked, but unit {unit} would change it. Unlock it, or leave "
                     "the unit.",
                     code=code,
-                    unit=grid.units.index[at],
+                    unit=grid.units.index[int(at)],
                 )
 
 
@@ -364,7 +365,7 @@ def _dissolved(
     made["households"], made["kind"] = table["households"], table["kind"]
     united = [shapely.coverage_union_all(shapes[members[code]]) for code in table.index]
     made = made.set_geometry(gpd.GeoSeries(united, index=made.index, crs=old.crs))
-    made["area_m2"] = made.area * float(old.crs.axis_info[0].unit_conversion_factor) ** 2
+    made["area_m2"] = areas_m2(geometries(made.geometry), old.crs)
     return pd.concat([made, old.loc[[code for code in others if code not in made.index]]])
 
 
@@ -380,7 +381,7 @@ def _codes(base: Grid, made: gpd.GeoDataFrame, *, renumber: bool) -> dict[str, s
         made["parent"].tolist(),
         point[:, 0],
         point[:, 1],
-        made.area.to_numpy(),
+        shapely.area(geometries(made.geometry)),
         scheme=str(base.parameters.get("scheme", DEFAULT_SCHEME)),
         kept=kept,
         used=[*base.cells.index, *base.retired["code"]],

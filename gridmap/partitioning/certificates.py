@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Bools, Ints
+from gridmap._arrays import Bools, Ints, components
 
 POSSIBLE = "possible"
 IMPOSSIBLE = "impossible"
@@ -246,8 +244,8 @@ def _place_empty(households: Ints, masks: Masks, cells: list[int], i: Ints, j: I
 def connected(label: Ints, i: Ints, j: Ints) -> bool:
     """Tell whether the units of each label hang together."""
     same: Bools = label[i] == label[j]
-    matrix = csr_array((same[same], (i[same], j[same])), shape=(len(label),) * 2)
-    return bool(connected_components(matrix, directed=False)[0] == len(np.unique(label)))
+    parts = components(len(label), i[same], j[same])
+    return bool(parts.max(initial=-1) + 1 == len(np.unique(label)))
 
 
 TOO_FEW = "too-few"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats
+from gridmap._arrays import Floats, geometries, positions
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.change_file import Cut
@@ -202,7 +202,7 @@ class _State:
                 unit=cut.unit,
             )
         homes = self._households(cut.unit, parts, line)
-        at = int(self.units.index.get_loc(cut.unit))
+        [at] = positions(self.units.index, [cut.unit]).tolist()
         row = self.units.iloc[[at] * len(parts)].set_geometry(parts)
         row.index = pd.Index([f"{cut.unit}.{k + 1}" for k in range(len(parts))], dtype=object)
         rest = self.units.drop(index=cut.unit)
@@ -213,7 +213,7 @@ class _State:
 
     def _households(self, unit: str, parts: Sequence[shapely.Polygon], line: Floats) -> list[int]:
         """Count the households of each part by the buildings in it."""
-        whole = int(self.units.at[unit, "households"])
+        whole = int(self.units["households"].loc[unit])
         if whole == 0:
             return [0] * len(parts)
         if self.buildings is None:
@@ -236,8 +236,8 @@ class _State:
                 unit=unit,
                 name=name,
             )
-        points = rows.geometry.representative_point().to_numpy()
-        part = np.array([int(np.argmin(shapely.distance(list(parts), p))) for p in points], int)
+        inner = shapely.point_on_surface(geometries(rows.geometry))
+        part = np.array([int(np.argmin(shapely.distance(list(parts), p))) for p in inner], int)
         homes = np.bincount(part, rows["households"], len(parts)).astype(int)
         if int(homes.sum()) != whole:
             raise InputError(
@@ -284,4 +284,4 @@ def _rebuilt(shape: shapely.Geometry, ends: Ends) -> shapely.Geometry:
     for part in shapely.get_parts(shape):
         rings = [_with_vertices(shapely.get_coordinates(r), ends) for r in shapely.get_rings(part)]
         polygons.append(shapely.Polygon(rings[0], rings[1:]))
-    return polygons[0] if shape.geom_type == "Polygon" else shapely.MultiPolygon(polygons)
+    return polygons[0] if isinstance(shape, shapely.Polygon) else shapely.MultiPolygon(polygons)

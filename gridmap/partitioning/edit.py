@@ -71,8 +71,7 @@ def move(
     _check_one_parent(grid, [source, to])
     if (units["code"] == source).sum() == 1:
         raise InputError("Cell {source} would be empty; merge it instead.", source=source)
-    label = units["code"].astype(object)
-    label[unit] = to
+    label = units["code"].astype(object).where(units.index != unit, to)
     return _ended(grid, label, approve, on, lang)
 
 
@@ -146,20 +145,21 @@ def split(
     """
     _check_codes(grid, [code])
     units = grid.units
-    part = pd.Series(0, index=units.index[units["code"] == code])
+    parts_of = dict.fromkeys(units.index[units["code"] == code], 0)
     for number, group in enumerate(parts, start=1):
         for unit in group:
-            if unit not in part.index:
+            if unit not in parts_of:
                 raise InputError(
                     "Unit {unit!r} is not in cell {code}; see `grid.units`.", unit=unit, code=code
                 )
-            if part[unit]:
+            if parts_of[unit]:
                 raise InputError("Unit {unit!r} stands in two groups of `parts`.", unit=unit)
-            part[unit] = number
+            parts_of[unit] = number
+    part = pd.Series(parts_of)
     if part.nunique() < 2:
         raise InputError("`parts` leaves cell {code} whole; name some of its units.", code=code)
     weight = units["households"].groupby(part).sum()
-    stays = int(weight.idxmax())
+    stays = int(weight.index[int(weight.argmax())])
     label = units["code"].astype(object)
     fresh = {number: f"{FRESH}{number}" for number in weight.index if number != stays}
     label[part.index] = part.map({**fresh, stays: code})
@@ -328,7 +328,7 @@ class _Cells:
         )
 
 
-def _half(cell: nx.Graph, weight: Any) -> set[int]:
+def _half(cell: nx.Graph[int], weight: Any) -> set[int]:
     """Return the lighter side of the most even cut that leaves both sides connected.
 
     Breadth-first trees from every unit are tried; cutting one edge of a tree leaves two parts.

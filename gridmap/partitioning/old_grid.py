@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Ints
+from gridmap._arrays import Ints, positions
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
@@ -77,7 +77,7 @@ def read_old(
     dedicated = np.flatnonzero((cells["kind"] == "dedicated").to_numpy())
     homes = (units["kind"] != "dedicated").to_numpy()
     home[homes & np.isin(home, dedicated)] = -1
-    return Kept(grid, home, cells.index.get_indexer(list(locked)).astype(np.int64), price)
+    return Kept(grid, home, positions(cells.index, list(locked)), price)
 
 
 def units_locked(grid: Grid | None, locked: Collection[str]) -> gpd.GeoDataFrame | None:
@@ -116,7 +116,7 @@ def old_cells(grid: Grid, units: gpd.GeoDataFrame) -> Ints:
     """
     old = grid.units
     names = pd.Series(
-        grid.cells.index.get_indexer(old["code"]), index=shapely.to_wkb(old.geometry.to_numpy())
+        positions(grid.cells.index, old["code"]), index=shapely.to_wkb(old.geometry.to_numpy())
     )
     known = names[~names.index.duplicated()].reindex(shapely.to_wkb(units.geometry.to_numpy()))
     home: Ints = np.array(known.fillna(-1), dtype=np.int64)

@@ -13,7 +13,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, geometries
 from gridmap._checks import check_crs, check_layer
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
@@ -63,7 +63,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     frame = units.copy(deep=False)
     frame["households"] = whole_households(units["households"])
     frame["parent"] = units["parent"].astype(str)
-    defaults = {
+    defaults: dict[str, Any] = {
         "block": range(len(units)),
         "path": "",
         "side": 0,
@@ -224,10 +224,11 @@ def _by_parent(
 
 def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdges) -> Floats:
     """Return how much of each contact runs along a barrier."""
-    lines = barriers.to_crs(units.crs) if check_crs("barriers", barriers) != units.crs else barriers
+    crs = check_crs("units", units)
+    lines = barriers.to_crs(crs) if check_crs("barriers", barriers) != crs else barriers
     tree = shapely.STRtree(lines.geometry.to_numpy())
-    middle = shapely.points(edges.midpoints)
-    near = np.zeros(len(middle), bool)
+    middle = geometries(shapely.points(edges.midpoints))
+    near = np.zeros(len(middle), np.bool_)
     near[tree.query(middle, predicate="dwithin", distance=NEAR)[0]] = True
     return pair_up(edges.i, edges.j, np.where(near, edges.length, 0.0), len(units)).length
 
@@ -329,7 +330,7 @@ def assemble(
         cells["parent"].tolist(),
         point[:, 0],
         point[:, 1],
-        cells.area.to_numpy(),
+        shapely.area(geometries(cells.geometry)),
         scheme=scheme,
         kept=kept,
         used=[] if old is None else [*old.cells.index, *old.retired["code"]],
@@ -393,7 +394,7 @@ def _dated(cells: gpd.GeoDataFrame, old: Grid | None, on: str) -> gpd.GeoDataFra
 def _as_they_were(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
     """Return cells with the very rings they had where nothing but their start is another."""
     codes = cells.index.intersection(old.cells.index)
-    now, then = (frame.geometry[codes].to_numpy() for frame in (cells, old.cells))
+    now, then = (geometries(frame.geometry[codes]) for frame in (cells, old.cells))
     same = shapely.equals_exact(shapely.normalize(now), shapely.normalize(then), 0.0)
     cells = cells.copy()
     cells.loc[codes[same], "geometry"] = then[same]
@@ -410,9 +411,8 @@ def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.G
     """Return a row a cell: name, kind, households, area, parent and levels."""
     groups = units[["name", "kind", "parent", *levels]].groupby(label, sort=True)
     table = groups.first()
-    table["kind"] = np.where(
-        groups["kind"].agg(lambda k: (k == DEDICATED).any()), DEDICATED, "residential"
-    )
+    set_apart = (units["kind"] == DEDICATED).groupby(label, sort=True).any()
+    table["kind"] = np.where(set_apart, DEDICATED, "residential")
     dedicated = units[units["kind"] == DEDICATED]
     given = dedicated["name"].groupby(label[dedicated.index]).first()
     table["name"] = given.reindex(table.index).fillna("").astype(str)

@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from gridmap._arrays import positions
 from gridmap.contiguity import contacts
 from gridmap.grid.grid import Grid
 from gridmap.grid.html import thumbnail
@@ -408,7 +409,7 @@ def _borders(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Return by cell the border to cells of the same jurisdiction, and how much is on barriers."""
     units = grid.units
     found = contacts(units.geometry.to_numpy())
-    code = grid.cells.index.get_indexer(units["code"])
+    code = positions(grid.cells.index, units["code"])
     parent = pd.factorize(units["parent"])[0]
     cut = (code[found.i] != code[found.j]) & (parent[found.i] == parent[found.j])
     a, b, length = code[found.i[cut]], code[found.j[cut]], found.length[cut]

@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.apply import unit_contacts
@@ -94,7 +94,7 @@ def units_called(grid: Grid, what: str) -> list[str]:
                 "Buildings called {what!r}: {n}. Give a point: x,y.", what=what, n=len(named)
             )
         if len(named):
-            place = named.geometry.representative_point().iloc[0]
+            [place] = shapely.point_on_surface(geometries(named.geometry))
     if place is not None:
         found = units.sindex.query(place, predicate="intersects")
         if not len(found):
@@ -231,7 +231,7 @@ def _joined(grid: Grid, rows: Ints, left: Bools, homes: Ints) -> Bools:
     """Let crumbs that a line leaves on either side go over, so that each side is one piece."""
     i, j = unit_contacts(grid)
     place = {row: at for at, row in enumerate(rows.tolist())}
-    graph = nx.Graph()
+    graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(len(rows)))
     graph.add_edges_from(
         (place[a], place[b])

@@ -252,7 +252,7 @@ def enclosing_cells(community: Community, label: Ints) -> dict[int, set[int]]:
     >>> enclosing_cells(town, np.array([0, 0, 0, 0, 1, 0, 0, 0, 0]))
     {0: {1}}
     """
-    graph = nx.Graph()
+    graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from([OUTSIDE, *np.unique(label).tolist()])
     any_contact = np.ones(len(community.i), bool)
     graph.add_edges_from(neighbouring_cells(community, any_contact, label).tolist())

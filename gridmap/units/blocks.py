@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, segments
 from gridmap.contiguity import SharedEdges, pair_up, shared_edges
 from gridmap.units.barriers import Barriers, along, pieces_of, sides
 from gridmap.units.jurisdictions import Areas, Jurisdictions
@@ -164,7 +164,7 @@ def _without_slivers(
 
 def _as_lines(ends: Floats) -> Geometries:
     """Return segments as lines."""
-    return np.asarray(shapely.linestrings(ends.reshape(-1, 2, 2)), dtype=object)
+    return segments(ends)
 
 
 def _main_pieces(size: Floats, use: Ints, area: Ints) -> Bools:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
 from gridmap._checks import check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
@@ -314,7 +314,7 @@ def counts_of(
             "`{name}` has no column {count!r}; it has {columns}.",
             name=name,
             count=count,
-            columns=[*frame.columns.drop(frame.geometry.name)],
+            columns=attributes(frame),
         )
     column = count or (COUNT if COUNT in frame.columns else None)
     if column is not None:

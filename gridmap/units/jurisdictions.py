@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints
+from gridmap._arrays import Geometries, Ints, attributes
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.households import (
@@ -134,7 +134,7 @@ def hierarchy(
             raise InputError(
                 "`jurisdictions` has no column {column!r}; it has {columns}.",
                 column=column,
-                columns=[*frame.columns.drop(frame.geometry.name)],
+                columns=attributes(frame),
             )
     if taken := sorted(RESERVED.intersection(levels or ())):
         raise InputError(
@@ -151,7 +151,7 @@ def hierarchy(
         table = pd.DataFrame({code if code and code not in RESERVED else LEVELS[-1]: only})
     codes = as_text(frame[code]) if code else _codes_from(table)
     _check_codes(codes, code or table.columns[-1])
-    for column in table:
+    for column in map(str, table.columns):
         empty = (table[column] == "").to_numpy()
         if empty.any():
             raise InputError(

@@ -293,7 +293,7 @@ def _moved(polygons: Geometries, place: Place, end: Place) -> Geometries:
     )
 
 
-def _without(polygon: shapely.Polygon, place: Place) -> shapely.Polygon:
+def _without(polygon: shapely.Geometry, place: Place) -> shapely.Polygon:
     """Return a polygon without one of its corners."""
     rings = []
     for ring in shapely.get_rings(polygon):

@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
+from gridmap._arrays import (
+    Bools,
+    Floats,
+    Geometries,
+    Ints,
+    Objects,
+    components,
+    geometries,
+    segments,
+)
 from gridmap.contiguity import Contacts
 from gridmap.units.noding import LATTICE, containing
 
@@ -297,7 +306,7 @@ def _halves(
     a, b = foot - along, foot + along
     near = shapely.polygons(np.stack([a, b, b - away, a - away], axis=1))
     far = shapely.polygons(np.stack([a, b, b + away, a + away], axis=1))
-    return near, far, shapely.linestrings(np.stack([a, b], axis=1))
+    return geometries(near), geometries(far), segments(np.hstack([a, b]))
 
 
 def _parts(near: Geometries, far: Geometries) -> tuple[Geometries, Ints, Bools]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, components
+from gridmap._arrays import Bools, Floats, Geometries, Ints, components, geometries
 from gridmap.contiguity import Contacts, contacts, pair_up
 from gridmap.units.noding import containing, faces_of, inner_points, merge, outlines, widths
 
@@ -106,7 +106,7 @@ def tiles(polygons: Geometries) -> bool:
         return False
     union = shapely.coverage_union_all(polygons)
     rings = shapely.get_rings(shapely.get_parts(union))
-    holes = shapely.polygons(rings[~shapely.is_ccw(rings)])
+    holes = geometries(shapely.polygons(rings[~shapely.is_ccw(rings)]))
     return not any(area <= GAP_AREA or width <= GAP_WIDTH for area, width in _sizes(holes))
 
 
@@ -130,9 +130,9 @@ def _across(polygons: Geometries) -> Geometries:
     xy, row = shapely.get_coordinates(from_, return_index=True)
     box = shapely.bounds(to)[row]
     near = (xy >= box[:, :2] - GAP_WIDTH).all(axis=1) & (xy <= box[:, 2:] + GAP_WIDTH).all(axis=1)
-    corner, to = shapely.points(xy[near]), to[row[near]]
+    corner, to = geometries(shapely.points(xy[near])), to[row[near]]
     near = shapely.dwithin(corner, to, GAP_WIDTH)
-    lines = np.asarray(shapely.shortest_line(corner[near], to[near]), dtype=object)
+    lines = geometries(shapely.shortest_line(corner[near], to[near]))
     middle = shapely.line_interpolate_point(lines, 0.5, normalized=True)
     filled = shapely.STRtree(polygons).query(middle, predicate="intersects")[0]
     return np.delete(lines, filled)

@@ -104,6 +104,14 @@ def test_csv_is_for_excel(tmp_path: Path) -> None:
     assert "户数".encode() in data
 
 
+def test_a_heading_that_begins_like_a_formula_is_written_as_text(tmp_path: Path) -> None:
+    import openpyxl
+
+    write_table(pd.DataFrame({"=1+1": [1], "#N/A": [2]}), tmp_path / "a.xlsx")
+    head = next(openpyxl.load_workbook(tmp_path / "a.xlsx").active.iter_rows())
+    assert [(cell.value, cell.data_type) for cell in head] == [("=1+1", "s"), ("#N/A", "s")]
+
+
 def test_a_formula_is_never_written(tmp_path: Path) -> None:
     import openpyxl
 
