@@ -155,7 +155,7 @@ ROOM_NUMBER = re.compile(r"[\s,，、-]*\d+\s*(?:单元|室|房|户).*$")
 BARE_NUMBER = r"[\dA-Za-z-]*\d[\dA-Za-z-]*\s*[号號栋幢座楼#]*"  # names nothing without its compound
 
 
-def places(grid: Grid, areas: npt.NDArray[np.object_], lang: Lang) -> dict[str, Any]:
+def places(grid: Grid, areas: Geometries, lang: Lang) -> dict[str, Any]:
     """List compounds, buildings and addresses, and which of some areas each lies in.
 
     The names are those of the grid's units and buildings. An address ends at its building, and a
@@ -181,7 +181,7 @@ def places(grid: Grid, areas: npt.NDArray[np.object_], lang: Lang) -> dict[str, 
     }
 
 
-def _named(grid: Grid, areas: npt.NDArray[np.object_]) -> pd.DataFrame:
+def _named(grid: Grid, areas: Geometries) -> pd.DataFrame:
     """Return a row a named thing: its text, the number of its kind, the area it lies in."""
     parts = [pd.DataFrame({"text": [], "of": [], "at": []}).astype({"of": int, "at": int})]
     tree = shapely.STRtree(areas)
