@@ -119,21 +119,6 @@ def in_metres(geometry: Geometries, area: Floats, width: Floats, crs: Any) -> tu
     )
 
 
-def areas_m2(geometry: Geometries, crs: Any) -> Floats:
-    """Return areas of cells in square metres, on the ellipsoid where in degrees; 0 for none."""
-    area: Floats = np.nan_to_num(shapely.area(geometry))
-    if crs is None:
-        return area
-    if not crs.is_geographic:
-        return area * float(crs.axis_info[0].unit_conversion_factor) ** 2
-    geod = crs.get_geod()
-    measured = (
-        0.0 if shape is None or shape.is_empty else abs(geod.geometry_area_perimeter(shape)[0])
-        for shape in geometry
-    )
-    return np.fromiter(measured, dtype=float)
-
-
 def metres_per_unit(crs: Any) -> float:
     """Return the metres of a unit of a CRS, of a degree along the equator; 1 without a CRS."""
     if crs is None:

@@ -16,7 +16,7 @@ from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import column_of
 from gridmap.coverage.edges import directed_edges, residual, reverse
-from gridmap.coverage.geometry_defects import areas_m2, in_metres, metres_per_unit
+from gridmap.coverage.geometry_defects import in_metres, metres_per_unit
 from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.overlay import MISSING_CELL, outline_of
 from gridmap.coverage.patches import (
@@ -27,7 +27,7 @@ from gridmap.coverage.patches import (
     made_valid,
     shift,
 )
-from gridmap.coverage.prove import boundary_of, check_area, polygons_of, prove, same_crs
+from gridmap.coverage.prove import areas_m2, boundary_of, check_area, polygons_of, prove, same_crs
 from gridmap.coverage.report import counted
 from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.validate import validate

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import attributes, geometries
 from gridmap._checks import check_same_crs
-from gridmap.coverage.geometry_defects import areas_m2
-from gridmap.coverage.prove import boundary_of
+from gridmap.coverage.prove import areas_m2, boundary_of
 from gridmap.errors import CoverageError, InputError
 
 MOST = 2**53
@@ -75,7 +73,7 @@ def labelled(
     frame["name"] = frame.get("name", pd.Series(frame.index, frame.index))
     frame["kind"] = frame.get("kind", pd.Series("residential", frame.index))
     frame["households"] = _households(frame)
-    frame["area_m2"] = areas_m2(geometries(frame.geometry), frame.crs)
+    frame["area_m2"] = areas_m2(frame.geometry.to_numpy(), frame.crs)
     frame = _stored(frame)
     first = ["name", "kind", "households", "area_m2", "parent", *levels]
     rest = [column for column in frame if column not in {*first, "geometry"}]
@@ -85,7 +83,7 @@ def labelled(
 def _stored(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return attributes as a file gives them back, so that a grid read again has its hash."""
     fresh: dict[str, Any] = {}
-    for name in attributes(frame):
+    for name in frame.columns[frame.columns != frame.geometry.name]:
         values = frame[name]
         if isinstance(values.dtype, pd.CategoricalDtype):
             values = values.astype(values.cat.categories.dtype)

@@ -396,7 +396,7 @@ def _layer(
         raise _damaged(part, name)
     if part == EXTRA:
         return frame
-    geometry = _demoted(geometries(frame.geometry), facts["multi_of_one"].get(part, []))
+    geometry = _demoted(frame.geometry.to_numpy(), facts["multi_of_one"].get(part, []))
     return frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
 
 

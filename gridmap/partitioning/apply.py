@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from gridmap._arrays import Ints, Objects, geometries
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SHARE, SHORTEST, contacts
-from gridmap.coverage.geometry_defects import areas_m2
+from gridmap.coverage.prove import areas_m2
 from gridmap.errors import InputError
 from gridmap.grid.changes import with_pieces, with_retired
 from gridmap.grid.grid import Grid, check_grid

@@ -128,15 +128,11 @@ def old_cells(grid: Grid, units: gpd.GeoDataFrame) -> Ints:
     return home
 
 
-def beyond_limit(
-    jobs: Sequence[Job], outcomes: Sequence[Outcome], limit: float | None
-) -> dict[int, Job]:
+def beyond_limit(jobs: Sequence[Job], outcomes: Sequence[Outcome], limit: float) -> dict[int, Job]:
     """Return the jobs that must stay as they were, so that not too many households move.
 
     The communities in which fewest households move are changed first.
     """
-    if limit is None:
-        return {}
     if not limit >= 0:
         raise InputError(
             "`limit` is {limit}; give a share up to 1, or a number of households.", limit=limit

@@ -310,7 +310,8 @@ def partition(
         progress,
     )
     wanted = wanted_cells(cells, frame)
-    units_locked(keep, locked)
+    if locked:
+        units_locked(keep, locked)
     check_approved(approved, frame)
     check_day(on)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
@@ -321,8 +322,9 @@ def partition(
     ]
     warm(progress)
     outcomes = solved(jobs, wishes, workers, dask, progress)
-    for number, held in beyond_limit(jobs, outcomes, limit).items():
-        outcomes[number] = held.done(wishes)
+    if limit is not None:
+        for number, held in beyond_limit(jobs, outcomes, limit).items():
+            outcomes[number] = held.done(wishes)
     label = dedicate(frame, numbered(frame, jobs, outcomes))
     parameters: dict[str, Any] = {
         "min": low,
