@@ -49,6 +49,8 @@ from .maps.layer import CellLayer as CellLayer
 from .maps.maps import coverage_map as coverage_map
 from .maps.maps import hotspot_map as hotspot_map
 from .maps.offline import save_offline as save_offline
+from .maps.street_sheet import atlas as atlas
+from .maps.street_sheet import street_sheet as street_sheet
 from .operations.households import workload as workload
 from .operations.patrol import patrol as patrol
 from .operations.patrol import street_posts as street_posts

@@ -1,7 +1,9 @@
-"""gridmap map: draw a grid as one page that opens offline."""
+"""gridmap map and atlas: draw a grid as one page that opens offline, or sheets for print."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,29 @@ from gridmap.cli import _options, _shell
 from gridmap.language import tr
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
+
+_SHEET = (
+    click.option("--paper", type=click.Choice(["A3", "A4"]), help="Paper; A4 by default."),
+    click.option("--labels", type=click.Choice(["code", "name"]),
+                 help="What stands in each cell; code by default."),
+    click.option("--streets", metavar="FILE", help="Lines with names, to be drawn and named."),
+    click.option("--period", metavar="TEXT", help="What time the sheets hold for."),
+)  # fmt: skip
+
+
+def _sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what sheets are drawn by; those that were given reach the command as `sheet`."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        names = ("paper", "labels", "streets", "period")
+        sheet = {name: options.pop(name) for name in names}
+        given = {name: value for name, value in sheet.items() if value is not None}
+        return command(*args, sheet=given, **options)
+
+    for option in reversed(_SHEET):
+        run = option(run)
+    return run
 
 
 @_shell.command(name="map")
@@ -23,6 +48,9 @@ STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 @click.option("--heat", is_flag=True, help="Show where incidents crowd; needs --incidents.")
 @click.option("--staff", metavar="FILE", help="Roster; adds which cells have a leader.")
 @click.option("--defects", metavar="FILE", help="What `gridmap validate --defects` wrote.")
+@click.option("--of", metavar="AREA", help="Draw the sheet of a street or another area, by name or "
+              "code, for print.")  # fmt: skip
+@_sheet_options
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
 @click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
 @_options.words_options("roles", *_options.CASE_WORDS)
@@ -41,6 +69,8 @@ def map_command(
     heat: bool,
     staff: str | None,
     defects: str | None,
+    of: str | None,
+    sheet: dict[str, Any],
     title: str | None,
     source: str,
     words: dict[str, str | None],
@@ -51,7 +81,8 @@ def map_command(
     """Draw a grid: households against the band, kinds, levels; with incidents also rates.
 
     The page is one file that loads nothing. Incident points are never in it, only counts and,
-    with --heat, an image of their density.
+    with --heat, an image of their density. With --of AREA it is a sheet of paper instead, at a
+    round scale, with the codes of the cells and what lies around.
     """
     from gridmap.io import read_grid, read_layer
     from gridmap.io.atomic import check_writable
@@ -62,6 +93,9 @@ def map_command(
     if heat and incidents is None:
         raise click.UsageError(tr("--heat needs --incidents FILE."))
     kind = _kind_of(output, ground)
+    themes = {"--color": color, "--incidents": incidents, "--hotspots": spots, "--staff": staff,
+              "--defects": defects}  # fmt: skip
+    _check_sheet(kind, of, sheet, [name for name, value in themes.items() if value is not None])
     check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=kind not in (STYLE, *PICTURES))  # pages are searched
     placed = None
@@ -71,6 +105,9 @@ def map_command(
     table = None if spots is None else read_spots(spots, proved)
     if kind == STYLE:
         save_qgis_style(proved, output, overwrite=overwrite, lang=common["lang"])
+    elif of is not None:
+        drawn = _sheet(proved, of, sheet, **common)
+        save_figure(drawn, output, overwrite=overwrite)
     elif kind in PICTURES:
         drawn = figure(proved, color=color, incidents=placed, spots=table, **common)
         save_figure(drawn, output, overwrite=overwrite)
@@ -98,6 +135,74 @@ def _kind_of(output: Path, ground: dict[str, Any]) -> str:
     if kind not in (STYLE, *PICTURES):
         check_page(output)
     return kind
+
+
+def _check_sheet(kind: str, of: str | None, sheet: dict[str, Any], themes: list[str]) -> None:
+    """Refuse options that a sheet, or anything else, has no use for."""
+    if of is None and sheet:
+        raise click.UsageError(
+            tr("--{option} is for sheets; it needs --of AREA.", option=next(iter(sheet)))
+        )
+    if of is not None and kind not in PICTURES:
+        raise click.UsageError(tr("--of draws a sheet. Name the output .pdf, .svg or .png."))
+    if of is not None and themes:
+        raise click.UsageError(
+            tr("A sheet shows cells and codes only; leave {option} out.", option=themes[0])
+        )
+
+
+def _sheet(grid: Any, of: str, sheet: dict[str, Any], **common: Any) -> Any:
+    from gridmap.maps.street_sheet import street_sheet
+
+    return street_sheet(grid, of, **_with_streets(sheet, grid), **common)
+
+
+def _with_streets(sheet: dict[str, Any], grid: Any) -> dict[str, Any]:
+    """Read the lines that are to be named."""
+    if "streets" not in sheet:
+        return sheet
+    return {**sheet, "streets": _options.read_lines(sheet["streets"], grid.crs)}
+
+
+@_shell.command(name="atlas")
+@click.argument("grid", metavar="GRID")
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="ATLAS.pdf",
+              help="PDF to write.")  # fmt: skip
+@click.option("--level", metavar="NAME", help="Level whose areas get a page; by default "
+              "the one above the finest.")  # fmt: skip
+@_sheet_options
+@click.option("--title", metavar="TEXT", help="What stands over the overview.")
+@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@_shell.overwrite_option
+@click.pass_obj
+def atlas_command(
+    shell: _shell.Shell,
+    grid: str,
+    output: Path,
+    level: str | None,
+    sheet: dict[str, Any],
+    title: str | None,
+    source: str,
+    overwrite: bool,
+) -> None:
+    """Put a sheet of every street into one PDF: an overview, then a page each, at round scales.
+
+    Each page has the codes of the cells, neighbours, a scale bar, north and a list of the
+    communities; `gridmap map GRID --of AREA` draws one of them.
+    """
+    from gridmap.io import read_grid
+    from gridmap.io.atomic import check_writable
+    from gridmap.maps.street_sheet import atlas, check_atlas
+
+    check_atlas(output)
+    check_writable(output, overwrite=overwrite)
+    proved = read_grid(grid, whole=False)
+    made = atlas(
+        proved, level=level, title=title, source=source, lang=shell.lang,
+        **_with_streets(sheet, proved),
+    )  # fmt: skip
+    made.save(output, overwrite=overwrite)
+    shell.answer(tr("Atlas of {n} {n:page|pages} written to {output}", n=len(made), output=output))
 
 
 def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: Any) -> Any:

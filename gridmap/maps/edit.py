@@ -116,7 +116,7 @@ def plan_data(
         raise CRSError(
             "The grid is in degrees, and cells are redrawn in metres. Make it in a projected CRS."
         )
-    parents, area = _chosen(grid, of)
+    parents, area = chosen_area(grid, of)
     cells = grid.cells[grid.cells["parent"].isin(parents)]
     units = grid.units
     rows = np.flatnonzero(units["code"].isin(cells.index).to_numpy())
@@ -183,7 +183,7 @@ def _contacts_among(grid: Grid, rows: Ints) -> dict[str, str]:
     return {"lower": _text(_steps(lower)), "upper": _text(upper - lower)}
 
 
-def _chosen(grid: Grid, of: str | None) -> tuple[list[str], str]:
+def chosen_area(grid: Grid, of: str | None) -> tuple[list[str], str]:
     """Return the codes of the jurisdictions to redraw, and what to call them."""
     table = grid.jurisdictions
     if of is None:
@@ -192,10 +192,17 @@ def _chosen(grid: Grid, of: str | None) -> tuple[list[str], str]:
         return table.index.tolist(), names[0] if len(names) == 1 else ""
     if of in table.index:
         return [of], str(table.at[of, grid.levels[-1]]) if grid.levels else of
-    for level in grid.levels:
-        mine = table.index[table[level].astype(str) == of]
+    for depth, level in enumerate(grid.levels, start=1):
+        paths = table[[*grid.levels[:depth]]].astype(str).agg("/".join, axis=1)
+        mine = paths[(table[level].astype(str) == of) | (paths == of)]
+        if mine.nunique() > 1:
+            raise InputError(
+                "Several areas are called {of!r}: {paths}. Give one of these paths.",
+                of=of,
+                paths=sorted(set(mine)),
+            )
         if len(mine):
-            return mine.tolist(), of
+            return mine.index.tolist(), of.rpartition("/")[2]
     raise InputError(
         "`of` is {of!r}, which is no jurisdiction of the grid. Give a code such as {code!r}, or "
         "the name of an area.",

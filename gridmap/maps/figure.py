@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ FONTS = (
     "Heiti SC",
     "Arial Unicode MS",
 )
+FALLBACK = "DejaVu Sans"  # which comes with matplotlib
 INK, SOFT, ACCENT = "#1b262c", "#4a5a63", "#8e1b1b"
 
 
@@ -93,7 +95,8 @@ def figure(
     check_grid("grid", grid)
     grid = grid.in_language(lang)
     theme = _theme(grid, color, incidents, spots, lang)
-    with matplotlib.rc_context({"font.family": _font(grid, lang), "svg.fonttype": "path"}):
+    fonts = font_for(_written(grid, title, source, lang))
+    with matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "path"}):
         drawn = Figure(figsize=size, facecolor="white")
         _draw_cells(drawn.add_axes((0.26, 0.06, 0.71, 0.82)), grid, theme)
         _draw_words(drawn, grid, theme, title, source, lang)
@@ -102,10 +105,13 @@ def figure(
 
 def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a figure as PNG, PDF or SVG, by its suffix, whole or not at all."""
+    import matplotlib
+
     path = Path(path)
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError("`{path}` is no .png, .pdf or .svg. Choose one of these.", path=path)
-    with replacing(path, overwrite=overwrite) as part:
+    same = {"svg.hashsalt": "gridmap"}  # the names of clips, which are drawn by lot otherwise
+    with replacing(path, overwrite=overwrite) as part, matplotlib.rc_context(same):
         drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
     return path
 
@@ -131,20 +137,40 @@ def _theme(
     return themes.households(grid, lang)
 
 
-def _font(grid: Grid, lang: Lang) -> list[str]:
+def font_for(texts: Iterable[str]) -> list[str]:
+    """Return the fonts that write some texts: the first of `FONTS` that is there, and a fallback.
+
+    Raises
+    ------
+    InputError
+        When they lack a sign.
+    """
     from matplotlib import font_manager
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
+    installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}
     found = [name for name in FONTS if name in installed][:1]
-    if not found and (lang == "zh" or not _latin(grid)):
+    signs = {sign for text in texts for sign in text if not sign.isspace()}
+    missing = {ord(sign) for sign in signs}
+    for name in (*found, FALLBACK):
+        missing -= set(font_manager.get_font(installed[name]).get_charmap())
+    if missing and found:
+        raise InputError(
+            "The font {font} cannot write {signs}. Install Noto Sans CJK, which has all of them.",
+            font=found[0],
+            signs=" ".join(map(chr, sorted(missing)[:8])),
+        )
+    if missing:
         raise InputError(
             "No installed font can write Chinese. Install one, Noto Sans CJK for instance."
         )
-    return [*found, "DejaVu Sans"]
+    return [*found, FALLBACK]
 
 
-def _latin(grid: Grid) -> bool:
-    return all(grid.cells[level].astype(str).str.isascii().all() for level in grid.levels)
+def _written(grid: Grid, title: str | None, source: str, lang: Lang) -> Iterator[str]:
+    """Go through the words of a figure."""
+    yield from (title or "", source, tr("Grid", lang=lang))
+    for level in grid.levels:
+        yield from grid.cells[level].astype(str).unique()
 
 
 def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme) -> None:
@@ -198,21 +224,35 @@ def _scale_bar(axes: Axes, grid: Grid) -> None:
     west, south, east, north = grid.cells.total_bounds
     unit = grid.crs.axis_info[0].unit_conversion_factor if grid.crs.is_projected else None
     if unit:
-        most = (east - west) * unit / 5
-        power = 10 ** np.floor(np.log10(most))
-        length = max(k * power for k in (1, 2, 5) if k * power <= most)
+        length = round_length((east - west) * unit / 5)
         y = south - (north - south) * 0.03
         axes.plot([east - length / unit, east], [y, y], color=INK, linewidth=2.2)
-        words = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
         axes.annotate(
-            words, (east - length / unit / 2, y), xytext=(0, 3), textcoords="offset points",
-            ha="center", va="bottom", fontsize=8.5,
+            length_text(length), (east - length / unit / 2, y), xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", fontsize=8.5,
         )  # fmt: skip
     axes.annotate(
         "N", xy=(0.985, 0.99), xytext=(0.985, 0.93), xycoords="axes fraction",
         ha="center", va="center", fontsize=10, fontweight="bold",
         arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.4},
     )  # fmt: skip
+
+
+def round_length(most: float) -> float:
+    """Return the longest round length up to some metres.
+
+    Examples
+    --------
+    >>> round_length(730.0), round_length(4.9)
+    (500.0, 2.0)
+    """
+    power = 10 ** np.floor(np.log10(most))
+    return float(max(k * power for k in (1, 2, 5) if k * power <= most))
+
+
+def length_text(metres: float) -> str:
+    """Write a length as a map does."""
+    return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def _draw_words(

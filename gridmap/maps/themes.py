@@ -163,7 +163,7 @@ def kinds(grid: Grid, lang: Lang) -> Theme:
 def areas(grid: Grid, level: str, lang: Lang) -> Theme:
     """Colour the areas of a level so that neighbours differ."""
     codes, names = pd.factorize(area_keys(grid, level))
-    colour = _colouring(grid, codes, len(names))
+    colour = colouring(grid, codes, len(names))
     used = int(colour.max(initial=0)) + 1
     colours = [QUALITATIVE[k % len(QUALITATIVE)] for k in range(used)]
     title = level_title(level, lang)
@@ -195,15 +195,17 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     return path.agg("\x1f".join, axis=1)
 
 
-def _colouring(grid: Grid, area: Ints, count: int) -> Ints:
-    """Give touching areas different colours, the greedy way, busiest area first."""
+def colouring(grid: Grid, area: Ints, count: int) -> Ints:
+    """Give touching areas different colours, the greedy way, busiest area first; -1 is none."""
     import networkx as nx
 
     place = dict(zip(grid.cells.index, area, strict=True))
     touching: nx.Graph[int] = nx.Graph()
     touching.add_nodes_from(range(count))
     touching.add_edges_from(
-        (place[a], place[b]) for a, b in grid.contiguity.edges if place[a] != place[b]
+        (place[a], place[b])
+        for a, b in grid.contiguity.edges
+        if place[a] != place[b] and min(place[a], place[b]) >= 0
     )
     colour = nx.greedy_color(touching, strategy="largest_first")
     return np.array([colour[k] for k in range(count)], dtype=np.int64)

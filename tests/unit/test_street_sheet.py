@@ -1,0 +1,227 @@
+"""Street sheets and the atlas: a true round scale, labels that never collide, every cell once."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import pytest
+import shapely
+from click.testing import CliRunner
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Affine2D
+
+import gridmap as gm
+from gridmap.cli import main
+from gridmap.maps.figure import save_figure
+from gridmap.maps.sheet_page import Room, along, inside_spots
+from tests.lattice import lattice
+
+
+@pytest.fixture(scope="module")
+def sheet(grid: gm.Grid, town: Any) -> Any:
+    """Return the sheet of one street of the tiny town, with its roads."""
+    street = grid.cells["street"].iloc[0]
+    return gm.street_sheet(grid, street, streets=town.barriers, period="2026 Q1", source="made up")
+
+
+def stated(drawn: Any) -> float:
+    """Read the scale that a sheet states."""
+    texts = " ".join(text.get_text() for text in drawn.axes[1].texts)
+    return float(re.search(r"1:([\d,]+)", texts)[1].replace(",", ""))
+
+
+def ground(grid: gm.Grid, start: tuple[float, float], end: tuple[float, float]) -> float:
+    """Measure along the earth, which no projection touches."""
+    turn = pyproj.Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    here, there = turn.transform(*start), turn.transform(*end)
+    return float(pyproj.Geod(ellps="GRS80").inv(*here, *there)[2])
+
+
+@pytest.mark.parametrize("paper", ["A3", "A4"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 40), (40, 3)])
+def test_the_stated_scale_is_round_and_true(paper: Any, size: tuple[int, int]) -> None:
+    plain = lattice(*size)
+    drawn = gm.street_sheet(plain, plain.cells["parent"].iloc[0], paper=paper, lang="en")
+    scale = stated(drawn)
+    assert len(f"{scale:.0f}".rstrip("0")) <= 3 and f"{scale:.0f}"[-2:] in ("00", "50", "25")
+    axes = drawn.axes[0]
+    box = axes.get_position()
+    wide = box.width * drawn.get_figwidth() * 0.0254
+    high = box.height * drawn.get_figheight() * 0.0254
+    west, east = axes.get_xlim()
+    south, north = axes.get_ylim()
+    middle = (west + east) / 2, (south + north) / 2
+    assert ground(plain, (west, middle[1]), (east, middle[1])) / wide == pytest.approx(scale, 1e-3)
+    assert ground(plain, (middle[0], south), (middle[0], north)) / high == pytest.approx(
+        scale, 1e-3
+    )
+    assert shapely.box(west, south, east, north).contains(plain.boundary)
+    inches = sorted(drawn.get_size_inches() * 25.4)
+    assert inches == pytest.approx({"A3": [297, 420], "A4": [210, 297]}[paper])
+
+
+def boxes_of(drawn: Any) -> list[tuple[str, shapely.Polygon]]:
+    """Return the ink box of each text within the map, turned as the text is."""
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    frame = drawn.axes[0].get_window_extent(renderer)
+    found = []
+    for text in drawn.axes[1].texts:
+        turn = text.get_rotation()
+        text.set_rotation(0)
+        box = text.get_window_extent(renderer)
+        text.set_rotation(turn)
+        if frame.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2):
+            corners = [(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)]
+            middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+            spun = Affine2D().rotate_deg_around(*middle, turn).transform(corners)
+            found.append((text.get_text(), shapely.Polygon(spun)))
+    return found
+
+
+def test_no_two_labels_touch_and_each_cell_has_its_code(sheet: Any, grid: gm.Grid) -> None:
+    found = boxes_of(sheet)
+    for (one, a), (other, b) in itertools.combinations(found, 2):
+        assert not a.intersects(b), (one, other)
+    street = grid.cells["street"].iloc[0]
+    own = grid.cells[grid.cells["street"] == street]
+    tails = Counter(code.removeprefix(parent) for code, parent in own["parent"].astype(str).items())
+    written = Counter(text for text, _ in found)
+    assert all(written[tail] == count for tail, count in tails.items())
+    assert set(own["community"]) <= set(written)
+    assert any(text in written for text in set(grid.cells["street"]) - {street})
+
+
+def test_roads_are_named_where_they_run(sheet: Any, town: Any) -> None:
+    written = {text for text, _ in boxes_of(sheet)}
+    names = set(town.barriers["name"].dropna()) - {""}
+    assert len(written & names) > 5
+
+
+def test_title_period_and_source_stand_on_the_sheet(sheet: Any) -> None:
+    said = " ".join(text.get_text() for text in sheet.axes[1].texts)
+    for words in ("2026 Q1", "made up", "EPSG:4547", "柳林街道网格图", "比例尺 1:"):
+        assert words in said
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_the_same_sheet_is_the_same_bytes(grid: gm.Grid, suffix: str, tmp_path: Path) -> None:
+    street = grid.cells["street"].iloc[0]
+    one, other = (
+        save_figure(gm.street_sheet(grid, street), tmp_path / f"{k}{suffix}").read_bytes()
+        for k in range(2)
+    )
+    assert one == other
+
+
+def test_the_atlas_shows_every_cell_on_one_page_and_numbers_them(
+    grid: gm.Grid, tmp_path: Path
+) -> None:
+    book = gm.atlas(grid, lang="en")
+    streets = grid.cells["street"].unique()
+    assert len(book) == 1 + len(streets)
+    assert (np.sum([one.rows for one in book.sheets], axis=0) == 1).all()
+    homes = [int(row[3].replace(",", "")) for row in book.overview.table]
+    assert sum(homes) == grid.cells["households"].sum()
+    for number, one in enumerate(book.sheets, start=2):
+        assert f"p. {number}" in [row[1] for row in book.overview.table]
+        assert sum(int(row[2]) for row in one.table) == one.rows.sum()
+    first = book.save(tmp_path / "a.pdf").read_bytes()
+    assert first == book.save(tmp_path / "b.pdf").read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", first)) == len(book)
+    assert b"CreationDate" not in first
+    with pytest.raises(gm.InputError, match=r"name it `.*a\.pdf`"):
+        book.save(tmp_path / "a.png")
+
+
+def test_a_grid_of_one_level_has_an_atlas_too() -> None:
+    plain = lattice(3, 3)
+    assert len(gm.atlas(plain, lang="en")) == 1 + plain.cells["parent"].nunique()
+
+
+def test_what_has_no_sheet_is_refused(grid: gm.Grid, town: Any) -> None:
+    with pytest.raises(gm.InputError, match="no jurisdiction of the grid"):
+        gm.street_sheet(grid, "nowhere")
+    with pytest.raises(gm.InputError, match="no column `name`"):
+        gm.street_sheet(grid, "云川区", streets=town.barriers.drop(columns="name"))
+    with pytest.raises(gm.InputError, match="has the levels"):
+        gm.atlas(grid, level="county")
+    degrees = grid.cells.reset_index().to_crs(4490)
+    flat = gm.adopt(degrees, degrees.union_all("coverage"), code="code")
+    with pytest.raises(gm.CRSError, match="degrees"):
+        gm.atlas(flat)
+
+
+def test_an_area_whose_name_others_bear_is_asked_for_by_its_path(grid: gm.Grid) -> None:
+    cells = grid.cells.assign(street="中心街道")
+    outline = grid.jurisdictions.assign(street="中心街道")
+    twins = gm.Grid(cells, grid.boundary, grid.levels, jurisdictions=outline)
+    paths = sorted({f"{district}/中心街道" for district in cells["district"]})
+    assert len(paths) == 2
+    with pytest.raises(gm.InputError, match="Several areas are called"):
+        gm.street_sheet(twins, "中心街道")
+    drawn = gm.street_sheet(twins, paths[0])
+    assert "中心街道网格图" in [text.get_text() for text in drawn.axes[1].texts]
+
+
+def test_a_sign_that_no_font_has_is_named(grid: gm.Grid) -> None:
+    with pytest.raises(gm.InputError, match="\U0001f9ff"):
+        gm.street_sheet(grid, "云川区", title="\U0001f9ff")
+
+
+def test_boxes_that_are_taken_never_touch() -> None:
+    chance = np.random.default_rng(7)
+    room, taken = Room(0, 0, 100, 60), []
+    for x, y, w, h in chance.uniform(0, 1, (600, 4)) * [100, 60, 12, 6]:
+        box = shapely.box(x, y, x + w, y + h)
+        if room.take(box):
+            taken.append(box)
+    assert len(taken) > 20
+    assert not any(a.intersects(b) for a, b in itertools.combinations(taken, 2))
+    assert shapely.box(0, 0, 100, 60).contains(shapely.union_all(taken))
+
+
+def test_places_for_names_lie_inside_and_along() -> None:
+    ring = shapely.Point(0, 0).buffer(20).difference(shapely.Point(0, 0).buffer(15))
+    assert all(ring.contains(shapely.Point(spot)) for spot in inside_spots(ring))
+    line = shapely.LineString([(0, 0), (30, 30), (60, 30)])
+    places = along(np.array([line]), 10.0, 2.0)
+    assert places
+    for x, y, angle, box in places:
+        assert line.distance(shapely.Point(x, y)) < 1.5
+        assert min(abs(angle - 45), abs(angle)) < 30
+        assert box.area == pytest.approx(20)
+
+
+def test_the_commands_write_sheets_and_say_what_they_cannot(
+    grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    gm.write_grid(grid, tmp_path / "grid.gpkg")
+    town.barriers.to_file(tmp_path / "roads.gpkg")
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(main, ["--lang", "en", *words])
+
+    file, out = str(tmp_path / "grid.gpkg"), str(tmp_path / "out.pdf")
+    roads = ["--streets", str(tmp_path / "roads.gpkg")]
+    made = run(
+        "map", file, "--of", "柳林街道", "--paper", "A3", "--labels", "name", *roads, "-o", out
+    )
+    assert made.exit_code == 0, made.output
+    assert Path(out).read_bytes().startswith(b"%PDF")
+    made = run("atlas", file, "-o", str(tmp_path / "atlas.pdf"))
+    assert "Atlas of 5 pages written" in made.output
+    wrong = {
+        ("map", file, "--of", "柳林街道", "-o", "x.html"): "Name the output .pdf, .svg or .png",
+        ("map", file, "--paper", "A3", "-o", "x.pdf"): "--paper is for sheets",
+        ("map", file, "--of", "柳林街道", "--color", "kind", "-o", "x.pdf"): "leave --color out",
+        ("atlas", file, "-o", "x.html"): "An atlas is a PDF",
+    }
+    for words, told in wrong.items():
+        refused = run(*words)
+        assert refused.exit_code == 2 and told in refused.output
