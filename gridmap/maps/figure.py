@@ -110,8 +110,8 @@ def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> 
     path = Path(path)
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError("`{path}` is no .png, .pdf or .svg. Choose one of these.", path=path)
-    same = {"svg.hashsalt": "gridmap"}  # the names of clips, which are drawn by lot otherwise
-    with replacing(path, overwrite=overwrite) as part, matplotlib.rc_context(same):
+    same = matplotlib.rc_context({"svg.hashsalt": "gridmap"})  # clips are named by lot otherwise
+    with replacing(path, overwrite=overwrite) as part, same:
         drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
     return path
 

@@ -112,7 +112,7 @@ class Book:
         import pyproj
 
         unit = float(self.grid.crs.axis_info[0].unit_conversion_factor)
-        here = self.grid.boundary.centroid
+        here = shapely.centroid(self.grid.boundary)
         turn = pyproj.Transformer.from_crs(
             self.grid.crs, self.grid.crs.geodetic_crs, always_xy=True
         )
@@ -125,8 +125,9 @@ class Book:
 
         fonts = font_for([sheet.title, sheet.place, *sheet.names, self.period, self.source,
                           *self.grid.cells["name"].astype(str), self.say("cell")])  # fmt: skip
-        style = {"font.family": fonts, "svg.fonttype": "path", "hatch.linewidth": 0.4}
-        with matplotlib.rc_context(style):
+        with matplotlib.rc_context(
+            {"font.family": fonts, "svg.fonttype": "path", "hatch.linewidth": 0.4}
+        ):
             return Page(self, sheet).finished(page)
 
 
@@ -142,7 +143,8 @@ class Page:
         self.ground = shapely.total_bounds(self.shapes[sheet.rows])
         self.size, self.frame, self.panel, self.scale = self._laid_out()
         self.figure = Figure(figsize=(self.size[0] / INCH, self.size[1] / INCH), facecolor="white")
-        self.renderer = RendererAgg(1, 1, self.figure.dpi)  # measures texts, draws nothing
+        measure: Any = RendererAgg  # which draws nothing here
+        self.renderer = measure(1, 1, self.figure.dpi)
         self.map = self._axes(self.frame, self._window())
         self.page = self._axes((0, 0, *self.size), (0, self.size[0], 0, self.size[1]))
         self.room = Room(*_corners(self.frame))
@@ -593,7 +595,7 @@ def inside_spots(shape: Any, most: int = 60) -> list[Spot]:
     west, south, east, north = largest.bounds
     step = max(np.sqrt((east - west) * (north - south) / (3 * most)), 0.1)
     x, y = np.meshgrid(np.arange(west, east, step), np.arange(south, north, step))
-    points = shapely.points(x.ravel(), y.ravel())
+    points: Geometries = np.asarray(shapely.points(np.column_stack([x.ravel(), y.ravel()])))
     points = points[shapely.contains(largest, points)]
     deep = shapely.distance(points, largest.boundary)
     first = points[np.argsort(-deep, kind="stable")][:most]

@@ -258,7 +258,7 @@ def _overview(book: Book, sheets: Sequence[Sheet], level: str, title: str | None
     pages = [book.say("page", n=number) for number in range(2, len(sheets) + 2)]
     table = _table(book.grid, names, parts, pages)
     top = book.grid.levels[:1]
-    whole = book.grid.cells[top[0]].unique() if top else []
+    whole = book.grid.cells[top[0]].unique().tolist() if top else []
     return Sheet(
         title or book.say("atlas"),
         str(whole[0]) if len(whole) == 1 else "",

@@ -290,6 +290,7 @@ LINES = {
     "hotspots": "{0} {1} -o out.csv",
     "indicators": "{0} {1}",
     "map": "{0} -o out.html --incidents {1}",
+    "atlas": "{0} --streets {1} -o out.pdf",
     "briefing": "{0} {1} -o out.html",
     "weekly": "{0} --incidents {1}",
     "compare": "{0} {1}",
