@@ -9,8 +9,18 @@ import numpy.typing as npt
 import shapely
 
 if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Sequence
+
     import geopandas as gpd
     import pandas as pd
+    import pyproj
+
+    Frame = gpd.GeoDataFrame | gpd.GeoSeries
+    Polygons = Frame | Sequence[shapely.Geometry] | npt.NDArray[np.object_]
+    Outline = Frame | shapely.Geometry
+    Reference = pyproj.CRS | str | int
+    Day = str | datetime.date
 
 Array = npt.NDArray[Any]
 """Of any kind, as a column that is only passed on."""

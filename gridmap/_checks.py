@@ -18,6 +18,7 @@ from gridmap.language import Message
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
+    import pyproj
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
@@ -81,7 +82,7 @@ def check_layer(name: str, layer: object) -> None:
         )
 
 
-def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> Any:
+def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
     """Return the CRS of a frame, or refuse one that has none."""
     if frame.crs is None:
         raise CRSError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import geopandas as gpd
 import numpy as np
@@ -39,6 +39,22 @@ if TYPE_CHECKING:
 
 # a place that stands in so many of the grids does not owe it to the lines
 STANDS = 0.9
+_AS_DRAWN = {"target", "weight", "road_preference", "balance", "no_holes", "exclaves"}
+
+
+class DrawingOptions(TypedDict, total=False):
+    """What `drawings` may be told besides the units and the band."""
+
+    target: float | None
+    cells: pd.Series | str | None
+    weight: str | None
+    quality: Quality
+    barriers: gpd.GeoDataFrame | None
+    road_preference: float
+    balance: float
+    no_holes: bool
+    exclaves: Exclaves
+    workers: int | None
 
 
 @takes_layers("units")
@@ -54,7 +70,7 @@ def robustness(
     y: str | None = None,
     datum: str | None = None,
     progress: Progress = silent,
-    **options: Any,
+    **options: Unpack[DrawingOptions],
 ) -> gpd.GeoDataFrame:
     """Draw the cells in many ways and tell in how many of them each unit is hot.
 
@@ -135,6 +151,13 @@ def robustness(
     )
     result.attrs["method"] = _method(result, grids, cells, int(counts.sum()), lost)
     return result
+
+
+def options_of(grid: Grid) -> DrawingOptions:
+    """Return how a grid was drawn, for the same ways to draw its units again."""
+    told: Any = {name: value for name, value in grid.parameters.items() if name in _AS_DRAWN}
+    options: DrawingOptions = told
+    return options
 
 
 def ways_of(grid: Grid, found: gpd.GeoDataFrame) -> pd.Series:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
 
+    from gridmap._arrays import Day
     from gridmap.grid.grid import Grid
     from gridmap.operations.staffing import Staffing
 
@@ -59,8 +60,8 @@ def briefing(
     *,
     staff: pd.DataFrame | None = None,
     title: str | None = None,
-    since: Any = None,
-    until: Any = None,
+    since: Day | None = None,
+    until: Day | None = None,
     by: By = "week",
     audience: Audience = "internal",
     cell: str | None = None,

@@ -184,7 +184,7 @@ def changed_cells(old: Any, new: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def say(shell: _shell.Shell, change: dict[str, Any], cells: list[dict[str, Any]]) -> None:
+def say(shell: _shell.Shell, change: Any, cells: list[dict[str, Any]]) -> None:
     """Tell what changed."""
     shell.answer(
         tr(

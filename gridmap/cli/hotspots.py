@@ -148,13 +148,12 @@ def _drawn_anew(
     seed: int,
 ) -> dict[str, Any]:
     """Draw the cells in many ways, add to each cell in what share of them it is hot, and tell."""
-    from gridmap.zoning import robustness, ways_of, ways_sentence
+    from gridmap.zoning import options_of, robustness, ways_of, ways_sentence
 
-    given = ("target", "weight", "road_preference", "balance", "no_holes", "exclaves")
     found = robustness(
         placed, grid.units, grids=grids, households=grid.band, exposure=exposure, seed=seed,
         datum=placed.attrs.get("datum"), progress=shell.progress(),
-        **{name: grid.parameters[name] for name in given if name in grid.parameters},
+        **options_of(grid),
     )  # fmt: skip
     spots["ways"] = ways_of(grid, found)
     said = ways_sentence(spots, spots["ways"], grids)

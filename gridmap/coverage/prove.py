@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import shapely
@@ -26,8 +26,13 @@ from gridmap.coverage.t_junctions import split, surely_open
 from gridmap.errors import CRSError, InputError
 from gridmap.layers import takes_layers
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def polygons_of(name: str, data: Any, *, finite: bool = True) -> Geometries:
+    from gridmap._arrays import Objects, Outline, Polygons
+
+
+def polygons_of(name: str, data: object, *, finite: bool = True) -> Geometries:
     """Return the polygons of a frame, a series or an array; refuse what is none.
 
     Parameters
@@ -102,7 +107,7 @@ def dissolved(polygons: Geometries) -> shapely.Geometry:
     return shapely.union_all(polygons)
 
 
-def boundary_of(boundary: Any) -> shapely.Geometry | None:
+def boundary_of(boundary: object) -> shapely.Geometry | None:
     """Return one outline from a geometry or the rows of a layer; None when there is none."""
     if boundary is None or (isinstance(boundary, shapely.Geometry) and shapely.is_empty(boundary)):
         return None
@@ -151,9 +156,7 @@ def check_area(outline: shapely.Geometry) -> None:
         )
 
 
-def match_parents(
-    cells: Any, parents: Any, parent_of: Sequence[Any] | None
-) -> tuple[list[Any], Geometries, Ints]:
+def match_parents(cells: Any, parents: Any, parent_of: Any) -> tuple[list[Any], Geometries, Ints]:
     """Return the names and areas of parents, and the place of each cell's parent (-1 unknown)."""
     areas = polygons_of("parents", parents)
     names = list(getattr(parents, "index", range(len(areas))))
@@ -246,10 +249,10 @@ class Proof:
 
 @takes_layers("cells", "boundary", "parents")
 def prove(
-    cells: Any,
-    boundary: Any,
-    parents: Any = None,
-    parent_of: Sequence[Any] | None = None,
+    cells: Polygons,
+    boundary: Outline | None,
+    parents: Polygons | None = None,
+    parent_of: Sequence[Hashable] | pd.Series | Objects | None = None,
 ) -> Proof:
     """Prove that cells tile a boundary exactly, without gap, overlap or tolerance.
 
@@ -391,7 +394,7 @@ def _cancels(rings: Rings, rim: Rings, group: Ints | None = None) -> bool:
 
 
 def _prove_parents(
-    cells: Any, rings: Rings, parents: Any, parent_of: Sequence[Any] | None
+    cells: Any, rings: Rings, parents: Any, parent_of: Any
 ) -> tuple[ParentProof, ...]:
     """Return, for each parent, whether its own cells tile it."""
     names, areas, place = match_parents(cells, parents, parent_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -35,6 +35,10 @@ from gridmap.errors import CoverageError, InputError
 from gridmap.language import Lang, Message, tr
 from gridmap.layers import takes_layers
 
+if TYPE_CHECKING:
+    from gridmap._arrays import Outline, Polygons
+
+
 SAME = 1e-6
 """Metres below which two corners are the same, and a corner beside a side lies on it."""
 
@@ -45,12 +49,12 @@ Nested = Literal["punch", "absorb", "refuse"]
 @takes_layers("cells", "boundary", "exclude")
 def repair(
     cells: gpd.GeoDataFrame,
-    boundary: Any,
+    boundary: Outline,
     *,
     policy: Policy = "longest-border",
     priority: str | None = None,
     nested: Nested = "punch",
-    exclude: Any = None,
+    exclude: Polygons | None = None,
     new_cell: float = MISSING_CELL,
     code: str | None = None,
     count: str | None = None,

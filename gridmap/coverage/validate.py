@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -41,6 +41,9 @@ from gridmap.coverage.t_junctions import split
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 from gridmap.layers import takes_layers
+
+if TYPE_CHECKING:
+    from gridmap._arrays import Outline, Polygons
 
 
 def qualified(
@@ -113,17 +116,17 @@ def after_declared(proof: Proof, rest: Any, declared: Geometries) -> Proof:
 @takes_layers("cells", "boundary", "parents", "exclude")
 def validate(
     cells: gpd.GeoDataFrame | gpd.GeoSeries,
-    boundary: Any,
+    boundary: Outline | None,
     *,
-    parents: Any = None,
+    parents: Polygons | None = None,
     parent_column: str | None = None,
-    exclude: Any = None,
+    exclude: Polygons | None = None,
     tolerance: float = 0.0,
     households: tuple[int, int] | None = None,
     code: str | None = None,
     count: str | None = None,
     accepted: Iterable[str] = (),
-    exceptions: Iterable[Any] = (),
+    exceptions: Iterable[Hashable] = (),
     lang: Lang = "zh",
 ) -> gpd.GeoDataFrame:
     """Find what keeps cells from tiling their boundary.

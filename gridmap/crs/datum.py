@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,13 @@ import shapely
 from gridmap._arrays import Floats
 from gridmap._checks import label
 from gridmap.crs.china_shift import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
-from gridmap.crs.project import moved, mover, parse_crs, replace_geometry
+from gridmap.crs.project import Layer, moved, mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
+
+if TYPE_CHECKING:
+    from gridmap._arrays import Reference
+
 
 Pair = tuple[Floats, Floats]
 
@@ -34,7 +38,7 @@ _FOOT = 0.3048
 _MANY = 20  # positions outside, below which nothing is concluded
 
 
-def from_datum(points: Any, datum: str, *, crs: Any = 4326) -> Any:
+def from_datum(points: Layer, datum: str, *, crs: Reference = 4326) -> Layer:
     """Move geometries from the datum they were delivered in to a true CRS.
 
     Parameters
@@ -72,7 +76,7 @@ def from_datum(points: Any, datum: str, *, crs: Any = 4326) -> Any:
     return replace_geometry(points, there, parse_crs(crs))
 
 
-def to_datum(points: Any, datum: str) -> Any:
+def to_datum(points: Layer, datum: str) -> Layer:
     """Move geometries from their true CRS to a datum, as for showing them on a web map.
 
     Parameters

@@ -7,9 +7,9 @@ of the same frame, decimetres apart, and are taken as one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyproj
@@ -23,13 +23,20 @@ from gridmap._checks import label
 from gridmap.crs.china_shift import in_shift_area
 from gridmap.errors import CRSError, InputError
 
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from gridmap._arrays import Frame, Reference
+
+
+Layer = TypeVar("Layer", "gpd.GeoDataFrame", "gpd.GeoSeries")
 Move = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 _ONE_FRAME = ("World Geodetic System 1984", "China 2000", "China Geodetic Coordinate System 2000")
 _NEEDS_PARAMETERS = ("Xian 1980", "Beijing 1954", "New Beijing")
 
 
-def metric_crs(where: Any) -> pyproj.CRS:
+def metric_crs(where: Frame | Sequence[float]) -> pyproj.CRS:
     """Choose the projected CRS in which to measure a place.
 
     In China the 3° CGCS2000 Gauss–Krüger zone without zone number (EPSG:4534 to 4554), elsewhere
@@ -97,7 +104,7 @@ def mover(source: Any, target: Any) -> Move:
     return _mover(parse_crs(source), parse_crs(target))
 
 
-def reproject(frame: Any, target: Any) -> Any:
+def reproject(frame: Layer, target: Reference | None) -> Layer:
     """Move a frame or series of geometries to another CRS, vertex by vertex.
 
     Unlike ``to_crs``, a guessed (ballpark) transform is refused, and WGS 84 and CGCS2000 are one.
@@ -131,13 +138,15 @@ def moved(shapes: object, move: Move) -> Geometries:
     return geometries(shapely.transform(geometries(shapes), both))
 
 
-def replace_geometry(frame: Any, geometry: Any, crs: Any) -> Any:
+def replace_geometry(frame: Layer, geometry: Geometries, crs: Any) -> Layer:
     """Return a copy of a frame or series with other geometries in another CRS."""
-    if hasattr(frame, "set_geometry"):
-        series = frame.geometry
-        fresh = type(series)(geometry, index=frame.index, crs=crs, name=series.name)
-        return frame.set_geometry(fresh).set_crs(crs, allow_override=True)
-    return type(frame)(geometry, index=frame.index, crs=crs, name=frame.name)
+    import geopandas as gpd
+
+    name = frame.geometry.name
+    fresh = gpd.GeoSeries(geometry, index=frame.index, crs=crs, name=name)
+    if isinstance(frame, gpd.GeoSeries):
+        return fresh
+    return frame.set_geometry(fresh).set_crs(crs, allow_override=True)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -24,6 +24,7 @@ from gridmap.language import Lang, Message
 
 if TYPE_CHECKING:
     import networkx as nx
+    import pyproj
 
     from gridmap.coverage.point_tree import PolygonTree
     from gridmap.coverage.prove import Proof
@@ -31,6 +32,22 @@ if TYPE_CHECKING:
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
 BUILDING_COLUMNS = ("name", "compound", "address", "households")
 RETIRED_COLUMNS = ["code", "valid_from", "valid_to", "reason"]
+
+
+class Why(TypedDict):
+    """What shaped a cell."""
+
+    code: str
+    name: str
+    parent: str
+    former_parent: str | None
+    kind: str
+    households: int
+    band: tuple[int, int]
+    in_band: bool
+    units: int
+    neighbours: dict[str, float]
+    exception: dict[str, object] | None
 
 
 class Grid:
@@ -87,7 +104,7 @@ class Grid:
         units: gpd.GeoDataFrame | None = None,
         exceptions: pd.DataFrame | None = None,
         retired: pd.DataFrame | None = None,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, object] | None = None,
         buildings: gpd.GeoDataFrame | None = None,
     ) -> None:
         check_crs("cells", cells)
@@ -98,7 +115,7 @@ class Grid:
         self._units = units
         self._exceptions = table_of(exceptions, EXCEPTION_COLUMNS)
         self._retired = table_of(retired, RETIRED_COLUMNS)
-        self._parameters = dict(parameters or {})
+        self._parameters: dict[str, Any] = dict(parameters or {})
         self._buildings = buildings
         self._proof = proved(self._cells, self._boundary, self._jurisdictions)
 
@@ -177,7 +194,7 @@ class Grid:
         return self._retired.copy(deep=False)
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """What the grid was made with."""
         return dict(self._parameters)
 
@@ -193,14 +210,20 @@ class Grid:
         return self._levels
 
     @property
-    def crs(self) -> Any:
+    def crs(self) -> pyproj.CRS:
         """The coordinate reference system of every geometry."""
-        return self._cells.crs
+        return check_crs("cells", self._cells)
 
     @property
     def band(self) -> tuple[int, int]:
         """Least and most households of a residential cell."""
         return int(self._parameters.get("min", 300)), int(self._parameters.get("max", 600))
+
+    @property
+    def target(self) -> float | None:
+        """Households that a residential cell was to have, None where none were named."""
+        told = self._parameters.get("target")
+        return None if told is None else float(told)
 
     @property
     def proof(self) -> Proof:
@@ -306,7 +329,7 @@ class Grid:
         )
         return gpd.GeoDataFrame(table, geometry=geometry, crs=self.crs)
 
-    def why(self, code: str) -> dict[str, Any]:
+    def why(self, code: str) -> Why:
         """Tell what shaped a cell: its band, neighbours, units and exception.
 
         Raises
@@ -403,7 +426,7 @@ def content_of(crs: str, cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFram
     return digest.hexdigest()
 
 
-def _exception(row: pd.Series) -> dict[str, Any]:
+def _exception(row: pd.Series) -> dict[str, object]:
     """Return an exception with its options as a list; the table has one a line."""
     return {
         **{str(name): value for name, value in row.items() if name != "said"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -16,19 +16,43 @@ from gridmap.incidents.result import labelled, place
 from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import geopandas as gpd
+    import pandas as pd
+
     from gridmap.grid.grid import Grid
 
 
-@takes_layers("points")
+@overload
 def assign(
-    points: Any,
+    points: pd.DataFrame | gpd.GeoSeries,
     grid: Grid,
     *,
     max_distance: float | None = None,
     datum: str | None = None,
     x: str | None = None,
     y: str | None = None,
-) -> Any:
+) -> pd.DataFrame: ...
+@overload
+def assign(
+    points: dd.DataFrame,
+    grid: Grid,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> dd.DataFrame: ...
+@takes_layers("points")
+def assign(
+    points: pd.DataFrame | gpd.GeoSeries | dd.DataFrame,
+    grid: Grid,
+    *,
+    max_distance: float | None = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> pd.DataFrame | dd.DataFrame:
     """Give every incident exactly one cell.
 
     A point belongs to the cell that contains p + (δ, δ²) in the grid's CRS: from a shared edge
@@ -93,7 +117,10 @@ def assign(
     if hasattr(points, "map_partitions"):
         from gridmap.incidents.dask import assign_partitions
 
-        return assign_partitions(points, grid, max_distance=max_distance, datum=datum, x=x, y=y)
+        lazy: dd.DataFrame = assign_partitions(
+            points, grid, max_distance=max_distance, datum=datum, x=x, y=y
+        )
+        return lazy
     where, placement = place(points, locator(grid), max_distance, datum, x, y)
     _warn(where, placement, grid)
     return labelled(placement, locator(grid).names, points)

@@ -103,7 +103,7 @@ class CellLayer(Layer):
     def _get_self_bounds(self) -> list[list[float | None]]:
         return bounds_of(self.scene)
 
-    def render(self, **kwargs: Any) -> str:
+    def render(self, **kwargs: object) -> str:
         """Put gridmap's script, the style and the data into the page."""
         _furnish(self, self.data_id, self.scene)
         return str(super().render(**kwargs))
@@ -154,7 +154,7 @@ class Room(MacroElement):
     def _get_self_bounds(self) -> list[list[float | None]]:
         return bounds_of(self.scene)
 
-    def render(self, **kwargs: Any) -> str:
+    def render(self, **kwargs: object) -> str:
         """Put gridmap's scripts, the style and the data into the page."""
         _furnish(self, self.data_id, self.scene)
         return str(super().render(**kwargs))

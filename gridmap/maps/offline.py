@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -20,6 +20,9 @@ from gridmap.html import part
 from gridmap.io.atomic import replacing
 from gridmap.language import Message
 from gridmap.maps.basemap import Tiles
+
+if TYPE_CHECKING:
+    import folium
 
 # What folium and geopandas ask the network for, and the shipped file that answers.
 ANSWERS = {
@@ -210,7 +213,7 @@ ANCHOR = re.compile(r"<a\b[^>]*>", re.IGNORECASE)
 HARMLESS = re.compile(r"https?://(?:www\.)?w3\.org/", re.IGNORECASE)
 
 
-def save_offline(map: Any, path: str | Path, *, overwrite: bool = False) -> Path:
+def save_offline(map: folium.Map, path: str | Path, *, overwrite: bool = False) -> Path:
     """Save any folium map as one file that opens without a network.
 
     Every script and style sheet is put inside from files shipped with gridmap. A Content Security

@@ -202,8 +202,8 @@ def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
     if not free.any():
         return label
     low, high = grid.band
-    target = float(grid.parameters.get("target", (low + high) / 2))
-    wishes = Wishes(low, high, target, int(grid.parameters.get("seed", 0)), EFFORTS["default"])
+    target = (low + high) / 2 if grid.target is None else grid.target
+    wishes = Wishes(low, high, target, int(str(grid.parameters.get("seed", 0))), EFFORTS["default"])
     rows = np.flatnonzero(free)
     part = units.iloc[rows].assign(parent=grid.cells["parent"].reindex(before[rows]).to_numpy())
     result = label.copy()

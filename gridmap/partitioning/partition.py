@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -31,6 +31,9 @@ from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality,
 from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import enclosing_cells, proved_impossible
 from gridmap.partitioning.solve import Exclaves, Outcome, attached, linked_all
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
 
@@ -202,7 +205,7 @@ def partition(
     on: str = "",
     scheme: str | None = None,
     workers: int | None = None,
-    dask: Any = None,
+    dask: Client | None = None,
     lang: Lang = "zh",
     progress: Progress | None = None,
 ) -> Grid:
@@ -367,7 +370,11 @@ def _approved_before(grid: Grid) -> list[str]:
 
 
 def solved(
-    jobs: Sequence[Job], wishes: Wishes, workers: int | None, dask: Any, progress: Progress
+    jobs: Sequence[Job],
+    wishes: Wishes,
+    workers: int | None,
+    dask: Client | None,
+    progress: Progress,
 ) -> list[Outcome]:
     """Solve all jobs and return the outcomes in their order."""
     outcomes: dict[int, Outcome] = {}

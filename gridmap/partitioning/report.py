@@ -124,7 +124,7 @@ def _classes(said: Report) -> list[str]:
     """Return the class of each cell on the map."""
     low, high = said.grid.band
     households = said.cells["households"]
-    target = said.grid.parameters.get("target") or (low + high) / 2
+    target = said.grid.target or (low + high) / 2
     near = (households - target).abs() <= NEAR * target
     lived = np.select(
         [households < low, households > high, near], ["short", "over", "near"], "band"
@@ -162,7 +162,7 @@ def remarks(grid: Grid) -> list[Message]:
     ]
 
 
-def _attached(rows: list[dict[str, Any]]) -> list[Message]:
+def _attached(rows: Any) -> list[Message]:
     """Say which fragments joined a cell that they do not touch."""
     if not rows:
         return []
@@ -215,7 +215,7 @@ def _first(items: Iterable[object]) -> list[object]:
     return [*every[:SHOWN], "…"] if len(every) > SHOWN else every
 
 
-def _missed(missed: dict[str, dict[str, int]]) -> list[Message]:
+def _missed(missed: Any) -> list[Message]:
     """Say where the number of cells is another than was wanted, and whether it must be."""
     if not missed:
         return []
@@ -329,7 +329,7 @@ class Report:
             "polsby_popper_mean": _mean(residential["polsby_popper"]),
             "internal_boundary_m": round(float(self.cells["border_m"].sum()) / 2, 3),
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
-            "loads": loads(residential["households"], self.grid.parameters.get("target")),
+            "loads": loads(residential["households"], self.grid.target),
             "spread": self.spread(),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,

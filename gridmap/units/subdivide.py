@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -38,6 +38,8 @@ from gridmap.units.split_blocks import Items, split
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from gridmap._arrays import Reference
+
 FILLED = 0.95
 """Share of the jurisdictions that polygons fill if they are units and not buildings."""
 
@@ -55,7 +57,7 @@ def subdivide(
     count: str | None = None,
     weight: str | None = None,
     repair: bool = True,
-    crs: Any = None,
+    crs: Reference | None = None,
     cap: int = 30,
     locked: gpd.GeoDataFrame | None = None,
     progress: Progress | None = None,

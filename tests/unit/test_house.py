@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import pkgutil
@@ -34,6 +35,47 @@ def test_every_public_name_is_what_the_stub_says() -> None:
     for name in gridmap.__all__:
         assert getattr(gridmap, name) is not None
     assert set(gridmap.__all__) <= set(dir(gridmap)) | {"__version__"}
+
+
+def public_signatures() -> dict[str, list[ast.expr]]:
+    """Return the annotations of every public function and method that the face names."""
+    found: dict[str, list[ast.expr]] = {}
+    for line in ast.parse((ROOT / "gridmap/__init__.pyi").read_text("utf-8")).body:
+        if not isinstance(line, ast.ImportFrom) or line.module is None:
+            continue
+        room = ROOT / "gridmap" / f"{line.module.replace('.', '/')}.py"
+        for node in ast.parse(room.read_text("utf-8")).body:
+            if getattr(node, "name", None) == line.names[0].name:
+                for part in node.body if isinstance(node, ast.ClassDef) else [node]:
+                    if isinstance(part, ast.FunctionDef) and (
+                        part.name == "__init__" or not part.name.startswith("_")
+                    ):
+                        name = f"{line.module}:{line.names[0].name}:{part.name}"
+                        found.setdefault(name, []).extend(annotations(part))
+    return found
+
+
+def annotations(function: ast.FunctionDef) -> list[ast.expr]:
+    given = function.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    told = [one.annotation for one in every if one is not None]
+    return [one for one in [*told, function.returns] if one is not None]
+
+
+def test_no_public_signature_says_any() -> None:
+    """Aliases of `gridmap/_arrays.py` that say it stand for it."""
+    loose = {"Any", "Array"}
+    signatures = public_signatures()
+    assert len(signatures) > 80
+    said = [
+        name
+        for name, notes in signatures.items()
+        for note in notes
+        for part in ast.walk(note)
+        if isinstance(part, ast.Name | ast.Attribute)
+        and (part.id if isinstance(part, ast.Name) else part.attr) in loose
+    ]
+    assert not said
 
 
 def test_a_verb_stays_a_verb_after_rooms_are_imported() -> None:
