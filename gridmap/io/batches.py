@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -26,11 +25,7 @@ from gridmap._arrays import Geometries
 from gridmap.errors import InputError
 from gridmap.io.gdal import GDAL_FAILURES
 from gridmap.io.header import MENTIONS_TOTAL, is_total
-from gridmap.io.source import (
-    BROKEN_PARQUET,
-    Source,
-    unreadable,
-)
+from gridmap.io.source import BROKEN_PARQUET, Source, telling
 from gridmap.language import Message
 
 ROWS = 1 << 18  # rows of a batch, where the reader can choose
@@ -196,13 +191,13 @@ class ParquetFile:
 
     @cached_property
     def _stored(self) -> pa.Schema:
-        with _told(self.path.name, BROKEN_PARQUET):
+        with telling(self.path.name, BROKEN_PARQUET):
             return parquet.read_schema(self._files[0])
 
     @cached_property
     def _geo(self) -> dict[str, Any]:
         """Return the metadata of the geometry: its name, encoding and CRS."""
-        with _told(self.path.name, BROKEN_PARQUET):
+        with telling(self.path.name, BROKEN_PARQUET):
             geo = json.loads((self._stored.metadata or {}).get(b"geo", b"{}"))
             if geo:
                 name = geo["primary_column"]
@@ -243,7 +238,7 @@ class ParquetFile:
     @cached_property
     def size(self) -> int:
         """Rows."""
-        with _told(self.path.name, BROKEN_PARQUET):
+        with telling(self.path.name, BROKEN_PARQUET):
             return sum(parquet.read_metadata(file).num_rows for file in self._files)
 
     @property
@@ -255,7 +250,7 @@ class ParquetFile:
         """Yield the records in order, without reading ahead."""
         done = 0
         names = None if self.columns is None else list(self.columns)
-        with _told(self.path.name, BROKEN_PARQUET):
+        with telling(self.path.name, BROKEN_PARQUET):
             for path in self._files:
                 with parquet.ParquetFile(path, pre_buffer=False) as file:
                     for table in file.iter_batches(ROWS, columns=names, use_threads=False):
@@ -293,7 +288,7 @@ class Layer:
 
     @cached_property
     def _info(self) -> dict[str, Any]:
-        with _told(self.name or self.path, GDAL_FAILURES):
+        with telling(self.name or self.path, GDAL_FAILURES):
             info: dict[str, Any] = pyogrio.read_info(self.path, layer=self.layer)
         return info
 
@@ -301,7 +296,7 @@ class Layer:
     def schema(self) -> pa.Schema:
         """The columns, the geometry last."""
         with (
-            _told(self.name or self.path, GDAL_FAILURES),
+            telling(self.name or self.path, GDAL_FAILURES),
             pyogrio.open_arrow(self.path, layer=self.layer, use_pyarrow=True) as (meta, reader),
         ):
             geometry = meta["geometry_name"] or "wkb_geometry"
@@ -334,7 +329,7 @@ class Layer:
         """
         done = 0
         with (
-            _told(self.name or self.path, GDAL_FAILURES),
+            telling(self.name or self.path, GDAL_FAILURES),
             pyogrio.open_arrow(
                 self.path, layer=self.layer, use_pyarrow=True, batch_size=1 << 16
             ) as (_, reader),
@@ -355,19 +350,8 @@ class Layer:
 
 def _crs(stated: Any, name: str) -> pyproj.CRS:
     """Return the CRS that a file states; one that means nothing is damage."""
-    with _told(name, (pyproj.exceptions.ProjError,)):
+    with telling(name, (pyproj.exceptions.ProjError,)):
         return pyproj.CRS.from_user_input(stated)
-
-
-@contextmanager
-def _told(name: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what a reader raises on damaged files into one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except failures as error:
-        raise unreadable(name, error) from error
 
 
 def points_as_wkb(column: pa.Array) -> pa.Array:
@@ -437,15 +421,13 @@ def arrow_table(source: Source) -> pa.Table:
         When it is damaged.
     """
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
+    with telling(source.name, BROKEN_PARQUET):
         if source.kind == "parquet":
             return pq.read_table(place)
         if source.suffix == ".arrows":
             with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
                 return stream.read_all()
         return pyarrow.feather.read_table(place, memory_map=False)
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
 
 
 def has_shapes(source: Source) -> bool:
@@ -453,14 +435,11 @@ def has_shapes(source: Source) -> bool:
     if source.kind == "arrow":
         return shape_column(arrow_table(source)) is not None
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    try:
-        with pq.ParquetFile(place) as file:
-            schema = file.schema_arrow
-            if b"geo" in (schema.metadata or {}):
-                return True
-            return wkb_column(schema, lambda name: _head(file, name)) is not None
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, BROKEN_PARQUET), pq.ParquetFile(place) as file:
+        schema = file.schema_arrow
+        if b"geo" in (schema.metadata or {}):
+            return True
+        return wkb_column(schema, lambda name: _head(file, name)) is not None
 
 
 def shape_column(table: pa.Table) -> str | None:

@@ -27,7 +27,7 @@ from gridmap.errors import InputError
 from gridmap.io.columns import is_additive, places_among
 from gridmap.io.header import Headings, find_headings, is_blank, is_total, known_headings
 from gridmap.io.limits import check_workbook
-from gridmap.io.source import Source, unreadable
+from gridmap.io.source import Source, telling
 from gridmap.io.text import fold, parse_number
 from gridmap.language import Message
 
@@ -200,13 +200,9 @@ def read_sheet(source: Source, *, places: bool = False) -> pd.DataFrame:
     InputError
         When it cannot be read, has no table, or has several that differ.
     """
-    try:
+    with telling(source.name, _BROKEN):
         tables, aside = chosen_tables(source, places=places)
         frames = {table.sheet.name: _frame(table) for table in tables}
-    except _BROKEN as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(source.name, error) from error
     none = not any(len(frame) for frame in frames.values())
     whole = next(iter(frames.values())) if none or len(frames) == 1 else _together(frames)
     whole.attrs["notes"] = [*whole.attrs.get("notes", []), *aside]
@@ -277,12 +273,8 @@ def chosen_tables(
 
 def _tables(source: Source) -> list[SheetTable]:
     """Return the visible sheets that are more than blank."""
-    try:
+    with telling(source.name, _BROKEN):
         found = [_table(sheet) for sheet in open_sheets(source)]
-    except _BROKEN as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(source.name, error) from error
     return [table for table in found if table is not None]
 
 
@@ -474,16 +466,13 @@ def _sheets_ods(source: Source) -> list[Sheet]:
         check_workbook(source.path, source.name)
     options = {"HEADERS": "DISABLE", "FIELD_TYPES": "STRING"}
     sheets = []
-    try:
-        with quiet():
-            for name, _ in pyogrio.list_layers(source.gdal_path):
-                frame = pyogrio.read_dataframe(
-                    source.gdal_path, layer=name, read_geometry=False, **options
-                )
-                rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-                sheets.append(Sheet(str(name), lambda rows=rows: enumerate(rows)))  # type: ignore[misc]
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, GDAL_FAILURES), quiet():
+        for name, _ in pyogrio.list_layers(source.gdal_path):
+            frame = pyogrio.read_dataframe(
+                source.gdal_path, layer=name, read_geometry=False, **options
+            )
+            rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+            sheets.append(Sheet(str(name), lambda rows=rows: enumerate(rows)))  # type: ignore[misc]
     return sheets
 
 

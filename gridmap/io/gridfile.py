@@ -23,7 +23,13 @@ from gridmap.grid.grid import Grid, check_grid, content_of
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_table, check_text
-from gridmap.io.source import BROKEN_PARQUET, Source, find_source, names_database, unreadable
+from gridmap.io.source import (
+    BROKEN_PARQUET,
+    Source,
+    find_source,
+    names_database,
+    telling,
+)
 from gridmap.io.vector import list_layers, write_gdal
 from gridmap.language import Message
 
@@ -117,14 +123,12 @@ def _is_dataset(folder: Path) -> bool:
 def _read_dataset(folder: Path, whole: bool) -> dict[str, pd.DataFrame]:
     """Read the parts of a grid that `write_grid_dataset` wrote."""
     parts: dict[str, pd.DataFrame] = {}
-    try:
+    with telling(str(folder), BROKEN_PARQUET):
         for file in sorted(folder.glob("*.parquet")):
             if file.stem in DETAILS and not whole:
                 continue
             shaped = b"geo" in (pq.read_schema(file).metadata or {})
             parts[file.stem] = gpd.read_parquet(file) if shaped else pd.read_parquet(file)
-    except BROKEN_PARQUET as error:
-        raise unreadable(str(folder), error) from error
     return parts
 
 
@@ -195,14 +199,11 @@ def is_grid_file(source: Source) -> bool:
 
 def _read_part(source: Source, name: str) -> pd.DataFrame:
     check_table(source, name)
-    try:
-        with quiet():
-            expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
-            frame: pd.DataFrame = pyogrio.read_dataframe(
-                source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
-            )
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, GDAL_FAILURES), quiet():
+        expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
+        frame: pd.DataFrame = pyogrio.read_dataframe(
+            source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
+        )
     drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
     if len(frame) != expected or (name in LAYERS and not drawn):
         raise _damaged(name, source.name)

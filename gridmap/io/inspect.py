@@ -19,7 +19,7 @@ from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.gdal import GDAL_FAILURES, quiet
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import Source, declared, find_source, unreadable
+from gridmap.io.source import Source, declared, find_source, telling
 from gridmap.io.tables import read_table
 from gridmap.io.vector import choose_layer
 from gridmap.language import Lang, Message
@@ -162,11 +162,8 @@ def _look_gdal(source: Source) -> list[Layer]:
 
     check_file(source)
     chosen = choose_layer(source) if source.layer else None
-    try:
-        with quiet():
-            names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
-    except (FionaError, *GDAL_FAILURES) as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, (FionaError, *GDAL_FAILURES)), quiet():
+        names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
     alone = len(names) == 1
     return [_looked_at(source, str(name), alone) for name in names]
 
@@ -176,12 +173,11 @@ def _looked_at(source: Source, name: str, alone: bool) -> Layer:
     from fiona.errors import FionaError
 
     try:
-        with quiet():
+        with quiet(), telling(source.name, (FionaError, *GDAL_FAILURES)):
             return _look_layer(source, name)
-    except (FionaError, InputError, *GDAL_FAILURES) as error:
-        told = error if isinstance(error, InputError) else unreadable(source.name, error)
+    except InputError as told:
         if alone:
-            raise told from error
+            raise
         return Layer(name, "", 0, "", None, suspicions=[told.message])
 
 

@@ -445,6 +445,17 @@ def known_suffix(path: Path, writable: Collection[str]) -> str:
     return suffix
 
 
+@contextmanager
+def telling(name: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what a library raises on a damaged file into one line, as `unreadable` does."""
+    try:
+        yield
+    except InputError:
+        raise
+    except failures as error:
+        raise unreadable(name, error) from error
+
+
 def unreadable(name: str, error: BaseException) -> InputError:
     """Return the error of one line that a failed read becomes; our own faults are raised again."""
     if _is_our_fault(error):

@@ -27,8 +27,8 @@ from gridmap.io.source import (
     find_source,
     known_suffix,
     names_database,
-    unreadable,
-)  # fmt: skip
+    telling,
+)
 from gridmap.io.text import plain_table, warn_formulas
 from gridmap.language import Message
 
@@ -197,11 +197,9 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def _read_arrow(source: Source) -> pd.DataFrame:
     table = arrow_table(source)
-    try:
+    with telling(source.name, BROKEN_PARQUET):
         shape = shape_column(table)
         frame: pd.DataFrame = (table if shape is None else table.drop_columns([shape])).to_pandas()
-    except BROKEN_PARQUET as error:
-        raise unreadable(source.name, error) from error
     check_text(frame, source.name)
     frame.attrs = {}
     return frame
@@ -209,14 +207,12 @@ def _read_arrow(source: Source) -> pd.DataFrame:
 
 def _read_records(source: Source) -> pd.DataFrame:
     """Read JSON records: an array of objects, or one object a line; nested values stay JSON."""
-    try:
+    with telling(source.name, (ValueError, RecursionError)):
         text = source.read_bytes().decode("utf-8-sig").strip()
         if text.startswith("["):
             records = json.loads(text)
         else:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (ValueError, RecursionError) as error:
-        raise unreadable(source.name, error) from error
     odd = next((n for n, record in enumerate(records, 1) if not isinstance(record, dict)), None)
     if odd is not None:
         raise InputError(

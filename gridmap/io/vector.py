@@ -30,7 +30,7 @@ from gridmap.io.source import (
     find_source,
     known_suffix,
     names_database,
-    unreadable,
+    telling,
 )
 from gridmap.io.text import as_text
 from gridmap.language import Message
@@ -106,11 +106,8 @@ def read_layer(
 def list_layers(source: Source) -> list[tuple[str, str | None]]:
     """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
     check_file(source)
-    try:
-        with quiet():
-            found = pyogrio.list_layers(source.gdal_path)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, GDAL_FAILURES), quiet():
+        found = pyogrio.list_layers(source.gdal_path)
     return [(str(name), None if kind is None else str(kind)) for name, kind in found]
 
 
@@ -161,15 +158,13 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     layer = choose_layer(source)
     check_table(source, layer)
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
-    try:
-        with quiet() as heard, whole_names(source, found) as whole:
-            info = pyogrio.read_info(
-                whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
-            )
-            expected = info["features"]
-            frame = _read_whole(whole, layer, found, source.suffix)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
+    told = telling(source.name, GDAL_FAILURES)
+    with told, quiet() as heard, whole_names(source, found) as whole:
+        info = pyogrio.read_info(
+            whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
+        )
+        expected = info["features"]
+        frame = _read_whole(whole, layer, found, source.suffix)
     if source.suffix in _SPARSE:
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
     if not isinstance(frame, gpd.GeoDataFrame):
@@ -242,21 +237,14 @@ def with_own_clocks(frame: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
 def _read_arrow(source: Source) -> gpd.GeoDataFrame:
     """Read Parquet or Feather; shapes as bytes need no metadata."""
     table = arrow_table(source)
-    try:
-        with quiet():
-            if b"geo" in (table.schema.metadata or {}):
-                return _stored(source)
-            name = shape_column(table)
-            if name is None:
-                raise InputError(
-                    "`{source}` has no geometries. Name another file.", source=source.name
-                )
-            frame = table.drop_columns([name]).to_pandas()
-            shapes = shapely.from_wkb(table.column(name).to_numpy())
-    except InputError:
-        raise
-    except (*GDAL_FAILURES, *BROKEN_PARQUET) as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, (*GDAL_FAILURES, *BROKEN_PARQUET)), quiet():
+        if b"geo" in (table.schema.metadata or {}):
+            return _stored(source)
+        name = shape_column(table)
+        if name is None:
+            raise InputError("`{source}` has no geometries. Name another file.", source=source.name)
+        frame = table.drop_columns([name]).to_pandas()
+        shapes = shapely.from_wkb(table.column(name).to_numpy())
     frame.attrs = {}
     return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index))
 
@@ -357,14 +345,11 @@ def read_attributes(source: Source, *, encoding: str | None = None) -> pd.DataFr
             layers=[*layers],
         )
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
-    try:
-        with quiet(), whole_names(source, found) as whole:
-            if found is not None:
-                frame = _decoded(whole, layer, found, read_geometry=False)
-            else:
-                frame = pyogrio.read_dataframe(whole.gdal_path, layer=layer, read_geometry=False)
-    except GDAL_FAILURES as error:
-        raise unreadable(source.name, error) from error
+    with telling(source.name, GDAL_FAILURES), quiet(), whole_names(source, found) as whole:
+        if found is not None:
+            frame = _decoded(whole, layer, found, read_geometry=False)
+        else:
+            frame = pyogrio.read_dataframe(whole.gdal_path, layer=layer, read_geometry=False)
     check_text(frame, source.name)
     if found is not None:
         frame.attrs["encoding"] = found
