@@ -19,7 +19,7 @@ import pandas as pd
 
 from gridmap._checks import simplified
 from gridmap.errors import InputError
-from gridmap.language import Lang, Message, tr
+from gridmap.language import Message
 
 Audience = Literal["internal", "public"]
 
@@ -201,19 +201,6 @@ def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:
     """
     whole = pd.Series(counts).astype("Int64")
     return whole.mask((whole > 0) & (whole < least))
-
-
-def suppressed_text(count: Any, *, least: int = SMALL, lang: Lang = "zh") -> str:
-    """Write a count that `suppress` may have blanked.
-
-    Examples
-    --------
-    >>> suppressed_text(1234), suppressed_text(pd.NA), suppressed_text(pd.NA, lang="en")
-    ('1,234', '少于5', 'under 5')
-    """
-    if pd.isna(count):
-        return tr("under {least}", lang=lang, least=least)
-    return f"{int(count):,}"
 
 
 def bin_points(

@@ -101,7 +101,8 @@ def read_households(
     InputError
         When there is no column of households, one is no count, or a place is no number.
     """
-    frame, known = _placed(spec, "building", crs, {"households": count, "x": x, "y": y}, datum)
+    choose = {"households": count, "x": x, "y": y}
+    frame, known = _placed(spec, crs, choose, datum)
     _need_households(frame, frame.columns, spec)
     return frame, known
 
@@ -394,50 +395,13 @@ def read_staff(spec: Spec) -> tuple[pd.DataFrame, Understanding]:
     return understand(read_table(spec), "staff")
 
 
-def read_points(
-    spec: Spec,
-    *,
-    crs: Any = None,
-    datum: str | None = None,
-    x: str | None = None,
-    y: str | None = None,
-) -> gpd.GeoDataFrame:
-    """Read points from a layer or from a table with coordinates, in a true CRS.
-
-    Parameters
-    ----------
-    spec : str or path
-        As for `read_incidents`.
-    crs : CRS, optional
-        Of projected coordinates.
-    datum : str, optional
-        Of the coordinates.
-    x, y : str, optional
-        Columns; found by their headings when not given.
-
-    Returns
-    -------
-    GeoDataFrame
-        Canonical columns of incidents. A row without a place has an empty geometry.
-    """
-    frame, known = _placed(spec, "incident", crs, {"x": x, "y": y}, datum, strict=False)
-    frame.attrs["notes"] = known.notes
-    return frame
-
-
 def _placed(
-    spec: Spec,
-    table: str,
-    crs: Any,
-    choose: dict[str, str | None],
-    datum: str | None,
-    *,
-    strict: bool = True,
+    spec: Spec, crs: Any, choose: dict[str, str | None], datum: str | None
 ) -> tuple[gpd.GeoDataFrame, Understanding]:
     """Read a layer, or a table whose coordinates become points."""
     named = (choose.get("x"), choose.get("y"))
     chosen = choose if named[1] is not None else {k: v for k, v in choose.items() if k != "x"}
-    frame, known = understand(layer_or_table(spec, crs), table, choose=chosen)
+    frame, known = understand(layer_or_table(spec, crs), "building", choose=chosen)
     if isinstance(frame, gpd.GeoDataFrame):
         if datum is not None:
             frame = from_datum(frame, datum, crs=true_crs(datum, crs))
@@ -446,8 +410,7 @@ def _placed(
     placed = with_places(frame, known, spec, named, crs=crs, datum=datum, needed=True)
     assert placed is not None
     lost = ~np.isfinite(placed[["x", "y"]].to_numpy(float)).all(axis=1)
-    if strict:
-        _refuse_rows(lost, str(spec), Message("no coordinates"))
+    _refuse_rows(lost, str(spec), Message("no coordinates"))
     declared_in = placed.attrs["datum"]
     if declared_in is None:
         raise CRSError(

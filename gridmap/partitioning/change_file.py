@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -58,25 +58,6 @@ class Changes:
     locked: Sequence[str] = ()
     finished: Sequence[str] = ()
     note: str = ""
-
-    def as_document(self) -> dict[str, object]:
-        """Return the changes as plain data, ready for JSON."""
-        moves: dict[str, list[Hashable]] = {}
-        for unit, code in self.moves.items():
-            moves.setdefault(code, []).append(int(unit) if unit.isdecimal() else unit)
-        return {
-            "schema": SCHEMA,
-            "grid": self.grid,
-            "moves": {code: sorted(moves[code], key=str) for code in sorted(moves)},
-            "cuts": [
-                {"unit": cut.unit, "line": [list(xy) for xy in cut.line]} for cut in self.cuts
-            ],
-            "names": dict(self.names),
-            "approve": dict(self.approve),
-            "locked": list(self.locked),
-            "finished": list(self.finished),
-            "note": self.note,
-        }
 
 
 def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes:

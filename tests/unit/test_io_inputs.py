@@ -20,7 +20,6 @@ from gridmap.io.inputs import (
     read_households,
     read_incidents,
     read_jurisdictions,
-    read_points,
     read_staff,
     read_units,
 )
@@ -153,8 +152,6 @@ def test_headings_that_name_a_map_service_declare_the_datum(tmp_path: Path) -> N
     lng, lat = positions_to(X, Y, "gcj02", 4547)
     write_table(pd.DataFrame({"高德经度": lng, "高德纬度": lat, "n": 1}), tmp_path / "a.csv")
     assert read_incidents(tmp_path / "a.csv")[0].attrs["datum"] == "gcj02"
-    points = read_points(tmp_path / "a.csv", crs=4547)
-    assert np.abs(points.geometry.x - X).max() < 1e-5
 
 
 def test_rows_with_a_place_from_a_map_service_only_are_filled(tmp_path: Path) -> None:
@@ -187,13 +184,6 @@ def test_incidents_without_places_can_be_wanted(tmp_path: Path) -> None:
         read_incidents(tmp_path / "a.csv")
     frame, _ = read_incidents(tmp_path / "a.csv", need_places=False)
     assert frame["code"].tolist() == ["a"]
-
-
-def test_points_without_a_place_stay_as_empty_rows(tmp_path: Path) -> None:
-    write_table(pd.DataFrame({"经度": [114.0, None], "纬度": [34.0, 34.0]}), tmp_path / "a.csv")
-    points = read_points(tmp_path / "a.csv")
-    assert len(points) == 2
-    assert np.isnan(points.geometry.x[1]) or points.geometry.is_empty[1]
 
 
 def test_units_barriers_dedicated_and_cells(areas: gpd.GeoDataFrame, tmp_path: Path) -> None:
