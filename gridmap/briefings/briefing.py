@@ -204,7 +204,6 @@ def _page(
         "conclusion": parts.spoken(sentences.conclusion(found, lang)),
         "cards_label": tr("Key figures", lang=lang),
         "cards": part(parts.PARTS, "cards", sentences.cards(found, lang)),
-        "map_label": tr("Map", lang=lang),
         "ranking_title": tr("{place} ranking", lang=lang, place=place),
         "ranking_hint": _ranking_hint(found, lang),
         "ranking": parts.ranking(found, lang, level, public),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from markupsafe import Markup, escape
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
 from gridmap.html import part, render
-from gridmap.language import Lang
+from gridmap.language import Lang, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
 from gridmap.maps.basemap import Bounds, Datum, Tiles, laid
@@ -169,9 +170,18 @@ class OfflineMap(folium.Map):
         Tiles to show in a notebook; refused when the map is saved.
     lean
         Leave out what only folium's own icons and popups need.
+    lang
+        Language of the page, for those who have it read to them.
     """
 
-    def __init__(self, *, basemap: Tiles | None = None, lean: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        basemap: Tiles | None = None,
+        lean: bool = True,
+        lang: Lang = "zh",
+        **options: Any,
+    ) -> None:
         options.setdefault("zoom_control", False)
         options.setdefault("zoom_snap", 0.1)
         options.setdefault("zoom_delta", 0.5)
@@ -180,6 +190,7 @@ class OfflineMap(folium.Map):
         self._name = "Map"
         self.options["max_zoom"] = 20
         self.lean = lean
+        self.lang = tr("en", lang=lang)  # as HTML calls it
         self.tiles = basemap
         if basemap:
             folium.TileLayer(
@@ -198,7 +209,8 @@ class OfflineMap(folium.Map):
                 "basemap_bounds=(west, south, east, north).",
                 origin=self.tiles.origin,
             )
-        html = self.get_root().render()
+        html = self.get_root().render().replace("<html>", f'<html lang="{self.lang}">', 1)
+        html = re.sub(r",\s*maximum-scale=1.0,\s*user-scalable=no", "", html, count=1)
         if self.lean:
             html = _without_unused(html)
         return offline(html, tiles=self.tiles)
@@ -239,7 +251,7 @@ def show(
 ) -> OfflineMap:
     """Make the map of a scene, fitted to it, over a basemap if there is one."""
     scene, tiles = laid(scene, basemap, basemap_bounds, basemap_datum)
-    shown = OfflineMap(basemap=tiles)
+    shown = OfflineMap(basemap=tiles, lang=scene.lang)
     shown.add_child(Room(scene))
     _page_of(shown).title = escape(scene.title) or None  # folium writes it as it is
     return shown
@@ -289,8 +301,6 @@ UNUSED = {
 
 def _without_unused(html: str) -> str:
     """Drop folium's standard assets that nothing on the page asks for."""
-    import re
-
     head, _, body = html.partition("<body>")
     for asset, signs in UNUSED.items():
         if not any(sign in body for sign in signs):

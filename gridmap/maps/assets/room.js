@@ -16,7 +16,8 @@
     const element = make('button', name, text);
     element.type = 'button';
     element.title = title;
-    element.setAttribute('aria-label', title);
+    // signs are called by what they do; words are their own name, and the title explains them
+    if (!/\p{L}/u.test(text)) element.setAttribute('aria-label', title);
     element.addEventListener('click', act);
     return element;
   }
@@ -65,7 +66,7 @@
     this.printed = make('img', 'gm-printed');
     this.printed.alt = '';
     const container = this.map.getContainer();
-    container.setAttribute('role', 'region');
+    container.setAttribute('role', document.querySelector('main, [role="main"]') ? 'region' : 'main');
     container.setAttribute('aria-label', this.words.map);
     container.append(root);
     container.parentNode.insertBefore(this.printed, container.nextSibling);
