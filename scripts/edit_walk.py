@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,11 @@ def steps_of(grid: Grid, seed: int, steps: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         plan, engine = Path(folder) / "plan.json", Path(folder) / "engine.mjs"
         plan.write_text(json.dumps(plan_data(grid)), encoding="utf-8")
-        source = files("gridmap.maps").joinpath("assets/edit_engine.js").read_text("utf-8")
-        engine.write_text(source, encoding="utf-8")
+        assets = files("gridmap.maps").joinpath("assets")
+        parts = [
+            assets.joinpath(name).read_text("utf-8") for name in ("varints.js", "edit_engine.js")
+        ]
+        engine.write_text(re.sub(r"(?m)^import .*\n", "", "".join(parts)), encoding="utf-8")
         walk = [node, str(ROOT / "tests/edit_walk.mjs"), engine, plan, str(seed), str(steps)]
         run = subprocess.run(walk, capture_output=True, text=True, check=False)
     if run.returncode:

@@ -308,9 +308,10 @@ def _period_text(found: dict[str, Any], lang: Lang) -> str:
 
 
 def _assets() -> dict[str, Markup]:
-    own = ("briefing.css", "gridmap.js", "briefing.js")
+    own = ("briefing.css", "briefing.js")
     return {
         "gridmap_css": Markup(vendored.asset("gridmap.css") + vendored.asset("search.css")),
+        "gridmap_js": Markup(vendored.module_of("varints.js", "gridmap.js")),
         "room_js": Markup(vendored.module_of("search.js", "room.js")),
         "leaflet_css": Markup(vendored.style("leaflet/leaflet.css")),
         "leaflet_js": Markup(vendored.script("leaflet/leaflet.js")),

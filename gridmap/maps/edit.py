@@ -61,7 +61,9 @@ def edit_page(
         title=data["title"],
         style=Markup(asset("edit.css") + asset("search.css")),
         data=Markup(as_json(data)),
-        script=Markup(safe_script(module_of("edit_engine.js", "search.js", "edit_page.js"))),
+        script=Markup(
+            safe_script(module_of("varints.js", "edit_engine.js", "search.js", "edit_page.js"))
+        ),
     )
     return with_policy(page)
 

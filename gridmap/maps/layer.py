@@ -268,7 +268,7 @@ def _furnish(element: MacroElement, data_id: str, scene: Scene) -> None:
     """Add once what every gridmap layer needs, and each layer's own data."""
     figure = _page_of(element)
     figure.header.add_child(_style("gridmap.css", "search.css"), name="gridmap_css")
-    figure.header.add_child(_script("gridmap.js"), name="gridmap_js")
+    figure.header.add_child(_script("varints.js", "gridmap.js"), name="gridmap_js")
     figure.header.add_child(_script("search.js", "room.js"), name="gridmap_room_js")
     data = part(ASSETS, "data", data_id, Markup(as_json(scene.sent())))
     figure.html.add_child(_Verbatim(data), name=data_id)

@@ -47,7 +47,7 @@ class PlanEditor(anywidget.AnyWidget):
         Pixels.
     """
 
-    _esm = module_of("edit_engine.js", "search.js", "edit_page.js") + RENDER
+    _esm = module_of("varints.js", "edit_engine.js", "search.js", "edit_page.js") + RENDER
     _css = asset("edit.css") + asset("search.css")
     data = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)

@@ -1,41 +1,15 @@
 /* A plan being redrawn: units in cells, and what each change does to them. Nothing here knows a
    page, so that node runs it too. Coordinates are metres of the grid's CRS. */
 
+import { running, signed, varints } from './varints.js';
+
 /* ---------- unpacking ---------- */
-
-/** Read variable-length integers, seven bits a byte, low bits first. */
-export function varints(base64) {
-  const text = atob(base64);
-  const out = [];
-  let value = 0;
-  let scale = 1;
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.charCodeAt(i);
-    value += (byte & 127) * scale;
-    if (byte & 128) {
-      scale *= 128;
-    } else {
-      out.push(value);
-      value = 0;
-      scale = 1;
-    }
-  }
-  return out;
-}
-
-const signed = (value) => (value % 2 ? -(value + 1) / 2 : value / 2);
 
 /** Undo differences: each number was written as its step from the one before. */
 function summed(steps) {
   const out = new Int32Array(steps.length);
   let last = 0;
   for (let i = 0; i < steps.length; i++) out[i] = last += signed(steps[i]);
-  return out;
-}
-
-function running(lengths) {
-  const out = new Uint32Array(lengths.length + 1);
-  for (let i = 0; i < lengths.length; i++) out[i + 1] = out[i] + lengths[i];
   return out;
 }
 

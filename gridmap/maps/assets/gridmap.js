@@ -10,30 +10,9 @@
 
   /* ---------- unpacking ---------- */
 
-  function numbers(base64) {
-    const text = atob(base64);
-    const out = [];
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < text.length; i++) {
-      const byte = text.charCodeAt(i);
-      value += (byte & 127) * scale;
-      if (byte & 128) {
-        scale *= 128;
-      } else {
-        out.push(value);
-        value = 0;
-        scale = 1;
-      }
-    }
-    return out;
-  }
-
-  const signed = (value) => (value % 2 ? -(value + 1) / 2 : value / 2);
-
   /** Unpack a payload into flat arrays: vertices, arcs, rings, cells. */
   function unpack(packed) {
-    const parts = packed.parts.map(numbers);
+    const parts = packed.parts.map(varints);
     const start = running(parts[0]);
     const X = new Float64Array(start[start.length - 1]);
     const Y = new Float64Array(X.length);
@@ -54,12 +33,6 @@
     };
     measure(shape);
     return shape;
-  }
-
-  function running(lengths) {
-    const out = new Uint32Array(lengths.length + 1);
-    for (let i = 0; i < lengths.length; i++) out[i + 1] = out[i] + lengths[i];
-    return out;
   }
 
   /** Find the box of each cell and the two cells beside each arc (-1: outside). */
