@@ -153,7 +153,7 @@ def defect_map(
         codes,
         [theme],
         lang=lang,
-        title=title or tr("Defects of the coverage", lang=lang),
+        title=title or _headline(mended is not None, lang),
         subtitle=tr(
             "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; click the legend "
             "to see each",
@@ -163,7 +163,7 @@ def defect_map(
         ),
         credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
         marks=defect_marks(defects, cells.crs, lang),
-        old=_outline(boundary, cells, lang) if mended is None else _before(cells, lang),
+        old=_outline(boundary, cells, lang) if mended is None else _before(cells, mended, lang),
     )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
@@ -190,8 +190,21 @@ def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> 
     return themes.Theme(tr("Repair", lang=lang), classes, np.array(kinds, np.int64))
 
 
-def _before(cells: gpd.GeoDataFrame, lang: Lang) -> Old:
-    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()), cells.crs)
+def _headline(mended: bool, lang: Lang) -> str:
+    return (
+        tr("Repair, before and after", lang=lang)
+        if mended
+        else tr("Defects of the coverage", lang=lang)
+    )
+
+
+def _before(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> Old | None:
+    """Return the cells that a repair changed, as they were; what stayed needs no dashes."""
+    kept = set(shapely.to_wkb(mended.geometry.to_numpy()))
+    gone = [shape not in kept for shape in shapely.to_wkb(cells.geometry.to_numpy())]
+    if not any(gone):
+        return None
+    shapes = web_mercator(_polygonal(cells.geometry.to_numpy()[gone]), cells.crs)
     return Old(shapes, tr("cells before", lang=lang))
 
 

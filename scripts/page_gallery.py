@@ -1,0 +1,88 @@
+"""Take every kind of page, of two towns, in both languages, on a phone, two screens and paper.
+
+Usage: `python scripts/page_gallery.py FOLDER [tiny] [town]`. The pictures are for looking at one by
+one; the contact sheets of the first town go into the documentation. Needs Chromium, playwright and
+pdftoppm.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import gridmap as gm  # noqa: E402
+from tests.browser.pages import every_page  # noqa: E402
+
+SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
+SHEETS = {"zh": "docs/zh/images/pages.png", "en": "docs/pages/images/pages.png"}
+WIDE, HIGH, COLUMNS = 400, 225, 4
+LEVELS = ["district", "street", "community"]
+
+
+def main() -> None:
+    """Write pages and pictures into the folder, and contact sheets into the documentation."""
+    folder, towns = Path(sys.argv[1]), sys.argv[2:] or ["tiny", "town"]
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name in towns:
+            town = gm.example_city(seed=0, size=name)
+            grid = grid_of(town)
+            for lang in ("zh", "en"):
+                here = folder / name / lang
+                for kind, file in every_page(town, grid, lang, here).items():
+                    for size, shot in shots(browser, file):
+                        shot.save(here / f"{kind}-{size}.png")
+        browser.close()
+    for lang, sheet in SHEETS.items():
+        contact_sheet(sorted((folder / towns[0] / lang).glob("*-laptop.png")), ROOT / sheet)
+
+
+def grid_of(town: Any) -> gm.Grid:
+    """Partition a town."""
+    units = gm.subdivide(
+        town.jurisdictions, town.buildings, barriers=town.barriers, dedicated=town.dedicated,
+        levels=LEVELS, code="code",
+    )  # fmt: skip
+    return gm.partition(units, households=(300, 600), seed=0)
+
+
+def shots(browser: Any, file: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Take a page at each size, and its first sheet of paper."""
+    for size, (width, height) in SIZES.items():
+        view = browser.new_page(viewport={"width": width, "height": height})
+        view.set_default_timeout(300_000)  # a busy machine is slow, not broken
+        view.goto(file.as_uri())
+        view.wait_for_timeout(300)
+        yield size, Image.open(io.BytesIO(view.screenshot())).convert("RGB")
+        if size == "laptop":
+            paper = view.pdf(prefer_css_page_size=True, print_background=True)
+            command = ["pdftoppm", "-r", "80", "-l", "1", "-png", "-"]
+            drawn = subprocess.run(command, input=paper, capture_output=True, check=True).stdout
+            yield "paper", Image.open(io.BytesIO(drawn)).convert("RGB")
+        view.close()
+
+
+def contact_sheet(pictures: list[Path], path: Path) -> None:
+    """Put small pictures of the pages onto one, for the documentation."""
+    rows = -(-len(pictures) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (WIDE + 8), rows * (HIGH + 8)), "#c9d0d4")
+    for k, picture in enumerate(pictures):
+        small = Image.open(picture).resize((WIDE, HIGH), Image.Resampling.LANCZOS)
+        sheet.paste(small, (k % COLUMNS * (WIDE + 8) + 4, k // COLUMNS * (HIGH + 8) + 4))
+    sheet.quantize(96).save(path, optimize=True)
+    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
