@@ -53,8 +53,10 @@ POINTS = [(114.30, 30.60), (114.31, 30.61), (114.32, 30.62), (114.33, 30.63), (1
 def csv_in(encoding: str, path: Path) -> list[str]:
     """Write a table of incidents in an encoding, and return its words."""
     heading, words = WORDS[ENCODINGS[encoding]]
-    lines = [f"id,{heading},lng,lat"]
-    lines += [f"0{n},{w},{x},{y}" for n, (w, (x, y)) in enumerate(zip(words, POINTS, strict=True))]
+    lines = [f"id,{heading},lng,lat,status"]
+    lines += [
+        f"0{n},{w},{x},{y},closed" for n, (w, (x, y)) in enumerate(zip(words, POINTS, strict=True))
+    ]
     path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
     return words
 
@@ -62,14 +64,17 @@ def csv_in(encoding: str, path: Path) -> list[str]:
 def dbf_in(encoding: str, path: Path, *, declared: str | None = None) -> list[str]:
     """Write a dBASE table in an encoding, with a .cpg beside it where it is to be declared."""
     _, words = WORDS[ENCODINGS[encoding]]
-    fields = [("id", 4), ("category", 40)]
+    fields = [("id", 4), ("category", 40), ("lng", 8), ("lat", 8), ("status", 8)]
     size = 1 + sum(length for _, length in fields)
     head = struct.pack("<BBBBIHH20x", 3, 124, 1, 5, len(words), 33 + 32 * len(fields), size)
     for name, length in fields:
         head += struct.pack("<11sc4xBB14x", name.encode(), b"C", length, 0)
     rows = b"".join(
-        b" " + f"0{n}".encode().ljust(4) + word.encode(encoding).ljust(40)
-        for n, word in enumerate(words)
+        b" "
+        + f"0{n}".encode().ljust(4)
+        + word.encode(encoding).ljust(40)
+        + f"{x:<8}{y:<8}{'closed':<8}".encode()
+        for n, (word, (x, y)) in enumerate(zip(words, POINTS, strict=True))
     )
     path.write_bytes(head + b"\r" + rows + b"\x1a")
     if declared is not None:
@@ -195,12 +200,21 @@ SHAPES = {
 def table_of_shape(shape: Shape) -> pd.DataFrame:
     """Return incidents whose places are written in one way."""
     words = WORDS["simplified"][1]
-    return pd.DataFrame({"id": [f"0{n}" for n in range(5)], "类别": words, **shape.columns})
+    ids = [f"0{n}" for n in range(5)]
+    return pd.DataFrame({"id": ids, "类别": words, **shape.columns, "status": "closed"})
+
+
+def table_of_dates(form: DateForm) -> pd.DataFrame:
+    """Return cases whose times are written in one way."""
+    rows = len(form.texts)
+    places = {"lng": [x for x, _ in POINTS[:rows]], "lat": [y for _, y in POINTS[:rows]]}
+    return pd.DataFrame({"id": ["01", "02"], "上报时间": form.texts, **places, "status": "closed"})
 
 
 def _layer() -> gpd.GeoDataFrame:
     words = WORDS["simplified"][1]
     frame = pd.DataFrame({"id": [f"0{n}" for n in range(5)], "category": words})
+    frame = frame.assign(status="closed")
     return gpd.GeoDataFrame(frame, geometry=shapely.points(POINTS), crs=4326)
 
 
@@ -243,7 +257,11 @@ def _gpx(path: Path) -> None:
 
 def _topojson(path: Path) -> None:
     shapes = [
-        {"type": "Point", "coordinates": list(point), "properties": {"id": f"0{n}", "category": w}}
+        {
+            "type": "Point",
+            "coordinates": list(point),
+            "properties": {"id": f"0{n}", "category": w, "status": "closed"},
+        }
         for n, (point, w) in enumerate(zip(POINTS, WORDS["simplified"][1], strict=True))
     ]
     collection = {"type": "GeometryCollection", "geometries": shapes}

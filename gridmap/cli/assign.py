@@ -27,7 +27,8 @@ _HEADINGS = {
 @click.argument("incidents", metavar="INCIDENTS")
 @click.option("-o", "--output", required=True, type=_shell.Output(), metavar="OUT",
               help=".csv, .parquet, .gpkg, .xlsx or postgresql://…?table=NAME.")  # fmt: skip
-@_options.place_options
+@_options.case_options
+@_options.time_option
 @click.option("--max-distance", type=click.FloatRange(min=0), metavar="M",
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
 @click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
@@ -67,8 +68,8 @@ def assign_command(
         raise click.UsageError(tr("--dask writes a folder of Parquet, not to a database."))
     _shell.check_output(output, overwrite=overwrite)
     opened = open_incidents(incidents, **where)
-    shell.readings.append({"file": incidents, "read_as": "incident", **opened.stated})
-    shell.say(stated(opened.stated))
+    shell.readings.append(opened.known.as_dict(incidents, shell.lang))
+    shell.say(stated(opened.known.stated))
     if opened.assumed:
         columns = [opened.points.name] if opened.points else [opened.x, opened.y]
         shell.say(tr("{columns} were taken as wgs84; else declare --datum.", columns=columns))
@@ -79,6 +80,8 @@ def assign_command(
         accounts = _count(shell, opened, grid, output, overwrite)
     else:
         accounts = _stream(shell, opened, grid, output, **options)
+    known = opened.understanding(accounts.counts["read"])
+    shell.readings[-1] = known.as_dict(incidents, shell.lang)
     lines = accounts.sentences(shell.lang)
     if as_json:
         document = {
@@ -90,7 +93,7 @@ def assign_command(
     else:
         answer = shell.say if output_is_stdout(output) else shell.answer
         answer(lines[0])
-    told: list[Message | str] = [*opened.notes, *lines[1:]]
+    told: list[Message | str] = [*known.notes, *lines[1:]]
     for line in told:
         shell.say(line)
     return int(accounts.nowhere is not None)

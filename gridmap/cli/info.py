@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap._checks import shape_name
-from gridmap.cli import _shell
+from gridmap.cli import _options, _shell
 from gridmap.language import tr
 from gridmap.privacy import REASONS
 
@@ -22,18 +22,32 @@ _KINDS = {"str": "文字", "int": "整数", "float": "小数", "bool": "是否",
 @_shell.command(name="info")
 @click.argument("file", metavar="FILE")
 @click.option("--against", metavar="FILE", help="Jurisdictions that the positions should lie in.")
-@click.option("--datum", default="wgs84", help="Datum to hold against them.")
+@_options.case_options
+@_options.time_option
 @_shell.crs_option
 @_shell.json_option
 @click.pass_obj
 def info_command(
-    shell: _shell.Shell, file: str, against: str | None, datum: str, crs: str | None, as_json: bool
-) -> None:
-    """Tell what FILE holds, how each column would be understood, and what seems wrong."""
+    shell: _shell.Shell,
+    file: str,
+    against: str | None,
+    where: dict[str, Any],
+    crs: str | None,
+    as_json: bool,
+) -> int:
+    """Tell what FILE holds, how each column would be understood, and what seems wrong.
+
+    Incidents are read as every command reads them, with the same options. Ends with 1 when a
+    table or layer of them would be refused as it is; the reason is told.
+    """
     from gridmap.io.inspect import alarm_against, look
 
-    layers = look(file)
+    layers = look(file, **where)
+    datum = where["datum"] or "wgs84"
     alarm = alarm_against(file, against, datum=datum, crs=crs) if against else None
+    readings = [layer.reading.as_dict(file, shell.lang) for layer in layers if layer.reading]
+    shell.readings.extend(readings)
+    refused = int(any(layer.refused for layer in layers))
     if as_json:
         shell.emit_json(
             {
@@ -43,11 +57,12 @@ def info_command(
                 "datum_alarm": None if alarm is None else vars(alarm),
             }
         )
-        return
+        return refused
     for layer in layers:
         shell.answer("\n".join(_lines(shell, layer)))
     if alarm is not None:
         shell.answer("! " + alarm.message().text(shell.lang))
+    return refused
 
 
 def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
@@ -64,8 +79,8 @@ def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
     ]
     clauses = tr(", ", context="clauses").join(filter(None, facts))
     lines = [tr("{name}: {text}", name=layer.name, text=clauses)]
-    if layer.reading:
-        lines.append("  " + str(stated(layer.reading)))
+    if layer.reading is not None:
+        lines.append("  " + str(stated(layer.reading.stated)))
     width = max((_columns_wide(column.name) for column in layer.columns), default=0)
     lines += [_column_line(shell, column, width) for column in layer.columns]
     return lines + [f"  ! {note}" for note in layer.suspicions]

@@ -11,6 +11,7 @@ import pandas as pd
 from gridmap._checks import check_table
 from gridmap.dates import moments
 from gridmap.errors import InputError
+from gridmap.incidents.result import STATUSES
 from gridmap.incidents.space_time import wall_times
 from gridmap.language import Lang, Message
 from gridmap.vocabulary import Kind, Vocabulary, fold, shipped_rows, vocabulary
@@ -236,16 +237,19 @@ def yes_no(given: pd.Series) -> pd.Series:
 def status_of(incidents: pd.DataFrame) -> pd.Series:
     """Take the stage of each case; `assign` needs ``status`` for itself and moves it aside."""
     check_table("incidents", incidents)
-    if "incident_status" in incidents:
-        return incidents["incident_status"]
-    if "status" not in incidents:
-        raise InputError("`incidents` has no column `status`; name the one that tells the stage.")
-    if "nearest_code" in incidents and isinstance(incidents["status"].dtype, pd.CategoricalDtype):
+    name = "incident_status" if "incident_status" in incidents else "status"
+    if name not in incidents:
         raise InputError(
-            "No column of `incidents` tells the stage of a case. Name the one that does "
+            "No column of `incidents` tells the stage of a case. Rename the one that does to "
+            "`status`."
+        )
+    status = incidents[name]
+    if "nearest_code" in incidents and len(status) and status.isin(STATUSES).all():
+        raise InputError(
+            "No column of `incidents` tells the stage of a case. Rename the one that does to "
             "`status`; the `status` that `assign` adds tells where a case lies."
         )
-    return incidents["status"]
+    return status
 
 
 def own_columns(placed: pd.DataFrame) -> pd.DataFrame:

@@ -81,11 +81,14 @@ class WithoutTotals:
         What stood above the headings.
     notes : list of Message
         What the last pass left out.
+    stated : dict
+        How it was read, and how many rows the last pass skipped.
     """
 
     file: FileOfPoints
     above: list[Message] = field(default_factory=list)
     notes: list[Message] = field(default_factory=list)
+    stated: dict[str, Any] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:
@@ -110,6 +113,7 @@ class WithoutTotals:
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order, one batch behind the table, so that the last is known."""
         self.notes[:] = self.above
+        self.stated["skipped"] = 0
         held: Batch | None = None
         for batch in self.file.batches():
             if held is not None and batch.table.num_rows < FOOT:
@@ -131,6 +135,7 @@ class WithoutTotals:
             suspects.update(range(max(0, table.num_rows - FOOT), table.num_rows))
         rows = {at: [column[at].as_py() for column in table.columns] for at in sorted(suspects)}
         out = [at for at, row in rows.items() if is_total(row)]
+        self.stated["skipped"] += len(out)
         self._tell([rows[at] for at in out])
         out += is_blank_text(table)
         if not out:

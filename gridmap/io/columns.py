@@ -55,6 +55,8 @@ TABLE_NAMES = {
 _COUNTS = ("households", "population")
 _TIMES = ("time", "closed", "due", "accepted_at", "dispatched_at", "handled_at", "checked_at",
           "whistled_at", "answered_at")  # fmt: skip
+_OF_ASSIGN = {"status", "nearest_code", "distance_m"}
+"""What `assign` adds; its status is how a point lies, and no stage of a case."""
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
 _PAIRS = (("lng", "lat"), ("x", "y"), ("gcj02_lng", "gcj02_lat"), ("bd09_lng", "bd09_lat"))
 _NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
@@ -165,7 +167,8 @@ class Understanding:
     notes : list of (zh, en)
         What was assumed, mended or left out.
     stated : dict
-        How it was read: rows, encoding, date_order, time_zone, datum, where they matter.
+        How it was read: rows, rows skipped as totals or signatures, and where they matter
+        encoding, date_order, time_zone, datum.
     """
 
     table: str
@@ -273,14 +276,15 @@ def understand(
     (360, {'compound': '小区名称', 'households': '户数'})
     """
     notes: list[Message] = list(frame.attrs.get("notes", []))
-    facts: dict[str, Any] = {"rows": len(frame)}
+    facts: dict[str, Any] = {"rows": len(frame), "skipped": frame.attrs.get("skipped", 0)}
     if frame.attrs.get("encoding"):
         facts["encoding"] = str(frame.attrs["encoding"])
     geometry = getattr(frame, "_geometry_column_name", None)
     names = [str(column) for column in frame.columns if column != geometry]
     chosen = _chosen(names, choose or {}, table)
     known = aliases(table, own)
-    claims = _claims([name for name in names if name not in chosen.values()], known)
+    apart = {*chosen.values(), *(("status",) if set(names) >= _OF_ASSIGN else ())}
+    claims = _claims([name for name in names if name not in apart], known)
     columns = dict(chosen)
     for name, claimants in claims.items():
         if name not in columns:
@@ -443,8 +447,7 @@ def _converted(
         elif name in _TIMES:
             times = moments(values, heading, notes, order=order, zone=zone, first_day=first_day)  # type: ignore[arg-type]
             if name == "time":
-                facts["date_order"] = times.attrs.get("order", "ymd")
-                facts["time_zone"] = times.attrs.get("zone", "as written")
+                facts |= stated_times(times)
             if (times != times.dt.normalize()).any():  # a mere day is of no zone
                 zones[heading] = times.attrs.get("zone")
             times.attrs = {}
@@ -457,6 +460,12 @@ def _converted(
         _check_one_zone(zones)
     converted: Frame = frame.assign(**fresh)
     return converted
+
+
+def stated_times(times: pd.Series) -> dict[str, str]:
+    """Return how times were read, as `moments` left it on them."""
+    order, zone = times.attrs.get("order", "ymd"), times.attrs.get("zone", "as written")
+    return {"date_order": order, "time_zone": zone}
 
 
 def _check_one_zone(zones: Mapping[str, str | None]) -> None:

@@ -509,12 +509,13 @@ def _together(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
         Message("{frames} {frames:sheet|sheets} joined: {names}.", frames=len(frames), names=names)
     )
     whole.attrs["notes"] = notes
+    whole.attrs["skipped"] = sum(frame.attrs.get("skipped", 0) for frame in frames.values())
     return whole
 
 
 def note_left_out(frame: pd.DataFrame, headings: Headings, left_out: Iterable[Row]) -> None:
     """Note on a frame what stood above and below its records, and whether totals agree."""
-    notes = list(frame.attrs.get("notes", []))
+    notes, skipped = list(frame.attrs.get("notes", [])), 0
     if headings.above:
         text = "；".join(headings.above)[:120]
         notes.append(Message("Left out above the headings: {text}", text=text))
@@ -522,7 +523,9 @@ def note_left_out(frame: pd.DataFrame, headings: Headings, left_out: Iterable[Ro
         text = " ".join(str(value) for value in row if not is_blank(value))[:120]
         notes.append(Message("Left out, being no record: {text}", text=text))
         notes.extend(_disagreements(frame, headings, row))
+        skipped += 1
     frame.attrs["notes"] = notes
+    frame.attrs["skipped"] = skipped
 
 
 def _disagreements(frame: pd.DataFrame, headings: Headings, row: Row) -> list[Message]:

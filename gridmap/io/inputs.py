@@ -259,33 +259,69 @@ def read_incidents(
         ``attrs["datum"]`` names what they are in (None: the CRS of the grid). Hand it on as
         ``assign(frame, grid, datum=frame.attrs["datum"])``.
     """
-    choose = {"time": time or declared().time, "category": category}
-    if y is not None:
-        choose |= {"x": x, "y": y}
     frame = layer_or_table(
         spec, crs, encoding=encoding, places=True, keep_broken=True, need_crs=False, empty=True
     )
+    return as_incidents(
+        frame, spec, crs=crs, datum=datum, x=x, y=y, time=time, category=category,
+        date_order=date_order, time_zone=time_zone, point_order=point_order,
+        need_places=need_places, strict=need_places, to=to,
+    )  # fmt: skip
+
+
+def as_incidents(
+    frame: pd.DataFrame,
+    spec: Spec,
+    *,
+    crs: Any = None,
+    datum: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    time: str | None = None,
+    category: str | None = None,
+    date_order: DateOrder | None = None,
+    time_zone: str | None = None,
+    point_order: PointOrder | None = None,
+    need_places: bool = True,
+    strict: bool = True,
+    to: Any = None,
+) -> tuple[pd.DataFrame, Understanding]:
+    """Understand a table or layer as incidents: `read_incidents` of what has been read already.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Under the headings of its file.
+    spec : str or path
+        What to call it.
+    strict : bool
+        Whether a table is refused in whose columns of coordinates none can be read.
+
+    Returns
+    -------
+    tuple of DataFrame and Understanding
+        As of `read_incidents`, whose other options these are.
+    """
+    choose = {"time": time or declared().time, "category": category}
+    if y is not None:
+        choose |= {"x": x, "y": y}
     frame, known = understand(
         frame, "incident", choose=choose, date_order=date_order, time_zone=time_zone
     )
     if isinstance(frame, gpd.GeoDataFrame) and x is None:
         shapes = frame.geometry.to_numpy()
-        if (
-            need_places
-            and len(frame)
-            and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all()
-        ):
+        if strict and len(frame) and (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all():
             _refuse_unplaced(spec, len(frame), "points")
+        known.stated["datum"] = datum or ("wgs84" if frame.crs is None else label(frame.crs))
         if frame.crs is None and datum is None:
             frame = _in_degrees(frame, known, spec)
         frame.attrs["datum"] = None if datum is None else check_datum(datum)
-        known.stated["datum"] = datum or label(frame.crs)
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     placed = with_places(
         frame, known, spec, (x, y), crs=crs, datum=datum, order=point_order, to=to,
-        needed=need_places, strict=need_places,
+        needed=need_places, strict=strict,
     )  # fmt: skip
     return (frame, known) if placed is None else (placed, known)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -13,10 +13,11 @@ import pandas as pd
 from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
 from gridmap.errors import InputError
-from gridmap.io.columns import TABLES, aliases, meaning
+from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.gdal import GDAL_FAILURES, quiet
+from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
 from gridmap.io.source import Source, declared, find_source, telling
@@ -30,6 +31,7 @@ Spec = str | os.PathLike[str]
 _SAMPLE = 2000
 _READ_WHOLE = 1 << 24  # bytes of a layer up to which it is read as the commands read it
 _OF_LINES = ("barrier",)  # the only table whose rows are lines
+_OF_POINTS = ("building", "incident")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,11 @@ class Layer:
         In the order of the file.
     suspicions : list of Message
         What seems wrong.
-    reading : dict
-        How the commands read it: encoding, date order, time zone, datum.
+    reading : Understanding or None
+        How the commands read it: rows, encoding, columns, date order, time zone, datum.
+    refused : bool
+        Whether the commands that place incidents would refuse it as it is, for a reason that is
+        among the suspicions.
     """
 
     name: str
@@ -79,22 +84,26 @@ class Layer:
     reads_as: str = ""
     columns: list[Column] = field(default_factory=list)
     suspicions: list[Message] = field(default_factory=list)
-    reading: dict[str, Any] = field(default_factory=dict)
+    reading: Understanding | None = None
+    refused: bool = False
 
     def as_dict(self, lang: Lang = "zh") -> dict[str, Any]:
         """Return the layer as plain data, suspicions in one language."""
-        record = asdict(self)
+        record = {**vars(self), "columns": [vars(column) for column in self.columns]}
         record["suspicions"] = [note.text(lang) for note in self.suspicions]
+        record["reading"] = {} if self.reading is None else self.reading.as_dict(lang=lang)
         return record
 
 
-def look(spec: Spec) -> list[Layer]:
+def look(spec: Spec, **where: Any) -> list[Layer]:
     """Look into a file, an archive or a database table.
 
     Parameters
     ----------
     spec : str or path
         As for `gridmap.io.read_layer` and `gridmap.io.read_table`.
+    **where
+        What is known of incidents: x, y, datum, date_order, as for `read_incidents`.
 
     Returns
     -------
@@ -107,13 +116,14 @@ def look(spec: Spec) -> list[Layer]:
     """
     source = find_source(spec)
     if source.kind == "vector":
-        return _look_gdal(source)
+        return _look_gdal(source, where)
     if source.kind == "sheet" and source.layer is None:
         sheets = [replace(source, layer=name) for name in sheet_names(source)]
-        return [layer for sheet in sheets for layer in _look_table(sheet, read_sheet(sheet))]
+        return [_look_table(sheet, read_sheet(sheet), where) for sheet in sheets]
     if source.kind in ("csv", "sheet", "records"):
-        return _look_table(source, read_table(spec, places=True, keep_broken=True, empty=True))
-    return _look_whole(source, spec)
+        frame = read_table(spec, places=True, keep_broken=True, empty=True)
+        return [_look_table(source, frame, where)]
+    return [_look_whole(source, spec, where)]
 
 
 def alarm_against(
@@ -155,7 +165,7 @@ def alarm_against(
     return datum_alarm(x, y, outline, areas.crs, declared=stated)
 
 
-def _look_gdal(source: Source) -> list[Layer]:
+def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
     """Look through fiona, which opens a source without reading it."""
     import fiona
     from fiona.errors import FionaError
@@ -165,23 +175,23 @@ def _look_gdal(source: Source) -> list[Layer]:
     with telling(source.name, (FionaError, *GDAL_FAILURES)), quiet():
         names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
     alone = len(names) == 1
-    return [_looked_at(source, str(name), alone) for name in names]
+    return [_looked_at(source, str(name), alone, where) for name in names]
 
 
-def _looked_at(source: Source, name: str, alone: bool) -> Layer:
+def _looked_at(source: Source, name: str, alone: bool, where: dict[str, Any]) -> Layer:
     """Look at one layer; of several, one that cannot be read does not hide the others."""
     from fiona.errors import FionaError
 
     try:
         with quiet(), telling(source.name, (FionaError, *GDAL_FAILURES)):
-            return _look_layer(source, name)
+            return _look_layer(source, name, where)
     except InputError as told:
         if alone:
             raise
         return Layer(name, "", 0, "", None, suspicions=[told.message])
 
 
-def _look_layer(source: Source, name: str) -> Layer:
+def _look_layer(source: Source, name: str, where: dict[str, Any]) -> Layer:
     import fiona
     import pyogrio
 
@@ -200,12 +210,16 @@ def _look_layer(source: Source, name: str) -> Layer:
             wkt = layer.crs_wkt if shaped else ""
             extent = _finite(layer.bounds) if shaped and count else None
             kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
-    if source.path.is_file() and source.path.stat().st_size <= _READ_WHOLE and count:
-        _read_as_others_do(source, name, shaped)
     sample = pd.DataFrame(rows, columns=list(kinds))
     crs = parse_crs(wkt) if wkt else None
-    reads_as, columns = _columns(sample, kinds, shape)
+    reads_as, columns = _columns(sample, kinds, shape if shaped else "")
+    reading, refusal = None, None
+    if source.path.is_file() and source.path.stat().st_size <= _READ_WHOLE and count:
+        whole_frame = _read_as_others_do(source, name, shaped)
+        if whole_frame is not None:
+            _, reading, refusal = _understood(whole_frame, source.text, reads_as, where)
     suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
+    suspicions += [] if refusal is None else [refusal]
     if source.suffix == ".shp" and not kinds:
         suspicions.append(Message("No attributes; its .dbf may be missing."))
     if encoding is not None:
@@ -220,11 +234,13 @@ def _look_layer(source: Source, name: str) -> Layer:
         reads_as,
         columns,
         suspicions,
+        reading,
+        refusal is not None,
     )
 
 
-def _read_as_others_do(source: Source, name: str, shaped: bool) -> None:
-    """Refuse a layer that the commands would refuse, by reading it as they do."""
+def _read_as_others_do(source: Source, name: str, shaped: bool) -> pd.DataFrame | None:
+    """Read a layer as the commands do, which refuse what is damaged; None without a CRS."""
     from gridmap.errors import CRSError
     from gridmap.io.vector import read_attributes, read_layer
 
@@ -233,73 +249,74 @@ def _read_as_others_do(source: Source, name: str, shaped: bool) -> None:
     )
     try:
         if shaped and source.member is None:
-            read_layer(spec, need_crs=False)
-        elif source.member is None:
-            read_attributes(replace(source, layer=name))
+            return read_layer(spec, need_crs=False)
+        if source.member is None:
+            return read_attributes(replace(source, layer=name), encoding=declared().encoding)
     except CRSError:
-        return  # it is told among what seems wrong
+        pass  # it is told among what seems wrong
+    return None
 
 
-def _look_table(source: Source, frame: pd.DataFrame) -> list[Layer]:
+def _look_table(source: Source, frame: pd.DataFrame, where: dict[str, Any]) -> Layer:
     reads_as, columns = _columns(frame, _kinds(frame))
     name = source.layer or (source.member or source.path.name)
-    notes, reading, extent = list(frame.attrs.get("notes", [])), {"rows": len(frame)}, None
-    if "encoding" in frame.attrs:
-        reading["encoding"] = frame.attrs["encoding"]
-    placed, told = _as_incidents(frame, source, reads_as)
+    placed, reading, refusal = _understood(frame, source.text, reads_as, where)
+    notes, extent = list(reading.notes), None
     if placed is not None:
-        notes, reading = told.notes, told.stated
         places = placed[["x", "y"]].to_numpy(float, copy=True)
         places[~np.isfinite(places)] = np.nan
         if np.isfinite(places).any(axis=0).all():
             extent = tuple(float(v) for v in (*np.nanmin(places, 0), *np.nanmax(places, 0)))
             notes += axis_suspicions(extent, None) + undeclared(extent)
-    elif isinstance(told, Message):
-        notes.append(told)
+    notes += [] if refusal is None else [refusal]
     notes += service_suspicions(frame)
-    encoding = str(reading.get("encoding", ""))
-    return [Layer(name, "", len(frame), "", extent, encoding if encoding != "utf-8" else "",
-                  reads_as, columns, notes, reading)]  # fmt: skip
+    encoding = str(reading.stated.get("encoding", ""))
+    return Layer(name, "", len(frame), "", extent, encoding if encoding != "utf-8" else "",
+                 reads_as, columns, notes, reading, refusal is not None)  # fmt: skip
 
 
-def _as_incidents(frame: pd.DataFrame, source: Source, reads_as: str) -> tuple[Any, Any]:
-    """Understand a table with places as the commands on incidents do; else tell why not."""
-    from gridmap.io.columns import understand
-    from gridmap.io.inputs import with_places
-
+def _understood(
+    frame: pd.DataFrame, spec: str, reads_as: str, where: dict[str, Any]
+) -> tuple[pd.DataFrame | None, Understanding, Message | None]:
+    """Understand a table as the commands do: its places, how it is read, why it is refused."""
+    known = understand(frame.iloc[:0], reads_as or "incident", convert=False)[1]
+    known.stated["rows"] = len(frame)
     try:
-        if reads_as not in ("incident", "building"):
-            return None, None
-        read, known = understand(frame, "incident" if reads_as == "incident" else "building")
-        placed = with_places(read, known, source.text, (None, None), crs=None, datum=None,
-                             needed=False)  # fmt: skip
-        return placed, known
+        if reads_as == "building":
+            read, known = understand(frame, reads_as)
+            if "geometry" in frame:
+                return None, known, None
+            return with_places(read, known, spec, (None, None), crs=None, datum=None,
+                               needed=False), known, None  # fmt: skip
+        if reads_as in ("incident", ""):
+            placed, known = as_incidents(frame, spec, need_places=False, **where)
+            if reads_as and "x" not in placed and "geometry" not in placed:
+                as_incidents(frame, spec, **where)  # which tells that there are no places
+            return placed if "x" in placed else None, known, None
     except InputError as error:
-        return None, error.message
+        return None, known, error.message
+    return None, known, None
 
 
-def _look_whole(source: Source, spec: Spec) -> list[Layer]:
+def _look_whole(source: Source, spec: Spec, where: dict[str, Any]) -> Layer:
     """Look into a database table or a Parquet file by reading it."""
-    import geopandas as gpd
 
-    from gridmap.io.inputs import has_geometry
     from gridmap.io.vector import read_layer
 
-    shaped = has_geometry(source)
-    frame: pd.DataFrame = (
-        read_layer(spec, need_crs=False, empty=True) if shaped else read_table(spec, empty=True)
-    )
+    if not has_geometry(source):
+        return _look_table(source, read_table(spec, empty=True), where)
+    frame = read_layer(spec, need_crs=False, empty=True)
     name = source.layer or source.path.stem
-    if not isinstance(frame, gpd.GeoDataFrame):
-        reads_as, columns = _columns(frame, _kinds(frame))
-        return [Layer(name, "", len(frame), "", None, "", reads_as, columns)]
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     extent = _finite(frame.total_bounds)
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
     suspicions = crs_suspicions(frame.crs, extent, True) + service_suspicions(table)
-    return [Layer(name, kinds, len(frame), crs, extent, "", reads_as, columns, suspicions)]
+    _, reading, refusal = _understood(frame, os.fspath(spec), reads_as, where)
+    suspicions += [] if refusal is None else [refusal]
+    return Layer(name, kinds, len(frame), crs, extent, "", reads_as, columns, suspicions, reading,
+                 refusal is not None)  # fmt: skip
 
 
 def _kinds(frame: pd.DataFrame) -> dict[str, str]:
@@ -310,11 +327,13 @@ def _columns(
     sample: pd.DataFrame, kinds: dict[str, str], shape: str = ""
 ) -> tuple[str, list[Column]]:
     """Return the kind of table that understands most columns, and each column under it."""
-    lines = bool(shape) and all("LineString" in part for part in shape.split("/"))
-    tables = _OF_LINES if lines else TABLES
+    parts = shape.split("/") if shape else []
+    lines = bool(parts) and all("LineString" in part for part in parts)
+    points = bool(parts) and all("Point" in part for part in parts)
+    tables = _OF_LINES if lines else _OF_POINTS if points else TABLES
     fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
     understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
-    best = max(tables, key=lambda table: understood[table])
+    best = max(tables, key=lambda table: (understood[table], table == "incident"))
     if not understood[best]:
         best = ""
     personal = personal_columns(sample)

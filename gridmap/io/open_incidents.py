@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import pyarrow as pa
 import shapely
 
 from gridmap._checks import label
+from gridmap.dates import DateOrder, moments
 from gridmap.errors import InputError
 from gridmap.io.batches import (
     ROWS,
@@ -26,7 +27,7 @@ from gridmap.io.batches import (
     geometry_of,
     marked,
 )  # fmt: skip
-from gridmap.io.columns import understand
+from gridmap.io.columns import Understanding, stated_times, understand
 from gridmap.io.coordinates import Pair, declared_datum, find_places
 from gridmap.io.csv_stream import Delimited, open_text
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
@@ -35,7 +36,7 @@ from gridmap.io.point_text import PointColumn, PointOrder, coordinates_of, parse
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, declared, find_source
 from gridmap.io.text import number_array, plain_table
-from gridmap.io.vector import choose_layer
+from gridmap.io.vector import SPARSE, choose_layer
 from gridmap.language import Message
 
 _SHEET_ROWS = 1 << 13
@@ -47,7 +48,8 @@ class Opened(NamedTuple):
 
     ``x`` and ``y`` are None where points come as geometry, or as text in the column of ``points``;
     ``datum`` is ``wgs84`` where longitude and latitude were found and nobody declared a datum.
-    ``notes`` tells what was left out, and is whole when the file has been read to its end.
+    ``left_out`` tells what was no record; it is whole when the file has been read to its end, as
+    is what ``known`` states.
     """
 
     file: FileOfPoints
@@ -55,10 +57,15 @@ class Opened(NamedTuple):
     y: str | None
     datum: str | None
     assumed: bool
-    notes: list[Message]
+    known: Understanding
+    left_out: list[Message]
     points: PointColumn | None = None
     others: tuple[Pair, ...] = ()
-    stated: dict[str, str] = {}  # noqa: RUF012 - never written to
+
+    def understanding(self, rows: int) -> Understanding:
+        """Return how so many rows were read and understood."""
+        stated = {"rows": rows, **self.known.stated}
+        return replace(self.known, notes=[*self.known.notes, *self.left_out], stated=stated)
 
 
 def open_incidents(
@@ -68,6 +75,7 @@ def open_incidents(
     y: str | None = None,
     datum: str | None = None,
     encoding: str | None = None,
+    date_order: DateOrder | None = None,
     point_order: PointOrder | None = None,
 ) -> Opened:
     """Open incidents of any size, and find the columns of their coordinates.
@@ -84,6 +92,8 @@ def open_incidents(
         What was declared of the coordinates.
     encoding : str, optional
         Of a text; found out when not given.
+    date_order : str, optional
+        ``dmy``, ``mdy``, ``ymd`` or ``roc``, for dates that do not tell; they stay as they are.
     point_order : str, optional
         ``lnglat`` or ``latlng``, of two numbers in one column.
 
@@ -100,19 +110,28 @@ def open_incidents(
         raise InputError("Give both --x and --y, or neither.")
     said = declared()
     encoding = encoding or said.encoding
-    file, name, notes, stated = _open(spec, encoding, tuple(filter(None, (x, y))))
-    if geometry_of(file.schema) is not None and x is None:
-        return _of_geometry(file, name, datum, notes, stated)
+    file, name, left_out, stated = _open(spec, encoding, tuple(filter(None, (x, y))))
     first = next(iter(file.batches()), None)
     table = (
         first.table.slice(0, _SAMPLE)
         if first
         else pa.RecordBatch.from_pylist([], schema=file.schema)
     )
+    geometry = geometry_of(file.schema)
+    columns = [column for column in table.schema.names if column != geometry]
+    sample = {column: table.column(column).to_pylist() for column in columns}
+    choose = {"time": said.time} | ({} if y is None else {"x": x, "y": y})
+    frame = pd.DataFrame(sample, columns=columns, dtype=object)
+    known = understand(frame, "incident", choose=choose, convert=False)[1]
+    known = replace(known, stated=stated)
+    if "time" in known.columns:
+        _state_times(frame[known.columns["time"]], known, date_order)
     if table.num_rows == 0:
-        notes.append(Message("`{source}` has headings but no records.", source=name))
-    sample = {column: table.column(column).to_pylist() for column in table.schema.names}
-    known = understand(pd.DataFrame({n: [] for n in sample}), "incident", convert=False)[1]
+        known.notes.append(Message("`{source}` has headings but no records.", source=name))
+    if geometry is not None and x is None:
+        told, assumed = _of_geometry(file, name, datum, table.column(geometry))
+        stated["datum"] = told or ("of the grid" if file.crs is None else label(file.crs))
+        return Opened(file, None, None, told, assumed, known, left_out)
     places = find_places(
         known.columns,
         sample,
@@ -133,57 +152,68 @@ def open_incidents(
     found_in, _ = declared_datum(east, north, told, None, name)
     assumed = found_in is not None and told is None
     stated["datum"] = found_in or "of the grid"
-    return Opened(file, *where, found_in, assumed, notes, places.points, places.others, stated)
+    return Opened(file, *where, found_in, assumed, known, left_out, places.points, places.others)
+
+
+def _state_times(given: pd.Series, known: Understanding, order: DateOrder | None) -> None:
+    """State how the times of a sample are read; they are passed on as they are written."""
+    said = declared()
+    try:
+        times = moments(
+            given.infer_objects(), known.columns["time"], [],
+            order=order or said.date_order, zone=said.time_zone,  # type: ignore[arg-type]
+        )  # fmt: skip
+    except InputError as error:
+        if len(given) < _SAMPLE:  # else what follows may tell
+            known.notes.append(error.message)
+    else:
+        known.stated.update(stated_times(times))
 
 
 def _of_geometry(
-    file: FileOfPoints,
-    name: str,
-    datum: str | None,
-    notes: list[Message],
-    stated: dict[str, str],
-) -> Opened:
-    """Return points that come as geometry; without a CRS, degrees are taken as WGS 84."""
+    file: FileOfPoints, name: str, datum: str | None, first: pa.Array
+) -> tuple[str | None, bool]:
+    """Return the datum of points as geometry; without a CRS, degrees are taken as WGS 84."""
     told, assumed = datum, False
     if datum is None and file.crs is None:
-        first = next(iter(file.batches()), None)
-        geometry = geometry_of(file.schema)
-        shapes = [] if first is None else first.table.column(geometry).to_pylist()[:_SAMPLE]
-        x, y = coordinates_of(shapely.from_wkb(np.array(shapes, dtype=object)), name)
+        shapes = shapely.from_wkb(np.array(first.to_pylist(), dtype=object))
+        x, y = coordinates_of(shapes, name)
         told, _ = declared_datum(x, y, None, None, name)
         assumed = told is not None
-    stated["datum"] = told or ("of the grid" if file.crs is None else label(file.crs))
-    return Opened(file, None, None, told, assumed, notes, stated=stated)
+    return told, assumed
 
 
 def _open(
     spec: str | os.PathLike[str], encoding: str | None, named: tuple[str, ...]
-) -> tuple[FileOfPoints, str, list[Message], dict[str, str]]:
+) -> tuple[FileOfPoints, str, list[Message], dict[str, Any]]:
     """Open a file, or a folder of Parquet; return its name, and what is to be told."""
     path = Path(spec)
     if os.fspath(spec) != "-" and path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
-        return ParquetFile(path), str(path), [], {}
+        return ParquetFile(path), str(path), [], {"skipped": 0}
     source = find_source(spec)
-    if source.kind == "vector" and source.member is None and not _recoded(source, encoding):
-        return Layer(source.gdal_path, choose_layer(source), source.name), source.name, [], {}
+    if source.kind == "vector" and source.member is None and not _held(source, encoding):
+        layer = Layer(source.gdal_path, choose_layer(source), source.name)
+        return layer, source.name, [], {"skipped": 0}
     if source.kind == "parquet" and source.member is None:
         file = ParquetFile(source.path)
         if file.streams:
-            return file, source.name, [], {}
+            return file, source.name, [], {"skipped": 0}
     if source.kind == "csv":
         text = open_text(source, encoding=encoding)
-        records = WithoutTotals(text, _above(text))
-        return records, source.name, records.notes, {"encoding": text.encoding}
+        records = WithoutTotals(text, _above(text), stated={"encoding": text.encoding})
+        return records, source.name, records.notes, records.stated
     if source.kind == "sheet":
         tables, aside = chosen_tables(source, places=True, named=named)
         sheets = Sheets(tables, aside)
-        return sheets, source.name, sheets.notes, {}
+        return sheets, source.name, sheets.notes, sheets.stated
     held = Held.of(source, encoding)
     return held, source.name, held.notes, held.stated
 
 
-def _recoded(source: Source, encoding: str | None) -> bool:
-    """Tell whether the attributes of a layer must be decoded here."""
+def _held(source: Source, encoding: str | None) -> bool:
+    """Tell whether a layer must be read whole: attributes to decode, columns without a value."""
+    if source.suffix in SPARSE:
+        return True
     return source.suffix in (".shp", ".dbf") and (encoding or dbf_encoding(source)) is not None
 
 
@@ -206,11 +236,14 @@ class Sheets:
         What was told of other sheets.
     notes : list of Message
         What was left out, once it has been read to its end.
+    stated : dict
+        How many rows were skipped, likewise.
     """
 
     tables: list[SheetTable]
     aside: list[Message]
     notes: list[Message] = field(default_factory=list)
+    stated: dict[str, Any] = field(default_factory=dict)
     crs: Any = None
 
     @property
@@ -238,6 +271,7 @@ class Sheets:
             columns = [pa.array(column, pa.string()) for column in zip(*part, strict=True)]
             yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done)
         self.notes[:] = [*self.aside, *self._told()]
+        self.stated["skipped"] = sum(len(table.left_out) for table in self.tables)
 
     def _rows(self, table: SheetTable) -> Iterator[list[str | None]]:
         own: list[str | None] = [table.sheet.name] if len(self.tables) > 1 else []
@@ -271,7 +305,7 @@ class Held:
     table: pa.RecordBatch
     crs: Any
     notes: list[Message] = field(default_factory=list)
-    stated: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, source: Source, encoding: str | None = None) -> Held:
@@ -285,7 +319,8 @@ class Held:
         schema = marked(table.schema.remove_metadata(), geometry)
         columns = [column.combine_chunks() for column in table.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-        stated = {k: str(v) for k, v in frame.attrs.items() if k == "encoding"}
+        stated: dict[str, Any] = {"skipped": frame.attrs.get("skipped", 0)}
+        stated |= {k: str(v) for k, v in frame.attrs.items() if k == "encoding"}
         notes = list(frame.attrs.get("notes", []))
         return cls(batch, getattr(frame, "crs", None), notes, stated)
 

@@ -39,7 +39,7 @@ METADATA_TABLE = "gridmap_metadata"
 
 _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
 _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
-_SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
+SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
 
 
@@ -165,7 +165,7 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
         )
         expected = info["features"]
         frame = _read_whole(whole, layer, found, source.suffix)
-    if source.suffix in _SPARSE:
+    if source.suffix in SPARSE:
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
     if not isinstance(frame, gpd.GeoDataFrame):
         raise InputError(

@@ -292,9 +292,10 @@ def test_every_reading_is_stated(wuhan: Path, tmp_path: Path) -> None:
     assert (reading["rows"], reading["encoding"], reading["date_order"]) == (2, "big5", "roc")
     assert reading["time_zone"] == "as written"
     (layer,) = look(tmp_path / "a.csv")
-    assert {k: layer.reading[k] for k in ("rows", "encoding", "date_order", "time_zone")} == {
-        k: reading[k] for k in ("rows", "encoding", "date_order", "time_zone")
-    }
+    assert layer.reading is not None
+    assert {
+        k: layer.reading.stated[k] for k in ("rows", "encoding", "date_order", "time_zone")
+    } == {k: reading[k] for k in ("rows", "encoding", "date_order", "time_zone")}
 
 
 def test_persons_and_words_are_known_in_both_scripts() -> None:
