@@ -288,7 +288,7 @@ def _understood(
                 return None, known, None
             return with_places(read, known, spec, (None, None), crs=None, datum=None,
                                needed=False), known, None  # fmt: skip
-        if reads_as in ("incident", ""):
+        if reads_as in ("incident", "") and _may_be_incidents(frame):
             placed, known = as_incidents(frame, spec, need_places=False, **where)
             if reads_as and "x" not in placed and "geometry" not in placed:
                 as_incidents(frame, spec, **where)  # which tells that there are no places
@@ -296,6 +296,13 @@ def _understood(
     except InputError as error:
         return None, known, error.message
     return None, known, None
+
+
+def _may_be_incidents(frame: pd.DataFrame) -> bool:
+    """Tell whether a table or layer has rows that could be placed: lines and areas cannot."""
+    if "geometry" not in frame:
+        return True
+    return bool(frame.geometry.geom_type.dropna().str.contains("Point").all())
 
 
 def _look_whole(source: Source, spec: Spec, where: dict[str, Any]) -> Layer:
