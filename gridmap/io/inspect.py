@@ -284,13 +284,13 @@ def _understood(
     try:
         if reads_as == "building":
             read, known = understand(frame, reads_as)
-            if "geometry" in frame:
+            if _shaped(frame):
                 return None, known, None
             return with_places(read, known, spec, (None, None), crs=None, datum=None,
                                needed=False), known, None  # fmt: skip
         if reads_as in ("incident", "") and _may_be_incidents(frame):
             placed, known = as_incidents(frame, spec, need_places=False, **where)
-            if reads_as and "x" not in placed and "geometry" not in placed:
+            if reads_as and "x" not in placed and not _shaped(placed):
                 as_incidents(frame, spec, **where)  # which tells that there are no places
             return placed if "x" in placed else None, known, None
     except InputError as error:
@@ -298,9 +298,14 @@ def _understood(
     return None, known, None
 
 
+def _shaped(frame: pd.DataFrame) -> bool:
+    """Tell a layer from a table, which may call a column of text its geometry."""
+    return getattr(frame, "_geometry_column_name", None) is not None
+
+
 def _may_be_incidents(frame: pd.DataFrame) -> bool:
     """Tell whether a table or layer has rows that could be placed: lines and areas cannot."""
-    if "geometry" not in frame:
+    if not _shaped(frame):
         return True
     return bool(frame.geometry.geom_type.dropna().str.contains("Point").all())
 

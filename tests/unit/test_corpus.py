@@ -75,6 +75,9 @@ def test_places_in_any_shape(tmp_path: Path, shape: str, suffix: str) -> None:
     frame, known = read_incidents(path)
     assert known.stated["rows"] == 5
     np.testing.assert_allclose(frame[["x", "y"]], corpus.POINTS, atol=2e-6)
+    (layer,) = look(path)
+    assert layer.reading is not None and layer.reading.stated == known.stated
+    assert layer.extent is not None and not layer.refused
     opened = open_incidents(path)
     assert opened.datum in ("wgs84", "EPSG:4326")
     assert sum(batch.table.num_rows for batch in opened.file.batches()) == 5
