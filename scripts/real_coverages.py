@@ -22,7 +22,7 @@ import pandas as pd
 import shapely
 
 import gridmap as gm
-from gridmap.coverage.overlay import outline_of
+from gridmap.coverage.defect_table import outline_of
 from gridmap.coverage.report import sentence
 from gridmap.errors import GridmapError
 

@@ -13,16 +13,19 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Geometries
+from gridmap._arrays import Bools, Floats, Geometries, geometries
 from gridmap._checks import check_choice, label
 from gridmap.coverage.checks import Remark
 from gridmap.coverage.defect_names import KINDS, NOTES
 from gridmap.coverage.edges import Rings, rings_of
-from gridmap.coverage.geometry_defects import Faults, in_metres, resolution
-from gridmap.coverage.overlay import outline_of
-from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, polygons_of
+from gridmap.coverage.geometry_defects import Faults, faults_of, in_metres, resolution
+from gridmap.coverage.patches import areal_parts, made_valid
+from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, dissolved, polygons_of
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, tr
+
+MISSING_CELL = 0.25
+"""Share of the median cell from which a gap is taken for a cell that is missing."""
 
 
 @dataclass(frozen=True)
@@ -325,3 +328,48 @@ def ids_of(faults: Faults, subject: Subject) -> list[str]:
 def _digest(kind: str, cells: Iterable[Any], place: str) -> str:
     text = "|".join([kind, *map(str, cells), place])
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def outline_of(cells: Any, exclude: Any = None) -> shapely.Geometry:
+    """Derive a boundary: the outer rings of the union of cells, filled, without some areas.
+
+    Examples
+    --------
+    >>> ring = shapely.difference(shapely.box(0, 0, 3, 3), shapely.box(1, 1, 2, 2))
+    >>> outline_of([ring]).area
+    9.0
+    """
+    polygons = polygons_of("cells", cells)
+    sound = made_valid(polygons[~(shapely.is_missing(polygons) | shapely.is_empty(polygons))])
+    if len(sound) == 0:
+        raise InputError("`cells` are empty, so no outline can be derived. Hand in a boundary.")
+    parts, _ = areal_parts(np.array([dissolved(sound)], dtype=object))
+    if len(parts) == 0:
+        raise InputError("`cells` have no area, so no outline can be derived. Hand in a boundary.")
+    rings, part = shapely.get_rings(parts, return_index=True)
+    inner = np.flatnonzero(part[1:] == part[:-1]) + 1
+    if exclude is not None and len(inner):
+        holes = geometries(shapely.polygons(rings[inner]))
+        declared = inside(holes, polygons_of("exclude", exclude))
+        inner = inner[declared]
+    else:
+        inner = inner[:0]
+    shells = [
+        shapely.Polygon(shell.exterior, list(rings[inner[part[inner] == k]]))
+        for k, shell in enumerate(parts)
+    ]
+    return shells[0] if len(shells) == 1 else shapely.union_all(shells)
+
+
+def inside(polygons: Geometries, areas: Geometries) -> Bools:
+    """Tell which polygons lie in one of some areas, but for what doubles cannot tell.
+
+    A needle that lies elsewhere, thin as it is, is left over whole.
+    """
+    if len(areas) == 0 or len(polygons) == 0:
+        return np.zeros(len(polygons), dtype=bool)
+    rest = shapely.difference(polygons, shapely.union_all(made_valid(areas)))
+    faults = faults_of("", rest)
+    fine = 4 * resolution(shapely.get_coordinates(polygons))
+    mostly = 2 * shapely.area(rest) < shapely.area(polygons)
+    return np.asarray(shapely.is_empty(rest) | (mostly & (faults.width < fine)))

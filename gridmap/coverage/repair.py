@@ -14,11 +14,10 @@ from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segment
 from gridmap._checks import check_choice
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
-from gridmap.coverage.defect_table import column_of
+from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
 from gridmap.coverage.edges import directed_edges, residual, reverse
 from gridmap.coverage.geometry_defects import in_metres, metres_per_unit
 from gridmap.coverage.mend import Work, mend
-from gridmap.coverage.overlay import MISSING_CELL, outline_of
 from gridmap.coverage.patches import (
     Rules,
     areal_parts,

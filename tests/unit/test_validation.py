@@ -13,8 +13,7 @@ import pytest
 import shapely
 
 from gridmap.coverage.defect_names import KINDS, NOTES
-from gridmap.coverage.defect_table import findings
-from gridmap.coverage.overlay import outline_of
+from gridmap.coverage.defect_table import findings, outline_of
 from gridmap.coverage.validate import validate
 from gridmap.errors import InputError
 from tests.damage import Broken, damaged, jittered, quilt
