@@ -6,7 +6,8 @@ import math
 import numbers
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +34,7 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         )
 
 
-def check_band(band: tuple[int, int]) -> tuple[int, int]:
+def check_band(band: tuple[object, object]) -> tuple[int, int]:
     """Return the household band as two integers, 0 < min <= max."""
     try:
         low, high = (_whole(bound) for bound in band)
@@ -48,6 +49,60 @@ def check_band(band: tuple[int, int]) -> tuple[int, int]:
             "`households` has min {low} over max {high}; give (min, max).", low=low, high=high
         )
     return low, high
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Least and most households of a cell: one band for all, or one a jurisdiction.
+
+    `low` and `high` are the ends of the band, or of all where `own` holds several by jurisdiction.
+    """
+
+    low: int
+    high: int
+    own: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def by_area(cls, own: Mapping[str, tuple[int, int]]) -> Bands:
+        """Return the bands of jurisdictions; equal ones are one band for all."""
+        ends = set(own.values())
+        if len(ends) == 1:
+            return cls(*ends.pop())
+        return cls(min(low for low, _ in ends), max(high for _, high in ends), dict(own))
+
+    @classmethod
+    def kept(cls, parameters: Mapping[str, Any]) -> Bands:
+        """Return the bands that the parameters of a grid hold."""
+        own = parameters.get("bands", {}).items()
+        return cls(
+            int(parameters.get("min", 300)),
+            int(parameters.get("max", 600)),
+            {code: (int(low), int(high)) for code, (low, high) in own},
+        )
+
+    def of(self, parent: str) -> tuple[int, int]:
+        """Return the band of one jurisdiction."""
+        return self.own.get(parent, (self.low, self.high))
+
+    def ends(self, parents: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Return the least and the most households for each of some cells, by their parents."""
+        low, high = (parents.map(lambda parent, end=end: self.of(parent)[end]) for end in (0, 1))
+        return low.astype("int64"), high.astype("int64")
+
+    def hold(self, households: pd.Series, parents: pd.Series) -> pd.Series:
+        """Tell for each of some cells whether its households are in the band of its parent."""
+        if not self.own:
+            return households.between(self.low, self.high)
+        return households.between(*self.ends(parents))
+
+    def __str__(self) -> str:
+        """Write the bands, each once."""
+        every = sorted(set(self.own.values())) or [(self.low, self.high)]
+        shown = [f"{low}-{high}" for low, high in every[:_BANDS]]
+        return " / ".join([*shown, "…"] if len(every) > _BANDS else shown)
+
+
+_BANDS = 3  # bands that are written out
 
 
 def _whole(number: Any) -> int:

@@ -12,7 +12,7 @@ import shapely
 from scipy import sparse
 
 from gridmap._arrays import Floats, Ints, geometries
-from gridmap._checks import Progress, check_band, check_choice, silent
+from gridmap._checks import Progress, check_choice, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.hotspots import Base, called
@@ -24,12 +24,13 @@ from gridmap.partitioning.community import summed
 from gridmap.partitioning.parallel import Job, warm
 from gridmap.partitioning.partition import (
     numbered,
+    own_bands,
     share_of,
     solved,
     wanted_cells,
     wanted_target,
 )
-from gridmap.partitioning.prepare import check_units, communities, dedicate
+from gridmap.partitioning.prepare import Bound, bands_of, check_units, communities, dedicate
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
 from gridmap.partitioning.solve import Exclaves, linked_all
 
@@ -63,7 +64,7 @@ def robustness(
     units: gpd.GeoDataFrame,
     *,
     grids: int = 100,
-    households: tuple[int, int] = (300, 600),
+    households: tuple[Bound, Bound] = (300, 600),
     exposure: str | None = "households",
     seed: int = 0,
     x: str | None = None,
@@ -317,7 +318,7 @@ class Drawings:
 @takes_layers("units", "barriers")
 def drawings(
     units: gpd.GeoDataFrame,
-    households: tuple[int, int] = (300, 600),
+    households: tuple[Bound, Bound] = (300, 600),
     *,
     target: float | None = None,
     cells: pd.Series | str | None = None,
@@ -339,17 +340,19 @@ def drawings(
     no_holes, exclaves, workers
         As for `partition`.
     """
-    low, high = check_band(households)
     check_choice("quality", quality, EFFORTS)
     frame = check_units(units)
     # pandas copies attributes with every column that is looked at
     frame.attrs = {}
+    bands = bands_of(households, frame)
+    own = own_bands(bands, target)
     wanted = wanted_cells(cells, frame)
-    towns = linked_all(frame, communities(frame, weight, barriers), (low, high), exclaves)
+    towns = linked_all(frame, communities(frame, weight, barriers), bands, exclaves)
     wishes = Wishes(
-        low, high, wanted_target(target, low, high), 0, EFFORTS[quality],
+        bands.low, bands.high, wanted_target(target, bands.low, bands.high), 0, EFFORTS[quality],
         share_of("road_preference", road_preference), FULL * share_of("balance", balance),
         no_holes, silent,
     )  # fmt: skip
     warm()
-    return Drawings(frame, [Job(job, wanted.get(job.key, 0)) for job in towns], wishes, workers)
+    jobs = [Job(job, wanted.get(job.key, 0), band=own.get(job.key)) for job in towns]
+    return Drawings(frame, jobs, wishes, workers)

@@ -116,7 +116,7 @@ def sheet_figures(
         "kind": str(cell["kind"]),
         "levels": {level: str(cell[level]) for level in grid.levels},
         "households": homes,
-        "band": list(grid.band),
+        "band": list(grid.bands.of(cell["parent"])),
         "area_m2": float(cell["area_m2"]),
         **_shaped_by(grid, code),
         "buildings": None if buildings is None else _buildings(buildings, grid, code),

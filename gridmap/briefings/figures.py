@@ -180,10 +180,10 @@ TOP_HOTSPOTS = 12
 
 def cells_account(grid: Grid) -> dict[str, Any]:
     """Count cells, households and how the band was kept."""
-    low, high = grid.band
     cells = grid.cells
     homes = cells.loc[cells["kind"] == "residential", "households"]
     listed = set(grid.exceptions["code"].dropna().astype(str))
+    low, high = grid.bands.ends(cells.loc[homes.index, "parent"])
     outside = homes[(homes < low) | (homes > high)]
     return {
         "cells": len(cells),
@@ -192,8 +192,10 @@ def cells_account(grid: Grid) -> dict[str, Any]:
         "dedicated": int((cells["kind"] == "dedicated").sum()),
         "households": int(cells["households"].sum()),
         "area_km2": float(cells["area_m2"].sum() / 1e6),
-        "low": low,
-        "high": high,
+        "low": grid.band[0],
+        "high": grid.band[1],
+        "band": str(grid.bands),
+        "bands": len(set(grid.bands.own.values())) or 1,
         "in_band": int(homes.between(low, high).sum()),
         "below": int((homes < low).sum()),
         "above": int((homes > high).sum()),
@@ -396,7 +398,7 @@ def ranking(
     residential = cells["kind"] == "residential"
     incidents = summed(counts_of(now, grid)).astype(int)
     earlier = None if before is None else summed(counts_of(before, grid)).astype(int)
-    outside = residential & ~cells["households"].between(*grid.band)
+    outside = residential & ~grid.in_band
     columns = {
         "cells": summed(np.ones(len(cells))),
         "households": homes,

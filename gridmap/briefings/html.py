@@ -141,13 +141,19 @@ def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
         (
             fact(cells["above"]),
             _tone(cells["above"]),
-            tr("cells above {high} {high:household|households}", lang=lang, high=cells["high"]),
+            tr("cells above their band", lang=lang)
+            if cells["bands"] > 1
+            else tr(
+                "cells above {high} {high:household|households}", lang=lang, high=cells["high"]
+            ),
             homes(cells["largest"], Message("largest {n:,}")),
         ),
         (
             fact(cells["below"]),
             _tone(cells["below"]),
-            tr("cells below {low} {low:household|households}", lang=lang, low=cells["low"]),
+            tr("cells below their band", lang=lang)
+            if cells["bands"] > 1
+            else tr("cells below {low} {low:household|households}", lang=lang, low=cells["low"]),
             homes(cells["smallest"], Message("smallest {n:,}")),
         ),
         (

@@ -252,17 +252,14 @@ def brief(lang: Lang) -> str:
 
 def definitions(found: Figures, lang: Lang) -> list[str]:
     """Say how each figure is computed, and what it does not mean."""
-    low, high = found["cells"]["low"], found["cells"]["high"]
     level = level_title(found["ranking"]["level"], lang)
     formulas = [one["formula"] for one in found["indicators"] or ()]
 
     return [
         tr(
-            "Band: residential cells of {low}-{high} {high:household|households}; "
-            "dedicated cells are exempt.",
+            "Band of households of residential cells: {band}; dedicated cells are exempt.",
             lang=lang,
-            low=low,
-            high=high,
+            band=found["cells"]["band"],
         ),
         tr(
             "Coverage proof: the directed edges of all cells cancel against the boundary, "

@@ -176,7 +176,8 @@ def come_home_from(
         shell.say(line)
     homes = None if households is None else read_households(households, crs=crs)[0]
     low, high = (own or given for own, given in zip(band, old.band, strict=True))
-    return come_home(drawn, old, households=homes, band=(low, high), on=on, lang=shell.lang)
+    asked = (low, high) if any(band) else None
+    return come_home(drawn, old, households=homes, band=asked, on=on, lang=shell.lang)
 
 
 def tell_home(

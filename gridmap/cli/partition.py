@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gridmap.grid.grid import Grid
+    from gridmap.partitioning.prepare import Bound
     from gridmap.partitioning.report import Report
 
 MOST_LINES = 40  # exceptions printed; the rest are in the grid file
@@ -42,8 +43,10 @@ _PASSED_ON = (
 @click.option("--level", "levels", metavar="COLUMN", multiple=True,
               help="Level of the hierarchy, coarse to fine.")  # fmt: skip
 @click.option("--code", metavar="COLUMN", help="The jurisdictions' own code.")
-@click.option("--min", "low", type=int, default=300, help="Least households of a cell.")
-@click.option("--max", "high", type=int, default=600, help="Most households of a cell.")
+@click.option("--min", "low", metavar="N|COLUMN",
+              help="Least households of a cell, or a column of the jurisdictions.")  # fmt: skip
+@click.option("--max", "high", metavar="N|COLUMN",
+              help="Most households of a cell, or a column of the jurisdictions.")  # fmt: skip
 @click.option("--target", type=float, metavar="N", help="Households wanted in a cell.")
 @click.option("--cells", metavar="COLUMN", help="Column with the cells wanted in a community.")
 @click.option(
@@ -107,10 +110,10 @@ def partition_command(
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
-    units, wanted, homes = read_units(shell, clock, options, old)
+    units, band, wanted, homes = read_units(shell, clock, options, old)
     grid = partition(
         units,
-        (options["low"], options["high"]),
+        band,
         cells=wanted,
         keep=old,
         lang=shell.lang,
@@ -160,16 +163,17 @@ class Clock:
 
 def read_units(
     shell: _shell.Shell, clock: Clock, options: dict[str, Any], old: Grid | None
-) -> tuple[gpd.GeoDataFrame, pd.Series | None, gpd.GeoDataFrame | None]:
+) -> tuple[gpd.GeoDataFrame, tuple[Bound, Bound] | None, pd.Series | None, gpd.GeoDataFrame | None]:
     """Read the inputs, say how they were understood, and make units of them.
 
-    Beside the units stand the number of cells wanted in each jurisdiction, if one was named, and
-    the buildings that the units were made of.
+    Beside the units stand the band, if one was asked for, the number of cells wanted in each
+    jurisdiction, if one was named, and the buildings that the units were made of.
     The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
     from gridmap.partitioning.old_grid import units_locked
     from gridmap.units.attach import attach
+    from gridmap.units.jurisdictions import hierarchy
     from gridmap.units.subdivide import subdivide
 
     locked = units_locked(old, options["locked"])
@@ -187,7 +191,9 @@ def read_units(
         )
     )
     code = options["code"] or ("code" if "code" in areas else None)
-    wanted = wanted_in(areas, options["cells"], levels, code)
+    keys = hierarchy(areas, levels, code)[0]
+    band = band_in(areas, keys, options["low"], options["high"], old)
+    wanted = wanted_in(areas, keys, "--cells", options["cells"])
     barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
     special = {
         name: None
@@ -217,33 +223,72 @@ def read_units(
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
         shell.say(note)
-    return units, wanted, homes
+    return units, band, wanted, homes
+
+
+def band_in(
+    areas: gpd.GeoDataFrame, keys: list[str], low: str | None, high: str | None, old: Grid | None
+) -> tuple[Bound, Bound] | None:
+    """Return the band, each end a number or by jurisdiction, refused before any work is done.
+
+    An end that was not named is the grid's to keep, or the usual one.
+    """
+    import pandas as pd
+
+    from gridmap.partitioning.partition import wanted_bands
+    from gridmap.partitioning.prepare import bands_of
+
+    parents = pd.DataFrame({"parent": list(keys)})
+    if low is None and high is None:
+        return None
+    before = wanted_bands(None, old, parents)
+    own = pd.DataFrame([before.of(str(key)) for key in keys], index=keys, columns=["min", "max"])
+    band = (
+        _end_in(areas, keys, "--min", low, own["min"]),
+        _end_in(areas, keys, "--max", high, own["max"]),
+    )
+    bands_of(band, parents)
+    return band
+
+
+def _end_in(
+    areas: gpd.GeoDataFrame, keys: list[str], option: str, given: str | None, before: pd.Series
+) -> Bound:
+    """Return an end of the band: a number, or by the code of the jurisdiction."""
+    if given is None:
+        return int(before.iloc[0]) if before.nunique() == 1 else before
+    try:
+        return int(given)
+    except ValueError:
+        return column_in(areas, keys, option, given)
 
 
 def wanted_in(
-    areas: gpd.GeoDataFrame, column: str | None, levels: list[str] | None, code: str | None
+    areas: gpd.GeoDataFrame, keys: list[str], option: str, column: str | None
 ) -> pd.Series | None:
-    """Return the number of cells that a column of the jurisdictions wants, by their code."""
+    """Return what a column of the jurisdictions asks for, by their code; None without one."""
+    return None if column is None else column_in(areas, keys, option, column)
+
+
+def column_in(areas: gpd.GeoDataFrame, keys: list[str], option: str, column: str) -> pd.Series:
+    """Return a column of the jurisdictions by their code, or say that there is none."""
     from gridmap._arrays import attributes
     from gridmap.errors import InputError
-    from gridmap.units.jurisdictions import hierarchy
 
-    if column is None:
-        return None
     if column not in areas:
         has = ", ".join(map(str, attributes(areas)))
         raise InputError(
-            "`--cells` names {column!r}, which the jurisdictions lack; name: {has}.",
+            "`{option}` names {column!r}, which the jurisdictions lack; name: {has}.",
+            option=option,
             column=column,
             has=has,
         )
-    return areas[column].set_axis(hierarchy(areas, levels, code)[0])
+    return areas[column].set_axis(keys)
 
 
 def say(shell: _shell.Shell, made: Report) -> None:
     """Print the sentence, the short table and the exceptions."""
     facts = made.as_dict()
-    low, high = made.grid.band
     shell.answer(made.sentence(shell.lang))
     inside = f"{facts['in_band']:,} / {facts['residential']:,}"
     accounts = f"{facts['households_in']:,} = {facts['households_out']:,}"
@@ -254,7 +299,7 @@ def say(shell: _shell.Shell, made: Report) -> None:
     near = "–" if even["cv"] is None else f"{even['within_12_percent']:.0%}"
     barriers = facts["on_barriers_m"] / max(facts["internal_boundary_m"], 1e-9)
     for name, figure in (
-        (tr("in {low}-{high}", low=low, high=high), inside),
+        (tr("in {band}", band=made.grid.bands), inside),
         (tr("households: in = out"), accounts),
         (tr("households outside"), f"{facts['households_outside']:,}"),
         (tr("spread of households (coefficient of variation)"), spread),

@@ -31,8 +31,8 @@ class _Given:
     parent_column: str | None = None
     code: str | None = None
     count: str | None = None
-    low: int | None = None
-    high: int | None = None
+    low: Any = None
+    high: Any = None
     exceptions: list[str] = field(default_factory=list)
 
 
@@ -104,7 +104,8 @@ def validate_command(
     given = _read(cells, boundary, parents, crs, code, count)
     given.parent_column = parent_column or given.parent_column
     given.count = count or given.count
-    given.low, given.high = low or given.low, high or given.high
+    given.low = given.low if low is None else low
+    given.high = given.high if high is None else high
     lang = shell.lang
     found = validate(
         given.cells,
@@ -142,11 +143,12 @@ def _kinds(fail_on: str | None) -> set[str] | None:
     return kinds
 
 
-def _band(given: _Given) -> tuple[int, int] | None:
-    """Return the household band, if households were asked about at all."""
+def _band(given: _Given) -> tuple[Any, Any] | None:
+    """Return the household band, by parent where it differs, if households were asked about."""
     if given.low is None and given.high is None and given.count is None:
         return None
-    return given.low or 300, given.high or max(600, given.low or 0)
+    low = 300 if given.low is None else given.low
+    return low, max(600, given.low or 0) if given.high is None else given.high
 
 
 def _read(
@@ -198,6 +200,7 @@ def _read_grid(path: str, crs: str | None) -> _Given:
     parameters = facts.get("parameters", {})
     # cells adopted without counts have households that are unknown, not none
     counted = "min" in parameters and bool(layers["cells"]["households"].any())
+    low, high = _ends(parameters) if counted else (None, None)
     return _Given(
         layers["cells"],
         layers["jurisdictions"] if boundary is None else boundary,
@@ -205,10 +208,23 @@ def _read_grid(path: str, crs: str | None) -> _Given:
         parent_column="parent",
         code="code",
         count="households" if counted else None,
-        low=parameters.get("min") if counted else None,
-        high=parameters.get("max") if counted else None,
+        low=low,
+        high=high,
         exceptions=[str(code) for code in recorded["code"]] if "code" in recorded else [],
     )
+
+
+def _ends(parameters: dict[str, Any]) -> tuple[Any, Any]:
+    """Return both ends of the band that a grid keeps, by jurisdiction where bands differ."""
+    import pandas as pd
+
+    from gridmap._checks import Bands
+
+    bands = Bands.kept(parameters)
+    if not bands.own:
+        return bands.low, bands.high
+    low, high = (pd.Series({key: band[end] for key, band in bands.own.items()}) for end in (0, 1))
+    return low, high
 
 
 def _write(

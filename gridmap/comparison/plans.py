@@ -105,7 +105,7 @@ def _figures(grid: Grid, base: Grid) -> pd.DataFrame:
         rows.append(
             {
                 "cells": len(mine),
-                "in_band": int(homes.between(*grid.band).sum()),
+                "in_band": int(grid.in_band[mine.index].sum()),
                 "households": round(float(moved["households"].sum())),
                 "smallest": homes.min(),
                 "largest": homes.max(),

@@ -99,7 +99,7 @@ def parent_remarks(
 def household_remarks(
     counts: pd.Series[Any],
     kinds: pd.Series[Any] | None,
-    band: tuple[int, int] | None,
+    band: tuple[Any, Any] | None,
     recorded: np.ndarray[tuple[int], np.dtype[np.bool_]],
     polygons: Geometries,
     lang: Lang,
@@ -119,7 +119,7 @@ def household_remarks(
         vacant = (named == "vacant").to_numpy(dtype=bool) & (numbers == 0)
         held = (named != "dedicated").to_numpy(dtype=bool) & ~vacant
     whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))
-    low, high = (0, np.inf) if band is None else band
+    low, high = (np.broadcast_to(end, len(numbers)) for end in band or (0, np.inf))
     inside = whole & (numbers >= low) & (numbers <= high)
     remarks = []
     for k in map(int, np.flatnonzero(np.where(held, ~inside, ~whole & ~bare))):
@@ -131,7 +131,7 @@ def household_remarks(
         else:
             note = tr(
                 "{homes:,} {homes:household|households}, not {low}–{high}",
-                lang=lang, homes=_counted(counts.iloc[k]), low=low, high=high,
+                lang=lang, homes=_counted(counts.iloc[k]), low=f"{low[k]:g}", high=f"{high[k]:g}",
             )  # fmt: skip
         qualifier = "recorded" if recorded[k] and whole[k] else ""
         remarks.append(Remark("households-out-of-range", qualifier, (k,), note, polygons[k]))

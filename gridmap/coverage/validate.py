@@ -134,7 +134,7 @@ def validate(
     parent_column: str | None = None,
     exclude: Polygons | None = None,
     tolerance: float = 0.0,
-    households: tuple[int, int] | None = None,
+    households: tuple[int | pd.Series, int | pd.Series] | None = None,
     code: str | None = None,
     count: str | None = None,
     accepted: Iterable[str] = (),
@@ -163,8 +163,9 @@ def validate(
         Areas that no cell need cover, as lakes: gaps in them are declared, not defects.
     tolerance : float, default 0
         Width in metres up to which gaps and overlaps are slivers.
-    households : (int, int), optional
-        Least and most households of a residential cell. Counts that are none (text, missing in
+    households : (min, max), optional
+        Least and most households of a residential cell: numbers, or Series by the code of the
+        parent, which `parent_column` names. Counts that are none (text, missing in
         some rows, negative, fractional) are found without it.
     code, count : str, optional
         Columns of the cell's code and households ("households" by default).
@@ -214,7 +215,8 @@ def validate(
             proof = prove(subject.polygons, subject.outline, areas, parent_of)
     invalid = invalid_among(subject.polygons, subject.rings)
     remarks += checks.geometry_remarks(subject.polygons, invalid, lang)
-    remarks += _table_remarks(cells, subject, code, count, households, set(exceptions))
+    band = _band(households, cells, parent_column or "parent")
+    remarks += _table_remarks(cells, subject, code, count, band, set(exceptions))
     faults, rest, declared = _geometry_faults(subject, proof, invalid, remarks, set(accepted))
     if isinstance(boundary, str):
         faults = _without_own_noise(faults)
@@ -283,12 +285,29 @@ def _with_rim(subject: Subject, notes: list[str]) -> tuple[Subject, Faults]:
     return replace(subject, outline=outline), faults_of("t-junction", points, culprits)
 
 
+def _band(households: Any, cells: Any, parents: str) -> tuple[Any, Any] | None:
+    """Return the least and the most households of each cell, or of all."""
+    if households is None:
+        return None
+    if not any(isinstance(end, pd.Series) for end in households):
+        return check_band(households)
+    mine = column_of(cells, parents, "parent_column").astype(str)
+    ends = []
+    for end, unbound in zip(households, (0.0, np.inf), strict=True):
+        if isinstance(end, pd.Series):  # a cell of no parent is told of as such
+            known = end.set_axis(end.index.astype(str))
+            ends.append(mine.map(known).fillna(unbound).to_numpy(float))
+        else:
+            ends.append(np.full(len(mine), float(end)))
+    return ends[0], ends[1]
+
+
 def _table_remarks(
     cells: Any,
     subject: Subject,
     code: str | None,
     count: str | None,
-    households: tuple[int, int] | None,
+    band: tuple[Any, Any] | None,
     exceptions: set[Any],
 ) -> list[Remark]:
     remarks: list[Remark] = []
@@ -301,12 +320,11 @@ def _table_remarks(
         remarks += checks.code_remarks(codes, polygons, lang)
     if count is None and "households" in getattr(cells, "columns", ()):
         count = "households"
-    if count is None and households is None:
+    if count is None and band is None:
         return remarks
     counts = column_of(cells, count or "households", "count")
     known = {str(e) for e in exceptions}
     recorded = np.array([str(name) in known for name in subject.names], dtype=bool)
-    band = None if households is None else check_band(households)
     kinds = cells.get("kind")
     return remarks + checks.household_remarks(counts, kinds, band, recorded, polygons, lang)
 

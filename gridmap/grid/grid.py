@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import geometries, row_of
-from gridmap._checks import check_choice, check_crs, label
+from gridmap._checks import Bands, check_choice, check_crs, label
 from gridmap.codes import name_in
 from gridmap.crs.project import reproject
 from gridmap.errors import InputError
@@ -216,8 +216,18 @@ class Grid:
 
     @property
     def band(self) -> tuple[int, int]:
-        """Least and most households of a residential cell."""
-        return int(self._parameters.get("min", 300)), int(self._parameters.get("max", 600))
+        """Least and most households of a residential cell, of any where `bands` differ."""
+        return self.bands.low, self.bands.high
+
+    @property
+    def bands(self) -> Bands:
+        """The band of each jurisdiction, where they differ; else that of all."""
+        return Bands.kept(self._parameters)
+
+    @property
+    def in_band(self) -> pd.Series:
+        """Whether the households of each cell, by code, are in the band of its jurisdiction."""
+        return self.bands.hold(self._cells["households"], self._cells["parent"])
 
     @property
     def target(self) -> float | None:
@@ -340,7 +350,7 @@ class Grid:
         if code not in self._cells.index:
             raise InputError("No cell has the code {code!r}.", code=code)
         cell = row_of(self._cells, code)
-        low, high = self.band
+        low, high = self.bands.of(str(cell["parent"]))
         units = self.units
         listed = self._exceptions[self._exceptions["code"] == code]
         return {
@@ -378,14 +388,13 @@ class Grid:
 
     def _repr_html_(self) -> str:
         """Draw the cells beside the facts, for Jupyter."""
-        low, high = self.band
-        homes = self._cells.loc[self._cells["kind"] == "residential", "households"]
+        lived = self._cells["kind"] == "residential"
         rows = {
             "cells": f"{len(self):,}",
             "jurisdictions": f"{len(self._jurisdictions):,}",
             "levels": " > ".join(self._levels) or "one",
             "households": f"{int(self._cells['households'].sum()):,}",
-            f"in {low}-{high}": f"{int(homes.between(low, high).sum()):,} of {len(homes):,}",
+            f"in {self.bands}": f"{int(self.in_band[lived].sum()):,} of {int(lived.sum()):,}",
             "exceptions": f"{len(self._exceptions):,}",
             "proof": f"{self._proof.verdict}, {self._proof.coverage_hash[:12]}",
             "CRS": label(self.crs),

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries, segments
-from gridmap._checks import check_band, check_crs, check_layer
+from gridmap._checks import Bands, check_band, check_crs, check_layer
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.coverage.point_tree import PolygonTree
 from gridmap.coverage.repair import repair
@@ -128,16 +128,20 @@ def come_home(
     gone = [code for code in old.cells.index if code not in frame.index]
     fresh = tuple(code for code in frame.index if code not in old.cells.index)
     units = state.units(frame)
-    low, high = check_band(band or old.band)
+    parameters = old.parameters
+    if band is not None:
+        low, high = check_band(band)
+        parameters = {**parameters, "min": low, "max": high}
+        parameters.pop("bands", None)
     grid = Grid(
         frame,
         state.boundary.geometry.iloc[0],
         old.levels,
         jurisdictions=state.areas,
         units=units,
-        exceptions=_exceptions(old, frame, (low, high)),
+        exceptions=_exceptions(old, frame, Bands.kept(parameters)),
         retired=with_retired(old, gone, on, "redrawn"),
-        parameters={**old.parameters, "min": low, "max": high},
+        parameters=parameters,
         buildings=old.buildings,
     )
     kept = [code for code in frame.index if code in old.cells.index]
@@ -524,12 +528,13 @@ def _coded(
     return with_pieces(made.sort_index())
 
 
-def _exceptions(old: Grid, cells: gpd.GeoDataFrame, band: tuple[int, int]) -> pd.DataFrame:
+def _exceptions(old: Grid, cells: gpd.GeoDataFrame, bands: Bands) -> pd.DataFrame:
     """Keep what was said of cells still outside the band; a certificate only as it was."""
     rows = old.exceptions
     rows = rows[rows["code"].isin(cells.index)]
     homes = cells["households"].reindex(rows["code"]).to_numpy()
-    outside = (homes < band[0]) | (homes > band[1])
+    within = bands.hold(cells["households"], cells["parent"])
+    outside = ~within.reindex(rows["code"]).to_numpy(bool)
     as_it_was = homes == old.cells["households"].reindex(rows["code"]).to_numpy()
     kept = as_it_was | (outside & rows["approved"].astype(bool).to_numpy())
     found: pd.DataFrame = rows.loc[kept].assign(households=homes[kept])

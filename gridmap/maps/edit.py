@@ -133,6 +133,7 @@ def plan_data(
         "subtitle": tr("from {hash} · {day}", hash=grid.content_hash[:8], day=today(), lang=lang),
         "file": f"changes-{grid.content_hash[:8]}",
         "band": list(grid.band),
+        **_own_bands(grid, cells),
         "crs": label(grid.crs),
         "geometry": payload(shapes, quantum=FINE if fine else COARSE),
         "unit": None if plain else part.index.tolist(),
@@ -163,6 +164,12 @@ def _levels(grid: Grid, cells: pd.DataFrame, lang: Lang) -> list[dict[str, objec
         names = [key.rsplit("\x1f", 1)[-1] for key in keys]
         found.append({"title": level_title(level, lang), "names": names, "of": of.tolist()})
     return found
+
+
+def _own_bands(grid: Grid, cells: pd.DataFrame) -> dict[str, object]:
+    """Return the band of each parent, in their order, where bands differ."""
+    parents = sorted(cells["parent"].unique())
+    return {"bands": [list(grid.bands.of(p)) for p in parents]} if grid.bands.own else {}
 
 
 def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:
@@ -273,6 +280,7 @@ WORDS = {
         "Map of the cells. Arrow keys walk from unit to unit, Enter moves one, Space takes a cell."
     ),
     "legendNumbers": Message("Numbers: households · red: outside {low}–{high}"),
+    "legendBands": Message("Numbers: households · red: outside the band of their jurisdiction"),
     "legendFrames": Message(
         "Amber: active cell · blue: cell that loses · dashed: units that go along"
     ),

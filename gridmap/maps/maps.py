@@ -138,16 +138,14 @@ def coverage_scene(
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
         columns += staff_columns(posted.cells, grid, lang)
     shown += [themes.areas(grid, level, lang) for level in grid.levels]
-    low, high = grid.band
     subtitle = tr(
         "{grid:,} {grid:cell tiles|cells tile} {jurisdictions:,} "
         "{jurisdictions:jurisdiction|jurisdictions} exactly, no gaps, no overlaps; "
-        "band {low}-{high} {high:household|households}",
+        "band of households {band}",
         lang=lang,
         grid=len(grid),
         jurisdictions=len(grid.jurisdictions),
-        low=low,
-        high=high,
+        band=grid.bands,
     )
     return grid_scene(
         grid,
@@ -407,8 +405,7 @@ def _picture(grid: Grid, present: Grid) -> Markup:
     cells = grid.cells
     same = set(shapely.to_wkb(present.cells.geometry))
     changed = [shape not in same for shape in shapely.to_wkb(cells.geometry)]
-    low, high = grid.band
-    out = (cells["kind"] == "residential") & ~cells["households"].between(low, high)
+    out = (cells["kind"] == "residential") & ~grid.in_band
     fills = cells["kind"].map(FILLS).mask(np.array(changed), CHANGED).mask(out, OUTSIDE)
     return thumbnail(cells, fills.tolist(), 300)
 

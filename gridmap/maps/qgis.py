@@ -65,9 +65,7 @@ def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
 
 def _conditions(grid: Grid) -> list[str]:
     """Say each class of the households theme as a QGIS expression."""
-    low, high = grid.band
-    third = (high - low) / 3
-    edges = [low, round(low + third), round(low + 2 * third), high + 1]
+    edges = [_by_parent(grid, edge) for edge in range(4)]
     cell = '"area_m2" > 0'  # the layer of units has the other columns too
     home = f"{cell} AND \"kind\" <> 'dedicated'"
     return [
@@ -76,6 +74,24 @@ def _conditions(grid: Grid) -> list[str]:
         f'{home} AND "households" >= {edges[-1]}',
         f"{cell} AND \"kind\" = 'dedicated'",
     ]
+
+
+def _by_parent(grid: Grid, edge: int) -> str:
+    """Write an edge of the classes: a number, or one by jurisdiction where bands differ."""
+    bands = grid.bands
+    usual = int(themes.thirds(bands.low, bands.high)[edge])
+    groups: dict[int, list[str]] = {}
+    for parent, band in sorted(bands.own.items()):
+        groups.setdefault(int(themes.thirds(*band)[edge]), []).append(_quoted(parent))
+    cases = [
+        f'WHEN "parent" IN ({", ".join(parents)}) THEN {value}' for value, parents in groups.items()
+    ]
+    return f"(CASE {' '.join(cases)} ELSE {usual} END)" if cases else str(usual)
+
+
+def _quoted(text: str) -> str:
+    """Write a text as QGIS expressions do."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _looks(row: themes.Class) -> list[dict[str, str]]:

@@ -104,33 +104,65 @@ class Theme:
         return {"of": digits, "counts": counts.tolist(), **told}
 
 
+BAND_LOOKS = (
+    ("#2166ac", COLD_HATCH),
+    ("#dbe9f2", None),
+    ("#eef0e9", None),
+    ("#fbdcc4", None),
+    ("#b2182b", None),
+)
+
+
+def thirds(low: Any, high: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the edges of the classes of households: the thirds of a band, or of each band."""
+    third = (high - low) / 3
+    inner = [np.rint(low + k * third).astype(int) for k in (1, 2)]
+    return low, *inner, high + 1
+
+
+def _band_labels(grid: Grid, small: str, large: str, lang: Lang) -> list[str]:
+    """Name the classes of households by their ends, or by the band where each has its own."""
+    if grid.bands.own:
+        return [
+            tr("below its band", lang=lang),
+            tr("lower third of its band", lang=lang),
+            tr("middle third of its band", lang=lang),
+            tr("upper third of its band", lang=lang),
+            tr("above its band", lang=lang),
+        ]
+    low, first, second, over = map(int, thirds(*grid.band))
+    return [
+        f"< {low} {small}",
+        f"{low} – {first - 1}",
+        f"{first} – {second - 1}",
+        f"{second} – {over - 1}",
+        f"> {over - 1} {large}",
+    ]
+
+
 def households(grid: Grid, lang: Lang) -> Theme:
     """Show the households of each cell against the band; dedicated cells stand apart."""
-    low, high = grid.band
-    third = (high - low) / 3
-    inner = [round(low + third), round(low + 2 * third)]
     count = grid.cells["households"].to_numpy()
-    of = np.digitize(count, [low, inner[0], inner[1], high + 1])
+    low, high = (end.to_numpy() for end in grid.bands.ends(grid.cells["parent"]))
+    of = sum((count >= edge).astype(int) for edge in thirds(low, high))
     kind = grid.cells["kind"].to_numpy()
     of = np.where(kind == "dedicated", 5, np.where(kind == "vacant", 6, of))
     small, large = tr("too few", lang=lang), tr("too many", lang=lang)
     classes = [
-        Class(f"< {low} {small}", "#2166ac", COLD_HATCH),
-        Class(f"{low} – {inner[0] - 1}", "#dbe9f2"),
-        Class(f"{inner[0]} – {inner[1] - 1}", "#eef0e9"),
-        Class(f"{inner[1]} – {high}", "#fbdcc4"),
-        Class(f"> {high} {large}", "#b2182b"),
+        Class(label, colour, hatch)
+        for label, (colour, hatch) in zip(
+            _band_labels(grid, small, large, lang), BAND_LOOKS, strict=True
+        )
+    ] + [
         Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH),
     ]
     if (kind == "vacant").any():
         classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
     listed = len(grid.exceptions)
     note = tr(
-        "band {low}-{high} {high:household|households}; {listed} "
-        "{listed:exception|exceptions} on record",
+        "band of households {band}; {listed} {listed:exception|exceptions} on record",
         lang=lang,
-        low=low,
-        high=high,
+        band=grid.bands,
         listed=listed,
     )
     return Theme(

@@ -105,7 +105,7 @@ def apply(
         label = settled(base, label, [*wanted.locked, *wanted.finished])
     _check_locked(base, label, wanted.locked)
     table = assess(base, label)
-    _refuse(table, wanted.approve, grid.band)
+    _refuse(table, wanted.approve, base)
     return _built(base, label, table, wanted, renumber=renumber, on=on, lang=lang)
 
 
@@ -210,10 +210,10 @@ def assess(grid: Grid, label: Objects) -> pd.DataFrame:
     table["before"] = old["households"].reindex(living).fillna(-1).to_numpy(dtype=np.int64)
     table["pieces"] = pieces.reindex(living).to_numpy(dtype=np.int64)
     table["pieces_before"] = pieces_before.reindex(living).fillna(1).to_numpy(dtype=np.int64)
-    low, high = grid.band
+    within = grid.bands.hold(table["households"], table["like"].map(old["parent"]))
     reserved = table["kind"] != "residential"
     calm = (table["before"] < 0) | (table["households"] <= table["before"])
-    table["in_band"] = (reserved & calm) | (~reserved & table["households"].between(low, high))
+    table["in_band"] = (reserved & calm) | (~reserved & within)
     out = ~table["in_band"] & (table["households"] != table["before"])
     apart = table["pieces"] > np.maximum(table["pieces_before"], 1)
     table["faults"] = np.select([out & apart, out, apart], ["band, pieces", "band", "pieces"], "")
@@ -251,9 +251,8 @@ def _check_locked(grid: Grid, label: Objects, locked: Sequence[str]) -> None:
                 )
 
 
-def _refuse(table: pd.DataFrame, approve: Mapping[str, str], band: tuple[int, int]) -> None:
+def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None:
     """Refuse the first cell that needs an approval and has none."""
-    low, high = band
     for code, row in table[table["faults"] != ""].iterrows():
         if code in approve:
             continue
@@ -276,6 +275,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], band: tuple[int, in
                 kind=KINDS[row["kind"]],
                 households=row["households"],
             )
+        low, high = grid.bands.of(str(grid.cells.at[row["like"], "parent"]))
         raise InputError(
             "{called} would have {households} {households:household|households}, outside "
             "{low}-{high}. Choose other units, or approve it with a reason: `approve` "
@@ -424,13 +424,12 @@ def _exceptions(
     approve: Mapping[str, str],
 ) -> pd.DataFrame:
     """Keep what was said of cells that are as they were, and record what was approved."""
-    low, high = base.band
     listed = base.exceptions
     same = table.index[(table["households"] == table["before"]) & (table["faults"] == "")]
     redrawn = set(table.index) - set(same)
     said = {codes.get(code, code): reason for code, reason in approve.items()}
-    homes = cells["households"]
-    outside = (cells["kind"] == "residential") & ~homes.between(low, high)
+    within = base.bands.hold(cells["households"], cells["parent"])
+    outside = (cells["kind"] == "residential") & ~within
     apart = {codes.get(code, code) for code in table.index[table["pieces"] > 1]}
     listed = listed.assign(code=[codes.get(code, code) for code in listed["code"]])
     stays = listed["code"].isin(cells.index) & ~listed["code"].isin(

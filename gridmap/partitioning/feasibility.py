@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import Progress, check_band, silent
+from gridmap._checks import Bands, Progress, check_band, silent
 from gridmap.errors import InputError
 from gridmap.language import Lang
 from gridmap.layers import takes_layers
@@ -24,7 +24,7 @@ from gridmap.partitioning.certificates import (
 )
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.parallel import warm
-from gridmap.partitioning.prepare import Caller, check_units, communities
+from gridmap.partitioning.prepare import Bound, Caller, bands_of, check_units, communities
 from gridmap.partitioning.problem import EFFORTS, Piece, Wishes, bonds_of, pieces_of
 from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import can_be_cut
@@ -37,7 +37,7 @@ COLUMNS = ["possible", "households", "units", "least", "most", "certificate", "r
 @takes_layers("units")
 def feasibility(
     units: gpd.GeoDataFrame,
-    households: tuple[int, int] = (300, 600),
+    households: tuple[Bound, Bound] = (300, 600),
     *,
     seed: int = 0,
     lang: Lang = "zh",
@@ -52,8 +52,8 @@ def feasibility(
     ----------
     units : GeoDataFrame
         As for `partition`.
-    households : (int, int)
-        Least and most households of a cell.
+    households : (min, max)
+        Least and most households of a cell, numbers or by area, as for `partition`.
     seed : int
         Of the random trees that look for a partition.
     lang : {"zh", "en"}
@@ -81,17 +81,18 @@ def feasibility(
     >>> feasibility(blocks, lang="en")["possible"].to_dict()
     {'A': 'yes', 'B': 'no'}
     """
-    low, high = check_band(households)
     frame = check_units(units)
+    bands = bands_of(households, frame)
     progress = progress or silent
     warm(progress)
-    wishes = Wishes(low, high, (low + high) / 2, seed, EFFORTS["fast"])
-    jobs = list(linked_all(frame, communities(frame), (low, high)))
+    jobs = list(linked_all(frame, communities(frame), bands))
     rows = []
     for done, community in enumerate(jobs, start=1):
+        low, high = bands.of(community.key)
+        wishes = Wishes(low, high, (low + high) / 2, seed, EFFORTS["fast"])
         verdict, found = diagnose(community, wishes)
         call = Caller(frame, community)
-        tried = remedies(frame, community, wishes, found) if found else []
+        tried = remedies(frame, community, wishes, found, bands) if found else []
         helps = sentences.options(tried, call) if found else []
         rows.append(
             {
@@ -194,7 +195,7 @@ def what_if(
     apart = list(communities(frame))
     rows = []
     for low, high in checked:
-        jobs = list(linked_all(frame, apart, (low, high)))
+        jobs = list(linked_all(frame, apart, Bands(low, high)))
         wishes = Wishes(low, high, (low + high) / 2, 0, EFFORTS["fast"])
         # A community that random trees can cut needs no certificate, and most can be.
         impossible = [job for job in jobs if diagnose(job, wishes)[0] == "no"]

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Ints, positions
-from gridmap._checks import label
+from gridmap._checks import Bands, label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.change_file import FRESH
@@ -32,10 +32,11 @@ class Kept:
     locked: Ints
     price: float
 
-    def old(self, community: Community, band: tuple[int, int]) -> Old:
+    def old(self, community: Community, bands: Bands) -> Old:
         """Return what a community looked like, and whether its data are what they were."""
         home = self.home[community.place]
-        known = self.grid.band == band and bool((home >= 0).all())
+        same = self.grid.bands.of(community.key) == bands.of(community.key)
+        known = same and bool((home >= 0).all())
         return Old(home, self.locked, self.price, known and self._unchanged(community, home))
 
     def _unchanged(self, community: Community, home: Ints) -> bool:
@@ -43,7 +44,7 @@ class Kept:
         number = np.unique(home)
         cells = self.grid.cells.iloc[number]
         now = np.bincount(home, community.households)[number]
-        low, high = self.grid.band
+        low, high = self.grid.bands.ends(cells["parent"])
         excused = cells.index.isin(self.grid.exceptions["code"]) | (cells["kind"] != "residential")
         return bool((((now >= low) & (now <= high)) | excused).all()) and bool(
             (now == cells["households"]).all()
@@ -201,15 +202,16 @@ def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
     free = np.isin(label.astype(str), sorted(touched)) & (kind != "dedicated").to_numpy()
     if not free.any():
         return label
-    low, high = grid.band
-    target = (low + high) / 2 if grid.target is None else grid.target
-    wishes = Wishes(low, high, target, int(str(grid.parameters.get("seed", 0))), EFFORTS["default"])
+    bands, seed, target = grid.bands, int(str(grid.parameters.get("seed", 0))), grid.target
     rows = np.flatnonzero(free)
     part = units.iloc[rows].assign(parent=grid.cells["parent"].reindex(before[rows]).to_numpy())
     result = label.copy()
     for community in communities(check_units(part)):
         at = rows[community.place]
         home = np.unique(label[at].astype(str), return_inverse=True)[1].astype(np.int64)
+        low, high = bands.of(community.key)
+        middle = (low + high) / 2 if target is None else target
+        wishes = Wishes(low, high, middle, seed, EFFORTS["default"])
         outcome = keep(community, wishes, Old(home, np.empty(0, np.int64)))
         old = np.isin(before[at].astype(str), sorted(touched)) & np.isin(
             label[at], grid.cells.index

@@ -61,14 +61,23 @@ BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
 
 
 class Job(NamedTuple):
-    """A community, the number of cells wanted in it (0 for any), and what it looked like."""
+    """A community, the number of cells wanted in it (0 for any), and what it looked like.
+
+    `band` is its own with its target, where bands differ between jurisdictions.
+    """
 
     community: Community
     cells: int = 0
     old: Old | None = None
+    band: tuple[int, int, float] | None = None
+
+    def own(self, wishes: Wishes) -> Wishes:
+        """Return what is asked of this community, by its own band where it has one."""
+        return wishes if self.band is None else wishes.within(*self.band)
 
     def done(self, wishes: Wishes) -> Outcome:
         """Solve the community, or keep as much of it as can be."""
+        wishes = self.own(wishes)
         if self.old is not None and (self.old.home >= 0).any():
             return keep(self.community, wishes, self.old, self.cells)
         outcome = solve(self.community, wishes, self.cells)

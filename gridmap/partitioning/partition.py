@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Ints
-from gridmap._checks import Progress, check_band, check_choice, silent
+from gridmap._checks import Bands, Progress, check_choice, silent
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
@@ -26,7 +26,15 @@ from gridmap.partitioning.old_grid import (
     units_locked,
 )
 from gridmap.partitioning.parallel import Job, solve_all, warm
-from gridmap.partitioning.prepare import Caller, assemble, check_units, communities, dedicate
+from gridmap.partitioning.prepare import (
+    Bound,
+    Caller,
+    assemble,
+    bands_of,
+    check_units,
+    communities,
+    dedicate,
+)
 from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
 from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import enclosing_cells, proved_impossible
@@ -35,6 +43,7 @@ from gridmap.partitioning.solve import Exclaves, Outcome, attached, linked_all
 if TYPE_CHECKING:
     from distributed import Client
 
+BAND = (300, 600)  # households of a cell, unless told otherwise
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
 
 
@@ -44,6 +53,7 @@ def exceptions_of(
     jobs: Sequence[Job],
     outcomes: Sequence[Outcome],
     wishes: Wishes,
+    bands: Bands,
     approved: Collection[str],
     lang: Lang,
 ) -> pd.DataFrame:
@@ -53,23 +63,24 @@ def exceptions_of(
     """
     total = np.bincount(label, units["households"])
     rows = []
-    for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        community, asked = job.community, job.own(wishes)
         if not outcome.reasons or community.total == 0:
             continue  # where nobody lives no cell is missing
         call = Caller(units, community)
         findings = {
             cell: sentences.placed(
-                finding, community, np.flatnonzero(outcome.label == cell), wishes.high
+                finding, community, np.flatnonzero(outcome.label == cell), asked.high
             )
             for cell, finding in sorted(outcome.reasons.items())
         }
-        tried = remedies(units, community, wishes, [*findings.values()])
+        tried = remedies(units, community, asked, [*findings.values()], bands)
         options = sentences.options(tried, call)
         for cell, finding in findings.items():
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
             if total[number] == 0:
                 continue
-            reason = sentences.reason(finding, wishes.low, wishes.high, call)
+            reason = sentences.reason(finding, asked.low, asked.high, call)
             rows.append(
                 {
                     "parent": community.key,
@@ -86,6 +97,22 @@ def exceptions_of(
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def wanted_bands(
+    households: tuple[Bound, Bound] | None, keep: Grid | None, units: pd.DataFrame
+) -> Bands:
+    """Return the band of each jurisdiction: as asked for, else as in the grid that is kept."""
+    if households is not None:
+        return bands_of(households, units)
+    if keep is None:
+        return Bands(*BAND)
+    if not keep.bands.own:
+        return keep.bands
+    low, high = (
+        pd.Series({key: band[end] for key, band in keep.bands.own.items()}) for end in (0, 1)
+    )
+    return bands_of((low, high), units)
 
 
 def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:
@@ -131,7 +158,7 @@ def check_day(on: str) -> None:
 
 
 def wanted_target(target: float | None, low: int, high: int) -> float:
-    """Return the households wanted in a cell."""
+    """Return the households wanted in a cell: the middle of the band unless told otherwise."""
     if target is None:
         return (low + high) / 2
     if not low <= target <= high:
@@ -142,6 +169,20 @@ def wanted_target(target: float | None, low: int, high: int) -> float:
             high=high,
         )
     return float(target)
+
+
+def own_bands(bands: Bands, target: float | None) -> dict[str, tuple[int, int, float]]:
+    """Return band and target of each jurisdiction, where bands differ."""
+    return {key: (*band, wanted_target(target, *band)) for key, band in bands.own.items()}
+
+
+def _band_parameters(bands: Bands, target: float | None) -> dict[str, Any]:
+    """Return what a grid keeps of the band of its cells, or of those of its jurisdictions."""
+    kept: dict[str, Any] = {"min": bands.low, "max": bands.high}
+    if not bands.own:
+        return {**kept, "target": wanted_target(target, bands.low, bands.high)}
+    own = {key: list(band) for key, band in sorted(bands.own.items())}
+    return {**kept, "target": None if target is None else float(target), "bands": own}
 
 
 def share_of(name: str, wish: float) -> float:
@@ -173,7 +214,7 @@ def unmet(
             job.community.key: {
                 "wanted": job.cells,
                 "made": outcome.cells,
-                "proved": proved_impossible(job.community, wishes, job.cells),
+                "proved": proved_impossible(job.community, job.own(wishes), job.cells),
             }
             for job, outcome in pairs
             if job.cells and job.cells != outcome.cells
@@ -185,7 +226,7 @@ def unmet(
 @takes_layers("units", "barriers")
 def partition(
     units: gpd.GeoDataFrame,
-    households: tuple[int, int] = (300, 600),
+    households: tuple[Bound, Bound] | None = None,
     *,
     seed: int = 0,
     target: float | None = None,
@@ -220,12 +261,14 @@ def partition(
     units : GeoDataFrame
         What `subdivide` returns, or any polygons that tile their jurisdictions, with ``parent``
         (code of the jurisdiction) and ``households``.
-    households : (int, int)
-        Least and most households of a cell.
+    households : (min, max), optional
+        Least and most households of a cell, 300 and 600 unless a grid is kept, whose band it is.
+        Each is a number, or differs by area: a Series by the jurisdiction's code, or the name of a
+        column of the units.
     seed : int
         Another seed gives another grid, as valid.
     target : float, optional
-        Households wanted in a cell; by default the middle of the band.
+        Households wanted in a cell; by default the middle of the jurisdiction's band.
     cells : Series or str, optional
         Cells wanted in each jurisdiction: a Series by its code, or a column of the units. Where
         the band allows no such division, or none is found, the number is as near as can be, and
@@ -295,16 +338,17 @@ def partition(
     >>> partition(blocks).cells["households"].to_dict()
     {'A-001': 450, 'A-002': 500}
     """
-    low, high = check_band(households)
     check_choice("quality", quality, EFFORTS)
     check_choice("exclaves", exclaves, get_args(Exclaves))
     pattern = code_pattern(scheme or _scheme_of(keep))
     progress = progress or silent
     frame = check_units(units)
+    bands = wanted_bands(households, keep, frame)
+    own = own_bands(bands, target)
     wishes = Wishes(
-        low,
-        high,
-        wanted_target(target, low, high),
+        bands.low,
+        bands.high,
+        wanted_target(target, bands.low, bands.high),
         seed,
         EFFORTS[quality],
         share_of("road_preference", road_preference),
@@ -318,9 +362,14 @@ def partition(
     check_approved(approved, frame)
     check_day(on)
     kept = None if keep is None else read_old(keep, frame, move_price, locked)
-    towns = linked_all(frame, communities(frame, weight, barriers), (low, high), exclaves)
+    towns = linked_all(frame, communities(frame, weight, barriers), bands, exclaves)
     jobs = [
-        Job(job, wanted.get(job.key, 0), None if kept is None else kept.old(job, (low, high)))
+        Job(
+            job,
+            wanted.get(job.key, 0),
+            None if kept is None else kept.old(job, bands),
+            own.get(job.key),
+        )
         for job in towns
     ]
     warm(progress)
@@ -330,9 +379,7 @@ def partition(
             outcomes[number] = held.done(wishes)
     label = dedicate(frame, numbered(frame, jobs, outcomes))
     parameters: dict[str, Any] = {
-        "min": low,
-        "max": high,
-        "target": wishes.target,
+        **_band_parameters(bands, target),
         "seed": seed,
         "quality": quality,
         "road_preference": road_preference,
@@ -349,7 +396,7 @@ def partition(
     if kept is not None:
         approved = {*approved, *_approved_before(kept.grid)}
         codes = kept_codes(kept, frame, label)
-    rows = exceptions_of(frame, label, jobs, outcomes, wishes, approved, lang)
+    rows = exceptions_of(frame, label, jobs, outcomes, wishes, bands, approved, lang)
     grid = assemble(
         frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, on=on, lang=lang
     )
@@ -389,7 +436,7 @@ def numbered(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Ou
     """Number the cells of all jobs through; -1 where a unit is in none."""
     label = np.full(len(units), -1, np.int64)
     count = 0
-    for (community, _, _), outcome in zip(jobs, outcomes, strict=True):
+    for (community, *_), outcome in zip(jobs, outcomes, strict=True):
         label[community.place] = outcome.label + count
         count += int(outcome.label.max()) + 1
     return label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from gridmap._arrays import Floats, Ints, geometries
-from gridmap._checks import check_crs, check_layer
+from gridmap._checks import Bands, check_band, check_crs, check_layer, is_nothing
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.mend import first_misfit, matched
@@ -76,6 +76,81 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     _check_shapes(frame)
     frame = _matched(frame, float(crs.axis_info[0].unit_conversion_factor))
     return frame.reset_index(drop=True).rename_axis("unit")
+
+
+Bound: TypeAlias = int | str | pd.Series
+"""An end of the band: a number, or one a jurisdiction: by its code, or in a column of the units."""
+
+
+def bands_of(households: tuple[Bound, Bound], units: pd.DataFrame) -> Bands:
+    """Return the band of each jurisdiction of some units, or refuse it.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, an end is no whole number from 1 in some jurisdiction or two
+        different ones, or min is over max.
+    """
+    pair = isinstance(households, tuple | list) and len(households) == 2
+    if not pair or not any(isinstance(end, str | pd.Series) for end in households):
+        return Bands(*check_band(households))
+    keys = sorted(units["parent"].astype(str).unique())
+    low, high = (
+        _ends(name, end, units, keys) for name, end in zip(("min", "max"), households, strict=True)
+    )
+    for key in keys:
+        if low[key] > high[key]:
+            raise InputError(
+                "The band of jurisdiction {key!r} has min {low} over max {high}; mend one of them.",
+                key=key,
+                low=low[key],
+                high=high[key],
+            )
+    return Bands.by_area({key: (low[key], high[key]) for key in keys})
+
+
+def _ends(name: str, end: Bound, units: pd.DataFrame, keys: list[str]) -> dict[str, int]:
+    """Return one end of the band of each jurisdiction."""
+    if isinstance(end, str):
+        if end not in units:
+            raise InputError(
+                "`households` names the column {column!r}, which the units lack; name one of "
+                "theirs, or give two whole numbers from 1, as (300, 600).",
+                column=end,
+            )
+        end = pd.Series(units[end].to_numpy(), units["parent"], name=end)
+    if not isinstance(end, pd.Series):
+        return dict.fromkeys(keys, check_band((end, end))[0])
+    rows = pd.DataFrame({"key": end.index.astype(str), "given": end.to_numpy()}).drop_duplicates()
+    rows = pd.DataFrame({"key": keys}).merge(rows, on="key", how="left")
+    number = pd.to_numeric(rows["given"], errors="coerce")
+    bad = ~(number >= 1) | (number % 1 != 0)
+    if bad.any():
+        row = rows[bad].iloc[0]
+        raise InputError(
+            "The {name} of the band is {value} in jurisdiction {key!r}; give a whole number "
+            "from 1.",
+            name=name,
+            value=_told(row["given"]),
+            key=row["key"],
+        )
+    twice = rows["key"].duplicated(keep=False)
+    if twice.any():
+        key = rows.loc[twice, "key"].iloc[0]
+        raise InputError(
+            "Jurisdiction {key!r} has several values as {name} of the band: {values}. Give one.",
+            key=key,
+            name=name,
+            values=[str(value) for value in rows.loc[rows["key"] == key, "given"]],
+        )
+    return dict(zip(rows["key"], number.astype(int), strict=True))
+
+
+def _told(value: object) -> object:
+    """Return a value as it stands in a table."""
+    if is_nothing(value):
+        return Message("empty")
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def whole_households(values: pd.Series) -> pd.Series:

@@ -64,6 +64,10 @@ class Wishes:
     no_holes: bool = False
     progress: Progress = silent
 
+    def within(self, low: int, high: int, target: float) -> Wishes:
+        """Return the same wishes for another band."""
+        return replace(self, low=low, high=high, target=target)
+
     def possible(self, households: int) -> bool:
         """Tell whether some number of cells within the band holds so many households."""
         return households > 0 and -(-households // self.high) <= households // self.low

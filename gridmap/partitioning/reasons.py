@@ -13,6 +13,7 @@ import geopandas as gpd
 import numpy as np
 
 from gridmap._arrays import Ints
+from gridmap._checks import Bands
 from gridmap.language import Message
 from gridmap.partitioning.certificates import (
     ARITHMETIC,
@@ -207,7 +208,11 @@ def _failing(community: Community, wishes: Wishes) -> int:
 
 
 def remedies(
-    units: gpd.GeoDataFrame, community: Community, wishes: Wishes, findings: Sequence[Finding]
+    units: gpd.GeoDataFrame,
+    community: Community,
+    wishes: Wishes,
+    findings: Sequence[Finding],
+    bands: Bands,
 ) -> list[Remedy]:
     """Return what was tried and helped a community with findings, the plainest first.
 
@@ -218,9 +223,11 @@ def remedies(
     community : Community
         With its fragments linked, if they were.
     wishes : Wishes
-        The band.
+        Its band.
     findings : sequence of Finding
         Why it could not be cut; units are positions in the community.
+    bands : Bands
+        Those of its neighbours.
     """
     before = failing(community, wishes)
     if len(community) > LARGEST or community.total == 0:
@@ -229,9 +236,9 @@ def remedies(
         return [Remedy("release", {})] if any(f.kind == HELD for f in findings) else []
     found = [*_splits(community, wishes, findings, before)]
     found += _attaching(units, community, wishes)
-    found += _handing(units, community, wishes, findings)
+    found += _handing(units, community, wishes, findings, bands)
     found += _widened(community, wishes)
-    found += _joined(units, community, wishes)
+    found += _joined(units, community, wishes, bands)
     return found
 
 
@@ -329,7 +336,11 @@ def _attaching(units: gpd.GeoDataFrame, community: Community, wishes: Wishes) ->
 
 
 def _handing(
-    units: gpd.GeoDataFrame, community: Community, wishes: Wishes, findings: Sequence[Finding]
+    units: gpd.GeoDataFrame,
+    community: Community,
+    wishes: Wishes,
+    findings: Sequence[Finding],
+    bands: Bands,
 ) -> Iterator[Remedy]:
     """Try to hand each fragment over to a community around it."""
     part = unlinked(community)
@@ -344,14 +355,25 @@ def _handing(
             continue
         for name in _neighbours(units, community.place[members], community.key):
             taken = _together(units, community.place[members], name)
-            if failing(taken, wishes) == 0:
+            if failing(taken, _for(wishes, bands.of(name))) == 0:
                 yield Remedy("hand", {"at": int(finding.facts["at"]), "to": name})
                 break
 
 
-def _joined(units: gpd.GeoDataFrame, community: Community, wishes: Wishes) -> Iterator[Remedy]:
-    """Try to join the community with each neighbour; the first that helps is enough."""
+def _for(wishes: Wishes, band: tuple[int, int]) -> Wishes:
+    """Return wishes for the band of another community."""
+    if band == (wishes.low, wishes.high):
+        return wishes
+    return wishes.within(*band, sum(band) / 2)
+
+
+def _joined(
+    units: gpd.GeoDataFrame, community: Community, wishes: Wishes, bands: Bands
+) -> Iterator[Remedy]:
+    """Try to join the community with each neighbour of its band; the first that helps is enough."""
     for name in _neighbours(units, community.place, community.key):
+        if bands.of(name) != (wishes.low, wishes.high):
+            continue
         whole = _together(units, community.place, name)
         if len(whole) <= LARGEST and failing(whole, wishes) == 0:
             yield Remedy("join", {"partner": name, "households": whole.total})

@@ -122,9 +122,8 @@ def page(said: Report, lang: Lang = "zh") -> str:
 
 def _classes(said: Report) -> list[str]:
     """Return the class of each cell on the map."""
-    low, high = said.grid.band
-    households = said.cells["households"]
-    target = said.grid.target or (low + high) / 2
+    households, target = said.cells["households"], targets(said.grid)
+    low, high = said.grid.bands.ends(said.cells["parent"])
     near = (households - target).abs() <= NEAR * target
     lived = np.select(
         [households < low, households > high, near], ["short", "over", "near"], "band"
@@ -329,7 +328,11 @@ class Report:
             "polsby_popper_mean": _mean(residential["polsby_popper"]),
             "internal_boundary_m": round(float(self.cells["border_m"].sum()) / 2, 3),
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
-            "loads": loads(residential["households"], self.grid.target),
+            "loads": loads(
+                residential["households"],
+                self.grid.target,
+                targets(self.grid)[residential.index] if self.grid.bands.own else None,
+            ),
             "spread": self.spread(),
             "histogram": {str(k): int(v) for k, v in self.histogram().items()},
             "parameters": self.grid.parameters,
@@ -370,10 +373,9 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
     >>> report(partition(blocks)).sentence("en")
     'no gaps, no overlaps: 2 cells tile 1 community exactly'
     """
-    low, high = grid.band
     cells = grid.cells
     table = pd.DataFrame(cells[["parent", "kind", "households"]])
-    table["in_band"] = cells["households"].between(low, high)
+    table["in_band"] = grid.in_band
     length = cells.geometry.length.to_numpy()
     table["polsby_popper"] = 4 * np.pi * cells.geometry.area.to_numpy() / length**2
     border, road = _borders(grid)
@@ -384,8 +386,19 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
 NEAR = 0.12  # share of the target within which a load counts as even, as for UK Output Areas
 
 
-def loads(households: pd.Series, target: float | None) -> dict[str, Any]:
+def targets(grid: Grid) -> pd.Series:
+    """Return the households wanted in each cell, by code."""
+    low, high = grid.bands.ends(grid.cells["parent"])
+    return (low + high) / 2 if not grid.target else pd.Series(grid.target, low.index)
+
+
+def loads(
+    households: pd.Series, target: float | None, own: pd.Series | None = None
+) -> dict[str, Any]:
     """Tell how even the cells are: coefficient of variation, and the share near the target.
+
+    Where bands differ by area, `own` is the target of each cell, and what varies is the load as a
+    share of it.
 
     Examples
     --------
@@ -395,11 +408,12 @@ def loads(households: pd.Series, target: float | None) -> dict[str, Any]:
     if households.empty or households.mean() == 0:
         return {"mean": None, "cv": None, "target": target, "within_12_percent": None}
     mean = float(households.mean())
-    wanted = mean if target is None else target
+    wanted = own if own is not None else mean if target is None else target
     near = ((households - wanted).abs() <= NEAR * wanted).mean()
+    load = households if own is None else households / own
     return {
         "mean": round(mean, 1),
-        "cv": round(float(households.std(ddof=0)) / mean, 4),
+        "cv": round(float(load.std(ddof=0) / load.mean()), 4),
         "target": target,
         "within_12_percent": round(float(near), 4),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Bools, Geometries, Ints
+from gridmap._checks import Bands
 from gridmap.partitioning.certificates import (
     TOO_FEW,
     UNIT_OVER_MAX,
@@ -178,13 +179,13 @@ def linked(
 def linked_all(
     units: gpd.GeoDataFrame,
     communities: Iterable[Community],
-    band: tuple[int, int],
+    bands: Bands,
     how: Exclaves = "attach",
 ) -> Iterator[Community]:
     """Yield communities of a table of units with their fragments linked."""
     shapes = units.geometry.to_numpy()
     for town in communities:
-        yield linked(town, shapes[town.place], *band, how)
+        yield linked(town, shapes[town.place], *bands.of(town.key), how)
 
 
 def _archipelago(

@@ -292,7 +292,7 @@ def test_borders_follow_given_barriers() -> None:
 
 
 @pytest.mark.parametrize(
-    "band", [("a", "b"), (300,), "ab", None, 5, (np.nan, 600), (300, np.inf), (0, 5), (300.5, 600)]
+    "band", [("a", "b"), (300,), "ab", 5, (np.nan, 600), (300, np.inf), (0, 5), (300.5, 600)]
 )
 def test_a_band_that_is_none_is_refused(band: object) -> None:
     units = row(300, 400)
@@ -300,6 +300,13 @@ def test_a_band_that_is_none_is_refused(band: object) -> None:
         gm.partition(units, band)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="give two whole numbers from 1"):
         gm.what_if(units, [band])  # type: ignore[list-item]
+
+
+def test_no_band_is_the_usual_one_but_none_to_compare() -> None:
+    units = row(300, 400)
+    assert gm.partition(units, None).content_hash == gm.partition(units, (300, 600)).content_hash
+    with pytest.raises(InputError, match="give two whole numbers from 1"):
+        gm.what_if(units, [None])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("bands", [[], None, 5, "300-600"])

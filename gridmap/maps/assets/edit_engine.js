@@ -133,7 +133,6 @@ export class Plan {
   /** Read what the page holds; see `plan_data` in edit.py for its parts. */
   constructor(data) {
     this.data = data;
-    this.band = data.band;
     this.shape = unpack(data.geometry);
     this.count = this.shape.count;
     this.label = data.unit || Array.from({ length: this.count }, (_, i) => i);
@@ -234,10 +233,17 @@ export class Plan {
     return cell.pieces;
   }
 
+  /** Return the least and the most households of a cell: its jurisdiction's, where bands differ. */
+  band(at) {
+    const { bands, band } = this.data;
+    return bands ? bands[this.cells[at].parent] : band;
+  }
+
   inBand(at, homes = this.cells[at].homes) {
     const { before } = this.cells[at];
     if (this.dedicated(at)) return !before || homes <= before.homes; // nobody is hidden from the band
-    return homes >= this.band[0] && homes <= this.band[1];
+    const [low, high] = this.band(at);
+    return homes >= low && homes <= high;
   }
 
   /** Tell whether no band binds a cell: a new one is dedicated when all its ground was. */
@@ -521,7 +527,7 @@ export class Plan {
   }
 
   bestMove(at) {
-    const over = this.cells[at].homes > this.band[1];
+    const over = this.cells[at].homes > this.band(at)[1];
     let best = null;
     for (const unit of this.rim(at)) {
       for (const goal of over ? this.cellsBeside(unit) : [at]) {
@@ -530,9 +536,9 @@ export class Plan {
         const other = over ? goal : hint.from;
         const after = over ? hint.toHomes : hint.fromHomes;
         if (this.dedicated(other) || !this.inBand(other, after)) continue;
-        const gap = distance(over ? hint.fromHomes : hint.toHomes, this.band);
+        const gap = distance(over ? hint.fromHomes : hint.toHomes, this.band(at));
         const cost = gap + 1e-3 * hint.households + 5 * hint.pocket.length;
-        if (gap < distance(this.cells[at].homes, this.band) && (!best || cost < best.cost)) {
+        if (gap < distance(this.cells[at].homes, this.band(at)) && (!best || cost < best.cost)) {
           best = { ...hint, cost };
         }
       }
@@ -542,7 +548,7 @@ export class Plan {
 
   /** List the units on the rim of a cell: its own when it is too full, else those around it. */
   rim(at) {
-    const over = this.cells[at].homes > this.band[1];
+    const over = this.cells[at].homes > this.band(at)[1];
     const found = new Set();
     for (const unit of this.cells[at].units) {
       for (const next of this.neighbours(unit)) {

@@ -412,7 +412,7 @@ class Editor {
   }
 
   legend() {
-    const lines = [this.say('legendNumbers', this.span()), this.say('legendFrames')];
+    const lines = [this.data.bands ? this.say('legendBands') : this.say('legendNumbers', this.span()), this.say('legendFrames')];
     this.find('legend').replaceChildren(...lines.map((line) => node('div', line)));
     (this.data.others || []).forEach((other, at) => {
       const label = node('label', '');
@@ -434,7 +434,10 @@ class Editor {
     this.paint();
   }
 
-  span() { return { low: this.data.band[0], high: this.data.band[1] }; }
+  span(at) {
+    const [low, high] = at === undefined ? this.data.band : this.plan.band(at);
+    return { low, high };
+  }
 
   listen() {
     const { root } = this;
@@ -657,7 +660,7 @@ class Editor {
     if (hint.refused) return this.tellPlain(`no_${hint.refused}`, { name: this.name(hint.to) });
     const lines = [];
     if (hint.pocket.length) lines.push(this.say('pocket', { count: hint.pocket.length }));
-    const both = { from: hint.fromHomes, to: hint.toHomes, ...this.span() };
+    const both = { from: hint.fromHomes, to: hint.toHomes, ...this.span(hint.to) };
     const free = this.plan.dedicated(hint.from) || this.plan.dedicated(hint.to);
     if (hint.reserved) lines.push(this.say('reserved'));
     else lines.push(this.say(hint.good ? (free ? 'after' : 'afterGood') : 'afterBad', both));
@@ -933,7 +936,7 @@ class Editor {
   task({ cell, faults, name, homes, pieces, dedicated }) {
     const item = node('li', '');
     item.dataset.cell = cell;
-    const [low, high] = this.data.band;
+    const [low, high] = this.plan.band(cell);
     if (faults.includes('band') && dedicated) {
       item.append(this.say('reservedHomes', { name, homes }));
     } else if (faults.includes('band')) {
@@ -1000,7 +1003,7 @@ class Editor {
     if (facts.approved) name.append(node('i', this.say('approvedBadge')));
     if (facts.pieces > 1) name.append(node('i', this.say('piecesBadge', { count: facts.pieces }), 'bad'));
     const bar = node('td', '');
-    if (!facts.dedicated) bar.append(this.bar(homes, ...this.data.band));
+    if (!facts.dedicated) bar.append(this.bar(homes, ...this.plan.band(at)));
     const number = node('td', homes.toLocaleString('en'), facts.good ? 'number' : 'number bad');
     const change = node('td', gain ? `${gain < 0 ? '−' : '+'}${Math.abs(gain)}` : '', 'number small');
     const shape = node('td', facts.compact.replace(/^0/, ''), 'number faint');
