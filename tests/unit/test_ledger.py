@@ -45,7 +45,7 @@ def test_an_unknown_status_is_told_and_is_unknown() -> None:
     assert groups.loc[("A", "closure"), "rate"] == 0.5
     assert pd.isna(groups.loc[("B", "closure"), "rate"])
     assert groups.loc[("B", "closure"), "unknown"] == 3
-    with pytest.raises(InputError, match="no column `status`"):
+    with pytest.raises(InputError, match="tells the stage of a case"):
         count_cases(pd.DataFrame({"x": [1]}))
 
 
@@ -113,5 +113,5 @@ def test_what_assign_returns_is_understood(town: object, grid: object) -> None:
     for question in (funnel, gm.indicators):
         with pytest.raises(InputError, match="tells the stage of a case"):
             question(bare)
-        with pytest.raises(InputError, match="no column `status`"):
+        with pytest.raises(InputError, match="tells the stage of a case"):
             question(own[["geometry"]])
