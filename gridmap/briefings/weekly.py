@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 
@@ -26,7 +27,7 @@ from gridmap.hotspot_analysis.hotspots import hotspots
 from gridmap.incidents.cases import own_columns, strange_words
 from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
-from gridmap.incidents.space_time import inside
+from gridmap.incidents.space_time import has_positions, inside
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
 from gridmap.io.excel_write import write_workbook
@@ -194,7 +195,13 @@ def week(
     Returns
     -------
     Week
+
+    Raises
+    ------
+    InputError
+        When nothing tells where or when a case was.
     """
+    incidents = _with_places(incidents)
     placed, account = inside(incidents, grid)
     if "time" not in placed:
         raise InputError(
@@ -256,19 +263,33 @@ def week(
     return Week(figures, tables, period, _shown(incidents, placed), gaps)
 
 
+def _with_places(incidents: pd.DataFrame) -> pd.DataFrame:
+    """Return incidents with columns of places, blank where cases are known by their cells alone.
+
+    Raises
+    ------
+    InputError
+        When nothing tells where a case was.
+    """
+    if isinstance(incidents, gpd.GeoDataFrame) or {"x", "y"} <= set(incidents):
+        return incidents
+    if "code" not in incidents:
+        raise InputError(
+            "No column of `incidents` tells where a case was. Name those of its coordinates "
+            "(`--x`, `--y`), or rename the one that holds its cell to `code`."
+        )
+    return incidents.assign(x=np.nan, y=np.nan)
+
+
 def _shown(incidents: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
     """Return incidents as the page takes them; those known by their codes alone have no places."""
-    if {"x", "y"} <= set(incidents) or "geometry" in incidents:
+    if has_positions(incidents):
         return incidents
-    own = {"incident_status": placed["status"]} if "status" in placed else {}
-    blank = {
-        "status": "inside",
-        "nearest_code": None,
-        "distance_m": np.nan,
-        "x": np.nan,
-        "y": np.nan,
-    }
-    return placed.assign(**own, **blank)
+    code = placed["code"].reindex(incidents.index)
+    own = {"incident_status": incidents["status"]} if "status" in incidents else {}
+    status = np.where(code.notna(), "inside", "invalid")
+    blank = {"status": status, "nearest_code": None, "distance_m": np.nan}
+    return incidents.assign(code=code, **own, **blank)
 
 
 def _tables(

@@ -236,6 +236,8 @@ def _read_all(
     """Read every file of incidents, in order, with its places in the CRS of the grid."""
     import glob
 
+    import geopandas as gpd
+
     from gridmap.errors import InputError
 
     paths: list[str] = []
@@ -250,7 +252,7 @@ def _read_all(
             shell, path, words={k: v for k, v in plan["words"].items() if k != "roles"},
             levels=grid.levels, to=grid.crs, need_places=False, **columns,
         )  # fmt: skip
-        located = "geometry" in frame or {"x", "y"} <= set(frame)
+        located = isinstance(frame, gpd.GeoDataFrame) or {"x", "y"} <= set(frame)
         tables.append(_options.located(frame, grid) if located else frame)
         tables[-1].attrs = {}
         files.append({"file": Path(path).name, "rows": len(frame)})

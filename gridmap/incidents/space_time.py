@@ -219,6 +219,15 @@ def grid_positions(incidents: pd.DataFrame, grid: Grid) -> tuple[Floats, Floats]
     return (x, y) if datum is None else positions_from(x, y, datum, grid.crs)
 
 
+def has_positions(incidents: pd.DataFrame) -> bool:
+    """Tell whether incidents, if there are any, have positions of their own."""
+    if isinstance(incidents, gpd.GeoDataFrame):
+        return True
+    if not {"x", "y"} <= set(incidents):
+        return False
+    return incidents.empty or bool(incidents[["x", "y"]].notna().all(axis=1).any())
+
+
 def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str, int]]:
     """Keep the incidents that lie in a grid, each with its cell, and account for the others.
 
@@ -239,7 +248,7 @@ def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str,
         ``outside`` or ``unplaced``.
     """
     count = len(incidents)
-    located = isinstance(incidents, gpd.GeoDataFrame) or {"x", "y"} <= set(incidents)
+    located = has_positions(incidents)
     if located:
         placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
         outside = int((placed["status"] == "outside").sum())

@@ -304,7 +304,7 @@ WORDS = {
     "rename": Message("Name", context="edit"),
     "cancel": Message("Cancel", context="edit"),
     "accept": Message("OK", context="edit"),
-    "search": Message("Code, name, compound or address"),
+    "search": Message("Code, name or address"),
     "nothing": Message("Nothing found"),
     "askReason": Message("Why {name} is approved"),
     "askName": Message("Name of {code}"),

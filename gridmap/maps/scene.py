@@ -43,7 +43,7 @@ ROOM = {
     "time": Message("Period"),
     "wholeTime": Message("Whole time"),
     "play": Message("Play"),
-    "search": Message("Code, name, compound or address"),
+    "search": Message("Code, name or address"),
     "nothing": Message("Nothing found"),
     "code": Message("Code"),
     "klass": Message("Class", context="legend"),

@@ -4,7 +4,7 @@ A city of 266,687 buildings is invented once; then every command runs in a proce
 at the shell, and the peers likewise: `geopandas.sjoin` of the same incidents, and
 `geopandas.sjoin_nearest` of points outside the grid, reading and writing included.
 
-    python scripts/bench/scale.py --folder /tmp/city     # kept, and used again
+    python scripts/bench/scale.py --folder city     # kept, and used again
     python scripts/bench/scale.py --quick                # a town
 """
 

@@ -215,6 +215,40 @@ def test_a_week_that_the_data_do_not_reach_is_a_finding(office: Path) -> None:
     assert told["last_record"] == "2026-05-24"
 
 
+def test_cases_known_by_their_cells_alone_are_counted_there(office: Path) -> None:
+    table = cases("2026-05-24")
+    column, row = (table[name] // 100 for name in ("X坐标", "Y坐标"))
+    inside_ = column.between(0, 5) & row.between(0, 5)
+    street = np.where(column < 3, "101", "102")
+    number = (row * 6 + column).where(inside_, 0).astype(int)
+    codes = pd.Series(street, table.index) + number.astype(str).str.zfill(3)
+    told = table.drop(columns=["X坐标", "Y坐标"]).assign(
+        网格编码=codes.where(inside_), geometry="路口"
+    )
+    told.to_csv(office / "coded.csv", index=False)
+    table.to_csv(office / "placed.csv", index=False)
+    figures = []
+    for name in ("coded.csv", "placed.csv"):
+        found = run(
+            office, "--incidents", str(office / name), "-o", str(office / name[:5]), "--json"
+        )
+        assert found.exit_code == 0 and "lies in the grid" not in found.stderr, found.output
+        figures.append(json.loads(found.stdout))
+    one, other = figures
+    for name in ("period", "incidents", "series", "areas", "hotspots", "overdue"):
+        assert one.get(name) == other.get(name), name
+    assert one["account"]["read"] == len(table)
+    assert one["account"]["inside"] == other["account"]["inside"] == inside_.sum()
+
+
+def test_cases_that_no_column_places_are_refused(office: Path) -> None:
+    table = cases("2026-05-24").drop(columns=["X坐标", "Y坐标"]).assign(geometry="路口")
+    table.to_csv(office / "nowhere.csv", index=False)
+    found = run(office, "--incidents", str(office / "nowhere.csv"), "-o", str(office / "none"))
+    assert found.exit_code == 2 and "没有说明案件位置的列" in found.stderr
+    assert not (office / "none").exists()
+
+
 def test_what_is_misspelt_is_told(office: Path) -> None:
     (office / "bad.toml").write_text('gird = "grid.gpkg"\n', "utf-8")
     found = CliRunner().invoke(main, ["--lang", "en", "weekly", str(office / "bad.toml")])
