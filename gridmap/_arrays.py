@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
     import pyproj
+    from scipy import sparse
 
     Frame = gpd.GeoDataFrame | gpd.GeoSeries
     Polygons = Frame | Sequence[shapely.Geometry] | npt.NDArray[np.object_]
     Outline = Frame | shapely.Geometry
     Reference = pyproj.CRS | str | int
     Day = str | datetime.date
+    SparseArray = sparse.csr_array | sparse.csc_array | sparse.coo_array
 
 Array = npt.NDArray[Any]
 """Of any kind, as a column that is only passed on."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from gridmap._arrays import Floats, Ints, row_of
 from gridmap.errors import InputError
@@ -20,6 +19,7 @@ from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 from gridmap.language import Message
 
 if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
 METHODS = ["hotspots", "rate", "count", "count per area", "exposure per area"]
@@ -66,7 +66,7 @@ def accuracy(
     shares: Sequence[float] = (0.01, 0.05, 0.10),
     of: str = "area_m2",
     exposure: str | pd.Series = "households",
-    weights: nx.Graph[str] | sparse.sparray | None = None,
+    weights: nx.Graph[str] | SparseArray | None = None,
 ) -> pd.DataFrame:
     """Measure how much of the last periods the hotspots of the periods before would have caught.
 

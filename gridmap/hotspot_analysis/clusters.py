@@ -23,6 +23,7 @@ from gridmap.hotspot_analysis.weights import weights_between
 from gridmap.hotspot_analysis.zones import Zones, zones
 
 if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
 Adjust = Literal["period", "weekday", "trend", "weekday and trend", "none"]
@@ -73,7 +74,7 @@ def clusters(
     longest: int | None = None,
     dispersion: float | None = None,
     replicates: int = 999,
-    weights: nx.Graph[str] | sparse.sparray | None = None,
+    weights: nx.Graph[str] | SparseArray | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import networkx as nx
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from gridmap._arrays import Array, Bools, Floats, Ints, Ints8
 from gridmap._checks import check_choice
@@ -30,6 +29,7 @@ from gridmap.hotspot_analysis.significance import corrected_p, pearson_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
 _BATCH = 256
@@ -274,7 +274,7 @@ def emerging(
     exposure: str | pd.Series | None = "households",
     back: int = 1,
     baseline: Baseline = "step",
-    weights: nx.Graph[str] | sparse.sparray | None = None,
+    weights: nx.Graph[str] | SparseArray | None = None,
 ) -> pd.DataFrame:
     """Tell new, persistent, fading and other hotspots apart by their history.
 

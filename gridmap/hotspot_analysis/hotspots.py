@@ -23,6 +23,7 @@ from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
 GATES = ["", "no base", "too few", "constant"]
@@ -268,7 +269,7 @@ def hotspots(
     exposure: str | pd.Series | None = "households",
     p: Chance = "skew",
     correction: significance.Correction = "bh",
-    weights: nx.Graph[str] | sparse.sparray | None = None,
+    weights: nx.Graph[str] | SparseArray | None = None,
     family: Literal["map", "table"] = "map",
     curb: float | None = CURB,
     permutations: int = 9999,

@@ -20,6 +20,7 @@ from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import weights_between, windows
 
 if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
 QUADRANTS = ["", "high-high", "low-low", "high-low", "low-high"]
@@ -123,7 +124,7 @@ def second_opinion(
     grid: Grid,
     *,
     exposure: str | pd.Series | None = "households",
-    weights: nx.Graph[str] | sparse.sparray | None = None,
+    weights: nx.Graph[str] | SparseArray | None = None,
 ) -> pd.DataFrame:
     """Ask local Moran's I whether each cell and its neighbours are alike, or one stands out.
 

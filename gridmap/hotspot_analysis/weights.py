@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
@@ -13,6 +14,9 @@ from scipy import sparse
 
 from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
+
+if TYPE_CHECKING:
+    from gridmap._arrays import SparseArray
 
 _MATRICES: weakref.WeakKeyDictionary[nx.Graph[str], tuple[tuple[str, ...], sparse.csr_array]] = (
     weakref.WeakKeyDictionary()
@@ -73,7 +77,7 @@ class Windows:
         return pattern
 
 
-def windows(weights: sparse.sparray, *, itself: float = 1.0) -> Windows:
+def windows(weights: SparseArray, *, itself: float = 1.0) -> Windows:
     """Put every cell into its own window and sum up the weights.
 
     Parameters
@@ -133,7 +137,7 @@ def matrix_of(graph: nx.Graph[str], order: Collection[str]) -> sparse.csr_array:
 
 
 def weights_between(
-    weights: nx.Graph[str] | sparse.sparray | None,
+    weights: nx.Graph[str] | SparseArray | None,
     contiguity: nx.Graph[str],
     order: Collection[str],
 ) -> sparse.csr_array:
@@ -155,7 +159,7 @@ def weights_between(
     """
     if weights is None or isinstance(weights, nx.Graph):
         return matrix_of(contiguity if weights is None else weights, order)
-    matrix = sparse.csr_array(weights, dtype=float)
+    matrix = sparse.csr_array(sparse.coo_array(weights).astype(np.float64))
     if matrix.shape != (len(order), len(order)):
         raise InputError(
             "`weights` is {shape} × {shape_2}, but the grid has {order} "
