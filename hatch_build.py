@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from babel.messages import mofile, pofile
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+DAY = datetime(2020, 1, 1, tzinfo=UTC)  # in place of the minute of the build
 
 
 class Catalogues(BuildHookInterface[Any]):
@@ -16,4 +19,6 @@ class Catalogues(BuildHookInterface[Any]):
         """Compile before the files are gathered."""
         for source in Path(self.root, "gridmap", "locale").glob("*/LC_MESSAGES/*.po"):
             with source.open("rb") as text, source.with_suffix(".mo").open("wb") as compiled:
-                mofile.write_mo(compiled, pofile.read_po(text))
+                catalogue = pofile.read_po(text)
+                catalogue.creation_date = catalogue.revision_date = DAY
+                mofile.write_mo(compiled, catalogue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import hashlib
 import os
 import re
@@ -43,6 +44,10 @@ def test_the_wheel_holds_everything_the_package_needs(wheel):
     )
     needed = {re.sub(r"\.po$", ".mo", name) for name in tracked.stdout.split()}  # compiled
     assert not needed - shipped
+    for name in shipped:
+        if name.endswith(".mo"):  # which tell a time, that of the build when nothing else is said
+            told = gettext.GNUTranslations(zipfile.ZipFile(wheel).open(name)).info()
+            assert told["pot-creation-date"].startswith("2020-01-01"), name
     assert any("licenses/LICENSE" in name for name in shipped)
     assert any("licenses/" in name and name.endswith("leaflet.txt") for name in shipped)
 
