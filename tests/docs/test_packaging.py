@@ -46,7 +46,8 @@ def test_the_wheel_holds_everything_the_package_needs(wheel):
     assert not needed - shipped
     for name in shipped:
         if name.endswith(".mo"):  # which tell a time, that of the build when nothing else is said
-            told = gettext.GNUTranslations(zipfile.ZipFile(wheel).open(name)).info()
+            with zipfile.ZipFile(wheel).open(name) as compiled:
+                told = gettext.GNUTranslations(compiled).info()
             assert told["pot-creation-date"].startswith("2020-01-01"), name
     assert any("licenses/LICENSE" in name for name in shipped)
     assert any("licenses/" in name and name.endswith("leaflet.txt") for name in shipped)
