@@ -6,7 +6,7 @@ import calendar
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone, tzinfo
+from datetime import date, timedelta, timezone, tzinfo
 from functools import reduce
 from typing import Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,11 @@ from gridmap._checks import check_choice, is_nothing, named_rows
 from gridmap.errors import InputError
 from gridmap.language import Message
 
+NO_TIMES = Message("No times were recognised in `incidents`; name the column: `--time COLUMN`.")
+UNREAD_TIMES = Message(
+    "No value in the column of times can be read as one. Write them as 2024-01-05 08:05, or name "
+    "another column: `--time COLUMN`."
+)
 DateOrder = Literal["dmy", "mdy", "ymd", "roc"]
 Times = npt.NDArray[np.datetime64]
 
@@ -31,36 +36,54 @@ _DATE = (
     r"(?P<era>(?:中华)?民国)?\s*(?P<a>\d{1,4})\s*(?P<mark>[-/.年])\s*(?P<b>\d{1,2})\s*[-/.月]\s*"
     r"(?P<c>\d{4}|\d{1,2})\s*[日号]?"
 )
+_HALF = r"上午|凌晨|早上|早晨|清晨|中午|下午|午后|傍晚|晚上|[AaPp]\.?[Mm]\.?"
 _CLOCK = (
     r"(?:\s*,?\s*\(?(?:(?:星期|周|礼拜)[一二三四五六日天])?\)?\s*T?\s*"
-    r"(?P<half>上午|凌晨|早上|中午|下午|晚上|[AaPp]\.?[Mm]\.?)?\s*"
+    rf"(?P<half>{_HALF})?\s*"
     r"(?P<hour>\d{1,2})\s*[:时点]\s*"
     r"(?:(?P<minute>\d{1,2})\s*(?:[:分]\s*(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?\s*秒?"
-    r"|分)?)?\s*(?P<late>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)?)?"
+    rf"|分)?)?\s*(?P<late>{_HALF})?\s*(?P<zone>Z|UTC|GMT|[-+]\d{{2}}(?::?\d{{2}})?)?)?"
 )
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
 _MONTH = r"(?P<month>[A-Za-z]{3})[a-z]*\.?"
 _SPELT = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?:[A-Za-z]+,\s*)?(?P<day>\d{{1,2}})[-/ .]?{_MONTH}[-/ .,]*(?P<year>\d{{4}}|\d\d)"
-        r"(?P<clock>(?:\s.*)?)",
+        rf"(?:[A-Za-z]+,\s*)?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/ .]?{_MONTH}[-/ .,]*"
+        r"(?P<year>\d{4}|\d\d)(?P<clock>(?:\s.*)?)",
         rf"(?:[A-Za-z]+,?\s+)?{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
         r"(?P<clock>.*)",
         rf"[A-Za-z]{{3}}\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+(?P<clock>[\d:]+)\s+(?:[A-Z]+\s+)?"
         r"(?P<year>\d{4})",
     )
 )
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)[T ]+(\d\d):?(\d\d):?(\d\d)?(.*)")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)[T ]+(\d\d|\d(?=:)):?(\d\d):?(\d\d)?(.*)")
+_WEEK = re.compile(r"(\d{4})-?W(\d\d)(?:-?0?([1-7]))?")  # an offset of one figure got its nought
 _MONTH_ONLY = re.compile(r"((?:(?:中华)?民国)?\d{2,4})(?:[-/.]|年)(\d{1,2})月?")
 _MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _ODD = (
     r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{8}[T ]|[〇零○一二三四五六七八九十]{2,}\s*年"
-    r"|^['‘’`]|[元廿卅\x{2010}-\x{2015}()]|星期|周|礼拜|GMT|UTC[-+]"
-    r"|\d [-+]\d{4} [A-Z]|\d[.。]$|^\d{4} \d"
+    r"|^['‘’`]|[元廿卅半刻년\[\x{200b}-\x{200f}\x{2010}-\x{2015}\x{202a}-\x{202e}\x{feff}()]"
+    r"|星期|周|礼拜|北京时间|오전|오후|GMT|UTC[-+]|\dt\d|\dz$|\d \d\d?\.\d\d|\d月\s?-"
+    r"|\d [-+]\d{4} [A-Z]|\d[.。]$|^\d{4} \d|^\d{4}-?W\d"
     r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
 )
 _ADORNED = (  # what stands around a date and tells nothing, and how offsets are written plainly
+    (re.compile(r"[\u200b-\u200f\u202a-\u202e\ufeff]"), ""),
+    (re.compile(r"^/Date\((\d+)\)/$"), r"\1"),
+    (re.compile(r"\s*\(?北京时间\)?$"), "+08:00"),
+    (re.compile(r"([-+]\d\d:?\d\d|Z)\[[A-Za-z_/]+\]$"), r"\1"),
+    (re.compile(r"^R\.?O\.?C\.?\s*(?=\d)"), "民国"),
+    (re.compile(r"^(\d\d?)-(\d\d?)月\s*-(\d\d)(?=\s|$)"), r"20\3-\2-\1"),
+    (re.compile(r"(?<=\d )(\d\d?)\.(\d\d)(?:\.(?=\d\d))?(?=[\s.\d]|$)"), r"\1:\2:"),
+    (re.compile(r"(?<=\d:\d\d):(?=\s|$)"), ""),
+    (re.compile(r"(?<=\d)t(?=\d)"), " "),
+    (re.compile(r"(?<=\d)z$"), "Z"),
+    (re.compile(r"(?<=[点时])半"), "30分"),
+    (re.compile(r"(?<=[点时])一刻"), "15分"),
+    (re.compile(r"(?<=[点时])三刻"), "45分"),
+    (re.compile(r"오전"), "上午"),
+    (re.compile(r"오후"), "下午"),
     (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|\s*\([A-Za-z ]+\)$|[.。]$"), ""),
     (re.compile(r"\s*\(?(?:星期|周|礼拜)[一二三四五六日天]\)?\s*"), " "),
     (re.compile(r"(?<=\d)[\u2010-\u2015](?=\d)"), "-"),
@@ -69,21 +92,25 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"(?<=\d)\s*([-+])(\d)$"), r"\g<1>0\2"),
     (re.compile(r"([-+]\d\d:?\d\d)\s+[A-Z]{2,5}$"), r"\1"),
     (re.compile(r"年元月"), "年1月"),
+    (re.compile(r"元年"), "1年"),
     (re.compile(r"廿"), "二十"),
     (re.compile(r"卅"), "三十"),
 )
 _FIGURES = {c: str(n) for n, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "○": "0"}
 _NUMERAL = re.compile(r"[〇零○一二三四五六七八九十]+")
-_OLD_SIGNS = str.maketrans("時點號國華週禮間", "时点号国华周礼间")
-_NOON = ("中午", "下午", "晚上", "pm")
-_HALVES = (*_NOON, "上午", "凌晨", "早上", "am")
+_OLD_SIGNS = str.maketrans("時點號國華週禮間後년월일시분초", "时点号国华周礼间后年月日时分秒")
+_LATE = ("下午", "午后", "傍晚", "晚上", "pm")
+_HALVES = (*_LATE, "中午", "上午", "凌晨", "早上", "早晨", "清晨", "am")
+_NOONTIME = 3  # hours after twelve that are still said to be at noon
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
-_EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0))  # seconds to microseconds
+_EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0),
+           (9e17, 4.2e18, 1e-3))  # fmt: skip  # seconds to nanoseconds
 _DAY_ZERO = np.datetime64("1899-12-30", "us")
 _YEAR_ONE = 1911  # before the first year of the Republic
 _REPUBLIC = (100, 200)  # years that can only be counted so
 _EITHER = 59  # years of two digits from here on may be counted so: 1970 and later
 _NO_ZONE = -10_000
+_PLAUSIBLE = (1900, 2100)  # years that a report may be of
 _LATER = 1462  # days by which workbooks of 1904 begin later
 _MEANING = {"dmy": Message("day/month/year"), "mdy": Message("month/day/year"),
             "ymd": Message("year/month/day"),
@@ -155,6 +182,7 @@ def moments(
     else:
         read = _of_texts(values, column)
     times = pd.Series(read, index=values.index)
+    _tell_other_calendars(times, values, column)
     unread = times.isna() & ~values.isna()
     if unread.any():
         unread &= ~values.map(is_nothing).astype(bool)
@@ -164,6 +192,20 @@ def moments(
         notes.append(told(n=len(bad), heading=heading, rows=named_rows(bad)))
     times.attrs = dict(column.facts.items())
     return times
+
+
+def _tell_other_calendars(times: pd.Series, values: pd.Series, column: _Column) -> None:
+    """Tell of years that no report is of: those of another calendar, or mistyped."""
+    year = times.dt.year
+    odd = values[(year < _PLAUSIBLE[0]) | (year > _PLAUSIBLE[1])]
+    if len(odd):
+        told = Message(
+            "Beware: {n:,} {n:row|rows} of {heading} {n:is|are} of a year before {first} or after "
+            "{last}: {rows}. Mend the year, or bring it from the other calendar to this one."
+        )
+        column.tell(
+            told(n=len(odd), first=_PLAUSIBLE[0], last=_PLAUSIBLE[1], rows=named_rows(odd, 2))
+        )
 
 
 @dataclass(frozen=True)
@@ -520,7 +562,7 @@ def respelt(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """Write dates with names of months, in Chinese figures, without a day, in digits and signs."""
     if pc.any(pc.match_substring(text, "T")).as_py():
         text = pc.replace_substring_regex(text, r"(\d)T(\d)", r"\1 \2")
-    odd = pc.match_substring_regex(text, f"{_ODD}|[時點號國週禮]").fill_null(False)
+    odd = pc.match_substring_regex(text, f"{_ODD}|[時點號國週禮後]").fill_null(False)
     if not pc.any(odd).as_py():
         return text
     distinct = pc.dictionary_encode(text.filter(odd))
@@ -541,6 +583,10 @@ def _in_digits(text: str) -> str:
         return f"{month[1]}年{month[2]}月1日"
     if first is not None:
         return f"{first[2]}-{first[1]}-1"
+    week = _WEEK.fullmatch(text)
+    if week is not None:
+        with suppress(ValueError):
+            return str(date.fromisocalendar(int(week[1]), int(week[2]), int(week[3] or 1)))
     compact = _COMPACT.fullmatch(text)
     if compact is not None:
         year, mm, dd, hour, minute, second, rest = compact.groups()
@@ -598,8 +644,8 @@ def _times(form: pa.StructArray) -> tuple[tuple[Array, Bools, Ints], Bools]:
     ok = (minute < 60) & (second < 61) & ~(halved & (hour < 0))
     ok &= np.isin(half, ["", *_HALVES])  # not two halves at once
     ok &= (hour < 24) | ((hour == 24) & (minute == 0) & (second == 0))
-    midnight = halved & (hour == 12) & ~np.isin(half, ["中午", "下午", "pm"])
-    late = np.isin(half, _NOON) & (hour < 12)
+    midnight = halved & (hour == 12) & ~np.isin(half, ["中午", "下午", "午后", "pm"])
+    late = (np.isin(half, _LATE) & (hour < 12)) | ((half == "中午") & (hour <= _NOONTIME))
     hour = np.where(late, hour + 12, np.maximum(hour, 0))
     hour = np.where(midnight, np.where(half == "晚上", 24, 0), hour)
     micros = ((hour * 60 + minute) * 60 + second) * 1_000_000 + _micros(form)

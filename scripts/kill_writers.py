@@ -136,7 +136,8 @@ def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes
         target.write_bytes(old)
     if way == "closed":
         target.parent.chmod(0o500)
-    child = _start([*command, "-o", str(target), "--overwrite", "--quiet"], way)
+    said = target.parent.with_suffix(".said")
+    child = _start([*command, "-o", str(target), "--overwrite", "--quiet"], way, said)
     if way in _SIGNALS:
         time.sleep(delay)
         with contextlib.suppress(ProcessLookupError):
@@ -148,6 +149,7 @@ def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes
     if now not in (old, whole):
         return "BAD: half a file"
     if code not in _CODES.get(way, {2, 0, 1}):
+        print(said.read_text(), file=sys.stderr)
         return f"BAD: exit code {code}"
     left = [p.name for p in target.parent.iterdir() if p != target]
     if left and way != "kill":
@@ -155,14 +157,15 @@ def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes
     return "new" if now == whole else "old"
 
 
-def _start(arguments: list[str], way: str) -> int:
-    """Run a command in a fork, and return its process."""
+def _start(arguments: list[str], way: str, said: str | Path = os.devnull) -> int:
+    """Run a command in a fork, its stderr into a file, and return its process."""
     child = os.fork()
     if child:
         return child
     null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
+    for stream in (0, 1):
         os.dup2(null, stream)
+    os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
     if way == "size":
         resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, _ROOM))
     code = 70

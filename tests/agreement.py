@@ -30,6 +30,7 @@ COMMANDS = {
     "indicators": "indicators {grid} {file}",
 }
 _ALWAYS = 3  # how often a cure may lead to another
+_CRASHED = 70
 
 
 class Case(NamedTuple):
@@ -114,7 +115,10 @@ def _run(
     words = line.format(file=case.path, grid=grid, out=out).split()
     options = [word for name, value in said.items() for word in (f"--{name}", value)]
     done = CliRunner().invoke(main, [*words, *options, "--json", "--lang", "en"])
-    return done.exit_code, json.loads(done.stdout)
+    try:
+        return done.exit_code, json.loads(done.stdout)
+    except json.JSONDecodeError:  # a bug, or words where a machine reads: a finding
+        return _CRASHED, {"error": f"no JSON: {done.stdout[:200]!r} {done.exception!r}"}
 
 
 def _cure(document: dict[str, Any], true: dict[str, str]) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from gridmap.briefings.period import (
     whole_periods,
 )
 from gridmap.briefings.period import window as window_of
-from gridmap.dates import moments
+from gridmap.dates import NO_TIMES, moments
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.intervals import count_change, poisson_interval
@@ -580,9 +580,7 @@ def _window(placed: pd.DataFrame, since: Any, until: Any) -> Window | None:
     if "time" in placed:
         return window_of(times_of(placed), since, until)
     if since is not None or until is not None:
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
-        )
+        raise InputError(NO_TIMES)
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from gridmap.dates import NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import check_span
 
@@ -58,9 +59,7 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     """
     known = time.dropna()
     if known.empty:
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
-        )
+        raise InputError(UNREAD_TIMES if len(time) else NO_TIMES)
     first, last = known.min().normalize(), known.max().normalize()
     start = _day(since, "since") if since is not None else first
     end = _day(until, "until") if until is not None else last

@@ -21,6 +21,7 @@ from gridmap.briefings.briefing import briefing
 from gridmap.briefings.charts import change_text
 from gridmap.briefings.figures import change
 from gridmap.briefings.period import window
+from gridmap.dates import NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
@@ -147,9 +148,7 @@ def period_of(cases: pd.DataFrame, day: str | None, by: Span) -> pd.Period:
             ) from error
     last = cases["time"].max() if "time" in cases else pd.NaT
     if pd.isna(last):
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
-        )
+        raise InputError(UNREAD_TIMES if "time" in cases else NO_TIMES)
     period = pd.Period(last, freq=frequency)
     return period if last.normalize() == period.end_time.normalize() else period - 1
 
@@ -204,9 +203,7 @@ def week(
     incidents = _with_places(incidents)
     placed, account = inside(incidents, grid)
     if "time" not in placed:
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
-        )
+        raise InputError(NO_TIMES)
     period = period_of(placed, day, by)
     plain = own_columns(placed)
     shown_window = window(plain["time"], period.start_time, period.end_time)

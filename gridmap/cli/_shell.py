@@ -126,7 +126,7 @@ class Commands(click.Group):
 
 def _learn_secrets(words: Iterable[str]) -> None:
     """Take note of the secrets in the addresses of a command line."""
-    words = [str(word) for word in words if "://" in str(word)]
+    words = [str(word) for word in words if any(sign in str(word) for sign in ("://", "@", "="))]
     if words:
         from gridmap.io.address import learn
 

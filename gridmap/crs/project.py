@@ -247,6 +247,11 @@ _DEGREES = re.compile(
 )
 
 
+_BARE_DEGREES = re.compile(
+    r"([nsewNSEW]?)\s*(\d{1,3})([ :-])([0-5]?\d)\3([0-5]?\d(?:\.\d+)?)\s*([nsewNSEW]?)"
+)
+
+
 def parse_degrees(value: object) -> float | None:
     """Read an angle written in degrees, minutes and seconds, or None.
 
@@ -254,8 +259,13 @@ def parse_degrees(value: object) -> float | None:
     --------
     >>> parse_degrees("114°06′18″E"), parse_degrees("南纬30度30分"), parse_degrees("114.1")
     (114.105, -30.5, None)
+    >>> parse_degrees("114:06:18"), parse_degrees("30 30 00.0 S"), parse_degrees("114 61 00")
+    (114.105, -30.5, None)
     """
-    found = _DEGREES.fullmatch(str(value).strip())
+    text = str(value).strip()
+    if (bare := _BARE_DEGREES.fullmatch(text)) is not None:
+        text = f"{bare[1]}{bare[2]}°{bare[4]}'{bare[5]}\"{bare[6]}"
+    found = _DEGREES.fullmatch(text)
     if found is None:
         return None
     before, degrees, minutes, seconds, behind = found.groups()

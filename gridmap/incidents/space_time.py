@@ -15,6 +15,7 @@ from pyproj import Transformer
 from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_crs, check_table, label
 from gridmap.crs import positions_from
+from gridmap.dates import NO_TIMES, UNREAD_TIMES
 from gridmap.errors import CRSError, InputError
 from gridmap.incidents.assign import assign
 
@@ -83,7 +84,7 @@ def in_seconds(incidents: pd.DataFrame, column: str) -> Floats:
     """
     if column not in incidents:
         raise (
-            InputError("No times were recognised in `incidents`; name the column: `--time COLUMN`.")
+            InputError(NO_TIMES)
             if column == "time"
             else InputError(
                 "`incidents` has no column `{column}`. Rename the one that has the time.",
@@ -316,9 +317,7 @@ def _refuse_empty_days(seconds: Floats) -> None:
     """Tell which days there are, where none was asked for."""
     known = seconds[np.isfinite(seconds)]
     if not len(known):
-        raise InputError(
-            "No times were recognised in `incidents`; name the column: `--time COLUMN`."
-        )
+        raise InputError(UNREAD_TIMES if len(seconds) else NO_TIMES)
     first, last = (pd.Timestamp(moment, unit="s").date() for moment in (known.min(), known.max()))
     raise InputError(
         "No incident is of the days asked for; they run from {first} to {last}. "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from gridmap.errors import InputError
+from gridmap.language import Message
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
 _KEYS = (
@@ -25,9 +26,26 @@ _HOST = re.compile(
 _PLACE = re.compile(r"[\d.]+|localhost")
 _WORD = re.compile(r"[\w.\-$ ]*")
 _WRITTEN = re.compile(rf"{_SCHEME.pattern}[^\s`'\"]*", re.IGNORECASE)
+_FOREIGN = re.compile(
+    r"[\s'\"]*(?:(?:jdbc|odbc|pg|mysql|mssql|oci|mongodb(?:v3)?):"
+    r"|(?:postg|mysql|maria|mssql|oracle|cockroach|redshift|mongodb)[\w+.\-]*:?//?"
+    r"|postg\w*:|(?:host|hostaddr|dbname|server)\s*=)",
+    re.IGNORECASE,
+)
+"""How the addresses of databases begin that other programs take."""
+_LOGIN = re.compile(r"(?:postg\w*|[a-z][\w+.\-]+:)/*[^:/@]*:(.+)@", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?:pass\w*|pwd|sslpassword|sslkey|token|secret)\s*=\s*(.+?)(?=[\s;,&]+\w+\s*=|$)",
+    re.IGNORECASE,
+)
 _LONGER = 6  # characters of a piece of a bad address that may be a secret
 _SHORTEST = 4  # characters of a secret that is looked for in other texts
 
+_NO_ADDRESS = Message(
+    "The database URL is none. Write it as "
+    "`postgresql://USER@HOST/DATABASE?table=NAME`, with signs such as @, /, [ and "
+    "# in a password as %40, %2F, %5B and %23."
+)
 _secrets: set[str] = set()
 
 
@@ -55,12 +73,16 @@ class Address(NamedTuple):
 def is_address(text: str) -> bool:
     """Tell whether a place is a database, in whatever case and for whatever driver.
 
+    Those of other programs are known too, so that they are refused rather than taken for files.
+
     Examples
     --------
     >>> is_address("POSTGRESQL+psycopg://host/city"), is_address("postgresql.csv")
     (True, False)
+    >>> is_address("host=db.city dbname=grids password=sesame")
+    True
     """
-    return _SCHEME.match(text) is not None
+    return _SCHEME.match(text) is not None or _FOREIGN.match(text) is not None
 
 
 def parse_address(text: str) -> Address:
@@ -93,7 +115,10 @@ def parse_address(text: str) -> Address:
     'postgresql://ann:***@db.city/grids?table=plan'
     """
     start = _SCHEME.match(text)
-    rest = text[start.end() :] if start else text
+    if start is None:
+        learn([text])
+        raise InputError(_NO_ADDRESS)
+    rest = text[start.end() :]
     query = _QUERY.search(rest)
     before = rest[: query.start()] if query else rest
     pairs = [part.split("=", 1) for part in query[1].strip("&").split("&")] if query else []
@@ -102,18 +127,8 @@ def parse_address(text: str) -> Address:
     host, _, database = place.partition("/")
     _remember(password, *(value for key, value in pairs if key in _SECRET_KEYS))
     if not _HOST.fullmatch(unquote(host)) or not _WORD.fullmatch(unquote(database)):
-        _remember(
-            *(
-                piece
-                for piece in re.split(r"[:/@?&=\s]", rest)
-                if len(piece) >= _LONGER and not _PLACE.fullmatch(piece)
-            )
-        )
-        raise InputError(
-            "The database URL is none. Write it as "
-            "`postgresql://USER@HOST/DATABASE?table=NAME`, with signs such as @, /, [ and "
-            "# in a password as %40, %2F, %5B and %23."
-        )
+        _remember(*_pieces(rest))
+        raise InputError(_NO_ADDRESS)
     table = next((unquote(value) for key, value in pairs if key == "table"), None)
     others = "&".join(f"{key}={value}" for key, value in pairs if key != "table")
     account = _quoted(user) + (f":{_quoted(password)}" if colon else "") + at
@@ -143,9 +158,10 @@ def masked(text: str) -> str:
 def learn(words: Iterable[str]) -> None:
     """Take note of the secrets in addresses among some words, before anything is said of them."""
     for word in words:
-        if "://" in word:
-            found = _SCHEME.search(word)
-            _shown(word[found.start() :] if found else word)
+        if found := _SCHEME.search(word):
+            _shown(word[found.start() :])
+        for secret in [*_LOGIN.findall(word), *_NAMED.findall(word)]:
+            _remember(secret.strip("'\" "))
 
 
 def has_secrets() -> bool:
@@ -165,8 +181,14 @@ def _quoted(text: str) -> str:
     return quote(unquote(text), safe="!$'()*,;~-._")
 
 
+def _pieces(text: str) -> list[str]:
+    """Return what stands between signs and may be a secret, or what a quoting leaves of one."""
+    pieces = re.split(r"[:/@?&=\s]", text) + re.split(r"[^\w.-]", text)
+    return [p for p in pieces if len(p) >= _LONGER and not _PLACE.fullmatch(p)]
+
+
 def _remember(*secrets: str) -> None:
     for secret in secrets:
-        for form in {secret, unquote(secret), _quoted(secret)}:
+        for form in {secret, unquote(secret), _quoted(secret), *_pieces(secret)}:
             if len(form) >= _SHORTEST:
                 _secrets.add(form)

@@ -13,27 +13,34 @@ import shapely
 
 from gridmap._arrays import Floats, Geometries, Objects
 from gridmap._checks import shape_name
+from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
 from gridmap.io.text import fold
 
-Form = Literal["wkt", "wkb", "geojson", "pair", "named"]
+Form = Literal["wkt", "wkb", "geojson", "pair", "angles", "named"]
 PointOrder = Literal["lnglat", "latlng"]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = r"(?i)^\s*(?:SRID=(\d+);)?\s*((?:MULTI)?POINT\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY).*)$"
-_WKB = r"^\s*(?:\\\\?x)?(0[01]0[0-9A-Fa-f]{17,})\s*$"
-_GEOJSON = r'(?s)^\s*\{.*"coordinates".*\}\s*$'
+_WKB_TYPE = "(?:01[0-9A-Fa-f]{2}0[037Bb]00[0-9A-Fa-f]0|00[0-9A-Fa-f]0000[037Bb][0-9A-Fa-f]{2})"
+_WKB = rf"^\s*(?:\\\\?x|0x)?({_WKB_TYPE}[0-9A-Fa-f]{{32,}})\s*$"
+_GEOJSON = r"(?s)^\s*\{.*['\"]coordinates['\"].*\}\s*$"
 _LAT = rf"(?is)(?:lat(?:itude)?|纬度|緯度|北纬|北緯|\bN)['\"]?\s*[:=：]?\s*['\"]?(?P<lat>{_NUMBER})"
 _LNG = (
     r"(?is)(?:l(?:on|ng)(?:g|gitude)?|经度|經度|东经|東經|\bE)['\"]?\s*[:=：]?\s*['\"]?"
     rf"(?P<lng>{_NUMBER})"
 )
 _PAIR = (
-    rf"(?s)^(?:.*\n)?\s*(?P<open>[\(\[]?)\s*(?P<a>{_NUMBER})\s*[°º]?\s*[NnEe]?"
-    rf"\s*(?:[,，;；|/]\s*|\s+)(?P<b>{_NUMBER})\s*[°º]?\s*[NnEe]?\s*[\)\]]?\s*$"
+    rf"(?s)^(?:.*\n|geo:)?\s*(?P<open>[\(\[]?)\s*(?P<a>{_NUMBER})\s*[°º]?\s*[NnEe]?"
+    rf"\s*(?:[,，、;；|/]\s*|\s+)(?P<b>{_NUMBER})\s*[°º]?\s*[NnEe]?\s*[\)\]]?\s*$"
 )
+_ARC = r"\d{1,3}(?:\.\d+)?\s*[°º度]\s*(?:[\d.]+\s*['′’分]\s*)?(?:[\d.]+\s*(?:\"|″|”|''|′′|秒)\s*)?"
+_ANGLE = rf"(?:[NSEWnsew东西南北東经纬經緯]+度?[:：]?\s*{_ARC}|{_ARC}[NSEWnsew]?)"
+_ANGLES = rf"^\s*[\(\[]?\s*(?P<a>{_ANGLE})[\s,，、;；/]*(?P<b>{_ANGLE})\s*[\)\]]?\s*$"
+_NORTHINGS = re.compile("[NSns南北纬緯]")
+_EASTINGS = re.compile("[EWew东西東经經]")
 _FORMS: dict[Form, str] = {"wkt": _WKT, "wkb": _WKB, "geojson": _GEOJSON, "pair": _PAIR,
-                           "named": _LAT}  # fmt: skip
+                           "angles": _ANGLES, "named": _LAT}  # fmt: skip
 _LATLNG = ("latlng", "latlon", "latlong", "latitudelongitude", "纬经", "纬度经度")
 _LNGLAT = ("lnglat", "lonlat", "longlat", "longitudelatitude", "经度纬度", "lngandlat")
 _ENOUGH = 0.8  # share of a sample that must have the form
@@ -76,6 +83,7 @@ def find_point_column(columns: Iterable[tuple[str, Sequence[object]]]) -> PointC
         form = _form(texts)
         if form is not None:
             order = _order(texts, name) if form == "pair" else None
+            order = _order_of_angles(texts, name) if form == "angles" else order
             return PointColumn(name, form, order)
     return None
 
@@ -101,7 +109,7 @@ def parse_points(values: pa.Array, column: PointColumn) -> Points:
     Points(x=array([114.3,   nan]), y=array([30.6,  nan]), srid=4326)
     """
     text = pc.cast(values, pa.large_string())
-    if column.form in ("pair", "named"):
+    if column.form in ("pair", "angles", "named"):
         return _pairs(text, column)
     if column.form == "wkt":
         found = pc.extract_regex(text, _WKT.replace("(\\d+)", "(?P<srid>\\d+)").replace(
@@ -110,10 +118,12 @@ def parse_points(values: pa.Array, column: PointColumn) -> Points:
         named = pc.struct_field(found, "srid").drop_null().unique().to_pylist()
         srids = {int(srid) for srid in named if srid}
     elif column.form == "wkb":
-        found = pc.extract_regex(text, _WKB.replace("(0[01]", "(?P<hex>0[01]"))
+        found = pc.extract_regex(text, _WKB.replace(f"({_WKB_TYPE}", f"(?P<hex>{_WKB_TYPE}"))
         shapes = shapely.from_wkb(_objects(pc.struct_field(found, "hex")), on_invalid="ignore")
         srids = {int(srid) for srid in np.unique(shapely.get_srid(shapes)) if srid > 0}
     else:
+        text = pc.if_else(pc.match_substring(text, "'coordinates'"),
+                          pc.replace_substring(text, "'", '"'), text)  # fmt: skip
         shapes = shapely.from_geojson(_objects(text), on_invalid="ignore")
         srids = set()
     if len(srids) > 1:
@@ -188,6 +198,23 @@ def _order(texts: Sequence[str], name: str) -> PointOrder | None:
     return "latlng" if all(found["open"] for found in pairs) else None
 
 
+def _order_of_angles(texts: Sequence[str], name: str) -> PointOrder | None:
+    """Return which of two angles comes first: by its letter, else as of two numbers."""
+    pairs = [found for text in texts if (found := re.match(_ANGLES, text))]
+    if all(_NORTHINGS.search(pair["a"]) for pair in pairs):
+        return "latlng"
+    if all(_EASTINGS.search(pair["a"]) for pair in pairs):
+        return "lnglat"
+    plain = [f"{_angle(pair['a'])},{_angle(pair['b'])}" for pair in pairs]
+    return _order(plain, name)
+
+
+def _angle(text: str | None) -> float:
+    plain = re.sub("[经纬經緯]度?|[:：]", "", text or "").replace("東", "东")
+    angle = parse_degrees(plain)
+    return np.nan if angle is None else angle
+
+
 def _pairs(text: pa.Array, column: PointColumn) -> Points:
     if column.form == "named":
         lng, lat = (
@@ -201,8 +228,11 @@ def _pairs(text: pa.Array, column: PointColumn) -> Points:
             "longitude. Say it: `--point-order lnglat` or `--point-order latlng`.",
             column=column.name,
         )
-    found = pc.extract_regex(text, _PAIR)
-    a, b = (_floats(pc.struct_field(found, side)) for side in "ab")
+    found = pc.extract_regex(text, _ANGLES if column.form == "angles" else _PAIR)
+    if column.form == "angles":
+        a, b = (np.array([*map(_angle, pc.struct_field(found, s).to_pylist())]) for s in "ab")
+    else:
+        a, b = (_floats(pc.struct_field(found, side)) for side in "ab")
     return Points(a, b, None) if column.order == "lnglat" else Points(b, a, None)
 
 

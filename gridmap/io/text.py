@@ -21,11 +21,10 @@ from gridmap.language import Message
 SEPARATORS = (",", "\t", ";", "|")
 _BRACKETED = re.compile(r"[(\[【{<].*?[)\]】}>]")
 _NOISE = re.compile(r"[\s*＊:：_\-/\\·.,，。、'\"#]+")
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９．－＋，", "0123456789.-+,")
+_SIGNS = str.maketrans("−–٫", "--.")
 _THOUSANDS = r"(?<=\d),(?=\d{3}(?!\d))"
 _ONE_COMMA = r"[-+]?\d+,\d+"
 _ONE_GROUP = r"[-+]?\d{1,3},\d{3}"
-_DEGREE = "[°º度d]"
 _GROUPS = r"[-+]?\d{1,3}(?:,\d{3})+(?:,\d{3}|\.\d*)"
 
 
@@ -141,17 +140,10 @@ def counts(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
 
 def numbers(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
     """Read numbers; what is none becomes NaN and is counted in the notes."""
-
     if values.dtype.kind in "iuf":
         return values.astype(float)
-    read = pd.to_numeric(values, errors="coerce").astype(float)
-    rest = read.isna() & ~values.isna()
-    if rest.any():
-        text = decimal_points(values[rest].astype("str").str.strip())
-        read = read.mask(rest, text.map(parse_number).astype(float))
-        rest = read.isna() & ~values.isna()
-        read = read.mask(rest, values[rest].map(parse_degrees).astype(float))
-        rest = read.isna() & ~values.map(is_nothing).astype(bool)
+    read = pd.Series(number_array(values), index=values.index)
+    rest = read.isna() & ~values.map(is_nothing).astype(bool)
     if rest.any():
         told = Message("{n:,} {n:row|rows} of {heading} {n:is no number|are no numbers}: {rows}.")
         bad = values[rest]
@@ -219,16 +211,22 @@ def number_array(values: pd.Series | pa.Array) -> Floats:
     read = pd.to_numeric(values, errors="coerce")
     missed = (read.isna() & values.notna()).to_numpy()
     if missed.any():
-        text = values[missed].astype(str).str.translate(_FULL_WIDTH).str.strip(" \u3000\t°'\"")
+        text = values[missed].astype(str).map(_plain_figures)
         text = decimal_points(text).str.replace(_THOUSANDS, "", regex=True)
         found = np.array(read, dtype=np.float64)
         found[missed] = pd.to_numeric(text, errors="coerce").to_numpy()
         rest = np.flatnonzero(missed & np.isnan(found))
         angles = values.iloc[rest].astype(str)
-        written = angles.str.contains(_DEGREE).to_numpy(bool)
-        found[rest[written]] = np.array([*map(parse_degrees, angles[written])], dtype=np.float64)
+        found[rest] = np.array([*map(parse_degrees, angles)], dtype=np.float64)
         return found
     return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _plain_figures(text: str) -> str:
+    """Write figures of any script and width as 0 to 9, and leave out what stands around them."""
+    plain = unicodedata.normalize("NFKC", text).translate(_SIGNS)
+    plain = "".join(str(unicodedata.digit(c, c)) for c in plain) if not plain.isascii() else plain
+    return plain.strip(" \t\u200b\u200e\u200f\ufeff°'\"")
 
 
 def decimal_points(text: pd.Series) -> pd.Series:

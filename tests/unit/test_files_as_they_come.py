@@ -337,3 +337,52 @@ def test_numbers_that_say_what_they_are_are_points_in_either_order(form: str) ->
     x, y, _ = parse_points(pa.array([*texts, None]), column)
     assert x[:2].tolist() == [113.6, 113.61] and y[:2].tolist() == [30.58, 30.59]
     assert np.isnan(x[2])
+
+
+def _hex(**how: Any) -> list[str]:
+    return list(shapely.to_wkb(shapely.points([(113.6, 30.5, 4), (113.7, 30.6, 4)]), True, **how))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        _hex(flavor="iso"), _hex(flavor="extended"), _hex(flavor="iso", byte_order=0),
+        _hex(flavor="extended", byte_order=0), [f"0x{text}" for text in _hex()],
+        ["geo:30.5,113.6", "geo:30.6,113.7"], ["113.6、30.5", "113.7、30.6"],
+        ["N30°30′00″ E113°36′", "N30°36′00.0″ E113°42′"],
+        ["113°36′E 30°30′N", "113°42′E 30°36′N"], ["东经113°36′，北纬30°30′"] * 2,
+        ["纬度：30°30′ 经度：113°36′"] * 2, ["113度36分,30度30分"] * 2,
+        ["{'type': 'Point', 'coordinates': [113.6, 30.5]}"] * 2,
+    ],
+)  # fmt: skip
+def test_points_in_one_column_as_programs_and_people_write_them(texts: list[str]) -> None:
+    column = find_point_column([("坐标", texts)])
+    assert column is not None
+    x, y, _ = parse_points(pa.array(texts), column._replace(order=column.order or "latlng"))
+    assert (round(x[0], 9), round(y[0], 9)) == (113.6, 30.5)
+
+
+@pytest.mark.parametrize(
+    ("lng", "lat"),
+    [
+        ("\xa0113.5\xa0", "30.5\u3000"), ("113 30 00.0", "30 30 00"), ("113:30:00", "30:30:00"),
+        ("١١٣.٥", "٣٠.٥"), ("113.5°", "30.5°"), ("E113-30-00", "N30-30-00"),
+    ],
+)  # fmt: skip
+def test_coordinates_mean_the_same_whole_and_streamed(
+    wuhan: Path, tmp_path: Path, lng: str, lat: str
+) -> None:
+    pd.DataFrame({"lng": [lng] * 2, "lat": [lat] * 2}).to_csv(tmp_path / "a.csv", index=False)
+    frame = read_incidents(tmp_path / "a.csv")[0]
+    assert frame[["x", "y"]].round(9).to_numpy().tolist() == [[113.5, 30.5]] * 2
+    done = run("assign", wuhan, tmp_path / "a.csv", "-o", tmp_path / "o.csv")
+    assert "inside 2" in done.stdout, done.output
+
+
+def test_a_cure_for_times_that_cannot_be_read_is_one(wuhan: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"上报时间": ["第3周", "第4周"], "x": X, "y": Y})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    line = ("briefing", wuhan, tmp_path / "a.csv", "-o", tmp_path / "a.html")
+    assert "Write them as 2024-01-05 08:05" in run(*line).stderr
+    table.assign(上报时间="2024-01-05 08:05").to_csv(tmp_path / "a.csv", index=False)
+    assert run(*line).exit_code == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import stat
@@ -131,20 +130,59 @@ def raise_if_taken(path: Path) -> None:
         temporary.write_text("late")
 
 
-def test_no_secret_of_an_address_is_shown(tmp_path: Path) -> None:
-    """A hundred addresses; a larger count has no script yet."""
-    runner = CliRunner()
-    commands = itertools.cycle(
-        [["info"], ["assign", "grid.gpkg"], ["share", "--column", "a", "-o"]]
-    )
-    for number, (address, secrets) in enumerate(addresses(random.Random(7), 100)):
-        command = next(commands)
-        result = runner.invoke(main, [*command, address, "--lang", "en" if number % 2 else "zh"])
-        assert result.exit_code == 2, (address, result.output)
+_TAKE_ADDRESSES = (
+    "info {it}", "info {it} --json", "assign grid.gpkg {it}", "share --column a -o x.csv {it}",
+    "export grid.gpkg -o {it}", "assign grid.gpkg {it} -o {it} --json", "hotspots grid.gpkg {it}",
+    "partition {it} --households {it} -o grid.gpkg", "staff {it} {it}", "validate {it}",
+    "map grid.gpkg --basemap {it} -o x.html", "info x.csv --{it}", "{it}",
+    "assign grid.gpkg x.parquet -o out --dask {it}",
+)  # fmt: skip
+
+
+def test_no_secret_of_an_address_is_shown_or_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand addresses, on stdout and stderr, in JSON, in two languages, and in errors."""
+    monkeypatch.chdir(tmp_path)
+    runner, dice = CliRunner(), random.Random(7)
+    for address, secrets in addresses(dice, 1_000):
+        line = dice.choice(_TAKE_ADDRESSES)
+        words = [word.replace("{it}", address) for word in line.split()]
+        lang = ["--lang", dice.choice(("en", "zh"))] if len(words) > 1 else []
+        result = runner.invoke(main, [*words, *lang])
+        assert result.exit_code == 2, (words, result.output)
         told = result.output + str(result.exception)
         told += masked(f"cannot open {address} now")
-        assert not any(secret in told for secret in secrets), (address, told)
+        assert not any(secret in told for secret in secrets), (words, told)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_secret_is_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(spec: str) -> None:
+        raise RuntimeError(f"no way with {spec!r}")
+
+    monkeypatch.setattr("gridmap.io.inspect.find_source", broken)
+    address = "postgresql://ann:open/sesame'9@127.0.0.1:1/city?table=plan"
+    result = CliRunner().invoke(main, ["info", address, "--lang", "en"])
+    assert result.exit_code == 70
+    assert "no way with" in result.stderr
+    assert "sesame" not in result.output
+
+
+def test_no_secret_of_a_service_or_the_environment_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    (tmp_path / "services").write_text("[city]\nhost=127.0.0.1\nport=1\npassword=sesame-one\n")
+    (tmp_path / "pass").write_text("127.0.0.1:1:*:*:sesame-two\n")
+    (tmp_path / "pass").chmod(0o600)
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pass"))
+    for place in ("?service=city&table=plan", "ann@127.0.0.1:1/city?table=plan"):
+        result = CliRunner().invoke(main, ["info", f"postgresql://{place}", "--lang", "en"])
+        assert result.exit_code == 2
+        assert "failed" in result.stderr
+        assert "sesame" not in result.output
 
 
 @pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "a@b", "p:q", "a b", "密码", "%2F%23"])

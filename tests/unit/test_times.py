@@ -48,6 +48,17 @@ def read(*values: Any, order: Any = None) -> tuple[list[Any], list[str]]:
         "Sat, 31 Jan 2026 15:02:00",
         "Sat Jan 31 15:02:00 CST 2026",
         "２０２６／１／３１　１５：０２",
+        "2026/1/31 3:02 下午",
+        "2026年1月31日 午后3:02",
+        "20260131 15:02",
+        "31-JAN-26 03.02.00.000000 PM",
+        "31-1月 -26 03.02.00.000000 下午",
+        "31st January 2026 15:02",
+        "2026-01-31 15:02 北京时间",
+        "2026-01-31T15:02:00+08:00[Asia/Shanghai]",
+        "2026-01-31t15:02",
+        "\ufeff2026-01-31 15:02\u200b",
+        "2026년 1월 31일 오후 3시 2분",
     ],
 )
 def test_forms_that_need_no_guess(text: str) -> None:
@@ -63,17 +74,35 @@ def test_forms_that_need_no_guess(text: str) -> None:
         (20260131, "2026-01-31 00:00:00"),
         (20260131150203, "2026-01-31 15:02:03"),
         ("20260131", "2026-01-31 00:00:00"),
+        ("2026-W05-6", "2026-01-31 00:00:00"),
+        ("2026W05", "2026-01-26 00:00:00"),
+        ("2026年1月31日 中午11:30", "2026-01-31 11:30:00"),
+        ("2026年1月31日 中午1:30", "2026-01-31 13:30:00"),
+        ("2026年1月31日 傍晚6点半", "2026-01-31 18:30:00"),
+        ("2026年1月31日 8时三刻", "2026-01-31 08:45:00"),
     ],
 )
 def test_times_in_figures(value: Any, time: str) -> None:
     assert read(value) == ([time], [])
 
 
-@pytest.mark.parametrize("value", [1769871723, 1769871723000, "1769871723000", 1769871723000000])
+@pytest.mark.parametrize("value", [1769871723, 1769871723000, "1769871723000", 1769871723000000,
+                                   1769871723000000000, "/Date(1769871723000)/"])  # fmt: skip
 def test_seconds_since_1970_are_utc_and_told(value: Any) -> None:
     times, notes = read(value)
     assert times == ["2026-01-31 15:02:03"]
     assert "in UTC" in notes[0]
+
+
+@pytest.mark.parametrize("text", ["R.O.C. 115/01/31", "ROC 115.1.31", "民國115年元月31日"])
+def test_years_of_the_republic_by_its_letters(text: str) -> None:
+    assert read(text)[0] == ["2026-01-31 00:00:00"]
+    assert read("民國元年1月5日")[0] == ["1912-01-05 00:00:00"]
+
+
+@pytest.mark.parametrize("text", ["2567-01-31", "1402/10/15", "2204-01-05"])
+def test_years_of_another_calendar_are_told(text: str) -> None:
+    assert f"row 1 '{text}'. Mend the year" in read(text)[1][0]
 
 
 def test_day_first_when_one_day_is_above_12() -> None:
