@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.grid.redrawn import come_home
 from gridmap.io.gridfile import read_grid, write_grid
+from tests.redrawing import DRESSES, as_multi, drawn_over, promises
 
 
 @pytest.fixture(scope="module", params=["buildings", "units"])
@@ -101,33 +101,6 @@ def reshaped(old: Grid, slip: float) -> tuple[str, str, gpd.GeoDataFrame]:
     return a, b, drawn
 
 
-def promises(old: Grid, new: Grid) -> None:
-    """Hold what every home-coming must hold."""
-    assert new.proof.verdict == "exact"
-    assert new.cells["households"].sum() == old.cells["households"].sum()
-    assert new.levels == old.levels and set(new.jurisdictions.index) == set(old.jurisdictions.index)
-    assert set(old.retired["code"]) <= set(new.retired["code"])
-    assert not set(new.retired["code"]) & set(new.cells.index)
-    both = old.cells.index.intersection(new.cells.index)
-    for column in ("name", "kind", "parent"):
-        assert (old.cells.loc[both, column] == new.cells.loc[both, column]).all()
-    assert new.units.groupby("code")["households"].sum().reindex(new.cells.index).tolist() == (
-        new.cells["households"].tolist()
-    )
-    same = [
-        code
-        for code in both
-        if shapely.equals_identical(old.cells.geometry[code], new.cells.geometry[code])
-    ]
-    kept = old.exceptions[old.exceptions["code"].isin(same)]
-    assert set(kept["code"]) <= set(new.exceptions["code"])
-    if old.buildings is not None:
-        points = old.buildings.geometry.representative_point()
-        at = [new.locate(p.x, p.y) for p in points]
-        counted = old.buildings["households"].groupby(at).sum().reindex(new.cells.index)
-        assert (counted.fillna(0) == new.cells["households"]).all()
-
-
 def test_nothing_drawn_is_nothing_changed(old: Grid) -> None:
     home = come_home(old.cells.reset_index(), old)
     assert home.grid.content_hash == old.content_hash
@@ -167,27 +140,6 @@ def test_slivers_of_a_reshaped_border_are_mended(old: Grid, slip: float) -> None
     wanted = drawn.set_index("code").geometry[a]
     assert home.grid.cells.geometry[a].intersection(wanted).area > wanted.area - 1e-6
     assert 0 < home.moved_m2 < 200 * slip
-
-
-def as_multi(drawn: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Promote all to MultiPolygon, as a GeoPackage layer of QGIS has it."""
-    multi = [shapely.multipolygons(shapely.get_parts(g)) for g in drawn.geometry]
-    return drawn.set_geometry(gpd.GeoSeries(multi, index=drawn.index, crs=drawn.crs))
-
-
-DRESSES: dict[str, Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]] = {
-    "multi": as_multi,
-    "fid": lambda drawn: drawn.assign(fid=range(1, len(drawn) + 1)),
-    "extra": lambda drawn: drawn.assign(备注="待议", SHAPE_Area=drawn.area, Shape_Leng=1.0),
-    "degrees": lambda drawn: drawn.to_crs(4490),
-    "noise": lambda drawn: drawn.to_crs(3857).to_crs(drawn.crs),
-    "z": lambda drawn: drawn.set_geometry(shapely.force_3d(drawn.geometry, 0.0)),
-    "turned": lambda drawn: drawn.set_geometry(drawn.geometry.reverse()),
-    "shuffled": lambda drawn: drawn.sample(frac=1, random_state=0).reset_index(drop=True),
-    "null code": lambda drawn: drawn.assign(
-        code=drawn["code"].where(~drawn["code"].duplicated(), None)
-    ),
-}
 
 
 @pytest.mark.parametrize("dress", DRESSES)
@@ -267,3 +219,12 @@ def test_the_face_takes_the_old_grid(old: Grid) -> None:
     kept, gone, drawn = merged(old)
     grid = gm.adopt(drawn, old)
     assert gone in set(grid.retired["code"]) and kept in grid.cells.index
+
+
+def test_random_drawings_come_home(old: Grid) -> None:
+    dice = np.random.default_rng(5)
+    for _ in range(5):
+        edits, dress, drawn = drawn_over(old, dice)
+        home = come_home(drawn, old)
+        promises(old, home.grid)
+        assert home.grid.content_hash != old.content_hash, (edits, dress)
