@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gettext
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -218,7 +218,7 @@ def _words(template: str, context: str, lang: Lang) -> str:
 @cache
 def _catalogue(lang: Lang) -> gettext.NullTranslations:
     compile_catalogues()
-    return gettext.translation("gridmap", LOCALE, [lang])
+    return gettext.translation("gridmap", LOCALE, [lang], fallback=True)
 
 
 def compile_catalogues() -> None:
@@ -226,7 +226,8 @@ def compile_catalogues() -> None:
     for source in LOCALE.glob("*/LC_MESSAGES/*.po"):
         target = source.with_suffix(".mo")
         if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            _compile(source, target)
+            with suppress(OSError):  # a checkout that is not ours to write to, a full disk
+                _compile(source, target)
 
 
 def _compile(source: Path, target: Path) -> None:
@@ -237,7 +238,8 @@ def _compile(source: Path, target: Path) -> None:
 
     with source.open("rb") as text:
         catalogue = pofile.read_po(text)
-    with tempfile.NamedTemporaryFile(dir=source.parent, suffix=".tmp", delete=False) as compiled:
-        mofile.write_mo(compiled, catalogue)
-    os.chmod(compiled.name, 0o644)
-    os.replace(compiled.name, target)
+    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+        compiled = Path(folder, target.name)
+        with compiled.open("wb") as file:
+            mofile.write_mo(file, catalogue)
+        os.replace(compiled, target)

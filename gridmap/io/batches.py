@@ -206,6 +206,7 @@ class ParquetFile:
             geo = json.loads((self._stored.metadata or {}).get(b"geo", b"{}"))
             if geo:
                 name = geo["primary_column"]
+                self._stored.field(name)  # a KeyError where there is no such column
                 column: dict[str, Any] = {"name": name, **geo["columns"][name]}
                 return column
             name = wkb_column(self._stored, self._first)
@@ -438,7 +439,8 @@ def arrow_table(source: Source) -> pa.Table:
 def has_shapes(source: Source) -> bool:
     """Tell whether Parquet or Feather holds geometries, declared or not."""
     if source.kind == "arrow":
-        return shape_column(arrow_table(source)) is not None
+        with telling(source.name, BROKEN_PARQUET):
+            return shape_column(arrow_table(source)) is not None
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     with telling(source.name, BROKEN_PARQUET), pq.ParquetFile(place) as file:
         schema = file.schema_arrow

@@ -132,17 +132,21 @@ class SheetTable:
 
 
 class _Repeats:
-    """Values of merged cells below their first row: repeated, but counts only once."""
+    """Values of merged cells below their first row: repeated, but counts only once.
+
+    What stands beneath a merged cell, as WPS keeps it, nobody sees: it is left out.
+    """
 
     def __init__(self, merges: Sequence[Merge], names: list[str], body: int) -> None:
         self._by_top: dict[int, list[Merge]] = {}
         for merge in merges:
-            if merge.top >= body and merge.bottom > merge.top and merge.left < len(names):
+            if merge.top >= body and merge.left < len(names):
                 self._by_top.setdefault(merge.top, []).append(merge)
         self._additive = [is_additive(name) for name in names]
         self._names = names
         self._active: dict[int, tuple[int, Any]] = {}
         self._once: dict[str, tuple[int, Any]] = {}
+        self._hidden = 0
 
     def fill(self, number: int, row: Row) -> Row:
         """Fill a row of records."""
@@ -151,20 +155,29 @@ class _Repeats:
         for column, (bottom, value) in list(self._active.items()):
             if number > bottom:
                 del self._active[column]
-            elif row[column] is None:
+            else:
+                self._hidden += row[column] is not None
                 row[column] = value
         for merge in self._by_top.get(number, ()):
-            value = row[merge.left]
-            if value is not None and self._additive[merge.left]:
-                count, first = self._once.get(self._names[merge.left], (0, value))
-                self._once[self._names[merge.left]] = (count + 1, first)
-                value = 0
-            self._active[merge.left] = (merge.bottom, value)
+            self._begin(merge, row)
         return row
 
+    def _begin(self, merge: Merge, row: Row) -> None:
+        """Take note of what is below and beside the first cell of a block."""
+        value = row[merge.left]
+        for column in range(merge.left + 1, min(merge.right + 1, len(row))):
+            self._hidden += row[column] is not None
+            row[column] = None
+            self._active[column] = (merge.bottom, None)
+        if value is not None and self._additive[merge.left] and merge.bottom > merge.top:
+            count, first = self._once.get(self._names[merge.left], (0, value))
+            self._once[self._names[merge.left]] = (count + 1, first)
+            value = 0
+        self._active[merge.left] = (merge.bottom, value)
+
     def notes(self) -> list[Message]:
-        """Tell which counts stood in merged cells."""
-        return [
+        """Tell which counts stood in merged cells, and what these hid."""
+        told = [
             Message(
                 "{name}: {count:,} merged {count:cell|cells}, each counted once, in its first row "
                 "(as {first}); the rows below have 0.",
@@ -174,6 +187,10 @@ class _Repeats:
             )
             for name, (count, first) in self._once.items()
         ]
+        if self._hidden:
+            hidden = Message("Left out: {n:,} {n:value|values} that merged cells hide.")
+            told.append(hidden(n=self._hidden))
+        return told
 
 
 def read_sheet(source: Source, *, places: bool = False) -> pd.DataFrame:

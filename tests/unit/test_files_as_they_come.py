@@ -16,6 +16,7 @@ import pyogrio
 import pytest
 import shapely
 from click.testing import CliRunner
+from openpyxl.worksheet.cell_range import CellRange
 
 import gridmap as gm
 from gridmap.cli import main
@@ -65,6 +66,23 @@ def test_a_count_in_merged_cells_is_counted_once(tmp_path: Path, suffix: str) ->
     assert frame["households"].sum() == 56
     assert frame["compound"].tolist() == ["福苑"] * 3 + ["锦园"]
     assert any("counted once" in str(note) for note in known.notes)
+
+
+def test_what_a_merged_cell_hides_is_left_out_and_told(tmp_path: Path) -> None:
+    """WPS keeps the values beneath, of which nobody sees any."""
+    book = openpyxl.Workbook()
+    rows = [["楼栋", "户数", "小区"], ["1", 36, "福苑"], ["2", 36, "福苑"], ["3", 99, "旧名"],
+            ["4", 20, "锦园"]]  # fmt: skip
+    for row in rows:
+        book.active.append(row)
+    for block in ("B2:B4", "C2:C4"):  # not by `merge_cells`, which empties them
+        book.active.merged_cells.ranges.add(CellRange(block))
+    book.save(tmp_path / "a.xlsx")
+    frame, known = understand(read_table(tmp_path / "a.xlsx"), "building")
+    assert frame["households"].tolist() == [36, 0, 0, 20]
+    assert frame["compound"].tolist() == ["福苑"] * 3 + ["锦园"]
+    told = [str(note) for note in known.notes]
+    assert "Left out: 4 values that merged cells hide." in told
 
 
 def test_streamed_and_whole_sheets_agree_on_merged_cells(tmp_path: Path) -> None:
@@ -312,6 +330,17 @@ def test_a_crs_that_means_nothing_is_damage(tmp_path: Path) -> None:
     geo["columns"]["geometry"]["crs"] = {"type": "nonsense"}
     pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), tmp_path / "b.parquet")
     for read in (read_incidents, lambda path: open_incidents(path).file.crs):
+        with pytest.raises(InputError, match="cannot be read"):
+            read(tmp_path / "b.parquet")
+
+
+def test_metadata_of_a_column_that_is_not_there_are_damage(tmp_path: Path) -> None:
+    points = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(1, 1)], crs=4326)
+    points.to_parquet(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    said = table.schema.metadata[b"geo"].replace(b'"geometry"', b'"geomftry"')
+    pq.write_table(table.replace_schema_metadata({"geo": said}), tmp_path / "b.parquet")
+    for read in (read_incidents, look, open_incidents):
         with pytest.raises(InputError, match="cannot be read"):
             read(tmp_path / "b.parquet")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import pickle
 import re
+from contextlib import suppress
 from pathlib import Path
 from string import Formatter
 
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 import gridmap
 from gridmap.cli import COMMANDS, main
 from gridmap.io.export import sheets_of
-from gridmap.language import LOCALE, Message, joined, speaking, tr
+from gridmap.language import LOCALE, Message, compile_catalogues, joined, speaking, tr
 
 ROOT = Path(__file__).parents[2]
 CJK = re.compile("[\u4e00-\u9fff]")
@@ -376,3 +377,23 @@ def test_a_grid_made_in_english_is_filed_in_chinese(tmp_path):
     text = sheets["例外"][["原因", "可选办法"]].to_csv(index=False)
     assert "只有 90 户" in text and not re.search("[a-z]{3}", text)
     assert "只有 90 户" in said.in_language("en").in_language("zh").exceptions["reason"].iloc[1]
+
+
+def test_a_catalogue_that_cannot_be_compiled_stops_nobody(tmp_path, monkeypatch):
+    """A checkout of somebody else, a full disk, a kill: the old words, and nothing left behind."""
+    folder = tmp_path / "zh" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "gridmap.po").write_bytes((LOCALE / "zh/LC_MESSAGES/gridmap.po").read_bytes())
+    monkeypatch.setattr("gridmap.language.LOCALE", tmp_path)
+    for error in (PermissionError(13, "denied"), KeyboardInterrupt()):
+
+        def fail(*_, error=error):
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr("os.replace", fail)
+            with suppress(KeyboardInterrupt):
+                compile_catalogues()
+        assert [path.name for path in folder.iterdir()] == ["gridmap.po"]
+    compile_catalogues()
+    assert (folder / "gridmap.mo").stat().st_size > 100_000
