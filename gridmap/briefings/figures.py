@@ -116,14 +116,14 @@ def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
     ]
 
 
-def progress(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
+def progress(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[str, Any]] | None:
     """Count how far cases came: each stage includes the later ones."""
     from gridmap.incidents.cases import funnel
 
     cases = cases_of(now)
     if cases is None or cases.empty:
         return None
-    table = funnel(cases, of="status", lang=lang)
+    table = funnel(cases, of="status", until=shown.asked if shown else None, lang=lang)
     return [
         {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
         for _, row in table.iterrows()
@@ -137,7 +137,7 @@ def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[st
     cases = cases_of(now)
     if cases is None or cases.empty:
         return None
-    table = indicators(cases, until=shown.until if shown else None, lang=lang)
+    table = indicators(cases, until=shown.asked if shown else None, lang=lang)
     return [
         {
             "key": key,
@@ -473,8 +473,8 @@ def _close_rates(
     cases = cases[cases["place"].notna()]
     if cases.empty:
         return
-    until = shown.until if shown else None
-    table = indicators(cases, by="place", until=until, formulas=FORMULAS[:1])
+    asked = shown.asked if shown else None
+    table = indicators(cases, by="place", until=asked, formulas=FORMULAS[:1])
     table = table.droplevel("indicator")
     for row in rows:
         if row["place"] in table.index:
@@ -552,7 +552,7 @@ def computed(
         "categories": shares(now, before, "category"),
         "sources": shares(now, before, "source"),
         "handling": handling(now, lang),
-        "progress": progress(now, lang),
+        "progress": progress(now, shown, lang),
         "indicators": closing(now, shown, lang),
         "unknown_words": unknown_words(now),
         "staffing": None if posted is None else staffing_account(posted),

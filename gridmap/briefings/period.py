@@ -23,6 +23,8 @@ class Window:
 
     `last` is the day of the last record. The window is **covered** when no more days follow it
     than have been empty between two records before: else the data of its end may be missing.
+    `asked` is its last day where one was asked for: the day of the account, of which closure is
+    told; without it all that the data know counts.
     """
 
     since: pd.Timestamp
@@ -30,6 +32,7 @@ class Window:
     before: tuple[pd.Timestamp, pd.Timestamp] | None
     last: pd.Timestamp
     covered: bool
+    asked: pd.Timestamp | None = None
 
     @property
     def days(self) -> int:
@@ -91,7 +94,8 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
     covered = (end - last).days <= _longest_pause(known)
-    return Window(start, end, earlier if covered and earlier[0] >= first else None, last, covered)
+    before = earlier if covered and earlier[0] >= first else None
+    return Window(start, end, before, last, covered, None if until is None else end)
 
 
 def _longest_pause(time: pd.Series) -> int:

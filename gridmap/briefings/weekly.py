@@ -28,7 +28,7 @@ from gridmap.hotspot_analysis.hotspots import hotspots
 from gridmap.incidents.cases import own_columns, strange_words
 from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
-from gridmap.incidents.space_time import has_positions, inside
+from gridmap.incidents.space_time import inside
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
 from gridmap.io.excel_write import write_workbook
@@ -257,7 +257,7 @@ def week(
         "roster": bool(figures.get("staffing", {}).get("problems")),
     }
     gaps = tuple(name for name, missing in open_.items() if missing)
-    return Week(figures, tables, period, _shown(incidents, placed), gaps)
+    return Week(figures, tables, period, incidents, gaps)
 
 
 def _with_places(incidents: pd.DataFrame) -> pd.DataFrame:
@@ -276,17 +276,6 @@ def _with_places(incidents: pd.DataFrame) -> pd.DataFrame:
             "(`--x`, `--y`), or rename the one that holds its cell to `code`."
         )
     return incidents.assign(x=np.nan, y=np.nan)
-
-
-def _shown(incidents: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
-    """Return incidents as the page takes them; those known by their codes alone have no places."""
-    if has_positions(incidents):
-        return incidents
-    code = placed["code"].reindex(incidents.index)
-    own = {"incident_status": incidents["status"]} if "status" in incidents else {}
-    status = np.where(code.notna(), "inside", "invalid")
-    blank = {"status": status, "nearest_code": None, "distance_m": np.nan}
-    return incidents.assign(code=code, **own, **blank)
 
 
 def _tables(
@@ -315,10 +304,10 @@ def _tables(
     moments = [name for name in ("accepted_at", "dispatched_at", "handled_at", "checked_at",
                                  "closed") if name in plain]  # fmt: skip
     if moments:
-        tables["steps"] = step_times(shown, lang=lang).reset_index()
+        tables["steps"] = step_times(shown, until=until, lang=lang).reset_index()
     for column in ("whistled", "joint"):
         if column in now:
-            tables[column] = department_calls(now, column).reset_index()
+            tables[column] = department_calls(now, column, until=until).reset_index()
     if "closed" in plain and len(plain):
         again = recurrence(plain, same=kinds, until=until)
         tables["recheck"] = recheck(plain, again, same=kinds).reset_index().head(_LISTED)

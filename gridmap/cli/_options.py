@@ -177,6 +177,7 @@ def cases_of(
     since: str | None = None,
     until: str | None = None,
     needs_places: bool = False,
+    codes: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
     """Read the cases of the days asked for that lie in the grid, and account for the others.
@@ -186,8 +187,9 @@ def cases_of(
     from gridmap.incidents.space_time import during, inside
 
     frame = read_cases(
-        shell, incidents, to=grid.crs, levels=grid.levels, need_places=needs_places, **options
-    )
+        shell, incidents, to=grid.crs, levels=grid.levels, need_places=needs_places,
+        codes=codes, **options,
+    )  # fmt: skip
     cases, account = inside(frame, grid)
     shown = during(cases, since, until)
     told = account | {"shown": len(shown)}

@@ -109,12 +109,13 @@ def _computed(
     if rank:
         return ranking(cases, grid.cells.groupby(level)["households"].sum(), until=until)
     if table == "steps":
-        return step_times(cases, by=by, lang=shell.lang)
+        return step_times(cases, by=by, until=until, lang=shell.lang)
     if table == "overdue":
         last = until if until is not None else pd.Timestamp(cases["time"].max())
         return overdue(cases, last, by=by or "department")
     if table in ("whistles", "joint"):
-        return department_calls(cases, "whistled" if table == "whistles" else "joint")
+        column = "whistled" if table == "whistles" else "joint"
+        return department_calls(cases, column, until=until)  # type: ignore[arg-type]
     return indicators(cases, by=by, until=until, lang=shell.lang)
 
 
@@ -225,7 +226,7 @@ def duplicates_command(
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
-    cases = _options.cases_of(shell, proved, incidents, needs_places=True, **given)
+    cases = _options.cases_of(shell, proved, incidents, needs_places=True, codes=False, **given)
     located = _options.located(cases, proved)
     same = tuple(_options.column_of(cases, name) for name in same)
     found = duplicates(

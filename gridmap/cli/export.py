@@ -26,7 +26,9 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 @click.option("--datum", metavar="NAME",
               help="Coordinates of the cells: gcj02 for maps on phones, bd09, wgs84, cgcs2000 or "
               "EPSG:n.")  # fmt: skip
-@click.option("--on", metavar="DAY", help="Only a table of the codes that were valid on this day.")
+@click.option("--on", metavar="DAY",
+              help="Only the cells whose codes were valid on this day; in .csv or .xlsx all such "
+              "codes, those retired since as well.")  # fmt: skip
 @click.option(
     "--column", "columns", multiple=True, metavar="COL", help="One more column of the cells."
 )
@@ -50,9 +52,9 @@ def export_command(
     folder of GeoParquet with the same content.
     """
     from gridmap.crs.datum import check_datum
-    from gridmap.io import read_grid, write_table
+    from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
-    from gridmap.operations.rollout import codes_on, part_of
+    from gridmap.operations.rollout import part_of
 
     if output.suffix or on is not None:
         check_writable(output, overwrite=overwrite)
@@ -61,10 +63,7 @@ def export_command(
     proved = read_grid(grid)
     proved = proved if of is None else part_of(proved, of)
     if on is not None:
-        table = codes_on(proved, on)
-        write_table(table, output, overwrite=overwrite)
-        said = "{output}: {codes:,} {codes:code|codes} valid on {day}"
-        shell.answer(tr(said, output=output, codes=len(table), day=on))
+        _write_codes(shell, proved, on, output, datum, overwrite, options)
         return
     known = _written(shell, proved, output, datum, overwrite, options)
     shell.answer(tr("{output}: {proved:,} {proved:cell|cells}", output=output, proved=len(proved)))
@@ -73,6 +72,77 @@ def export_command(
             tr("Coordinates are in {datum}, which no CRS describes: for maps that are in it, not "
                "for measuring.", datum=known)
         )  # fmt: skip
+
+
+def _write_codes(
+    shell: _shell.Shell,
+    grid: Grid,
+    day: str,
+    output: Path,
+    datum: str | None,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> None:
+    """Write what was valid on a day: the codes, or the cells of today that bore them."""
+    from gridmap.errors import InputError
+    from gridmap.io import write_table
+    from gridmap.io.export import export_cells
+    from gridmap.operations.rollout import codes_on
+
+    table = codes_on(grid, day)
+    lost = list(table.loc[table["state"] == "unknown", "code"])
+    if lost:
+        shell.say(
+            tr(
+                "{n:,} {n:code was|codes were} retired on a day that is not recorded, so that "
+                "nothing tells whether {n:it was|they were} valid on {day}: {codes}",
+                n=len(lost),
+                day=day,
+                codes=lost,
+            )
+        )
+    if output.suffix.lower() not in _SHAPED:
+        write_table(table, output, overwrite=overwrite)
+        n = len(table) - len(lost)
+        shell.answer(
+            tr("{output}: {n:,} {n:code|codes} valid on {day}", output=output, n=n, day=day)
+        )
+        return
+    codes = list(table.loc[table["state"] == "cell", "code"])
+    if not codes:
+        raise InputError(
+            "No cell of the grid was valid on {day} already; --on writes the codes of that day "
+            "into .csv or .xlsx.",
+            day=day,
+        )
+    export_cells(
+        grid, output, datum=datum, codes=codes, lang=shell.lang, overwrite=overwrite, **options
+    )
+    shell.answer(
+        tr(
+            "{output}: {n:,} {n:cell|cells} valid on {day}, drawn as today",
+            output=output,
+            n=len(codes),
+            day=day,
+        )
+    )
+    gone = list(table.loc[table["state"] == "retired", "code"])
+    if gone:
+        shell.say(
+            tr(
+                "Blank there: {n:,} {n:code|codes} retired since, of which no shape is kept: "
+                "{codes}",
+                n=len(gone),
+                codes=gone,
+            )
+        )
+    shell.say(
+        tr(
+            "A cell that was redrawn since under its code had another shape then; for the shapes "
+            "of {day} take the grid file of that time.",
+            day=day,
+        )
+    )
 
 
 def _written(

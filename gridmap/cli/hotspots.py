@@ -223,13 +223,13 @@ def placed_of(
     **options: Any,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and assign the incidents of the days asked for, and print the accounts."""
-    from gridmap.incidents.assign import assign
     from gridmap.incidents.result import STATUSES
-    from gridmap.incidents.space_time import during
+    from gridmap.incidents.space_time import during, in_cells
 
-    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **options)
-    shown = during(frame, since, until)
-    placed = assign(shown, grid, datum=frame.attrs.get("datum"))
+    frame = _options.read_cases(
+        shell, incidents, to=grid.crs, levels=grid.levels, codes=True, **options
+    )
+    placed = in_cells(during(frame, since, until), grid)
     placed.attrs["datum"] = frame.attrs.get("datum")
     status = placed["status"].value_counts()
     counts = {"read": len(placed), **{name: int(status.get(name, 0)) for name in STATUSES}}

@@ -209,7 +209,9 @@ def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: An
     """Read incidents, say how they were understood, and give each its cell."""
     from gridmap.maps.heat import with_places
 
-    frame = _options.read_cases(shell, incidents, to=grid.crs, levels=grid.levels, **where)
+    frame = _options.read_cases(
+        shell, incidents, to=grid.crs, levels=grid.levels, codes=True, **where
+    )
     return with_places(frame, grid)
 
 

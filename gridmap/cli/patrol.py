@@ -61,7 +61,7 @@ def patrol_command(
         document, said = _rounds(shell, proved, lines, speed, output, overwrite)
     else:
         log = _options.cases_of(
-            shell, proved, streets, needs_places=True, crs=crs, **period, **where
+            shell, proved, streets, needs_places=True, codes=True, crs=crs, **period, **where
         )
         document, said = _visits(shell, proved, log, by, period, output, overwrite)
     if as_json:

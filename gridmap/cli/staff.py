@@ -41,6 +41,7 @@ _STATUSES = {
 _PROBLEMS = {
     "unknown role": Message("unknown role"),
     "unknown place": Message("unknown place"),
+    "ambiguous place": Message("several places of this name; give the code:"),
     "no place": Message("no place"),
     "named twice": Message("named twice"),
 }

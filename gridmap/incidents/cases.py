@@ -40,7 +40,8 @@ def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> 
     A case was **required** to be closed when it was accepted and is closed, or was due by `until`.
     One is **deferred** as long as it is required and not closed: a closed case counts as closed,
     whatever was deferred before. A case closed **on time** was closed by its deadline, or on the
-    day of it where deadlines are days.
+    day of it where deadlines are days; where only closings are days, one on the day of its deadline
+    is unknown. What was closed after `until` was open on that day: see `stages_on`.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> 
         A row a case, with ``status``; behind `assign`, whose own ``status`` tells the place, it
         is ``incident_status``.
     until : date, optional
-        Last day of the account: what is due after it need not be closed yet.
+        Last day of the account: what is due after it need not be closed yet, and what was closed
+        after it was not closed.
 
     Returns
     -------
@@ -60,22 +62,21 @@ def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> 
     UserWarning
         When a status, level or source is in words that are not known: what hangs on it is unknown.
     """
-    stage = _read("statuses", status_of(incidents))
+    stage = stages_on(incidents, until)
     order = stage.map({name: int(row["order"]) for name, row in statuses().items()})
     known = stage.notna()
     accepted = (order.astype(float) >= 2).astype("boolean").where(known)
     closed = (stage == "closed").astype("boolean").where(known)
-    due, done = whole_day(moments_of(incidents, "due")), moments_of(incidents, "closed")
+    due = whole_day(moments_of(incidents, "due"))
     later = due > last_moment(until) if until is not None else pd.Series(False, incidents.index)
     required = accepted & (closed | ~later)
-    in_time = (done <= due).astype("boolean").where(done.notna())
     table = {
         "reported": pd.Series(True, incidents.index),
         "accepted": accepted,
         "required": required,
         "deferred": required & (stage == "deferred"),
         "closed": closed,
-        "on_time": (closed & in_time).where(due.notna()),
+        "on_time": (closed & _in_time(incidents, due)).where(due.notna()),
         "reworked": yes_no(incidents["reworked"]) if "reworked" in incidents else None,
         **_levels_reached(incidents, accepted),
         "public": _public(incidents),
@@ -87,6 +88,39 @@ def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> 
         },
         index=incidents.index,
     )
+
+
+def _in_time(incidents: pd.DataFrame, due: pd.Series) -> pd.Series:
+    """Tell whether each case was closed by its deadline; missing where its day alone is known."""
+    done = moments_of(incidents, "closed")
+    latest = whole_day(done) if (done == done.dt.normalize())[done.notna()].all() else done
+    answer = (latest <= due).astype("boolean")
+    return answer.where(done.notna() & ((latest <= due) | (done > due)))
+
+
+def stages_on(incidents: pd.DataFrame, day: date | str | None = None) -> pd.Series:
+    """Tell the stage of each case, missing where it is not known; of a day, where one is given.
+
+    A case that was closed after the day was open on it, at the furthest step that the columns
+    ``dispatched_at``, ``handled_at`` and ``checked_at`` tell by then, and accepted at least. One
+    that is closed without a time of its closing counts as closed by the day: nothing tells
+    otherwise. The other stages bear no times, and are those of the file.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"status": ["结案"] * 3,
+    ...     "closed": pd.to_datetime(["2026-06-30 23:59", "2026-07-01", None])})
+    >>> stages_on(cases, "2026-06-30").tolist()
+    ['closed', 'accepted', 'closed']
+    """
+    stage = _read("statuses", status_of(incidents))
+    if day is None:
+        return stage
+    end = last_moment(day)
+    reached = pd.Series("accepted", incidents.index, dtype=object)
+    for name in ("dispatched", "handled", "checked"):
+        reached = reached.mask(moments_of(incidents, f"{name}_at") <= end, name)
+    return stage.mask((stage == "closed") & (moments_of(incidents, "closed") > end), reached)
 
 
 def _levels_reached(incidents: pd.DataFrame, accepted: pd.Series) -> dict[str, pd.Series | None]:
@@ -111,7 +145,7 @@ def _public(incidents: pd.DataFrame) -> pd.Series | None:
 
 def funnel(
     incidents: pd.DataFrame, *, of: Literal["status", "handling_level"] = "status",
-    lang: Lang = "zh",
+    until: date | str | None = None, lang: Lang = "zh",
 ) -> pd.DataFrame:  # fmt: skip
     """Count how many cases came how far, or were settled how high.
 
@@ -121,6 +155,8 @@ def funnel(
         A row a case; what `assign` returned will do.
     of : {"status", "handling_level"}
         Stages that were reached (each includes the later ones), or levels that settled.
+    until : date, optional
+        Day of which the stages are told, as for `count_cases`.
     lang : {"zh", "en"}
         Language of the names.
 
@@ -140,7 +176,7 @@ def funnel(
     if of == "status":
         rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
         places = {name: float(row["order"]) for name, row in statuses().items()}
-        reached = _read("statuses", status_of(incidents)).map(places).astype(float)
+        reached = stages_on(incidents, until).map(places).astype(float)
         cases = [int((reached >= float(row["order"])).sum()) for row in rows.values()]
     else:
         if of not in incidents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rtree.index import Index
 
 from gridmap._arrays import Bools, Floats, Ints
 from gridmap.errors import InputError
+from gridmap.incidents.cases import last_moment
 from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
 from gridmap.intervals import wilson
 from gridmap.language import Message
@@ -26,7 +28,7 @@ def recurrence(
     days: float = 30.0,
     metres: float = 50.0,
     same: Sequence[str] = ("category", "subcategory"),
-    until: pd.Timestamp | str | None = None,
+    until: date | str | None = None,
 ) -> pd.DataFrame:
     """Find the reports that follow the closure of the same problem.
 
@@ -44,7 +46,8 @@ def recurrence(
     same
         Columns that must agree, beside the cell.
     until
-        When the records end; by default at the last report.
+        Last day of the records; by default they end at the last report. What was closed later
+        had not been closed.
 
     Returns
     -------
@@ -77,9 +80,9 @@ def recurrence(
     opened, closed = in_seconds(placed, "time"), in_seconds(placed, "closed")
     kind = kinds(placed, ["code", *same])
     known = placed["code"].notna().to_numpy() & np.isfinite(opened)
-    valid = known & (closed >= opened)
-    follows = _follow(x, y, opened, np.where(valid, closed, np.nan), kind, known, days, metres)
     end = _end(opened, until)
+    valid = known & (closed >= opened) & ((closed <= end) | (until is None))
+    follows = _follow(x, y, opened, np.where(valid, closed, np.nan), kind, known, days, metres)
     mature = valid & (closed + days * DAY <= end)
     recurred = np.zeros(len(placed), bool)
     recurred[follows[follows >= 0]] = True
@@ -266,11 +269,11 @@ def _follow(
     return follows
 
 
-def _end(opened: Floats, until: pd.Timestamp | str | None) -> float:
+def _end(opened: Floats, until: date | str | None) -> float:
     if until is None:
         return float(np.nanmax(opened)) if np.isfinite(opened).any() else -np.inf
     try:
-        return float(pd.Timestamp(until).timestamp())
+        return float(last_moment(until).timestamp())
     except ValueError as error:
         raise InputError(
             "`until` is {until!r}, which is no date: {error}.", until=until, error=error

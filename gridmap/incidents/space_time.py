@@ -229,42 +229,56 @@ def has_positions(incidents: pd.DataFrame) -> bool:
     return incidents.empty or bool(incidents[["x", "y"]].notna().all(axis=1).any())
 
 
-def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Keep the incidents that lie in a grid, each with its cell, and account for the others.
-
-    What has no readable position lies in the cell that its own ``code`` names. Where there are
-    neither positions nor codes, nothing is known of the places and all incidents are kept.
+def in_cells(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return what `assign` says of incidents; one without a position lies in the cell of its code.
 
     Parameters
     ----------
     incidents : DataFrame
-        With positions, as for `assign`; ``attrs["datum"]`` says what they are in.
+        With positions, as for `assign`, or the ``code`` of a cell, or some with either;
+        ``attrs["datum"]`` says what the positions are in.
     grid : Grid
         The cells.
+    """
+    if has_positions(incidents) or "code" not in incidents:
+        placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
+        own = placed.get("incident_code")
+    else:
+        own, blank = incidents["code"], {"nearest_code": None, "distance_m": np.nan}
+        taken = {f"incident_{name}": incidents[name] for name in ("status", *blank)
+                 if name in incidents}  # fmt: skip
+        placed = incidents.assign(**taken, **blank, code=None, status="invalid")
+    if own is None:
+        return placed
+    named = own.astype("string").str.strip().astype(object)
+    told = (placed["status"] == "invalid") & named.isin(grid.cells.index)
+    code = placed["code"].astype(object).where(~told, named)
+    return placed.assign(code=code, status=placed["status"].astype(object).where(~told, "inside"))
+
+
+def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Keep the incidents that lie in a grid, each with its cell, and account for the others.
+
+    Where there are neither positions nor codes, nothing is known of the places and all incidents
+    are kept.
+
+    Parameters
+    ----------
+    incidents, grid
+        As for `in_cells`.
 
     Returns
     -------
     tuple of DataFrame and dict
-        What `assign` returns of the incidents inside, and how many were ``read``, are ``inside``,
-        ``outside`` or ``unplaced``.
+        What `in_cells` returns of the incidents inside, and how many were ``read``, are
+        ``inside``, ``outside`` or ``unplaced``.
     """
     count = len(incidents)
-    located = has_positions(incidents)
-    if located:
-        placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
-        outside = int((placed["status"] == "outside").sum())
-        own = placed.get("incident_code")
-    elif "code" in incidents:
-        own, outside = incidents["code"], 0
-        placed = incidents.assign(code=None)
-    else:
+    if not has_positions(incidents) and "code" not in incidents:
         return incidents, {"read": count, "inside": count, "outside": 0, "unplaced": 0}
-    code = placed["code"].astype(object)
-    if own is not None:
-        named = own.astype("string").str.strip().astype(object)
-        unplaced = placed["status"] == "invalid" if located else pd.Series(True, placed.index)
-        code = code.where(~(unplaced & named.isin(grid.cells.index)), named)
-    kept = placed.assign(code=code)[code.notna()]
+    placed = in_cells(incidents, grid)
+    kept = placed[placed["code"].notna()]
+    outside = int((placed["status"] == "outside").sum())
     lost = count - len(kept) - outside
     return kept, {"read": count, "inside": len(kept), "outside": outside, "unplaced": lost}
 

@@ -13,9 +13,8 @@ import pandas as pd
 
 from gridmap._checks import check_table
 from gridmap.errors import InputError
-from gridmap.incidents.cases import last_moment, moments_of, status_of, statuses, whole_day
+from gridmap.incidents.cases import last_moment, moments_of, stages_on, statuses, whole_day
 from gridmap.language import Lang, Message
-from gridmap.vocabulary import vocabulary
 
 MOMENTS = {
     "time": Message("reported"),
@@ -33,7 +32,11 @@ _SEVERAL = re.compile(r"[;；,，、|/\n]+")
 
 
 def step_times(
-    incidents: pd.DataFrame, *, by: str | Sequence[str] = (), lang: Lang = "zh"
+    incidents: pd.DataFrame,
+    *,
+    by: str | Sequence[str] = (),
+    until: date | str | None = None,
+    lang: Lang = "zh",
 ) -> pd.DataFrame:
     """Measure how long each step of the process takes, from reporting to closing.
 
@@ -47,6 +50,8 @@ def step_times(
         A row a case, with those of the columns of `MOMENTS` that are known.
     by : str or sequence of str
         Columns to measure by, as ``department``.
+    until : date, optional
+        Last day of the account: what happened after it had not happened yet.
     lang : {"zh", "en"}
         Language of the names.
 
@@ -70,7 +75,7 @@ def step_times(
         raise InputError(
             "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
         )
-    at = {name: moments_of(incidents, name) for name in MOMENTS if name in incidents}
+    at = {name: _happened(incidents, name, until) for name in MOMENTS if name in incidents}
     tables = {
         f"{first}-{second}": _measured(
             (at[second] - at[first]).dt.total_seconds() / _HOUR_S,
@@ -93,6 +98,12 @@ def step_times(
     else:
         table = table.droplevel(1)
     return table[(table["cases"] > 0) | (table["backwards"] > 0)]
+
+
+def _happened(incidents: pd.DataFrame, name: str, until: date | str | None) -> pd.Series:
+    """Return a column of times, without those after the last day of the account."""
+    times = moments_of(incidents, name)
+    return times if until is None else times.where(times <= last_moment(until))
 
 
 def _steps(names: list[str]) -> list[tuple[str, str]]:
@@ -135,7 +146,8 @@ def overdue(
     incidents : DataFrame
         A row a case, with ``status``, ``due`` and the columns of `by`.
     on : date
-        The day of the account: a deadline on it has passed at its end.
+        The day of the account: a deadline on it has passed at its end, and what was closed after
+        it was open.
     by : str or sequence of str
         Columns to count by, as ``department``; an empty sequence makes one row.
 
@@ -154,7 +166,7 @@ def overdue(
     [[2.0, 1.0, 7.0, 1.0]]
     """
     groups = [by] if isinstance(by, str) else list(by)
-    stage = vocabulary("statuses").read(status_of(incidents))
+    stage = stages_on(incidents, on)
     lacking = [column for column in groups if column not in incidents]
     if lacking:
         raise InputError(
@@ -182,7 +194,10 @@ def overdue(
 
 
 def department_calls(
-    incidents: pd.DataFrame, column: Literal["whistled", "joint"] = "whistled"
+    incidents: pd.DataFrame,
+    column: Literal["whistled", "joint"] = "whistled",
+    *,
+    until: date | str | None = None,
 ) -> pd.DataFrame:
     """Count by department what streets called it for (吹哨), or what it handled jointly (联动).
 
@@ -193,6 +208,8 @@ def department_calls(
         ``answered_at`` the time to the answer (报到) is measured.
     column : {"whistled", "joint"}
         Calls of streets to departments, or departments that joined in.
+    until : date, optional
+        Last day of the account: a call answered after it was waiting.
 
     Returns
     -------
@@ -214,7 +231,7 @@ def department_calls(
     each = pd.DataFrame({"department": names})
     timed = column == "whistled" and "answered_at" in incidents
     if timed:
-        answered = moments_of(incidents, "answered_at")
+        answered = _happened(incidents, "answered_at", until)
         called = moments_of(incidents, "whistled_at" if "whistled_at" in incidents else "time")
         hours = (answered - called).dt.total_seconds() / _HOUR_S
         each = each.assign(answered=answered.notna(), hours=hours.where(hours >= 0))

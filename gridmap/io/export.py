@@ -139,6 +139,7 @@ def export_cells(
     path: str | os.PathLike[str],
     *,
     datum: str | None = None,
+    codes: Collection[str] | None = None,
     columns: Collection[str] = (),
     lang: Lang = "zh",
     audience: Audience = "internal",
@@ -156,6 +157,8 @@ def export_cells(
     datum : str, optional
         What the coordinates are to be in: ``wgs84``, ``cgcs2000``, ``gcj02``, ``bd09`` or
         ``EPSG:n``; the CRS of the grid when not given, and ``wgs84`` for GeoJSON and tables.
+    codes : collection of str, optional
+        Only these cells.
     columns, lang, audience
         As in `sheets_of`; layers keep their English headings.
     overwrite : bool
@@ -174,6 +177,9 @@ def export_cells(
     if audience == "public":
         table = table.assign(households=suppress(table["households"]))
     shapes = gpd.GeoSeries(grid.cells.geometry.to_numpy(), index=table.index, crs=grid.crs)
+    if codes is not None:
+        table = table[table["code"].isin(codes)]
+        shapes = shapes[table.index]
     if flat:
         shapes = shapes.representative_point()
     moved = shapes if datum is None else to_datum(shapes, datum)

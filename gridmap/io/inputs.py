@@ -224,6 +224,7 @@ def read_incidents(
     encoding: str | None = None,
     point_order: PointOrder | None = None,
     need_places: bool = True,
+    codes: bool = False,
     to: Any = None,
 ) -> tuple[pd.DataFrame, Understanding]:
     """Read incidents, without building a point for each.
@@ -248,6 +249,8 @@ def read_incidents(
         ``lnglat`` or ``latlng``, of two numbers in one column.
     need_places : bool
         Whether a table without coordinates is refused, and one in which none can be read.
+    codes : bool
+        Whether a column ``code`` of cells will do instead.
     to : CRS, optional
         That of the grid. Rows without a place of their own then get one from columns whose
         headings name their datum, such as 高德经度 and 高德纬度.
@@ -265,7 +268,7 @@ def read_incidents(
     return as_incidents(
         frame, spec, crs=crs, datum=datum, x=x, y=y, time=time, category=category,
         date_order=date_order, time_zone=time_zone, point_order=point_order,
-        need_places=need_places, strict=need_places, to=to,
+        need_places=need_places, codes=codes, strict=need_places, to=to,
     )  # fmt: skip
 
 
@@ -283,6 +286,7 @@ def as_incidents(
     time_zone: str | None = None,
     point_order: PointOrder | None = None,
     need_places: bool = True,
+    codes: bool = False,
     strict: bool = True,
     to: Any = None,
 ) -> tuple[pd.DataFrame, Understanding]:
@@ -319,9 +323,10 @@ def as_incidents(
         return frame, known
     if isinstance(frame, gpd.GeoDataFrame):
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    coded = codes and "code" in frame
     placed = with_places(
         frame, known, spec, (x, y), crs=crs, datum=datum, order=point_order, to=to,
-        needed=need_places, strict=strict,
+        needed=need_places and not coded, strict=strict and not coded,
     )  # fmt: skip
     return (frame, known) if placed is None else (placed, known)
 

@@ -34,21 +34,19 @@ RAMP = [
 
 
 def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Return what `assign` says of incidents, with their places as ``x``, ``y`` in the grid's CRS.
+    """Return what `in_cells` says of incidents, with their places as ``x``, ``y`` in metres.
 
     A frame that has been assigned to this grid already is returned as it is; columns of the same
     names that hold anything else are the incidents' own.
     """
-    from gridmap.incidents.assign import assign
     from gridmap.incidents.result import STATUSES
-    from gridmap.incidents.space_time import grid_positions
+    from gridmap.incidents.space_time import grid_positions, in_cells
 
     if {"code", "status", "distance_m"} <= set(incidents):
         known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
         if known.all() and incidents["status"].isin(STATUSES).all():
             return incidents
-    placed: pd.DataFrame = assign(incidents, grid, datum=incidents.attrs.get("datum"))
-    x, y = grid_positions(incidents, grid)
+    placed, (x, y) = in_cells(incidents, grid), grid_positions(incidents, grid)
     return placed.assign(x=x, y=y)
 
 
@@ -66,12 +64,14 @@ def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] |
     lang
         Language of its legend.
     """
-    if not {"x", "y"} <= set(placed) or not placed["code"].notna().any():
+    if not {"x", "y"} <= set(placed):
         return None
     from gridmap.hotspot_analysis.density import density
 
     homes = bool(grid.cells["households"].sum())
-    points = placed.loc[placed["code"].notna(), ["x", "y"]]
+    points = placed.loc[placed["code"].notna(), ["x", "y"]].dropna()
+    if points.empty:
+        return None
     found = density(
         points, grid, bandwidth=_bandwidth(grid), exposure="households" if homes else None
     )

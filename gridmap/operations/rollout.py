@@ -21,7 +21,7 @@ from gridmap.codes import (
 )
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.operations.staffing import place_of
+from gridmap.operations.staffing import places_called
 
 
 def units_within(
@@ -166,15 +166,23 @@ def part_of(grid: Grid, of: str) -> Grid:
     >>> list(part_of(grid, "B").cells.index)
     ['B1']
     """
-    found = place_of(of, grid)
-    if found is None:
+    found = places_called(of, grid)
+    found = [place for place in found if place[0] != "cell"] or found
+    if not found:
         raise InputError(
             "The grid has no area {of!r}. Give the code or name of a jurisdiction, or the name at "
             "a level: {levels}.",
             of=of,
             levels=[*grid.levels] or ["–"],
         )
-    level, code = found
+    if len(found) > 1:
+        raise InputError(
+            "Several places of the grid are called {of!r}; give the code of the one that is "
+            "meant: {codes}.",
+            of=of,
+            codes=[code for _, code in found],
+        )
+    level, code = found[0]
     if level == "cell":
         raise InputError(
             "{of!r} is a single cell. Give the area it lies in, as {parent!r}.",
@@ -197,8 +205,8 @@ def codes_on(grid: Grid, day: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        code, valid_from, valid_to and state: "cell" or "retired". A code without a first day was
-        always valid.
+        code, valid_from, valid_to and state: "cell", "retired" since, or "unknown" where a code was
+        retired on a day that is not recorded. A code without a first day was always valid.
 
     Raises
     ------
@@ -228,6 +236,7 @@ def codes_on(grid: Grid, day: str) -> pd.DataFrame:
     )
     start = pd.to_datetime(table["valid_from"], errors="coerce")
     end = pd.to_datetime(table["valid_to"], errors="coerce")
+    table["state"] = table["state"].mask((table["state"] == "retired") & end.isna(), "unknown")
     valid = (start.isna() | (start <= asked)) & (end.isna() | (end > asked))
     return table[valid].reset_index(drop=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from gridmap.vocabulary import fold, vocabulary
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
 _CELL = "cell"
+_SHOWN = 5  # places of one name
+Place = tuple[str, str]  # level and code; of an area of a coarser level, its name
 _DISTRICT_DIGITS = 6
 VACANT = ("no leader", "unstaffed")
 
@@ -346,12 +349,11 @@ def street_chiefs(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         return pd.DataFrame(columns=["road", "post", "cells"])
     chief = (vocabulary("roles").read(roster["role"]) == "chief") & roster["road"].notna()
     given = _given(roster, grid) if chief.any() else None
-    places, areas, rows = _Places(grid), _areas(grid), []
+    places, rows = _Places(grid), []
     for row, road, post in zip(chief.index[chief], roster["road"][chief],
                                _posts(roster)[chief], strict=True):  # fmt: skip
-        found = [_place(word, places) for word in given[row]] if given is not None else []
-        cells = [code for spot in found if spot for code in areas[spot[0]].index[
-            areas[spot[0]].astype(str) == spot[1]]]  # fmt: skip
+        found = [places.called(named) for named in given[row]] if given is not None else []
+        cells = [code for spots in found if len(spots) == 1 for code in places.within(spots[0])]
         rows += [(fold(name), post, cells or None) for name in _SEVERAL.split(str(road)) if name]
     rows.sort(key=lambda row: row[2] is None)
     return pd.DataFrame(rows, columns=["road", "post", "cells"])
@@ -369,18 +371,23 @@ def matched(roster: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, pd.DataFram
     leading = table["role"] != "chief"  # whose place is a street, not an area
     problems.append(_problem(table[leading & (table["given"].str.len() == 0)], "no place", "code"))
     table = table.explode("given").dropna(subset="given")
-    places = {given: _place(given, known) for known in [_Places(grid)] for given in table["given"]}
-    strange = table["given"].map(lambda given: places[given] is None).astype(bool)
-    if len(table) and strange.all():
+    known = _Places(grid)
+    places = {named: known.called(named) for named in table["given"].unique()}
+    table["word"] = [named.word for named in table["given"]]
+    many = table["given"].map(lambda named: len(places[named])).astype(int)
+    if len(table) and not many.any():
         raise InputError(
             "`roster` names no place that the grid has; the first is {given!r}, while the "
             "cells have codes such as {index!r}. Use the grid it is for.",
-            given=table["given"].iloc[0],
+            given=table["word"].iloc[0],
             index=grid.cells.index[0],
         )
-    problems.append(_problem(table[strange], "unknown place", "given"))
-    table = table[~strange]
-    found = [place for place in table["given"].map(places) if place]
+    problems.append(_problem(table[many == 0], "unknown place", "word"))
+    several = table[many > 1]
+    said = [f"{one.word} ({_listed(places[one])})" for one in several["given"]]
+    problems.append(_problem(several.assign(word=said), "ambiguous place", "word"))
+    table = table[many == 1]
+    found = [places[named][0] for named in table["given"]]
     table = table.assign(level=[level for level, _ in found], code=[code for _, code in found])
     twice = table.duplicated(["post", "level", "code"])
     problems.append(_problem(table[twice], "named twice", "code"))
@@ -438,7 +445,7 @@ def _posts(roster: pd.DataFrame) -> pd.Series:
 
 
 def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
-    """Return the codes or names of places in each row: the code, or the finest name given."""
+    """Return the places that each row names: by the code, or by the finest name given."""
     columns = ["code", "cell_name", *reversed(grid.levels), "community", "street", "district"]
     columns = [column for column in dict.fromkeys(columns) if column in roster]
     if not columns and "road" in roster:
@@ -447,11 +454,29 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         raise InputError(
             "`roster` has no column `code`; it has {columns}.", columns=[*roster.columns]
         )
-    text = pd.Series("", roster.index, dtype="string")
-    for column in columns:
-        text = text.mask(text == "", roster[column].astype("string").fillna("").str.strip())
-    several = [[part for part in _SEVERAL.split(row) if part] for row in text]
-    return pd.Series(several, index=roster.index)
+    texts = [roster[column].astype("string").fillna("").str.strip() for column in columns]
+    rows = [
+        [(column, text) for column, text in zip(columns, row, strict=True) if text]
+        for row in zip(*texts, strict=True)
+    ]
+    return pd.Series([_named(row) for row in rows], index=roster.index, dtype=object)
+
+
+class _Named(NamedTuple):
+    """A place as a row names it: the word, the column it stands in, and the coarser names."""
+
+    word: str
+    column: str = "code"
+    around: tuple[str, ...] = ()
+
+
+def _named(row: list[tuple[str, str]]) -> list[_Named]:
+    """Return the places that the finest name of a row tells."""
+    if not row:
+        return []
+    (column, words), *coarser = row
+    around = tuple(text for _, text in coarser)
+    return [_Named(part, column, around) for part in _SEVERAL.split(words) if part]
 
 
 def _areas(grid: Grid) -> dict[str, pd.Series]:
@@ -462,42 +487,66 @@ def _areas(grid: Grid) -> dict[str, pd.Series]:
 
 
 class _Places:
-    """The places of a grid by code and by name; a name that two places bear tells neither."""
+    """The places of a grid by code, by name, and by the digits that the codes of an area share."""
 
     def __init__(self, grid: Grid) -> None:
-        self.areas, self.codes = _areas(grid), pd.Index(grid.jurisdictions.index.astype(str))
+        self.areas, self.finest = _areas(grid), grid.levels[-1] if grid.levels else "parent"
         self.levels = {level: area for level, area in self.areas.items() if level in grid.levels}
         self.parents = grid.cells["parent"].astype(str)
-        named: dict[str, set[tuple[str, str]]] = {}
+        self.named: dict[str, set[Place]] = {}
         for code, name in grid.cells["name"].items():
-            named.setdefault(fold(name), set()).add((_CELL, str(code)))
+            self.named.setdefault(fold(name), set()).add((_CELL, str(code)))
         if grid.levels:
-            for code, name in grid.jurisdictions[grid.levels[-1]].items():
-                named.setdefault(fold(name), set()).add(("parent", str(code)))
+            for code, name in grid.jurisdictions[self.finest].items():
+                self.named.setdefault(fold(name), set()).add(("parent", str(code)))
         for level, area in self.levels.items():
             for name in area.unique():
-                named.setdefault(fold(name), set()).add((level, str(name)))
-        known = {word: next(iter(found)) for word, found in named.items() if len(found) == 1}
-        known |= {fold(code): ("parent", str(code)) for code in self.codes}
-        self.known = known | {fold(code): (_CELL, str(code)) for code in grid.cells.index}
+                self.named.setdefault(fold(name), set()).add((level, str(name)))
+        codes = grid.jurisdictions.index.astype(str)
+        self.coded: dict[str, Place] = {fold(code): ("parent", code) for code in codes}
+        self.coded |= {fold(code): (_CELL, str(code)) for code in grid.cells.index}
+
+    def within(self, place: Place) -> list[str]:
+        """Return the codes of the cells of a place."""
+        area = self.areas[place[0]]
+        return list(area.index[area.astype(str) == place[1]])
+
+    def called(self, named: _Named) -> list[Place]:
+        """Return the places of a code or name: none, one, or all between which nothing decides."""
+        word = fold(named.word)
+        if word in self.coded:
+            return [self.coded[word]]
+        if word in self.named or not word.isdigit():
+            return self._narrowed(sorted(self.named.get(word, ())), named)
+        inside = self.parents[self.parents.str.startswith(word)]
+        fitting = [
+            (level, str(area[inside.index[0]]))
+            for level, area in self.levels.items()
+            if len(inside) and set(area.index[area == area[inside.index[0]]]) == set(inside.index)
+        ]
+        return fitting[-1:] if len(word) <= _DISTRICT_DIGITS else fitting[:1]
+
+    def _narrowed(self, found: list[Place], named: _Named) -> list[Place]:
+        """Keep, of places of one name, those of the column's level and in the areas beside it."""
+        level = "parent" if named.column == self.finest else named.column
+        if len(found) > 1 and named.column == "cell_name":
+            found = [place for place in found if place[0] == _CELL] or found
+        elif len(found) > 1 and named.column != "code":
+            areas = [place for place in found if place[0] != _CELL]
+            found = [place for place in areas if place[0] == level] or areas or found
+        for text in named.around:
+            if len(found) > 1:
+                around = {c for at in self.called(_Named(text)) for c in self.within(at)}
+                found = [place for place in found if around.issuperset(self.within(place))] or found
+        return found
 
 
-def place_of(given: str, grid: Grid) -> tuple[str, str] | None:
-    """Return level and code of a place, by code, name or digits; None where there is none."""
-    return _place(given, _Places(grid))
+def places_called(given: str, grid: Grid) -> list[Place]:
+    """Return level and code of the places of a code, a name or the digits of an area's codes."""
+    return _Places(grid).called(_Named(given))
 
 
-def _place(given: str, places: _Places) -> tuple[str, str] | None:
-    """Return level and code of a place, by its code or name, or the digits of an area's codes."""
-    word = fold(given)
-    if word in places.known or not word.isdigit():
-        return places.known.get(word)
-    inside = places.parents[places.parents.str.startswith(word)]
-    fitting = [
-        (level, str(area[inside.index[0]]))
-        for level, area in places.levels.items()
-        if len(inside) and set(area.index[area == area[inside.index[0]]]) == set(inside.index)
-    ]
-    if not fitting:
-        return None
-    return fitting[-1] if len(word) <= _DISTRICT_DIGITS else fitting[0]
+def _listed(places: list[Place]) -> str:
+    """Write the codes of places between which a name does not tell."""
+    codes = [code if level == _CELL else f"{code} {level}" for level, code in places[:_SHOWN]]
+    return ", ".join([*codes, *(["…"] if len(places) > _SHOWN else [])])

@@ -95,3 +95,52 @@ def test_a_cell_or_an_unknown_area_is_refused(path: Path, tmp_path: Path) -> Non
     assert found.exit_code == 2 and "single cell" in found.stderr
     found = run(path, "--datum", "mars", "-o", out)
     assert found.exit_code == 2 and not out.exists()
+
+
+def test_a_grid_is_read_as_of_a_day(tmp_path: Path) -> None:
+    day = ["2025-01-01", "2026-03-01", ""]
+    cells = gpd.GeoDataFrame(
+        {"code": ["101001", "101003", "101004"], "parent": "101", "households": 450,
+         "valid_from": day},
+        geometry=shapely.box([0, 100, 200], 0, [100, 200, 300], 100), crs=4547,
+    )  # fmt: skip
+    retired = pd.DataFrame(
+        {"code": ["101002", "101009"], "valid_from": "2025-01-01", "valid_to": ["2026-03-01", ""],
+         "reason": "merged"}
+    )  # fmt: skip
+    write_grid(Grid(cells, cells.union_all("coverage"), retired=retired), tmp_path / "g.gpkg")
+    for asked, codes, gone in (
+        ("2026-02-28", ["101001", "101004"], True),
+        ("2026-03-01", ["101001", "101003", "101004"], False),
+        ("2024-12-31", ["101004"], False),
+    ):
+        out = tmp_path / f"{asked}.geojson"
+        found = run(tmp_path / "g.gpkg", "--on", asked, "-o", out)
+        assert found.exit_code == 0, found.output
+        assert gpd.read_file(out)["code"].tolist() == codes
+        assert ("101002" in found.stderr) == gone
+        assert ("101009" in found.stderr) == (asked > "2025")
+        assert "redrawn since under its code" in found.stderr
+    table = tmp_path / "codes.csv"
+    assert run(tmp_path / "g.gpkg", "--on", "2026-02-28", "-o", table).exit_code == 0
+    states = pd.read_csv(table, dtype=str).set_index("code")["state"].to_dict()
+    assert states == {"101001": "cell", "101004": "cell", "101002": "retired", "101009": "unknown"}
+    young = gpd.GeoDataFrame(cells.assign(valid_from="2026-03-01"), crs=4547)
+    write_grid(Grid(young, cells.union_all("coverage")), tmp_path / "young.gpkg")
+    none = run(tmp_path / "young.gpkg", "--on", "2020-01-01", "-o", tmp_path / "x.gpkg")
+    assert none.exit_code == 2 and not (tmp_path / "x.gpkg").exists()
+
+
+def test_a_name_of_several_areas_is_told_with_their_codes(path: Path, tmp_path: Path) -> None:
+    grid = read_grid(path)
+    areas = grid.jurisdictions
+    areas["community"] = "新华社区"
+    cells = grid.cells.drop(columns="community")
+    twins = Grid(cells, grid.boundary, grid.levels, jurisdictions=areas)
+    write_grid(twins, tmp_path / "twins.gpkg")
+    found = run(tmp_path / "twins.gpkg", "--of", "新华社区", "-o", tmp_path / "part.gpkg")
+    assert (
+        found.exit_code == 2
+        and "called '新华社区'" in found.stderr
+        and "410101002002" in found.stderr
+    )

@@ -121,3 +121,46 @@ def test_a_short_period_is_seen_among_those_before_it(grid: str, tmp_path: Path)
     assert len(told["trend"]["counts"]) == 13 and sum(told["trend"]["own"]) == 1
     months = briefing(grid, frame, tmp_path, "--since", "2026-05-01", "--by", "month")
     assert len(months["trend"]["counts"]) == 4, "January is not whole"
+
+
+def test_what_was_closed_after_the_day_was_open_on_it(grid: str, tmp_path: Path) -> None:
+    done = ["2026-06-29 10:00"] * 19 + ["2026-06-30 23:59:59"] + ["2026-07-01 00:00"] * 20
+    frame = cases(
+        ["2026-06-10 08:00"] * 60, [True] * 60, 处置状态="结案", 处置截止时间="2026-06-30 17:00",
+        结案时间=done + [""] * 20, 处置部门="城管局",
+    )  # fmt: skip
+    later = frame["结案时间"] == "2026-07-01 00:00"
+    of_the_day = frame.assign(  # as an export of that evening had it
+        处置状态=frame["处置状态"].mask(later, "立案"), 结案时间=frame["结案时间"].mask(later, "")
+    )
+    until, told, rates = ["--until", "2026-06-30"], [], []
+    for table in (frame, of_the_day):
+        found = briefing(grid, table, tmp_path, *until)
+        told.append([found[key] for key in ("indicators", "progress", "ranking", "incidents")])
+        rates.append(indicators(grid, tmp_path, *until))
+    assert told[0] == told[1] and rates[0] == rates[1]
+    assert rates[0]["closure"] == [40, 60, 0]  # no time of closing: nothing tells otherwise
+    assert rates[0]["on_time"] == [19, 40, 20]
+    closure = next(one for one in told[0][0] if one["key"] == "closure")
+    assert [closure["numerator"], closure["denominator"]] == [40, 60]
+    briefing(grid, frame, tmp_path)
+    assert indicators(grid, tmp_path)["closure"] == [60, 60, 0]  # no day asked for: all counts
+    late = [grid, str(tmp_path / "cases.csv"), "--table", "overdue", "--json", *until]
+    rows = json.loads(CliRunner().invoke(main, ["indicators", *late]).stdout)["indicators"]
+    assert [(row["open"], row["overdue"]) for row in rows] == [(20, 20)]
+
+
+def test_cases_of_places_and_of_codes_are_one_population(grid: str, tmp_path: Path) -> None:
+    frame = cases(["2026-06-10 08:00"] * 30, [True] * 20 + [False] * 10, 处置状态="结案")
+    frame["X坐标"] = frame["X坐标"].astype(object).where(frame.index % 2 == 0, "")
+    frame["责任网格"] = ["r03c03"] * 28 + ["nowhere"] * 2
+    told = briefing(grid, frame, tmp_path)
+    # ten lie where they say; fifteen have no place, of which one names no cell
+    assert told["incidents"]["count"] == 10 + 14
+    assert (told["account"]["outside"], told["account"]["invalid"]) == (5, 1)
+    assert indicators(grid, tmp_path)["closure"] == [24, 24, 0]
+    coded = briefing(grid, frame.drop(columns=["X坐标", "Y坐标"]), tmp_path)
+    assert coded["incidents"]["count"] == indicators(grid, tmp_path)["closure"][1] == 28
+    out = ["-o", str(tmp_path / "hot.csv"), "--json"]
+    found = CliRunner().invoke(main, ["hotspots", grid, str(tmp_path / "cases.csv"), *out])
+    assert json.loads(found.stdout)["inside"] == 28

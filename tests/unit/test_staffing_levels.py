@@ -120,3 +120,39 @@ def test_who_answers_is_found_at_every_level() -> None:
     inside = GRID.cells.geometry.iloc[0].representative_point()
     assert who(GRID, table, inside.x, inside.y)["level"].tolist() == ["cell", "parent", "street"]
     assert who(GRID, table, -99.0, -99.0).empty
+
+
+def twins() -> Grid:
+    """Make a city whose cells are called first to third in every community."""
+    cells = GRID.cells.drop(columns="community")
+    cells["name"] = ["第一网格", "第二网格", "第三网格"] * 4
+    areas = GRID.jurisdictions
+    areas["community"] = ["新华社区", "阳光社区"] * 2
+    return Grid(cells, GRID.boundary, GRID.levels, jurisdictions=areas)
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"cell_name": "第二网格"}, None),
+        ({"cell_name": "第二网格", "community": "阳光社区"}, None),
+        (
+            {"cell_name": "第二网格", "community": "阳光社区", "street": "002街道"},
+            "990101002002002",
+        ),
+        ({"cell_name": "第二网格", "community": PARENTS[1]}, "990101001002002"),
+        ({"cell_name": "第二网格", "street": "没有街道"}, None),
+        ({"community": "新华社区"}, None),
+        ({"community": "新华社区", "street": "001街道"}, "990101001001"),
+    ],
+)
+def test_one_name_of_several_places_is_not_guessed(row: dict[str, str], code: str | None) -> None:
+    grid = twins()
+    other = {"cell_name": grid.cells.index[0], "role": "网格长"}
+    found = staffing(pd.DataFrame([{**row, "role": "网格员"}, other]), grid)
+    worker = found.postings[found.postings["role"] == "assistant"]
+    assert worker["code"].tolist() == ([] if code is None else [code])
+    told = found.problems.to_dict("records")
+    assert [one["problem"] for one in told] == ([] if code else ["ambiguous place"])
+    if code is None and "cell_name" in row:
+        assert "990101001002002" in told[0]["value"] and "第二网格" in told[0]["value"]

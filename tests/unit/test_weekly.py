@@ -227,16 +227,21 @@ def test_cases_known_by_their_cells_alone_are_counted_there(office: Path) -> Non
     )
     told.to_csv(office / "coded.csv", index=False)
     table.to_csv(office / "placed.csv", index=False)
+    mixed = table.assign(网格编码=told["网格编码"])
+    mixed.loc[inside_ & (mixed.index % 2 == 0), ["X坐标", "Y坐标"]] = np.nan
+    mixed.to_csv(office / "mixed.csv", index=False)
     figures = []
-    for name in ("coded.csv", "placed.csv"):
+    for name in ("coded.csv", "placed.csv", "mixed.csv"):
         found = run(
             office, "--incidents", str(office / name), "-o", str(office / name[:5]), "--json"
         )
         assert found.exit_code == 0 and "lies in the grid" not in found.stderr, found.output
         figures.append(json.loads(found.stdout))
-    one, other = figures
-    for name in ("period", "incidents", "series", "areas", "hotspots", "overdue"):
-        assert one.get(name) == other.get(name), name
+        page = (office / name[:5] / "2026-W21" / "briefing.html").read_text("utf-8")
+        assert f"<b>{figures[-1]['incidents']['count']:,}</b> incidents" in page
+    one, other, both = figures
+    for name in ("period", "incidents", "series", "areas", "hotspots", "overdue", "indicators"):
+        assert one.get(name) == other.get(name) == both.get(name), name
     assert one["account"]["read"] == len(table)
     assert one["account"]["inside"] == other["account"]["inside"] == inside_.sum()
 
