@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_choice, label
@@ -176,10 +177,9 @@ def export_cells(
     table = _cells(grid, columns)
     if audience == "public":
         table = table.assign(households=suppress(table["households"]))
-    shapes = gpd.GeoSeries(grid.cells.geometry.to_numpy(), index=table.index, crs=grid.crs)
-    if codes is not None:
-        table = table[table["code"].isin(codes)]
-        shapes = shapes[table.index]
+    kept = np.ones(len(table), bool) if codes is None else table["code"].isin(codes).to_numpy()
+    table, polygons = table[kept], grid.cells.geometry.to_numpy()[kept]
+    shapes = gpd.GeoSeries(polygons, index=table.index, crs=grid.crs)
     if flat:
         shapes = shapes.representative_point()
     moved = shapes if datum is None else to_datum(shapes, datum)
