@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class Places(NamedTuple):
 
 
 _SAMPLE = 8_000  # places by which degrees are known, fewer than the smallest batch
+_VALUE = re.compile(r"[-+]?\d+(\.\d+)?(_\d+)?")  # a heading that is none
 _TRIED = 200  # values by which a column of points is known
 _SEEN = 2000  # values in which the name of a map service is looked for
 _DEGREES, _METRES = Pair("lng", "lat"), Pair("x", "y")
@@ -168,6 +170,13 @@ def _refuse(sample: Mapping[str, Sequence[object]], spec: Spec) -> None:
             "as GeoPackage.",
             spec=spec,
             shaped=shaped,
+        )
+    if sum(bool(_VALUE.fullmatch(name)) for name in sample) > 1:
+        raise InputError(
+            "`{spec}` has no headings: where they should stand it has {sample}. Put a row of "
+            "headings above the records, as id,lng,lat.",
+            spec=spec,
+            sample=[*sample],
         )
     raise InputError(
         "`{spec}` has no coordinates among {sample}. Name the columns: `--x COLUMN "

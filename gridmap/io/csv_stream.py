@@ -15,7 +15,7 @@ from pyarrow import csv as pacsv
 
 from gridmap.errors import InputError
 from gridmap.io.batches import Batch
-from gridmap.io.encodings import choose_encoding, named_encoding
+from gridmap.io.encodings import choose_encoding, is_shifted, named_encoding
 from gridmap.io.header import Headings, find_headings
 from gridmap.io.source import Source, unreadable
 from gridmap.io.text import guess_separator
@@ -191,7 +191,7 @@ class Delimited:
         width = len(self.names)
         rows: list[list[str]] = []
         broken: dict[int, int] = {}
-        lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
         at = 0
         while at < len(lines):
             row, used = self._record(lines, at)
@@ -235,8 +235,11 @@ class Delimited:
         return row, last - at
 
     def _fields(self, lines: list[str]) -> list[str] | None:
-        """Return the fields of one record; None when its quotes are wrong, [] if blank."""
-        if not any(line.strip() for line in lines):
+        """Return the fields of one record; None when its quotes are wrong, [] if blank.
+
+        DOS ends a text with a sign of its own, which is no record.
+        """
+        if not any(line.strip().strip("\x1a") for line in lines):
             return []
         reader = csv.reader(
             [line + "\n" for line in lines], delimiter=self.separator, strict=len(lines) > 1
@@ -286,7 +289,7 @@ def text_encoding(source: Source, declared: str | None = None) -> str:
         marked = head.startswith(codecs.BOM_UTF8)
         if declared is not None:
             return named_encoding(declared)
-        if not head.removeprefix(codecs.BOM_UTF8).isascii() or b"\0" in head:
+        if not head.removeprefix(codecs.BOM_UTF8).isascii() or is_shifted(head) or b"\0" in head:
             guess = choose_encoding(head, cut=cut, name=source.name)
             if guess not in ("utf-8", "utf-8-sig"):
                 return guess

@@ -19,7 +19,7 @@ from pyarrow import csv as pacsv
 from gridmap.errors import InputError
 from gridmap.io.batches import FOOT, MOST_SEARCHED, is_blank_text
 from gridmap.io.csv_stream import SAMPLE, find_start, open_text
-from gridmap.io.encodings import choose_encoding, named_encoding
+from gridmap.io.encodings import choose_encoding, is_shifted, named_encoding
 from gridmap.io.excel import note_left_out
 from gridmap.io.header import MENTIONS_TOTAL, Headings, is_blank, is_total
 from gridmap.io.source import Source
@@ -95,7 +95,7 @@ def _quickly(source: Source, encoding: str | None, separator: str | None) -> _Re
         head = file.read(SAMPLE)
         if encoding is not None:
             encoding = named_encoding(encoding)
-        elif b"\0" in head or not head.removeprefix(codecs.BOM_UTF8).isascii():
+        elif b"\0" in head or is_shifted(head) or not head.removeprefix(codecs.BOM_UTF8).isascii():
             encoding = choose_encoding(head, cut=True, name=source.name)
         else:
             encoding = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"

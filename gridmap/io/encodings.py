@@ -21,8 +21,10 @@ _BOMS = (
 )
 _CHINESE = ("gb18030", "big5", "cp950", "big5hkscs")
 _OTHERS = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1258", "mac_roman",
-           "cp932", "euc_jp", "euc_kr", "iso8859_15")  # fmt: skip
+           "cp932", "euc_jp", "cp949", "iso8859_15")  # fmt: skip
 _KANJI = ("cp932", "euc_jp")
+_NO_TEXT = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
+_PRINTED = "“”‘’„‚–—…«»•€°§©®™"  # signs of printed text, which stand among letters
 _PINYIN = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜüêɑńňɡ"  # letters that Chinese encodings have
 _SHOWN = 4
 _JUDGED = 4000  # characters by which a reading is judged
@@ -86,7 +88,7 @@ def named_encoding(name: str) -> str:
             found = codecs.lookup(candidate)
         except (LookupError, ValueError):
             continue
-        if found._is_text_encoding:
+        if found._is_text_encoding and found.name not in _NO_TEXT:
             return _SAME.get(re.sub(r"[^a-z0-9]", "", found.name), found.name)
     raise InputError(
         "`encoding` is {name!r}, which is not known. Use utf-8, gb18030, utf-16 or big5.", name=name
@@ -147,8 +149,11 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
     wide = _wide(data)
     if wide is not None:
         return wide
+    if is_shifted(data) and _decoded(data, "iso2022_jp", cut) is not None:
+        return "iso2022_jp"
     if _decoded(data, "utf-8", cut) is not None:
         return "utf-8"
+    _refuse_mixture(data, name)
     found = sorted(_chinese(data, cut), key=lambda reading: -reading.worth)
     japanese = any(r.encoding == "gb18030" and _is_kana(data, cut) for r in found)
     if found and found[0].worth >= _PLAUSIBLE and not japanese:
@@ -156,6 +161,27 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
         if not others or found[0].worth - others[0].worth >= _LEAD:
             return found[0].encoding
     raise InputError(_question(data, cut, name, found))
+
+
+def is_shifted(data: bytes) -> bool:
+    """Tell whether a text changes between ASCII and another script by signs, as ISO 2022 does."""
+    return b"\x1b$" in data
+
+
+def _refuse_mixture(data: bytes, name: str) -> None:
+    """Refuse a text of which some lines are in UTF-8, as of files that were put together."""
+    for line in data.split(b"\n"):
+        text = None if line.isascii() else _decoded(line, "utf-8", False)
+        if text is None or chinese_worth(text) < _PLAUSIBLE:
+            continue
+        if chinese_worth(line.decode("gb18030", errors="replace")) < _PLAUSIBLE:
+            raise InputError(
+                "`{name}` has lines in UTF-8, as {sample}, and lines that are not: it is damaged, "
+                "or of files that were put together. Save each as UTF-8, and put them together "
+                "again.",
+                name=name,
+                sample=_sample(text),
+            )
 
 
 def _is_kana(data: bytes, cut: bool) -> bool:
@@ -281,7 +307,7 @@ def _words(text: str) -> float:
     beginning, and Japanese has kana.
     """
     others = _others(text)
-    letters = sum(c.isalpha() for c in others)
+    letters = sum(c.isalpha() or c in _PRINTED for c in others)
     if not letters:
         return 0.0
     head = text[:100_000]

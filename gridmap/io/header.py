@@ -22,6 +22,7 @@ MENTIONS_TOTAL = r"(?i)合\s*计|总\s*计|共\s*计|小\s*计|汇总|total"
 _FOOTNOTE = re.compile(
     r"^(注|备注|说明|填表|制表|填报|审核|统计|联系|单位|日期|note|notes|source|prepared)"
 )
+_UNSEEN = "\ufeff\u200b"  # marks that stand where texts were put together
 _NUMBER = re.compile(r"^[-+]?[\d,.]+%?$")
 
 
@@ -151,7 +152,9 @@ def _joined(above: list[str], below: list[str]) -> list[str]:
 
 def _texts(row: Row, width: int) -> list[str]:
     padded = [*row, *[None] * (width - len(row))]
-    return ["" if is_blank(value) else " ".join(str(value).split()) for value in padded]
+    return [
+        "" if is_blank(value) else " ".join(str(value).split()).strip(_UNSEEN) for value in padded
+    ]
 
 
 def _unique(names: list[str]) -> list[str]:

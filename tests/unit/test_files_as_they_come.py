@@ -415,3 +415,64 @@ def test_a_cure_for_times_that_cannot_be_read_is_one(wuhan: Path, tmp_path: Path
     assert "Write them as 2024-01-05 08:05" in run(*line).stderr
     table.assign(上报时间="2024-01-05 08:05").to_csv(tmp_path / "a.csv", index=False)
     assert run(*line).exit_code == 0
+
+
+ROWS = "id,类别,lng,lat\n01,违停,113.5,30.5\n02,占道,113.5,30.6\n03,路灯,113.6,30.6\n"
+WORDS_OF_ROWS = ["违停", "占道", "路灯"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ROWS.replace("\n02", "\r02").encode(), ROWS.replace("\n", "\r\r\n").encode(),
+        ROWS.replace("\n", "\r\n", 2).replace("\n03", "\r03").encode(), f"{ROWS}\x1a".encode(),
+        b"\xef\xbb\xbf\xef\xbb\xbf" + ROWS.encode(), ROWS.encode("utf-32"),
+    ],
+    ids=["one CR", "CR CR LF", "all line ends", "the sign of DOS", "two marks", "utf-32"],
+)  # fmt: skip
+def test_a_text_is_the_same_whole_and_streamed(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    frame, known = read_incidents(tmp_path / "a.csv")
+    opened = open_incidents(tmp_path / "a.csv")
+    (batch,) = opened.file.batches()
+    assert frame["category"].tolist() == batch.table.column(1).to_pylist() == WORDS_OF_ROWS
+    assert known.columns == opened.known.columns
+    assert frame["incident_id"].astype(int).tolist() == [1, 2, 3]
+
+
+def test_a_text_put_together_of_two_encodings_is_refused(tmp_path: Path) -> None:
+    head, row = ROWS.split("\n", 1)
+    (tmp_path / "a.csv").write_bytes(f"{head}\n".encode("gbk") + row.encode("gbk") + row.encode())
+    for read in (read_incidents, look, open_incidents):
+        with pytest.raises(InputError, match=r"has lines in UTF-8, as '01 违停 113"):
+            read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["idna", "undefined", "punycode", "unicode_escape", "hex"])
+def test_codecs_that_are_of_no_text_are_no_encodings(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text(ROWS)
+    done = run("info", tmp_path / "a.csv", "--encoding", name)
+    assert done.exit_code == 2
+    assert "which is not known" in done.stderr
+
+
+def test_japanese_by_shifts_and_korean_beyond_the_standard(tmp_path: Path) -> None:
+    text = "id,しゅるい,lng,lat\n1,とうきょう,113.5,30.5\n"
+    assert choose_encoding(text.encode("iso2022_jp")) == "iso2022_jp"
+    (tmp_path / "a.csv").write_bytes(text.encode("iso2022_jp"))
+    assert read_table(tmp_path / "a.csv").iloc[0, 1] == "とうきょう"
+    with pytest.raises(InputError, match="--encoding cp949"):
+        choose_encoding("id,종류\n1,똠방각하\n2,서울\n3,쓰레기\n".encode("cp949"))
+
+
+def test_printed_signs_alone_offer_the_encoding_they_are_in() -> None:
+    with pytest.raises(InputError, match=r"cp1252 \('1 “abc”'\)"):
+        choose_encoding("id,text\n1,“abc”\n2,it’s\n3,b–c\n".encode("cp1252"))
+
+
+def test_a_table_without_headings_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(ROWS.split("\n", 1)[1])
+    with pytest.raises(InputError, match="has no headings"):
+        read_incidents(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("id,类别,lng,lat\n" + (tmp_path / "a.csv").read_text())
+    assert len(read_incidents(tmp_path / "a.csv")[0]) == 3
