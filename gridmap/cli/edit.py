@@ -78,6 +78,10 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @click.option("--along", "lines", multiple=True, metavar="LINES",
               help="The line of each --split, or one layer for all.")  # fmt: skip
 @click.option("--through", is_flag=True, help="Cut the units that the line crosses.")
+@click.option("--hand", "hands", multiple=True, type=Pair(":", "WHAT:JURISDICTION"),
+              metavar="WHAT:JURISDICTION",
+              help="Hand a cell, or what --move can name, over to another jurisdiction."
+              )  # fmt: skip
 @click.option("--approve", multiple=True, type=Pair("=", "CODE=REASON"), metavar="CODE=REASON",
               help="Accept a cell outside the band, or in pieces.")  # fmt: skip
 @click.option("--settle", is_flag=True, help="Bring changed cells back into the band.")
@@ -86,6 +90,8 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
 @click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
               help="A map of what changed.")  # fmt: skip
+@click.option("--save", type=_shell.FileOutput(), metavar="CHANGES.json",
+              help="Keep what was asked for as a change file.")  # fmt: skip
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -95,17 +101,19 @@ def apply_command(
     """Apply a change file of `gridmap edit`, or what the options ask for, and prove the result."""
     from gridmap.io.gridfile import read_grid, write_grid
     from gridmap.partitioning.apply import apply
+    from gridmap.partitioning.change_file import write_changes
 
-    output, dry, page = options["output"], options["dry_run"], options["page"]
+    output, dry, page, save = (options[name] for name in ("output", "dry_run", "page", "save"))
     if (output is None) != dry:
         raise click.UsageError(
             tr("Name the new grid with -o NEW.gpkg, or add --dry-run; not both.")
         )
-    check_outputs(output, page, overwrite=options["overwrite"])
+    check_outputs(output, page, save, overwrite=options["overwrite"])
     old = read_grid(source)
+    wanted = wanted_of(old, file, options)
     new = apply(
         old,
-        wanted_of(old, file, options),
+        wanted,
         settle=options["settle"],
         renumber=options["renumber"],
         on=options["on"],
@@ -113,6 +121,8 @@ def apply_command(
     )
     if output is not None:
         write_grid(new, output, overwrite=options["overwrite"])
+    if save is not None:
+        write_changes(wanted, save, overwrite=options["overwrite"])
     if page is not None:
         from gridmap.maps.defect_map import compare_map
 
@@ -126,7 +136,9 @@ def apply_command(
     say(shell, change, cells)
 
 
-def check_outputs(output: Path | str | None, page: Path | None, *, overwrite: bool) -> None:
+def check_outputs(
+    output: Path | str | None, page: Path | None, save: Path | None = None, *, overwrite: bool
+) -> None:
     """Refuse what cannot be written, before any work is done."""
     from gridmap.io.atomic import check_writable
     from gridmap.maps.offline import check_page
@@ -135,7 +147,9 @@ def check_outputs(output: Path | str | None, page: Path | None, *, overwrite: bo
         _shell.check_grid_output(output, overwrite=overwrite)
     if page is not None:
         check_page(page)
-        check_writable(page, overwrite=overwrite)
+    for path in (page, save):
+        if path is not None:
+            check_writable(path, overwrite=overwrite)
 
 
 def wanted_of(grid: Any, file: str | None, options: dict[str, Any]) -> Any:
@@ -147,22 +161,23 @@ def wanted_of(grid: Any, file: str | None, options: dict[str, Any]) -> Any:
     splits, lines = options["splits"], options["lines"]
     if len(lines) not in (0, 1, len(splits)) or bool(splits) != bool(lines):
         raise click.UsageError(tr("Give each --split its line: --split CODE --along LINES.gpkg."))
-    asked = [options[name] for name in ("moves", "merges", "splits", "approve")]
+    asked = [options[name] for name in ("moves", "merges", "splits", "hands", "approve")]
     if file is None and not any(asked):
         raise click.UsageError(
             tr(
                 "Nothing is to be changed. Name a change file, or --move, --merge, --split, "
-                "--approve."
+                "--hand, --approve."
             )
         )
     layers = [read_layer(spec) for spec in lines] * (len(splits) if len(lines) == 1 else 1)
     return requested(
         grid,
-        Changes() if file is None else read_changes(file),
+        Changes(grid.content_hash) if file is None else read_changes(file),
         moves=options["moves"],
         merges=[[code.strip() for code in codes.split(",")] for codes in options["merges"]],
         splits=list(zip(splits, layers, strict=True)),
         through=options["through"],
+        hand=options["hands"],
         approve=dict(options["approve"]),
     )
 

@@ -341,6 +341,7 @@ WORDS = {
     "bad_schema": Message("This is no change file."),
     "bad_grid": Message("This file starts from another grid ({hash})."),
     "bad_cuts": Message("This file cuts units; apply it first."),
+    "bad_hand": Message("This file hands units over to another jurisdiction; apply it first."),
     "bad_cell": Message("This file names a cell that is not on this page."),
     "bad_unit": Message("This file names a unit that is not on this page."),
     "bad_twice": Message("This file moves a unit to two cells."),

@@ -26,7 +26,8 @@ from gridmap.partitioning.partition import check_day
 
 KINDS = {"dedicated": Message("dedicated"), "vacant": Message("vacant", context="cell")}
 ASSESSED = [
-    "like", "kind", "households", "before", "pieces", "pieces_before", "in_band", "faults",
+    "parent", "like", "kind", "households", "before", "pieces", "pieces_before", "in_band",
+    "faults",
 ]  # fmt: skip
 
 
@@ -72,8 +73,8 @@ def apply(
     ------
     InputError
         When the changes are for another grid, name a unit or cell that is not there, touch a
-        locked cell, cross a jurisdiction, or leave a cell outside the band or in pieces without
-        approval.
+        locked cell, cross a jurisdiction without being handed over, take all of one, or leave a
+        cell outside the band or in pieces without approval.
 
     Examples
     --------
@@ -98,23 +99,45 @@ def apply(
             ours=grid.content_hash[:12],
         )
     base = cut_units(grid, wanted.cuts)
-    label = labels(base, wanted)
+    parent = owners(base, wanted)
+    label = labels(base, wanted, parent)
     if settle:
         from gridmap.partitioning.old_grid import settled
 
-        label = settled(base, label, [*wanted.locked, *wanted.finished])
+        label = settled(base, label, parent, [*wanted.locked, *wanted.finished])
     _check_locked(base, label, wanted.locked)
-    table = assess(base, label)
+    table = assess(base, label, parent)
     _refuse(table, wanted.approve, base)
-    return _built(base, label, table, wanted, renumber=renumber, on=on, lang=lang)
+    return _built(base, label, parent, table, wanted, renumber=renumber, on=on, lang=lang)
 
 
-def labels(grid: Grid, wanted: Changes) -> Objects:
+def owners(grid: Grid, wanted: Changes) -> Objects:
+    """Return the jurisdiction in which each unit of a grid ends."""
+    units = grid.units
+    parent: Objects = grid.cells["parent"].reindex(units["code"]).to_numpy(dtype=object)
+    place = {str(unit): at for at, unit in enumerate(units.index)}
+    for unit, name in wanted.hand.items():
+        if unit not in place:
+            raise InputError("The grid has no unit {unit}; see `grid.units`.", unit=unit)
+        if name not in grid.jurisdictions.index:
+            raise InputError(
+                "The grid has no jurisdiction {name!r}; see `grid.jurisdictions`.", name=name
+            )
+        parent[place[unit]] = name
+    if gone := sorted(set(grid.cells["parent"]).difference(parent)):
+        raise InputError(
+            "Nothing would be left of jurisdiction {gone}. Leave it a unit, or merge the two "
+            "jurisdictions and partition them anew.",
+            gone=gone[0],
+        )
+    return parent
+
+
+def labels(grid: Grid, wanted: Changes, parent: Objects) -> Objects:
     """Return the cell in which each unit of a grid ends: a code, or a name for one to be made."""
     units = grid.units
     label: Objects = units["code"].to_numpy(dtype=object).copy()
     place = {str(unit): at for at, unit in enumerate(units.index)}
-    parent = grid.cells["parent"].reindex(units["code"]).to_numpy(dtype=object)
     owner = grid.cells["parent"].to_dict()
     for unit, code in wanted.moves.items():
         if unit not in place:
@@ -125,20 +148,31 @@ def labels(grid: Grid, wanted: Changes) -> Objects:
         if owner.setdefault(code, parent[at]) != parent[at]:
             raise InputError(
                 "Unit {unit} lies in jurisdiction {parent} and cell {code} in {other}, and no cell "
-                "may cross one.",
+                "may cross one. Hand the unit over first (`hand`, --hand).",
                 unit=unit,
                 parent=parent[at],
                 code=code,
                 other=owner[code],
             )
         label[at] = code
+    for unit in wanted.hand:
+        if owner[label[place[unit]]] != parent[place[unit]]:
+            raise InputError(
+                "Unit {unit} is handed over to {parent} and stays in cell {code}. Say in `moves` "
+                "in which cell it ends.",
+                unit=unit,
+                parent=parent[place[unit]],
+                code=label[place[unit]],
+            )
     for code in (*wanted.names, *wanted.approve, *wanted.locked, *wanted.finished):
         if code not in owner:
             raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
     return label
 
 
-def unit_contacts(grid: Grid, rows: Ints | None = None) -> tuple[Ints, Ints]:
+def unit_contacts(
+    grid: Grid, rows: Ints | None = None, parent: Objects | None = None
+) -> tuple[Ints, Ints]:
     """Return the pairs of units that are neighbours within a jurisdiction, as `partition` has it.
 
     Parameters
@@ -146,6 +180,8 @@ def unit_contacts(grid: Grid, rows: Ints | None = None) -> tuple[Ints, Ints]:
     grid : Grid
     rows : ndarray of int, optional
         Positions of all units of some jurisdictions; by default of all.
+    parent : ndarray of object, optional
+        Jurisdiction of each unit of the grid; by default that of its cell.
 
     Returns
     -------
@@ -154,12 +190,16 @@ def unit_contacts(grid: Grid, rows: Ints | None = None) -> tuple[Ints, Ints]:
     """
     units = grid.units if rows is None else grid.units.iloc[rows]
     shapes = units.geometry.to_numpy()
-    parent = pd.factorize(grid.cells["parent"].reindex(units["code"]))[0]
-    area = np.bincount(parent, shapely.area(shapes))
-    border = np.bincount(parent, shapely.length(shapes))
+    if parent is None:
+        name = grid.cells["parent"].reindex(units["code"]).to_numpy(dtype=object)
+    else:
+        name = parent if rows is None else parent[rows]
+    of = pd.factorize(name)[0]
+    area = np.bincount(of, shapely.area(shapes))
+    border = np.bincount(of, shapely.length(shapes))
     shortest = np.minimum(SHORTEST, SHARE * 2 * area / np.maximum(border, 1e-300))
     found = contacts(shapes)
-    long = (parent[found.i] == parent[found.j]) & (found.length >= shortest[parent[found.i]])
+    long = (of[found.i] == of[found.j]) & (found.length >= shortest[of[found.i]])
     return found.i[long], found.j[long]
 
 
@@ -171,7 +211,7 @@ def pieces_of(label: Objects, i: Ints, j: Ints) -> pd.Series:
     return pd.Series(piece).groupby(label).nunique()
 
 
-def assess(grid: Grid, label: Objects) -> pd.DataFrame:
+def assess(grid: Grid, label: Objects, parent: Objects | None = None) -> pd.DataFrame:
     """Tell what the cells would be that a change touches.
 
     Parameters
@@ -180,11 +220,14 @@ def assess(grid: Grid, label: Objects) -> pd.DataFrame:
         The grid before, its units cut already.
     label : ndarray of object
         The cell of each unit afterwards.
+    parent : ndarray of object, optional
+        The jurisdiction of each unit afterwards; by default that of its cell before.
 
     Returns
     -------
     DataFrame
-        By code or ``new:`` name: ``like`` (the old cell it continues or comes from), ``kind``,
+        By code or ``new:`` name: ``parent``, ``like`` (the old cell it continues or comes from),
+        ``kind``,
         ``households``, ``before`` (-1 for a new cell), ``pieces``, ``pieces_before``, ``in_band``
         and ``faults``: what needs an approval, "band", "pieces", both or nothing.
     """
@@ -192,16 +235,19 @@ def assess(grid: Grid, label: Objects) -> pd.DataFrame:
     before = units["code"].to_numpy(dtype=object)
     moved = label != before
     touched = sorted({*before[moved], *label[moved]})
-    parent = old["parent"].reindex(before).to_numpy(dtype=object)
+    owner = old["parent"].reindex(before).to_numpy(dtype=object)
+    parent = owner if parent is None else parent
     if not touched:
         return pd.DataFrame(columns=ASSESSED, index=pd.Index([], dtype=object, name="code"))
-    rows = np.flatnonzero(np.isin(parent.astype(str), sorted(set(parent[moved].astype(str)))))
+    near = sorted({str(name) for name in (*owner[moved], *parent[moved])})
+    rows = np.flatnonzero(np.isin(parent.astype(str), near) | np.isin(owner.astype(str), near))
     homes = units["households"].to_numpy(dtype=np.int64)
     total = pd.Series(homes[rows]).groupby(label[rows]).sum()
     living = [code for code in touched if code in total.index]
-    i, j = unit_contacts(grid, rows)
-    pieces, pieces_before = (pieces_of(of[rows], i, j) for of in (label, before))
+    pieces = pieces_of(label[rows], *unit_contacts(grid, rows, parent))
+    pieces_before = pieces_of(before[rows], *unit_contacts(grid, rows))
     table = pd.DataFrame(index=pd.Index(living, dtype=object, name="code"))
+    table["parent"] = [parent[np.argmax(label == code)] for code in living]
     table["like"] = [
         code if code in old.index else _origin(before, label, code, homes) for code in living
     ]
@@ -210,7 +256,7 @@ def assess(grid: Grid, label: Objects) -> pd.DataFrame:
     table["before"] = old["households"].reindex(living).fillna(-1).to_numpy(dtype=np.int64)
     table["pieces"] = pieces.reindex(living).to_numpy(dtype=np.int64)
     table["pieces_before"] = pieces_before.reindex(living).fillna(1).to_numpy(dtype=np.int64)
-    within = grid.bands.hold(table["households"], table["like"].map(old["parent"]))
+    within = grid.bands.hold(table["households"], table["parent"])
     reserved = table["kind"] != "residential"
     calm = (table["before"] < 0) | (table["households"] <= table["before"])
     table["in_band"] = (reserved & calm) | (~reserved & within)
@@ -275,7 +321,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None
                 kind=KINDS[row["kind"]],
                 households=row["households"],
             )
-        low, high = grid.bands.of(str(grid.cells.at[row["like"], "parent"]))
+        low, high = grid.bands.of(str(row["parent"]))
         raise InputError(
             "{called} would have {households} {households:household|households}, outside "
             "{low}-{high}. Choose other units, or approve it with a reason: `approve` "
@@ -291,6 +337,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None
 def _built(
     base: Grid,
     label: Objects,
+    parent: Objects,
     table: pd.DataFrame,
     wanted: Changes,
     *,
@@ -302,7 +349,7 @@ def _built(
     old = base.cells
     before = base.units["code"].to_numpy(dtype=object)
     gone = sorted({str(code) for code in before[label != before]} - set(label))
-    parents = set(old["parent"].reindex([*table["like"], *gone]))
+    parents = {*table["parent"], *old["parent"].reindex(gone)}
     again = old.index[old["parent"].isin(parents)] if renumber else old.index[:0]
     made = _dissolved(base, label, table, [code for code in again if code not in gone])
     codes = _codes(base, made, renumber=renumber)
@@ -317,6 +364,8 @@ def _built(
         if codes.get(code, code) in cells.index:
             cells.loc[codes.get(code, code), "name"] = name
     units = base.units.assign(code=[codes.get(code, code) for code in label])
+    if "parent" in units:
+        units["parent"] = parent
     if wanted.cuts:
         units = units.reset_index(drop=True).rename_axis("unit")
     reasons = {code: f"merged into {_heir(before, label, code, units, codes)}" for code in gone}
@@ -328,7 +377,7 @@ def _built(
         cells,
         base.boundary,
         base.levels,
-        jurisdictions=base.jurisdictions,
+        jurisdictions=_outlines(base, cells, parent),
         units=units,
         exceptions=_exceptions(base, cells, table, codes, wanted.approve),
         retired=with_retired(base, list(reasons), on, list(reasons.values())),
@@ -362,11 +411,26 @@ def _dissolved(
     old, shapes = base.cells, base.units.geometry.to_numpy()
     members = pd.Series(np.arange(len(label))).groupby(label).indices
     made = old.loc[table["like"]].set_axis(pd.Index(table.index, name="code"))
+    made["parent"] = table["parent"]
+    for level in base.levels:
+        made[level] = base.jurisdictions[level].reindex(made["parent"]).to_numpy()
     made["households"], made["kind"] = table["households"], table["kind"]
     united = [shapely.coverage_union_all(shapes[members[code]]) for code in table.index]
     made = made.set_geometry(gpd.GeoSeries(united, index=made.index, crs=old.crs))
     made["area_m2"] = areas_m2(geometries(made.geometry), old.crs)
     return pd.concat([made, old.loc[[code for code in others if code not in made.index]]])
+
+
+def _outlines(base: Grid, cells: gpd.GeoDataFrame, parent: Objects) -> gpd.GeoDataFrame:
+    """Return the jurisdictions, those that gave or got units drawn anew round their cells."""
+    outlines = base.jurisdictions
+    shapes = outlines.geometry.copy()
+    before = base.cells["parent"].reindex(base.units["code"]).to_numpy(dtype=object)
+    given = before != parent
+    for name in sorted({*before[given], *parent[given]}):
+        own = geometries(cells.geometry[cells["parent"] == name])
+        shapes[name] = shapely.coverage_union_all(own)
+    return outlines.set_geometry(shapes)
 
 
 def _codes(base: Grid, made: gpd.GeoDataFrame, *, renumber: bool) -> dict[str, str]:

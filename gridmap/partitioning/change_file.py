@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from unicodedata import category
 
 from gridmap.errors import InputError, reason_of
+from gridmap.io.atomic import replacing
 from gridmap.language import Message
 
 SCHEMA = "gridmap.changes/1"
@@ -39,6 +40,8 @@ class Changes:
     moves : dict of str to str
         Cell of each unit that moves, by the label of the unit as text: an existing code, or a
         name that begins with ``new:``.
+    hand : dict of str to str
+        Jurisdiction of each unit that is handed over to another one, by the label of the unit.
     cuts : sequence of Cut
         Lines through units, in the CRS of the grid.
     names, approve : dict of str to str
@@ -52,6 +55,7 @@ class Changes:
 
     grid: str = ""
     moves: Mapping[str, str] = field(default_factory=dict)
+    hand: Mapping[str, str] = field(default_factory=dict)
     cuts: Sequence[Cut] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     approve: Mapping[str, str] = field(default_factory=dict)
@@ -93,12 +97,13 @@ def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes
             found=document.get("schema"),
             schema=SCHEMA,
         )
-    known = {"schema", "grid", "moves", "cuts", "names", "approve", "locked", "finished", "note"}
+    known = {"schema", *(part.name for part in fields(Changes))}
     if strange := sorted(set(document) - known):
         raise _damaged(name, Message("it has {key!r}", key=strange[0]))
     return Changes(
         _text(document, "grid", name),
-        _moves(document, name),
+        _ends(document, "moves", name),
+        _ends(document, "hand", name),
         _cuts(document, name),
         _words(document, "names", name),
         _words(document, "approve", name),
@@ -126,6 +131,44 @@ def _loaded(path: str | os.PathLike[str]) -> Document:
     if not isinstance(document, dict):
         raise _damaged(f"`{path}`", Message("it is no JSON object"))
     return document
+
+
+def as_document(changes: Changes) -> dict[str, object]:
+    """Return changes as the JSON of a change file.
+
+    Examples
+    --------
+    >>> as_document(Changes("", {"2": "A1", "1": "A1"}))
+    {'schema': 'gridmap.changes/1', 'grid': '', 'moves': {'A1': ['1', '2']}}
+    """
+    document: dict[str, object] = {"schema": SCHEMA, "grid": changes.grid}
+    for key in ("moves", "hand"):
+        ends: dict[str, list[str]] = {}
+        for unit, code in sorted(getattr(changes, key).items()):
+            ends.setdefault(code, []).append(unit)
+        document[key] = ends
+    document["cuts"] = [{"unit": cut.unit, "line": [*map(list, cut.line)]} for cut in changes.cuts]
+    for key in ("names", "approve"):
+        document[key] = dict(getattr(changes, key))
+    for key in ("locked", "finished"):
+        document[key] = [*getattr(changes, key)]
+    document["note"] = changes.note
+    return {key: value for key, value in document.items() if value or key == "grid"}
+
+
+def write_changes(
+    changes: Changes, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write a change file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written, or is there already and `overwrite` is not set.
+    """
+    text = json.dumps(as_document(changes), ensure_ascii=False, indent=1) + "\n"
+    with replacing(os.fspath(path), overwrite=overwrite) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 class _Twice(ValueError):
@@ -176,23 +219,24 @@ def _codes(document: Document, key: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def _moves(document: Document, name: str) -> dict[str, str]:
-    table = document.get("moves", {})
+def _ends(document: Document, key: str, name: str) -> dict[str, str]:
+    """Return where each unit ends, of a table of codes with lists of units."""
+    table = document.get(key, {})
     if not isinstance(table, Mapping) or not all(isinstance(u, list) for u in table.values()):
-        raise _damaged(name, Message("'moves' must map codes to lists of units"))
-    moves: dict[str, str] = {}
+        raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
+    ends: dict[str, str] = {}
     for code, units in table.items():
         for unit in map(str, units):
-            if unit in moves:
+            if unit in ends:
                 raise InputError(
                     "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take "
                     "it out of one.",
                     unit=unit,
-                    one=moves[unit],
+                    one=ends[unit],
                     two=code,
                 )
-            moves[unit] = str(code)
-    return moves
+            ends[unit] = str(code)
+    return ends
 
 
 def _cuts(document: Document, name: str) -> tuple[Cut, ...]:

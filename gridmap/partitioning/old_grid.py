@@ -178,15 +178,15 @@ def kept_codes(kept: Kept, units: gpd.GeoDataFrame, label: Ints) -> dict[int, st
     return found
 
 
-def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
+def settled(grid: Grid, label: np.ndarray, parent: np.ndarray, locked: Sequence[str]) -> np.ndarray:
     """Move units between changed cells until each is in the band, as far as that can be.
 
     Parameters
     ----------
     grid : Grid
         The grid before the change.
-    label : ndarray of object
-        The cell of each unit after it.
+    label, parent : ndarray of object
+        The cell and the jurisdiction of each unit after it.
     locked : sequence of str
         Cells that must not change.
 
@@ -204,7 +204,8 @@ def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
         return label
     bands, seed, target = grid.bands, int(str(grid.parameters.get("seed", 0))), grid.target
     rows = np.flatnonzero(free)
-    part = units.iloc[rows].assign(parent=grid.cells["parent"].reindex(before[rows]).to_numpy())
+    part = units.iloc[rows].assign(parent=parent[rows])
+    stays = grid.cells["parent"].reindex(before).to_numpy() == parent
     result = label.copy()
     for community in communities(check_units(part)):
         at = rows[community.place]
@@ -213,9 +214,8 @@ def settled(grid: Grid, label: np.ndarray, locked: Sequence[str]) -> np.ndarray:
         middle = (low + high) / 2 if target is None else target
         wishes = Wishes(low, high, middle, seed, EFFORTS["default"])
         outcome = keep(community, wishes, Old(home, np.empty(0, np.int64)))
-        old = np.isin(before[at].astype(str), sorted(touched)) & np.isin(
-            label[at], grid.cells.index
-        )
+        old = np.isin(before[at].astype(str), sorted(touched)) & stays[at]
+        old &= np.isin(label[at], grid.cells.index)
         names, named = np.unique(
             np.where(old, before[at], label[at]).astype(str), return_inverse=True
         )

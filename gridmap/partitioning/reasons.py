@@ -157,7 +157,7 @@ _OPTIONS = {
         "{most:household|households} that touch each other and its neighbours"
     ),
     "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
-    "hand": Message("hand the part at unit {at} over to {to}"),
+    "hand": Message("hand the part at unit {at} over to {to} (gridmap apply --hand)"),
     "widen": Message("widen the band to {low}-{high}"),
     "join": Message(
         "join the community with {partner} ({households} {households:household|households} "

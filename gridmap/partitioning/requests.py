@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
+from gridmap.contiguity import contacts
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.apply import unit_contacts
@@ -29,6 +30,7 @@ def requested(
     merges: Iterable[Iterable[str]] = (),
     splits: Iterable[tuple[str, gpd.GeoDataFrame]] = (),
     through: bool = False,
+    hand: Iterable[tuple[str, str]] = (),
     approve: Mapping[str, str] | None = None,
 ) -> Changes:
     """Add to changes what was asked for by name.
@@ -48,6 +50,10 @@ def requested(
     through : bool
         Whether a split cuts the units that its line crosses; otherwise each goes to the side on
         which its middle lies.
+    hand : iterable of (str, str)
+        What is handed over (see `units_called`; or the code of a cell), and the code of the
+        jurisdiction that gets it. What no move names joins the residential cell of that
+        jurisdiction with which it shares most border.
     approve : mapping of str to str, optional
         Reasons by code.
 
@@ -55,7 +61,7 @@ def requested(
     -------
     Changes
     """
-    wanted = dict(changes.moves)
+    wanted, given = dict(changes.moves), dict(changes.hand)
     cuts = list(changes.cuts)
     for what, code in moves:
         for unit in units_called(grid, what):
@@ -69,9 +75,47 @@ def requested(
         cuts += cut
         for unit in part:
             _put(wanted, unit, f"{FRESH}split-{number}")
-    return replace(
-        changes, moves=wanted, cuts=tuple(cuts), approve={**changes.approve, **(approve or {})}
-    )
+    for what, name in hand:
+        units = _handed(grid, what)
+        free = [unit for unit in units if unit not in wanted]
+        given |= dict.fromkeys(units, name)
+        wanted |= dict.fromkeys(free, _receiver(grid, what, free, name)) if free else {}
+    reasons = {**changes.approve, **(approve or {})}
+    return replace(changes, moves=wanted, hand=given, cuts=tuple(cuts), approve=reasons)
+
+
+def _handed(grid: Grid, what: str) -> list[str]:
+    """Return the units of a cell, or those that a planner means."""
+    own = grid.units.index[grid.units["code"] == what]
+    return [str(unit) for unit in own] if len(own) else units_called(grid, what)
+
+
+def _receiver(grid: Grid, what: str, handed: list[str], name: str) -> str:
+    """Return the residential cell of a jurisdiction with which units share most border."""
+    units, cells = grid.units, grid.cells
+    theirs = cells.index[(cells["parent"] == name) & (cells["kind"] == "residential")]
+    gives = units.index.map(str).isin(handed)
+    takes = units["code"].isin(theirs).to_numpy() & ~gives
+    rows = np.flatnonzero(gives | takes)
+    found = contacts(geometries(units.geometry)[rows])
+    across = gives[rows[found.i]] != gives[rows[found.j]]
+    taking = np.where(gives[rows[found.i]], found.j, found.i)[across]
+    shared: dict[str, float] = {}
+    for row, length in zip(rows[taking].tolist(), found.length[across].tolist(), strict=True):
+        code = str(units["code"].iloc[row])
+        shared[code] = shared.get(code, 0.0) + length
+    if name not in grid.jurisdictions.index:
+        raise InputError(
+            "The grid has no jurisdiction {name!r}; see `grid.jurisdictions`.", name=name
+        )
+    if not shared:
+        raise InputError(
+            "{what} has no border with a residential cell of {name}. Hand it over to a "
+            "jurisdiction beside it.",
+            what=what,
+            name=name,
+        )
+    return max(sorted(shared), key=lambda code: shared[code])
 
 
 def units_called(grid: Grid, what: str) -> list[str]:

@@ -23,6 +23,7 @@ from gridmap.grid.grid import Grid
 from gridmap.io.gridfile import read_grid, write_grid
 from gridmap.partitioning.apply import apply
 from gridmap.partitioning.change_file import Changes, read_changes
+from gridmap.partitioning.partition import partition
 from gridmap.partitioning.requests import requested, units_called
 from tests.unit.test_change import make_plan, same_shapes, squares, unit_at
 
@@ -143,6 +144,66 @@ def test_renumbered_codes_never_come_back(plan: Grid) -> None:
     assert set(done.units["code"]) == set(done.cells.index)
 
 
+def test_a_unit_handed_over_takes_the_outline_along(plan: Grid) -> None:
+    """The unit lies in the corner of 101 beside 102."""
+    unit, far = unit_at(plan, 2, 5), unit_at(plan, 5, 0)
+    done = apply(plan, wish(plan, moves={"102001": [unit]}, hand={"102": [unit]}))
+    assert done.proof.verdict == "exact"
+    assert done.cells["households"].to_dict() == {
+        "101001": 375, "101002": 450, "101003": 450, "102001": 525, "102002": 450, "102003": 450,
+    }  # fmt: skip
+    moved = plan.units.geometry[unit].area
+    grown = done.jurisdictions.area - plan.jurisdictions.area
+    assert grown.to_dict() == pytest.approx({"101": -moved, "102": moved})
+    assert done.units.at[unit, "parent"] == "102" and done.units.at[far, "parent"] == "102"
+    assert same_shapes(plan, done, ["101002", "101003", "102002", "102003"])
+    assert done.boundary.equals(plan.boundary)
+
+
+def test_a_handed_cell_can_be_saved_and_settled(plan: Grid, tmp_path: Path) -> None:
+    write_grid(plan, tmp_path / "grid.gpkg")
+    line = ["apply", str(tmp_path / "grid.gpkg"), "--settle", "-o"]
+    hand = ["--hand", "101001:102", "--save", str(tmp_path / "c.json")]
+    ran = CliRunner().invoke(main, [*line, str(tmp_path / "a.gpkg"), *hand])
+    assert ran.exit_code == 0, ran.output
+    done = read_grid(tmp_path / "a.gpkg")
+    assert done.cells["households"].between(300, 600).all() and "101001" in set(
+        done.retired["code"]
+    )
+    owner = done.cells["parent"].reindex(done.units["code"]).to_numpy()
+    given = (plan.units["code"] == "101001").to_numpy()
+    assert (owner == np.where(given, "102", plan.units["parent"])).all()
+    document = json.loads((tmp_path / "c.json").read_text("utf-8"))
+    jsonschema.validate(document, SCHEMA)
+    ran = CliRunner().invoke(main, [*line, str(tmp_path / "b.gpkg"), str(tmp_path / "c.json")])
+    assert ran.exit_code == 0, ran.output
+    assert read_grid(tmp_path / "b.gpkg").content_hash == done.content_hash
+    ran = CliRunner().invoke(main, ["apply", str(tmp_path / "grid.gpkg"), "--dry-run", *hand])
+    assert ran.exit_code == 2 and "c.json" in ran.stderr
+
+
+def test_a_fragment_handed_over_leaves_no_exception() -> None:
+    """A block of community A with 120 households lies inside B, cut off from the rest of A."""
+    x, y = (a.ravel() for a in np.meshgrid(np.arange(8) * 100, np.arange(4) * 100))
+    parent = np.where(x < 300, "A", "B")
+    parent[(x == 500) & (y == 100)] = "A"
+    households = np.where((x == 500) & (y == 100), 120, 75)
+    units = gpd.GeoDataFrame(
+        {"parent": parent, "households": households},
+        geometry=shapely.box(x, y, x + 100, y + 100), crs=4547,
+    )  # fmt: skip
+    grid = partition(units, exclaves="own", lang="en")
+    (row,) = grid.exceptions.to_dict("records")
+    assert "hand the part at unit" in row["options"] and "over to B" in row["options"]
+    changes = requested(grid, Changes(), hand=[(row["code"], "B")])
+    done = apply(grid, changes, settle=True)
+    assert done.exceptions.empty and done.cells["households"].between(300, 600).all()
+    assert (done.units.groupby("parent").size() == [12, 20]).all()
+    assert done.cells.geometry.geom_type.eq("Polygon").all()
+    with pytest.raises(InputError, match="no border with a residential cell of B"):
+        requested(grid, Changes(), hand=[("0", "B")])
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "other grid": ({"grid": "0" * 64}, "start from the grid 000000000000"),
     "no unit": ({"moves": {"101001": [999]}}, "no unit 999"),
@@ -154,6 +215,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "same end twice": ({"moves": {"101001": [18, 18]}}, "Unit 18 is to move to"),
     "other parent": ({"moves": {"102001": [18]}}, "no cell may cross one"),
     "new across": ({"moves": {"new:1": [2, 3]}}, "no cell may cross one"),
+    "no jurisdiction": ({"hand": {"9": [2]}}, "no jurisdiction '9'"),
+    "handed nowhere": ({"hand": {"102": [2]}}, "stays in cell 101003"),
+    "all handed": ({"hand": {"102": list(range(36))}}, "Nothing would be left of jurisdiction 101"),
     "line misses": ({"cuts": [{"unit": 0, "line": [[900, 0], [900, 50]]}]}, "misses unit 0"),
     "line ends inside": ({"cuts": [{"unit": 0, "line": [[50, -9], [50, 50]]}]}, "misses unit 0"),
     "cut twice": (

@@ -641,6 +641,7 @@ export class Plan {
     if (!document || document.schema !== 'gridmap.changes/1') return 'schema';
     if (document.grid !== this.data.grid) return 'grid';
     if (document.cuts && document.cuts.length) return 'cuts';
+    if (Object.keys(document.hand || {}).length) return 'hand';
     const goal = new Map();
     for (const [code, labels] of Object.entries(document.moves || {})) {
       if (!this.codes.has(code) && !code.startsWith('new:')) return 'cell';
