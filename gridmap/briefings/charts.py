@@ -143,16 +143,22 @@ def change_text(told: dict[str, Any], lang: Lang, *, short: bool = False) -> str
         return "–"
     if short and told["chance"]:
         return tr("chance", lang=lang)
-    main, low, high = (
-        "∞" if share is None else f"{100 * share:+.1f}%".replace("-", "−")
-        for share in (told["change"], told["change_low"], told["change_high"])
-    )
+    main, (low, high) = _signed(told["change"]), change_span(told)
     if short:
         return main
     said = Message("{main} ({low} to {high})")
     if told["chance"]:
         said = Message("{main} ({low} to {high}, within chance)")
     return said(main=main, low=low, high=high).text(lang)
+
+
+def change_span(told: dict[str, Any]) -> tuple[str, str]:
+    """Write the ends of the interval of a change."""
+    return _signed(told["change_low"]), _signed(told["change_high"])
+
+
+def _signed(share: float | None) -> str:
+    return "∞" if share is None else f"{100 * share:+.1f}%".replace("-", "−")
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -98,8 +98,9 @@ def shares(
         for name, count in counts.head(MOST_WORDS).items()
     ]
     if len(counts) > MOST_WORDS:
-        rest = int(counts.iloc[MOST_WORDS:].sum())
-        rows.append({"name": None, "count": rest, "share": rest / total, **change(rest, None)})
+        rest, head = int(counts.iloc[MOST_WORDS:].sum()), counts.index[:MOST_WORDS]
+        past = None if earlier is None else int(earlier[~earlier.index.isin(head)].sum())
+        rows.append({"name": None, "count": rest, "share": rest / total, **change(rest, past)})
     return rows
 
 
@@ -376,6 +377,7 @@ def counts_of(now: pd.DataFrame, grid: Grid) -> pd.Series:
 
 
 def ranking(
+    placed: pd.DataFrame,
     now: pd.DataFrame,
     before: pd.DataFrame | None,
     grid: Grid,
@@ -409,7 +411,7 @@ def ranking(
         told = posted.cells["status"].reindex(cells.index)
         if (told != "not covered").any():
             columns["leaderless"] = summed(told.isin(VACANT))
-    sparks = place_series(now, pd.Series(place, cells.index), count, shown, by)
+    sparks = place_series(placed, pd.Series(place, cells.index), count, shown, by)
     rows: list[dict[str, Any]] = [
         {
             "place": k,
@@ -443,12 +445,14 @@ def _order(row: dict[str, Any]) -> tuple[bool, float, int, str]:
 
 
 def place_series(
-    now: pd.DataFrame, place: pd.Series, count: int, shown: Window | None, by: By
+    placed: pd.DataFrame, place: pd.Series, count: int, shown: Window | None, by: By
 ) -> list[list[int]]:
-    """Count the incidents of each place over time, whole periods only, for sparklines."""
+    """Count the incidents of each place over the time of the trend, whole periods only."""
     if shown is None:
         return [[] for _ in range(count)]
+    now = placed[placed["code"].notna()]
     time = times_of(now)
+    shown = in_context(time, shown, by)
     periods = pd.period_range(shown.since, shown.until, freq=FREQUENCY[by])
     kept = [p for p, whole in zip(periods, whole_periods(periods, shown), strict=True) if whole]
     where = now["code"].map(place)
@@ -547,7 +551,7 @@ def computed(
         "account": account(placed, period),
         "incidents": totals(now, before, grid, shown),
         "hotspots": hotspot_account(spots, grid),
-        "ranking": ranking(now, before, grid, spots, level, shown, by, posted),
+        "ranking": ranking(placed, now, before, grid, spots, level, shown, by, posted),
         "trend": trend(placed, shown, by),
         "categories": shares(now, before, "category"),
         "sources": shares(now, before, "source"),

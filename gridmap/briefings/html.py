@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gridmap.briefings import charts
-from gridmap.briefings.charts import change_text, counted, fact, percent
+from gridmap.briefings.charts import change_span, change_text, counted, fact, percent
 from gridmap.html import part, render
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.offline import write_page
@@ -21,6 +22,7 @@ from gridmap.privacy import SMALL
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
 PARTS = "parts.html"
+_NUMBER = re.compile(r"[<−-]?\d{1,4}(,\d{3})*(\.\d+)?|–")  # shorter than codes
 
 
 def spoken(pieces: Iterable[tuple[str, str]]) -> Markup:
@@ -95,7 +97,7 @@ def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
 def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
     """Return the class, the title and the table of a panel, from texts and numbers."""
     title, frame = titled
-    sides = ["" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
+    sides = ["" if _numeric(frame.iloc[:, k]) else "left" for k in range(frame.shape[1])]
     body = [
         row(*((value, side, "") for value, side in zip(one, sides, strict=True)))
         for one in frame.itertuples(index=False, name=None)
@@ -105,6 +107,11 @@ def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
         title,
         part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap narrow"),
     )
+
+
+def _numeric(column: pd.Series) -> bool:
+    """Tell whether a column holds numbers, be it as text, and dashes."""
+    return all(isinstance(value, int) or _NUMBER.fullmatch(str(value)) for value in column)
 
 
 def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> Markup:
@@ -319,11 +326,7 @@ def _place(
         (name, "left name", name),
         (rate, "rate", hint),
         (counted(place["incidents"], public, lang), "", ""),
-        *(
-            [(change_text(place, lang, short=True), "", change_text(place, lang))]
-            if changes
-            else []
-        ),
+        *([(_change(place, lang), "", change_text(place, lang))] if changes else []),
         (fact(place["hot"]), "", ""),
         (fact(place["out_of_band"]), "roomy", ""),
         *([_closure(place)] if closures else []),
@@ -345,11 +348,20 @@ def _known_interval(place: Figures, most: float, found: Figures) -> tuple[str, s
     return part(PARTS, "rate", bar, f"{place['rate']:.2f}"), hint
 
 
-def _closure(row: dict[str, Any]) -> tuple[str, str, str]:
+def _change(row: dict[str, Any], lang: Lang) -> Markup | str:
+    """Write a change with its interval below, or that it may be chance."""
+    said = change_text(row, lang, short=True)
+    if row["change"] is None or row["chance"]:
+        return said
+    low, high = change_span(row)
+    return part(PARTS, "spanned", said, f"{low} – {high}")
+
+
+def _closure(row: dict[str, Any]) -> tuple[Markup | str, str, str]:
     if row.get("closure") is None:
         return "–", "", ""
-    interval = f"95%: {percent(row['closure_low'])} – {percent(row['closure_high'])}"
-    return percent(row["closure"]), "", interval
+    span = f"{percent(row['closure_low'])[:-1]}–{percent(row['closure_high'])}"
+    return part(PARTS, "spanned", percent(row["closure"]), span), "", f"95%: {span}"
 
 
 def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:

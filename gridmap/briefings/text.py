@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gridmap.briefings.charts import change_text, fact, percent
+from gridmap.briefings.charts import change_span, change_text, fact, percent
 from gridmap.language import Lang, Message, measure, tr
 from gridmap.maps.themes import level_title
 
@@ -191,12 +191,14 @@ def _card(label: str, value: str, unit: str, below: str, tone: str = "") -> dict
 def _change_line(found: Figures, lang: Lang) -> str:
     all_of, trend = found["incidents"], found["trend"]
     if all_of["change"] is not None:
-        share = change_text(all_of, lang, short=True)
-        return tr(
-            "{share} on {before} before", lang=lang, share=share, before=fact(all_of["before"])
-        )
+        before = fact(all_of["before"])
+        if all_of["chance"]:
+            return tr("{before} before, within chance", lang=lang, before=before)
+        low, high = change_span(all_of)
+        return tr("{before} before, {low} to {high}", lang=lang, before=before, low=low, high=high)
     if trend and trend["last_change"]["change"] is not None:
         share = change_text(trend["last_change"], lang, short=True)
+        share = tr("within chance", lang=lang) if trend["last_change"]["chance"] else share
         step = {"day": Message("last day"), "week": Message("last week")}
         return tr(
             "{step} {n:,}, {share}",

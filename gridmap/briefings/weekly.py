@@ -396,7 +396,7 @@ def _alarm(shown: pd.DataFrame, now: pd.DataFrame, grid: Grid, by: Span) -> pd.D
     found = clusters(tally(timed, grid, by=by), grid, exposure=None, baseline="history")
     since = [str(period.start_time.date()) for period in found["since"]]
     members = found["members"].map(" ".join)
-    return found.assign(since=since, members=members)[columns].round(4).reset_index(drop=True)
+    return found.assign(since=since, members=members)[columns].reset_index(drop=True)
 
 
 def _hot(cases: pd.DataFrame, grid: Grid) -> set[str]:
@@ -531,7 +531,7 @@ _PANELS = {
     "steps": ["name", "cases", "median_hours", "p90_hours"],
     "whistled": ["department", "cases", "answered", "waiting", "median_hours"],
     "joint": ["department", "cases"],
-    "recheck": ["code", "category", "reports", "recurred", "unsatisfied"],
+    "recheck": ["code", "category", "reports", "closed", "recurred", "asked", "unsatisfied"],
     "vacancies": ["level", "name"],
     "alarm": ["since", "cells", "incidents", "expected", "p", "members"],
 }
@@ -557,10 +557,19 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
         table = made.sheets.get(name)
         if table is None or table.empty:
             continue
+        if "asked" in table and not table["asked"].any():
+            table = table.drop(columns=["asked", "unsatisfied"])
         kept = table[[column for column in columns if column in table]].head(_PANEL_ROWS)
+        if "p" in kept:
+            kept = kept.assign(p=["<0.001" if p < 0.001 else f"{p:.3f}" for p in kept["p"]])
         panels[name] = _headed(kept.map(_short), lang)
-    titles = {"": tr("Hot cells, new and lasting", lang=lang)}
-    return {titles.get(name) or _title(name, lang): table for name, table in panels.items()}
+    since = made.figures["series"][0]["since"]
+    titles = {
+        "": tr("Hot cells, new and lasting", lang=lang),
+        "steps": tr("Time of each step since {day}", lang=lang, day=since),
+    }
+    named = {name: titles.get(name) or _title(name, lang) for name in panels}
+    return {named[name][:1].upper() + named[name][1:]: table for name, table in panels.items()}
 
 
 def _clusters_table(spots: Mapping[str, list[str] | None], lang: Lang) -> pd.DataFrame:
