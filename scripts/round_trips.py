@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gridmap.errors import InputError
+from gridmap.errors import CoverageError, InputError
 from gridmap.grid.redrawn import come_home
 from gridmap.io.gridfile import read_grid
 from tests.redrawing import drawn_over, promises
@@ -37,7 +37,7 @@ def main() -> int:
         try:
             promises(old, come_home(drawn, old).grid)
             outcome, why = "home", ""
-        except InputError as error:
+        except (InputError, CoverageError) as error:
             outcome, why = "refused", str(error)
         except Exception as error:
             outcome, why = "wrong", f"{type(error).__name__}: {error}"

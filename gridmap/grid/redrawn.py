@@ -375,7 +375,7 @@ def _rim_points(shapes: Geometries, outline: shapely.Geometry) -> Floats:
     """Return where drawn borders meet an outline: vertices on its sides, and crossings."""
     rim = shapely.boundary(outline)
     xy = np.unique(shapely.get_coordinates(shapes), axis=0)
-    near = shapely.dwithin(shapely.points(xy), rim, ON_SIDE)
+    drawn = xy[shapely.dwithin(shapely.points(xy), rim, ON_SIDE)]
     crossing = shapely.get_coordinates(
         [
             part
@@ -385,7 +385,7 @@ def _rim_points(shapes: Geometries, outline: shapely.Geometry) -> Floats:
             if part.geom_type == "Point"
         ]
     )
-    return np.unique(np.concatenate([xy[near], crossing]), axis=0)
+    return np.concatenate([drawn, _apart(crossing, drawn)])
 
 
 def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> Floats:
@@ -398,10 +398,7 @@ def _new_points(shape: shapely.Geometry, other: shapely.Geometry) -> Floats:
 
 def _ends(points: Floats, shape: shapely.Geometry) -> dict[tuple[float, ...], Floats]:
     """Return points by the side of a shape on which they lie, those that are corners left out."""
-    corners = shapely.STRtree(geometries(shapely.points(shapely.get_coordinates(shape))))
-    spots = geometries(shapely.points(points.reshape(-1, 2)))
-    beside = corners.query(spots, predicate="dwithin", distance=ON_SIDE)[0]
-    fresh = np.delete(points, np.unique(beside), axis=0)
+    fresh = _apart(points, shapely.get_coordinates(shape))
     if not len(fresh):
         return {}
     sides = np.concatenate(list(_sides(shape)))
@@ -410,10 +407,22 @@ def _ends(points: Floats, shape: shapely.Geometry) -> dict[tuple[float, ...], Fl
     ends: dict[tuple[float, ...], list[list[float]]] = {}
     for k, edge in zip(at.tolist(), side.tolist(), strict=True):
         ends.setdefault(tuple(sides[edge].tolist()), []).append(fresh[k].tolist())
-    return {
-        edge: np.array(sorted(found, key=lambda p: np.hypot(p[0] - edge[0], p[1] - edge[1])))
-        for edge, found in ends.items()
-    }
+    return {edge: _along(np.array(edge[:2]), np.array(found)) for edge, found in ends.items()}
+
+
+def _apart(points: Floats, others: Floats) -> Floats:
+    """Return the points that are not on top of others."""
+    tree = shapely.STRtree(geometries(shapely.points(others)))
+    spots = geometries(shapely.points(points.reshape(-1, 2)))
+    beside = tree.query(spots, predicate="dwithin", distance=ON_SIDE)[0]
+    return np.delete(points, np.unique(beside), axis=0)
+
+
+def _along(start: Floats, points: Floats) -> Floats:
+    """Return points in order from the start of a side, one of those on top of each other."""
+    far = np.hypot(*(points - start).T)
+    order = np.argsort(far, kind="stable")
+    return points[order[np.diff(far[order], prepend=-np.inf) > ON_SIDE]]
 
 
 def _sides(shape: shapely.Geometry) -> Iterator[Floats]:

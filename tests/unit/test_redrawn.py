@@ -17,7 +17,7 @@ import gridmap as gm
 from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
-from gridmap.grid.redrawn import come_home
+from gridmap.grid.redrawn import _ends, _rim_points, come_home
 from gridmap.io.gridfile import read_grid, write_grid
 from tests.redrawing import DRESSES, as_multi, drawn_over, promises
 
@@ -228,3 +228,14 @@ def test_random_drawings_come_home(old: Grid) -> None:
         home = come_home(drawn, old)
         promises(old, home.grid)
         assert home.grid.content_hash != old.content_hash, (edits, dress)
+
+
+def test_a_corner_and_the_crossing_computed_beside_it_are_one() -> None:
+    """A drawn line that ends on the rim meets it, as computed, one last digit beside its end."""
+    outline = shapely.box(0, 0, 100, 100)
+    end, beside = (50.0, 0.0), (50.0 + 1e-9, 0.0)
+    left = shapely.Polygon([(0, 0), end, (50, 100), (0, 100)])
+    right = shapely.Polygon([beside, (100, 0), (100, 100), (50, 100)])
+    shapes = np.array([left, right], dtype=object)
+    ends = _ends(_rim_points(shapes, outline), outline)
+    assert sorted(len(points) for points in ends.values()) == [1, 1]
