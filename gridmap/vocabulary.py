@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_choice, simplified
@@ -89,8 +90,11 @@ class Vocabulary:
         >>> vocabulary("statuses").read(pd.Series(["已结案", "飞走了"])).fillna("?").tolist()
         ['closed', '?']
         """
-        meant = {word: self._meaning(word) or None for word in given.dropna().unique()}
-        return given.astype(object).map(meant).astype(object)
+        place, words = pd.factorize(given)
+        meant = [self._meaning(word) or None for word in words]
+        return pd.Series(
+            np.array([*meant, np.nan], dtype=object)[place], given.index, name=given.name
+        )
 
     def unknown(self, given: pd.Series) -> dict[str, int]:
         """Count the words whose meaning is not known, the commonest first.

@@ -15,6 +15,7 @@ forgery the proof itself is there to be checked again.
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,9 +56,19 @@ def edge_keys(start: Words, end: Words) -> Words:
 
 def ring_sums(edges: Floats, owner: Ints, polygons: int) -> Words:
     """Return two words a polygon: sums over its directed edges."""
-    word = mix(vertex_hashes(edges[:, :2]) * _X + vertex_hashes(edges[:, 2:]))
+    return _sums(vertex_hashes(edges[:, :2]), vertex_hashes(edges[:, 2:]), owner, polygons)
+
+
+def sums_of(rings: Rings, polygons: int) -> Words:
+    """Return the same from rings, each vertex hashed once."""
+    words, (start, end, owner) = vertex_hashes(rings.xy), _steps(rings)
+    return _sums(words[start], words[end], owner, polygons)
+
+
+def _sums(start: Words, end: Words, owner: Ints, polygons: int) -> Words:
+    word = mix(start * _X + end)
     sums = np.zeros((polygons, 2), dtype=np.uint64)
-    if len(edges):
+    if len(word):
         heads = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
         sums[owner[heads], 0] = np.add.reduceat(word, heads)
         sums[owner[heads], 1] = np.add.reduceat(mix(word ^ _LANE), heads)
@@ -70,8 +81,14 @@ def fingerprint(sums: Words) -> str:
     return hashlib.sha256(sums[order].astype(">u8").tobytes()).hexdigest()
 
 
-# From this many edges on, compiled code repays its import.
-COMPILED_FROM = 100_000
+# From this many edges on compiled code repays its import; once it is there, from a tenth of them.
+COMPILED_FROM = 1_000_000
+
+
+def compiles(edges: int) -> bool:
+    """Tell whether so many edges are for the compiled kernels."""
+    ready = "gridmap.coverage.kernels" in sys.modules
+    return edges >= (COMPILED_FROM // 10 if ready else COMPILED_FROM)
 
 
 @dataclass(frozen=True)
@@ -180,22 +197,24 @@ def directed_edges(geometries: Geometries) -> tuple[Floats, Ints]:
     return edges, owner
 
 
-def edges_of(rings: Rings) -> tuple[Floats, Ints, Ints]:
-    """Return directed edges, their owners, and the vertex each starts from as stored."""
+def _steps(rings: Rings) -> tuple[Ints, Ints, Ints]:
+    """Return the vertices that each directed edge leads from and to, and its owner."""
     first = np.ones(len(rings.xy), dtype=bool)
     first[rings.starts[1:] - 1] = False
     at = np.flatnonzero(first)
     steps = np.diff(rings.starts) - 1
+    x, y = rings.xy.T
+    real = (x[at] != x[at + 1]) | (y[at] != y[at + 1])
     back = np.repeat(rings.turn < 0, steps)
-    a, b = rings.xy[at], rings.xy[at + 1]
-    edges = np.empty((len(at), 4))
-    edges[:, :2] = np.where(back[:, None], b, a)
-    edges[:, 2:] = np.where(back[:, None], a, b)
-    owner = np.repeat(rings.owner, steps)
-    real = (a != b).any(axis=1)
-    if real.all():
-        return edges, owner, at
-    return edges[real], owner[real], at[real]
+    start, owner = at + back, np.repeat(rings.owner, steps)
+    end = at + ~back
+    return (start, end, owner) if real.all() else (start[real], end[real], owner[real])
+
+
+def edges_of(rings: Rings) -> tuple[Floats, Ints, Ints]:
+    """Return directed edges, their owners, and the vertex each starts from as stored."""
+    start, end, owner = _steps(rings)
+    return np.hstack([rings.xy[start], rings.xy[end]]), owner, np.minimum(start, end)
 
 
 def reverse(edges: Floats) -> Floats:
@@ -222,7 +241,7 @@ def residual(edges: Floats, group: Ints | None = None, weight: Ints | None = Non
     6
     """
     edges = np.asarray(edges, dtype=np.float64).reshape(-1, 4)
-    if len(edges) >= COMPILED_FROM and group is None and weight is None:
+    if compiles(len(edges)) and group is None and weight is None:
         from gridmap.coverage import kernels
 
         return _leftover(edges, *kernels.uncancelled(np.ascontiguousarray(edges)))
@@ -236,6 +255,23 @@ def residual(edges: Floats, group: Ints | None = None, weight: Ints | None = Non
     runs = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     places = np.repeat(heads[open_] - runs[:-1], sizes) + np.arange(runs[-1])
     return _leftover(edges, order[places], runs, net[open_])
+
+
+def pairs_off(rings: Rings) -> bool:
+    """Tell whether the edges of rings are pairs of opposite ones, each with one owner.
+
+    Then all of them cancel. Where they do not pair off nothing is told: four may cancel, too.
+    """
+    start, end, owner = _steps(rings)
+    if len(start) % 2:
+        return False
+    words = vertex_hashes(rings.xy)
+    order = np.argsort(edge_keys(words[start], words[end]) ^ mix(owner.astype(np.uint64)))
+    one, other = order[::2], order[1::2]
+    place = rings.xy.view(np.complex128).ravel()  # equal where both coordinates are
+    a, b = place[start], place[end]
+    opposite = (a[one] == b[other]) & (b[one] == a[other]) & (owner[one] == owner[other])
+    return bool(opposite.all())
 
 
 def _leftover(edges: Floats, members: Ints, runs: Ints, net: Ints) -> Leftover:
@@ -306,7 +342,7 @@ def _turns(xy: Floats, starts: Ints, shell: Bools) -> Ints8:
     """Return 1 for rings to walk as they are and -1 for rings to walk back."""
     if len(shell) == 0:
         return np.empty(0, dtype=np.int8)
-    if len(xy) >= COMPILED_FROM:
+    if compiles(len(xy)):
         from gridmap.coverage import kernels
 
         twice, size = kernels.signed_areas(xy, starts)

@@ -14,10 +14,11 @@ from gridmap._checks import check_layer, shape_name
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
-    COMPILED_FROM,
     Leftover,
     Rings,
+    compiles,
     edges_of,
+    pairs_off,
     residual,
     reverse,
     rings_of,
@@ -332,7 +333,7 @@ def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Ints:
     """
     unusable = shapely.is_missing(polygons) | shapely.is_empty(polygons)
     rings = rings_of(polygons) if rings is None else rings
-    if len(rings.xy) < COMPILED_FROM:
+    if not compiles(len(rings.xy)):
         return np.flatnonzero(unusable | ~shapely.is_valid(polygons))
     from gridmap.coverage import kernels
 
@@ -346,9 +347,8 @@ def invalid_among(polygons: Geometries, rings: Rings | None = None) -> Ints:
 
 def coverage_hash(rings: Rings, polygons: int) -> str:
     """Return a name for polygons that depends on no order."""
-    if len(rings.xy) < COMPILED_FROM:
-        edges, owner, _ = edges_of(rings)
-        return fingerprint.fingerprint(fingerprint.ring_sums(edges, owner, polygons))
+    if not compiles(len(rings.xy)):
+        return fingerprint.fingerprint(fingerprint.sums_of(rings, polygons))
     from gridmap.coverage import kernels
 
     words = kernels.vertex_words(rings.xy)
@@ -368,7 +368,7 @@ def remainder(rings: Rings, rim: Rings) -> tuple[Floats, Ints, Leftover]:
 
 def _cancel(rings: Rings, rim: Rings) -> tuple[int, Verdict]:
     """Return how many edges are left of cells against an outline, and what that means."""
-    if rings.edges >= COMPILED_FROM and _cancels(rings, rim):
+    if _cancels(rings, rim):
         return 0, "exact"
     _, _, left = remainder(rings, rim)
     return len(left), _verdict(left)
@@ -383,12 +383,15 @@ def _verdict(left: Leftover) -> Verdict:
 
 
 def _cancels(rings: Rings, rim: Rings, group: Ints | None = None) -> bool:
-    """Tell, kernels, whether nothing is left of cells against an outline, or within groups."""
-    from gridmap.coverage import kernels
-
+    """Tell that nothing is left of cells against an outline, or within groups; False tells less."""
     xy = np.concatenate([rings.xy, rim.xy])
     starts = np.concatenate([rings.starts, rim.starts[1:] + len(rings.xy)])
     turn = np.concatenate([rings.turn, -rim.turn])
+    if not compiles(rings.edges):
+        owner = np.zeros(len(turn), dtype=np.int64) if group is None else group
+        return pairs_off(Rings(xy, starts, owner, turn))
+    from gridmap.coverage import kernels
+
     group = np.empty(0, dtype=np.int64) if group is None else group
     return kernels.leftover_count(xy, kernels.vertex_words(xy), starts, turn, group) == 0
 
@@ -401,7 +404,7 @@ def _prove_parents(
     sizes = np.bincount(place[place >= 0], minlength=len(names))
     rim = rings_of(areas)
     sound = bool(shapely.is_valid(areas).all() and sizes.all() and (place >= 0).all())
-    if sound and rings.edges >= COMPILED_FROM:
+    if sound:
         group = np.concatenate([place[rings.owner], rim.owner])
         if _cancels(rings, rim, group):
             return tuple(

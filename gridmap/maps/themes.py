@@ -223,8 +223,10 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     if not grid.levels:
         return grid.cells["parent"].astype(str)
     cells = grid.cells
-    path = cells[list(grid.levels[: grid.levels.index(level) + 1])].astype(str)
-    return path.agg("\x1f".join, axis=1)
+    first, *finer = (
+        cells[name].astype(str) for name in grid.levels[: grid.levels.index(level) + 1]
+    )
+    return first.str.cat(finer, sep="\x1f") if finer else first
 
 
 def colouring(grid: Grid, area: Ints, count: int) -> Ints:

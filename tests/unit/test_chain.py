@@ -69,6 +69,30 @@ def test_equal_keys_of_different_edges_are_told_apart(monkeypatch: pytest.Monkey
     assert len(residual(edges, group)) > len(expected)
 
 
+def test_edges_pair_off_only_where_nothing_is_left(monkeypatch: pytest.MonkeyPatch):
+    whole = quilt(8, 6, lakes=1)
+    several = np.array([*whole.cells, whole.boundary], dtype=object)
+    for damage in ("none", "missing", "twice", "bit", "parent", "keys"):
+        cells = several.copy()
+        owner = np.zeros(len(cells), dtype=np.int64)
+        if damage == "missing":
+            cells = np.delete(cells, 20)
+        elif damage == "twice":
+            cells[20] = cells[21]
+        elif damage == "bit":
+            xy = shapely.get_coordinates(cells[20])
+            xy[3, 1] = np.nextafter(xy[3, 1], np.inf)
+            cells[20] = shapely.Polygon(xy)
+        elif damage == "parent":
+            owner[20] = 1
+        elif damage == "keys":  # all edges look alike, so nothing may be taken for a pair
+            monkeypatch.setattr(chain, "edge_keys", lambda a, b: np.zeros(len(a), dtype=np.uint64))
+        rings = rings_of(cells)
+        turn = np.where(rings.owner == len(cells) - 1, -rings.turn, rings.turn)
+        rings = chain.Rings(rings.xy, rings.starts, owner[rings.owner], turn.astype(np.int8))
+        assert chain.pairs_off(rings) == (damage == "none"), damage
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_compiled_kernels_agree_with_numpy(share: float):
     whole = quilt(12, 9, lakes=2)
@@ -79,6 +103,7 @@ def test_compiled_kernels_agree_with_numpy(share: float):
     assert np.array_equal(words, fingerprint.vertex_hashes(rings.xy))
     sums = compiled.ring_sums(rings.xy, words, rings.starts, rings.turn, rings.owner, len(cells))
     assert np.array_equal(sums, fingerprint.ring_sums(edges, owner, len(cells)))
+    assert np.array_equal(sums, fingerprint.sums_of(rings, len(cells)))
     left = residual(edges)
     members, runs, net = compiled.uncancelled(edges)
     found = chain._leftover(edges, members, runs, net)
