@@ -15,8 +15,8 @@ from gridmap._arrays import Floats, Ints, geometries
 from gridmap._checks import Progress, check_choice, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
+from gridmap.grid.locator import Locator
 from gridmap.hotspot_analysis.hotspots import Base, called
-from gridmap.incidents.locator import Locator
 from gridmap.incidents.result import place
 from gridmap.language import Message
 from gridmap.layers import takes_layers

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from gridmap.coverage.point_tree import PolygonTree
     from gridmap.coverage.prove import Proof
+    from gridmap.grid.locator import Locator
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
 BUILDING_COLUMNS = ("name", "compound", "address", "households")
@@ -265,6 +266,15 @@ class Grid:
             self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)
         )
 
+    @cached_property
+    def locator(self) -> Locator:
+        """What places many points in the cells; shared by every copy of the grid."""
+        from gridmap.grid.locator import Locator
+
+        return Locator(
+            self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object), self.crs
+        )
+
     def to_geopandas(self) -> gpd.GeoDataFrame:
         """Return the cells with their code as a column, for libraries that know frames.
 
@@ -290,7 +300,7 @@ class Grid:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is worked out anew when it is asked for."""
-        worked_out = ("contiguity", "content_hash", "_tree")
+        worked_out = ("contiguity", "content_hash", "locator", "_tree")
         return {key: value for key, value in vars(self).items() if key not in worked_out}
 
     def locate(self, x: float, y: float) -> str | None:

@@ -13,7 +13,6 @@ from scipy import fft
 
 from gridmap._arrays import Bools, Floats, Ints32
 from gridmap._checks import check_same_crs
-from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.hotspot_analysis import method_text
@@ -222,17 +221,16 @@ def density(
             shape_2=shape[1],
         )
     raster = {"west": west, "north": north, "pixel": pixel, "shape": shape}
-    index = CoverageIndex(grid.cells.geometry.to_numpy())
     found = base_of(grid, exposure)
     name, base = found.name, np.where(found.gate == 0, found.values, 0.0)
     known = np.isfinite(x) & np.isfinite(y)
     cell = np.zeros(len(x), np.int32)
-    cell[known] = index.locate(x[known], y[known])
+    cell[known] = grid.locator.relate(x[known], y[known])[0]
     counted = np.append(0.0, base)[cell] > 0
     incidents = smooth(
         bin_points(x[counted], y[counted], **raster), pixel=pixel, bandwidth=bandwidth
     )
-    where = index.locate(*_centres(**raster)).reshape(shape)
+    where = grid.locator.relate(*_centres(**raster))[0].reshape(shape)
     facts = {
         "exposure": name,
         "bandwidth": float(bandwidth),

@@ -9,7 +9,7 @@ import numpy as np
 
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.grid import check_grid
-from gridmap.incidents.locator import Placement, locator
+from gridmap.grid.locator import Placement
 from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of, nowhere
 from gridmap.incidents.result import accounts as accounts
 from gridmap.incidents.result import labelled, place
@@ -121,9 +121,9 @@ def assign(
             points, grid, max_distance=max_distance, datum=datum, x=x, y=y
         )
         return lazy
-    where, placement = place(points, locator(grid), max_distance, datum, x, y)
+    where, placement = place(points, grid.locator, max_distance, datum, x, y)
     _warn(where, placement, grid)
-    return labelled(placement, locator(grid).names, points)
+    return labelled(placement, grid.locator.names, points)
 
 
 def _warn(where: Positions, placement: Placement, grid: Grid) -> None:

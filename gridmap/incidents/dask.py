@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from gridmap._arrays import Floats
 from gridmap.errors import InputError
-from gridmap.incidents.locator import Locator, locator
+from gridmap.grid.locator import Locator
 from gridmap.incidents.result import RESULT_COLUMNS, Accounts, assign_with, target_schema
 from gridmap.io.batches import ParquetFile, geometry_of
 
@@ -50,7 +50,7 @@ def assign_partitions(
     """
     from dask.delayed import delayed
 
-    where = locator(grid)
+    where = grid.locator
     _ = where.index
     work = partial(assign_with, max_distance=max_distance, datum=datum, x=x, y=y)
     empty = work(frame._meta_nonempty.iloc[:0], where)
@@ -193,7 +193,7 @@ def locate_arrow(
     >>> cell_of(pa.array([1.0, 7.0, None]), pa.array([1.0, 1.0, 1.0])).to_pylist()
     [1, 2, 0]
     """
-    found = where if isinstance(where, Locator) else locator(where)
+    found = where if isinstance(where, Locator) else where.locator
     return partial(_locate_arrow, found.index)
 
 
@@ -211,7 +211,7 @@ def register_duckdb(connection: Any, grid: Grid, name: str = "grid_cell") -> Non
     """
     from duckdb import sqltypes
 
-    found = locator(grid)
+    found = grid.locator
     connection.create_function(
         name,
         partial(_code_arrow, found.index, pa.array(found.codes, type=pa.string())),
@@ -236,7 +236,7 @@ def register_sedonadb(connection: Any, grid: Grid, name: str = "grid_cell") -> N
     """
     from sedonadb import udf
 
-    found = locator(grid)
+    found = grid.locator
     codes = pa.array(found.codes, type=pa.string())
 
     def cell_code(x: Any, y: Any) -> pa.Array:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gridmap.incidents.locator import Locator, Placement
+from gridmap.grid.locator import Locator, Placement
 from gridmap.incidents.points import Positions, positions
 from gridmap.io.batches import geometry_of, marked
 from gridmap.language import Lang, Message

@@ -15,7 +15,7 @@ from gridmap._arrays import Array, Floats
 from gridmap._checks import Progress, label, silent
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
-from gridmap.incidents.locator import INVALID, Locator, Placement, locator
+from gridmap.grid.locator import INVALID, Locator, Placement
 from gridmap.incidents.points import DATUM_OF, alarm_of, nowhere
 from gridmap.incidents.result import (
     NAMED,
@@ -184,7 +184,7 @@ class _Run:
     ) -> None:
         self._source, self._grid, self._progress = source, grid, progress
         self._where = where
-        self._locator: Locator = locator(grid)
+        self._locator: Locator = grid.locator
         self.codes = self._locator.codes
         self._max_distance = max_distance
         self._accounts = Accounts()

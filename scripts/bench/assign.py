@@ -37,7 +37,6 @@ from scipy.spatial import Voronoi
 
 import gridmap as gm
 from gridmap.coverage.point_index import CoverageIndex
-from gridmap.incidents.locator import locator
 from gridmap.incidents.stream import assign_file, count_file
 from gridmap.io.batches import ParquetFile
 from gridmap.io.csv_stream import Delimited
@@ -135,7 +134,7 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
 def joins(grid: gm.Grid, sizes: list[int]) -> str:
     """Compare the join itself: which cell is each point in."""
     cells = grid.cells.geometry.to_numpy()
-    found = locator(grid)
+    found = grid.locator
     index = found.index
     rng = np.random.default_rng(1)
     rows = []
@@ -184,7 +183,7 @@ def joins(grid: gm.Grid, sizes: list[int]) -> str:
 
 
 def _cold(grid: gm.Grid, frame: pd.DataFrame) -> int:
-    from gridmap.incidents.locator import Locator
+    from gridmap.grid.locator import Locator
 
     cells = grid.cells
     fresh = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)

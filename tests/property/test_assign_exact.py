@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.coverage.point_tree import PolygonTree
-from gridmap.incidents.locator import Locator
+from gridmap.grid.locator import Locator
 from tests.coverages import Exactly, awkward_points, mosaic, moved
 
 PLACES = ("outside", "inside", "boundary", "rim")

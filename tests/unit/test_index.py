@@ -11,7 +11,7 @@ import shapely
 from gridmap.coverage.edges import paired_edges
 from gridmap.coverage.point_index import BOUNDARY, INSIDE, OUTSIDE, RIM, CoverageIndex, build_raster
 from gridmap.errors import CoverageError
-from gridmap.incidents import locator
+from gridmap.grid import locator
 from tests.coverages import awkward_points, mosaic
 
 SQUARES = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import gridmap as gm
+from gridmap.grid.locator import Locator
 from gridmap.incidents.dask import locate_arrow, register_duckdb, register_sedonadb
-from gridmap.incidents.locator import Locator, locator
 from tests.coverages import awkward_points, frame, mosaic, moved
 
 
@@ -46,7 +46,7 @@ def test_the_arrow_function_is_pure_and_travels(mosaic_grid: gm.Grid, points: pd
 
 def test_a_locator_travels(mosaic_grid: gm.Grid, points: pd.DataFrame) -> None:
     """Pickled it keeps index, codes and CRS, and measures the same."""
-    here = locator(mosaic_grid)
+    here = mosaic_grid.locator
     there = pickle.loads(pickle.dumps(here))
     assert isinstance(there, Locator)
     x, y = points["x"].to_numpy(), points["y"].to_numpy()

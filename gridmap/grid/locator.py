@@ -9,8 +9,7 @@ import tempfile
 import zipfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,10 +20,6 @@ from gridmap._checks import is_private
 from gridmap.coverage.point_index import OUTSIDE, CoverageIndex, Labels
 from gridmap.coverage.point_tree import Border, PolygonTree
 from gridmap.crs import metric_crs, mover
-
-if TYPE_CHECKING:
-    from gridmap.grid.grid import Grid
-
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
 _SO_FEW = 20_000  # points for which not even a file is worth reading
@@ -161,19 +156,6 @@ class Locator:
         self.codes = state["codes"]
         self.crs = None if crs is None else pyproj.CRS.from_json(crs)
         self.index = state["index"]
-
-
-_LOCATORS: WeakKeyDictionary[Grid, Locator] = WeakKeyDictionary()
-
-
-def locator(grid: Grid) -> Locator:
-    """Return the locator of a grid, the same one each time."""
-    found = _LOCATORS.get(grid)
-    if found is None:
-        cells = grid.cells
-        found = Locator(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object), grid.crs)
-        _LOCATORS[grid] = found
-    return found
 
 
 def cached_index(polygons: Array, labels: Labels) -> CoverageIndex:
