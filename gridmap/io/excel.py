@@ -354,8 +354,6 @@ def open_sheets(source: Source) -> list[Sheet]:
 
 
 def _sheets_xlsx(source: Source) -> list[Sheet]:
-    import openpyxl
-
     from gridmap.io.plain_sheets import plain_sheets
 
     if source.member is None:  # a member was read whole, within its limit
@@ -363,6 +361,8 @@ def _sheets_xlsx(source: Source) -> list[Sheet]:
     data = source.read_bytes()
     if (plain := plain_sheets(data)) is not None:
         return [Sheet(sheet.name, sheet.rows, _blocks(sheet.merges)) for sheet in plain]
+    import openpyxl
+
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     first_day = 1904 if book.epoch.year == 1904 else 1900
     return [

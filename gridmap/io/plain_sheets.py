@@ -8,6 +8,7 @@ what one takes for a date the other does too. Any other workbook is left to open
 from __future__ import annotations
 
 import datetime
+import functools
 import io
 import re
 import zipfile
@@ -17,8 +18,6 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from openpyxl.styles.stylesheet import Stylesheet
-from openpyxl.utils import column_index_from_string
 from python_calamine import CalamineError, CalamineSheet, load_workbook
 
 Row = list[Any]
@@ -36,7 +35,8 @@ _STRANGE = (
     b":sheetData",  # every name with a prefix
 )
 _LONG = re.compile(rb"<v>-?\d{16}")
-_PLACE = re.compile(rb'<row(?: [^>]*?)? r="(\d+)"|<c r="([A-Z]{1,3})(\d+)"')
+_NUMBER = re.compile(rb'(?:[^>]*? )?r="(\d+)"')
+_COLUMN = re.compile(rb'<c r="([A-Z]{1,3})"')
 _MERGE = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 _STYLED = re.compile(rb'<c r="[A-Z]+\d+" s="(\d+)"(?: t="n")?><v>')
 _FROM_1904 = re.compile(rb'date1904="(?!0"|false")')
@@ -86,17 +86,16 @@ def _sheets(archive: zipfile.ZipFile, data: bytes) -> list[PlainSheet] | None:
         return None
     if "xl/sharedStrings.xml" in names:
         _check_form(archive.read("xl/sharedStrings.xml"))
-    styles = _styles(archive)
     book, found = load_workbook(io.BytesIO(data)), []
     for name, member in members.items():
         xml = archive.read(member)
         if not _is_plain(xml):
             return None
         merges = [match.decode() for match in _MERGE.findall(xml)]
-        dates = sum(int(style) in styles for style in _STYLED.findall(xml)) if styles else 0
+        styled = _STYLED.findall(xml)
         del xml
-        sheet = book.get_sheet_by_name(name)
-        if dates != _dates(sheet, styles):
+        sheet, styles = book.get_sheet_by_name(name), _styles(archive) if styled else frozenset()
+        if sum(int(style) in styles for style in styled) != _dates(sheet):
             return None
         found.append(PlainSheet(name, _reader(sheet), merges))
     return found
@@ -119,6 +118,8 @@ def _styles(archive: zipfile.ZipFile) -> frozenset[int]:
     """Return the styles that show a number as a date or a time."""
     if "xl/styles.xml" not in archive.namelist():
         return frozenset()
+    from openpyxl.styles.stylesheet import Stylesheet
+
     tree: Any = ElementTree.fromstring(archive.read("xl/styles.xml"))
     kept = vars(Stylesheet.from_tree(tree))
     return frozenset(kept["date_formats"]) | frozenset(kept["timedelta_formats"])
@@ -136,40 +137,46 @@ def _is_plain(xml: bytes) -> bool:
     if any(strange in xml for strange in _STRANGE) or _LONG.search(xml):
         return False
     _check_form(xml)
-    rows, cells, widest = 0, 0, 0
-    first, last, text, column = 0, 0, b"", 0
-    columns: dict[bytes, int] = {}
-    for row, letters, of in _places(xml):
-        if row:
-            if int(row) <= last:
-                return False
-            last, text, column, rows = int(row), row, 0, rows + 1
-            first = first or last
-            continue
-        place = columns.get(letters) or columns.setdefault(
-            letters, column_index_from_string(letters.decode())
-        )
-        if of != text or place <= column:
+    rows, cells, widest, first, last = 0, 0, 0, 0, 0
+    widths: dict[tuple[bytes, ...], int] = {}
+    for row in _rows(xml):
+        number = _NUMBER.match(row)
+        if number is None or int(number[1]) <= last:
             return False
-        column, cells = place, cells + 1
-        widest = max(widest, place)
+        # cells of another row keep a digit, and are missed in the count below
+        letters = tuple(_COLUMN.findall(row.replace(number[1] + b'"', b'"')))
+        if letters not in widths:
+            widths[letters] = _width(letters)
+        if widths[letters] < 0:
+            return False
+        last, rows, cells = int(number[1]), rows + 1, cells + len(letters)
+        first, widest = first or last, max(widest, widths[letters])
     told = xml.count(b"<row ") == rows and xml.count(b"<c ") == cells
     return told and (last - first + 1) * widest <= _SPARSE * cells + _STEP
 
 
-def _places(xml: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield the rows and cells in their order, from a part of the sheet at a time."""
-    start = 0
+def _rows(xml: bytes) -> Iterator[bytes]:
+    """Yield each row without its opening, from a part of the sheet at a time."""
+    start = xml.find(b"<row ")
     while start >= 0:
         end = xml.find(b"<row ", start + _STEP)
-        yield from _PLACE.findall(xml, start, end if end >= 0 else len(xml))
+        yield from xml[start : end if end >= 0 else len(xml)].split(b"<row ")[1:]
         start = end
 
 
-def _dates(sheet: CalamineSheet, styles: frozenset[int]) -> int:
+def _width(letters: tuple[bytes, ...]) -> int:
+    """Return the last of the columns of a row, -1 where they do not ascend."""
+    last = 0
+    for name in letters:
+        column = functools.reduce(lambda number, letter: 26 * number + letter - 64, name, 0)
+        if column <= last:
+            return -1
+        last = column
+    return last
+
+
+def _dates(sheet: CalamineSheet) -> int:
     """Count the dates that calamine sees; -1 where it sees a time of day or a span."""
-    if not styles:
-        return 0
     count = 0
     for row in sheet.iter_rows():
         for value in row:
