@@ -325,8 +325,9 @@ def name_in(lang: Lang, code: str, parent: str, owner: str, name: str) -> str:
     '老码头'
     """
     number = sequence_of(code, parent)
-    automatic = {one: cell_name(owner, number, one) for one in get_args(Lang)}
-    return automatic[lang] if name in automatic.values() else name
+    automatic = cell_name(owner, number, lang)
+    others = (cell_name(owner, number, one) for one in get_args(Lang) if one != lang)
+    return automatic if name == automatic or name in others else name
 
 
 def sequence_of(code: str, parent: str) -> int:

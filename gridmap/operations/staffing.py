@@ -16,6 +16,7 @@ from gridmap.vocabulary import fold, vocabulary
 
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
+_NUMBER = "[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_.-]*"  # of a post; no role is written so
 _CELL = "cell"
 _SHOWN = 5  # places of one name
 Place = tuple[str, str]  # level and code; of an area of a coarser level, its name
@@ -256,13 +257,12 @@ def _by_post(
     placed: pd.DataFrame, cells: pd.DataFrame, areas: dict[str, pd.Series]
 ) -> pd.DataFrame:
     """Add up what each post has to answer for."""
-    homes = {level: cells["households"].groupby(area).sum() for level, area in areas.items()}
-    each = [
-        int(homes[level].get(code, 0))
-        for level, code in zip(placed["level"], placed["code"], strict=True)
-    ]
+    each = np.zeros(len(placed), dtype=np.int64)
+    for level, area in areas.items():
+        homes, here = cells["households"].groupby(area).sum(), (placed["level"] == level).to_numpy()
+        each[here] = placed["code"][here].map(homes).fillna(0)
     return (
-        placed.assign(households=np.array(each, dtype=np.int64))
+        placed.assign(households=each)
         .groupby("post", sort=False)
         .agg(role=("role", "first"), cells=("code", "size"), households=("households", "sum"))
     )
@@ -439,7 +439,8 @@ def _posts(roster: pd.DataFrame) -> pd.Series:
     for column in ("person_id", "post"):
         if column in roster and roster[column].notna().all():
             names = roster[column].astype(str).str.strip()
-            if not known.read(names).notna().any():  # 岗位 often holds the role
+            worded = names[~names.str.fullmatch(_NUMBER)]
+            if not known.read(worded).notna().any():  # 岗位 often holds the role
                 return names
     return pd.Series([f"#{k}" for k in range(1, len(roster) + 1)], index=roster.index)
 
@@ -454,7 +455,10 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         raise InputError(
             "`roster` has no column `code`; it has {columns}.", columns=[*roster.columns]
         )
-    texts = [roster[column].astype("string").fillna("").str.strip() for column in columns]
+    texts = [
+        roster[column].astype("string").fillna("").str.strip().to_numpy(dtype=object)
+        for column in columns
+    ]
     rows = [
         [(column, text) for column, text in zip(columns, row, strict=True) if text]
         for row in zip(*texts, strict=True)
