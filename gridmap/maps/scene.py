@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ ROOM = {
 }
 """What the browser says."""
 
+BASE_36 = string.digits + string.ascii_lowercase
 COMMON_PREFIX = 35  # as many characters as one base-36 digit counts
 
 
@@ -290,15 +292,17 @@ def front_coded(texts: Sequence[str]) -> list[str]:
     before, coded = "", []
     for text in map(str, texts):
         shared = min(_shared(before, text), COMMON_PREFIX)
-        coded.append(np.base_repr(shared, 36).lower() + text[shared:])
+        coded.append(BASE_36[shared] + text[shared:])
         before = text
     return coded
 
 
 def _shared(a: str, b: str) -> int:
     """Count the characters two texts begin with in common."""
-    pairs = enumerate(zip(a, b, strict=False))
-    return next((k for k, (x, y) in pairs if x != y), min(len(a), len(b)))
+    for k, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return k
+    return min(len(a), len(b))
 
 
 def as_json(data: Any) -> str:
