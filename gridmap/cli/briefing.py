@@ -69,7 +69,7 @@ def briefing_command(
 
     check_page(output)
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid)
+    proved = read_grid(grid, whole=False)
     days = {"since": given.pop("since"), "until": given.pop("until")}
     placed = placed_incidents(shell, proved, incidents, **given)
     roles = given["words"]["roles"]
@@ -208,7 +208,7 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
     from gridmap.briefings.weekly import one_table, week, write_week
     from gridmap.io import read_grid
 
-    grid = read_grid(plan["grid"])
+    grid = read_grid(plan["grid"], whole=False)
     tables, files = _read_all(shell, grid, plan)
     cases, replaced = one_table(tables)
     staff = plan["staff"] and _options.read_roster(shell, plan["staff"], plan["words"].get("roles"))

@@ -97,7 +97,7 @@ def map_command(
               "--defects": defects}  # fmt: skip
     _check_sheet(kind, of, sheet, [name for name, value in themes.items() if value is not None])
     check_writable(output, overwrite=overwrite)
-    proved = read_grid(grid, whole=kind not in (STYLE, *PICTURES))  # pages are searched
+    proved = read_grid(grid, whole=False)
     placed = None
     if incidents is not None:
         placed = placed_incidents(shell, proved, incidents, words=words, **where)

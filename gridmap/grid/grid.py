@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     import networkx as nx
     import pyproj
 
-    from gridmap.coverage.point_tree import PolygonTree
     from gridmap.coverage.prove import Proof
     from gridmap.grid.locator import Locator
 
 EXCEPTION_COLUMNS = ["parent", "code", "households", "reason", "certificate", "options", "approved"]
-BUILDING_COLUMNS = ("name", "compound", "address", "households")
+NAMES = ("name", "compound", "address")
+BUILDING_COLUMNS = (*NAMES, "households")
 RETIRED_COLUMNS = ["code", "valid_from", "valid_to", "reason"]
 
 
@@ -49,6 +49,16 @@ class Why(TypedDict):
     units: int
     neighbours: dict[str, float]
     exception: dict[str, object] | None
+
+
+class Unread(Protocol):
+    """The units and buildings of a grid that was read without them."""
+
+    def whole(self) -> tuple[gpd.GeoDataFrame | None, gpd.GeoDataFrame | None]:
+        """Read both."""
+
+    def named(self, columns: Sequence[str]) -> list[gpd.GeoDataFrame]:
+        """Read some columns of both, where one of them is not blank."""
 
 
 class Grid:
@@ -118,6 +128,7 @@ class Grid:
         self._retired = table_of(retired, RETIRED_COLUMNS)
         self._parameters: dict[str, Any] = dict(parameters or {})
         self._buildings = buildings
+        self._unread: Unread | None = None
         self._proof = proved(self._cells, self._boundary, self._jurisdictions)
 
     @property
@@ -138,6 +149,7 @@ class Grid:
     @property
     def units(self) -> gpd.GeoDataFrame:
         """What each cell is made of; the cells themselves where no units are known."""
+        self._read_on()
         if self._units is None:
             return self._cells.reset_index()[["parent", "households", "kind", "geometry", "code"]]
         return self._units.copy(deep=False)
@@ -145,7 +157,29 @@ class Grid:
     @property
     def buildings(self) -> gpd.GeoDataFrame | None:
         """What the households were counted by, None where that is not known."""
+        self._read_on()
         return None if self._buildings is None else self._buildings.copy(deep=False)
+
+    def _read_on(self) -> None:
+        """Read units and buildings, where the grid was read without."""
+        if self._unread is not None:
+            self._units, self._buildings = self._unread.whole()
+            self._unread = None
+
+    def named(self) -> list[gpd.GeoDataFrame]:
+        """Return the units, and the buildings, that have a name, a compound or an address.
+
+        Only those columns, as far as there are such.
+        """
+        if self._unread is not None:
+            return self._unread.named(NAMES)
+        frames = [frame for frame in (self._units, self._buildings) if frame is not None]
+        shown = [(frame, [name for name in NAMES if name in frame]) for frame in frames]
+        return [
+            frame.loc[(frame[names].fillna("") != "").any(axis=1), [*names, frame.geometry.name]]
+            for frame, names in shown
+            if names
+        ]
 
     def with_buildings(self, buildings: gpd.GeoDataFrame) -> Grid:
         """Return the same grid, which also keeps the buildings its households were counted by.
@@ -164,6 +198,7 @@ class Grid:
         frame = reproject(buildings, self.crs)
         inside = frame.geometry.representative_point().intersects(self._boundary).to_numpy()
         columns = [name for name in BUILDING_COLUMNS if name in frame]
+        self._read_on()
         same = copy(self)
         kept = frame.loc[inside, columns].set_geometry(frame.geometry[inside])
         same._buildings = kept.reset_index(drop=True)
@@ -258,17 +293,8 @@ class Grid:
         return content_of(label(self.crs), self._cells, self._jurisdictions)
 
     @cached_property
-    def _tree(self) -> PolygonTree:
-        """Answer for a point at a time; many are placed by `assign`, which builds an index."""
-        from gridmap.coverage.point_tree import PolygonTree
-
-        return PolygonTree(
-            self._cells.geometry.to_numpy(), self._cells.index.to_numpy(dtype=object)
-        )
-
-    @cached_property
     def locator(self) -> Locator:
-        """What places many points in the cells; shared by every copy of the grid."""
+        """What places points in the cells: few by a tree, many by an index."""
         from gridmap.grid.locator import Locator
 
         return Locator(
@@ -300,7 +326,7 @@ class Grid:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is worked out anew when it is asked for."""
-        worked_out = ("contiguity", "content_hash", "locator", "_tree")
+        worked_out = ("contiguity", "content_hash", "locator")
         return {key: value for key, value in vars(self).items() if key not in worked_out}
 
     def locate(self, x: float, y: float) -> str | None:
@@ -312,7 +338,7 @@ class Grid:
             Coordinates in the grid's CRS. A point on a shared edge goes east, on a horizontal
             one north. Many points are placed much faster by `assign`.
         """
-        number = int(self._tree.relate(np.array([x], float), np.array([y], float))[0][0])
+        number = int(self.locator.relate(np.array([x], float), np.array([y], float))[0][0])
         return str(self._cells.index[number - 1]) if number else None
 
     def at(self, level: str) -> gpd.GeoDataFrame:

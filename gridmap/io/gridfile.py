@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,7 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
         A grid file, a folder that `write_grid_dataset` made, or a database URL with ``?table=``
         as `write_grid` took it.
     whole : bool
-        Whether units and buildings are read too, most of a file. Who neither changes nor writes
-        the grid needs neither; `Grid.units` are then the cells.
+        Whether units and buildings are read at once, most of a file; else when they are asked for.
 
     Returns
     -------
@@ -163,7 +163,8 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
         When somebody changed the cells so that they do not tile the boundary any more.
     """
     if not names_database(path) and _is_dataset(Path(path)):
-        return grid_of(_read_dataset(Path(path), whole), str(path), whole=whole)
+        grid = grid_of(_read_dataset(Path(path), whole), str(path), whole=whole)
+        return grid if whole else _thin(grid, path)
     source = find_source(path)
     if source.kind == "database":
         from gridmap.io.postgis import read_grid_tables
@@ -181,7 +182,61 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
         )
     wanted = {name for name, _ in list_layers(source)} - (frozenset() if whole else DETAILS)
     parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in wanted}
-    return grid_of(parts, source.name, whole=whole)
+    grid = grid_of(parts, source.name, whole=whole)
+    return grid if whole else _thin(grid, path, source)
+
+
+def _thin(grid: Grid, path: str | os.PathLike[str], source: Source | None = None) -> Grid:
+    """Let a grid read its units and buildings when they are asked for."""
+    grid._unread = _Details(os.fspath(path), source, grid.proof.coverage_hash)
+    return grid
+
+
+@dataclass(frozen=True)
+class _Details:
+    """Units and buildings, still where a grid was read from; the source is that of a file."""
+
+    path: str
+    source: Source | None
+    coverage: str
+
+    def whole(self) -> tuple[gpd.GeoDataFrame | None, gpd.GeoDataFrame | None]:
+        """Read both, of the same grid."""
+        grid = read_grid(self.path)
+        if grid.proof.coverage_hash != self.coverage:
+            raise InputError("`{path}` was changed while it was read. Start again.", path=self.path)
+        return grid.units, grid.buildings
+
+    def named(self, columns: Sequence[str]) -> list[gpd.GeoDataFrame]:
+        """Read some columns of both, where one of them is not blank."""
+        if self.source is None:
+            return read_grid(self.path).named()
+        packed = _facts(_read_part(self.source, METADATA), self.path)["packed"]
+        if any({*columns} & {*packed.get(part, [])} for part in DETAILS):
+            return read_grid(self.path).named()
+        there = {name for name, _ in list_layers(self.source)}
+        parts = [
+            _read_named(self.source, part, columns) for part in ("units", EXTRA) if part in there
+        ]
+        return [frame for frame in parts if frame is not None]
+
+
+def _read_named(source: Source, name: str, columns: Sequence[str]) -> gpd.GeoDataFrame | None:
+    """Read some columns of a layer where one of them is not blank; None where it has none."""
+    check_table(source, name)
+    with telling(source.name, GDAL_FAILURES), quiet():
+        told = pyogrio.read_info(source.gdal_path, layer=name)
+        kinds = dict(zip(told["fields"], told["dtypes"], strict=True))
+        shown = [column for column in columns if column in kinds]
+        if not shown:
+            return None
+        filled = {True: "\"{}\" <> ''", False: '"{}" IS NOT NULL'}
+        where = " OR ".join(filled[kinds[column] == "object"].format(column) for column in shown)
+        frame: gpd.GeoDataFrame = pyogrio.read_dataframe(
+            source.gdal_path, layer=name, columns=shown, where=where, use_arrow=True
+        )
+    check_text(frame, source.name)
+    return frame
 
 
 def has_changed(source: Source) -> bool:

@@ -187,10 +187,8 @@ def _named(grid: Grid, areas: Geometries) -> pd.DataFrame:
     """Return a row a named thing: its text, the number of its kind, the area it lies in."""
     parts = [pd.DataFrame({"text": [], "of": [], "at": []}).astype({"of": int, "at": int})]
     tree = shapely.STRtree(areas)
-    for frame in (grid.units, grid.buildings):
-        shown = [column for column in PLACES if frame is not None and column in frame]
-        if frame is None or not shown:
-            continue
+    for frame in grid.named():
+        shown = [column for column in PLACES if column in frame]
         texts = pd.DataFrame(
             {column: frame[column].astype("string").fillna("").str.strip() for column in shown}
         )

@@ -223,10 +223,11 @@ def area_keys(grid: Grid, level: str) -> pd.Series:
     if not grid.levels:
         return grid.cells["parent"].astype(str)
     cells = grid.cells
-    first, *finer = (
-        cells[name].astype(str) for name in grid.levels[: grid.levels.index(level) + 1]
-    )
-    return first.str.cat(finer, sep="\x1f") if finer else first
+    path = cells[list(grid.levels[: grid.levels.index(level) + 1])].astype(str)
+    keys = path.iloc[:, 0]
+    for name in path.columns[1:]:
+        keys = keys + "\x1f" + path[name]
+    return keys
 
 
 def colouring(grid: Grid, area: Ints, count: int) -> Ints:

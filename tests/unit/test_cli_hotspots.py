@@ -205,6 +205,7 @@ def test_other_lines_are_drawn_and_told(tmp_path: Path) -> None:
     found = CliRunner().invoke(main, ["--lang", "en", "hotspots", *asked, "--robustness", "2"])
     assert found.exit_code == 0, found.output
     assert "of 2 ways to draw the cells" in found.stdout
+    assert f"cells of {len(units)} units" in found.stdout
     assert pd.read_parquet(out)["ways"].between(0, 1).all()
     found = CliRunner().invoke(
         main, ["--lang", "en", "hotspots", *asked, "--robustness", "2", "--by", "week"]

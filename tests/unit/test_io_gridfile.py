@@ -124,15 +124,22 @@ def test_a_partitioned_grid_keeps_its_units(grid: Grid, tmp_path: Path) -> None:
     assert back.why(back.cells.index[0]) == grid.why(grid.cells.index[0])
 
 
-def test_a_grid_is_read_without_its_details(grid: Grid, rich: Grid, tmp_path: Path) -> None:
+def test_units_and_buildings_are_read_when_they_are_asked_for(
+    grid: Grid, rich: Grid, tmp_path: Path
+) -> None:
     for name, one in {"plain": grid, "rich": rich}.items():
         write_grid(one, tmp_path / f"{name}.gpkg")
         write_grid_dataset(one, tmp_path / name)
         for path in (tmp_path / f"{name}.gpkg", tmp_path / name):
             thin = read_grid(path, whole=False)
             assert thin.content_hash == one.content_hash
-            assert thin.buildings is None
-            assert list(thin.units["code"]) == list(thin.cells.index)
+            named = thin.named()
+            assert thin.units.equals(read_grid(path).units)
+            assert (thin.buildings is None) == (one.buildings is None)
+            for part, known in zip(named, read_grid(path).named(), strict=True):
+                assert 0 < len(part) < len(one.units)
+                assert part["name"].tolist() == known["name"].tolist()
+                assert part.geometry.geom_equals(known.geometry, align=False).all()
 
 
 def test_the_same_grid_gives_the_same_bytes(grid: Grid, rich: Grid, tmp_path: Path) -> None:
