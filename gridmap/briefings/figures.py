@@ -342,7 +342,7 @@ def staffing_account(posted: Staffing) -> dict[str, Any]:
         "covered": int((cells["status"] != "not covered").sum()),
         "unstaffed": len(empty),
         "overcharged": int(row["overcharged"]),
-        "limit": float(posted.limit),
+        "limit": posted.limit,
     }
 
 

@@ -245,7 +245,7 @@ def staffing(found: Figures, lang: Lang) -> Markup:
     told = found["staffing"]
     total = max(told["posts"], 1)
     rows = [(one[lang], one["posts"], one["posts"] / total, "") for one in told["roles"]]
-    limit = f"{told['limit']:g}"
+    limit = told["limit"]
     facts = [
         (
             f"{told['per_cell']:.2f}",

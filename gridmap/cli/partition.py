@@ -79,6 +79,8 @@ _PASSED_ON = (
               help="Processes; by default as many as pay.")  # fmt: skip
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
+@click.option("--wishes", is_flag=True,
+              help="Cut again without each wish, and tell what it costs.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End with 1 on any cell outside the band.")
 @click.option("--x", "x", metavar="COL", help="Column of easting or longitude of the households.")
 @click.option("--y", "y", metavar="COL", help="Column of northing or latitude.")
@@ -99,7 +101,7 @@ def partition_command(
     from gridmap.io.address import masked
     from gridmap.io.atomic import check_writable
     from gridmap.partitioning.partition import partition
-    from gridmap.partitioning.report import remarks, report
+    from gridmap.partitioning.report import remarks, report, wish_costs
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     as_json = options.pop("as_json")
@@ -111,21 +113,22 @@ def partition_command(
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
     units, band, wanted, homes = read_units(shell, clock, options, old)
-    grid = partition(
-        units,
-        band,
-        cells=wanted,
-        keep=old,
-        lang=shell.lang,
-        progress=shell.progress(),
+    asked: dict[str, Any] = {
+        "households": band,
+        "cells": wanted,
+        "keep": old,
+        "lang": shell.lang,
+        "progress": shell.progress(),
         **{name: options[name] for name in _PASSED_ON},
-    )
+    }
+    grid = partition(units, **asked)
     if homes is not None:
         grid = grid.with_buildings(homes)
     clock.lap("partition")
     write_grid(grid, output, overwrite=overwrite)
     clock.lap("write")
-    made = report(grid, timings=clock.laps)
+    costs = wish_costs(grid, units, **asked) if options["wishes"] else None
+    made = report(grid, timings=clock.laps, wishes=costs)
     for note in remarks(grid):
         shell.say(note)
     if report_path is not None:
@@ -310,6 +313,8 @@ def say(shell: _shell.Shell, made: Report) -> None:
         (tr("exceptions"), f"{len(facts['infeasible']):,}"),
     ):
         shell.answer(f"  {name}: {figure}")
+    for row in made.wishes[1:]:
+        say_wish(shell, made.wishes[0], row)
     if "change" in facts["parameters"]:
         say_change(shell, facts["parameters"]["change"])
     places = made.grid.jurisdictions
@@ -319,6 +324,33 @@ def say(shell: _shell.Shell, made: Report) -> None:
     more = len(facts["infeasible"]) - MOST_LINES
     if more > 0:
         shell.answer(tr("  {more:,} more: table exceptions of the grid file.", more=more))
+
+
+def say_wish(shell: _shell.Shell, made: dict[str, Any], without: dict[str, Any]) -> None:
+    """Print what a grid would be without one wish, beside what it is."""
+    from gridmap.partitioning.report import WORDS
+
+    def pair(key: str, form: str) -> list[str]:
+        return ["–" if row[key] is None else format(row[key], form) for row in (without, made)]
+
+    spread, shape, border = (
+        pair("cv", ".3f"),
+        pair("polsby_popper_mean", ".3f"),
+        pair("on_barriers", ".0%"),
+    )
+    shell.answer(
+        tr(
+            "  {cut} (in brackets: as it is): spread {spread} ({spread_now}), compactness {shape} "
+            "({shape_now}), border on barriers {border} ({border_now})",
+            cut=WORDS[without["cut"]],
+            spread=spread[0],
+            spread_now=spread[1],
+            shape=shape[0],
+            shape_now=shape[1],
+            border=border[0],
+            border_now=border[1],
+        )
+    )
 
 
 def say_change(shell: _shell.Shell, change: dict[str, Any]) -> None:

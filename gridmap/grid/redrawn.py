@@ -422,7 +422,8 @@ def _along(start: Floats, points: Floats) -> Floats:
     """Return points in order from the start of a side, one of those on top of each other."""
     far = np.hypot(*(points - start).T)
     order = np.argsort(far, kind="stable")
-    return points[order[np.diff(far[order], prepend=-np.inf) > ON_SIDE]]
+    kept: Floats = points[order[np.diff(far[order], prepend=-np.inf) > ON_SIDE]]
+    return kept
 
 
 def _sides(shape: shapely.Geometry) -> Iterator[Floats]:

@@ -377,7 +377,7 @@ def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
     return Theme(title, classes, of.astype(np.int64), note="")
 
 
-def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme:
+def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:
     """Show which cells have a leader, which have nobody, and where workers have too many homes."""
     cells = cells.reindex(grid.cells.index)
     order = [
@@ -389,7 +389,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: float, lang: Lang) -> Theme
     classes = [
         Class(tr("has its leader", lang=lang), "#dfe8ec"),
         Class(tr("several leaders", lang=lang), "#9fc0d3"),
-        Class(tr("over {limit:g} households each", lang=lang, limit=limit), "#fdd49e"),
+        Class(tr("over {limit} households each", lang=lang, limit=limit), "#fdd49e"),
         Class(tr("no leader", lang=lang), "#ef6548", NOTHING_HATCH),
         Class(tr("nobody", lang=lang), "#990000"),
         Class(tr("not in the roster by cell", lang=lang), NOTHING),

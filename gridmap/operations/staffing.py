@@ -45,8 +45,9 @@ class Staffing:
         By post: role, places, households.
     postings : DataFrame
         One row a post and place: post, role, group, code, level.
-    limit : float
-        Households a worker from which a cell is over-charged.
+    limit : str
+        Households a worker from which a cell is over-charged; each once, where areas have bands
+        of their own.
     vacancies : DataFrame
         Places without a leader, at each level that the roster covers: level, code, name.
     problems : DataFrame
@@ -56,7 +57,7 @@ class Staffing:
     cells: pd.DataFrame
     posts: pd.DataFrame
     postings: pd.DataFrame
-    limit: float
+    limit: str
     vacancies: pd.DataFrame = field(repr=False)
     problems: pd.DataFrame = field(repr=False)
     _areas: dict[str, pd.Series] = field(repr=False)
@@ -126,7 +127,7 @@ class Staffing:
             "{cells:,} {cells:cell|cells}, {workers:,} {workers:worker|workers} ({each:.2f} a "
             "cell), {volunteers:,} {volunteers:volunteer|volunteers}; {without:,} "
             "{without:cell has|cells have} no leader, in {over:,} a worker has more than "
-            "{limit:g} households",
+            "{limit} households",
             lang=lang,
             cells=int(row["cells"]),
             workers=int(row["workers"]),
@@ -152,7 +153,7 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     grid : Grid
         The cells.
     limit : float, optional
-        Households a worker from which a cell is over-charged; the most that a cell may have.
+        Households a worker from which a cell is over-charged; the most that it may have.
 
     Returns
     -------
@@ -177,7 +178,7 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     check_grid("grid", grid, roster)
     placed, problems = matched(roster, grid)
     areas = _areas(grid)
-    limit = float(grid.band[1] if limit is None else limit)
+    most = grid.bands.ends(grid.cells["parent"])[1] if limit is None else float(limit)
     cells = pd.DataFrame(grid.cells.drop(columns="geometry"))
     cells = cells[["name", "kind", "parent", *grid.levels, "households"]].copy()
     own = placed[placed["level"] == _CELL]
@@ -193,13 +194,18 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     cells["status"] = [
         _status(*row) for row in zip(covered, cells["leaders"], cells["x"], cells["y"], strict=True)
     ]
-    cells["overcharged"] = (cells["load"] > limit) | (
+    cells["overcharged"] = (cells["load"] > most) | (
         covered & (cells["workers"] == 0) & (cells["households"] > 0)
     )
     vacancies = _vacancies(placed, cells, areas, grid, set(places.index[places]))
     return Staffing(
-        cells, _by_post(placed, cells, areas), placed, limit, vacancies, problems, areas
+        cells, _by_post(placed, cells, areas), placed, _written(most), vacancies, problems, areas
     )
+
+
+def _written(most: pd.Series | float) -> str:
+    """Write a limit, or those of several bands, each once."""
+    return " / ".join(f"{one:g}" for one in sorted(set(np.atleast_1d(most).tolist())))
 
 
 def _covered(placed: pd.DataFrame, parent: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -44,6 +44,11 @@ WORDS = {
     "households": Message("Households"),
     "reason": Message("Reason"),
     "options": Message("Options"),
+    "wishes": Message("What the wishes cost"),
+    "made": Message("as it is"),
+    "without_balance": Message("without balance"),
+    "without_road_preference": Message("without road preference"),
+    "on_barriers": Message("Share of the border on barriers"),
     "change": Message("Compared with the old grid"),
     "unchanged": Message("Cells unchanged"),
     "redrawn": Message("Cells redrawn"),
@@ -116,6 +121,10 @@ def page(said: Report, lang: Lang = "zh") -> str:
         exceptions=exceptions,
         redraw=tr("To redraw one by hand:", lang=lang),
         notes=[note.text(lang) for note in remarks(grid)],
+        wishes=[
+            [WORDS[key].text(lang), *(_figure(row[key]) for row in said.wishes)] for key in WISHED
+        ],
+        wish_columns=[WORDS[row["cut"]].text(lang) for row in said.wishes],
         change=[(WORDS[key].text(lang), _figure(value)) for key, value in change.items()],
     )
 
@@ -260,12 +269,15 @@ class Report:
         unexplained) and ``reason``.
     timings : dict
         Seconds a stage; never part of the grid.
+    wishes : list of dict
+        What the wishes cost, as `wish_costs` tells it.
     """
 
     grid: Grid
     cells: pd.DataFrame
     communities: pd.DataFrame
     timings: dict[str, float] = field(default_factory=dict)
+    wishes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def residential(self) -> pd.DataFrame:
@@ -341,6 +353,8 @@ class Report:
             ],
             **{name: self.grid.units.attrs.get(name, []) for name in ("repaired", "outside")},
         }
+        if self.wishes:
+            document["wishes"] = self.wishes
         if self.timings:
             document["timings"] = self.timings
         return document
@@ -350,7 +364,12 @@ class Report:
         return page(replace(self, grid=self.grid.in_language(lang)), lang)
 
 
-def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
+def report(
+    grid: Grid,
+    *,
+    timings: dict[str, float] | None = None,
+    wishes: list[dict[str, Any]] | None = None,
+) -> Report:
     """Measure a grid that was partitioned.
 
     Parameters
@@ -359,6 +378,8 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
         As `partition` returns it.
     timings : dict, optional
         Seconds a stage, to be passed on.
+    wishes : list of dict, optional
+        What the wishes cost, to be passed on.
 
     Returns
     -------
@@ -380,7 +401,53 @@ def report(grid: Grid, *, timings: dict[str, float] | None = None) -> Report:
     table["polsby_popper"] = 4 * np.pi * cells.geometry.area.to_numpy() / length**2
     border, road = _borders(grid)
     table["border_m"], table["road_m"] = border, road
-    return Report(grid, table, _communities(grid, table), timings or {})
+    return Report(grid, table, _communities(grid, table), timings or {}, wishes or [])
+
+
+WISHED = (
+    "cv",
+    "within_12_percent",
+    "polsby_popper_mean",
+    "internal_boundary_m",
+    "on_barriers",
+)
+
+
+def wish_costs(grid: Grid, units: gpd.GeoDataFrame, **options: Any) -> list[dict[str, Any]]:
+    """Tell what balance and road preference cost: cut the same units without each.
+
+    Parameters
+    ----------
+    grid : Grid
+        As `partition` made it of the units and options.
+    units, **options
+        What it was made of.
+
+    Returns
+    -------
+    list of dict
+        The grid (``cut`` is "made"), then those without one wish that was made: the spread of
+        households, the share of cells near the target, compactness, border (m) and the share of
+        it on barriers.
+    """
+    from gridmap.partitioning.partition import partition
+
+    rows = [_wished("made", grid)]
+    for wish in ("balance", "road_preference"):
+        barred = wish == "road_preference" and not rows[0]["on_barriers"]
+        if grid.parameters[wish] and not barred:
+            without = partition(units, **{**options, wish: 0.0})
+            rows.append(_wished(f"without_{wish}", without))
+    return rows
+
+
+def _wished(cut: str, grid: Grid) -> dict[str, Any]:
+    """Return the figures of a grid that wishes speak of."""
+    found = report(grid).as_dict()
+    border = found["internal_boundary_m"]
+    share = round(found["on_barriers_m"] / border, 4) if border else 0.0
+    known = {**found, **found["loads"], "on_barriers": share}
+    return {"cut": cut, **{key: known[key] for key in WISHED}}
 
 
 NEAR = 0.12  # share of the target within which a load counts as even, as for UK Output Areas

@@ -241,3 +241,17 @@ def test_the_command_reads_columns_and_validate_judges_by_them(files: Path) -> N
     over = table[(table["parent"] == "002") & (table["households"] > 100)]
     assert len(found) == len(over) > 0
     assert found["note"].str.contains("not 60–100").all()
+
+
+def test_a_worker_is_overcharged_by_the_band_of_the_place() -> None:
+    grid = gm.partition(UNITS, (LOW, HIGH))
+    cells = grid.cells
+    farms = cells.index[cells["parent"] == "farm"]
+    towns = cells.index[cells["parent"] == "town"]
+    rows = [("a", code) for code in farms[:2]] + [(code, code) for code in [*farms[2:], *towns]]
+    roster = pd.DataFrame(rows, columns=["post", "code"]).assign(role="leader")
+    found = gm.staffing(roster, grid)
+    assert found.limit == "120 / 600"
+    over = found.cells.index[found.cells["overcharged"]]
+    assert set(over) == set(farms[:2]) and (found.cells.loc[over, "load"] < 600).all()
+    assert "120 / 600 households" in found.sentence("en")

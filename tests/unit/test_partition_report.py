@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import gridmap as gm
-from gridmap.partitioning.report import report
+from gridmap.partitioning.report import report, wish_costs
 from tests.unit.test_partition import row, town
 
 
@@ -42,3 +42,21 @@ def test_the_page_speaks_both_languages_and_escapes_names() -> None:
     assert "Unit &lt;b&gt;Tower&lt;/b&gt; alone has 900 households" in page
     assert "Partition report" in page
     assert "网格划分报告" in report(grid).html("zh")
+
+
+def test_what_a_wish_costs_is_what_the_cut_without_it_is() -> None:
+    units = town(12, 3)
+    units["block"] = units.index // 40
+    grid = gm.partition(units, seed=3)
+    made, even, road = wish_costs(grid, units, seed=3)
+    assert [made["cut"], even["cut"], road["cut"]] == [
+        "made", "without_balance", "without_road_preference",
+    ]  # fmt: skip
+    without = report(gm.partition(units, seed=3, balance=0)).as_dict()
+    assert even["cv"] == without["loads"]["cv"] > made["cv"]
+    assert even["polsby_popper_mean"] == without["polsby_popper_mean"]
+    assert road["on_barriers"] < made["on_barriers"]
+    page = report(grid, wishes=[made, even, road]).html("en")
+    assert "without balance" in page and "What the wishes cost" not in report(grid).html("en")
+    lone = gm.partition(units.drop(columns="block"), balance=0)
+    assert [one["cut"] for one in wish_costs(lone, units.drop(columns="block"))] == ["made"]
