@@ -313,13 +313,13 @@ def _neighbours(subject: Subject, faults: Faults) -> list[tuple[Any, ...]]:
 def ids_of(faults: Faults, subject: Subject) -> list[str]:
     """Return a name for each fault that stays the same when others come and go."""
     digits = 8 if subject.crs is not None and subject.crs.is_geographic else 3
-    boxes = np.round(shapely.bounds(faults.geometry), digits) + 0.0
+    boxes = (np.round(shapely.bounds(faults.geometry), digits) + 0.0).tolist()
+    names = [*map(str, subject.names)]
+    involved = [sorted([names[c] for c in row if c >= 0]) for row in faults.cells.tolist()]
+    kinds = ["gap" if kind == "excluded-gap" else kind for kind in faults.kind.tolist()]
     seen: Counter[str] = Counter()
     ids = []
-    for kind, row, box in zip(faults.kind, faults.cells.tolist(), boxes.tolist(), strict=True):
-        base = "gap" if kind == "excluded-gap" else str(kind)
-        names = sorted(str(subject.names[c]) for c in row if c >= 0)
-        name = _digest(base, names, str(box))
+    for name in map(_digest, kinds, involved, map(str, boxes)):
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids

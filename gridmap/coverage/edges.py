@@ -22,7 +22,18 @@ from typing import NamedTuple
 import numpy as np
 import shapely
 
-from gridmap._arrays import Array, Bools, Floats, Geometries, Ints, Ints8, Ints32, Rows, Words
+from gridmap._arrays import (
+    Array,
+    Bools,
+    Floats,
+    Geometries,
+    Ints,
+    Ints8,
+    Ints32,
+    Rows,
+    Words,
+    geometries,
+)
 from gridmap.errors import CoverageError
 
 # splitmix64 (Steele, Lea & Flood 2014)
@@ -246,7 +257,7 @@ def residual(edges: Floats, group: Ints | None = None, weight: Ints | None = Non
 
         return _leftover(edges, *kernels.uncancelled(np.ascontiguousarray(edges)))
     order, heads = equal_edges(edges, group)
-    forward = np.where(_ascending(edges), 1, -1)
+    forward = np.where(ascending(edges), 1, -1)
     signed = (forward if weight is None else forward * weight)[order]
     net = np.add.reduceat(signed, heads) if len(heads) else np.empty(0, dtype=np.int64)
     open_ = np.flatnonzero(net)
@@ -277,12 +288,35 @@ def pairs_off(rings: Rings) -> bool:
 def _leftover(edges: Floats, members: Ints, runs: Ints, net: Ints) -> Leftover:
     """Return net edges in the direction that is left over."""
     found = edges[members[runs[:-1]]]
-    wrong_way = _ascending(found) != (net > 0)
+    wrong_way = ascending(found) != (net > 0)
     found = np.where(wrong_way[:, None], reverse(found), found)
     return Leftover(found, np.abs(net), members, runs)
 
 
-def _ascending(edges: Floats) -> Bools:
+def paths(edges: Floats) -> Geometries:
+    """Return edges as lines, those that follow each other where no other edge ends as one.
+
+    Long lines are noded and made polygons of faster than their single sides.
+
+    Examples
+    --------
+    >>> edges, _ = directed_edges([shapely.box(0, 0, 2, 1)])
+    >>> list(map(str, paths(np.vstack([edges, [[0, 0, 5, 5]]]))))
+    ['LINESTRING (2 0, 2 1, 0 1, 0 0)', 'LINESTRING (0 0, 2 0)', 'LINESTRING (0 0, 5 5)']
+    """
+    ends = np.ascontiguousarray(edges + 0.0).view(np.complex128).reshape(-1, 2)
+    _, node, uses = np.unique(ends, return_inverse=True, return_counts=True)
+    start, end = node.reshape(-1, 2).T
+    head = np.ones(len(edges), dtype=bool)
+    head[1:] = (start[1:] != end[:-1]) | (uses[start[1:]] != 2)
+    line = np.cumsum(head) - 1
+    everything = np.append(line[head], line)
+    order = np.argsort(everything, kind="stable")
+    xy = np.concatenate([edges[head, :2], edges[:, 2:]])[order]
+    return geometries(shapely.linestrings(xy, indices=everything[order]))
+
+
+def ascending(edges: Floats) -> Bools:
     """Tell which edges go from the lesser to the greater end, by x and then y."""
     less = edges[:, 0] < edges[:, 2]
     tie = edges[:, 0] == edges[:, 2]
@@ -300,7 +334,7 @@ def equal_edges(edges: Floats, group: Ints | None = None) -> tuple[Ints, Ints]:
     n = len(edges)
     if n == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    ends = np.where(_ascending(edges)[:, None], edges, reverse(edges))
+    ends = np.where(ascending(edges)[:, None], edges, reverse(edges))
     keys = edge_keys(vertex_hashes(edges[:, :2]), vertex_hashes(edges[:, 2:]))
     if group is not None:
         keys = keys ^ vertex_hashes(np.column_stack([group, group]).astype(np.float64))

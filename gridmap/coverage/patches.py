@@ -16,7 +16,15 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, components, segments
-from gridmap.coverage.edges import Leftover, directed_edges, residual, reverse
+from gridmap.coverage.edges import (
+    Leftover,
+    ascending,
+    directed_edges,
+    equal_edges,
+    paths,
+    residual,
+    reverse,
+)
 from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
 from gridmap.coverage.t_junctions import as_points, rows_of, split
 
@@ -79,10 +87,13 @@ def open_faces(at_fault: Geometries, rest: Leftover) -> Geometries:
     mine, _ = directed_edges(at_fault)
     count = np.concatenate([np.ones(len(mine), dtype=np.int64), rest.count])
     chain = residual(np.concatenate([mine, reverse(rest.edges)]), weight=count)
-    outline = split(chain).left.edges
-    if len(outline) == 0:
+    parts = split(chain)
+    left = parts.left
+    if len(left) == 0:
         return np.empty(0, dtype=object)
-    faces = shapely.get_parts(shapely.polygonize(segments(outline)))
+    edge = parts.piece_of[left.members[left.runs[:-1]]]
+    outline = left.edges[np.argsort(chain.members[chain.runs[edge]], kind="stable")]
+    faces = shapely.get_parts(shapely.polygonize(paths(outline)))
     return np.asarray(faces[_on_the_left(faces, outline)], dtype=object)
 
 
@@ -282,15 +293,19 @@ def shared_out(
 def _borders(pieces: Geometries) -> list[dict[int, float]]:
     """Return the length of the common border of each piece with each other one."""
     edges, owner = directed_edges(pieces)
-    at: dict[tuple[float, ...], int] = {}
-    for edge, k in zip(edges.tolist(), owner.tolist(), strict=True):
-        at[tuple(edge)] = k
+    order, heads = equal_edges(edges)
+    twice = heads[np.diff(heads, append=len(order)) == 2]
+    other = owner.copy()
+    one, two = order[twice], order[twice + 1]
+    other[one], other[two] = owner[two], owner[one]
+    shared = np.flatnonzero(other != owner)
+    length = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1])[shared]
+    pair = owner[shared] * len(pieces) + other[shared]
+    pairs, first, number = np.unique(pair, return_index=True, return_inverse=True)
+    total = np.bincount(number, length)
     border: list[dict[int, float]] = [{} for _ in pieces]
-    length = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1])
-    for edge, k, size in zip(reverse(edges).tolist(), owner.tolist(), length.tolist(), strict=True):
-        other = at.get(tuple(edge))
-        if other is not None and other != k:
-            border[k][other] = border[k].get(other, 0.0) + size
+    for k in np.argsort(first).tolist():  # as they come along the edges
+        border[pairs[k] // len(pieces)][int(pairs[k] % len(pieces))] = float(total[k])
     return border
 
 
@@ -459,8 +474,10 @@ def _pieces(
     cells: Geometries, wanted: Geometries, lattice: float
 ) -> tuple[Geometries, list[list[int]]]:
     """Cut the patch along all lines; return the pieces and which cells cover each."""
-    lines = shapely.boundary(np.concatenate([cells, wanted]))
-    noded = shapely.union_all(lines, grid_size=lattice)
+    edges, _ = directed_edges(np.concatenate([cells, wanted]))
+    order, heads = equal_edges(edges)
+    once = np.sort(np.minimum.reduceat(order, heads))
+    noded = shapely.union_all(paths(edges[once]), grid_size=lattice)
     pieces = shapely.get_parts(shapely.polygonize([noded]))
     point = inner_points(pieces)
     within = np.zeros(len(pieces), dtype=bool)
@@ -480,7 +497,14 @@ def _sides_of_outline(pieces: Geometries, wanted: Geometries) -> Ints:
     A point of a needle may round to the wrong side; its edges cannot.
     """
     edges, owner = directed_edges(pieces)
-    outline = rows_of(directed_edges(wanted)[0])
-    inner, outer = (np.isin(rows_of(e), outline) for e in (edges, reverse(edges)))
-    votes = inner.astype(np.float64) - outer
+    outline, _ = directed_edges(wanted)
+    everything = np.concatenate([edges, outline])
+    order, heads = equal_edges(everything)
+    run = np.empty(len(order), dtype=np.int64)
+    run[order] = np.repeat(np.arange(len(heads)), np.diff(heads, append=len(order)))
+    up = ascending(everything)
+    known = np.zeros((2, len(heads)), dtype=bool)  # of the outline, downwards and upwards
+    known[up[len(edges) :].astype(np.int64), run[len(edges) :]] = True
+    way, at = up[: len(edges)].astype(np.int64), run[: len(edges)]
+    votes = known[way, at].astype(np.float64) - known[1 - way, at]
     return np.sign(np.bincount(owner, votes, minlength=len(pieces))).astype(np.int64)

@@ -6,14 +6,14 @@ than a micrometre. Corners that close become one; a corner that close to a side 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Ints, components, geometries, segments
+from gridmap._arrays import Complexes, Floats, Geometries, Ints, components, geometries, segments
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, residual, reverse, rings_of
 from gridmap.coverage.predicates import orientation
 from gridmap.coverage.prove import remainder
@@ -32,27 +32,22 @@ def keep_outline(shapes: Geometries, wanted: Geometries) -> Geometries:
 
     The neighbours and the boundary need not know these. Where two cells meet the node stays.
     """
-    dropped = _nodes_on_outline(shapes, wanted)
-    return _renoded(shapes, dropped, {}) if dropped else shapes
+    return _renoded(shapes, _nodes_on_outline(shapes, wanted))
 
 
 def keep_corners(shapes: Geometries, wanted: Geometries, lattice: float) -> Geometries:
     """Put corners of the outline back that a node beside them has taken the place of."""
-    nodes = np.unique(shapely.get_coordinates(shapes), axis=0)
-    corners = np.unique(shapely.get_coordinates(wanted), axis=0)
-    lost = corners[~np.isin(as_points(corners), as_points(nodes))]
-    spare = nodes[~np.isin(as_points(nodes), as_points(corners))]
+    nodes, corners = (np.unique(as_points(shapely.get_coordinates(g))) for g in (shapes, wanted))
+    lost, spare = np.setdiff1d(corners, nodes), np.setdiff1d(nodes, corners)
     if len(lost) == 0 or len(spare) == 0:
         return shapes
-    tree = shapely.STRtree(geometries(shapely.points(spare)))
+    tree = shapely.STRtree(geometries(shapely.points(spare.real, spare.imag)))
     corner, near = tree.query_nearest(
-        shapely.points(lost), max_distance=STRAY * lattice, all_matches=False
+        shapely.points(lost.real, lost.imag), max_distance=STRAY * lattice, all_matches=False
     )
-    moves = {
-        (float(spare[n, 0]), float(spare[n, 1])): (float(lost[c, 0]), float(lost[c, 1]))
-        for c, n in zip(corner.tolist(), near.tolist(), strict=True)
-    }
-    return _renoded(shapes, set(), moves)
+    # of several corners that want one node the last gets it
+    places, last = np.unique(near[::-1], return_index=True)
+    return _renoded(shapes, spare[places], lost[corner[::-1][last]])
 
 
 def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | None]) -> Geometries:
@@ -66,29 +61,24 @@ def without_idle_vertices(shapes: Geometries, drawn: list[shapely.Geometry | Non
         What each was before.
     """
     xy, owner = shapely.get_coordinates(shapes, return_index=True)
-    before = [
-        set() if g is None else set(map(tuple, shapely.get_coordinates(g).tolist())) for g in drawn
-    ]
-    straight_in: Counter[Node] = Counter()
-    new_to_one: set[Node] = set()
+    if len(xy) == 0:
+        return shapes
     rings = shapely.get_rings(shapely.get_parts(shapes))
     ring_of = np.repeat(np.arange(len(rings)), shapely.get_num_coordinates(rings))
     first = np.flatnonzero(np.diff(ring_of, prepend=-1))
     last = np.append(first[1:], len(ring_of)) - 1
     previous = np.arange(len(xy)) - 1
     previous[first] = last - 1
-    at = np.setdiff1d(np.arange(len(xy)), last)
-    straight = orientation(*xy[previous[at]].T, *xy[at + 1].T, *xy[at].T) == 0
-    seen: Counter[Node] = Counter(map(tuple, xy[at].tolist()))
-    for k in at[straight].tolist():
-        node = (float(xy[k, 0]), float(xy[k, 1]))
-        straight_in[node] += 1
-        if node not in before[owner[k]]:
-            new_to_one.add(node)
-    gone = {node for node in new_to_one if straight_in[node] == seen[node] == 2}
-    if not gone:
-        return shapes
-    return _renoded(shapes, gone, {})
+    at = np.delete(np.arange(len(xy)), last)
+    straight = at[orientation(*xy[previous[at]].T, *xy[at + 1].T, *xy[at].T) == 0]
+    old, of = shapely.get_coordinates(np.array(drawn, dtype=object), return_index=True)
+    nodes, place = np.unique(as_points(np.concatenate([xy, old])), return_inverse=True)
+    mine, known = place[: len(xy)], place[len(xy) :]
+    new = ~np.isin(owner[straight] * len(nodes) + mine[straight], of * len(nodes) + known)
+    seen, straight_in, new_to = (
+        np.bincount(mine[rows], minlength=len(nodes)) for rows in (at, straight, straight[new])
+    )
+    return _renoded(shapes, nodes[(new_to > 0) & (straight_in == 2) & (seen == 2)])
 
 
 def with_vertices(
@@ -111,7 +101,7 @@ def with_vertices(
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
-def _nodes_on_outline(shapes: Geometries, wanted: Geometries) -> set[Node]:
+def _nodes_on_outline(shapes: Geometries, wanted: Geometries) -> Complexes:
     """Return the nodes on sides that belong to one cell alone."""
     edges, owner = directed_edges(shapes)
     outline, _ = directed_edges(wanted)
@@ -126,13 +116,11 @@ def _nodes_on_outline(shapes: Geometries, wanted: Geometries) -> set[Node]:
             steps[a].append((b, int(owner[member])))
         else:
             sides.append((b, a))
-    uses = Counter(map(tuple, edges[:, :2].tolist())) if sides else Counter[tuple[float, ...]]()
-    return {
-        node
-        for start, end in sides
-        for node, same in _between(start, end, steps)
-        if same and uses[node] == 1
-    }
+    found = [n for start, end in sides for n, same in _between(start, end, steps) if same]
+    nodes = np.unique(as_points(np.array(found, dtype=np.float64).reshape(-1, 2)))
+    starts = as_points(edges[:, :2])
+    uses = np.unique(starts[np.isin(starts, nodes)], return_counts=True)[1] if found else 0
+    return np.asarray(nodes[uses == 1])
 
 
 def _between(
@@ -151,35 +139,53 @@ def _between(
     return [(node, whose == after) for (node, whose), (_, after) in pairwise(found) if node != end]
 
 
-def _renoded(shapes: Geometries, dropped: set[Node], moves: dict[Node, Node]) -> Geometries:
-    """Return shapes without some nodes and with some moved."""
-    touched = dropped | moves.keys()
+def _renoded(shapes: Geometries, nodes: Complexes, instead: Complexes | None = None) -> Geometries:
+    """Return shapes without some nodes, or with others instead of them.
+
+    Rings that collapse are left out; shapes that have none of the nodes are the same objects.
+    """
+    if len(nodes) == 0:
+        return shapes
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
+    touched = np.unique(owner[np.isin(as_points(xy), nodes)])
+    parts, part_of = shapely.get_parts(shapes[touched], return_index=True)
+    rings, ring_of = shapely.get_rings(parts, return_index=True)
+    shell = np.diff(ring_of, prepend=-1) > 0
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    open_ = np.diff(ring, append=len(rings)) == 0
+    at, ring = as_points(xy[open_]), ring[open_]
+    order = np.argsort(nodes)
+    place = order[np.searchsorted(nodes, at, sorter=order) % len(nodes)]
+    hit = nodes[place] == at
+    if instead is None:
+        at, ring = at[~hit], ring[~hit]
+    else:
+        at = np.where(hit, instead[place], at)
+    before = np.arange(len(at)) - 1
+    first = np.flatnonzero(np.diff(ring, prepend=-1))
+    before[first] = np.append(first[1:], len(ring)) - 1
+    step = at != at[before]
+    at, ring = at[step], ring[step]
+    whole = np.bincount(ring, minlength=len(rings)) >= 3
+    whole &= whole[np.flatnonzero(shell)[ring_of]]  # no hole without a shell
+    kept = whole[ring]
+    _, number = np.unique(ring[kept], return_inverse=True)
+    xy = np.column_stack([at[kept].real, at[kept].imag])
     out = shapes.copy()
-    for k, shape in enumerate(shapes):
-        nodes = set(map(tuple, shapely.get_coordinates(shape).tolist()))
-        if nodes & touched:
-            out[k] = _redrawn(shape, dropped, moves)
+    out[touched] = shapely.Polygon()
+    if len(xy):
+        polygon, part = np.unique(ring_of[whole], return_inverse=True)
+        drawn = geometries(shapely.linearrings(xy, indices=number))
+        made = geometries(shapely.polygons(drawn, indices=part))
+        _gather(out, made, touched[part_of[polygon]])
     return out
 
 
-def _redrawn(
-    polygon: shapely.Geometry, dropped: set[Node], moves: dict[Node, Node]
-) -> shapely.Geometry:
-    """Return a polygon with nodes dropped and moved; rings that collapse are left out."""
-    parts = []
-    for part in shapely.get_parts(polygon):
-        rings = []
-        for ring in (part.exterior, *part.interiors):
-            nodes = [moves.get(n, n) for n in map(tuple, ring.coords[:-1]) if n not in dropped]
-            nodes = [
-                n for n, before in zip(nodes, [nodes[-1:][0], *nodes], strict=False) if n != before
-            ]
-            rings.append(nodes if len(nodes) >= 3 else [])
-        if rings[0]:
-            parts.append(shapely.Polygon(rings[0], [r for r in rings[1:] if r]))
-    if not parts:
-        return shapely.Polygon()
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+def _gather(out: Geometries, parts: Geometries, owner: Ints) -> None:
+    """Put parts in their places, those of one owner as one geometry."""
+    heads = np.flatnonzero(np.diff(owner, prepend=-1))
+    for own in np.split(np.arange(len(owner)), heads[1:]):
+        out[owner[own[0]]] = parts[own[0]] if len(own) == 1 else shapely.MultiPolygon(parts[own])
 
 
 def _with_vertices(ring: shapely.LinearRing, extra: dict[tuple[float, ...], Floats]) -> Floats:

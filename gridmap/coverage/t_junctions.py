@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -36,7 +37,7 @@ class Split:
     vertices: Floats
     edge: Ints
 
-    @property
+    @cached_property
     def junctions(self) -> Ints:
         """Positions of splitting vertices beside which a piece of the edge found its match."""
         matched = np.ones(len(self.pieces), dtype=bool)
