@@ -389,7 +389,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:
     classes = [
         Class(tr("has its leader", lang=lang), "#dfe8ec"),
         Class(tr("several leaders", lang=lang), "#9fc0d3"),
-        Class(tr("over {limit} households each", lang=lang, limit=limit), "#fdd49e"),
+        Class(tr("more than {limit} each", lang=lang, limit=limit), "#fdd49e"),
         Class(tr("no leader", lang=lang), "#ef6548", NOTHING_HATCH),
         Class(tr("nobody", lang=lang), "#990000"),
         Class(tr("not in the roster by cell", lang=lang), NOTHING),

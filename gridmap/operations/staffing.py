@@ -126,8 +126,8 @@ class Staffing:
         return tr(
             "{cells:,} {cells:cell|cells}, {workers:,} {workers:worker|workers} ({each:.2f} a "
             "cell), {volunteers:,} {volunteers:volunteer|volunteers}; {without:,} "
-            "{without:cell has|cells have} no leader, in {over:,} a worker has more than "
-            "{limit} households",
+            "{without:cell has|cells have} no leader, in {over:,} a worker has more "
+            "households than {limit}",
             lang=lang,
             cells=int(row["cells"]),
             workers=int(row["workers"]),

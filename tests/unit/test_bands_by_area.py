@@ -254,4 +254,4 @@ def test_a_worker_is_overcharged_by_the_band_of_the_place() -> None:
     assert found.limit == "120 / 600"
     over = found.cells.index[found.cells["overcharged"]]
     assert set(over) == set(farms[:2]) and (found.cells.loc[over, "load"] < 600).all()
-    assert "120 / 600 households" in found.sentence("en")
+    assert "more households than 120 / 600" in found.sentence("en")
