@@ -55,6 +55,7 @@ from .operations.households import workload as workload
 from .operations.patrol import patrol as patrol
 from .operations.patrol import street_posts as street_posts
 from .operations.rollout import rollout as rollout
+from .operations.rollout import units_within as units_within
 from .operations.staffing import staffing as staffing
 from .operations.staffing import who as who
 from .partitioning.apply import apply as apply

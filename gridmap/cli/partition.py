@@ -79,6 +79,14 @@ _PASSED_ON = (
               help="Processes; by default as many as pay.")  # fmt: skip
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
+@click.option("--micro", "micro_path", type=_shell.Output(), metavar="MICRO.gpkg",
+              help="Cut the cells into micro-cells too, and write them here.")  # fmt: skip
+@click.option("--micro-min", "micro_low", default="30", metavar="N|COLUMN",
+              help="Least households of a micro-cell, or a column of the jurisdictions."
+              )  # fmt: skip
+@click.option("--micro-max", "micro_high", default="50", metavar="N|COLUMN",
+              help="Most households of a micro-cell, or a column of the jurisdictions."
+              )  # fmt: skip
 @click.option("--wishes", is_flag=True,
               help="Cut again without each wish, and tell what it costs.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End with 1 on any cell outside the band.")
@@ -107,12 +115,14 @@ def partition_command(
     as_json = options.pop("as_json")
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError(tr("Give --households or --units, one of them."))
-    _shell.check_grid_output(output, overwrite=overwrite)
+    for path in (output, options["micro_path"]):
+        if path is not None:
+            _shell.check_grid_output(path, overwrite=overwrite)
     if report_path is not None:
         check_writable(report_path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
-    units, band, wanted, homes = read_units(shell, clock, options, old)
+    units, band, wanted, homes, micro_band = read_units(shell, clock, options, old)
     asked: dict[str, Any] = {
         "households": band,
         "cells": wanted,
@@ -127,17 +137,66 @@ def partition_command(
     clock.lap("partition")
     write_grid(grid, output, overwrite=overwrite)
     clock.lap("write")
+    small = None
+    if options["micro_path"] is not None:
+        small = micro_cells(grid, micro_band, asked)
+        write_grid(small, options["micro_path"], overwrite=overwrite)
+        clock.lap("micro-cells")
     costs = wish_costs(grid, units, **asked) if options["wishes"] else None
     made = report(grid, timings=clock.laps, wishes=costs)
     for note in remarks(grid):
         shell.say(note)
     if report_path is not None:
         _write_report(made, report_path, shell.lang, overwrite=overwrite)
+    below = None if small is None else report(small)
     if as_json:
-        shell.emit_json(made.as_dict() | {"output": masked(str(output))})
+        document = made.as_dict() | {"output": masked(str(output))}
+        shell.emit_json(document if below is None else document | {"micro": below.as_dict()})
     else:
         say(shell, made)
-    return int(bool(len(made.grid.exceptions if strict else made.unexplained)))
+        if below is not None:
+            say_micro(shell, below)
+    every = [made] if below is None else [made, below]
+    return int(any(len(one.grid.exceptions if strict else one.unexplained) for one in every))
+
+
+def micro_cells(grid: Grid, band: tuple[Bound, Bound], asked: dict[str, Any]) -> Grid:
+    """Cut the residential cells of a grid into micro-cells, by the wishes for the cells.
+
+    A band by jurisdiction holds for the cells of each.
+    """
+    from gridmap.operations.rollout import units_within
+    from gridmap.partitioning.partition import partition
+
+    parent = grid.cells["parent"]
+    low, high = (end if isinstance(end, (int, str)) else parent.map(end) for end in band)
+    wishes = ("seed", "quality", "road_preference", "balance", "no_holes", "exclaves")
+    passed = {name: asked[name] for name in (*wishes, "workers", "lang", "progress")}
+    small = partition(units_within(grid), (low, high), scheme="micro", **passed)
+    return small if grid.buildings is None else small.with_buildings(grid.buildings)
+
+
+def say_micro(shell: _shell.Shell, made: Report) -> None:
+    """Print how many micro-cells there are, and why some are outside their band."""
+    facts = made.as_dict()
+    shell.answer(
+        tr(
+            "micro-cells: {n:,} in {cells:,} {cells:cell|cells}, no gaps, no overlaps; in {band}: "
+            "{inside:,} / {residential:,}",
+            n=facts["cells"],
+            cells=len(made.grid.jurisdictions),
+            band=made.grid.bands,
+            inside=facts["in_band"],
+            residential=facts["residential"],
+        )
+    )
+    alone = sum(row["certificate"] == "unit-over-max" for row in facts["infeasible"])
+    if rest := len(facts["infeasible"]) - alone:
+        alone_of = tr("other micro-cells outside it, each with its reason in the file")
+        shell.answer(f"  {alone_of}: {rest:,}")
+    if alone:
+        lone = tr("one unit with more households, which is never split")
+        shell.answer(f"  {lone}: {alone:,}")
 
 
 def _write_report(made: Report, path: Path, lang: Lang, *, overwrite: bool) -> None:
@@ -166,11 +225,18 @@ class Clock:
 
 def read_units(
     shell: _shell.Shell, clock: Clock, options: dict[str, Any], old: Grid | None
-) -> tuple[gpd.GeoDataFrame, tuple[Bound, Bound] | None, pd.Series | None, gpd.GeoDataFrame | None]:
+) -> tuple[
+    gpd.GeoDataFrame,
+    tuple[Bound, Bound] | None,
+    pd.Series | None,
+    gpd.GeoDataFrame | None,
+    tuple[Bound, Bound],
+]:
     """Read the inputs, say how they were understood, and make units of them.
 
     Beside the units stand the band, if one was asked for, the number of cells wanted in each
-    jurisdiction, if one was named, and the buildings that the units were made of.
+    jurisdiction, if one was named, the buildings that the units were made of, and the band of
+    micro-cells.
     The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
@@ -196,6 +262,7 @@ def read_units(
     code = options["code"] or ("code" if "code" in areas else None)
     keys = hierarchy(areas, levels, code)[0]
     band = band_in(areas, keys, options["low"], options["high"], old)
+    micro = micro_band_in(areas, keys, options["micro_low"], options["micro_high"])
     wanted = wanted_in(areas, keys, "--cells", options["cells"])
     barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
     special = {
@@ -226,7 +293,24 @@ def read_units(
     clock.lap("subdivide")
     for note in units.attrs.get("notes", []):
         shell.say(note)
-    return units, band, wanted, homes
+    return units, band, wanted, homes, micro
+
+
+def micro_band_in(
+    areas: gpd.GeoDataFrame, keys: list[str], low: str, high: str
+) -> tuple[Bound, Bound]:
+    """Return the band of micro-cells, refused before any work is done."""
+    import pandas as pd
+
+    from gridmap.partitioning.prepare import bands_of
+
+    none = pd.Series(dtype=float)
+    band = (
+        _end_in(areas, keys, "--micro-min", low, none),
+        _end_in(areas, keys, "--micro-max", high, none),
+    )
+    bands_of(band, pd.DataFrame({"parent": list(keys)}))
+    return band
 
 
 def band_in(

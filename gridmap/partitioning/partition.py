@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 BAND = (300, 600)  # households of a cell, unless told otherwise
+TRIED = 100  # jurisdictions with exceptions for which it is tried what would help
 COLUMNS = ["parent", "cell", "households", "reason", "certificate", "options", "approved", "said"]
 
 
@@ -59,10 +60,12 @@ def exceptions_of(
 ) -> pd.DataFrame:
     """Return a row for each cell outside the band, with its reason and what would help.
 
-    The column ``cell`` holds the number of the cell. `approved` names jurisdictions.
+    The column ``cell`` holds the number of the cell. `approved` names jurisdictions. What would
+    help is tried for the first `TRIED` jurisdictions.
     """
     total = np.bincount(label, units["households"])
-    rows = []
+    rows: list[dict[str, Any]] = []
+    seen = 0
     for job, outcome in zip(jobs, outcomes, strict=True):
         community, asked = job.community, job.own(wishes)
         if not outcome.reasons or community.total == 0:
@@ -74,7 +77,9 @@ def exceptions_of(
             )
             for cell, finding in sorted(outcome.reasons.items())
         }
-        tried = remedies(units, community, asked, [*findings.values()], bands)
+        seen += 1
+        found = [*findings.values()]
+        tried = remedies(units, community, asked, found, bands) if seen <= TRIED else []
         options = sentences.options(tried, call)
         for cell, finding in findings.items():
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
@@ -397,6 +402,8 @@ def partition(
         approved = {*approved, *_approved_before(kept.grid)}
         codes = kept_codes(kept, frame, label)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, bands, approved, lang)
+    if (several := rows["parent"].nunique()) > TRIED:
+        parameters["options_untried"] = several - TRIED
     grid = assemble(
         frame, label, rows, parameters, scheme=pattern, kept=codes, old=keep, on=on, lang=lang
     )

@@ -165,9 +165,19 @@ def remarks(grid: Grid) -> list[Message]:
     return [
         *_former(grid.former_parents),
         *_missed(grid.parameters.get("cells_missed", {})),
+        *_untried(grid.parameters.get("options_untried", 0)),
         *_attached(grid.parameters.get("attached", [])),
         *_vacant(grid.cells),
     ]
+
+
+def _untried(jurisdictions: Any) -> list[Message]:
+    """Say for how many jurisdictions it was not tried what would help."""
+    said = Message(
+        "What would help was not tried for the last {n:,} {n:jurisdiction|jurisdictions} with "
+        "exceptions."
+    )
+    return [said(n=jurisdictions)] if jurisdictions else []
 
 
 def _attached(rows: Any) -> list[Message]:

@@ -271,3 +271,44 @@ def test_a_partition_ends_alike_on_ctrl_c_and_on_request(
     assert process.returncode == 130, news
     assert "Traceback" not in news
     assert {path.name for path in tmp_path.iterdir()} == {"units.gpkg", "areas.gpkg"}
+
+
+def nested(files: Path, *more: Any) -> tuple[Any, gm.Grid, gm.Grid]:
+    """Cut the street into cells and micro-cells in one run."""
+    result = partition(files, "--micro", files / "micro.gpkg", "--overwrite", *more)
+    assert result.exit_code == 0, result.output
+    return result, gm.read_grid(files / "grid.gpkg"), gm.read_grid(files / "micro.gpkg")
+
+
+def test_micro_cells_nest_in_the_cells_of_the_same_run(files: Path) -> None:
+    result, grid, micro = nested(files, "--micro-min", 100, "--micro-max", 300)
+    assert "micro-cells: 7 in 4 cells, no gaps, no overlaps; in 100-300: 6 / 7" in result.stdout
+    assert "one unit with more households, which is never split: 1" in result.stdout
+    assert micro.proof.verdict == "exact"
+    assert all(code.startswith(parent) for code, parent in micro.cells["parent"].items())
+    inside = micro.cells.groupby("parent")
+    assert inside["households"].sum().to_dict() == grid.cells["households"].to_dict()
+    for code, shapes in micro.cells.geometry.groupby(micro.cells["parent"]):
+        assert shapely.coverage_union_all(shapes.to_numpy()).equals(grid.cells.geometry[code])
+
+
+def test_micro_cells_take_the_band_of_their_jurisdiction(files: Path) -> None:
+    areas = gpd.read_file(files / "areas.gpkg").assign(least=[100, 250], most=[300, 400])
+    areas.to_file(files / "areas.gpkg")
+    _, grid, micro = nested(files, "--micro-min", "least", "--micro-max", "most")
+    east = grid.cells.index[grid.cells["parent"] == "001"]
+    bands = {code: micro.bands.of(code) for code in grid.cells.index}
+    assert bands == {code: (100, 300) if code in east else (250, 400) for code in bands}
+    refused = partition(files, "--micro", files / "x.gpkg", "--micro-max", "none", "--overwrite")
+    assert refused.exit_code == 2 and "`--micro-max` names 'none'" in refused.stderr
+    again = partition(files, "--micro", files / "micro.gpkg", "-o", files / "other.gpkg")
+    assert again.exit_code == 2 and not (files / "other.gpkg").exists()
+
+
+def test_what_would_help_is_tried_for_so_many(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridmap.partitioning.partition.TRIED", 1)
+    result = partition(files, "--min", 700, "--max", 710, "--report", files / "r.json")
+    assert "not tried for the last 1 jurisdiction with exceptions" in result.stderr
+    rows = json.loads((files / "r.json").read_text("utf-8"))["infeasible"]
+    number = {row["community"]: len(row["options"]) for row in rows}
+    assert number["001"] > 1 and number["002"] == 1
