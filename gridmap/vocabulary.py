@@ -46,6 +46,7 @@ _UNTOLD = ("", "?", "？", "unknown", "未知", "不详")
 _NAMED = 20
 _SHOWN_CHOICES = 6
 _BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
+_BRACKETED = re.compile(r"(?<=[(（\[【]).*?(?=[)）\]】])")
 _SEVERAL = re.compile(r"[、,，;；/|+→>\s]+")
 _HELD = re.compile(r"[兼、,，/]")
 _SIGNS = re.compile(r"[()（）\[\]【】]")
@@ -159,6 +160,8 @@ class Vocabulary:
             if len(parts) > 1 and len(known) == len(parts):
                 return max(known, key=[*self.entries].index)
             return self._plain_meaning(_BRACKETS.sub("", text))
+        if self.kind == "levels" and _ORDINAL.match(_BRACKETS.sub("", text)):  # 一级网格（街道）
+            return self._plain_meaning("".join(_BRACKETED.findall(text)))
         if self.kind == "roles":  # 网格长兼网格员: the one that answers for most
             held = [key for key in map(self._plain_meaning, _HELD.split(text)) if key]
             if len(held) == len(_HELD.split(text)):

@@ -252,12 +252,14 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[tuple[str
     """Return the panels that only some data fill: handling, words, indicators, staffing."""
     made = []
     if found["handling"]:
-        made.append(("handling", tr("Handled at", lang=lang), parts.stages(found["handling"])))
+        made.append(
+            ("handling", tr("Handled at", lang=lang), parts.stages(found["handling"], lang))
+        )
     for key, title in (("categories", Message("Categories")), ("sources", Message("Sources"))):
         if found[key]:
             made.append(("", title.text(lang), parts.words(found[key], lang, public)))
     if found["progress"]:
-        made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"])))
+        made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"], lang)))
     if found["indicators"]:
         made.append(("", tr("Indicators", lang=lang), parts.indicators(found, lang)))
     if found["staffing"]:
@@ -288,6 +290,13 @@ def _until(found: dict[str, Any], lang: Lang) -> str:
     if period is None:
         return tr("No times were recognised (--time)", lang=lang)
     day = period["data_until"]
+    if not period["begun"]:
+        return tr(
+            "Data begin on {day}, after {since}: what was before is not known",
+            lang=lang,
+            day=period["data_since"],
+            since=period["since"],
+        )
     if period["covered"]:
         return tr("Data until {day}", lang=lang, day=day)
     return tr(

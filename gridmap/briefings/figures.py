@@ -110,11 +110,7 @@ def handling(now: pd.DataFrame, lang: Lang) -> list[dict[str, Any]] | None:
 
     if "handling_level" not in now or not now["handling_level"].notna().any():
         return None
-    table = funnel(now[now["handling_level"].notna()], of="handling_level", lang=lang)
-    return [
-        {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
-        for _, row in table.iterrows()
-    ]
+    return _steps(funnel(now, of="handling_level", lang=lang))
 
 
 def progress(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[str, Any]] | None:
@@ -124,11 +120,17 @@ def progress(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[s
     cases = cases_of(now)
     if cases is None or cases.empty:
         return None
-    table = funnel(cases, of="status", until=shown.asked if shown else None, lang=lang)
-    return [
-        {"name": str(row["name"]), "cases": int(row["cases"]), "share": float(row["share"])}
+    return _steps(funnel(cases, of="status", until=shown.asked if shown else None, lang=lang))
+
+
+def _steps(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a funnel, shares of what is known, and how many are not."""
+    rows = [
+        {"name": str(row["name"]), "cases": int(row["cases"]), "share": number(row["share"])}
         for _, row in table.iterrows()
     ]
+    unknown = int(table.attrs["unknown"])
+    return [*rows, {"name": None, "cases": unknown, "share": None}] if unknown else rows
 
 
 def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[str, Any]] | None:
@@ -611,6 +613,9 @@ def _period(shown: Window | None) -> dict[str, Any] | None:
     days = {"since": shown.since, "until": shown.until}
     if shown.before:
         days |= {"before_since": shown.before[0], "before_until": shown.before[1]}
-    days["data_until"] = min(shown.until, shown.last)
+    days |= {
+        "data_since": max(shown.since, shown.first),
+        "data_until": min(shown.until, shown.last),
+    }
     told = {key: str(day.date()) for key, day in days.items()}
-    return told | {"days": shown.days, "covered": shown.covered}
+    return told | {"days": shown.days, "covered": shown.covered, "begun": shown.begun}

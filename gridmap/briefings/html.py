@@ -56,13 +56,13 @@ def trend(found: Figures, lang: Lang) -> Markup:
     )
 
 
-def share_table(rows: list[tuple[str, int, float, str]]) -> Markup:
+def share_table(rows: list[tuple[str, int, float | None, str]]) -> Markup:
     """Write names with counts, shares as bars, and a last column."""
     body = [
         row(
             (name, "left", ""),
             (fact(count), "", ""),
-            (charts.share_bar(share), "bar", ""),
+            ("" if share is None else charts.share_bar(share), "bar", ""),
             (percent(share, 1), "", ""),
             *([(last, "", "")] if last else []),
         )
@@ -71,9 +71,10 @@ def share_table(rows: list[tuple[str, int, float, str]]) -> Markup:
     return part(PARTS, "table", [], body)
 
 
-def stages(rows: list[dict[str, Any]]) -> Markup:
-    """Write steps in their order, each with its share of all."""
-    return share_table([(row["name"], row["cases"], row["share"], "") for row in rows])
+def stages(rows: list[dict[str, Any]], lang: Lang) -> Markup:
+    """Write steps in their order, each with its share of all that is known."""
+    unknown = tr("unknown", lang=lang)
+    return share_table([(row["name"] or unknown, row["cases"], row["share"], "") for row in rows])
 
 
 def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:

@@ -21,8 +21,9 @@ CENTURY = pd.Timedelta(days=36_525)
 class Window:
     """Days from `since` to `until`, both included, and as many days before them when known.
 
-    `last` is the day of the last record. The window is **covered** when no more days follow it
-    than have been empty between two records before: else the data of its end may be missing.
+    `first` and `last` are the days of the first and last record. The window is **covered** when no
+    more days follow the last than have been empty between two records before: else the data of its
+    end may be missing; and **begun** likewise at its start.
     `asked` is its last day where one was asked for: the day of the account, of which closure is
     told; without it all that the data know counts.
     """
@@ -32,6 +33,8 @@ class Window:
     before: tuple[pd.Timestamp, pd.Timestamp] | None
     last: pd.Timestamp
     covered: bool
+    first: pd.Timestamp
+    begun: bool
     asked: pd.Timestamp | None = None
 
     @property
@@ -93,9 +96,11 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
         )
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
-    covered = (end - last).days <= _longest_pause(known)
+    pause = _longest_pause(known)
+    covered, begun = (end - last).days <= pause, (first - start).days <= pause
     before = earlier if covered and earlier[0] >= first else None
-    return Window(start, end, before, last, covered, None if until is None else end)
+    asked = None if until is None else end
+    return Window(start, end, before, last, covered, first, begun, asked)
 
 
 def _longest_pause(time: pd.Series) -> int:

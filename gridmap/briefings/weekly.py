@@ -20,12 +20,12 @@ import pandas as pd
 from gridmap.briefings.briefing import briefing
 from gridmap.briefings.charts import change_text
 from gridmap.briefings.figures import change
-from gridmap.briefings.period import window
+from gridmap.briefings.period import Window, window
 from gridmap.dates import NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
-from gridmap.incidents.cases import own_columns, strange_words
+from gridmap.incidents.cases import moments_of, own_columns, strange_words
 from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.incidents.space_time import inside
@@ -147,6 +147,8 @@ def period_of(cases: pd.DataFrame, day: str | None, by: Span) -> pd.Period:
                 "`{by}` is {day!r}; give a day in it, as 2026-03-02.", by=by, day=day
             ) from error
     last = cases["time"].max() if "time" in cases else pd.NaT
+    if cases.empty and "time" in cases:
+        raise InputError("There is no record, so no {by} can be told: `--day` names one.", by=by)
     if pd.isna(last):
         raise InputError(UNREAD_TIMES if "time" in cases else NO_TIMES)
     period = pd.Period(last, freq=frequency)
@@ -204,10 +206,18 @@ def week(
     placed, account = inside(incidents, grid)
     if "time" not in placed:
         raise InputError(NO_TIMES)
+    if placed.empty and len(incidents):
+        raise InputError(
+            "None of the {n:,} {n:incident|incidents} lies in the grid. Declare what the "
+            "coordinates are in (`--datum`), or use the grid they are of.",
+            n=len(incidents),
+        )
+    placed = placed.assign(time=moments_of(placed, "time"))
     period = period_of(placed, day, by)
     plain = own_columns(placed)
-    shown_window = window(plain["time"], period.start_time, period.end_time)
+    shown_window = _window(plain["time"], period)
     untimed = int(plain["time"].isna().sum())
+    known = plain["time"].dropna().dt.to_period(_FREQUENCY[by])
     plain = plain[plain["time"] <= period.end_time]
     steps = plain["time"].dt.to_period(_FREQUENCY[by])
     now, earlier = plain[steps == period], plain[shown_window.held_before(plain["time"])]
@@ -218,21 +228,24 @@ def week(
     kinds = list(same) if same is not None else _kinds(plain)
     tables = _tables(grid, plain, shown, now, earlier, until, level, kinds, covers_before, lang)
     series = steps.value_counts().reindex(pd.period_range(period - before, period), fill_value=0)
-    first = steps.min() if len(steps) else period
     doubles = _doubles(now, kinds)
     figures: dict[str, Any] = {
         "schema": "gridmap.weekly/1",
         "by": by,
         "period": {"since": str(period.start_time.date()), "until": until},
-        "last_record": str(shown_window.last.date()),
-        "covered": shown_window.covered,
+        "first_record": _day_of(shown_window.first),
+        "last_record": _day_of(shown_window.last),
+        "covered": shown_window.covered and shown_window.begun,
         "account": account | {"untimed": untimed, "replaced": 0},
         "incidents": _changed(len(now), len(earlier) if covers_before else None),
         "series": [
-            {"since": str(p.start_time.date()), "count": int(n) if p >= first else None}
+            {
+                "since": str(p.start_time.date()),
+                "count": int(n) if len(known) and known.min() <= p <= known.max() else None,
+            }
             for p, n in series.items()
         ],
-        "year_before": _year_before(steps, period, len(now)),
+        "year_before": _year_before(steps, period, len(now), shown_window),
         "duplicates": doubles,
         "unknown_words": strange_words(now),
         "level": level,
@@ -247,12 +260,12 @@ def week(
             "vacancies": len(posted.vacancies),
             "problems": len(posted.problems),
         }
-    figures["patrol"] = _patrol(now, grid, period)
+    figures["patrol"] = _patrol(plain, now, grid, period)
     figures["hotspots"] = _clusters(now, earlier if covers_before else None, grid)
     tables["alarm"] = _alarm(shown, now, grid, by)
     figures |= {name: _records(table) for name, table in tables.items()}
     open_ = {
-        "days": not shown_window.covered,
+        "days": not figures["covered"],
         "words": bool(figures["unknown_words"]),
         "roster": bool(figures.get("staffing", {}).get("problems")),
     }
@@ -356,10 +369,25 @@ def _changed(now: int, before: int | None) -> dict[str, Any]:
     return {"count": now, "before": before, **change(now, before)}
 
 
-def _year_before(steps: pd.Series, period: pd.Period, count: int) -> dict[str, Any] | None:
-    """Compare with the same period a year before, where there are records of it."""
+def _window(time: pd.Series, period: pd.Period) -> Window:
+    """Return the window of a period; nothing covers it where there is no record at all."""
+    if time.notna().any():
+        return window(time, period.start_time, period.end_time)
+    since, until = period.start_time, period.end_time.normalize()
+    never: Any = pd.NaT
+    return Window(since, until, None, never, False, never, False, until)
+
+
+def _day_of(moment: pd.Timestamp) -> str | None:
+    return None if pd.isna(moment) else str(moment.date())
+
+
+def _year_before(
+    steps: pd.Series, period: pd.Period, count: int, shown: Window
+) -> dict[str, Any] | None:
+    """Compare with the same period a year before, where the data cover both."""
     back = period - (52 if period.freqstr.startswith("W") else 12)
-    if steps.empty or steps.min() > back:
+    if not shown.covered or back.start_time < shown.first:
         return None
     return _changed(count, int((steps == back).sum()))
 
@@ -406,11 +434,14 @@ def _hot(cases: pd.DataFrame, grid: Grid) -> set[str]:
     return set(spots.index[spots["bin"] > 0])
 
 
-def _patrol(now: pd.DataFrame, grid: Grid, period: pd.Period) -> dict[str, Any] | None:
-    """Count the days on which the patrol reported nothing from a cell."""
-    if "source" not in now:
+def _patrol(
+    plain: pd.DataFrame, now: pd.DataFrame, grid: Grid, period: pd.Period
+) -> dict[str, Any] | None:
+    """Count the days on which the patrol reported nothing from a cell, where it ever reported."""
+    read = vocabulary("sources").read
+    if "source" not in plain or not (read(plain["source"]) == "patrol").any():
         return None
-    own = now[vocabulary("sources").read(now["source"]) == "patrol"]
+    own = now[read(now["source"]) == "patrol"]
     days = patrol_days(own, grid, since=period.start_time, until=period.end_time)
     missed = days.attrs["missed"]
     return {

@@ -221,6 +221,23 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
         made, grid, plan["output"], staff=staff, title=plan["title"], source=plan["source"] or "",
         lang=shell.lang,
     )  # fmt: skip
+    numberless = sum(_numberless(table) for table in tables)
+    if len(tables) > 1 and numberless:
+        shell.say(
+            tr(
+                "{n:,} {n:row has|rows have} no number of a case, so that the same case in several "
+                "files is not known.",
+                n=numberless,
+            )
+        )
+    if "days" in made.gaps:
+        first, last = made.figures["first_record"], made.figures["last_record"]
+        shell.say(
+            tr("The records run from {first} to {last} and do not cover the days told.",
+               first=first, last=last)
+            if first
+            else tr("There is no record, so nothing covers the days told.")
+        )  # fmt: skip
     if as_json:
         shell.emit_json(made.figures)
     else:
@@ -228,6 +245,13 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
     done = tr("written") if fresh else tr("unchanged")
     shell.say(f"{folder}: {done}")
     return 1 if made.gaps else 0
+
+
+def _numberless(table: pd.DataFrame) -> int:
+    """Count the rows without a number of a case."""
+    if "incident_id" not in table:
+        return len(table)
+    return int((table["incident_id"].astype("string").fillna("").str.strip() == "").sum())
 
 
 def _read_all(

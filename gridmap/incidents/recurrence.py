@@ -19,7 +19,7 @@ from gridmap.incidents.cases import last_moment
 from gridmap.incidents.space_time import DAY, check_above_zero, in_metres, in_seconds, kinds
 from gridmap.intervals import wilson
 from gridmap.language import Message
-from gridmap.vocabulary import vocabulary
+from gridmap.vocabulary import fold, vocabulary
 
 
 def recurrence(
@@ -183,9 +183,7 @@ def _satisfaction(placed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         return pd.Series(None, placed.index, dtype=object), pd.Series(False, placed.index)
     words = vocabulary("satisfaction")
     words.warn(placed["satisfaction"])
-    often = (
-        placed["satisfaction"].astype("string").fillna("").str.contains("多次|反复|屡次|repeated")
-    )
+    often = placed["satisfaction"].map(fold).str.contains(_OFTEN)
     answer = words.read(placed["satisfaction"])
     return answer, often & (answer == "unsatisfied")
 
@@ -280,6 +278,7 @@ def _end(opened: Floats, until: date | str | None) -> float:
         ) from error
 
 
+_OFTEN = "多次|反复|屡次|连续|重复|再次|[二两三四五六七八九2-9]次|repeated"
 _RETURNS = Message(
     "{recurred:,} of {mature:,} {mature:closure|closures} with {days:g} days of "
     "follow-up came back within {days:g} days and {metres:g} m{span}; {unripe:,} more "

@@ -11,13 +11,14 @@ import pandas as pd
 
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 from gridmap.vocabulary import fold, vocabulary
 
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
 _NUMBER = "[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_.-]*"  # of a post; no role is written so
 _CELL = "cell"
+_AGAIN = 0.1  # share of rows that name post and place again, beyond which posts are kinds
 _SHOWN = 5  # places of one name
 Place = tuple[str, str]  # level and code; of an area of a coarser level, its name
 _DISTRICT_DIGITS = 6
@@ -123,19 +124,32 @@ class Staffing:
     def sentence(self, lang: Lang = "zh") -> str:
         """Tell the staffing in a sentence."""
         row = self.ratios().iloc[0]
+        covered = int((self.cells["status"] != "not covered").sum())
+        found = Message("which of them lack a leader the roster does not tell")
+        if covered:
+            found = Message(
+                "{without:,} {without:cell has|cells have} no leader, in {over:,} a worker has "
+                "more households than {limit}"
+            )
+        if 0 < covered < len(self.cells):
+            found = Message(
+                "of the {covered:,} whose leaders the roster tells, {without:,} {without:has|have} "
+                "none, in {over:,} a worker has more households than {limit}"
+            )
         return tr(
             "{cells:,} {cells:cell|cells}, {workers:,} {workers:worker|workers} ({each:.2f} a "
-            "cell), {volunteers:,} {volunteers:volunteer|volunteers}; {without:,} "
-            "{without:cell has|cells have} no leader, in {over:,} a worker has more "
-            "households than {limit}",
+            "cell), {volunteers:,} {volunteers:volunteer|volunteers}; {found}",
             lang=lang,
             cells=int(row["cells"]),
             workers=int(row["workers"]),
             each=row["workers_per_cell"],
             volunteers=int(row["y"]),
-            without=int(row["without_leader"]),
-            over=int(row["overcharged"]),
-            limit=self.limit,
+            found=found(
+                covered=covered,
+                without=int(row["without_leader"]),
+                over=int(row["overcharged"]),
+                limit=self.limit,
+            ),
         )
 
 
@@ -440,13 +454,16 @@ def _with_roles(roster: pd.DataFrame) -> pd.DataFrame:
 
 
 def _posts(roster: pd.DataFrame) -> pd.Series:
-    """Name the posts: by their number, or by their place in the roster."""
+    """Name the posts: by what tells them apart, or by their place in the roster."""
     known = vocabulary("roles")
+    place = [name for name in ("code", "cell_name") if name in roster][:1]
     for column in ("person_id", "post"):
         if column in roster and roster[column].notna().all():
             names = roster[column].astype(str).str.strip()
             worded = names[~names.str.fullmatch(_NUMBER)]
-            if not known.read(worded).notna().any():  # 岗位 often holds the role
+            again = roster.assign(post=names).duplicated(["post", *place]).mean()
+            # 岗位 often holds the role, or the kind of a post that many hold
+            if not known.read(worded).notna().any() and (column == "person_id" or again <= _AGAIN):
                 return names
     return pd.Series([f"#{k}" for k in range(1, len(roster) + 1)], index=roster.index)
 

@@ -249,3 +249,34 @@ def test_a_bound_ordinal_holds_in_all_its_forms() -> None:
     figures = vocabulary("levels", pd.DataFrame({"word": ["3"], "meaning": ["网格"]}))
     read = figures.read(pd.Series([3.0, np.nan]))
     assert read[0] == "cell" and pd.isna(read[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "meaning"),
+    [
+        ("levels", "一级网格（街道）", "street"),
+        ("levels", "四级网格", None),
+        ("levels", "小事", None),
+        ("roles", "包片领导", "department"),
+        ("roles", "楼道长", "volunteer"),
+        ("roles", "社区书记", None),
+        ("sources", "社区微信群", "public"),
+        ("sources", "来信来访", "public"),
+        ("sources", "智慧城管", None),
+        ("statuses", "返工后结案", None),
+        ("statuses", "部分结案", None),
+        ("satisfaction", "两次不满意", "unsatisfied"),
+        ("satisfaction", "未评价", None),
+    ],
+)
+def test_words_beyond_the_accounts_are_known_or_asked_for(
+    kind: str, word: str, meaning: str | None
+) -> None:
+    assert vocabulary(kind)._meaning(word) == meaning  # type: ignore[arg-type]
+
+
+def test_a_day_of_closing_is_in_time_only_where_its_whole_day_is() -> None:
+    closed = ["2026-06-09", "2026-06-10", "2026-06-11"]
+    cases = pd.DataFrame({"status": "结案", "due": "2026-06-10 12:00", "closed": closed})
+    assert known(cases, "on_time") == [1, 2, 1]
+    assert known(cases.assign(due="2026-06-10"), "on_time") == [2, 3, 0]

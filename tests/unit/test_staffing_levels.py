@@ -156,3 +156,22 @@ def test_one_name_of_several_places_is_not_guessed(row: dict[str, str], code: st
     assert [one["problem"] for one in told] == ([] if code else ["ambiguous place"])
     if code is None and "cell_name" in row:
         assert "990101001002002" in told[0]["value"] and "第二网格" in told[0]["value"]
+
+
+def test_nothing_is_said_of_leaders_that_the_roster_does_not_tell() -> None:
+    whole = staffing(roster(*[(code, "网格长") for code in PARENTS]), GRID).sentence("en")
+    assert "which of them lack a leader the roster does not tell" in whole
+    part = [(code, "网格长") for code in GRID.cells.index[:2]] + [(PARENTS[1], "网格员")]
+    said = staffing(roster(*part), GRID).sentence("en")
+    assert "of the 9 whose leaders the roster tells, 7 have none" in said
+    every = staffing(roster(*[(code, "网格长") for code in GRID.cells.index]), GRID)
+    assert "0 cells have no leader" in every.sentence("en")
+
+
+def test_a_kind_of_post_is_not_one_person() -> None:
+    rows = roster(
+        *[(GRID.cells.index[0], word) for word in ("网格长", "网格员", "网格员", "志愿者")]
+    )
+    found = staffing(rows.assign(post="第一岗"), GRID)
+    assert found.problems.empty
+    assert found.ratios()[["leaders", "x", "y"]].iloc[0].tolist() == [1, 2, 1]

@@ -292,3 +292,55 @@ def test_a_signal_between_two_renames_is_answered_after_them() -> None:
     with pytest.raises(KeyboardInterrupt):
         swap()
     assert done == ["both"]
+
+
+def weeks_of(office: Path, name: str, times: list[str], *options: str, **columns: Any) -> Any:
+    """Make the week of a few cases in one cell; return exit code, figures and what was said."""
+    plain = {"上报时间": times, "X坐标": 350.0, "Y坐标": 250.0, "处置状态": "结案", **columns}
+    frame = pd.DataFrame({"案件编号": [f"A{k}" for k in range(len(times))], **plain})
+    frame.to_csv(office / f"{name}.csv", index=False)
+    found = run(office, "--incidents", str(office / f"{name}.csv"), "-o", str(office / name),
+                "--json", *options)  # fmt: skip
+    return found.exit_code, json.loads(found.stdout), found.stderr
+
+
+def test_days_before_the_first_record_are_not_quiet(office: Path) -> None:
+    for name, times, day in (
+        ("early", ["2026-01-04 23:59"], "2025-11-01"),
+        ("late", ["2026-01-04 23:59"], "2026-01-01"),
+        ("none", [], "2026-01-01"),
+    ):
+        code, told, said = weeks_of(office, name, times, "--day", day)
+        assert code == 1 and not told["covered"]
+        assert "The records run from 2026" in said if times else "There is no record" in said
+        assert [one["count"] for one in told["series"]][:-1] == [None] * 12
+        assert told["year_before"] is None and told["patrol"] is None
+    assert "Data begin on 2026-01-04, after 2025-12-29" in (
+        office / "late" / "2026-W01" / "briefing.html"
+    ).read_text("utf-8")
+    code, told, _ = weeks_of(office, "none", [])
+    assert code == 2 and "--day" in told["error"]
+
+
+def test_a_week_ends_at_midnight_and_may_straddle_a_year(office: Path) -> None:
+    times = ["2025-12-28 23:59:59", "2025-12-29 00:00:00", "2026-01-04 23:59:59", "2026-01-05"]
+    code, told, _ = weeks_of(office, "edge", times, "--day", "2026-01-01")
+    assert code == 0 and told["incidents"]["count"] == 2
+    assert [one["count"] for one in told["series"]][-2:] == [1, 2]
+    assert (office / "edge" / "2026-W01").is_dir()
+
+
+@pytest.mark.filterwarnings("default")  # they are said, not raised
+def test_what_is_all_unknown_has_a_page_without_nan(office: Path) -> None:
+    times = [f"2026-01-{day:02d} 10:00" for day in range(5, 12)]
+    words = {"处置状态": "飞走了", "处置层级": "二级", "问题来源": "外星"}
+    code, told, _ = weeks_of(office, "strange", times, **words)
+    assert code == 1 and {row["rate"] for row in told["indicators"]} == {None}
+    page = (office / "strange" / "2026-W02" / "briefing.html").read_text("utf-8")
+    assert "nan%" not in page and "unknown" in page
+
+
+@pytest.mark.filterwarnings("default")
+def test_cases_that_all_lie_elsewhere_are_no_quiet_week(office: Path) -> None:
+    code, told, _ = weeks_of(office, "far", ["2026-01-05 10:00"] * 3, X坐标=99_000.0)
+    assert code == 2 and "3 件案件没有一件在网格内" in told["error"]
