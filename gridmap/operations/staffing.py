@@ -18,7 +18,7 @@ GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
 _NUMBER = "[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_.-]*"  # of a post; no role is written so
 _CELL = "cell"
-_AGAIN = 0.1  # share of rows that name post and place again, beyond which posts are kinds
+_AGAIN = 0.1  # share of posts in a place with a second role, beyond which posts are kinds
 _SHOWN = 5  # places of one name
 Place = tuple[str, str]  # level and code; of an area of a coarser level, its name
 _DISTRICT_DIGITS = 6
@@ -461,7 +461,8 @@ def _posts(roster: pd.DataFrame) -> pd.Series:
         if column in roster and roster[column].notna().all():
             names = roster[column].astype(str).str.strip()
             worded = names[~names.str.fullmatch(_NUMBER)]
-            again = roster.assign(post=names).duplicated(["post", *place]).mean()
+            held = roster.assign(post=names)[["post", *place, "role"]].drop_duplicates()
+            again = held.duplicated(["post", *place]).mean()
             # 岗位 often holds the role, or the kind of a post that many hold
             if not known.read(worded).notna().any() and (column == "person_id" or again <= _AGAIN):
                 return names
