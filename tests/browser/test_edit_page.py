@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner
 
+import gridmap as gm
 from gridmap.cli import main
+from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.gridfile import read_grid, write_grid
 from gridmap.maps.edit import edit_page
@@ -293,10 +297,13 @@ def test_lasso_lock_name_and_the_list(open_page: Any, files: Path) -> None:
 
 def test_a_file_of_another_grid_is_refused_in_one_line(open_page: Any, files: Path) -> None:
     page = open_page(files / "plan.html")
+    grid = page.evaluate("gridmapEditor.plan.changes().grid")
+    handing = {"schema": "gridmap.changes/1", "grid": grid, "hand": {"x": [1]}}
     for document, words in (
         ({"schema": "gridmap.changes/1", "grid": "0" * 64}, "另一版网格"),
         ({"schema": "x"}, "这不是调整文件"),
         ([], "这不是调整文件"),
+        (handing, "另一辖区"),
     ):
         (files / "other.json").write_text(json.dumps(document), encoding="utf-8")
         page.set_input_files('[data-part="file"]', files / "other.json")
@@ -304,6 +311,44 @@ def test_a_file_of_another_grid_is_refused_in_one_line(open_page: Any, files: Pa
             "words => gridmapEditor.find('hint').textContent.includes(words)", arg=words
         )
     assert page.evaluate("gridmapEditor.plan.done.length") == 0
+
+
+def test_bands_by_area_are_judged_on_the_page_as_by_apply(open_page: Any, tmp_path: Path) -> None:
+    """Every single move of a street of two communities: good on the page, taken by `apply`."""
+    counts = {"town": [200, 250, 150, 350, 100, 250], "farm": [30, 45, 60, 50, 70, 45]}
+    rows = [
+        (name, homes, shapely.box(100 * k, 100 * at, 100 * k + 100, 100 * at + 100))
+        for at, (name, row) in enumerate(counts.items())
+        for k, homes in enumerate(row)
+    ]
+    parent, households, shapes = map(list, zip(*rows, strict=True))
+    units = gpd.GeoDataFrame(
+        {"parent": parent, "households": households}, geometry=shapes, crs=4547
+    )
+    low, high = pd.Series({"town": 300, "farm": 60}), pd.Series({"town": 600, "farm": 120})
+    grid = gm.partition(units, (low, high))
+    (tmp_path / "plan.html").write_text(edit_page(grid, lang="en"), encoding="utf-8")
+    page = open_page(tmp_path / "plan.html")
+    tried = page.evaluate(
+        """() => {
+          const plan = gridmapEditor.plan, found = [];
+          for (let unit = 0; unit < plan.count; unit++)
+            for (const cell of plan.cellsBeside(unit)) {
+              const hint = plan.hint(unit, cell);
+              if (hint.refused || hint.pocket.length || hint.empties) continue;
+              found.push([plan.label[unit], plan.cells[cell].code, hint.good]);
+            }
+          return found;
+        }"""
+    )
+    assert {good for _, _, good in tried} == {True, False}
+    for unit, code, good in tried:
+        changes = {"schema": "gridmap.changes/1", "grid": "", "moves": {code: [unit]}}
+        if good:
+            assert gm.apply(grid, changes).in_band.all()
+        else:
+            with pytest.raises(InputError, match="outside"):
+                gm.apply(grid, changes)
 
 
 def test_fingers_on_a_small_screen(open_page: Any, files: Path) -> None:
