@@ -216,7 +216,7 @@ class Grid:
         """
         check_choice("lang", lang, get_args(Lang))
         said = copy(self)
-        said.__dict__["content_hash"] = self.content_hash
+        said.__dict__ |= {"content_hash": self.content_hash, "locator": self.locator}
         owner = self._cells[self._levels[-1]] if self._levels else self._cells["parent"]
         columns = (self._cells.index, self._cells["parent"], owner, self._cells["name"])
         names = [name_in(lang, *map(str, row)) for row in zip(*columns, strict=True)]

@@ -18,6 +18,7 @@ _DEEP = 40  # rows among which headings are looked for
 _TOTAL = re.compile(
     r"^(合计|总计|共计|总和|汇总|小计|总数|全部合计|total|totals|grandtotal|sum|subtotal)$"
 )
+_CODE = re.compile(r"[\d.,-]+", re.ASCII)
 MENTIONS_TOTAL = r"(?i)合\s*计|总\s*计|共\s*计|小\s*计|汇总|total"
 _FOOTNOTE = re.compile(
     r"^(注|备注|说明|填表|制表|填报|审核|统计|联系|单位|日期|note|notes|source|prepared)"
@@ -88,7 +89,7 @@ def is_total(row: Row) -> bool:
     texts = [str(value).strip() for value in islice(filterfalse(is_blank, row), 3)]
     if not texts:
         return False
-    if any(_TOTAL.match(fold(text)) for text in texts[:2]):
+    if any(_TOTAL.match(fold(text)) for text in texts[:2] if not _CODE.fullmatch(text)):
         return True
     return len(texts) <= 2 and bool(_FOOTNOTE.match(fold(texts[0]))) and not _is_number(texts[-1])
 

@@ -483,11 +483,12 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         roster[column].astype("string").fillna("").str.strip().to_numpy(dtype=object)
         for column in columns
     ]
-    rows = [
-        [(column, text) for column, text in zip(columns, row, strict=True) if text]
-        for row in zip(*texts, strict=True)
-    ]
-    return pd.Series([_named(row) for row in rows], index=roster.index, dtype=object)
+    rows = list(zip(*texts, strict=True))
+    places = {
+        row: _named([(c, text) for c, text in zip(columns, row, strict=True) if text])
+        for row in set(rows)
+    }
+    return pd.Series([places[row] for row in rows], index=roster.index, dtype=object)
 
 
 class _Named(NamedTuple):
