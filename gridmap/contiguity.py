@@ -217,12 +217,13 @@ def _segments(polygons: Geometries) -> tuple[Ints, Floats]:
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     xy = xy + 0.0  # -0.0 and 0.0 are the same place
     joined = ring[1:] == ring[:-1]
-    start, end = xy[:-1][joined], xy[1:][joined]
-    swap = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
-    start, end = np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
-    long = (start != end).any(axis=1)
+    place = np.ascontiguousarray(xy).view(np.complex128).ravel()  # ordered by x, then y
+    start, end = place[:-1][joined], place[1:][joined]
+    swap = start > end
+    start, end = np.where(swap, end, start), np.where(swap, start, end)
+    long = start != end
     owners = owner[part[ring[:-1][joined]]].astype(np.int64)
-    return owners[long], np.hstack([start, end])[long]
+    return owners[long], np.column_stack([start, end])[long].view(np.float64)
 
 
 def _equal_neighbours(
@@ -235,10 +236,11 @@ def _equal_neighbours(
     """
     key = _hash(ends)
     order = np.argsort(key, kind="stable")
-    same = key[order[1:]] == key[order[:-1]]
-    equal = (ends[order[1:]] == ends[order[:-1]]).all(axis=1)
+    key, ordered = key[order], ends[order]
+    same = key[1:] == key[:-1]
+    equal = (ordered[1:] == ordered[:-1]).all(axis=1)
     if (same & ~equal).any():
-        order = np.lexsort((*ends.T, key))
+        order = np.lexsort((*ends.T, _hash(ends)))
         equal = (ends[order[1:]] == ends[order[:-1]]).all(axis=1)
     return order, equal
 
