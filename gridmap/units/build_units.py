@@ -12,7 +12,7 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
-from gridmap.coverage.point_index import CoverageIndex
+from gridmap.coverage.point_tree import PolygonTree
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError
 from gridmap.language import Message
@@ -93,7 +93,7 @@ def homes_in(polygons: Geometries, xy: Floats) -> Ints:
     """
     if not len(polygons):
         return np.full(len(xy), -1, dtype=np.int64)
-    return CoverageIndex(polygons).locate(xy[:, 0], xy[:, 1]).astype(np.int64) - 1
+    return PolygonTree(polygons).relate(xy[:, 0], xy[:, 1])[0].astype(np.int64) - 1
 
 
 def around_shapes(homes: Homes, chosen: Ints) -> Geometries:
