@@ -6,6 +6,7 @@ import math
 import numbers
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -176,6 +177,21 @@ _SHAPES = {
 def shape_name(kind: str) -> Message | str:
     """Return the kind of a geometry, to be named in a sentence."""
     return _SHAPES.get(kind, kind)
+
+
+def as_seen(code: object) -> str:
+    """Return a code as it is seen: letters composed, nothing without a width, no blanks around.
+
+    Examples
+    --------
+    >>> as_seen(" A\u200b")
+    'A'
+    """
+    text = str(code)
+    if not (text.isascii() and text.isprintable()):
+        letters = unicodedata.normalize("NFC", text)
+        text = "".join(c for c in letters if unicodedata.category(c) not in ("Cc", "Cf"))
+    return text.strip()
 
 
 def label(crs: Any) -> str:

@@ -23,6 +23,7 @@ import sqlite3
 import struct
 import sys
 import traceback
+import unicodedata
 from collections import Counter, defaultdict
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -34,6 +35,8 @@ MASK = (1 << 64) - 1
 SHOWN = 20
 BESIDE = 1e-6
 """Metres that a vertex of the cells may lie beside a side of the auditor's own boundary."""
+FAR = 1e100
+"""Whatever the unit, no place on earth has a coordinate as large."""
 SHAPES = re.compile("GEOMETRY|POINT|CURVE|LINESTRING|SURFACE|POLYGON|MULTI|TIN|TRIANGLE", re.I)
 HEADERS = (0, 32, 48, 48, 64)
 """Bytes of the envelope in a GeoPackage geometry, by its code."""
@@ -293,9 +296,10 @@ def wkb(blob: bytes, at: int, inner: bool = False) -> tuple[list[Polygon], int, 
             raise UnreadableError(f"holds a ring of {points:,} points.")
         numbers = struct.unpack_from(f"{order}{points * size}d", blob, at + 4)
         at += 4 + 8 * size * points
-        rings.append(list(zip(*(numbers[k::size] for k in range(size)), strict=True)))
-        if not all(math.isfinite(n) for point in rings[-1] for n in point[:2]):
-            raise UnreadableError("holds a coordinate that is no number.")
+        kept = 3 if kind // 1000 == 1 else 2  # measures are dropped by every reader of grids
+        rings.append(list(zip(*(numbers[k::size] for k in range(kept)), strict=True)))
+        if not all(abs(n) < FAR for point in rings[-1] for n in point[:2]):
+            raise UnreadableError("holds a coordinate that is no number, or none of any map.")
     return [rings], at, False
 
 
@@ -594,6 +598,11 @@ def attribute_faults(cells: Layer, parents: Layer) -> list[str]:
         if column not in layer.types:
             raise UnreadableError(f"has no column {column!r} in {layer.name!r}.")
     for layer, column in ((cells, "code"), (parents, "parent")):
+        faults += [
+            f"{layer.name} row {number + 1}: {column} {row.values[column]!r} is no text"
+            for number, row in enumerate(layer.rows)
+            if isinstance(row.values[column], bytes)
+        ]
         names = [name_of(row, column) for row in layer.rows]
         for number, name in enumerate(names):
             if name is None or (layer is cells and not name):
@@ -612,9 +621,12 @@ def attribute_faults(cells: Layer, parents: Layer) -> list[str]:
 
 
 def name_of(row: Row, column: str) -> str | None:
-    """Return the text of a code without blanks around it; None where there is none."""
+    """Return a code as it is seen, without blanks around it; None where there is none."""
     value = row.values.get(column)
-    return None if value is None else str(value).strip()
+    if value is None:
+        return None
+    letters = unicodedata.normalize("NFC", str(value))
+    return "".join(c for c in letters if unicodedata.category(c) not in ("Cc", "Cf")).strip()
 
 
 def title(layer: Layer, number: int) -> str:
@@ -744,7 +756,8 @@ def normalized(polygon: Polygon) -> Polygon:
         walk = ring[:-1] or ring
         first = min(range(len(walk)), key=lambda k: walk[k][:2])
         walk = [*walk[first:], *walk[:first]]
-        walk.append(walk[0])
+        if walk[0][:2] != walk[-1][:2]:
+            walk.append(walk[0])
         if (doubled_area(walk) > 0) == (number == 0):
             walk.reverse()
         rings.append(walk)

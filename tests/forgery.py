@@ -96,7 +96,9 @@ def lonely(seed: int) -> Grid:
     ring = np.array([(0, 0), (4, 1), (7, 0), (6, 5), (3, 3), (1, 6)], dtype=float)[
         :: 1 - 2 * (seed % 2)
     ]
-    shape = placed(shapely.Polygon(np.roll(ring, seed, axis=0)), crs)
+    ring = np.roll(ring, seed, axis=0)
+    again = np.repeat(ring[:1], seed % 3, axis=0)  # the first corner stands there again and again
+    shape = placed(shapely.Polygon(np.concatenate([ring, again])), crs)
     return gridmap.adopt(frame([shape], crs), shape, code="code")
 
 
@@ -121,6 +123,8 @@ def described(seed: int) -> Grid:
         "pair": [(1, 2), (3,), (), (4, "y")],
         "mixed": [1, "x", 2.5, None],
         "yes": [True, None, False, None],
+        "fid": [7, 7, 3, 1],
+        "Geom": ["a", "b", None, "d"],
     }
     names = list(extra)
     chosen = [name for name in names if rng.random() < 0.5] or names
@@ -293,6 +297,11 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
     "codes that differ in a blank": {
         "cells": [_A, _B], "boundary": _LONG, "codes": ["A", "A "]},
     "a code twice": {"cells": [_A, _B], "boundary": _LONG, "codes": ["A", "A"]},
+    "codes that differ in what cannot be seen": {
+        "cells": [_A, _B], "boundary": _LONG, "codes": ["A", "A\u200b"]},
+    "codes of one letter composed two ways": {
+        "cells": [_A, _B], "boundary": _LONG, "codes": ["\u00e9", "e\u0301"]},
+    "a code that cannot be seen": {"cells": [_A, _B], "boundary": _LONG, "codes": ["A", "\u200b"]},
     "a code of blanks": {"cells": [_A, _B], "boundary": _LONG, "codes": ["A", "  "]},
 }  # fmt: skip
 """Files of which every hash is right, and the geometry or a code is not."""

@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, Ints
+from gridmap._checks import as_seen
 from gridmap.coverage.defect_names import reason_in
 from gridmap.coverage.edges import edges_of, residual, reverse, rings_of
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
@@ -64,7 +65,7 @@ def _repeated_vertices(polygons: Geometries, lang: Lang) -> list[Remark]:
 
 def code_remarks(codes: pd.Series[Any], polygons: Geometries, lang: Lang) -> list[Remark]:
     """Find codes that are missing or stand twice."""
-    text = codes.astype("string").str.strip()
+    text = codes.astype("string").map(as_seen, na_action="ignore")
     blank = (text.isna() | (text == "")).to_numpy()
     missing = tr("has no code", lang=lang)
     remarks = [

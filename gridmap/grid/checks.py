@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_same_crs
+from gridmap._arrays import Geometries
+from gridmap._checks import as_seen, check_same_crs
 from gridmap.coverage.prove import areas_m2, boundary_of
 from gridmap.errors import CoverageError, InputError
 
@@ -28,7 +29,13 @@ def one_geometry(boundary: object, cells: gpd.GeoDataFrame) -> shapely.Geometry:
         raise InputError(
             "`boundary` is empty; without one nothing can be proved. Hand in the outline."
         )
-    return outline
+    return shapely.force_2d(outline) if shapely.has_m(outline) else outline
+
+
+def unmeasured(shapes: Geometries) -> Geometries:
+    """Return shapes without measures (M), which files do not bring back."""
+    measured = shapely.has_m(shapes)
+    return np.where(measured, shapely.force_2d(shapes), shapes) if measured.any() else shapes
 
 
 def jurisdictions_of(
@@ -43,7 +50,7 @@ def jurisdictions_of(
         index = pd.Index([parent], name="parent")
         return gpd.GeoDataFrame(table, index=index, geometry=[boundary], crs=cells.crs)
     check_same_crs("cells", cells, "jurisdictions", frame)
-    frame = frame.copy(deep=False)
+    frame = frame.set_geometry(unmeasured(frame.geometry.to_numpy()), crs=frame.crs)
     frame.index = pd.Index(frame.index.astype(str), name="parent")
     if not frame.index.is_unique:
         raise InputError(
@@ -117,7 +124,9 @@ def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         frame = frame.rename_geometry("geometry")
     if "code" in frame:
         frame = frame.set_index("code")
-    bare = frame.index.isna() | (frame.index.astype(str).str.strip() == "")
+    frame["geometry"] = unmeasured(frame.geometry.to_numpy())
+    seen = pd.Index([as_seen(code) for code in frame.index])
+    bare = frame.index.isna() | (seen == "")
     if bare.any():
         raise InputError(
             "{bare:,} of {frame:,} {frame:cell|cells} {bare:has|have} no code, the first "
@@ -127,9 +136,9 @@ def _coded(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             argmax=bare.argmax(),
         )
     frame.index = pd.Index(frame.index.astype(str).str.strip(), name="code")
-    if not frame.index.is_unique:
+    if not seen.is_unique:
         raise InputError(
-            "The code {index} stands twice; codes must be unique.", index=_repeated(frame.index)
+            "The code {index} stands twice; codes must be unique.", index=_repeated(seen)
         )
     return frame
 

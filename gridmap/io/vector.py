@@ -260,11 +260,12 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
     """Drop heights, and refuse coordinates that are not finite."""
     geometry = frame.geometry.to_numpy()
     high = shapely.has_z(geometry)
-    if high.any():
+    if high.any() or shapely.has_m(geometry).any():
         geometry = shapely.force_2d(geometry)
         notes = frame.attrs.get("notes", [])
         frame = frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
         frame.attrs["notes"] = notes
+    if high.any():
         add_note(frame, Message("{high:,} {high:height|heights} dropped.", high=high.sum()))
     if _all_finite(geometry):
         return frame
@@ -365,6 +366,11 @@ def write_gdal(
         options.setdefault("RFC7946", "NO")
     if driver == "FlatGeobuf":
         options.setdefault("SPATIAL_INDEX", "NO")  # it would change the order of the features
+    if driver == "GPKG":
+        options = {**_free_names(frame), **options}
+    check_columns(frame, path.name, driver)
+    if isinstance(frame, gpd.GeoDataFrame) and shapely.has_m(frame.geometry.to_numpy()).any():
+        frame = frame.set_geometry(shapely.force_2d(frame.geometry.to_numpy()), crs=frame.crs)
     try:
         with fixed_date(), quiet():
             pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
@@ -372,6 +378,50 @@ def write_gdal(
         raise InputError(
             "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error
         ) from error
+
+
+def _free_names(frame: pd.DataFrame) -> dict[str, str]:
+    """Return names for the numbers and the shapes of rows where a column has the usual ones.
+
+    GDAL takes a column `fid` for the numbers and loses it.
+    """
+    taken = {str(column).lower() for column in frame.columns}
+    free = {}
+    for option, name in (("FID", "fid"), ("GEOMETRY_NAME", "geom")):
+        if name in taken:
+            while name in taken:
+                name = f"row_{name}"
+            free[option] = name
+    return free
+
+
+def check_columns(frame: pd.DataFrame, name: str, driver: str) -> None:
+    """Refuse columns that no file can hold: of strange types, or told apart by case alone."""
+    seen: dict[str, str] = {}
+    shape = frame.geometry.name if isinstance(frame, gpd.GeoDataFrame) else None
+    for column in (str(column) for column in frame.columns if column != shape):
+        other = seen.setdefault(column.lower() if driver == "GPKG" else column, column)
+        if other != column:
+            raise InputError(
+                "`{name}` cannot hold the columns {other!r} and {column!r}, which differ in case "
+                "alone. Rename one.",
+                name=name,
+                other=other,
+                column=column,
+            )
+        kind = getattr(frame[column], "dtype", None)
+        if isinstance(kind, np.dtype) and (
+            kind.kind in "cm"
+            or kind == np.float16
+            or (kind == np.uint64 and frame[column].max() > np.iinfo(np.int64).max)
+        ):
+            raise InputError(
+                "`{name}` cannot hold the column {column!r} of type {kind}. Turn it into text or "
+                "plain numbers first.",
+                name=name,
+                column=column,
+                kind=str(kind),
+            )
 
 
 _DRIVERS = {

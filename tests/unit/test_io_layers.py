@@ -125,6 +125,35 @@ def test_heights_are_dropped_and_told(areas: gpd.GeoDataFrame, tmp_path: Path) -
     assert any("heights" in en for en in map(str, back.attrs["notes"]))
 
 
+def test_measures_are_dropped(areas: gpd.GeoDataFrame, tmp_path: Path) -> None:
+    measured = shapely.from_wkt("POLYGON M((0 0 1, 4 0 2, 4 4 3, 0 0 1))")
+    write_layer(areas.set_geometry([measured] * len(areas), crs=areas.crs), tmp_path / "m.gpkg")
+    assert not shapely.has_m(read_layer(tmp_path / "m.gpkg").geometry).any()
+
+
+@pytest.mark.parametrize("name", ["fid", "FID", "geom", "Geom", "GEOMETRY"])
+def test_no_column_is_lost_to_those_of_the_format(
+    areas: gpd.GeoDataFrame, tmp_path: Path, name: str
+) -> None:
+    numbers = [7] * len(areas)
+    write_layer(areas.assign(**{name: numbers}), tmp_path / "areas.gpkg")
+    assert read_layer(tmp_path / "areas.gpkg")[name].tolist() == numbers
+
+
+@pytest.mark.parametrize("kind", ["float16", "complex128", "timedelta64[s]", "uint64"])
+def test_columns_that_no_file_can_hold_are_named(
+    areas: gpd.GeoDataFrame, tmp_path: Path, kind: str
+) -> None:
+    column = np.full(len(areas), np.iinfo(np.int64).max).astype("uint64") + 1
+    frame = areas.assign(odd=column if kind == "uint64" else np.zeros(len(areas), dtype=kind))
+    with pytest.raises(InputError, match="cannot hold the column 'odd' of type"):
+        write_layer(frame, tmp_path / "areas.gpkg")
+    both = areas.assign(Odd=1, odd=2)
+    with pytest.raises(InputError, match="differ in case alone"):
+        write_layer(both, tmp_path / "areas.gpkg")
+    assert not (tmp_path / "areas.gpkg").exists()
+
+
 def test_a_named_index_becomes_a_column(areas: gpd.GeoDataFrame, tmp_path: Path) -> None:
     frame = areas.drop(columns="code").set_index(pd.Index(["x", "y", "z"], name="code"))
     frame["cells"] = [("a", "b"), (), ("c",)]
