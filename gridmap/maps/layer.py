@@ -227,6 +227,9 @@ class OfflineMap(folium.Map):
         """
         return write_page(self.page(), outfile, overwrite=overwrite)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     def _repr_html_(self, **kwargs: Any) -> str:
         """Show the map in Jupyter, from the files shipped with gridmap."""
         return render("frame.html", page=self.page(live=True), height=600)

@@ -57,6 +57,9 @@ class PlanEditor(anywidget.AnyWidget):
         super().__init__(data=dict(data))
         self._grid = grid
 
+    def __repr__(self) -> str:
+        return f"<PlanEditor of {len(self._grid)} cells>"
+
     def apply(
         self, *, settle: bool = False, renumber: bool = False, on: str = "", lang: Lang = "zh"
     ) -> Grid:
