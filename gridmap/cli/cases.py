@@ -103,6 +103,7 @@ def _computed(
 ) -> pd.DataFrame:
     import pandas as pd
 
+    from gridmap.errors import InputError
     from gridmap.incidents.indicators import indicators, ranking
     from gridmap.incidents.workflow import department_calls, overdue, step_times
 
@@ -111,8 +112,11 @@ def _computed(
     if table == "steps":
         return step_times(cases, by=by, until=until, lang=shell.lang)
     if table == "overdue":
-        last = until if until is not None else pd.Timestamp(cases["time"].max())
-        return overdue(cases, last, by=by or "department")
+        last = pd.Timestamp(until if until is not None else cases.get("time", pd.Series()).max())
+        if pd.isna(last):
+            raise InputError("Nothing tells the day of the account; give `--until DAY`.")
+        shell.say(tr("As of the end of {day}.", day=last.date()))
+        return overdue(cases, last, by=by or [name for name in ("department",) if name in cases])
     if table in ("whistles", "joint"):
         column = "whistled" if table == "whistles" else "joint"
         return department_calls(cases, column, until=until)  # type: ignore[arg-type]
@@ -315,13 +319,13 @@ def recheck_command(
 
 def _problem(row: Mapping[Any, Any], kinds: tuple[str, ...]) -> str:
     """Tell one problem to look at again."""
-    return tr(
-        "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} "
-        "came back, {unsatisfied:,} of {asked:,} not satisfied",
+    said = tr(
+        "{place}  {reports:,} {reports:report|reports}, {recurred:,} of {closed:,} came back",
         place="  ".join(str(row[name]) for name in ("code", *kinds)),
-        reports=row["reports"],
-        recurred=row["recurred"],
-        closed=row["closed"],
-        unsatisfied=row["unsatisfied"],
-        asked=row["asked"],
+        **{name: row[name] for name in ("reports", "recurred", "closed")},
     )
+    asked = tr(
+        ", {unsatisfied:,} of {asked:,} not satisfied",
+        **{name: row[name] for name in ("unsatisfied", "asked")},
+    )
+    return said + asked if row["asked"] else said

@@ -41,7 +41,8 @@ def count_cases(incidents: pd.DataFrame, *, until: date | str | None = None) -> 
     One is **deferred** as long as it is required and not closed: a closed case counts as closed,
     whatever was deferred before. A case closed **on time** was closed by its deadline, or on the
     day of it where deadlines are days; where only closings are days, one on the day of its deadline
-    is unknown. What was closed after `until` was open on that day: see `stages_on`.
+    is unknown, as is one closed before it was reported. What was closed after `until` was open on
+    that day: see `stages_on`.
 
     Parameters
     ----------
@@ -95,7 +96,8 @@ def _in_time(incidents: pd.DataFrame, due: pd.Series) -> pd.Series:
     done = moments_of(incidents, "closed")
     latest = whole_day(done) if (done == done.dt.normalize())[done.notna()].all() else done
     answer = (latest <= due).astype("boolean")
-    return answer.where(done.notna() & ((latest <= due) | (done > due)))
+    backwards = latest < moments_of(incidents, "time")  # closed before reported: a slip of writing
+    return answer.where(done.notna() & ~backwards & ((latest <= due) | (done > due)))
 
 
 def stages_on(incidents: pd.DataFrame, day: date | str | None = None) -> pd.Series:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import check_table
+from gridmap._checks import check_table, is_nothing
 from gridmap.errors import InputError
 from gridmap.incidents.cases import last_moment, moments_of, stages_on, statuses, whole_day
 from gridmap.language import Lang, Message
@@ -237,7 +237,7 @@ def department_calls(
         each = each.assign(answered=answered.notna(), hours=hours.where(hours >= 0))
     each = each.explode("department")
     each["department"] = each["department"].str.strip()
-    grouped = each[each["department"] != ""].groupby("department", sort=True)
+    grouped = each[~each["department"].map(is_nothing)].groupby("department", sort=True)
     table = pd.DataFrame({"cases": grouped.size()})
     if timed:
         table["answered"] = grouped["answered"].sum().astype(np.int64)

@@ -285,6 +285,8 @@ def understand(
     known = aliases(table, own)
     apart = {*chosen.values(), *(("status",) if set(names) >= _OF_ASSIGN else ())}
     claims = _claims([name for name in names if name not in apart], known)
+    if "accepted_at" in claims and "time" not in {*claims, *chosen}:
+        claims["time"] = claims.pop("accepted_at")  # the first moment that is told
     columns = dict(chosen)
     for name, claimants in claims.items():
         if name not in columns:

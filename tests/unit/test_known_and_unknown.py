@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from gridmap.errors import InputError
 from gridmap.incidents.cases import count_cases, funnel
 from gridmap.incidents.indicators import FORMULAS, indicators, rates
+from gridmap.incidents.workflow import department_calls, step_times
 from gridmap.intervals import count_change
+from gridmap.io.columns import understand
 from gridmap.vocabulary import fold, restated, vocabulary
 
 PUBLIC = [
@@ -280,3 +282,33 @@ def test_a_day_of_closing_is_in_time_only_where_its_whole_day_is() -> None:
     cases = pd.DataFrame({"status": "结案", "due": "2026-06-10 12:00", "closed": closed})
     assert known(cases, "on_time") == [1, 2, 1]
     assert known(cases.assign(due="2026-06-10"), "on_time") == [2, 3, 0]
+
+
+def test_a_case_closed_before_it_was_reported_is_not_called_in_time() -> None:
+    cases = pd.DataFrame({"status": "结案", "time": "2026-06-09 08:00", "due": "2026-06-10 08:00",
+                          "closed": ["2026-06-09 09:00", "2026-05-09 09:00"]})  # fmt: skip
+    assert known(cases, "on_time") == [1, 1, 1]
+
+
+def test_nothing_is_no_department() -> None:
+    cases = pd.DataFrame({"joint": ["城管局、公安局", "无", "—", "/", None, "城管局"]})
+    assert department_calls(cases, "joint")["cases"].to_dict() == {"城管局": 2, "公安局": 1}
+
+
+def test_a_call_answered_after_the_day_was_waiting_on_it() -> None:
+    cases = pd.DataFrame({"whistled": ["城管局", "城管局"], "time": "2026-06-01 08:00",
+                          "answered_at": ["2026-06-01 09:00", "2026-06-02 09:00"]})  # fmt: skip
+    told = department_calls(cases, until="2026-06-01").loc["城管局"]
+    assert told[["answered", "waiting", "median_hours"]].tolist() == [1, 1, 1.0]
+    steps = step_times(cases.rename(columns={"answered_at": "closed"}), until="2026-06-01")
+    assert steps["cases"].tolist() == [1]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_time_of_acceptance_is_that_of_reporting_only_where_nothing_else_is(
+    alone: bool,
+) -> None:
+    frame = pd.DataFrame({"上报时间": ["2026-06-01 08:00"], "立案时间": ["2026-06-01 09:00"]})
+    found, known_ = understand(frame[["立案时间"]] if alone else frame, "incident")
+    wanted = {"time": "立案时间"} if alone else {"time": "上报时间", "accepted_at": "立案时间"}
+    assert known_.columns == wanted and list(found) == list(wanted)
