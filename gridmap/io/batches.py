@@ -230,7 +230,7 @@ class ParquetFile:
             schema = pa.schema([schema.field(name) for name in self.columns])
         shape = self._geo.get("name")
         plain = pa.schema(
-            [f.with_type(pa.binary() if f.name == shape else _decoded(f.type)) for f in schema]
+            [f.with_type(pa.binary() if f.name == shape else _flat_type(f.type)) for f in schema]
         )
         return marked(plain, shape)
 
@@ -271,7 +271,7 @@ class ParquetFile:
         column = table.column(name)
         if name == self._geo.get("name"):
             return column.cast(pa.binary()) if is_binary(column.type) else points_as_wkb(column)
-        return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        return flat_column(column)
 
 
 @dataclass(frozen=True)
@@ -388,8 +388,30 @@ def geometry_of(schema: pa.Schema) -> str | None:
     return None if name is None else str(name.decode())
 
 
-def _decoded(kind: pa.DataType) -> pa.DataType:
+def _flat_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_nested(kind):
+        return pa.string()
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def flat_column(column: pa.Array | pa.ChunkedArray) -> Any:
+    """Return a column without dictionary; lists and structures become JSON."""
+    if pa.types.is_nested(column.type):
+        return pa.array([v if v is None else json_text(v) for v in column.to_pylist()], pa.string())
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def flat_columns(table: pa.Table, keep: str | None = None) -> pa.Table:
+    """Return a table whose lists and structures are JSON; one column stays as it is."""
+    for at, column in enumerate(table.schema):
+        if pa.types.is_nested(column.type) and column.name != keep:
+            table = table.set_column(at, column.name, flat_column(table.column(at)))
+    return table
+
+
+def json_text(value: Any) -> str:
+    """Return a list or structure as the text that stands for it in a table."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 _SAMPLED_ROWS = 20  # values by which bytes are known as shapes

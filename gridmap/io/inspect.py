@@ -16,7 +16,7 @@ from gridmap.errors import InputError
 from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
-from gridmap.io.gdal import GDAL_FAILURES, quiet
+from gridmap.io.gdal import GDAL_FAILURES, OFFLINE, quiet
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file
 from gridmap.io.shapefile import dbf_encoding, whole_names
@@ -168,11 +168,16 @@ def alarm_against(
 def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
     """Look through fiona, which opens a source without reading it."""
     import fiona
+    from fiona._err import CPLE_BaseError
     from fiona.errors import FionaError
 
     check_file(source)
     chosen = choose_layer(source) if source.layer else None
-    with telling(source.name, (FionaError, *GDAL_FAILURES)), quiet():
+    with (
+        telling(source.name, (FionaError, CPLE_BaseError, *GDAL_FAILURES)),
+        quiet(),
+        fiona.Env(**OFFLINE),
+    ):
         names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
     alone = len(names) == 1
     return [_looked_at(source, str(name), alone, where) for name in names]
@@ -180,10 +185,11 @@ def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
 
 def _looked_at(source: Source, name: str, alone: bool, where: dict[str, Any]) -> Layer:
     """Look at one layer; of several, one that cannot be read does not hide the others."""
+    from fiona._err import CPLE_BaseError
     from fiona.errors import FionaError
 
     try:
-        with quiet(), telling(source.name, (FionaError, *GDAL_FAILURES)):
+        with quiet(), telling(source.name, (FionaError, CPLE_BaseError, *GDAL_FAILURES)):
             return _look_layer(source, name, where)
     except InputError as told:
         if alone:
@@ -201,9 +207,12 @@ def _look_layer(source: Source, name: str, where: dict[str, Any]) -> Layer:
         count = int(
             pyogrio.read_info(whole.gdal_path, layer=name, force_feature_count=True)["features"]
         )
-        with fiona.open(
-            whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
-        ) as layer:
+        with (
+            fiona.Env(**OFFLINE),
+            fiona.open(
+                whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
+            ) as layer,
+        ):
             shape = str(layer.schema["geometry"])
             shaped = shape != "None"
             rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]

@@ -10,7 +10,8 @@ import json
 import re
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,25 @@ def check_table(source: Source, table: str) -> None:
             )
 
 
+def check_names(columns: Iterable[str], name: str) -> None:
+    """Refuse columns of the same name, as a damaged table has them.
+
+    Raises
+    ------
+    InputError
+        Naming the column.
+    """
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(
+            "`{name}` has {twice} columns named {column!r}. Rename all but one, or ask for the "
+            "file again if it is damaged.",
+            name=name,
+            twice=Counter(columns)[twice[0]],
+            column=twice[0],
+        )
+
+
 def check_text(frame: Any, name: str) -> None:
     """Refuse a frame of which some text is no text: bytes that are no UTF-8.
 
@@ -88,6 +108,7 @@ def check_text(frame: Any, name: str) -> None:
     InputError
         Naming the column.
     """
+    check_names([*frame.columns], name)
     for position, column in enumerate(frame.columns):
         values = frame.iloc[:, position].array
         if not isinstance(getattr(values, "dtype", None), pd.StringDtype):

@@ -32,6 +32,7 @@ from gridmap.io.coordinates import Pair, declared_datum, find_places
 from gridmap.io.csv_stream import Delimited, open_text
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
 from gridmap.io.inputs import layer_or_table
+from gridmap.io.integrity import check_names
 from gridmap.io.point_text import PointColumn, PointOrder, coordinates_of, parse_points
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, declared, find_source
@@ -117,6 +118,7 @@ def open_incidents(
         if first
         else pa.RecordBatch.from_pylist([], schema=file.schema)
     )
+    check_names(table.schema.names, name)
     geometry = geometry_of(file.schema)
     columns = [column for column in table.schema.names if column != geometry]
     sample = {column: table.column(column).to_pylist() for column in columns}
@@ -310,7 +312,7 @@ class Held:
     @classmethod
     def of(cls, source: Source, encoding: str | None = None) -> Held:
         """Read a source whole."""
-        frame = layer_or_table(source.text, None, encoding=encoding, empty=True)
+        frame = layer_or_table(source.text, None, encoding=encoding, need_crs=False, empty=True)
         geometry = getattr(frame, "_geometry_column_name", None)
         table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
         if geometry is not None:

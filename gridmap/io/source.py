@@ -54,6 +54,11 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"fgb", "vector"),
     (b"\xd0\xcf\x11\xe0", "sheet"),
 )
+_HEAD = 4096  # bytes by which a kind is told
+_POINTER = re.compile(
+    rb"<OGR\w*DataSource|<VRTDataset|<GDAL_WM\w|gdal_streamed_alg|<(?:\w+:)?(?:\w+_)?Capabilities\b"
+)
+"""What files begin with that only say where GDAL is to fetch the data: it would ask the network."""
 _PAGE = re.compile(rb"<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)
 _MOST_UNPACKED = 1 << 32
 _WAIT = 10.0  # seconds for the first byte of a FIFO
@@ -294,8 +299,9 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
     if path.is_dir():
         return "vector"
     with path.open("rb") as file:
-        head = file.read(4096)
+        head = file.read(_HEAD)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    _refuse_pointer(head, str(path))
     if told == "vector":
         return _kind_of_json(path, text) if path.suffix.lower() == ".json" else told
     for magic, kind in _MAGIC:
@@ -303,7 +309,7 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
             return kind
     if head.startswith(b"PK\x03\x04"):
         return "sheet"
-    if told in ("sheet", None) and _PAGE.match(text):
+    if told in ("sheet", "csv", None) and _PAGE.match(text):
         if told is None and _gdal_knows(path):
             return "vector"
         raise InputError(
@@ -328,6 +334,16 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
     return "csv"
 
 
+def _refuse_pointer(head: bytes, name: str) -> None:
+    """Refuse a file that has no data of its own, before GDAL follows it."""
+    if _POINTER.search(head):
+        raise InputError(
+            "`{name}` holds no data, but says where other data are (VRT, WFS and the like), which "
+            "is not followed. Name the data themselves.",
+            name=name,
+        )
+
+
 def _kind_of_json(path: Path, text: bytes) -> Kind:
     """Tell records, in an array or one a line, from features."""
     features = re.search(
@@ -337,7 +353,9 @@ def _kind_of_json(path: Path, text: bytes) -> Kind:
     )
     if text.startswith(b"["):
         return "records"
-    return "vector" if features or not text.startswith(b"{") or not _lines(path) else "records"
+    if features or not text.startswith(b"{"):
+        return "vector"
+    return "records" if _lines(path) or not _gdal_knows(path) else "vector"
 
 
 def _lines(path: Path) -> bool:
@@ -561,7 +579,17 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
     stem = str(Path(known[0]).with_suffix("")).lower()
     parts = [member for member in members if member.filename.lower().startswith(stem)]
     check_members(parts, text, most=_MOST_UNPACKED)
+    _refuse_pointer(_head_of_member(path, known[0]), text)
     return Source(text, _KINDS[Path(known[0]).suffix.lower()], path, layer, known[0])
+
+
+def _head_of_member(path: Path, name: str) -> bytes:
+    """Return how a member begins; nothing for a folder."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(name) as member:
+            return member.read(_HEAD)
+    except (OSError, *BROKEN_ZIP):
+        return b""
 
 
 def _outer(name: str) -> str:

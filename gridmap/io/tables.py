@@ -15,7 +15,7 @@ import pyarrow.feather
 
 from gridmap.errors import InputError
 from gridmap.io.atomic import ending_of, replacing
-from gridmap.io.batches import arrow_table, shape_column
+from gridmap.io.batches import arrow_table, flat_columns, json_text, shape_column
 from gridmap.io.csv_table import read_csv
 from gridmap.io.excel import read_sheet, typed_column
 from gridmap.io.excel_write import Sheet, write_workbook
@@ -199,7 +199,8 @@ def _read_arrow(source: Source) -> pd.DataFrame:
     table = arrow_table(source)
     with telling(source.name, BROKEN_PARQUET):
         shape = shape_column(table)
-        frame: pd.DataFrame = (table if shape is None else table.drop_columns([shape])).to_pandas()
+        plain = table if shape is None else table.drop_columns([shape])
+        frame: pd.DataFrame = flat_columns(plain).to_pandas()
     check_text(frame, source.name)
     frame.attrs = {}
     return frame
@@ -208,11 +209,7 @@ def _read_arrow(source: Source) -> pd.DataFrame:
 def _read_records(source: Source) -> pd.DataFrame:
     """Read JSON records: an array of objects, or one object a line; nested values stay JSON."""
     with telling(source.name, (ValueError, RecursionError)):
-        text = source.read_bytes().decode("utf-8-sig").strip()
-        if text.startswith("["):
-            records = json.loads(text)
-        else:
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records, held = _records(source.read_bytes().decode("utf-8-sig").strip(), source)
     odd = next((n for n, record in enumerate(records, 1) if not isinstance(record, dict)), None)
     if odd is not None:
         raise InputError(
@@ -226,10 +223,44 @@ def _read_records(source: Source) -> pd.DataFrame:
     columns = {
         name: typed_column([_flat(record.get(name)) for record in records]) for name in names
     }
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(records)))
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(records)))
+    frame.attrs["notes"] = [] if held is None else [Message("Read: the list {held}.", held=held)]
+    return frame
+
+
+def _records(text: str, source: Source) -> tuple[list[Any], str | None]:
+    """Return the records of a text, and the name of the list in a document that holds them."""
+    if text.startswith("["):
+        return json.loads(text), None
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines() if line.strip()], None
+    found = {} if source.suffix in (".ndjson", ".jsonl") else _lists(document, "")
+    if len(found) > 1:
+        raise InputError(
+            "`{source}` has several lists of records: {found}. Save one of them as a file.",
+            source=source.name,
+            found=[*found],
+        )
+    for name, records in found.items():
+        return records, name
+    return [document], None
+
+
+def _lists(document: Any, name: str) -> dict[str, list[Any]]:
+    """Return the lists of objects in a document, as services answer with, by their names."""
+    if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
+        return {name: document}
+    inner = document.items() if isinstance(document, dict) else ()
+    return {
+        path: records
+        for key, value in inner
+        for path, records in _lists(value, f"{name}.{key}" if name else key).items()
+    }
 
 
 def _flat(value: Any) -> Any:
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
+        return json_text(value)
     return None if isinstance(value, str) and not value.strip() else value

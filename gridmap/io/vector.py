@@ -19,7 +19,7 @@ from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import check_writable, replacing
-from gridmap.io.batches import arrow_table, shape_column
+from gridmap.io.batches import arrow_table, flat_columns, shape_column
 from gridmap.io.gdal import GDAL_FAILURES, fixed_date, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
 from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
@@ -238,12 +238,14 @@ def _read_arrow(source: Source) -> gpd.GeoDataFrame:
     """Read Parquet or Feather; shapes as bytes need no metadata."""
     table = arrow_table(source)
     with telling(source.name, (*GDAL_FAILURES, *BROKEN_PARQUET)), quiet():
-        if b"geo" in (table.schema.metadata or {}):
-            return _stored(source)
         name = shape_column(table)
+        if b"geo" in (table.schema.metadata or {}):
+            flat, kinds = flat_columns(table, keep=name), table.schema.types
+            fresh = [c.name for c, kind in zip(flat.schema, kinds, strict=True) if c.type != kind]
+            return _stored(source).assign(**{c: flat.column(c).to_pandas() for c in fresh})
         if name is None:
             raise InputError("`{source}` has no geometries. Name another file.", source=source.name)
-        frame = table.drop_columns([name]).to_pandas()
+        frame = flat_columns(table.drop_columns([name])).to_pandas()
         shapes = shapely.from_wkb(table.column(name).to_numpy())
     frame.attrs = {}
     return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index))
@@ -295,7 +297,7 @@ def _with_crs(
 ) -> gpd.GeoDataFrame:
     """Declare the CRS where the file is silent, or plainly wrong."""
     stated = frame.crs
-    believable = stated is None or not stated.is_geographic or _near_degrees(frame.total_bounds)
+    believable = stated is None or not stated.is_geographic or _near_degrees(frame)
     if stated is not None and believable:
         return frame
     if crs is not None:
@@ -328,9 +330,9 @@ def are_degrees(bounds: Any) -> bool:
     return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
 
 
-def _near_degrees(bounds: Any) -> bool:
-    """Tell whether bounds could be degrees all the same, as across the date line."""
-    west, south, east, north = (float(v) for v in bounds)
+def _near_degrees(frame: gpd.GeoDataFrame) -> bool:
+    """Tell whether coordinates could be degrees, as across the date line or where are none."""
+    west, south, east, north = (float(v) for v in np.nan_to_num(frame.total_bounds))
     return west >= -360 and east <= 360 and south >= -90.1 and north <= 90.1
 
 

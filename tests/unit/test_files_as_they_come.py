@@ -11,6 +11,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
@@ -476,3 +477,81 @@ def test_a_table_without_headings_is_told_so(tmp_path: Path) -> None:
         read_incidents(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("id,类别,lng,lat\n" + (tmp_path / "a.csv").read_text())
     assert len(read_incidents(tmp_path / "a.csv")[0]) == 3
+
+
+RECORDS = [{"id": f"0{n}", "lng": 113.5, "lat": 30.5 + n / 10} for n in range(3)]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    "document", [{"status": 200, "data": RECORDS}, {"result": {"records": RECORDS, "n": 3}}]
+)
+def test_the_answer_of_a_service_is_read_by_its_list(
+    tmp_path: Path, document: dict[str, Any], indent: int | None
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document, indent=indent))
+    frame, known = read_incidents(tmp_path / "a.json")
+    assert frame["y"].tolist() == [30.5, 30.6, 30.7]
+    assert any("Read: the list" in str(note) for note in known.notes)
+    assert sum(b.table.num_rows for b in open_incidents(tmp_path / "a.json").file.batches()) == 3
+    (tmp_path / "a.json").write_text(json.dumps(document | {"others": RECORDS}))
+    with pytest.raises(InputError, match="several lists of records"):
+        read_incidents(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("shaped", [True, False])
+def test_lists_and_structures_are_told_as_json_by_every_command(
+    wuhan: Path, tmp_path: Path, suffix: str, shaped: bool
+) -> None:
+    nested = pa.array([[{"a": 1}], None, []])
+    table = pa.table({"lng": [113.5] * 3, "lat": [30.5] * 3, "tags": nested})
+    if shaped:
+        points = gpd.GeoSeries.from_xy([113.5] * 3, [30.5] * 3, crs=4326)
+        made = points.to_frame("geometry").to_arrow(index=False, geometry_encoding="WKB")
+        table = pa.table(made).append_column("tags", nested)
+        column = {"encoding": "WKB", "geometry_types": ["Point"]}
+        geo = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": column}}
+        table = table.replace_schema_metadata({"geo": json.dumps(geo)})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table, path)
+    else:
+        pyarrow.feather.write_feather(table, str(path))
+    assert read_incidents(path)[0]["tags"].tolist()[::2] == ['[{"a": 1}]', "[]"]
+    assert run("info", path).exit_code == 0
+    done = run("assign", wuhan, path, "-o", tmp_path / "o.csv")
+    assert "inside 3" in done.stdout, done.output
+    assert pd.read_csv(tmp_path / "o.csv")["tags"].iloc[0] == '[{"a": 1}]'
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+def test_a_layer_without_crs_is_read_alike_by_every_command(wuhan: Path, tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({"Layer": ["a"] * 2}, geometry=shapely.points([[113.5, 30.5]] * 2))
+    frame.to_file(tmp_path / "a.dxf", driver="DXF")
+    for command, out in (("assign", "o.csv"), ("hotspots", "s.csv")):
+        done = run(command, wuhan, tmp_path / "a.dxf", "-o", tmp_path / out)
+        assert done.exit_code == 0, done.output
+    for ending in ("geojson", "gpkg", "fgb"):
+        empty = frame.iloc[:0].set_crs(4326)
+        empty.to_file(tmp_path / f"none.{ending}")
+        line = ("hotspots", wuhan, tmp_path / f"none.{ending}", "-o", tmp_path / f"{ending}.csv")
+        assert run(*line).exit_code == 0
+
+
+def test_a_web_page_by_any_name_is_told(tmp_path: Path) -> None:
+    for name in ("a.csv", "a.xls", "a.xlsx", "a.dat"):
+        (tmp_path / name).write_text("<!DOCTYPE html><html>a,b\n1,2</html>")
+        with pytest.raises(InputError, match="is a web page"):
+            read_table(tmp_path / name)
+
+
+def test_two_columns_of_one_name_are_refused_by_every_reader(tmp_path: Path) -> None:
+    """A dBASE table whose second heading was damaged into the first."""
+    points = gpd.GeoDataFrame({"aa": ["1"], "bb": ["2"]}, geometry=[shapely.Point(1, 1)], crs=4326)
+    points.to_file(tmp_path / "a.shp")
+    table = (tmp_path / "a.dbf").read_bytes()
+    (tmp_path / "a.dbf").write_bytes(table.replace(b"bb\0", b"aa\0", 1))
+    for read in (read_incidents, open_incidents):
+        with pytest.raises(InputError, match="2 columns named 'aa'"):
+            read(tmp_path / "a.shp")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import stat
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -272,3 +274,50 @@ def test_a_workbook_is_as_long_as_its_cells_not_as_it_claims(tmp_path: Path) -> 
                 text = text.replace(b'ref="A1:B3"', b'ref="A1:XFD1048576"')
             new.writestr(name, text)
     assert read_table(claiming)["户数"].tolist() == [1, 2]
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Return a place on this machine that hears who asks, and answers nobody."""
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        place.setblocking(False)
+        yield place
+
+
+_SCHEMA = (
+    '<wfs:FeatureCollection xmlns:wfs="http://www.opengis.net/wfs" xmlns:o="http://o" '
+    'xmlns:gml="http://www.opengis.net/gml" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+    'xsi:schemaLocation="http://o {url}/wfs?SERVICE=WFS&amp;REQUEST=DescribeFeatureType&amp;'
+    'TYPENAME=a"><gml:featureMember><o:a fid="1"><o:g><gml:Point srsName="EPSG:4326">'
+    "<gml:coordinates>114.3,30.6</gml:coordinates></gml:Point></o:g></o:a></gml:featureMember>"
+    "</wfs:FeatureCollection>"
+)
+_POINTERS = (
+    '<OGRVRTDataSource><OGRVRTLayer name="a"><SrcDataSource>/vsicurl/{url}/a.geojson'
+    "</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>",
+    "<OGRWFSDataSource><URL>{url}/wfs</URL></OGRWFSDataSource>",
+    '<WFS_Capabilities version="1.0.0"><Capability><Request><GetFeature><DCPType><HTTP>'
+    '<Get onlineResource="{url}"/></HTTP></DCPType></GetFeature></Request></Capability>'
+    "</WFS_Capabilities>",
+    '{{"type": "gdal_streamed_alg", "command_line": "gdal vector read {url}/a.geojson"}}',
+)
+
+
+@pytest.mark.parametrize("text", [_SCHEMA, *_POINTERS], ids=["gml", "vrt", "wfs", "caps", "gdalg"])
+@pytest.mark.parametrize("name", ["a", "a.kml", "a.gml", "a.json", "a.zip"])
+def test_no_file_sends_a_reader_to_the_network(
+    tmp_path: Path, ear: socket.socket, text: str, name: str
+) -> None:
+    written = text.format(url=f"http://127.0.0.1:{ear.getsockname()[1]}")
+    if name == "a.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("a.gml", written)
+    else:
+        (tmp_path / name).write_text(written)
+    done = CliRunner().invoke(main, ["info", str(tmp_path / name), "--lang", "en"])
+    assert done.exit_code in (0, 2), done.output
+    with pytest.raises(BlockingIOError):
+        ear.accept()
+    if text in _POINTERS and name in ("a", "a.kml", "a.zip"):
+        assert "says where other data are" in done.stderr
