@@ -150,6 +150,8 @@ def briefing(
             "`basemap`, with `basemap_bounds`.",
             origin=tiles.origin,
         )
+    if found["period"] is None and since is not None and until is not None:
+        found["asked"] = {"since": str(since)[:10], "until": str(until)[:10]}
     page = _page(found, scene, title, source, lang, public, tables or {})
     said = "".join(text for text, _ in sentences.conclusion(found, lang))
     return Briefing(page, found, said)
@@ -309,6 +311,8 @@ def _until(found: dict[str, Any], lang: Lang) -> str:
 
 def _period_text(found: dict[str, Any], lang: Lang) -> str:
     period = found["period"]
+    if period is None and "asked" in found:
+        return "{since} – {until}".format(**found["asked"])
     if period is None:
         return tr("All data (no times)", lang=lang)
     days = tr("{days} {days:day|days}", lang=lang, days=period["days"])

@@ -287,6 +287,7 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
     changes = any(row["change"] is not None for row in rows)
     closures = any(row.get("closure") is not None for row in rows)
     posts = any("leaderless" in row for row in rows)
+    sparks = any(len(row["spark"]) > 1 for row in rows)
     heads = [
         ("#", ""),
         (level_title(found["ranking"]["level"], lang), "left"),
@@ -297,10 +298,10 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
         (tr("Off band", lang=lang), "roomy"),
         *([(tr("Closed", lang=lang), "")] if closures else []),
         *([(tr("No leader", lang=lang), "optional")] if posts else []),
-        (tr("Trend", lang=lang), "optional"),
+        *([(tr("Trend", lang=lang), "optional")] if sparks else []),
     ]
     body = [
-        _place(one, k + 1, found, lang, most, level, public, changes, closures, posts)
+        _place(one, k + 1, found, lang, most, level, public, changes, closures, posts, sparks)
         for k, one in enumerate(rows)
     ]
     return part(PARTS, "table", heads, body, body_kind="places", count=len(rows))
@@ -317,6 +318,7 @@ def _place(
     changes: bool,
     closures: bool,
     posts: bool,
+    sparks: bool,
 ) -> Figures:
     link = {} if level is None else {"data-level": level, "data-place": place["place"]}
     small = public and 0 < place["incidents"] < SMALL
@@ -332,7 +334,7 @@ def _place(
         (fact(place["out_of_band"]), "roomy", ""),
         *([_closure(place)] if closures else []),
         *([(fact(place["leaderless"]), "optional", "")] if posts else []),
-        ("" if small else charts.spark(place["spark"]), "optional", ""),
+        *([("" if small else charts.spark(place["spark"]), "optional", "")] if sparks else []),
     ]
     where = {} if rank <= PAPER_PLACES else {"class": SCREEN}
     return row(*cells, **where, **link)
@@ -376,6 +378,8 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
         )
         if not found["cells"]["households"]:
             text = tr("Not tested, as households are unknown.", lang=lang)
+        if not found["account"]["read"]:
+            text = tr("No incident on record.", lang=lang)
         return part(PARTS, "empty", text)
     asked = {
         "cell": tr("alone", lang=lang),

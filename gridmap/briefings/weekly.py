@@ -233,6 +233,7 @@ def week(
         "schema": "gridmap.weekly/1",
         "by": by,
         "period": {"since": str(period.start_time.date()), "until": until},
+        "compared_with": _before(shown_window),
         "first_record": _day_of(shown_window.first),
         "last_record": _day_of(shown_window.last),
         "covered": shown_window.covered and shown_window.begun,
@@ -376,6 +377,14 @@ def _window(time: pd.Series, period: pd.Period) -> Window:
     since, until = period.start_time, period.end_time.normalize()
     never: Any = pd.NaT
     return Window(since, until, None, never, False, never, False, until)
+
+
+def _before(shown: Window) -> dict[str, str] | None:
+    """Return the days that a period is compared with: as many, just before it."""
+    if shown.before is None:
+        return None
+    since, until = (str(day.date()) for day in shown.before)
+    return {"since": since, "until": until}
 
 
 def _day_of(moment: pd.Timestamp) -> str | None:
@@ -556,6 +565,7 @@ _HEADINGS = {
     "code": "编码",
     "cases": "案件数",
     "problem": "问题",
+    "expected": "按以往应有",
 }
 _PANELS = {
     "overdue": ["department", "open", "overdue", "median_days", "longest_days"],
@@ -594,7 +604,7 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
         if "p" in kept:
             kept = kept.assign(p=["<0.001" if p < 0.001 else f"{p:.3f}" for p in kept["p"]])
         panels[name] = _headed(kept.map(_short), lang)
-    since = made.figures["series"][0]["since"]
+    since = max(made.figures["series"][0]["since"], made.figures["first_record"] or "")
     titles = {
         "": tr("Hot cells, new and lasting", lang=lang),
         "steps": tr("Time of each step since {day}", lang=lang, day=since),
