@@ -24,7 +24,7 @@ from gridmap.grid.changes import (
     statuses,
 )
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.grid.html import card
+from gridmap.html import card
 from gridmap.language import Lang, Message
 
 Basis = Literal["buildings", "units"]

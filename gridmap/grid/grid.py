@@ -19,7 +19,7 @@ from gridmap.codes import name_in
 from gridmap.crs.project import reproject
 from gridmap.errors import InputError
 from gridmap.grid.checks import jurisdictions_of, labelled, one_geometry, proved, table_of
-from gridmap.grid.html import FILLS, card
+from gridmap.html import FILLS, card
 from gridmap.language import Lang, Message
 
 if TYPE_CHECKING:

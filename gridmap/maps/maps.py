@@ -14,8 +14,7 @@ from gridmap._checks import check_choice
 from gridmap.comparison.plans import FIGURES
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.grid.html import FILLS, thumbnail
-from gridmap.html import render
+from gridmap.html import FILLS, render, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot

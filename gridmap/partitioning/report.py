@@ -13,8 +13,7 @@ import pandas as pd
 from gridmap._arrays import positions
 from gridmap.contiguity import contacts
 from gridmap.grid.grid import Grid
-from gridmap.grid.html import thumbnail
-from gridmap.html import render
+from gridmap.html import render, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.partitioning.certificates import UNKNOWN
 
