@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import shapely
 from markupsafe import Markup
 
@@ -75,7 +76,7 @@ def thumbnail(
     shapes = shapely.coverage_simplify(cells.geometry.to_numpy(), 0.7 / scale)
     paths = [_path(shape, x0, y1, scale) for shape in shapes]
     drawn = list(zip(paths, fills, strict=True))
-    inside = cells.geometry.reindex(list(marks or {})).representative_point()
+    inside = shapely.point_on_surface(np.asarray(cells.geometry.reindex(list(marks or {}))))
     dots = [
         ((point.x - x0) * scale, (y1 - point.y) * scale, text)
         for point, text in zip(inside, (marks or {}).values(), strict=True)
