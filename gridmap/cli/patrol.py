@@ -178,12 +178,16 @@ def streets_command(
     """
     from gridmap.io import read_grid, write_layer
     from gridmap.operations.patrol import street_posts
+    from gridmap.operations.staffing import street_chiefs
+    from gridmap.vocabulary import fold
 
     if output is not None:
         _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     lines = _options.read_lines(streets, proved.crs, kinds, crs=crs)
-    table = street_posts(proved, lines, _options.read_roster(shell, roster, words["roles"]))
+    posts = _options.read_roster(shell, roster, words["roles"])
+    table = street_posts(proved, lines, posts)
+    _tell_lost(shell, set(street_chiefs(posts, proved)["road"]) - set(table["name"].map(fold)))
     if output is not None and _options.is_layer(output):
         write_layer(table, output, overwrite=overwrite)
     elif output is not None:
@@ -199,6 +203,13 @@ def streets_command(
         shell.emit_json({"schema": "gridmap.streets/1", **document})
         return
     shell.answer(_lengths_told(len(table), whole, held, by_chief))
+
+
+def _tell_lost(shell: _shell.Shell, roads: set[str]) -> None:
+    """Name the roads of chiefs that no line bears."""
+    if roads:
+        shell.say(tr("Chiefs are named for {roads}, but no line has such a name.",
+                     roads=sorted(roads)))  # fmt: skip
 
 
 def _lengths_told(pieces: int, whole: float, held: float, by_chief: float) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmap import Grid
+from gridmap.cli import main
 from gridmap.errors import InputError
+from gridmap.io import write_grid
 from gridmap.operations.staffing import postings, staffing, who
 
 WORDS = [
@@ -175,3 +180,18 @@ def test_a_kind_of_post_is_not_one_person() -> None:
     found = staffing(rows.assign(post="第一岗"), GRID)
     assert found.problems.empty
     assert found.ratios()[["leaders", "x", "y"]].iloc[0].tolist() == [1, 2, 1]
+
+
+def test_chiefs_of_roads_that_no_line_bears_are_named(tmp_path: Path) -> None:
+    write_grid(GRID, tmp_path / "grid.gpkg")
+    lines = [shapely.LineString([(1, 5), (29, 5)]), shapely.LineString([(5, 1), (5, 39)])]
+    streets = gpd.GeoDataFrame({"name": ["人民路", "建设路"]}, geometry=lines, crs=4547)
+    streets.to_file(tmp_path / "streets.gpkg")
+    roads = ["人民路、 建設路", "没有路", "人民路"]
+    chiefs = pd.DataFrame({"角色": ["街长", "河长", "商户街长"], "路段": roads})
+    chiefs.to_csv(tmp_path / "roster.csv", index=False)
+    files = [str(tmp_path / name) for name in ("grid.gpkg", "streets.gpkg", "roster.csv")]
+    found = CliRunner().invoke(main, ["--lang", "en", "streets", *files, "--json"])
+    assert found.exit_code == 0, found.output
+    assert "Chiefs are named for 没有路, but no line" in found.stderr
+    assert json.loads(found.stdout)["by_chief_km"] == pytest.approx(0.066, abs=0.001)
