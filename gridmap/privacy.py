@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gridmap._arrays import Bools
 from gridmap._checks import simplified
 from gridmap.errors import InputError
 from gridmap.language import Message
@@ -177,6 +178,61 @@ def refuse_personal(
             listed=listed,
             to=to,
         )
+
+
+def withheld(
+    counts: Sequence[int], paths: Sequence[tuple[str, ...]] | None = None, *, least: int = SMALL
+) -> Bools:
+    """Tell which counts are kept back: small ones, and those that would give them away.
+
+    Beside a total, a single count that is not shown is the difference to those that are. So the
+    smallest others of its group are kept back too, until what is hidden adds up to `least` or more
+    in two places or more; at every level, as one page may tell of streets and another of
+    communities.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        One a place.
+    paths : sequence of tuple of str, optional
+        Its name at every level, the coarsest first; each by itself when not given.
+    least : int
+        The smallest count that is shown.
+
+    Returns
+    -------
+    array of bool
+
+    Examples
+    --------
+    >>> withheld([10, 12, 3, 20]).tolist()
+    [True, False, True, False]
+    >>> withheld([10, 12, 3], [("A", "a"), ("B", "b"), ("B", "c")]).tolist()
+    [False, True, True]
+    """
+    paths = [(str(k),) for k in range(len(counts))] if paths is None else list(paths)
+    hidden: dict[tuple[str, ...], bool] = {(): False}
+    for depth in range(1, max(map(len, paths), default=0) + 1):
+        sums: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+        for path, count in zip(paths, counts, strict=True):
+            group = sums.setdefault(path[: depth - 1], {})
+            group[path[:depth]] = group.get(path[:depth], 0) + int(count)
+        for parent, group in sums.items():
+            hidden |= _kept_back(group, hidden[parent], least)
+    return np.array([hidden[path] for path in paths], dtype=bool)
+
+
+def _kept_back(
+    group: dict[tuple[str, ...], int], inside_hidden: bool, least: int
+) -> dict[tuple[str, ...], bool]:
+    """Tell which parts of one place are kept back; of a hidden place one at least."""
+    small = {part for part, count in group.items() if 0 < count < least}
+    for part in sorted((p for p in group if group[p] >= least), key=lambda p: (group[p], p)):
+        enough = sum(group[p] for p in small) >= least and len(small) > 1
+        if bool(small) if inside_hidden else (enough or not small):
+            break
+        small.add(part)
+    return {part: part in small for part in group}
 
 
 def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:

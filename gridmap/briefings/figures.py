@@ -27,6 +27,7 @@ from gridmap.language import Lang, Message
 from gridmap.maps.heat import with_places
 from gridmap.maps.themes import area_keys
 from gridmap.operations.staffing import VACANT, roles
+from gridmap.privacy import withheld
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -414,11 +415,13 @@ def ranking(
         if (told != "not covered").any():
             columns["leaderless"] = summed(told.isin(VACANT))
     sparks = place_series(placed, pd.Series(place, cells.index), count, shown, by)
+    back = withheld(incidents.tolist(), [tuple(str(name).split("\x1f")) for name in names])
     rows: list[dict[str, Any]] = [
         {
             "place": k,
             "name": str(names[k]).rsplit("\x1f", 1)[-1],
             "incidents": int(incidents[k]),
+            "withheld": bool(back[k]),
             **_rate_of(int(incidents[k]), float(homes[k])),
             **change(int(incidents[k]), None if earlier is None else int(earlier[k])),
             "spark": sparks[k],

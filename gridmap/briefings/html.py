@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -17,7 +18,7 @@ from gridmap.html import part, render
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.offline import write_page
 from gridmap.maps.themes import level_title
-from gridmap.privacy import SMALL
+from gridmap.privacy import SMALL, withheld
 
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
@@ -80,8 +81,9 @@ def stages(rows: list[dict[str, Any]], lang: Lang) -> Markup:
 def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
     """Write the commonest words of a column with their change."""
     others = tr("others", lang=lang)
-    shown = [row for row in rows if not (public and row["count"] < SMALL)]
-    changes = any(row["change"] is not None for row in shown)
+    back = withheld([row["count"] for row in rows]) if public else np.zeros(len(rows), bool)
+    shown = [row for row, hidden in zip(rows, back, strict=True) if not hidden]
+    changes = not public and any(row["change"] is not None for row in shown)
     return share_table(
         [
             (
@@ -284,7 +286,8 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
     """Write the ranking of places: rate with interval, count, change, hotspots, closure, trend."""
     rows = found["ranking"]["rows"]
     most = max((row["high"] for row in rows if row["incidents"] and row["high"]), default=0.0)
-    changes = any(row["change"] is not None for row in rows)
+    # a change tells the count of the period before, which another page may have kept back
+    changes = not public and any(row["change"] is not None for row in rows)
     closures = any(row.get("closure") is not None for row in rows)
     posts = any("leaderless" in row for row in rows)
     sparks = any(len(row["spark"]) > 1 for row in rows)
@@ -321,23 +324,29 @@ def _place(
     sparks: bool,
 ) -> Figures:
     link = {} if level is None else {"data-level": level, "data-place": place["place"]}
-    small = public and 0 < place["incidents"] < SMALL
+    small = public and place["withheld"]
     name = place["name"] or tr("Whole area", lang=lang)
     rate, hint = ("–", "") if small else _known_interval(place, most, found)
     cells = [
         (str(rank), "quiet", ""),
         (name, "left name", name),
         (rate, "rate", hint),
-        (counted(place["incidents"], public, lang), "", ""),
+        (_count(place, small, lang), "", ""),
         *([(_change(place, lang), "", change_text(place, lang))] if changes else []),
         (fact(place["hot"]), "", ""),
         (fact(place["out_of_band"]), "roomy", ""),
-        *([_closure(place)] if closures else []),
+        *([("–", "", "") if small else _closure(place)] if closures else []),
         *([(fact(place["leaderless"]), "optional", "")] if posts else []),
         *([("" if small else charts.spark(place["spark"]), "optional", "")] if sparks else []),
     ]
     where = {} if rank <= PAPER_PLACES else {"class": SCREEN}
     return row(*cells, **where, **link)
+
+
+def _count(place: Figures, small: bool, lang: Lang) -> str:
+    """Write a count; one that is kept back for another's sake as a dash."""
+    kept_back = small and place["incidents"] >= SMALL
+    return "–" if kept_back else counted(place["incidents"], small, lang)
 
 
 def _known_interval(place: Figures, most: float, found: Figures) -> tuple[str, str]:

@@ -41,6 +41,7 @@ _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
 _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
 SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
+_UNCHECKED = ("FlatGeobuf",)  # drivers whose columns are as damaged as the file
 
 
 def read_layer(
@@ -164,6 +165,8 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
             whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
         )
         expected = info["features"]
+        if info["driver"] in _UNCHECKED:
+            _check_batches(whole, layer)
         frame = _read_whole(whole, layer, found, source.suffix)
     if source.suffix in SPARSE:
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
@@ -187,6 +190,13 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
         add_note(frame, Message("GDAL: {message}", message=message))
     return frame
+
+
+def _check_batches(source: Source, layer: str) -> None:
+    """Raise an ArrowException where a layer points beyond its own bytes, which kills a reader."""
+    with pyogrio.open_arrow(source.gdal_path, layer=layer, use_pyarrow=True) as (_, batches):
+        for batch in batches:
+            batch.validate(full=True)
 
 
 def _read_whole(source: Source, layer: str, encoding: str | None, suffix: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -144,3 +145,26 @@ def _levelled(folder: Path) -> Path:
         for name in ("cases.csv", "lost.csv"):
             shutil.copy(folder / name, path / name)
     return path
+
+
+def test_public_pages_of_two_weeks_give_no_small_count_away(folder: Path, tmp_path: Path) -> None:
+    """Neither by what a page leaves over of its total, nor by the change from the week before."""
+    weeks = [{"路灯": 38, "违停": 36, "井盖": 1}, {"路灯": 20, "违停": 30, "井盖": 9}]
+    rows = [
+        {"上报时间": f"2026-06-{1 + 7 * week + k % 7:02d}", "类别": word, "X坐标": 50, "Y坐标": 450}
+        for week, words in enumerate(weeks)
+        for word, count in words.items()
+        for k in range(count)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "two.csv", index=False)
+    for words, days in zip(weeks, ("01 07", "08 14"), strict=True):
+        since, until = (f"2026-06-{day}" for day in days.split())
+        page = tmp_path / f"{since}.html"
+        period = ["--since", since, "--until", until, "--audience", "public"]
+        found = run(folder, "briefing", "two.csv", "-o", str(page), *period)
+        assert found.exit_code == 0, found.output
+        written = re.sub(r"<(script|style).*?</\1>", "", page.read_text("utf-8"), flags=re.DOTALL)
+        text = re.sub(r"(<[^>]*>|\s)+", " ", written)
+        shown = [n for word, n in words.items() if f"{word} {n}" in text]
+        assert shown and not 0 < sum(words.values()) - sum(shown) < 5
+        assert not re.search(r"(井盖|路灯|违停) \d+ [\d.]+% [+−-]", text), "a change by word"

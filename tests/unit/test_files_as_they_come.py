@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -555,3 +556,16 @@ def test_two_columns_of_one_name_are_refused_by_every_reader(tmp_path: Path) -> 
     for read in (read_incidents, open_incidents):
         with pytest.raises(InputError, match="2 columns named 'aa'"):
             read(tmp_path / "a.shp")
+
+
+def test_columns_that_point_beyond_their_bytes_are_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GDAL hands on what a damaged FlatGeobuf says; to make a frame of it would kill the reader."""
+    points = gpd.GeoDataFrame({"a": ["x"]}, geometry=[shapely.Point(1, 1)], crs=4326)
+    points.to_file(tmp_path / "a.fgb")
+    coded = pa.DictionaryArray.from_arrays(pa.array([9]), pa.array(["x"]), safe=False)
+    opened = contextlib.nullcontext(({}, [pa.RecordBatch.from_arrays([coded], ["a"])]))
+    monkeypatch.setattr("gridmap.io.vector.pyogrio.open_arrow", lambda *_, **__: opened)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_incidents(tmp_path / "a.fgb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -19,6 +20,7 @@ from gridmap.privacy import (
     personal_columns,
     refuse_personal,
     suppress,
+    withheld,
 )
 
 PERSONAL = [
@@ -130,6 +132,43 @@ def test_a_personal_table_is_refused_by_column() -> None:
     with pytest.raises(InputError, match=r"`staff` has columns that look personal: 手机"):
         refuse_personal(pd.DataFrame({"手机": ["x"], "code": [1]}), name="staff")
     refuse_personal(pd.DataFrame({"code": [1]}))
+
+
+def _solved(counts: dict[tuple[str, ...], int], pages: list[set[tuple[str, ...]]]) -> list[Any]:
+    """Attack: return the small counts that the shown ones of all pages leave no choice about.
+
+    Every shown count and the total is an equation between the counts of the finest level; a count
+    is found out where the equations have one solution for it.
+    """
+    finest = [path for path in counts if len(path) == 2]
+    parts = {path: [leaf[: len(path)] == path for leaf in finest] for path in counts}
+    shown = [parts[path] for page in pages for path in page] + [[True] * len(finest)]
+    told = np.array(shown, dtype=float)
+    small = [path for path in counts if 0 < counts[path] < 5]
+    rank = np.linalg.matrix_rank(told)
+    return [p for p in small if np.linalg.matrix_rank(np.vstack([told, parts[p]])) == rank]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_small_count_is_found_by_subtraction_over_two_levels_and_two_weeks(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    for _ in range(2):  # weeks, whose pages have no number in common
+        paths = [(f"s{k // 4}", f"c{k}") for k in range(16)]
+        finest = dict(zip(paths, dice.negative_binomial(1, 0.1, 16).tolist(), strict=True))
+        streets = {(s,): sum(n for p, n in finest.items() if p[0] == s) for s, _ in paths}
+        pages = []
+        for page in (streets, finest):
+            back = withheld([*page.values()], [*page])
+            assert all(hidden for n, hidden in zip(page.values(), back, strict=True) if 0 < n < 5)
+            shown = zip(page, back, strict=True)
+            pages.append({path for path, hidden in shown if not hidden})
+        assert _solved(streets | finest, pages) == []
+
+
+def test_the_attack_finds_what_is_not_protected() -> None:
+    counts = {("s",): 30, ("s", "a"): 12, ("s", "b"): 15, ("s", "c"): 3}
+    assert _solved(counts, [{("s", "a"), ("s", "b")}]) == [("s", "c")]
+    assert withheld([12, 15, 3], [("s", "a"), ("s", "b"), ("s", "c")]).tolist() == [1, 0, 1]
 
 
 def test_small_counts_are_blanked_zero_is_not() -> None:
