@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Objects
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap._checks import shape_name
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
@@ -144,28 +144,34 @@ def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
     InputError
         When there is a shape that is no point.
     """
-    kinds = shapely.get_type_id(shapes)
-    if (kinds == shapely.GeometryType.MULTIPOINT).any():
-        lone = (kinds == shapely.GeometryType.MULTIPOINT) & (
-            shapely.get_num_geometries(shapes) == 1
+    empty = shapely.is_empty(shapes)
+    filled = np.where(empty, None, shapes) if empty.any() else shapes
+    x, y = shapely.get_x(filled), shapely.get_y(filled)
+    look = np.flatnonzero(np.isnan(x))  # what is no point has none
+    if len(look):
+        strange = np.asarray(shapes, dtype=object)[look]
+        kinds = shapely.get_type_id(strange)
+        many = kinds == shapely.GeometryType.MULTIPOINT
+        lone = many & (shapely.get_num_geometries(strange) == 1)
+        point = shapely.get_geometry(strange[lone], 0)
+        x[look[lone]], y[look[lone]] = shapely.get_x(point), shapely.get_y(point)
+        _refuse_others(
+            strange, look, (kinds != shapely.GeometryType.POINT) & (kinds >= 0) & ~lone, name
         )
-        shapes = np.array(shapes, dtype=object)
-        shapes[lone] = shapely.get_geometry(shapes[lone], 0)
-        kinds = shapely.get_type_id(shapes)
-    odd = np.flatnonzero((kinds != shapely.GeometryType.POINT) & (kinds >= 0))
-    if len(odd):
+    return x, y
+
+
+def _refuse_others(shapes: Geometries, rows: Ints, odd: Bools, name: str) -> None:
+    if odd.any():
+        first = int(np.argmax(odd))
         raise InputError(
             "{name!r} has {odd:,} {odd:geometry that is no point|geometries that are no "
             "points}, the first a {geom_type} in row {odd_2}. Use representative points.",
             name=name,
-            odd=len(odd),
-            geom_type=shape_name(shapes[odd[0]].geom_type),
-            odd_2=odd[0] + 1,
+            odd=int(odd.sum()),
+            geom_type=shape_name(shapes[first].geom_type),
+            odd_2=int(rows[first]) + 1,
         )
-    xy = np.full((len(shapes), 2), np.nan)
-    known = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    xy[known] = shapely.get_coordinates(shapes[known])
-    return np.ascontiguousarray(xy[:, 0]), np.ascontiguousarray(xy[:, 1])
 
 
 def _form(texts: Sequence[str]) -> Form | None:
