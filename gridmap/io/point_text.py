@@ -144,8 +144,10 @@ def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
     InputError
         When there is a shape that is no point.
     """
-    empty = shapely.is_empty(shapes)
-    filled = np.where(empty, None, shapes) if empty.any() else shapes
+    filled, empty = shapes, shapely.is_empty(shapes)
+    if empty.any():
+        filled = np.array(shapes, dtype=object)
+        filled[empty] = None
     x, y = shapely.get_x(filled), shapely.get_y(filled)
     look = np.flatnonzero(np.isnan(x))  # what is no point has none
     if len(look):
