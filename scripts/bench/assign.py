@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -37,12 +38,14 @@ from scipy.spatial import Voronoi
 
 import gridmap as gm
 from gridmap.coverage.point_index import CoverageIndex
+from gridmap.errors import UnassignedWarning
 from gridmap.incidents.stream import assign_file, count_file
 from gridmap.io.batches import ParquetFile
 from gridmap.io.csv_stream import Delimited
 from gridmap.io.source import find_source
 
 SIDE = 40_000.0
+FAR = 5_000.0  # metres around the grid in which points outside lie
 WEST, SOUTH = 480_000.0, 3_400_000.0
 
 
@@ -180,6 +183,36 @@ def joins(grid: gm.Grid, sizes: list[int]) -> str:
         "of geopandas",
     ]
     return table(heads, rows)
+
+
+def outside(grid: gm.Grid, size: int) -> str:
+    """Compare the nearest cell of points up to 5 km outside."""
+    west, south, east, north = grid.cells.total_bounds
+    rng = np.random.default_rng(2)
+    x, y = (
+        rng.uniform(west - FAR, east + FAR, 9 * size),
+        rng.uniform(south - FAR, north + FAR, 9 * size),
+    )
+    beyond = (x < west) | (x > east) | (y < south) | (y > north)
+    shapes = shapely.points(x[beyond][:size], y[beyond][:size])
+    points = gpd.GeoDataFrame(geometry=shapes, crs=grid.crs)
+    cells = grid.cells[["geometry"]]
+    warnings.simplefilter("ignore", UnassignedWarning)
+    gm.assign(points.geometry, grid)  # the border is kept with the grid
+    peers: dict[str, Callable[[], Any]] = {
+        "gridmap assign, GeoSeries": lambda: len(gm.assign(points.geometry, grid)),
+        "geopandas.sjoin_nearest": lambda: len(
+            gpd.sjoin_nearest(points, cells, distance_col="distance_m")
+        ),
+    }
+    costs = {name: measure(work, 3) for name, work in peers.items()}
+    slow = costs["geopandas.sjoin_nearest"].cpu
+    rows = [
+        [f"{size:,} outside", name, f"{cost.cpu:.3f}", f"{1e6 * cost.cpu / size:.1f}",
+         f"{slow / cost.cpu:.1f}x"]
+        for name, cost in costs.items()
+    ]  # fmt: skip
+    return table(["points", "method", "CPU s", "µs a point", "sjoin_nearest / it"], rows)
 
 
 def _cold(grid: gm.Grid, frame: pd.DataFrame) -> int:
@@ -410,6 +443,7 @@ def main() -> None:
     sizes = [1_000, 10_000, 100_000, 1_000_000]
     sizes = sizes[:2] if options.quick else [*sizes, 10_000_000] if options.full else sizes
     parts.append(joins(grid, sizes))
+    parts.append(outside(grid, 5_000 if options.quick else 50_000))
     many = 100_000 if options.quick else 10_000_000 if options.full else 1_000_000
     shapes = grid.cells.geometry.to_numpy()
     parts.append(exactness(shapes, many, min(many, 1_000_000)))

@@ -124,9 +124,13 @@ def _partition(peers: list[Table], kept: list[Table], small: list[Table]) -> dic
 def _incidents(rows: list[Table]) -> dict[str, str]:
     ours = one(rows, points="1,000,000", method="gridmap assign, index ready")
     sedona = one(rows, points="1,000,000", method="SedonaDB")
+    series = one(rows, points="1,000,000", method="gridmap assign, GeoSeries")
+    beyond = one(rows, points="50,000 outside", method="gridmap")
     tried = one(rows, points="random"), one(rows, points="adversarial")
     return {
         "assign x geopandas": f"{number(ours['geopandas / it']):.0f}",
+        "series x geopandas": f"{number(series['geopandas / it']):.0f}",
+        "outside x nearest": f"{number(beyond['sjoin_nearest / it']):.1f}",
         "assign x SedonaDB": f"{number(sedona['CPU s']) / number(ours['CPU s']):.0f}",
         "assign mistakes": f"{sum(number(row['mistakes']) for row in tried):.0f}",
         "assign tried": f"{sum(number(row['number']) for row in tried) / 1e6:.0f}",
@@ -190,6 +194,10 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "{} % of Taipei's households move and {} % of cells stay": ("kept moved", "kept cells"),
         "{}× `geopandas.sjoin` and {}× SedonaDB": ("assign x geopandas", "assign x SedonaDB"),
+        "from a GeoSeries {}×, points outside {}× `sjoin_nearest`": (
+            "series x geopandas",
+            "outside x nearest",
+        ),
         "{} mistakes against exact arithmetic in {}M points": ("assign mistakes", "assign tried"),
         "{} to {} % of maps with a false alarm, by question; {}× esda's": (
             "false neighbourhoods",
@@ -256,6 +264,10 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "比 `geopandas.sjoin` 快 {} 倍，比 SedonaDB 快 {} 倍": (
             "assign x geopandas",
             "assign x SedonaDB",
+        ),
+        "取自 GeoSeries 时快 {} 倍，辖区外的点比 `sjoin_nearest` 快 {} 倍": (
+            "series x geopandas",
+            "outside x nearest",
         ),
         "{}00 万个点（半数为刁难点）错 {} 个": ("assign tried", "assign mistakes"),
         "误报的图占 {}% 至 {}%（因问法而异）；比 esda 的解析法快 {} 倍": (
