@@ -111,7 +111,7 @@ def stages_on(incidents: pd.DataFrame, day: date | str | None = None) -> pd.Seri
     Examples
     --------
     >>> cases = pd.DataFrame({"status": ["结案"] * 3,
-    ...     "closed": pd.to_datetime(["2026-06-30 23:59", "2026-07-01", None])})
+    ...     "closed": pd.to_datetime(["2026-06-30 23:59", "2026-07-01 00:00", None])})
     >>> stages_on(cases, "2026-06-30").tolist()
     ['closed', 'accepted', 'closed']
     """

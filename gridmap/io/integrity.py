@@ -92,8 +92,8 @@ def check_names(columns: Iterable[str], name: str) -> None:
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         raise InputError(
-            "`{name}` has {twice} columns named {column!r}. Rename all but one, or ask for the "
-            "file again if it is damaged.",
+            "`{name}` has {twice} {twice:column|columns} named {column!r}. Rename all but one, or "
+            "ask for the file again if it is damaged.",
             name=name,
             twice=Counter(columns)[twice[0]],
             column=twice[0],
