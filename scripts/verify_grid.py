@@ -37,6 +37,8 @@ BESIDE = 1e-6
 """Metres that a vertex of the cells may lie beside a side of the auditor's own boundary."""
 FAR = 1e100
 """Whatever the unit, no place on earth has a coordinate as large."""
+SAME = {"OGC:CRS84": "EPSG:4326"}
+"""Told apart by the order of axes alone, which a GeoPackage has in one."""
 SHAPES = re.compile("GEOMETRY|POINT|CURVE|LINESTRING|SURFACE|POLYGON|MULTI|TIN|TRIANGLE", re.I)
 HEADERS = (0, 32, 48, 48, 64)
 """Bytes of the envelope in a GeoPackage geometry, by its code."""
@@ -77,6 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         faults, facts = verify(given.grid, given.boundary)
+    except UnicodeDecodeError:  # as SQLite words what it finds in damaged pages
+        print(f"verify_grid: {plain(given.grid)}: is a damaged database", file=sys.stderr)
+        return UNREADABLE
     except (UnreadableError, sqlite3.Error, OSError, MemoryError, RecursionError) as error:
         print(f"verify_grid: {plain(given.grid)}: {plain(error) or 'too large'}", file=sys.stderr)
         return UNREADABLE
@@ -143,6 +148,8 @@ def verify(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
 
 def opened(path: str | Path) -> sqlite3.Connection:
     """Open a database for reading, and refuse one that is damaged."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise UnreadableError("is no file.")
     with open(path, "rb"):
         pass
     database = sqlite3.connect(Path(path).absolute().as_uri() + "?mode=ro", uri=True)
@@ -180,6 +187,15 @@ def check_tables(database: sqlite3.Connection, faults: list[str]) -> None:
         rows = database.execute(
             "SELECT data_type FROM gpkg_contents WHERE lower(table_name) = ?", (name,)
         ).fetchall()
+        faults += [
+            f"{name} is in CRS {one} by one table of the file and in {other} by another"
+            for one, other in database.execute(
+                "SELECT c.srs_id, g.srs_id FROM gpkg_contents c JOIN gpkg_geometry_columns g "
+                "ON lower(c.table_name) = lower(g.table_name) "
+                "WHERE lower(c.table_name) = ? AND c.srs_id IS NOT g.srs_id",
+                (name,),
+            )
+        ]
         if not rows:
             raise UnreadableError(f"does not list the layer {name!r}; it is no grid file.")
         kind = "attributes" if name == "gridmap_metadata" else "features"
@@ -243,7 +259,12 @@ def facts_of(database: sqlite3.Connection, faults: list[str]) -> dict[str, Any]:
     if not all(isinstance(text, str) for text in recorded):
         raise UnreadableError("has damaged metadata: a hash is no text.")
     for key in ("packed", "multi_of_one"):
-        if not isinstance(facts.setdefault(key, {}), dict):
+        kind = str if key == "packed" else int
+        lists = facts.setdefault(key, {})
+        if not isinstance(lists, dict) or not all(
+            isinstance(names, list) and all(isinstance(name, kind) for name in names)
+            for names in lists.values()
+        ):
             raise UnreadableError(f"has damaged metadata ({key}).")
     if len(facts) < len(rows):
         faults.append("a key of the metadata stands twice")
@@ -644,12 +665,18 @@ def crs_faults(layers: list[Layer], metadata: dict[str, Any]) -> list[str]:
     organisation, number, definition = layers[0].crs
     if organisation.upper() == "NONE" and number in ("-1", "0"):
         return ["the layers have no CRS"]
-    inner = re.search(r'(?:AUTHORITY|ID)\["([^"]+)",\s*"?(\w+)"?\]\s*\]\s*$', definition)
-    names = [metadata["crs"].split(":"), list(inner.groups()) if inner else []]
-    for name in names:
-        same = len(name) == 2 and name[0].upper() == organisation.upper()
-        if same and name[1] != number:
-            return [f"the CRS is called {':'.join(name)} here and {organisation}:{number} there"]
+    found = re.search(r'(?:AUTHORITY|ID)\["([^"]+)",\s*"?(\w+)"?\]\s*\]\s*$', definition)
+    inner = ":".join(found.groups()) if found else ""
+    known = organisation.upper() != "NONE"
+    there = f"{organisation}:{number}" if known else inner
+    if not re.match(r"[A-Z]+CRS\[|[A-Z]+_?CS\[", definition):
+        return [f"the CRS {there} has no definition"]
+    stated = metadata["crs"]
+    if re.fullmatch(r"\w+:\w+", stated) is None and stated:  # a name of its own, not a number
+        stated = there
+    for name in (inner or there, stated):
+        if SAME.get(name.upper(), name.upper()) != SAME.get(there.upper(), there.upper()):
+            return [f"the CRS is called {name or 'nothing'} here and {there or 'nothing'} there"]
     return []
 
 

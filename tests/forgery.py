@@ -373,6 +373,25 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO gridmap_metadata (key, value) SELECT key, value FROM gridmap_metadata "
         "WHERE key = 'content_hash'",
     ),
+    "a layer in another CRS by the list of contents": (
+        "UPDATE gpkg_contents SET srs_id = 4326 WHERE table_name = 'cells'",
+    ),
+    "a CRS of another organisation": (
+        "UPDATE gpkg_spatial_ref_sys SET organization = 'ESRI' WHERE srs_id = 4547",
+    ),
+    "a CRS of no organisation": (
+        "UPDATE gpkg_spatial_ref_sys SET organization = 'NONE', organization_coordsys_id = 0 "
+        "WHERE srs_id = 4547",
+    ),
+    "a CRS that is not called by its number": (
+        "UPDATE gridmap_metadata SET value = '\"ESRI:4547\"' WHERE key = 'crs'",
+    ),
+    "a CRS that is not called at all": (
+        "UPDATE gridmap_metadata SET value = '\"\"' WHERE key = 'crs'",
+    ),
+    "a CRS without a definition": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = 'undefined' WHERE srs_id = 4547",
+    ),
     "a layer listed otherwise": (
         "UPDATE gpkg_contents SET data_type = 'attributes' WHERE table_name = 'cells'",
     ),
@@ -450,6 +469,15 @@ BYTES: dict[str, tuple[str, ...]] = {
     "no layer of the boundary": ("DROP TABLE boundary",),
     "no metadata": ("DELETE FROM gridmap_metadata",),
     "metadata that are no JSON": ("UPDATE gridmap_metadata SET value = '{' WHERE key = 'proof'",),
+    "metadata that nest without end": (
+        f"UPDATE gridmap_metadata SET value = '{'[' * 100_000}' WHERE key = 'proof'",
+    ),
+    "packed columns that are none": (
+        "UPDATE gridmap_metadata SET value = '{\"cells\": [[1]]}' WHERE key = 'packed'",
+    ),
+    "rows that are none": (
+        "UPDATE gridmap_metadata SET value = '{\"cells\": \"xx\"}' WHERE key = 'multi_of_one'",
+    ),
     "metadata without the hash": ("DELETE FROM gridmap_metadata WHERE key = 'content_hash'",),
     "a CRS that is not defined": ("DELETE FROM gpkg_spatial_ref_sys WHERE srs_id = 4547",),
     "a layer that is not listed": ("DELETE FROM gpkg_contents WHERE table_name = 'cells'",),

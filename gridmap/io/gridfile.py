@@ -488,12 +488,20 @@ def _facts(table: pd.DataFrame, name: str) -> dict[str, Any]:
             raise InputError(
                 "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
             )
-    for key in ("packed", "multi_of_one"):
-        if not isinstance(facts.get(key), dict):
+    for key, kind in (("packed", str), ("multi_of_one", int)):
+        if not _are_lists(facts.get(key), kind):
             raise InputError(
                 "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
             )
     return facts
+
+
+def _are_lists(value: Any, kind: type) -> bool:
+    """Tell whether a value of the metadata is a list of one kind for each layer."""
+    return isinstance(value, dict) and all(
+        isinstance(items, list) and all(isinstance(item, kind) for item in items)
+        for items in value.values()
+    )
 
 
 def _check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], name: str) -> None:
@@ -536,7 +544,7 @@ def _jsonable(value: Any) -> Any:
 def _parsed(text: Any, name: str) -> Any:
     try:
         return json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             "`{name}` has damaged metadata. Write the grid again.", name=name
         ) from error

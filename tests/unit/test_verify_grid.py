@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -114,6 +115,34 @@ def test_content_that_was_changed_is_told_by_its_hash(whole: Path, said, tmp_pat
     assert text.splitlines()[1:] == [
         "  the content hash in the file is not that of its geometry and attributes"
     ]
+
+
+@pytest.mark.parametrize("kind", [k for k in forgery.BYTES if "metadata" in k or "none" in k])
+def test_gridmap_refuses_damaged_metadata_as_well(kind: str, whole: Path, tmp_path: Path):
+    path = forgery.edited(whole, tmp_path / "broken.gpkg", *forgery.BYTES[kind])
+    with pytest.raises(gridmap.InputError):
+        gridmap.read_grid(path)
+
+
+def test_no_flipped_byte_is_a_bug_or_a_proof(whole: Path, said, tmp_path: Path):
+    rng, data = np.random.default_rng(0), whole.read_bytes()
+    content = gridmap.read_grid(whole).content_hash
+    for _ in range(150):
+        spoiled = bytearray(data)
+        for at in rng.integers(0, len(data), rng.integers(1, 9)):
+            spoiled[at] = rng.integers(0, 256)
+        (tmp_path / "spoiled.gpkg").write_bytes(spoiled)
+        code, text = said(tmp_path / "spoiled.gpkg")
+        assert code in (0, 1, 2), text
+        assert code != 0 or content in text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_pipe_does_not_keep_the_auditor_waiting(said, tmp_path: Path):
+    os.mkfifo(tmp_path / "grid.gpkg")
+    code, text = said(tmp_path / "grid.gpkg")
+    assert code == 2
+    assert "is no file" in text
 
 
 def test_what_is_no_grid_file_is_unreadable(whole: Path, said, tmp_path: Path):
