@@ -488,8 +488,8 @@ def _facts(table: pd.DataFrame, name: str) -> dict[str, Any]:
             raise InputError(
                 "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
             )
-    for key, kind in (("packed", str), ("multi_of_one", int)):
-        if not _are_lists(facts.get(key), kind):
+    for key, item in (("packed", str), ("multi_of_one", int)):
+        if not _are_lists(facts.get(key), item):
             raise InputError(
                 "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
             )
