@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +124,7 @@ def assign_on_cluster(
             "No Dask scheduler answers at {address} ({error}).", address=address, error=error
         ) from error
     partial_target = target.with_name(f".gridmap-{target.name}")
-    with client:
+    with _unlogged(), client:
         frame = dd.read_parquet(
             str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
         )
@@ -157,6 +159,24 @@ def assign_on_cluster(
         finally:
             shutil.rmtree(partial_target, ignore_errors=True)
     return accounts
+
+
+_CHATTY = ("distributed", "tornado", "asyncio")
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep tracebacks of a cluster that goes away out of the log: what happened is one line."""
+    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in _CHATTY]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _lost_cluster() -> tuple[type[BaseException], ...]:
