@@ -114,6 +114,8 @@ def household_remarks(
     if band is None and bare.all():
         return []
     numbers = pd.to_numeric(counts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    truths = [isinstance(value, bool | np.bool_) for value in counts]
+    numbers = np.where(truths, np.nan, numbers)
     held = np.ones(len(numbers), dtype=bool)
     if kinds is not None:
         named = kinds.astype("string").fillna("residential")

@@ -50,7 +50,7 @@ VERBS = {
 }
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308])
 @pytest.mark.parametrize("verb", VERBS)
 def test_coordinates_that_are_no_numbers_are_refused(verb: str, value: float):
     with pytest.raises(InputError, match=r"coordinate that is no number at position 1|repeat"):

@@ -146,6 +146,7 @@ def test_the_table_is_checked():
         (["350", "many", "1", "1"], ["'many' is no count"]),
         ([350, -5, 2.5, 1], ["-5 is no count", "2.5 is no count"]),
         ([350, np.inf, 1, 1], ["inf is no count"]),
+        (np.array([350, True, 1, 1], dtype=object), ["True is no count"]),
         ([350, None, 1, None], ["has no count"]),
         ([None, None, None, None], []),
         ([0, 1, 9000, 2], []),
