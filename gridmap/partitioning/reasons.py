@@ -242,6 +242,10 @@ def remedies(
     return found
 
 
+MOST_PARTS = 1_000
+"""Of a unit; a count that asks for more is a slip, and splitting no cure for it."""
+
+
 def _splits(
     community: Community, wishes: Wishes, findings: Sequence[Finding], before: int
 ) -> Iterator[Remedy]:
@@ -251,7 +255,7 @@ def _splits(
     for unit in named:
         homes = int(community.households[unit])
         parts = max(2, -(-homes // wishes.high))
-        if homes < parts:
+        if not parts <= min(homes, MOST_PARTS):
             continue
         left = failing(_split(community, unit, parts), wishes)
         if left < before:

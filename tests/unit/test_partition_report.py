@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
 import pytest
+import shapely
 
 import gridmap as gm
 from gridmap.partitioning.report import report, wish_costs
@@ -60,3 +62,12 @@ def test_what_a_wish_costs_is_what_the_cut_without_it_is() -> None:
     assert "without balance" in page and "What the wishes cost" not in report(grid).html("en")
     lone = gm.partition(units.drop(columns="block"), balance=0)
     assert [one["cut"] for one in wish_costs(lone, units.drop(columns="block"))] == ["made"]
+
+
+def test_a_count_beyond_all_cities_is_no_reason_to_run_out_of_memory():
+    units = gpd.GeoDataFrame(
+        {"parent": "X", "households": [2**63 - 1, 200]},
+        geometry=shapely.box([0, 100], 0, [100, 200], 100),
+        crs=4547,
+    )
+    assert len(gm.feasibility(units)) == 1
