@@ -99,9 +99,11 @@ def test_closure_of_a_street_has_the_interval_of_wilson(
     for row in found["ranking"]["rows"]:
         codes = grid.cells.index[grid.cells["street"] == row["name"]]
         status = now.loc[now["code"].isin(codes), "incident_status"]
-        due = now.loc[status.index, "due"] < pd.Timestamp(UNTIL) + pd.Timedelta(days=1)
-        closed = (status == "结案").sum()
-        required = ((status != "上报") & ((status == "结案") | due)).sum()
+        end = pd.Timestamp(UNTIL) + pd.Timedelta(days=1)
+        due = now.loc[status.index, "due"] < end
+        done = (status == "结案") & ~(now.loc[status.index, "closed"] >= end)
+        closed = done.sum()
+        required = ((status != "上报") & (done | due)).sum()
         low, high = wilson(closed, required)
         assert row["closure"] == pytest.approx(closed / required)
         assert (row["closure_low"], row["closure_high"]) == pytest.approx((float(low), float(high)))
