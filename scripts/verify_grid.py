@@ -926,7 +926,8 @@ def own_boundary(name: str) -> tuple[list[Polygon], tuple[str, str] | None]:
     """Return the polygons of an outline of the auditor's own, and its CRS if it tells."""
     if name.lower().endswith((".geojson", ".json")):
         return geojson(name)
-    path, layer = (name, None) if Path(name).is_file() else name.rpartition(":")[::2]
+    whole = Path(name).exists() or ":" not in name
+    path, layer = (name, None) if whole else name.rpartition(":")[::2]
     database = opened(path)
     try:
         found = database.execute(
