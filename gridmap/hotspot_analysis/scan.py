@@ -86,9 +86,10 @@ class Look:
         kernel = _largest_latest if self.latest else _largest
         seen: list[float] = []
 
-        def limits(least: float) -> Ints32:
+        def limits(least: float) -> tuple[float, Ints32]:
             table = _limits(*self.zones, *shape, expected, least * self.unit, lowest, total)
-            return _widened(table, self.longest, _NEVER) if self.latest else table
+            wide = _widened(table, self.longest, _NEVER) if self.latest else table
+            return least * self.unit, wide
 
         low = limits(_LEAST)
         tables = [low]
@@ -98,9 +99,9 @@ class Look:
                 tables[:] = [limits(max(_LEAST, _CAUTION * min(seen))), low]
             counts = self._laid_out(draw)
             found = 0.0
-            for table in tables:
+            for least, table in tables:
                 found = kernel(*self.zones, *shape, counts, expected, table, total)
-                if found > 0.0:
+                if found >= least:  # below it another may score more
                     break
             seen.append(found / self.unit)
             return seen[-1]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
@@ -86,6 +86,7 @@ def agrees(heard: float, best: float) -> None:
 
 
 @settings(deadline=None, max_examples=12)
+@example(seed=101, steps=3, latest=False, side=-1, shaped=5)  # all scores below those of the pilot
 @given(
     seed=st.integers(0, 10_000), steps=st.sampled_from([1, 3, 14]), latest=st.booleans(),
     side=st.sampled_from([1, -1]), shaped=st.sampled_from([0, 5]),
