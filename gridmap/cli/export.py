@@ -11,6 +11,8 @@ from gridmap.cli import _shell
 from gridmap.language import tr
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gridmap.grid.grid import Grid
 
 
@@ -84,9 +86,7 @@ def _write_codes(
     options: dict[str, Any],
 ) -> None:
     """Write what was valid on a day: the codes, or the cells of today that bore them."""
-    from gridmap.errors import InputError
     from gridmap.io import write_table
-    from gridmap.io.export import export_cells
     from gridmap.operations.rollout import codes_on
 
     table = codes_on(grid, day)
@@ -108,6 +108,23 @@ def _write_codes(
             tr("{output}: {n:,} {n:code|codes} valid on {day}", output=output, n=n, day=day)
         )
         return
+    _write_cells_of(shell, grid, day, table, output, datum, overwrite, options)
+
+
+def _write_cells_of(
+    shell: _shell.Shell,
+    grid: Grid,
+    day: str,
+    table: pd.DataFrame,
+    output: Path,
+    datum: str | None,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> None:
+    """Write the cells that were valid on a day, in the shapes of today; tell what is not known."""
+    from gridmap.errors import InputError
+    from gridmap.io.export import export_cells
+
     codes = list(table.loc[table["state"] == "cell", "code"])
     if not codes:
         raise InputError(
