@@ -118,6 +118,7 @@ def plan_data(
         raise CRSError(
             "The grid is in degrees, and cells are redrawn in metres. Make it in a projected CRS."
         )
+    grid = grid.in_language(lang)
     parents, area = chosen_area(grid, of)
     cells = grid.cells[grid.cells["parent"].isin(parents)]
     units = grid.units

@@ -351,6 +351,34 @@ def test_bands_by_area_are_judged_on_the_page_as_by_apply(open_page: Any, tmp_pa
                 gm.apply(grid, changes)
 
 
+def test_numbers_stay_in_their_cells_and_names_speak_the_language(
+    open_page: Any, files: Path, grid: Grid
+) -> None:
+    """The grid of this page was named in Chinese; no number touches another."""
+    (files / "en.html").write_text(edit_page(grid, lang="en"), encoding="utf-8")
+    page = open_page(files / "en.html")
+    names = page.evaluate("gridmapEditor.plan.cells.map((cell) => cell.name)")
+    assert any("cell 1" in name for name in names) and not any("网格" in name for name in names)
+    assert "网格" in grid.cells["name"].iloc[0]
+    written = page.evaluate(
+        """() => {
+          const painter = gridmapEditor.painter, pen = painter.pen, drawn = [];
+          const real = pen.fillText.bind(pen);
+          pen.fillText = (text, x, y) => {
+            const half = pen.measureText(text).width / 2;
+            drawn.push([x - half, y - 6, x + half, y + 6]);
+            real(text, x, y);
+          };
+          painter.all();
+          return drawn;
+        }"""
+    )
+    assert len(written) > 20
+    boxes = shapely.box(*zip(*written, strict=True))
+    one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
+    assert (one == other).all()
+
+
 def test_fingers_on_a_small_screen(open_page: Any, files: Path) -> None:
     page = open_page(
         files / "plan.html", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -5,6 +5,7 @@ import { searchBox, searchable } from './search.js';
 const FILLS = ['#dfe8d3', '#d5ddee', '#ecded2', '#d6e8e5', '#e9d9e6', '#efe5c8', '#e0dcf0'];
 const RESERVED = '#e4e6e8';
 const INK = '#1f2d33', THIN = '#566870', TARGET = '#b26a00', PICKED = '#1b5e8c', WRONG = '#b3261e';
+const TALL = 7; // half the height of a number on the map
 const FONT = '"Microsoft YaHei","PingFang SC","Noto Sans CJK SC","Source Han Sans SC",' +
   '"WenQuanYi Micro Hei","Helvetica Neue",Arial,sans-serif';
 const TOOLS = ['brush', 'lasso', 'merge', 'split', 'lock'];
@@ -250,24 +251,44 @@ class Painter {
     return this.spots[at];
   }
 
+  /** Write households where they fit in their cell; those out of the band are written anyway. */
   labels(pen, units) {
     const cells = new Set();
     for (const unit of units) cells.add(this.plan.cell[unit]);
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     pen.lineJoin = 'round';
-    for (const at of cells) {
-      const cell = this.plan.cells[at];
-      if (Math.sqrt(cell.area) * this.scale < 30) continue;
-      if (this.plan.dedicated(at) && !cell.homes) continue;
-      const [x, y] = this.spot(at);
-      const text = String(cell.homes) + (cell.locked ? ` ${this.plan.data.words.lockMark}` : '');
+    const found = [...cells].filter((at) => this.labelled(at)).map((at) => this.text(pen, at));
+    const wrong = found.filter((one) => one.wrong);
+    const free = (one) => this.fits(one) && !wrong.some((other) => collide(one, other));
+    for (const one of [...found.filter((each) => !each.wrong && free(each)), ...wrong]) {
       pen.strokeStyle = 'rgba(255,255,255,.9)';
       pen.lineWidth = 3.5;
-      pen.strokeText(text, this.px(x), this.py(y));
-      pen.fillStyle = this.plan.inBand(at) ? INK : WRONG;
-      pen.fillText(text, this.px(x), this.py(y));
+      pen.strokeText(one.text, one.x, one.y);
+      pen.fillStyle = one.wrong ? WRONG : INK;
+      pen.fillText(one.text, one.x, one.y);
     }
+  }
+
+  labelled(at) {
+    const cell = this.plan.cells[at];
+    return Math.sqrt(cell.area) * this.scale >= 30 && (cell.homes > 0 || !this.plan.dedicated(at));
+  }
+
+  text(pen, at) {
+    const cell = this.plan.cells[at];
+    const [x, y] = this.spot(at);
+    const text = String(cell.homes) + (cell.locked ? ` ${this.plan.data.words.lockMark}` : '');
+    return { at, text, x: this.px(x), y: this.py(y), half: pen.measureText(text).width / 2 + 1,
+      wrong: !this.plan.inBand(at) };
+  }
+
+  /** Tell whether the four corners of a text lie in its cell. */
+  fits({ at, x, y, half }) {
+    return [[-1, -1], [1, -1], [1, 1], [-1, 1]].every(([a, b]) => {
+      const unit = this.plan.unitAt(this.wx(x + a * half), this.wy(y + b * TALL));
+      return unit >= 0 && this.plan.cell[unit] === at;
+    });
   }
 
   box(at) {
@@ -1026,6 +1047,10 @@ class Editor {
 }
 
 const OTHER = ['#8e24aa', '#00695c', '#c2185b', '#3949ab'];
+
+function collide(one, other) {
+  return Math.abs(one.x - other.x) < one.half + other.half && Math.abs(one.y - other.y) < 2 * TALL;
+}
 
 function node(tag, text, className = '') {
   const made = document.createElement(tag);
