@@ -27,6 +27,7 @@ UNREAD_TIMES = Message(
     "No value in the column of times can be read as one. Write them as 2024-01-05 08:05, or name "
     "another column: `--time COLUMN`."
 )
+FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M"}  # what pandas calls our steps of time
 DateOrder = Literal["dmy", "mdy", "ymd", "roc"]
 Times = npt.NDArray[np.datetime64]
 

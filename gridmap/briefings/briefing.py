@@ -14,7 +14,8 @@ from gridmap.briefings import html as parts
 from gridmap.briefings import text as sentences
 from gridmap.briefings.figures import computed
 from gridmap.briefings.html import Briefing
-from gridmap.briefings.period import FREQUENCY, By
+from gridmap.briefings.period import By
+from gridmap.dates import FREQUENCY
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.html import part, render
@@ -24,7 +25,7 @@ from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps import themes as rates
 from gridmap.maps.basemap import Bounds, Datum, laid
-from gridmap.maps.heat import heat_image
+from gridmap.maps.heat import heat_image, steps
 from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, as_json, grid_scene
 from gridmap.maps.themes import level_title
@@ -92,7 +93,7 @@ def briefing(
     by
         Steps of the trend.
     audience
-        "public" hides counts under 5 and what the cells of the map count.
+        "public" hides counts under 5 and what the cells of the map count, so it has no slider.
     cell
         Code of a cell: makes its sheet instead.
     barriers
@@ -141,9 +142,11 @@ def briefing(
         )  # fmt: skip
     found, spots, now, posted = computed(grid, incidents, staff, since, until, by, level, lang)
     public = audience == "public"
+    taken = None if public else _steps(found, now, grid, by, lang)
     scene, tiles = laid(
-        _scene(grid, spots, now, posted, lang, public), basemap, basemap_bounds, basemap_datum
-    )
+        _scene(grid, spots, now, posted, lang, public, taken),
+        basemap, basemap_bounds, basemap_datum,
+    )  # fmt: skip
     if tiles:
         raise InputError(
             "A briefing loads nothing, so not {origin} either. Hand in an image as "
@@ -157,6 +160,18 @@ def briefing(
     return Briefing(page, found, said)
 
 
+def _steps(
+    found: dict[str, Any], now: pd.DataFrame, grid: Grid, by: By, lang: Lang
+) -> dict[str, Any] | None:
+    """Pack the time of the briefing for the slider of its map."""
+    told = found["period"]
+    if told is None:
+        return None
+    since, until = pd.Timestamp(told["since"]), pd.Timestamp(told["until"])
+    last = until if told["covered"] else pd.Timestamp(told["data_until"])
+    return steps(now, grid, lang, since=since, until=until, known_until=last, by=by)
+
+
 def _scene(
     grid: Grid,
     spots: pd.DataFrame,
@@ -164,13 +179,14 @@ def _scene(
     posted: Staffing | None,
     lang: Lang,
     public: bool,
+    taken: dict[str, Any] | None,
 ) -> Scene:
     counts = spots["incidents"].reindex(grid.cells.index, fill_value=0)
     plain = not public and not grid.cells["households"].any()
     shown = [
-        rates.count_theme(counts, grid, lang)
+        rates.count_theme(counts, grid, lang, steps=taken)
         if plain
-        else rates.rate_theme(counts, grid, lang, exact=not public),
+        else rates.rate_theme(counts, grid, lang, exact=not public, steps=taken),
         hot.hotspot(spots, grid, lang),
         themes.households(grid, lang),
     ]

@@ -10,7 +10,6 @@ import pandas as pd
 from gridmap._arrays import positions
 from gridmap._checks import check_choice, label
 from gridmap.briefings.period import (
-    FREQUENCY,
     By,
     Window,
     in_context,
@@ -19,7 +18,7 @@ from gridmap.briefings.period import (
     whole_periods,
 )
 from gridmap.briefings.period import window as window_of
-from gridmap.dates import NO_TIMES, moments
+from gridmap.dates import FREQUENCY, NO_TIMES, moments
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.intervals import count_change, poisson_interval

@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from gridmap.dates import NO_TIMES, UNREAD_TIMES
+from gridmap.dates import FREQUENCY, NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import check_span
 
 By = Literal["day", "week", "month"]
-FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M"}
 FEW_STEPS, CONTEXT_STEPS = 2, 12
 CENTURY = pd.Timedelta(days=36_525)
 

@@ -21,7 +21,7 @@ from gridmap.briefings.briefing import briefing
 from gridmap.briefings.charts import change_text
 from gridmap.briefings.figures import change
 from gridmap.briefings.period import Window, window
-from gridmap.dates import NO_TIMES, UNREAD_TIMES
+from gridmap.dates import FREQUENCY, NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 Span = Literal["week", "month"]
 
 BEFORE = 12
-_FREQUENCY = {"week": "W-SUN", "month": "M"}
 _LISTED = 20
 LEAST_PERIODS = 5  # from which the past tells what to expect
 
@@ -138,7 +137,7 @@ def one_table(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
 
 def period_of(cases: pd.DataFrame, day: str | None, by: Span) -> pd.Period:
     """Return the week or month that holds a day; by default the last that the data cover whole."""
-    frequency = _FREQUENCY[by]
+    frequency = FREQUENCY[by]
     if day is not None:
         try:
             return pd.Period(pd.Timestamp(day), freq=frequency)
@@ -217,9 +216,9 @@ def week(
     plain = own_columns(placed)
     shown_window = _window(plain["time"], period)
     untimed = int(plain["time"].isna().sum())
-    known = plain["time"].dropna().dt.to_period(_FREQUENCY[by])
+    known = plain["time"].dropna().dt.to_period(FREQUENCY[by])
     plain = plain[plain["time"] <= period.end_time]
-    steps = plain["time"].dt.to_period(_FREQUENCY[by])
+    steps = plain["time"].dt.to_period(FREQUENCY[by])
     now, earlier = plain[steps == period], plain[shown_window.held_before(plain["time"])]
     shown = plain[steps > period - before - 1]
     until = str(period.end_time.date())
@@ -428,7 +427,7 @@ def _alarm(shown: pd.DataFrame, now: pd.DataFrame, grid: Grid, by: Span) -> pd.D
     """Scan for places that have more in the last periods than their own past lets expect."""
     columns = ["since", "cells", "members", "incidents", "expected", "risk", "p"]
     timed = shown[["code", "time"]]
-    if now.empty or timed["time"].dt.to_period(_FREQUENCY[by]).nunique() < LEAST_PERIODS:
+    if now.empty or timed["time"].dt.to_period(FREQUENCY[by]).nunique() < LEAST_PERIODS:
         return pd.DataFrame(columns=columns)
     found = clusters(tally(timed, grid, by=by), grid, exposure=None, baseline="history")
     since = [str(period.start_time.date()) for period in found["since"]]

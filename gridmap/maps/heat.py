@@ -1,4 +1,4 @@
-"""Where incidents crowd, as an image: the points themselves never leave."""
+"""Where incidents crowd, as an image, and how they come over time: the points never leave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ import pyproj
 import shapely
 
 from gridmap._arrays import Floats
+from gridmap.dates import FREQUENCY, moments
+from gridmap.errors import InputError
 from gridmap.language import Lang, Message, tr
+from gridmap.maps.payload import packed, rice
+from gridmap.maps.themes import (
+    NO_BASE,
+    NOTHING,
+    NOTHING_HATCH,
+    YELLOW_BROWN,
+    Class,
+    range_label,
+    upper_edges,
+)
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -87,6 +99,100 @@ def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] |
         "east": east,
         "north": north,
         "legend": _legend(edges, homes, found.bandwidth, lang),
+    }
+
+
+MOST_STEPS = 120
+STEP_BYTES = 1_000_000  # what the steps of time may add to a page
+UNITS = {
+    "day": (Message("per 100 households a day"), Message("incidents a day")),
+    "week": (Message("per 100 households a week"), Message("incidents a week")),
+    "month": (Message("per 100 households a month"), Message("incidents a month")),
+}
+
+
+def course(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] | None:
+    """Pack how incidents come over all the time there is; None where no time can be read."""
+    if "time" not in placed:
+        return None
+    try:
+        time = moments(placed["time"], "time", [])
+    except InputError:  # a map without a slider is a map still
+        return None
+    known = time.dropna()
+    if known.empty:
+        return None
+    return steps(placed.assign(time=time), grid, lang, since=known.min(), until=known.max())
+
+
+def steps(
+    placed: pd.DataFrame,
+    grid: Grid,
+    lang: Lang,
+    *,
+    since: pd.Timestamp,
+    until: pd.Timestamp,
+    known_until: pd.Timestamp | None = None,
+    by: str = "week",
+) -> dict[str, Any] | None:
+    """Pack the incidents of each cell by day, week or month, for a slider to walk through.
+
+    Longer steps are taken where there were more than 120 of them, or more than a megabyte. None
+    where fewer than two remain, or nothing lies in them. Steps that do not lie whole between
+    `since` and `known_until` are marked as cut short.
+    """
+    inside = placed[placed["code"].notna() & placed["time"].notna()]
+    end = until if known_until is None else min(until, known_until)
+    for unit in list(FREQUENCY)[list(FREQUENCY).index(by) :]:
+        periods = pd.period_range(since, until, freq=FREQUENCY[unit])
+        if not 2 <= len(periods) <= MOST_STEPS:
+            continue
+        step = periods.get_indexer(pd.PeriodIndex(inside["time"].dt.to_period(FREQUENCY[unit])))
+        cell = grid.cells.index.get_indexer(pd.Index(inside["code"]))
+        at = np.sort(step * len(grid) + cell)[np.count_nonzero(step < 0) :].astype(np.int64)
+        where = rice(at)
+        if len(at) and len(where["text"]) <= STEP_BYTES:
+            table = np.bincount(at, minlength=len(periods) * len(grid)).reshape(-1, len(grid))
+            shape = "%Y-%m" if unit == "month" else "%Y-%m-%d"
+            return {
+                "labels": [p.start_time.strftime(shape) for p in periods],
+                "whole": [
+                    bool(p.start_time >= since.normalize() and p.end_time.normalize() <= end)
+                    for p in periods
+                ],
+                "totals": table.sum(axis=1).tolist(),
+                "where": where,
+                **_step_classes(table, grid, unit, lang),
+            }
+    return None
+
+
+def _step_classes(
+    table: npt.NDArray[np.int64], grid: Grid, unit: str, lang: Lang
+) -> dict[str, Any]:
+    """Class the rates of all steps together, none at all apart; counts where nobody lives."""
+    base = grid.cells["households"].to_numpy().astype(float)
+    homes = bool(base.any())
+    value = 100 * table[:, base > 0] / base[base > 0] if homes else table.astype(float)
+    known = value[value > 0]
+    edges = upper_edges(known, "quantiles", len(YELLOW_BROWN) - 1, None)
+    digits = 2 if homes else 0
+    low = [known.min(initial=np.inf), *edges[:-1]]
+    classes = [
+        Class("0", "#f7f7f5"),
+        *(
+            Class(range_label(a, b, digits), colour)
+            for a, b, colour in zip(low, edges, YELLOW_BROWN[1:], strict=False)
+        ),
+    ]
+    if homes and (base == 0).any():
+        classes.append(Class(NO_BASE.text(lang), NOTHING, NOTHING_HATCH))
+    return {
+        "unit": UNITS[unit][0 if homes else 1].text(lang),
+        "base": packed(base.astype(int).tolist()) if homes else None,
+        "edges": edges.tolist(),
+        "digits": digits,
+        "classes": [row._asdict() for row in classes],
     }
 
 

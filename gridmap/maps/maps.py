@@ -118,7 +118,7 @@ def coverage_scene(
 ) -> Scene:
     """Put together what `coverage_map` shows."""
     from gridmap.maps.defect_map import defect_marks
-    from gridmap.maps.heat import heat_image, with_places
+    from gridmap.maps.heat import course, heat_image, with_places
 
     shown = [themes.column(grid, color, lang)] if color else []
     extras: dict[str, Any] = {"show": {"heat": heat}}
@@ -126,7 +126,7 @@ def coverage_scene(
     if incidents is not None:
         placed = with_places(incidents, grid)
         counts = counted(placed, grid)
-        shown.append(rate_theme(counts, grid, lang))
+        shown.append(rate_theme(counts, grid, lang, steps=course(placed, grid, lang)))
         columns.append(count_column(counts, lang))
         extras["heat"] = heat_image(placed, grid, lang)
     shown += [themes.households(grid, lang), themes.kinds(grid, lang)]

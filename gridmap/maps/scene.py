@@ -18,7 +18,7 @@ import shapely
 from gridmap._arrays import Geometries
 from gridmap._checks import label
 from gridmap.language import Lang, Message, tr
-from gridmap.maps.payload import payload, web_mercator
+from gridmap.maps.payload import packed, payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys, level_title
 from gridmap.privacy import personal_columns
 
@@ -44,6 +44,8 @@ ROOM = {
     "time": Message("Period"),
     "wholeTime": Message("Whole time"),
     "play": Message("Play"),
+    "cut": Message("cut short"),
+    "course": Message("Course"),
     "search": Message("Code, name or address"),
     "nothing": Message("Nothing found"),
     "code": Message("Code"),
@@ -111,10 +113,13 @@ class Scene:
         """Return what the browser reads."""
         return {
             "geometry": payload(self.shapes),
-            "code": front_coded(self.code),
-            "name": front_coded(self.name),
-            "levels": list(self.levels),
-            "columns": list(self.columns),
+            "code": one_text(front_coded(self.code)),
+            "name": one_text(front_coded(self.name)),
+            "levels": [{**level, "of": packed(level["of"])} for level in self.levels],
+            "columns": [
+                {**column, "values": packed(column["values"], column.get("digits", 0))}
+                for column in self.columns
+            ],
             "themes": [theme.sent() for theme in self.themes],
             "words": {key: word.text(self.lang) for key, word in ROOM.items()},
             "lang": self.lang,
@@ -293,6 +298,11 @@ def front_coded(texts: Sequence[str]) -> list[str]:
         coded.append(BASE_36[shared] + text[shared:])
         before = text
     return coded
+
+
+def one_text(texts: list[str]) -> str | list[str]:
+    """Join texts by bars where none holds one, which saves what JSON puts around each."""
+    return texts if any("|" in text for text in texts) or not texts else "|".join(texts)
 
 
 def _shared(a: str, b: str) -> int:

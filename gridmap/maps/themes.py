@@ -12,6 +12,7 @@ import pandas as pd
 from gridmap._arrays import Floats, Ints, positions
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, measure, tr
+from gridmap.maps.payload import packed
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ class Class(NamedTuple):
 
 
 class Period(NamedTuple):
-    """The classes of one period."""
+    """The classes of one period, and how many incidents it has."""
 
     label: str
     of: Ints
     values: Numbers | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Theme:
     whole_time: bool = True
     values: Numbers | None = None
     digits: int = 0
+    steps: dict[str, Any] | None = None  # what a slider walks through, as `heat.steps` packs it
 
     def sent(self) -> dict[str, Any]:
         """Return the theme as the browser reads it."""
@@ -91,8 +94,12 @@ class Theme:
             "note": self.note,
             "classes": [row._asdict() for row in self.classes],
             **self._classed(self.of, self.values),
-            "periods": [{"label": p.label, **self._classed(p.of, p.values)} for p in self.periods]
+            "periods": [
+                {"label": p.label, "total": p.total, **self._classed(p.of, p.values)}
+                for p in self.periods
+            ]
             or None,
+            "steps": self.steps,
             "wholeTime": self.whole_time,
             "digits": self.digits,
         }
@@ -100,7 +107,7 @@ class Theme:
     def _classed(self, of: Ints, values: Numbers | None) -> dict[str, Any]:
         counts = np.bincount(of, minlength=len(self.classes))
         digits = (of.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
-        told = {} if values is None else {"values": values}
+        told = {} if values is None else {"values": packed(values, self.digits)}
         return {"of": digits, "counts": counts.tolist(), **told}
 
 
@@ -263,6 +270,7 @@ def quantity(
     periods: Sequence[tuple[str, npt.ArrayLike]] = (),
     absent: Message = NO_DATA,
     exact: bool = True,
+    steps: dict[str, Any] | None = None,
 ) -> Theme:
     """Class a number with mapclassify or by given breaks; no number is a class of its own.
 
@@ -276,7 +284,8 @@ def quantity(
     single = not len(known) or (breaks is None and len(np.unique(known)) == len(edges))
     low = edges if single else [known.min(), *edges[:-1]]
     classes = [
-        Class(_range(a, b, digits), color) for a, b, color in zip(low, edges, ramp, strict=True)
+        Class(range_label(a, b, digits), color)
+        for a, b, color in zip(low, edges, ramp, strict=True)
     ]
 
     def classed(numbers: npt.ArrayLike) -> Ints:
@@ -300,14 +309,18 @@ def quantity(
         unit=unit,
         tab=tab,
         note=note,
-        periods=[Period(label, classed(numbers), plain(numbers)) for label, numbers in periods],
+        periods=[
+            Period(label, classed(numbers), plain(numbers), int(np.nansum(numbers)))
+            for label, numbers in periods
+        ],
         whole_time=whole_time,
         values=plain(whole),
         digits=digits,
+        steps=steps,
     )
 
 
-def _range(low: float, high: float, digits: int) -> str:
+def range_label(low: float, high: float, digits: int) -> str:
     """Write the ends of a class; those below zero with a sign of their own, not a hyphen."""
     ends = [f"{end:,.{digits}f}" for end in ((high,) if low == high else (low, high))]
     return " – ".join(ends).replace("-", "−")
@@ -410,7 +423,9 @@ def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
     classes = _bin_classes(lang, "q")
     split = spots.index.nlevels > 1
-    periods = [Period(str(when), _bins(part, grid)) for when, part in maps_of(spots)]
+    periods = [
+        Period(str(when), _bins(part, grid), total=_total(part)) for when, part in maps_of(spots)
+    ]
     return Theme(
         tr("Significance of hotspots", lang=lang),
         classes,
@@ -428,7 +443,10 @@ def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
 def own_count(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the bins of each cell's own count; a cell that was not compared was not tested."""
     split = spots.index.nlevels > 1
-    periods = [Period(str(when), _own_bins(part, grid)) for when, part in maps_of(spots)]
+    periods = [
+        Period(str(when), _own_bins(part, grid), total=_total(part))
+        for when, part in maps_of(spots)
+    ]
     return Theme(
         tr("Cells by their own count", lang=lang),
         _bin_classes(lang, "q"),
@@ -467,7 +485,7 @@ def ways(share: pd.Series, grid: Grid, lang: Lang) -> Theme:
         np.digitize(given, edges).astype(np.int64),
         unit=tr("of the ways to draw the cells", lang=lang),
         tab=tr("Robustness", lang=lang),
-        values=[round(100 * value, 1) for value in given],
+        values=[round(100 * value) for value in given],
         digits=0,
     )
 
@@ -482,6 +500,10 @@ def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))
         for key, part in spots.groupby(level=by, sort=True, observed=True)
     ]
+
+
+def _total(spots: pd.DataFrame) -> int | None:
+    return int(spots["incidents"].sum()) if "incidents" in spots else None
 
 
 def _bins(spots: pd.DataFrame, grid: Grid) -> Ints:
@@ -521,7 +543,14 @@ def _bin_labels(lang: Lang, measure: str) -> list[str]:
     ]
 
 
-def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, *, exact: bool = True) -> Theme:
+def rate_theme(
+    counts: pd.Series,
+    grid: Grid,
+    lang: Lang,
+    *,
+    exact: bool = True,
+    steps: dict[str, Any] | None = None,
+) -> Theme:
     """Class incidents per 100 households; cells without households have no base."""
     base = grid.cells["households"].to_numpy().astype(float)
     rate = np.divide(100 * counts.to_numpy(), base, out=np.full(len(base), np.nan), where=base > 0)
@@ -533,6 +562,7 @@ def rate_theme(counts: pd.Series, grid: Grid, lang: Lang, *, exact: bool = True)
         absent=NO_BASE,
         lang=lang,
         exact=exact,
+        steps=steps,
     )
 
 
@@ -572,7 +602,11 @@ def empirical_bayes(
 
 
 def count_theme(
-    counts: pd.Series, grid: Grid, lang: Lang, spots: pd.DataFrame | None = None
+    counts: pd.Series,
+    grid: Grid,
+    lang: Lang,
+    spots: pd.DataFrame | None = None,
+    steps: dict[str, Any] | None = None,
 ) -> Theme:
     """Class plain counts; with a split table, each period can be chosen."""
     split = spots is not None and spots.index.nlevels > 1
@@ -589,8 +623,9 @@ def count_theme(
         note=tr("not divided by households, for reference", lang=lang),
         digits=0,
         periods=periods,
-        whole_time=False,
+        whole_time=steps is not None,
         lang=lang,
+        steps=steps,
     )
 
 

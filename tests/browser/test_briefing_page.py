@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import gridmap as gm
@@ -332,3 +333,111 @@ def test_the_sheet_of_a_cell_is_one_page_without_a_script(
     assert page.locator("figure svg path").count() > 5
     assert complaints == []
     context.close()
+
+
+def test_the_time_slider_walks_through_the_weeks(
+    opened: Callable[..., Any], briefing_files: dict[str, Path], grid: gm.Grid, placed: Any
+) -> None:
+    seen = opened(briefing_files["en"])
+    inside = placed[placed["code"].notna()]
+    weeks = pd.to_datetime(inside["time"]).dt.to_period("W-SUN")
+    every = pd.period_range(weeks.min(), weeks.max())
+    table = pd.crosstab(inside["code"], weeks).reindex(
+        index=grid.cells.index, columns=every, fill_value=0
+    )
+    homes = grid.cells["households"].to_numpy()
+    first, last = (pd.to_datetime(inside["time"]).agg(end).normalize() for end in ("min", "max"))
+    slider = seen.page.get_by_role("slider")
+    slider.focus()
+    assert seen.page.locator(".gm-slider output").inner_text() == "Whole time"
+    for week in every:
+        seen.page.keyboard.press("ArrowRight")
+        whole = week.start_time >= first and week.end_time.normalize() <= last
+        told = str(week.start_time.date()) + ("" if whole else " · cut short")
+        assert seen.page.locator(".gm-slider output").inner_text() == told
+        assert slider.get_attribute("aria-valuetext") == told
+        theme = seen.run(
+            f"(({{of, values, classes, counts}}) => ({{of: [...of], values, classes, counts}}))"
+            f"({ROOM}.layer.theme)"
+        )
+        for cell, count in enumerate(table[week]):
+            label = theme["classes"][theme["of"][cell]]["label"]
+            if not homes[cell]:
+                assert theme["values"][cell] is None and label == "no base"
+                continue
+            rate = 100 * count / homes[cell]
+            assert theme["values"][cell] == pytest.approx(rate, abs=1e-12)
+            ends = [float(end) for end in label.split(" – ")]
+            assert ends[0] - 0.005001 <= rate <= ends[-1] + 0.005001
+            assert (label == "0") == (count == 0)
+        assert sum(theme["counts"]) == len(grid)
+    bars = seen.page.locator(".gm-track > i")
+    assert bars.count() == len(every)
+    cut = [k for k, bar in enumerate(bars.all()) if "gm-cut" in (bar.get_attribute("class") or "")]
+    assert cut == [
+        k for k, week in enumerate(every)
+        if week.start_time < first or week.end_time.normalize() > last
+    ]  # fmt: skip
+    assert set(cut) <= {0, len(every) - 1} and cut
+    high = bars.evaluate_all(
+        "(all) => all.map((i) => parseInt(i.style.getPropertyValue('--high')))"
+    )
+    total = table.sum()
+    assert high == [max(4, int(100 * n / total.max() + 0.5)) for n in total]
+    assert seen.complaints == [] and seen.requests == []
+
+
+def test_time_runs_by_itself_and_a_finger_leads_it(
+    opened: Callable[..., Any], briefing_files: dict[str, Path]
+) -> None:
+    seen = opened(briefing_files["zh"])
+    seen.page.click(".gm-play")
+    told = [seen.page.locator(".gm-slider output").inner_text()]
+    for _ in range(2):
+        seen.page.wait_for_function(
+            "(before) => document.querySelector('.gm-slider output').textContent !== before",
+            arg=told[-1],
+        )
+        told.append(seen.page.locator(".gm-slider output").inner_text())
+    assert len(set(told)) == 3
+    seen.page.click(".gm-play")
+    bars = seen.page.locator(".gm-track > i")
+    for k in (0, 7, bars.count() - 1):
+        box = bars.nth(k).bounding_box()
+        seen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert seen.run(f"{ROOM}.period") == k
+        assert "gm-now" in bars.nth(k).get_attribute("class")
+
+
+def test_the_card_shows_the_course_of_its_cell(
+    opened: Callable[..., Any], briefing_files: dict[str, Path], grid: gm.Grid, placed: Any
+) -> None:
+    seen = opened(briefing_files["en"])
+    inside = placed[placed["code"].notna()]
+    weeks = pd.to_datetime(inside["time"]).dt.to_period("W-SUN")
+    every = pd.period_range(weeks.min(), weeks.max())
+    for cell in (3, 20):
+        seen.run(f"{ROOM}.choose([{cell}])")
+        own = weeks[inside["code"] == grid.cells.index[cell]].value_counts().reindex(every)
+        told = seen.page.locator(".gm-spark").get_attribute("aria-label").split(": ")[1]
+        assert told == ", ".join(str(int(n)) for n in own.fillna(0))
+
+
+def test_a_public_briefing_has_no_slider(
+    opened: Callable[..., Any], grid: gm.Grid, busy: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "public.html"
+    gm.briefing(grid, busy, audience="public").save(path)
+    seen = opened(path)
+    assert not seen.page.locator(".gm-slider").is_visible()
+    assert '"steps":null' in path.read_text() and '"where":' not in path.read_text()
+
+
+def test_without_times_there_is_no_slider(
+    opened: Callable[..., Any], grid: gm.Grid, busy: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "timeless.html"
+    gm.briefing(grid, busy.drop(columns="time")).save(path)
+    seen = opened(path)
+    assert not seen.page.locator(".gm-slider").is_visible()
+    assert seen.page.locator(".gm-tabs button").count() > 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gridmap.maps.payload import payload, web_mercator
-from gridmap.maps.scene import front_coded
+from gridmap.maps.payload import packed, payload, rice, web_mercator
+from gridmap.maps.scene import front_coded, one_text
 from tests.coverages import mosaic, moved
 
 
@@ -125,3 +126,50 @@ def test_front_coding_is_undone_by_its_reverse(texts: list[str]) -> None:
         before = before[: int(coded[0], 36)] + coded[1:]
         back.append(before)
     assert back == texts
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.one_of(st.none(), st.integers(-(10**7), 10**7), st.sampled_from([0, 1, 1, 1]))),
+    st.integers(0, 3),
+)
+def test_packed_numbers_come_back(whole: list[int | None], digits: int) -> None:
+    given_ = [None if one is None else one / 10**digits for one in whole]
+    sent = packed(given_, digits)
+    if isinstance(sent, list):
+        assert sent == given_ and not any(one is not None for one in whole)
+        return
+    bytes_ = list(base64.b64decode(sent.get("each", sent.get("runs"))))
+    values: list[int] = []
+    for _, group in itertools.groupby(
+        zip(bytes_, itertools.accumulate([0, *(b < 128 for b in bytes_[:-1])]), strict=True),
+        key=lambda pair: pair[1],
+    ):
+        values.append(sum((b & 127) << 7 * k for k, (b, _) in enumerate(group)))
+    if "runs" in sent:
+        pairs = zip(values[::2], values[1::2], strict=True)
+        values = [value for value, length in pairs for _ in range(length)]
+    back = [None if v == 0 else ((v - 1) >> 1) ^ -((v - 1) & 1) for v in values]
+    assert back == whole
+
+
+@settings(max_examples=300)
+@given(st.lists(st.integers(0, 5000), max_size=200))
+def test_rising_numbers_come_back_from_their_gaps(gaps: list[int]) -> None:
+    rising = list(itertools.accumulate(gaps))
+    sent = rice(np.array(rising, np.int64))
+    sheet = "".join(f"{byte:08b}"[::-1] for byte in base64.b64decode(sent["text"]))
+    back, at, last = [], 0, 0
+    for _ in range(sent["count"]):
+        one = sheet.index("1", at)
+        low = sheet[one + 1 : one + 1 + sent["bits"]][::-1]
+        last += ((one - at) << sent["bits"]) + (int(low, 2) if low else 0)
+        back.append(last)
+        at = one + 1 + sent["bits"]
+    assert back == rising
+
+
+def test_texts_with_a_bar_are_kept_apart() -> None:
+    assert one_text(["0a", "1b"]) == "0a|1b"
+    assert one_text(["0a|b", "1b"]) == ["0a|b", "1b"]
+    assert one_text([]) == []

@@ -18,9 +18,12 @@
     const Y = new Float64Array(X.length);
     let x = 0;
     let y = 0;
+    const steps = parts[1];
     for (let i = 0; i < X.length; i++) {
-      x += signed(parts[1][2 * i]);
-      y += signed(parts[1][2 * i + 1]);
+      const dx = steps[2 * i];
+      const dy = steps[2 * i + 1];
+      x += dx % 2 ? -(dx + 1) / 2 : dx / 2;
+      y += dy % 2 ? -(dy + 1) / 2 : dy / 2;
       X[i] = packed.origin[0] + x * packed.quantum;
       Y[i] = packed.origin[1] + y * packed.quantum;
     }
@@ -37,23 +40,44 @@
 
   /** Find the box of each cell and the two cells beside each arc (-1: outside). */
   function measure(shape) {
+    const span = boxesOfArcs(shape);
     const box = shape.box = new Float64Array(4 * shape.cells);
     const left = shape.left = new Int32Array(shape.arcs).fill(-1);
     const right = shape.right = new Int32Array(shape.arcs).fill(-1);
     for (let cell = 0; cell < shape.cells; cell++) {
       let west = Infinity, south = Infinity, east = -Infinity, north = -Infinity;
-      eachUse(shape, cell, (use) => {
-        const arc = use >> 1;
-        if (use & 1) right[arc] = cell; else left[arc] = cell;
-        for (let v = shape.start[arc]; v < shape.start[arc + 1]; v++) {
-          if (shape.X[v] < west) west = shape.X[v];
-          if (shape.X[v] > east) east = shape.X[v];
-          if (shape.Y[v] < south) south = shape.Y[v];
-          if (shape.Y[v] > north) north = shape.Y[v];
-        }
-      });
-      box.set([west, south, east, north], 4 * cell);
+      const to = shape.ringUses[shape.rings[cell + 1]];
+      for (let i = shape.ringUses[shape.rings[cell]]; i < to; i++) {
+        const arc = shape.uses[i] >> 1;
+        if (shape.uses[i] & 1) right[arc] = cell; else left[arc] = cell;
+        if (span[4 * arc] < west) west = span[4 * arc];
+        if (span[4 * arc + 1] < south) south = span[4 * arc + 1];
+        if (span[4 * arc + 2] > east) east = span[4 * arc + 2];
+        if (span[4 * arc + 3] > north) north = span[4 * arc + 3];
+      }
+      box[4 * cell] = west;
+      box[4 * cell + 1] = south;
+      box[4 * cell + 2] = east;
+      box[4 * cell + 3] = north;
     }
+  }
+
+  function boxesOfArcs(shape) {
+    const span = new Float64Array(4 * shape.arcs);
+    for (let arc = 0; arc < shape.arcs; arc++) {
+      let west = Infinity, south = Infinity, east = -Infinity, north = -Infinity;
+      for (let v = shape.start[arc]; v < shape.start[arc + 1]; v++) {
+        if (shape.X[v] < west) west = shape.X[v];
+        if (shape.X[v] > east) east = shape.X[v];
+        if (shape.Y[v] < south) south = shape.Y[v];
+        if (shape.Y[v] > north) north = shape.Y[v];
+      }
+      span[4 * arc] = west;
+      span[4 * arc + 1] = south;
+      span[4 * arc + 2] = east;
+      span[4 * arc + 3] = north;
+    }
+    return span;
   }
 
   function eachUse(shape, cell, act) {
@@ -87,7 +111,8 @@
   /** Undo front coding: each text starts with how many characters it shares with the one before. */
   function texts(coded) {
     let before = '';
-    return coded.map((text) => (before = before.slice(0, parseInt(text[0], 36)) + text.slice(1)));
+    const parts = typeof coded === 'string' ? coded.split('|') : coded;
+    return parts.map((text) => (before = before.slice(0, parseInt(text[0], 36)) + text.slice(1)));
   }
 
   /** One digit a cell, as '0' + class. */
@@ -109,45 +134,61 @@
       this.size[i] = Math.min(this.shape.box[4 * i + 2] - this.shape.box[4 * i],
         this.shape.box[4 * i + 3] - this.shape.box[4 * i + 1]);
     }
-    this.borders = sortBorders(this.shape, data.levels);
+    this.typical = Float32Array.from(this.size).sort()[this.size.length >> 1];
+    this.border = sortBorders(this.shape, data.levels);
     // what stands under the density, whose colours must not mix with those of a theme
     this.plain = { classes: [{ color: '#eef1f2' }], of: new Uint8Array(this.shape.cells) };
   }
 
-  /** Sort arcs: borders between two cells only, of each level (coarsest it divides), outline. */
+  /** Tell of each arc which level it divides (the coarsest), how many levels when none, -1 outside. */
   function sortBorders(shape, levels) {
-    const sorted = { cell: [], level: levels.map(() => []), outline: [] };
+    const sorted = new Int16Array(shape.arcs).fill(levels.length);
     for (let arc = 0; arc < shape.arcs; arc++) {
       const a = shape.left[arc];
       const b = shape.right[arc];
       if (a < 0 || b < 0) {
-        sorted.outline.push(arc);
+        sorted[arc] = -1;
         continue;
       }
-      const divided = levels.findIndex((level) => level.of[a] !== level.of[b]);
-      (divided < 0 ? sorted.cell : sorted.level[divided]).push(arc);
+      for (let k = levels.length - 1; k >= 0; k--) if (levels[k].of[a] !== levels[k].of[b]) sorted[arc] = k;
     }
     return sorted;
   }
 
-  Painter.prototype.paint = function (pen, view, theme, show) {
-    const pixels = project(this.shape, view);
-    const visible = this.visible(view);
+  /** Paint all but the names: into the whole view, or into a part of it ([x, y, width, height]). */
+  Painter.prototype.paint = function (pen, view, theme, show, part) {
+    const visible = this.visible(view, part || [0, 0, view.width, view.height]);
+    const pixels = project(this.shape, view, visible);
     const heat = show.heat && this.data.heat;
     const fill = (ink) => this.fill(ink, view, heat ? this.plain : theme, pixels, visible);
     if (this.data.ground) overGround(pen, view, this.data.ground, fill); else fill(pen);
     if (heat) paintImage(pen, view, this.data.heat, 0.85);
     pen.lineJoin = 'round';
-    if (show.borders !== false) this.cellBorders(pen, view, pixels, visible);
-    if (show.levels) this.levelBorders(pen, view, pixels);
-    if (show.borders !== false) stroke(pen, pixels, this.borders.outline, 2 * view.factor, '#263238');
+    const sorted = this.sorted(pixels.arcs);
+    if (show.borders !== false) this.cellBorders(pen, view, pixels);
+    if (show.levels) this.levelBorders(pen, view, pixels, sorted);
+    if (show.borders !== false) stroke(pen, pixels, sorted.outline, 2 * view.factor, '#263238');
     if (show.old && this.data.old) {
+      const old = project(this.data.old, view, all(this.data.old));
       pen.setLineDash([6 * view.factor, 4 * view.factor]);
-      stroke(pen, project(this.data.old, view), everyArc(this.data.old), 1.6 * view.factor, '#b23b00');
+      stroke(pen, old, old.arcs, 1.6 * view.factor, '#b23b00');
       pen.setLineDash([]);
     }
     if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
-    if (show.labels) paintLabels(pen, view, this.data, this.size);
+  };
+
+  Painter.prototype.names = function (pen, view, show) {
+    if (show.labels) paintLabels(pen, view, this.data, this.size, this.typical);
+  };
+
+  /** Sort arcs that are seen: those of each level, and the outline. */
+  Painter.prototype.sorted = function (arcs) {
+    const sorted = { level: this.data.levels.map(() => []), outline: [] };
+    for (const arc of arcs) {
+      const k = this.border[arc];
+      if (k < 0) sorted.outline.push(arc); else if (k < sorted.level.length) sorted.level[k].push(arc);
+    }
+    return sorted;
   };
 
   /** Paint cells beside the picture first, then over it as one: their colours never add up. */
@@ -166,24 +207,38 @@
     pen.restore();
   }
 
-  function everyArc(shape) {
-    return Array.from({ length: shape.arcs }, (_, arc) => arc);
+  /** List the arcs of some cells, each once. */
+  function arcsOf(shape, cells) {
+    const found = [];
+    const taken = new Uint8Array(shape.arcs);
+    for (const cell of cells) {
+      const to = shape.ringUses[shape.rings[cell + 1]];
+      for (let i = shape.ringUses[shape.rings[cell]]; i < to; i++) {
+        const arc = shape.uses[i] >> 1;
+        if (taken[arc]) continue;
+        taken[arc] = 1;
+        found.push(arc);
+      }
+    }
+    return found;
   }
 
-  /** Project all arcs to pixels, dropping vertices nearer than a pixel; ends always stay. */
-  function project(shape, view) {
-    const x = new Float32Array(shape.X.length);
-    const y = new Float32Array(shape.X.length);
+  /** Project the arcs of some cells to pixels, dropping vertices nearer than a pixel; ends always stay. */
+  function project(shape, view, cells) {
+    const arcs = arcsOf(shape, cells);
     const from = new Uint32Array(shape.arcs);
     const to = new Uint32Array(shape.arcs);
-    for (let arc = 0; arc < shape.arcs; arc++) {
-      const first = shape.start[arc];
+    let most = 0;
+    for (const arc of arcs) most += shape.start[arc + 1] - shape.start[arc];
+    const x = new Float32Array(most);
+    const y = new Float32Array(most);
+    let kept = 0;
+    for (const arc of arcs) {
       const last = shape.start[arc + 1] - 1;
-      let kept = first;
       let px = Infinity;
       let py = Infinity;
-      from[arc] = first;
-      for (let v = first; v <= last; v++) {
+      from[arc] = kept;
+      for (let v = shape.start[arc]; v <= last; v++) {
         const vx = shape.X[v] * view.scale + view.dx;
         const vy = view.dy - shape.Y[v] * view.scale;
         if (v === last || Math.abs(vx - px) + Math.abs(vy - py) > 1) {
@@ -194,43 +249,42 @@
       }
       to[arc] = kept;
     }
-    return { x: x, y: y, from: from, to: to };
+    return { x: x, y: y, from: from, to: to, arcs: arcs };
   }
 
-  Painter.prototype.visible = function (view) {
+  Painter.prototype.visible = function (view, part) {
     const box = this.shape.box;
-    const out = new Uint8Array(this.shape.cells);
-    for (let i = 0; i < out.length; i++) {
-      out[i] = box[4 * i + 2] * view.scale + view.dx >= 0 &&
-        box[4 * i] * view.scale + view.dx <= view.width &&
-        view.dy - box[4 * i + 1] * view.scale >= 0 &&
-        view.dy - box[4 * i + 3] * view.scale <= view.height ? 1 : 0;
+    const out = [];
+    const west = (part[0] - view.dx) / view.scale;
+    const east = (part[0] + part[2] - view.dx) / view.scale;
+    const north = (view.dy - part[1]) / view.scale;
+    const south = (view.dy - part[1] - part[3]) / view.scale;
+    for (let i = 0; i < this.shape.cells; i++) {
+      if (box[4 * i + 2] >= west && box[4 * i] <= east && box[4 * i + 3] >= south &&
+        box[4 * i + 1] <= north) out.push(i);
     }
     return out;
   };
 
   Painter.prototype.fill = function (pen, view, theme, pixels, visible) {
-    const groups = theme.classes.map(() => []);
-    const all = [];
-    for (let cell = 0; cell < visible.length; cell++) {
-      if (!visible[cell]) continue;
-      groups[theme.of[cell]].push(cell);
-      all.push(cell);
+    const paths = theme.classes.map(() => null);
+    for (const cell of visible) {
+      const k = theme.of[cell];
+      trace(paths[k] || (paths[k] = new Path2D()), this.shape, pixels, cell);
     }
     // A mid tone under everything, so the soft edges of two neighbours do not let the page through.
-    this.fillCells(pen, pixels, all, theme.classes[theme.classes.length >> 1].color);
-    groups.forEach((cells, k) => {
-      if (!cells.length) return;
-      this.fillCells(pen, pixels, cells, theme.classes[k].color);
-      if (theme.classes[k].hatch) this.fillCells(pen, pixels, cells, hatch(pen, theme.classes[k].hatch, view.factor));
+    const every = new Path2D();
+    paths.forEach((path) => path && every.addPath(path));
+    pen.fillStyle = theme.classes[theme.classes.length >> 1].color;
+    pen.fill(every, 'nonzero');
+    paths.forEach((path, k) => {
+      if (!path) return;
+      pen.fillStyle = theme.classes[k].color;
+      pen.fill(path, 'nonzero');
+      if (!theme.classes[k].hatch) return;
+      pen.fillStyle = hatch(pen, theme.classes[k].hatch, view);
+      pen.fill(path, 'nonzero');
     });
-  };
-
-  Painter.prototype.fillCells = function (pen, pixels, cells, style) {
-    pen.beginPath();
-    for (const cell of cells) trace(pen, this.shape, pixels, cell);
-    pen.fillStyle = style;
-    pen.fill('nonzero');
   };
 
   function trace(pen, shape, pixels, cell) {
@@ -256,7 +310,8 @@
 
   const tiles = {};
 
-  function hatch(pen, color, factor) {
+  function hatch(pen, color, view) {
+    const factor = view.factor;
     const key = color + factor;
     if (!tiles[key]) {
       const side = Math.round(6 * factor);
@@ -273,7 +328,10 @@
       ink.stroke();
       tiles[key] = tile;
     }
-    return pen.createPattern(tiles[key], 'repeat');
+    const pattern = pen.createPattern(tiles[key], 'repeat');
+    const side = tiles[key].width;
+    pattern.setTransform(new DOMMatrix([1, 0, 0, 1, view.dx % side, view.dy % side])); // moves with the map
+    return pattern;
   }
 
   function stroke(pen, pixels, arcs, width, color) {
@@ -288,26 +346,21 @@
   }
 
   /** Borders between cells appear as the cells grow large enough to tell apart. */
-  Painter.prototype.cellBorders = function (pen, view, pixels, visible) {
+  Painter.prototype.cellBorders = function (pen, view, pixels) {
     const shape = this.shape;
     const thin = [];
     const thick = [];
-    const every = this.borders.level.concat([this.borders.cell]);
-    for (const arcs of every) {
-      for (const arc of arcs) {
-        const a = shape.left[arc];
-        const b = shape.right[arc];
-        if (!visible[a] && !visible[b]) continue;
-        const size = Math.min(this.size[a], this.size[b]) * view.scale / view.factor;
-        if (size >= 24) thick.push(arc); else if (size >= 9) thin.push(arc);
-      }
+    for (const arc of pixels.arcs) {
+      if (this.border[arc] < 0) continue;
+      const size = Math.min(this.size[shape.left[arc]], this.size[shape.right[arc]]) * view.scale / view.factor;
+      if (size >= 24) thick.push(arc); else if (size >= 9) thin.push(arc);
     }
     stroke(pen, pixels, thin, 0.35 * view.factor, '#ffffff');
     stroke(pen, pixels, thick, 0.9 * view.factor, '#ffffff');
   };
 
-  Painter.prototype.levelBorders = function (pen, view, pixels) {
-    const levels = this.borders.level;
+  Painter.prototype.levelBorders = function (pen, view, pixels, sorted) {
+    const levels = sorted.level;
     for (let i = levels.length - 1; i >= 0; i--) {
       if (!levelShows(this.data.levels[i], i, view)) continue;
       const look = borderLook(i, levels.length);
@@ -354,7 +407,7 @@
 
   /** Defects and other marks: their shape, and a ring around what would be too small to see. */
   function paintMarks(pen, view, marks) {
-    const pixels = project(marks.shape, view);
+    const pixels = project(marks.shape, view, all(marks.shape));
     for (let i = 0; i < marks.shape.cells; i++) {
       pen.beginPath();
       trace(pen, marks.shape, pixels, i);
@@ -382,7 +435,7 @@
   }
 
   /** Write names where they collide with no name written before: coarse levels first. */
-  function paintLabels(pen, view, data, size) {
+  function paintLabels(pen, view, data, size, typical) {
     const taken = [];
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
@@ -396,7 +449,6 @@
           view.dy - at[1] * view.scale, look.points, taken, look.color);
       });
     });
-    const typical = Float32Array.from(size).sort()[size.length >> 1];
     if (typical * view.scale < 52 * view.factor) return;
     pen.font = 10.5 * view.factor + 'px ' + FONT;
     for (let i = 0; i < data.shape.cells; i++) {
@@ -424,7 +476,7 @@
   }
 
   Painter.prototype.outline = function (pen, view, cells, color) {
-    const pixels = project(this.shape, view);
+    const pixels = project(this.shape, view, cells);
     pen.beginPath();
     for (const cell of cells) trace(pen, this.shape, pixels, cell);
     pen.lineJoin = 'round';
@@ -437,17 +489,70 @@
 
   /* ---------- the data of a page ---------- */
 
+  /** Make the periods of a theme from what comes in steps; nothing is unpacked before it is asked for. */
+  function walk(theme, cells) {
+    const steps = theme.steps;
+    const starts = running(steps.totals);
+    const once = {};
+    const where = () => once.where || (once.where = rising(steps.where));
+    const byCell = () => once.byCell || (once.byCell = sortedByCell(where(), cells));
+    const base = () => once.base || (once.base = steps.base ? numbers(steps.base) : null);
+    const counted = (step) => {
+      const count = new Uint32Array(cells);
+      for (let i = starts[step]; i < starts[step + 1]; i++) count[where()[i] - step * cells]++;
+      return count;
+    };
+    const period = (step) => {
+      const count = counted(step);
+      const homes = base();
+      const values = Array.from(count, (n, cell) => (homes ? (homes[cell] ? 100 * n / homes[cell] : null) : n));
+      const of = Uint8Array.from(values, (value) => (value === null ? steps.classes.length - 1
+        : value && 1 + steps.edges.findIndex((edge) => value <= edge)));
+      const counts = steps.classes.map(() => 0);
+      for (const k of of) counts[k]++;
+      return {
+        values: values, of: of, counts: counts, classes: steps.classes, unit: steps.unit,
+        digits: steps.digits, note: '',
+      };
+    };
+    return {
+      periods: steps.labels.map((label, k) => ({ label: label, total: steps.totals[k], whole: steps.whole[k] })),
+      wholeTime: true,
+      at: (step) => (once.step === step ? once.period : (once.step = step, once.period = period(step))),
+      history: (cell) => {
+        const counts = steps.labels.map(() => 0);
+        const own = byCell();
+        for (let i = own.starts[cell]; i < own.starts[cell + 1]; i++) counts[own.steps[i]]++;
+        return counts;
+      },
+    };
+  }
+
+  /** Sort incidents by cell: where those of each cell start, and the step of each. */
+  function sortedByCell(where, cells) {
+    const count = new Uint32Array(cells);
+    for (const at of where) count[at % cells]++;
+    const starts = running(count);
+    const next = starts.slice();
+    const steps = new Uint8Array(where.length);
+    for (const at of where) steps[next[at % cells]++] = Math.floor(at / cells);
+    return { starts: starts, steps: steps };
+  }
+
   /** Make ready what Python sent: unpack shapes, texts and classes. */
   function open(sent) {
     const data = Object.assign({}, sent);
     data.shape = unpack(sent.geometry);
     data.code = texts(sent.code);
     data.name = texts(sent.name);
-    data.levels = (sent.levels || []).map((level) => Object.assign({}, level, { of: level.of }));
-    data.themes = (sent.themes || []).map((theme) => Object.assign({}, theme, {
-      of: classes(theme.of),
-      periods: theme.periods && theme.periods.map((p) => Object.assign({}, p, { of: classes(p.of) })),
-    }));
+    data.levels = (sent.levels || []).map((level) => Object.assign({}, level, { of: numbers(level.of) }));
+    data.columns = (sent.columns || []).map((column) => Object.assign({}, column, { values: numbers(column.values) }));
+    const coloured = (one) => Object.assign({}, one, {
+      of: classes(one.of), values: one.values ? numbers(one.values) : null,
+    });
+    data.themes = (sent.themes || []).map((theme) => Object.assign(coloured(theme), theme.steps
+      ? walk(theme, data.shape.cells)
+      : { periods: theme.periods && theme.periods.map(coloured) }));
     data.old = sent.old ? Object.assign(unpack(sent.old), { label: sent.old.label }) : null;
     data.marks = sent.marks ? Object.assign({}, sent.marks, { shape: unpack(sent.marks.geometry) }) : null;
     data.tail = (i) => data.code[i].slice(-Math.max(3, data.tailLength || 3));
@@ -499,6 +604,7 @@
         return canvas;
       };
       this._cells = make('gm-cells');
+      this._names = make('gm-names');
       this._marks = make('gm-marks');
       if (this.data.opacity) this._cells.style.opacity = this.data.opacity;
       for (const image of [this.data.heat, this.data.ground]) {
@@ -512,6 +618,7 @@
     onRemove: function (map) {
       map.off('mouseout', this._leave, this);
       this._cells.remove();
+      this._names.remove();
       this._marks.remove();
     },
 
@@ -544,63 +651,111 @@
     },
 
     draw: function () {
-      const map = this._map;
-      if (!map) return this;
-      const seen = map.getSize();
-      const pad = seen.multiplyBy(this.options.padding).round();
-      const corner = map.containerPointToLayerPoint(L.point(0, 0).subtract(pad));
+      if (!this._map || this.waits) return this;
       const dense = window.devicePixelRatio || 1;
-      const width = seen.x + 2 * pad.x;
-      const height = seen.y + 2 * pad.y;
-      this._zoom = map.getZoom();
-      this._northWest = map.layerPointToLatLng(corner);
-      this._corner = corner;
-      for (const canvas of [this._cells, this._marks]) {
-        canvas.width = width * dense;
-        canvas.height = height * dense;
-        canvas.style.width = width + 'px';
-        canvas.style.height = height + 'px';
-        L.DomUtil.setTransform(canvas, corner, 1);
+      this._place();
+      for (const canvas of [this._cells, this._names, this._marks]) {
+        canvas.width = this.view.width * dense;
+        canvas.height = this.view.height * dense;
+        canvas.style.width = this.view.width + 'px';
+        canvas.style.height = this.view.height + 'px';
       }
-      const world = 256 * Math.pow(2, this._zoom);
-      const scale = world / (2 * HALF_WORLD);
-      const origin = map.getPixelOrigin().add(corner);
-      this.view = {
-        scale: scale, dx: world / 2 - origin.x, dy: world / 2 - origin.y,
-        width: width, height: height, factor: 1,
-      };
       const pen = this._cells.getContext('2d');
       pen.setTransform(dense, 0, 0, dense, 0, 0);
       this.painter.paint(pen, this.view, this.theme, this.show);
+      this._write();
       this._mark();
       return this;
+    },
+
+    /** Put the canvases around what is seen, and find how metres become pixels there. */
+    _place: function () {
+      const map = this._map;
+      const seen = map.getSize();
+      const pad = seen.multiplyBy(this.options.padding).round();
+      const corner = map.containerPointToLayerPoint(L.point(0, 0).subtract(pad));
+      this._zoom = map.getZoom();
+      this._northWest = map.layerPointToLatLng(corner);
+      this._corner = corner;
+      for (const canvas of [this._cells, this._names, this._marks]) L.DomUtil.setTransform(canvas, corner, 1);
+      const world = 256 * Math.pow(2, this._zoom);
+      const origin = map.getPixelOrigin().add(corner);
+      this.view = {
+        scale: world / (2 * HALF_WORLD), dx: world / 2 - origin.x, dy: world / 2 - origin.y,
+        width: seen.x + 2 * pad.x, height: seen.y + 2 * pad.y, factor: 1,
+      };
+    },
+
+    /** After a move at the same zoom: shift the picture, and paint only what came into it. */
+    _slide: function () {
+      const dense = window.devicePixelRatio || 1;
+      const before = this._corner;
+      const view = this.view;
+      this._place();
+      const by = before.subtract(this._corner);
+      const wide = view.width - Math.abs(by.x);
+      const high = view.height - Math.abs(by.y);
+      const whole = Number.isInteger(by.x * dense) && Number.isInteger(by.y * dense);
+      const same = this.view.width === view.width && this.view.height === view.height;
+      if (!whole || !same || wide <= 0 || high <= 0) return this.draw();
+      const pen = this._cells.getContext('2d');
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.globalCompositeOperation = 'copy';
+      pen.drawImage(this._cells, by.x * dense, by.y * dense);
+      pen.globalCompositeOperation = 'source-over';
+      pen.setTransform(dense, 0, 0, dense, 0, 0);
+      this._strip(pen, [by.x > 0 ? 0 : wide, 0, Math.abs(by.x), view.height]);
+      this._strip(pen, [by.x > 0 ? by.x : 0, by.y > 0 ? 0 : high, wide, Math.abs(by.y)]);
+      this._write();
+      this._mark();
+      return this;
+    },
+
+    _strip: function (pen, part) {
+      if (!part[2] || !part[3]) return;
+      pen.save();
+      pen.beginPath();
+      pen.rect(part[0], part[1], part[2], part[3]);
+      pen.clip();
+      this.painter.paint(pen, this.view, this.theme, this.show, part);
+      pen.restore();
+    },
+
+    _write: function () {
+      const pen = this._wiped(this._names);
+      this.painter.names(pen, this.view, this.show);
+    },
+
+    _wiped: function (canvas) {
+      const dense = window.devicePixelRatio || 1;
+      const pen = canvas.getContext('2d');
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      pen.setTransform(dense, 0, 0, dense, 0, 0);
+      return pen;
     },
 
     _moved: function () {
       const map = this._map;
       const corner = map.containerPointToLayerPoint([0, 0]);
       const size = map.getSize();
-      const covered = this._zoom === map.getZoom() && this.view &&
+      const still = this.view && this._zoom === map.getZoom();
+      const covered = still &&
         corner.x >= this._corner.x && corner.y >= this._corner.y &&
         corner.x + size.x <= this._corner.x + this.view.width &&
         corner.y + size.y <= this._corner.y + this.view.height;
-      if (!covered) this.draw();
+      if (!covered) still && !this.waits ? this._slide() : this.draw();
     },
 
     _animate: function (event) {
       const scale = this._map.getZoomScale(event.zoom, this._zoom);
       const at = this._map._latLngToNewLayerPoint(this._northWest, event.zoom, event.center);
-      L.DomUtil.setTransform(this._cells, at, scale);
-      L.DomUtil.setTransform(this._marks, at, scale);
+      for (const canvas of [this._cells, this._names, this._marks]) L.DomUtil.setTransform(canvas, at, scale);
     },
 
     _mark: function () {
       if (!this.view) return;
-      const dense = window.devicePixelRatio || 1;
-      const pen = this._marks.getContext('2d');
-      pen.setTransform(1, 0, 0, 1, 0, 0);
-      pen.clearRect(0, 0, this._marks.width, this._marks.height);
-      pen.setTransform(dense, 0, 0, dense, 0, 0);
+      const pen = this._wiped(this._marks);
       if (this.chosen.length) this.painter.outline(pen, this.view, this.chosen, '#0b57a4');
       if (this.hovered >= 0) this.painter.outline(pen, this.view, [this.hovered], '#111');
     },
@@ -630,7 +785,9 @@
   });
 
   function all(shape) {
-    return Array.from({ length: shape.cells }, (_, i) => i);
+    const cells = new Uint32Array(shape.cells);
+    for (let i = 0; i < cells.length; i++) cells[i] = i;
+    return cells;
   }
 
   /** Read the JSON of an inert script element. */

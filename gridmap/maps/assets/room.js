@@ -34,12 +34,16 @@
     this.data = data;
     this.words = data.words;
     this.options = options || {};
-    this.layer = new G.Layer(data, { show: data.show }).addTo(map);
+    this.layer = new G.Layer(data, { show: data.show });
+    this.layer.waits = true; // until all is in its place: one picture, not four
+    this.layer.addTo(map);
     this.period = -1;
     if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) map._zoomAnimated = false;
     this.build();
     this.setTheme(data.theme || 0);
     this.fit();
+    this.layer.waits = false;
+    this.layer.draw();
     this.layer.on('hover', (event) => this.card(event.cell >= 0 ? event.cell : this.chosenCell()));
     this.layer.on('choose', (event) => (event.cell >= 0 ? this.choose([event.cell]) : this.clear()));
     window.addEventListener('beforeprint', () => this.preparePrint());
@@ -189,7 +193,7 @@
     const wide = Math.max.apply(null, parts.concat(this.legendBox).map((part) => part.offsetWidth)) + 22;
     const head = title && title.offsetWidth > wide ? title.offsetHeight + 20 : 12;
     const top = this.leftBox.offsetHeight + 20;
-    const bottom = this.sliderBox.hidden ? 12 : 48;
+    const bottom = this.sliderBox.hidden ? 12 : this.sliderBox.offsetHeight + 20;
     const ways = small
       ? [[12, top, 12, this.legendBox.offsetHeight + 20], [12, top, 12, bottom]]
       : [[wide, head, 56, bottom], [12, title ? title.offsetHeight + 20 : 12, 12, bottom]];
@@ -223,7 +227,7 @@
   Room.prototype.current = function () {
     const theme = this.data.themes[this.themeIndex];
     if (!theme.periods || this.period < 0) return theme;
-    return Object.assign({}, theme, theme.periods[this.period]);
+    return Object.assign({}, theme, theme.periods[this.period], theme.at && theme.at(this.period));
   };
 
   Room.prototype.legend = function (theme) {
@@ -313,28 +317,94 @@
     this.root.classList.toggle('gm-timed', Boolean(theme.periods));
     this.map.getContainer().classList.toggle('gm-has-slider', Boolean(theme.periods));
     if (!theme.periods) return;
+    const first = theme.wholeTime ? -1 : 0;
     const range = make('input');
     range.type = 'range';
-    range.min = theme.wholeTime ? -1 : 0;
+    range.min = first;
     range.max = theme.periods.length - 1;
-    if (this.period >= theme.periods.length || (!theme.wholeTime && this.period < 0)) {
+    if (this.period >= theme.periods.length || this.period < first) {
       this.period = theme.wholeTime ? -1 : theme.periods.length - 1;
     }
     range.value = this.period;
     range.setAttribute('aria-label', this.words.time);
-    const text = make('output', '', this.periodText(theme));
+    const text = make('output');
+    const bars = this.bars(theme);
+    const tell = () => {
+      text.textContent = this.periodText(theme);
+      range.setAttribute('aria-valuetext', text.textContent);
+      bars.forEach((bar, k) => {
+        bar.classList.toggle('gm-now', k + first === this.period);
+        bar.classList.toggle('gm-all', this.period < 0);
+      });
+    };
     range.addEventListener('input', () => {
       this.period = Number(range.value);
-      text.textContent = this.periodText(theme);
+      tell();
       this.legend(this.current());
       this.layer.setTheme(this.current());
+      this.card(this.chosenCell());
     });
+    tell();
     const play = button('gm-play', '▶', this.words.play, () => this.play(range, play));
-    box.append(play, range, text);
+    const course = make('div', 'gm-course');
+    const track = make('div', 'gm-track');
+    track.append(...bars.slice(-first), this.years(theme));
+    course.append(...bars.slice(0, -first), track, range);
+    this.drag(course, bars, range);
+    box.append(play, course, text);
+  };
+
+  /** The bars are the slider for a finger or a mouse; the keyboard has the range that lies over them. */
+  Room.prototype.drag = function (course, bars, range) {
+    const at = (event) => {
+      const k = bars.findIndex((bar) => event.clientX < bar.getBoundingClientRect().right);
+      const value = Number(range.min) + (k < 0 ? bars.length - 1 : k);
+      if (value === Number(range.value)) return;
+      range.value = value;
+      range.dispatchEvent(new Event('input'));
+    };
+    course.addEventListener('pointerdown', (event) => {
+      event.preventDefault();
+      course.setPointerCapture(event.pointerId);
+      range.focus();
+      at(event);
+    });
+    course.addEventListener('pointermove', (event) => course.hasPointerCapture(event.pointerId) && at(event));
+  };
+
+  /** A bar for each period, as high as it has incidents; the first and last are pale where cut. */
+  Room.prototype.bars = function (theme) {
+    const most = Math.max.apply(null, theme.periods.map((period) => period.total || 0));
+    const bars = theme.periods.map((period) => {
+      const bar = make('i', period.whole === false ? 'gm-cut' : '');
+      const part = most && period.total !== null && period.total !== undefined ? period.total / most : 0.5;
+      bar.style.setProperty('--high', Math.max(4, Math.round(100 * part)) + '%');
+      return bar;
+    });
+    return theme.wholeTime ? [make('i', 'gm-whole', this.words.wholeTime), ...bars] : bars;
+  };
+
+  /** Years where they begin, so far as there is room between them. */
+  Room.prototype.years = function (theme) {
+    const axis = make('div', 'gm-years');
+    const count = theme.periods.length;
+    const year = (k) => theme.periods[k].label.slice(0, 4);
+    let last = -1;
+    for (let k = 0; k < count; k++) {
+      if (!/^\d{4}$/.test(year(k)) || (k && year(k - 1) === year(k))) continue;
+      if (last >= 0 && k / count - last < 0.18) axis.lastChild.remove();
+      last = k / count;
+      const word = make('span', '', year(k));
+      word.style.left = 100 * Math.min(last, 0.84) + '%';
+      axis.append(word);
+    }
+    return axis;
   };
 
   Room.prototype.periodText = function (theme) {
-    return this.period < 0 ? this.words.wholeTime : theme.periods[this.period].label;
+    if (this.period < 0) return this.words.wholeTime;
+    const period = theme.periods[this.period];
+    return period.label + (period.whole === false ? ' · ' + this.words.cut : '');
   };
 
   Room.prototype.play = function (range, play) {
@@ -397,6 +467,26 @@
     });
     if (!this.layer.show.heat) this.told(this.current(), cell).forEach(([title, value]) => row(title, value));
     box.append(table);
+    const history = this.data.themes.find((theme) => theme.history);
+    if (history) box.append(this.course(history, cell));
+  };
+
+  /** How incidents came in one cell: a bar for each period. */
+  Room.prototype.course = function (theme, cell) {
+    const counts = theme.history(cell);
+    const most = Math.max(1, Math.max.apply(null, counts));
+    const line = make('div', 'gm-spark');
+    line.setAttribute('role', 'img');
+    const ends = [0, counts.length - 1].map((k) => theme.periods[k].label).join(' – ');
+    line.setAttribute('aria-label', this.words.course + ' ' + ends + ': ' + counts.join(', '));
+    counts.forEach((count, k) => {
+      const bar = make('i', k === this.period ? 'gm-now' : theme.periods[k].whole === false ? 'gm-cut' : '');
+      bar.style.setProperty('--high', Math.round(100 * count / most) + '%');
+      line.append(bar);
+    });
+    const block = make('div', 'gm-history');
+    block.append(make('span', '', this.words.course + ' ' + ends), line);
+    return block;
   };
 
   /** What the layer on show says of a cell: its own number before its class. */
@@ -449,6 +539,7 @@
       width: width, height: height, factor: factor,
     };
     this.layer.painter.paint(pen, view, this.current(), this.layer.show);
+    this.layer.painter.names(pen, view, this.layer.show);
     return { canvas: canvas, pen: pen, view: view };
   };
 
