@@ -24,9 +24,10 @@ from gridmap._arrays import (
     geometries,
     segments,
 )
-from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges
+from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges, paths
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
+from gridmap.coverage.t_junctions import Pairs
 
 THIN = 16.0
 """Widths, in units of the resolution, below which a point does not tell what a face is."""
@@ -42,7 +43,7 @@ class Clusters:
         Group of each edge.
     origin : ndarray of float, shape (groups, 2)
         A point near each group; coordinates minus it are exact and short.
-    lines : array of LineString
+    edges : ndarray of float, shape (n, 4)
         The edges where they are.
     local : ndarray of float, shape (n, 4)
         The edges in the coordinates of their group.
@@ -50,7 +51,7 @@ class Clusters:
 
     label: Ints
     origin: Floats
-    lines: Geometries
+    edges: Floats
     local: Floats
 
 
@@ -75,21 +76,15 @@ class Told:
         return np.asarray((self.cells >= 0).sum(axis=1), dtype=np.int64)
 
 
-def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Ints]:
+def _arranged(left: Leftover, beside: Pairs, order: Ints) -> tuple[Clusters, Geometries, Ints]:
     """Group leftover edges, and return the faces of each group and their groups.
 
     Groups are edges whose boxes meet; a group inside a face of another one is joined to it.
     """
-    lines = segments(left.edges)
-    near = 4 * resolution(left.edges)
-    west, south, east, north = shapely.bounds(lines).T
-    corners = np.column_stack([west - near, south - near, east + near, north + near])
-    one, two = shapely.STRtree(lines).query(segments(corners))
-    label = components(len(lines), one, two)
+    label = components(len(left), *beside)
     while True:
-        clusters = _framed(left, lines, label)
-        local = segments(clusters.local)
-        faces, group = areas_between(local, label)
+        clusters = _framed(left, label)
+        faces, group = _faces(clusters, order)
         _, first = np.unique(label, return_index=True)
         spots = shapely.points(left.edges[first, :2])
         placed = shift(faces, clusters.origin[group])
@@ -100,7 +95,7 @@ def _arranged(left: Leftover) -> tuple[Clusters, Geometries, Ints]:
         label = components(len(first), inner[nested], group[face[nested]])[label]
 
 
-def _framed(left: Leftover, lines: Geometries, label: Ints) -> Clusters:
+def _framed(left: Leftover, label: Ints) -> Clusters:
     """Return the groups in coordinates of their own."""
     groups = int(label.max()) + 1
     low, high = np.full((groups, 2), np.inf), np.full((groups, 2), -np.inf)
@@ -108,11 +103,21 @@ def _framed(left: Leftover, lines: Geometries, label: Ints) -> Clusters:
         np.minimum.at(low, label, ends)
         np.maximum.at(high, label, ends)
     origin = np.array([local_origin(box) for box in np.hstack([low, high])]).reshape(-1, 2)
-    return Clusters(label, origin, lines, left.edges - np.tile(origin[label], 2))
+    return Clusters(label, origin, left.edges, left.edges - np.tile(origin[label], 2))
+
+
+def _faces(clusters: Clusters, order: Ints) -> tuple[Geometries, Ints]:
+    """Return the areas that the edges of each group enclose, and the group of each."""
+    order = order[np.argsort(clusters.label[order], kind="stable")]
+    label = clusters.label[order]
+    lines, first = paths(clusters.local[order], label)
+    return _polygonized(geometries(shapely.multilinestrings(lines, indices=label[first])))
 
 
 def enclosed(
     left: Leftover,
+    beside: Pairs,
+    place: Ints,
     whose: Ints,
     sound: Floats,
     polygons: Geometries,
@@ -124,6 +129,10 @@ def enclosed(
     ----------
     left : Leftover
         What is left of cells against their outline, T-junctions aside.
+    beside : tuple of two ndarrays of int
+        Pairs of leftover edges that come near each other.
+    place : ndarray of int
+        Where each leftover edge stands along the rings.
     whose : ndarray of int
         Cell of each leftover edge, -1 for the outline.
     sound : ndarray of float, shape (n, 4)
@@ -142,7 +151,7 @@ def enclosed(
     label : ndarray of int
         Group of each leftover edge.
     """
-    clusters, faces, group = _arranged(left)
+    clusters, faces, group = _arranged(left, beside, np.argsort(place, kind="stable"))
     fine = resolution(left.edges)
     told = _told_by_points(faces, group, clusters, polygons, outline)
     whole, pieces, of = _split_by_cells(faces, group, told, clusters, sound, fine)
@@ -223,8 +232,12 @@ def areas_between(lines: Geometries, label: Ints) -> tuple[Geometries, Ints]:
     order = np.argsort(label, kind="stable")
     bundles = shapely.multilinestrings(lines[order], indices=label[order])
     # long lines are noded faster than their single sides
-    merged = geometries(shapely.line_merge(bundles))
-    noded = geometries(shapely.union_all(merged[:, None], axis=1))
+    return _polygonized(geometries(shapely.line_merge(bundles)))
+
+
+def _polygonized(bundles: Geometries) -> tuple[Geometries, Ints]:
+    """Return the areas that each bundle of lines encloses, and the bundle of each."""
+    noded = geometries(shapely.union_all(bundles[:, None], axis=1))
     return areal_parts(geometries(shapely.polygonize(noded[:, None])))
 
 
@@ -289,19 +302,24 @@ def _told_by_edges(
     What only touches a corner of a face does not bound it: the edges are counted by the length
     of the face's sides that they run along.
     """
+    if len(rows) == 0:
+        return
     sides, face = directed_edges(placed[rows])
     length = np.hypot(*(sides[:, 2:] - sides[:, :2]).T)
     middles = shapely.points((sides[:, :2] + sides[:, 2:]) / 2)
-    tree = shapely.STRtree(clusters.lines)
+    around = shapely.bounds(placed[rows]) + fine * np.array([-1, -1, 1, 1])
+    close = boxes_near(clusters.edges, around)
+    tree = shapely.STRtree(segments(clusters.edges[close]))
     side, edge = tree.query(middles, predicate="dwithin", distance=fine)
+    edge = close[edge]
     beside: list[Counter[int]] = [Counter() for _ in rows]
     for k, of in np.unique(np.column_stack([side, whose[edge]]), axis=0).tolist():
         beside[face[k]][of] += length[k]
     told.cells[rows], told.inside[rows] = -1, excess < 0
-    for row, times, near in zip(rows.tolist(), excess.tolist(), beside, strict=True):
+    for row, times, along in zip(rows.tolist(), excess.tolist(), beside, strict=True):
         if times <= 0:
             continue
-        longest = [of for of, _ in near.most_common(min(times + 1, told.cells.shape[1]))]
+        longest = [of for of, _ in along.most_common(min(times + 1, told.cells.shape[1]))]
         cells = sorted(of for of in longest if of >= 0)
         told.inside[row] = -1 not in longest and len(cells) > 1
         cells = cells if told.inside[row] else cells[:1]

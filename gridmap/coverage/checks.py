@@ -11,7 +11,7 @@ import shapely
 from gridmap._arrays import Geometries, Ints
 from gridmap._checks import as_seen
 from gridmap.coverage.defect_names import reason_in
-from gridmap.coverage.edges import edges_of, residual, reverse, rings_of
+from gridmap.coverage.edges import Rings, edges_of, residual, reverse, rings_of
 from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
 from gridmap.language import Lang, tr
@@ -27,7 +27,7 @@ class Remark(NamedTuple):
     geometry: shapely.Geometry | None
 
 
-def geometry_remarks(polygons: Geometries, invalid: Ints, lang: Lang) -> list[Remark]:
+def geometry_remarks(polygons: Geometries, rings: Rings, invalid: Ints, lang: Lang) -> list[Remark]:
     """Find missing, empty, invalid, multi-part geometries and repeated vertices."""
     remarks = []
     for k in map(int, invalid):
@@ -45,15 +45,15 @@ def geometry_remarks(polygons: Geometries, invalid: Ints, lang: Lang) -> list[Re
         count = int(counts[k])
         text = tr("in {count} {count:part|parts}", lang=lang, count=count)
         remarks.append(Remark("multipart", "", (k,), text, polygons[k]))
-    return remarks + _repeated_vertices(polygons, lang)
+    return remarks + _repeated_vertices(rings, lang)
 
 
-def _repeated_vertices(polygons: Geometries, lang: Lang) -> list[Remark]:
-    parts, of = shapely.get_parts(polygons, return_index=True)
-    rings, part = shapely.get_rings(parts, return_index=True)
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    owner = of[part[ring]]
-    same = np.flatnonzero((xy[1:] == xy[:-1]).all(axis=1) & (ring[1:] == ring[:-1]))
+def _repeated_vertices(rings: Rings, lang: Lang) -> list[Remark]:
+    xy = rings.xy
+    same = (xy[1:, 0] == xy[:-1, 0]) & (xy[1:, 1] == xy[:-1, 1])
+    same[rings.starts[1:-1] - 1] = False  # from one ring to the next
+    same = np.flatnonzero(same)
+    owner = np.repeat(rings.owner, np.diff(rings.starts))
     remarks = []
     for k in np.unique(owner[same]):
         at = same[owner[same] == k]

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, cast
 
 import geopandas as gpd
@@ -211,8 +212,8 @@ def as_frame(
 def _of_faults(subject: Subject, faults: Faults, tolerance: float) -> gpd.GeoDataFrame:
     """Return a row for each fault of the geometry."""
     area, width = in_metres(faults.geometry, faults.area, faults.width, subject.crs)
-    names = np.array([*subject.names, None], dtype=object)
-    involved = [tuple(names[[c for c in row if c >= 0]]) for row in faults.cells.tolist()]
+    names = subject.names
+    involved = [tuple([names[c] for c in row if c >= 0]) for row in faults.cells.tolist()]
     table = {
         "id": ids_of(faults, subject),
         "kind": list(faults.kind),
@@ -299,15 +300,15 @@ def findings(defects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _neighbours(subject: Subject, faults: Faults) -> list[tuple[Any, ...]]:
     """Return the cells that touch each gap."""
-    near: list[list[Any]] = [[] for _ in range(len(faults))]
     gap = np.flatnonzero(np.isin(faults.kind, ["gap", "excluded-gap", "parent-gap"]))
-    if len(gap):
-        distance = resolution(shapely.get_coordinates(subject.polygons))
-        tree = shapely.STRtree(subject.polygons)
-        row, cell = tree.query(faults.geometry[gap], predicate="dwithin", distance=distance)
-        for r, c in zip(gap[row].tolist(), cell.tolist(), strict=True):
-            near[r].append(subject.names[c])
-    return [tuple(n) for n in near]
+    if len(gap) == 0:
+        return [()] * len(faults)
+    distance = resolution(shapely.get_coordinates(subject.polygons))
+    tree = shapely.STRtree(subject.polygons)
+    row, cell = tree.query(faults.geometry[gap], predicate="dwithin", distance=distance)
+    names = [subject.names[c] for c in cell[np.argsort(row, kind="stable")].tolist()]
+    ends = np.cumsum(np.bincount(gap[row], minlength=len(faults))).tolist()
+    return [tuple(names[a:b]) for a, b in pairwise([0, *ends])]
 
 
 def ids_of(faults: Faults, subject: Subject) -> list[str]:
@@ -319,14 +320,14 @@ def ids_of(faults: Faults, subject: Subject) -> list[str]:
     kinds = ["gap" if kind == "excluded-gap" else kind for kind in faults.kind.tolist()]
     seen: Counter[str] = Counter()
     ids = []
-    for name in map(_digest, kinds, involved, map(str, boxes)):
+    for name in map(_digest, kinds, involved, boxes):
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids
 
 
-def _digest(kind: str, cells: Iterable[Any], place: str) -> str:
-    text = "|".join([kind, *map(str, cells), place])
+def _digest(kind: str, cells: Iterable[Any], place: object) -> str:
+    text = "|".join([kind, *map(str, cells), str(place)])
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

@@ -293,15 +293,26 @@ def _leftover(edges: Floats, members: Ints, runs: Ints, net: Ints) -> Leftover:
     return Leftover(found, np.abs(net), members, runs)
 
 
-def paths(edges: Floats) -> Geometries:
+def paths(edges: Floats, label: Ints | None = None) -> tuple[Geometries, Ints]:
     """Return edges as lines, those that follow each other where no other edge ends as one.
 
     Long lines are noded and made polygons of faster than their single sides.
 
+    Parameters
+    ----------
+    label : ndarray of int, optional
+        Edges follow each other only where they have the same one.
+
+    Returns
+    -------
+    lines : array of LineString
+    first : ndarray of int
+        Position of the first edge of each line.
+
     Examples
     --------
     >>> edges, _ = directed_edges([shapely.box(0, 0, 2, 1)])
-    >>> list(map(str, paths(np.vstack([edges, [[0, 0, 5, 5]]]))))
+    >>> list(map(str, paths(np.vstack([edges, [[0, 0, 5, 5]]]))[0]))
     ['LINESTRING (2 0, 2 1, 0 1, 0 0)', 'LINESTRING (0 0, 2 0)', 'LINESTRING (0 0, 5 5)']
     """
     ends = np.ascontiguousarray(edges + 0.0).view(np.complex128).reshape(-1, 2)
@@ -309,11 +320,14 @@ def paths(edges: Floats) -> Geometries:
     start, end = node.reshape(-1, 2).T
     head = np.ones(len(edges), dtype=bool)
     head[1:] = (start[1:] != end[:-1]) | (uses[start[1:]] != 2)
+    if label is not None:
+        head[1:] |= label[1:] != label[:-1]
     line = np.cumsum(head) - 1
     everything = np.append(line[head], line)
     order = np.argsort(everything, kind="stable")
     xy = np.concatenate([edges[head, :2], edges[:, 2:]])[order]
-    return geometries(shapely.linestrings(xy, indices=everything[order]))
+    lines = geometries(shapely.linestrings(xy, indices=everything[order]))
+    return lines, np.flatnonzero(head)
 
 
 def ascending(edges: Floats) -> Bools:

@@ -93,7 +93,7 @@ def open_faces(at_fault: Geometries, rest: Leftover) -> Geometries:
         return np.empty(0, dtype=object)
     edge = parts.piece_of[left.members[left.runs[:-1]]]
     outline = left.edges[np.argsort(chain.members[chain.runs[edge]], kind="stable")]
-    faces = shapely.get_parts(shapely.polygonize(paths(outline)))
+    faces = shapely.get_parts(shapely.polygonize(paths(outline)[0]))
     return np.asarray(faces[_on_the_left(faces, outline)], dtype=object)
 
 
@@ -477,7 +477,7 @@ def _pieces(
     edges, _ = directed_edges(np.concatenate([cells, wanted]))
     order, heads = equal_edges(edges)
     once = np.sort(np.minimum.reduceat(order, heads))
-    noded = shapely.union_all(paths(edges[once]), grid_size=lattice)
+    noded = shapely.union_all(paths(edges[once])[0], grid_size=lattice)
     pieces = shapely.get_parts(shapely.polygonize([noded]))
     point = inner_points(pieces)
     within = np.zeros(len(pieces), dtype=bool)

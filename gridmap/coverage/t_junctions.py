@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import shapely
 
-from gridmap._arrays import Floats, Ints, segments
+from gridmap._arrays import Floats, Ints, Rows, segments
 from gridmap.coverage.edges import Leftover, residual
 from gridmap.coverage.predicates import orientation
+
+Pairs = tuple[Rows, Rows]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Split:
         Vertices that split an edge.
     edge : ndarray of int
         The leftover edge that each of them splits.
+    beside : tuple of two ndarrays of int
+        Pairs of edges of `left` that come near each other.
     """
 
     pieces: Floats
@@ -36,6 +40,7 @@ class Split:
     left: Leftover
     vertices: Floats
     edge: Ints
+    beside: Pairs
 
     @cached_property
     def junctions(self) -> Ints:
@@ -55,10 +60,15 @@ def split(left: Leftover) -> Split:
 
     What vanishes was only a difference in vertices, not in area.
     """
-    vertices, edge = _vertices_on_edges(left.edges)
+    beside = _near_pairs(left.edges)
+    vertices, edge = _vertices_on_edges(left.edges, *beside)
+    if len(edge) == 0:
+        own = np.arange(len(left) + 1)
+        rest = replace(left, members=own[:-1], runs=own)
+        return Split(left.edges, own[:-1], rest, vertices, edge, beside)
     pieces, piece_of = _cut(left.edges, vertices, edge)
     rest = residual(pieces, weight=left.count[piece_of])
-    return Split(pieces, piece_of, rest, vertices, edge)
+    return Split(pieces, piece_of, rest, vertices, edge, _near_pairs(rest.edges))
 
 
 def surely_open(left: Leftover, samples: int = 16) -> bool:
@@ -91,22 +101,32 @@ def as_points(xy: Floats) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
     return np.ascontiguousarray(xy, dtype=np.float64).view(np.complex128).ravel()
 
 
-def _vertices_on_edges(edges: Floats) -> tuple[Floats, Ints]:
-    """Return vertices of the edges that lie inside one of the edges, and which."""
-    # edges that do not cancel form closed chains: each end is the start of another
-    starts = np.unique(as_points(edges[:, :2]))
-    vertices = np.column_stack([starts.real, starts.imag])
-    tree = shapely.STRtree(segments(edges))
-    vertex, edge = tree.query(shapely.points(vertices))
-    px, py = vertices[vertex].T
+def _near_pairs(edges: Floats) -> Pairs:
+    """Return each pair of edges once whose boxes come near each other."""
+    near = 8 * np.spacing(np.abs(edges).max(initial=0.0))  # twice what tells a shape from a line
+    low, high = np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])
+    diagonals = segments(np.hstack([low - near, high + near]))
+    one, two = shapely.STRtree(diagonals).query(diagonals)
+    once = one < two
+    return one[once], two[once]
+
+
+def _vertices_on_edges(edges: Floats, one: Rows, two: Rows) -> tuple[Floats, Ints]:
+    """Return vertices of the edges that lie inside one of the edges, and which.
+
+    Edges that do not cancel form closed chains: each end is the start of another.
+    """
+    at, edge = np.concatenate([one, two]), np.concatenate([two, one])
+    px, py = edges[at, 0], edges[at, 1]
     ax, ay, bx, by = edges[edge].T
     inside = ~(((px == ax) & (py == ay)) | ((px == bx) & (py == by)))
     inside &= (np.minimum(ax, bx) <= px) & (px <= np.maximum(ax, bx))
     inside &= (np.minimum(ay, by) <= py) & (py <= np.maximum(ay, by))
-    vertex, edge = vertex[inside], edge[inside]
+    at, edge = at[inside], edge[inside]
     ax, ay, bx, by = edges[edge].T
-    on = orientation(ax, ay, bx, by, *vertices[vertex].T) == 0
-    return vertices[vertex[on]], edge[on].astype(np.int64)
+    on = orientation(ax, ay, bx, by, *edges[at, :2].T) == 0
+    found = np.unique(np.column_stack([edges[at[on], :2], edge[on]]), axis=0)
+    return found[:, :2], found[:, 2].astype(np.int64)
 
 
 def _cut(edges: Floats, vertices: Floats, edge: Ints) -> tuple[Floats, Ints]:

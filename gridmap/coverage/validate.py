@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Ints, geometries, segments
+from gridmap._arrays import Floats, Geometries, Ints, geometries, segments, uncollected
 from gridmap._checks import check_band, check_choice
 from gridmap.coverage import checks
 from gridmap.coverage.arrangement import enclosed
@@ -126,6 +126,7 @@ def after_declared(proof: Proof, rest: Any, declared: Geometries) -> Proof:
 
 
 @takes_layers("cells", "boundary", "parents", "exclude")
+@uncollected
 def validate(
     cells: gpd.GeoDataFrame | gpd.GeoSeries,
     boundary: Outline | None,
@@ -214,7 +215,7 @@ def validate(
         if len(corners):
             proof = prove(subject.polygons, subject.outline, areas, parent_of)
     invalid = invalid_among(subject.polygons, subject.rings)
-    remarks += checks.geometry_remarks(subject.polygons, invalid, lang)
+    remarks += checks.geometry_remarks(subject.polygons, subject.rings, invalid, lang)
     band = _band(households, cells, parent_column or "parent")
     remarks += _table_remarks(cells, subject, code, count, band, set(exceptions))
     faults, rest, declared = _geometry_faults(subject, proof, invalid, remarks, set(accepted))
@@ -404,11 +405,12 @@ def explain(
     if len(parts.left) == 0:
         return Explanation(_junctions(parts, left, owner), parts.left)
     piece = parts.piece_of[parts.left.members[parts.left.runs[:-1]]]
-    whose = owner[left.members[left.runs[piece]]]
+    place = left.members[left.runs[piece]]
     sound = np.concatenate(
         [np.delete(edges, left.members, 0), np.delete(parts.pieces, parts.left.members, 0)]
     )
-    found, bare, label = enclosed(parts.left, whose, sound, polygons, outline)
+    whose = owner[place]
+    found, bare, label = enclosed(parts.left, parts.beside, place, whose, sound, polygons, outline)
     unseen = _unseen(parts.left, whose, bare, label)
     junctions = _unexplained(_junctions(parts, left, owner), found)
     return Explanation(joined([found, unseen, junctions]), parts.left)
