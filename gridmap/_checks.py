@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -195,9 +197,46 @@ def as_seen(code: object) -> str:
 
 
 def label(crs: Any) -> str:
-    """Return a short name of a CRS, as EPSG:4547."""
-    authority = crs.to_authority() if crs is not None else None
-    return ":".join(authority) if authority else (crs.name if crs is not None else "none")
+    """Return a short name of a CRS, as EPSG:4547, the number by which files know it."""
+    if crs is None:
+        return "none"
+    number = crs.to_epsg()
+    authority = ("EPSG", str(number)) if number else crs.to_authority()
+    return ":".join(authority) if authority else str(crs.name)
+
+
+_TELLING = {"PROJECTION", "METHOD", "PARAMETER", "EXTENSION"}
+"""Parts of a definition of which the name says how coordinates are meant."""
+
+
+def defined(crs: Any) -> str:
+    """Return what a CRS is by its own definition: methods, numbers and directions, no names.
+
+    Names of datums and areas change from one version of the register to the next.
+
+    Examples
+    --------
+    >>> import pyproj
+    >>> defined(pyproj.CRS("+proj=longlat +R=6371000"))[:36]
+    'GEOGCS DATUM SPHEROID 6371000.0 0.0 '
+    """
+    if crs is None:
+        return ""
+    from pyproj.exceptions import CRSError as UntoldError
+
+    text = crs.to_wkt("WKT2_2015")
+    with suppress(UntoldError):  # not all can be told in the older form
+        text = crs.to_wkt("WKT1_GDAL", output_axis_rule=True)
+    text = re.sub(r"\b(?:AUTHORITY|ID|BBOX)\[[^\[\]]*\]", "", text)
+    words, part = [], ""
+    for quoted, number, word in re.findall(r'("[^"]*")|(?<![\w.])([-+]?\d[-+.\de]*)|(\w+)', text):
+        if number:
+            words.append(repr(float(number)))
+        elif word:
+            words.append(part := word.upper())
+        elif part in _TELLING:
+            words.append(quoted)
+    return " ".join(words)
 
 
 DASHES = {"-", "--", "/", "\\", "无", "没有", "—", "——"}

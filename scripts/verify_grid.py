@@ -2,9 +2,10 @@
 """Recheck the proof of a grid file with nothing but Python's standard library.
 
 Shows, by cancelling directed edges, that the cells of a GeoPackage fill its boundary and each
-jurisdiction exactly, that every polygon is one, that codes are unique, and that geometry and
-attributes are those of the content hash in the file. Coordinates are compared bit for bit. Ends
-with 0 when proved, 1 when refuted, 2 when the file cannot be read, 70 on a bug of this script.
+jurisdiction exactly, that every polygon is one, that codes are unique, and that geometry,
+attributes and the numbers of the CRS are those of the content hash in the file; the CRS is not
+looked up in any register. Coordinates are compared bit for bit. Ends with 0 when proved, 1 when
+refuted, 2 when the file cannot be read, 70 on a bug of this script.
 
 Whoever changes a file and computes its hashes anew is not found out by them; hold the file against
 a boundary of your own (--boundary), and the hash that is printed against the one you were given.
@@ -40,6 +41,8 @@ FAR = 1e100
 SAME = {"OGC:CRS84": "EPSG:4326"}
 """Told apart by the order of axes alone, which a GeoPackage has in one."""
 SHAPES = re.compile("GEOMETRY|POINT|CURVE|LINESTRING|SURFACE|POLYGON|MULTI|TIN|TRIANGLE", re.I)
+TELLING = ("PROJECTION", "METHOD", "PARAMETER", "EXTENSION")
+"""Parts of the definition of a CRS of which the name matters."""
 HEADERS = (0, 32, 48, 48, 64)
 """Bytes of the envelope in a GeoPackage geometry, by its code."""
 
@@ -228,7 +231,7 @@ def read(database: sqlite3.Connection, name: str, faults: list[str]) -> Layer:
         if srs not in (None, number):
             faults.append(f"{name} row {len(rows) + 1}: the geometry is in another CRS ({srs})")
         rows.append(Row(dict(zip(types, values, strict=True)), polygons, multi))
-    return Layer(name, rows, types, crs_of(database, name, number))
+    return Layer(name, rows, types, crs_of(database, name, number, faults))
 
 
 def quoted(name: str) -> str:
@@ -236,16 +239,24 @@ def quoted(name: str) -> str:
     return '"' + str(name).replace('"', '""') + '"'
 
 
-def crs_of(database: sqlite3.Connection, name: str, number: int) -> tuple[str, str, str]:
+def crs_of(
+    database: sqlite3.Connection, name: str, number: int, faults: list[str]
+) -> tuple[str, str, str]:
     """Return organisation, number and definition of a layer's CRS."""
-    row = database.execute(
-        "SELECT organization, organization_coordsys_id, definition FROM gpkg_spatial_ref_sys "
-        "WHERE srs_id = ?",
+    columns = database.execute("PRAGMA table_xinfo(gpkg_spatial_ref_sys)").fetchall()
+    newer = "definition_12_063"  # for what the older form cannot tell
+    other = newer if newer in [column[1] for column in columns] else "NULL"
+    rows = database.execute(
+        f"SELECT organization, organization_coordsys_id, definition, {other} "
+        "FROM gpkg_spatial_ref_sys WHERE srs_id = ?",
         (number,),
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         raise UnreadableError(f"does not define the CRS {number} of {name!r}.")
-    return str(row[0]), str(row[1]), str(row[2])
+    texts = [str(text) for row in rows for text in row[2:] if text not in (None, "undefined")]
+    if len(rows) > 1 or len(texts) > 1:
+        faults.append(f"the CRS of {name} is defined more than once")
+    return str(rows[0][0]), str(rows[0][1]), [*texts, "undefined"][0]
 
 
 def facts_of(database: sqlite3.Connection, faults: list[str]) -> dict[str, Any]:
@@ -695,13 +706,15 @@ def hash_faults(metadata: dict[str, Any], cells: Layer, parents: Layer, rims: La
     except (ValueError, TypeError) as error:
         raise UnreadableError(f"has damaged metadata ({error}).") from error
     if metadata["content_hash"] != content:
-        faults.append("the content hash in the file is not that of its geometry and attributes")
+        faults.append(
+            "the content hash in the file is not that of its geometry, attributes and CRS"
+        )
     return faults
 
 
 def content_hash(metadata: dict[str, Any], cells: Layer, parents: Layer) -> str:
     """Return the SHA-256 of geometry, codes and attributes, as gridmap defines it."""
-    digest = hashlib.sha256(metadata["crs"].encode())
+    digest = hashlib.sha256(f"{metadata['crs']}\n{crs_words(cells.crs[2])}".encode())
     for layer, key in ((cells, "code"), (parents, "parent")):
         lone = set(metadata["multi_of_one"].get(layer.name, []))
         packed = set(metadata["packed"].get(layer.name, []))
@@ -725,6 +738,24 @@ def content_hash(metadata: dict[str, Any], cells: Layer, parents: Layer) -> str:
         writer.writerows(zip(*texts.values(), strict=True))
         digest.update(file.getvalue().encode())
     return digest.hexdigest()
+
+
+def crs_words(definition: str) -> str:
+    """Return methods, numbers and directions of a definition, without names and registers."""
+    bare = re.sub(r"\b(AUTHORITY|ID|BBOX)\[[^][]*\]", "", definition)
+    words: list[str] = []
+    keyword = ""
+    for token in re.findall(r'"[^"]*"|[-+.\w]+', bare):
+        if token[0] == '"':
+            words += (
+                [token] if keyword in ("PROJECTION", "METHOD", "PARAMETER", "EXTENSION") else []
+            )
+        elif re.fullmatch(r"[-+]?\d[-+.\de]*", token):
+            words.append(repr(float(token)))
+        else:
+            keyword = token.upper()
+            words.append(keyword)
+    return " ".join(words)
 
 
 def written(values: list[Any], kind: str) -> list[Any]:
@@ -938,7 +969,7 @@ def own_boundary(name: str) -> tuple[list[Polygon], tuple[str, str] | None]:
             shown = ", ".join(str(row[0]) for row in found) or "none"
             raise UnreadableError(f"has the layers {shown}; name one as FILE:LAYER.")
         table, column, number = chosen[0]
-        crs = crs_of(database, table, number)
+        crs = crs_of(database, table, number, [])
         rows = database.execute(f"SELECT {quoted(column)} FROM {quoted(table)}").fetchall()
         return [polygon for row in rows for polygon in polygons_of(row[0])[0]], crs[:2]
     finally:
@@ -982,6 +1013,8 @@ def said_of(
         f"{'its jurisdiction' if places == 1 else f'each of {places:,} jurisdictions'} exactly; "
         f"{count:,} edges cancel",
         f"content hash {metadata['content_hash']}",
+        f"CRS {':'.join(rims.crs[:2])} as this file defines it, by numbers that are part of the "
+        "hash; not looked up in the register",
         f"area {measured(boundary, definition)} in {':'.join(rims.crs[:2])}, "
         f"{counted(len([p for p in boundary if p]), 'part')}, "
         f"{counted(holes_in(boundary), 'hole')}",
@@ -1032,10 +1065,11 @@ def measured(polygons: list[Polygon], definition: str) -> str:
 
 def unit_of(definition: str) -> float | None:
     """Return the metres of a unit of a projected CRS; None for degrees."""
-    if definition.startswith(("GEOGCS", "GEOGCRS", "GEODCRS")):
+    if not re.search(r"\b(PROJCS|PROJCRS|LOCAL_CS|ENGCRS)\[", definition):
         return None
-    found = re.findall(r'UNIT\["[^"]*",\s*([0-9.eE+-]+)', definition)
-    return float(found[-1]) if found else 1.0
+    start = max(definition.rfind("PARAMETER["), definition.find("CS[Cartesian"), 0)
+    found = re.search(r'UNIT\["[^"]*",\s*([0-9.eE+-]+)', definition[start:])
+    return float(found[1]) if found else 1.0
 
 
 def curved_area(ring: Ring, definition: str) -> float:

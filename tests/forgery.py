@@ -392,6 +392,31 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "a CRS without a definition": (
         "UPDATE gpkg_spatial_ref_sys SET definition = 'undefined' WHERE srs_id = 4547",
     ),
+    "a CRS that begins elsewhere": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = replace(definition, 'easting\",500000', "
+        "'easting\",500001') WHERE srs_id = 4547",
+    ),
+    "a CRS in feet": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = replace(definition, 'UNIT[\"metre\",1', "
+        "'UNIT[\"metre\",0.3048') WHERE srs_id = 4547",
+    ),
+    "a CRS on another ellipsoid": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = replace(definition, "
+        "'6378137,298.257222101', '6378245,298.3') WHERE srs_id = 4547",
+    ),
+    "a CRS of another projection": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = replace(definition, 'Transverse_Mercator', "
+        "'Mercator_1SP') WHERE srs_id = 4547",
+    ),
+    "a CRS that counts westwards": (
+        "UPDATE gpkg_spatial_ref_sys SET definition = replace(definition, '\"Easting\",EAST', "
+        "'\"Easting\",WEST') WHERE srs_id = 4547",
+    ),
+    "a CRS defined twice": (
+        "ALTER TABLE gpkg_spatial_ref_sys ADD COLUMN definition_12_063 TEXT",
+        "UPDATE gpkg_spatial_ref_sys SET definition_12_063 = (SELECT definition FROM "
+        "gpkg_spatial_ref_sys WHERE srs_id = 4326) WHERE srs_id = 4547",
+    ),
     "a layer listed otherwise": (
         "UPDATE gpkg_contents SET data_type = 'attributes' WHERE table_name = 'cells'",
     ),

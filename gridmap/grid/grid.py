@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import geometries, row_of
-from gridmap._checks import Bands, check_choice, check_crs, label
+from gridmap._checks import Bands, check_choice, check_crs, defined, label
 from gridmap.codes import name_in
 from gridmap.crs.project import reproject
 from gridmap.errors import InputError
@@ -457,11 +457,11 @@ def content_of(crs: str, cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFram
     Parameters
     ----------
     crs : str
-        The short name of the CRS.
+        The short name of the CRS; what it is stands in the hash as well.
     cells, jurisdictions : GeoDataFrame
         Indexed by code and by parent.
     """
-    digest = hashlib.sha256(crs.encode())
+    digest = hashlib.sha256(f"{crs}\n{defined(cells.crs)}".encode())
     for name, frame in (("cells", cells), ("jurisdictions", jurisdictions)):
         ordered = frame.sort_index()
         digest.update(name.encode())

@@ -13,6 +13,7 @@ import pandas as pd
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj.exceptions import CRSError as UntoldError
 
 from gridmap._arrays import attributes
 from gridmap._checks import label
@@ -386,6 +387,13 @@ def write_gdal(
     try:
         with fixed_date(), quiet():
             pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
+    except UntoldError as error:
+        raise InputError(
+            "`{path}` cannot hold the CRS {crs!r}, for which files have no words. Transform to one "
+            "with a number first, EPSG:4547 for instance.",
+            path=path.name,
+            crs=label(getattr(frame, "crs", None)),
+        ) from error
     except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError) as error:
         raise InputError(
             "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error

@@ -13,6 +13,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import shapely
 
@@ -113,8 +114,54 @@ def test_content_that_was_changed_is_told_by_its_hash(whole: Path, said, tmp_pat
     code, text = said(forgery.edited(whole, tmp_path / "changed.gpkg", statement))
     assert code == 1
     assert text.splitlines()[1:] == [
-        "  the content hash in the file is not that of its geometry and attributes"
+        "  the content hash in the file is not that of its geometry, attributes and CRS"
     ]
+
+
+@pytest.mark.parametrize(
+    ("crs", "east"),
+    [
+        ("+proj=tmerc +lon_0=113.3 +k=1 +x_0=500000 +ellps=krass", 5e5),
+        ("+proj=tmerc +lon_0=113.3 +x_0=5e5 +ellps=krass +towgs84=15.8,-154.4,-82.3", 5e5),
+        ("+proj=tmerc +lon_0=3 +pm=paris +ellps=clrk80", 1e3),
+        ("+proj=longlat +R=6371000", 113),
+        ("EPSG:8857", 8e6),  # not to be told in the older form
+        ("ESRI:102067", -6e5),  # has a number of EPSG, too
+        ("EPSG:7405", 5e5),  # with heights
+        ("OGC:CRS84", 113),
+    ],
+)
+def test_files_in_any_crs_are_proved(crs: str, east: float, said, tmp_path: Path):
+    shapes = shapely.box([east, east + 1], 10, [east + 1, east + 2], 11)
+    grid = gridmap.adopt(forgery.frame(shapes, crs), forgery.outline(shapes), code="code")
+    gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    code, text = said(tmp_path / "grid.gpkg")
+    assert code == 0 and grid.content_hash in text, text
+    assert gridmap.read_grid(tmp_path / "grid.gpkg").content_hash == grid.content_hash
+    degrees = pyproj.CRS(crs).is_geographic
+    assert ("km²" in text) == degrees and (degrees or "area 2.00 m² in" in text), text
+
+
+def test_crs_without_names_are_told_apart_by_their_numbers():
+    shapes = shapely.box([0, 1], 0, [1, 2], 1)
+    hashes = {
+        gridmap.adopt(
+            forgery.frame(shapes, f"+proj=tmerc +lon_0={lon} +x_0={east} +ellps={ellipsoid}"),
+            forgery.outline(shapes), code="code",
+        ).content_hash
+        for lon in (111, 113.3) for east in (0, 1) for ellipsoid in ("krass", "GRS80")
+    }  # fmt: skip
+    assert len(hashes) == 8
+
+
+def test_a_crs_that_no_file_can_hold_is_refused_in_one_sentence(tmp_path: Path):
+    shapes = shapely.box([0, 1], 0, [1, 2], 1)
+    grid = gridmap.adopt(
+        forgery.frame(shapes, "+proj=eqearth +lon_0=110"), forgery.outline(shapes), code="code"
+    )
+    with pytest.raises(gridmap.InputError, match="cannot hold the CRS"):
+        gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", [k for k in forgery.BYTES if "metadata" in k or "none" in k])
