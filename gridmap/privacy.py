@@ -235,6 +235,17 @@ def _kept_back(
     return {part: part in small for part in group}
 
 
+def tells_few(part: int, whole: int, *, least: int = SMALL) -> bool:
+    """Tell whether a share gives away a small count, be it of those left.
+
+    Examples
+    --------
+    >>> tells_few(3, 20), tells_few(18, 20), tells_few(20, 20)
+    (True, True, False)
+    """
+    return any(0 < count < least for count in (part, whole - part))
+
+
 def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:
     """Blank the counts from 1 to `least` − 1, which could point at somebody.
 

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,14 @@ def node() -> str | None:
     return str(driver) if driver and driver.exists() else None
 
 
+def _namespaces() -> str:
+    tried = ["unshare", "-rm", "true"]
+    able = shutil.which("unshare") and subprocess.run(tried, capture_output=True, check=False)
+    return "" if able and able.returncode == 0 else "needs unshare, and the right to use it"
+
+
 MISSING = {
+    "namespaces": _namespaces,
     "jupyter": lambda: _module("anywidget", "jupyterlab"),
     "strace": lambda: "" if shutil.which("strace") else "needs strace",
     "node": lambda: "" if node() else "needs node",

@@ -221,7 +221,7 @@ def _page(
         "facts": _facts(found, source, lang, public),
         "conclusion": parts.spoken(sentences.conclusion(found, lang)),
         "cards_label": tr("Key figures", lang=lang),
-        "cards": part(parts.PARTS, "cards", sentences.cards(found, lang)),
+        "cards": part(parts.PARTS, "cards", sentences.cards(found, lang, public)),
         "ranking_title": tr("{place} ranking", lang=lang, place=place),
         "ranking_hint": _ranking_hint(found, lang),
         "ranking": parts.ranking(found, lang, level, public),
@@ -233,7 +233,7 @@ def _page(
         "definitions_title": tr("Definitions", lang=lang),
         "definitions_link": tr("All of them ↓", lang=lang),
         "brief": sentences.brief(lang),
-        "definitions": sentences.definitions(found, lang),
+        "definitions": sentences.definitions(found, lang, public),
         "data": Markup(as_json(scene.sent())),
         **_assets(),
     }
@@ -271,15 +271,15 @@ def _more(found: dict[str, Any], lang: Lang, public: bool) -> Sequence[tuple[str
     made = []
     if found["handling"]:
         made.append(
-            ("handling", tr("Handled at", lang=lang), parts.stages(found["handling"], lang))
+            ("handling", tr("Handled at", lang=lang), parts.stages(found["handling"], lang, public))
         )
     for key, title in (("categories", Message("Categories")), ("sources", Message("Sources"))):
         if found[key]:
             made.append(("", title.text(lang), parts.words(found[key], lang, public)))
-    if found["progress"]:
-        made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"], lang)))
+    if found["progress"] and not (public and parts.steps_tell_few(found["progress"])):
+        made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"], lang, public)))
     if found["indicators"]:
-        made.append(("", tr("Indicators", lang=lang), parts.indicators(found, lang)))
+        made.append(("", tr("Indicators", lang=lang), parts.indicators(found, lang, public)))
     if found["staffing"]:
         made.append(("", tr("Staffing", lang=lang), parts.staffing(found, lang)))
     return made

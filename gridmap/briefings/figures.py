@@ -488,6 +488,7 @@ def _close_rates(
         if row["place"] in table.index:
             found = table.loc[row["place"]]
             row["closure"] = number(found["rate"])
+            row["closed"], row["closable"] = int(found["numerator"]), int(found["denominator"])
             row["closure_low"], row["closure_high"] = number(found["low"]), number(found["high"])
 
 

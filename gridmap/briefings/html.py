@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gridmap.html import part, render
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.offline import write_page
 from gridmap.maps.themes import level_title
-from gridmap.privacy import SMALL, withheld
+from gridmap.privacy import SMALL, tells_few, withheld
 
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
@@ -72,10 +73,18 @@ def share_table(rows: list[tuple[str, int, float | None, str]]) -> Markup:
     return part(PARTS, "table", [], body)
 
 
-def stages(rows: list[dict[str, Any]], lang: Lang) -> Markup:
+def stages(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
     """Write steps in their order, each with its share of all that is known."""
     unknown = tr("unknown", lang=lang)
-    return share_table([(row["name"] or unknown, row["cases"], row["share"], "") for row in rows])
+    back = withheld([row["cases"] for row in rows]) if public else np.zeros(len(rows), bool)
+    shown = [row for row, hidden in zip(rows, back, strict=True) if not hidden]
+    return share_table([(row["name"] or unknown, row["cases"], row["share"], "") for row in shown])
+
+
+def steps_tell_few(rows: list[dict[str, Any]]) -> bool:
+    """Tell whether steps that cases take in turn give away how few are between two of them."""
+    counts = [row["cases"] for row in rows]
+    return any(0 < abs(a - b) < SMALL for a, b in pairwise([*counts, 0]))
 
 
 def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
@@ -211,8 +220,8 @@ def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, s
     return rows
 
 
-def indicators(found: Figures, lang: Lang) -> Markup:
-    """Write the indicators with counts and intervals."""
+def indicators(found: Figures, lang: Lang, public: bool) -> Markup:
+    """Write the indicators with counts and intervals; in public none that tells of few cases."""
     head = [
         (tr("Indicator", lang=lang), "left"),
         (tr("Counts", lang=lang, context="indicators"), "roomy"),
@@ -228,6 +237,7 @@ def indicators(found: Figures, lang: Lang) -> Markup:
             title=one["formula"],
         )
         for one in found["indicators"] or ()
+        if not (public and tells_few(one["numerator"] or 0, one["denominator"] or 0))
     ]
     return part(PARTS, "table", head, body, "wrap")
 
@@ -288,9 +298,11 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
     most = max((row["high"] for row in rows if row["incidents"] and row["high"]), default=0.0)
     # a change tells the count of the period before, which another page may have kept back
     changes = not public and any(row["change"] is not None for row in rows)
-    closures = any(row.get("closure") is not None for row in rows)
+    closed = [row for row in rows if row.get("closure") is not None]
+    few = any(tells_few(row["closed"], row["closable"]) for row in closed)
+    closures = bool(closed) and not (public and few)  # one of them is the total less the others
     posts = any("leaderless" in row for row in rows)
-    sparks = any(len(row["spark"]) > 1 for row in rows)
+    sparks = not public and any(len(row["spark"]) > 1 for row in rows)
     heads = [
         ("#", ""),
         (level_title(found["ranking"]["level"], lang), "left"),

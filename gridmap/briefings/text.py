@@ -8,6 +8,7 @@ from typing import Any
 from gridmap.briefings.charts import change_span, change_text, fact, percent
 from gridmap.language import Lang, Message, measure, tr
 from gridmap.maps.themes import level_title
+from gridmap.privacy import SMALL, tells_few
 
 Figures = dict[str, Any]
 
@@ -117,7 +118,7 @@ def _leading(found: Figures) -> dict[str, Any] | None:
     return rated[0] if rated[0]["low"] > found["incidents"]["rate"] else None
 
 
-def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
+def cards(found: Figures, lang: Lang, public: bool) -> list[dict[str, str]]:
     """Return the key figures: label, value, unit, line below, tone of that line."""
     cells, all_of = found["cells"], found["incidents"]
     leftover = found["proof"]["leftover"]
@@ -154,7 +155,7 @@ def cards(found: Figures, lang: Lang) -> list[dict[str, str]]:
         ),
         _hot_card(found, lang),
     ]
-    return made + _closure_card(found, lang) + _staff_card(found, lang)
+    return made + _closure_card(found, lang, public) + _staff_card(found, lang)
 
 
 def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
@@ -212,8 +213,10 @@ def _change_line(found: Figures, lang: Lang) -> str:
     return tr("{rate:.2f} per 100 households", lang=lang, rate=all_of["rate"])
 
 
-def _closure_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
+def _closure_card(found: Figures, lang: Lang, public: bool) -> list[dict[str, str]]:
     for one in found["indicators"] or ():
+        if public and tells_few(one["numerator"] or 0, one["denominator"] or 0):
+            continue
         if one["key"] == "closure" and one["rate"] is not None:
             below = tr("95% interval ", lang=lang)
             below += f"{percent(one['low'])[:-1]}–{percent(one['high'])}"
@@ -252,12 +255,21 @@ def brief(lang: Lang) -> str:
     )
 
 
-def definitions(found: Figures, lang: Lang) -> list[str]:
+OVERLAPS = Message(
+    "Public: counts under {least}, and those that would give them away, are kept back on this page "
+    "and on those of other levels and other weeks. Pages of days that overlap without being the "
+    "same are not protected from each other: the difference of both may tell a small count. "
+    "Publish only one of them."
+)
+
+
+def definitions(found: Figures, lang: Lang, public: bool) -> list[str]:
     """Say how each figure is computed, and what it does not mean."""
     level = level_title(found["ranking"]["level"], lang)
     formulas = [one["formula"] for one in found["indicators"] or ()]
-
+    kept = [OVERLAPS(least=SMALL).text(lang)] if public else []
     return [
+        *kept,
         tr(
             "Band of households of residential cells: {band}; dedicated cells are exempt.",
             lang=lang,

@@ -62,10 +62,12 @@ def briefing_command(
     them all.
     """
     from gridmap.briefings.briefing import briefing
+    from gridmap.briefings.text import OVERLAPS
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
     from gridmap.maps.offline import check_page
+    from gridmap.privacy import SMALL
 
     check_page(output)
     check_writable(output, overwrite=overwrite)
@@ -85,6 +87,8 @@ def briefing_command(
         shell.emit_json({"schema": "gridmap.briefing/1", "output": str(output), **made.figures})
         return
     shell.answer(made.conclusion)
+    if options["audience"] == "public" and any(day is not None for day in days.values()):
+        shell.say(OVERLAPS(least=SMALL).text(shell.lang))
     shell.say(tr("Briefing written to {output}", output=output))
 
 

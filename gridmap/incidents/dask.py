@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -90,7 +91,7 @@ def assign_on_cluster(
     overwrite : bool
         Whether an existing folder may be replaced.
     timeout : float
-        Seconds to wait for the scheduler.
+        Seconds to wait for the scheduler, and for workers where none is left.
 
     Returns
     -------
@@ -129,19 +130,8 @@ def assign_on_cluster(
             str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
         )
         placed = assign_partitions(frame, grid, max_distance=max_distance, datum=datum, x=x, y=y)
-        placed = placed.map_partitions(
-            _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False
-        )
-        shutil.rmtree(partial_target, ignore_errors=True)
         try:
-            placed.to_parquet(
-                str(partial_target.resolve()),
-                write_index=False,
-                schema=target_schema(ParquetFile(Path(source)).schema),
-                compression="zstd",
-                name_function="part-{:06d}.parquet".format,
-            )
-            accounts = _accounts_of(partial_target)
+            accounts = _written(placed, partial_target, ParquetFile(Path(source)), client, timeout)
             if target.is_dir() and overwrite:
                 shutil.rmtree(target)
             elif overwrite:
@@ -157,10 +147,67 @@ def assign_on_cluster(
                 error=" ".join(str(error).split())[:200] or type(error).__name__,
             ) from error
         finally:
-            shutil.rmtree(partial_target, ignore_errors=True)
+            _remove(partial_target)
     return accounts
 
 
+def _written(
+    placed: Any, folder: Path, source: ParquetFile, client: Any, patience: float
+) -> Accounts:
+    """Let the workers write the parts, as long as there are workers; count what they wrote.
+
+    Raises
+    ------
+    InputError, OSError and what is raised when a cluster is lost
+        When not every row was written where it can be seen from here.
+    """
+    _remove(folder)
+    streamed = placed.map_partitions(
+        _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False
+    )
+    parts = streamed.to_parquet(
+        str(folder.resolve()),
+        write_index=False,
+        schema=target_schema(source.schema),
+        compression="zstd",
+        name_function="part-{:06d}.parquet".format,
+        compute=False,
+    )
+    future = client.compute(parts)
+    try:
+        _await(future, client, patience)
+    finally:
+        future.cancel()
+    accounts = _accounts_of(folder)
+    if accounts.counts["read"] != source.size:
+        raise OSError(f"{accounts.counts['read']:,} of {source.size:,} rows came back")
+    return accounts
+
+
+def _await(future: Any, client: Any, patience: float) -> None:
+    """Wait for a cluster, but not for one that has no workers, or is gone, for some seconds."""
+    seen = time.monotonic()
+    while not future.done():
+        time.sleep(_GLANCE)
+        running = client.status == "running"
+        if running and client.scheduler_info()["workers"]:
+            seen = time.monotonic()
+        if time.monotonic() - seen > patience:
+            raise OSError("no worker is left" if running else "the scheduler is gone")
+    future.result()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which a worker may still be writing."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_GLANCE)
+
+
+_GLANCE = 0.2  # seconds between looks at a cluster
+_TRIES = 25
 _CHATTY = ("distributed", "tornado", "asyncio")
 
 

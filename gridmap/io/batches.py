@@ -25,6 +25,7 @@ from gridmap._arrays import Geometries
 from gridmap.errors import InputError
 from gridmap.io.gdal import GDAL_FAILURES
 from gridmap.io.header import MENTIONS_TOTAL, is_total
+from gridmap.io.limits import arrow_size, check_held, parquet_size, rows_at_once
 from gridmap.io.source import BROKEN_PARQUET, Source, telling
 from gridmap.language import Message
 
@@ -258,8 +259,9 @@ class ParquetFile:
         names = None if self.columns is None else list(self.columns)
         with telling(self.path.name, BROKEN_PARQUET):
             for path in self._files:
+                rows = rows_at_once(path, ROWS, self.path.name)
                 with parquet.ParquetFile(path, pre_buffer=False) as file:
-                    for table in file.iter_batches(ROWS, columns=names, use_threads=False):
+                    for table in file.iter_batches(rows, columns=names, use_threads=False):
                         done += table.num_rows
                         table.validate(full=True)  # bytes that are no text
                         columns = [self._values(table, name) for name in self.schema.names]
@@ -451,7 +453,11 @@ def arrow_table(source: Source) -> pa.Table:
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     with telling(source.name, BROKEN_PARQUET):
         if source.kind == "parquet":
+            size, streams = parquet_size(place)[0], source.member is None
+            check_held(size, source.size, source.name, streams=streams)
             return pq.read_table(place)
+        if source.member is None:
+            check_held(arrow_size(source.path), source.size, source.name, streams=False)
         if source.suffix == ".arrows":
             with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
                 return stream.read_all()

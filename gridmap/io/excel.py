@@ -344,8 +344,6 @@ def open_sheets(source: Source) -> list[Sheet]:
     """
     with source.opened() as file:
         head = file.read(8)
-    if source.suffix == ".ods":
-        return _sheets_ods(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if head.startswith(b"\xd0\xcf\x11\xe0"):
@@ -359,6 +357,8 @@ def _sheets_xlsx(source: Source) -> list[Sheet]:
     if source.member is None:  # a member was read whole, within its limit
         check_workbook(source.path, source.name)
     data = source.read_bytes()
+    if _is_open(data):
+        return _sheets_ods(data)
     if (plain := plain_sheets(data)) is not None:
         return [Sheet(sheet.name, sheet.rows, _blocks(sheet.merges)) for sheet in plain]
     import openpyxl
@@ -473,24 +473,19 @@ def _xls_value(book: Any, cell: Any) -> Any:
     return cell.value
 
 
-def _sheets_ods(source: Source) -> list[Sheet]:
-    """Read an open workbook through GDAL, every cell as text."""
-    import pyogrio
+def _sheets_ods(data: bytes) -> list[Sheet]:
+    from gridmap.io.plain_sheets import open_document_sheets
 
-    from gridmap.io.gdal import GDAL_FAILURES, quiet
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        found = open_document_sheets(archive)
+    return [Sheet(sheet.name, sheet.rows, _blocks(sheet.merges)) for sheet in found]
 
-    if source.member is None:  # a member was read whole, within its limit
-        check_workbook(source.path, source.name)
-    options = {"HEADERS": "DISABLE", "FIELD_TYPES": "STRING"}
-    sheets = []
-    with telling(source.name, GDAL_FAILURES), quiet():
-        for name, _ in pyogrio.list_layers(source.gdal_path):
-            frame = pyogrio.read_dataframe(
-                source.gdal_path, layer=name, read_geometry=False, **options
-            )
-            rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-            sheets.append(Sheet(str(name), lambda rows=rows: enumerate(rows)))  # type: ignore[misc]
-    return sheets
+
+def _is_open(data: bytes) -> bool:
+    """Tell an open workbook, whatever its name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+    return "content.xml" in names and "xl/workbook.xml" not in names
 
 
 def _frame(table: SheetTable) -> pd.DataFrame:

@@ -13,14 +13,16 @@ import pandas as pd
 from gridmap._checks import label
 from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
 from gridmap.errors import InputError
+from gridmap.io.batches import ROWS, ParquetFile, geometry_of
 from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.gdal import GDAL_FAILURES, OFFLINE, quiet
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file
+from gridmap.io.limits import is_too_much, parquet_size
 from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import Source, declared, find_source, telling
+from gridmap.io.source import BROKEN_PARQUET, Source, declared, find_source, telling
 from gridmap.io.tables import read_table
 from gridmap.io.vector import choose_layer
 from gridmap.language import Lang, Message
@@ -229,8 +231,6 @@ def _look_layer(source: Source, name: str, where: dict[str, Any]) -> Layer:
             _, reading, refusal = _understood(whole_frame, source.text, reads_as, where)
     suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
     suspicions += [] if refusal is None else [refusal]
-    if source.suffix == ".shp" and not kinds:
-        suspicions.append(Message("No attributes; its .dbf may be missing."))
     if encoding is not None:
         suspicions.append(Message("Attributes are {encoding} text.", encoding=encoding))
     return Layer(
@@ -324,9 +324,47 @@ def _look_whole(source: Source, spec: Spec, where: dict[str, Any]) -> Layer:
 
     from gridmap.io.vector import read_layer
 
+    if (packed := _packed(source)) is not None:
+        return _look_at_head(source, packed, where)
     if not has_geometry(source):
         return _look_table(source, read_table(spec, empty=True), where)
-    frame = read_layer(spec, need_crs=False, empty=True)
+    return _look_shapes(source, read_layer(spec, need_crs=False, empty=True), spec, where)
+
+
+def _packed(source: Source) -> ParquetFile | None:
+    """Return a Parquet file that is larger in memory than a table may be, to be read in parts."""
+    if source.kind != "parquet" or source.member is not None:
+        return None
+    with telling(source.name, BROKEN_PARQUET):
+        large = is_too_much(parquet_size(source.path)[0], source.size)
+    file = ParquetFile(source.path)
+    return file if large and file.streams else None
+
+
+def _look_at_head(source: Source, file: ParquetFile, where: dict[str, Any]) -> Layer:
+    """Look at the first rows of a file of which a part at a time can be read."""
+    from geopandas import GeoDataFrame, GeoSeries
+
+    first = next(islice(file.batches(), 1)).table.slice(0, ROWS)
+    frame, shape = first.to_pandas(), geometry_of(file.schema)
+    if shape is None:
+        layer = _look_table(source, frame, where)
+    else:
+        points = GeoSeries.from_wkb(frame.pop(shape), crs=file.crs)
+        layer = _look_shapes(source, GeoDataFrame(frame, geometry=points), source.text, where)
+    told = Message(
+        "Looked at the first {n:,} of {rows:,} {rows:row|rows}: all of them would take more memory "
+        "than a table may, and only `gridmap assign` reads them, a part at a time.",
+        n=first.num_rows,
+        rows=file.rows,
+    )
+    if layer.reading is not None:
+        layer.reading.stated["rows"] = file.rows
+    return replace(layer, features=file.rows, suspicions=[*layer.suspicions, told])
+
+
+def _look_shapes(source: Source, frame: Any, spec: Spec, where: dict[str, Any]) -> Layer:
+    """Look at a layer that has been read."""
     name = source.layer or source.path.stem
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     extent = _finite(frame.total_bounds)

@@ -52,6 +52,8 @@ def check_file(source: Source) -> None:
             ) from error
     if source.suffix in _LINES:
         _check_lines(source)
+    if source.suffix == ".shp":
+        _check_complete(source)
     if source.suffix == ".shp" and source.member is None:
         _check_parts(source)
     with _opened(source) as database:
@@ -175,14 +177,26 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
+def _check_complete(source: Source) -> None:
+    """Refuse a Shapefile that came without one of the three files that make it."""
+    if source.member is None:
+        around, stem = [entry.name for entry in source.path.parent.iterdir()], source.path.name
+    else:
+        with zipfile.ZipFile(source.path) as archive:
+            around, stem = archive.namelist(), source.member
+    there = {Path(name).with_suffix(Path(name).suffix.lower()) for name in around}
+    for suffix in (".shx", ".dbf"):
+        if Path(stem).with_suffix(suffix) not in there:
+            raise InputError(
+                "`{source}` came without its {part}. Ask for all parts: .shp, .shx, .dbf and .prj.",
+                source=source.name,
+                part=suffix,
+            )
+
+
 def _check_parts(source: Source) -> None:
     """Hold the parts of a Shapefile against the sizes that their headers tell."""
     shapes, counts = source.path, []
-    if not any(shapes.with_suffix(suffix).is_file() for suffix in (".shx", ".SHX")):
-        raise InputError(
-            "`{source}` came without its .shx. Ask for all parts: .shp, .shx, .dbf and .prj.",
-            source=source.name,
-        )
     for part in (shapes, shapes.with_suffix(".shx"), shapes.with_suffix(".dbf")):
         if not part.is_file():
             continue

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from gridmap.errors import InputError
 from gridmap.io.address import is_address, parse_address
-from gridmap.io.limits import MOST_IN_MEMORY, check_members
+from gridmap.io.limits import MOST_IN_MEMORY, check_members, check_once
 from gridmap.language import Message
 
 Kind = Literal["vector", "parquet", "arrow", "csv", "sheet", "records", "database"]
@@ -112,7 +112,10 @@ class Source:
         if self.member is None:
             return self.path.stat().st_size if self.path.is_file() else 0
         with zipfile.ZipFile(self.path) as archive:
-            return archive.getinfo(self.member).file_size
+            members = archive.infolist()
+        folder = f"{self.member}/"  # as large as what it holds
+        within = [m for m in members if m.filename == self.member or m.filename.startswith(folder)]
+        return sum(member.file_size for member in within)
 
     @property
     def gdal_path(self) -> str:
@@ -553,6 +556,7 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
+            check_once((info.filename for info in members), text)
             names = [info.filename for info in members]
     except (OSError, *BROKEN_ZIP) as error:
         raise unreadable(str(path), error) from error

@@ -20,6 +20,7 @@ from gridmap.io.csv_table import read_csv
 from gridmap.io.excel import read_sheet, typed_column
 from gridmap.io.excel_write import Sheet, write_workbook
 from gridmap.io.integrity import check_text
+from gridmap.io.limits import check_held
 from gridmap.io.source import (
     BROKEN_PARQUET,
     Source,
@@ -35,6 +36,7 @@ from gridmap.language import Message
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _CODES = r"(?i)^(?:code|parent|.*_code|.*_id|.*编码|.*编号)$"
 _SAMPLE = 20
+_AS_TABLE = {"csv": 1, "records": 4}  # times its text that a table takes
 
 
 def read_table(
@@ -93,6 +95,9 @@ def note_empty(frame: pd.DataFrame, name: str, *, empty: bool) -> None:
 def _read(
     source: Source, encoding: str | None, separator: str | None, places: bool, keep_broken: bool
 ) -> pd.DataFrame:
+    if source.kind in ("csv", "records"):
+        size, streams = source.size * _AS_TABLE[source.kind], source.kind == "csv"
+        check_held(size, source.size, source.name, streams=streams)
     if source.kind == "csv":
         return read_csv(source, encoding=encoding, separator=separator, keep_broken=keep_broken)
     if source.kind == "sheet":

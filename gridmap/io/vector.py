@@ -23,6 +23,7 @@ from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.batches import arrow_table, flat_columns, shape_column
 from gridmap.io.gdal import GDAL_FAILURES, fixed_date, quiet
 from gridmap.io.integrity import check_file, check_table, check_text
+from gridmap.io.limits import check_held, is_bomb, packed_size
 from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
 from gridmap.io.source import (
     BROKEN_PARQUET,
@@ -42,6 +43,7 @@ _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
 _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
 SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
+_SHAPE, _FIELD = 50, 16  # bytes that a shape and a value take in memory, about
 _UNCHECKED = ("FlatGeobuf",)  # drivers whose columns are as damaged as the file
 
 
@@ -166,6 +168,7 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
             whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
         )
         expected = info["features"]
+        _check_claim(info, source)
         if info["driver"] in _UNCHECKED:
             _check_batches(whole, layer)
         frame = _read_whole(whole, layer, found, source.suffix)
@@ -191,6 +194,26 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     for message in sorted({" ".join(str(w.message).split()) for w in heard})[:5]:
         add_note(frame, Message("GDAL: {message}", message=message))
     return frame
+
+
+def _check_claim(info: dict[str, Any], source: Source) -> None:
+    """Refuse a layer that claims more features than memory or its file could hold.
+
+    The reader makes room for as many as are claimed.
+    """
+    packed = source.size if source.member else packed_size(source.path)
+    count = max(int(info["features"]), 0)
+    size = count * (_SHAPE + _FIELD * len(info["fields"]))
+    if is_bomb(size, packed):
+        raise InputError(
+            "`{source}` says it has {n:,} {n:feature|features}, far more than its {packed:,.1f} MB "
+            "let expect. Ask for the file again if it is damaged; export the layer into a file of "
+            "its own if it is a join of others.",
+            source=source.name,
+            n=count,
+            packed=packed / 1e6,
+        )
+    check_held(size, packed, source.name, streams=source.member is None)
 
 
 def _check_batches(source: Source, layer: str) -> None:
@@ -360,6 +383,7 @@ def read_attributes(source: Source, *, encoding: str | None = None) -> pd.DataFr
         )
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
     with telling(source.name, GDAL_FAILURES), quiet(), whole_names(source, found) as whole:
+        _check_claim(pyogrio.read_info(whole.gdal_path, layer=layer, encoding=found), source)
         if found is not None:
             frame = _decoded(whole, layer, found, read_geometry=False)
         else:

@@ -20,8 +20,9 @@ from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.io import read_layer, write_grid, write_layer, write_table
 from gridmap.io.atomic import replacing
-from gridmap.io.inputs import read_households
+from gridmap.io.inputs import read_households, read_incidents
 from gridmap.io.inspect import look
+from gridmap.io.open_incidents import open_incidents
 from tests.dirt import write_text, write_xls, write_xlsx
 
 ROWS = [["小区名称", "户数", "经度", "纬度"], ["福苑", 36, 114.1, 30.5], ["锦园", 48, 114.2, 30.6]]
@@ -134,12 +135,18 @@ def test_parts_of_a_shapefile_that_are_missing_are_named(tmp_path: Path) -> None
     for part in (".dbf", ".shx", ".prj"):
         write_layer(frame, tmp_path / "地块.shp", overwrite=True)
         (tmp_path / f"地块{part}").unlink()
-        if part == ".shx":
-            with pytest.raises(InputError, match=r"came without its .shx. Ask for all parts"):
-                read_layer(tmp_path / "地块.shp")
-            continue
-        said = " ".join(en for en in map(str, look(tmp_path / "地块.shp")[0].suspicions))
-        assert ("No CRS" if part == ".prj" else "its .dbf may be missing") in said
+        parts = sorted(tmp_path.glob("地块.*"))
+        with zipfile.ZipFile(tmp_path / "地块.zip", "w") as archive:
+            for path in parts:
+                archive.write(path, path.name)
+        for name in ("地块.shp", "地块.zip"):
+            if part == ".prj":
+                said = " ".join(map(str, look(tmp_path / name)[0].suspicions))
+                assert "No CRS" in said
+                continue
+            for read in (read_layer, look, open_incidents, read_incidents):
+                with pytest.raises(InputError, match=rf"came without its {part}. Ask for all"):
+                    read(tmp_path / name)
 
 
 def test_layers_of_any_name_are_found_or_listed(tmp_path: Path) -> None:

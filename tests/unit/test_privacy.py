@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import stat
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import gridmap as gm
+from gridmap.briefings.text import OVERLAPS
 from gridmap.errors import InputError
 from gridmap.privacy import (
+    SMALL,
     allow,
     bin_points,
     hashed,
@@ -23,6 +28,7 @@ from gridmap.privacy import (
     withheld,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 PERSONAL = [
     "身份证", "身份证号码", "证件号码", "手机", "手机号", "联系电话", "电话", "姓名", "居民姓名",
     "举报人", "户主", "业主", "网格长", "网格员", "联系人", "出生日期", "微信号", "phone", "Mobile",
@@ -169,6 +175,103 @@ def test_the_attack_finds_what_is_not_protected() -> None:
     counts = {("s",): 30, ("s", "a"): 12, ("s", "b"): 15, ("s", "c"): 3}
     assert _solved(counts, [{("s", "a"), ("s", "b")}]) == [("s", "c")]
     assert withheld([12, 15, 3], [("s", "a"), ("s", "b"), ("s", "c")]).tolist() == [1, 0, 1]
+
+
+def _pages_of(days: list[dict[Any, int]]) -> tuple[dict[Any, int], set[Any]]:
+    """Return the counts of a window of days, and which of them a public page shows."""
+    counts = {path: sum(day[path] for day in days) for path in days[0]}
+    back = withheld([*counts.values()], [*counts])
+    return counts, {path for path, hidden in zip(counts, back, strict=True) if not hidden}
+
+
+def _found_out(windows: list[list[dict[Any, int]]]) -> int:
+    """Attack: count small counts that are the difference of a window and one that holds it."""
+    found = 0
+    for one in windows:
+        for other in windows:
+            if len(one) < len(other) and all(any(day is d for d in other) for day in one):
+                (a, shown_a), (b, shown_b) = _pages_of(one), _pages_of(other)
+                found += sum(0 < b[path] - a[path] < 5 for path in shown_a & shown_b)
+    return found
+
+
+def test_pages_of_overlapping_days_give_small_counts_away_as_is_told() -> None:
+    """The limit that page, command and SECURITY tell is a real one."""
+    dice = np.random.default_rng(0)
+    paths = [(f"s{k // 4}", f"c{k}") for k in range(16)]
+    found = 0
+    for _ in range(60):
+        days = [dict(zip(paths, dice.poisson(2, 16).tolist(), strict=True)) for _ in range(15)]
+        found += _found_out([days[:7], days[:8]])
+    assert found > 100
+    security = (ROOT / "SECURITY.md").read_text("utf-8")
+    assert "Pages of days that overlap" in " ".join(security.split())
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_public_page_tells_that_overlapping_days_are_not_protected(
+    grid: Any, town: Any, lang: Any
+) -> None:
+    said = OVERLAPS(least=SMALL).text(lang)
+    public = gm.briefing(grid, town.incidents, audience="public", lang=lang).html
+    assert said in public
+    assert said not in gm.briefing(grid, town.incidents, lang=lang).html
+
+
+class _Tables(HTMLParser):
+    """Gather the rows of all tables of a page, each cell as text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._cell: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        """Begin a row or a cell."""
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self._cell = []
+
+    def handle_data(self, data: str) -> None:
+        """Take the text of a cell."""
+        if self._cell is not None:
+            self._cell.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a cell."""
+        if tag in ("td", "th") and self._cell is not None:
+            self.rows[-1].append("".join(self._cell).strip())
+            self._cell = None
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_table_of_a_public_page_tells_of_few_cases(grid: Any, town: Any, seed: int) -> None:
+    """Twelve draws of cases: no count of 1 to 4, and no share of which the rest is as few."""
+    dice = np.random.default_rng(seed)
+    some = town.incidents.sample(int(dice.integers(20, 400)), random_state=seed)
+    tables = _Tables()
+    tables.feed(gm.briefing(grid, some, audience="public", lang="en").html)
+    counted = shares = 0
+    for row in tables.rows:
+        for cell in row[1:]:
+            if pair := re.fullmatch(r"([\d,]+) / ([\d,]+)", cell):
+                part, whole = (int(n.replace(",", "")) for n in pair.groups())
+                assert not 0 < part < SMALL and not 0 < whole - part < SMALL, row
+                shares += 1
+        if len(row) in (3, 4) and re.fullmatch(r"[\d,]+", row[1]):  # a word, its count and share
+            assert not 0 < int(row[1].replace(",", "")) < SMALL, row
+            counted += 1
+    assert counted + shares > 0
+
+
+def test_lines_of_places_are_not_drawn_for_the_public(grid: Any, town: Any) -> None:
+    """A line tells every week's count of a place to who knows the sum."""
+    inside, outside = (
+        gm.briefing(grid, town.incidents, audience=audience, lang="en").html.count(">Trend<")
+        for audience in ("internal", "public")
+    )
+    assert inside == outside + 1
 
 
 def test_small_counts_are_blanked_zero_is_not() -> None:
