@@ -228,7 +228,7 @@ def _width(data: Any, chunk: Any, at: int) -> float:
     if data.schema.column(at).max_repetition_level or "." in chunk.path_in_schema:
         return float(_NESTED)
     if chunk.physical_type == _TEXT:
-        return 8 + float(chunk.total_uncompressed_size) / max(chunk.num_values, 1)
+        return 8.0 + float(chunk.total_uncompressed_size) / int(chunk.num_values or 1)
     if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY":
         return float(data.schema.column(at).length)
     return float(_WIDTHS.get(str(chunk.physical_type), 8))
