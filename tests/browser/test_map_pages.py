@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pyproj
 import pytest
 import shapely
+from PIL import Image
 
 import gridmap as gm
 
@@ -33,7 +35,7 @@ BARE = """() => {
 
 def gap_pixels(seen: Any, grid: gm.Grid) -> int:
     """Count magenta pixels inside the boundary, a pixel away from it."""
-    from PIL import Image, ImageDraw, ImageFilter
+    from PIL import ImageDraw, ImageFilter
 
     picture = np.asarray(Image.open(io.BytesIO(seen.page.screenshot())).convert("RGB")).astype(int)
     view = seen.run(
@@ -93,6 +95,45 @@ def test_a_real_gap_would_be_seen(
     assert gap_pixels(seen, grid) > 100
 
 
+@pytest.mark.parametrize("zoom", [0, 1.3, 3])
+@pytest.mark.parametrize("dense", [1, 2])
+def test_a_moved_map_is_the_map_drawn_anew(
+    opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path, zoom: float, dense: int
+) -> None:
+    broken = grid.cells.drop(grid.cells.index[20]).reset_index()
+    path = tmp_path / "map.html"
+    gm.defect_map(broken, gm.validate(broken, grid.boundary), grid.boundary).save(path)
+    gm.coverage_map(grid).save(tmp_path / "whole.html")
+    for file in (path, tmp_path / "whole.html"):
+        seen = opened(file, device_scale_factor=dense)
+        seen.run(f"{ROOM}.map.setZoom({ROOM}.map.getZoom() + {zoom}, {{animate: false}})")
+        before = seen.run(f"{ROOM}.layer._cells.toDataURL()")
+        for by in ([700, 0], [0, -400], [-371, 253], [350, 350], [-900, 17], [3000, 0]):
+            seen.run(f"(by) => {{ {ROOM}.map.panBy(by, {{animate: false}}) }}", by)
+            moved, anew = seen.run(
+                f"""() => {{
+                    const layer = {ROOM}.layer, shot = () => [layer._cells, layer._names]
+                        .map((canvas) => canvas.toDataURL());
+                    const moved = shot();
+                    layer.draw();
+                    return [moved, shot()];
+                }}"""
+            )
+            assert moved[0] != before
+            assert moved[1] == anew[1]  # the names
+            a, b = (pixels(one[0]) for one in (moved, anew))
+            assert a.shape == b.shape
+            apart = np.abs(a - b).max(axis=2)  # soft edges differ by what was drawn with them
+            assert apart.max() <= 80 and (apart > 24).mean() < 1e-4 and (apart > 2).mean() < 1e-3
+            before = anew[0]
+
+
+def pixels(url: str) -> Any:
+    """Return the pixels of a picture that stands in an address."""
+    data = base64.b64decode(url.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")).astype(int)
+
+
 def test_the_time_slider_changes_the_classes(
     opened: Callable[..., Any], grid: gm.Grid, placed: Any, tmp_path: Path
 ) -> None:
@@ -142,8 +183,6 @@ def test_a_map_prints_one_page(opened: Callable[..., Any], grid: gm.Grid, tmp_pa
 def test_an_embedded_image_shines_through_the_cells(
     kind: str, opened: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     Image.new("RGB", (64, 64), (80, 80, 80)).save(tmp_path / "ground.png")
     west, south, east, north = grid.cells.to_crs(4326).total_bounds
     under = {

@@ -136,6 +136,8 @@
     }
     this.typical = Float32Array.from(this.size).sort()[this.size.length >> 1];
     this.border = sortBorders(this.shape, data.levels);
+    this.rims = rims(this.shape);
+    this.rimArcs = this.rims.flat().map((use) => use >> 1);
     // what stands under the density, whose colours must not mix with those of a theme
     this.plain = { classes: [{ color: '#eef1f2' }], of: new Uint8Array(this.shape.cells) };
   }
@@ -155,10 +157,40 @@
     return sorted;
   }
 
+  /** Chain the rings around all cells together, of the arcs that no two cells walk against each other. */
+  function rims(shape) {
+    const net = new Int32Array(shape.arcs);
+    for (const use of shape.uses) net[use >> 1] += use & 1 ? -1 : 1;
+    const leaving = new Map();
+    const at = (use, last) => {
+      const v = Boolean(use & 1) === last ? shape.start[use >> 1] : shape.start[(use >> 1) + 1] - 1;
+      return shape.X[v] + ' ' + shape.Y[v];
+    };
+    for (let arc = 0; arc < shape.arcs; arc++) {
+      for (let k = 0; k < Math.abs(net[arc]); k++) {
+        const use = 2 * arc + (net[arc] < 0 ? 1 : 0);
+        const key = at(use, false);
+        if (leaving.has(key)) leaving.get(key).push(use); else leaving.set(key, [use]);
+      }
+    }
+    const rings = [];
+    for (const uses of leaving.values()) {
+      while (uses.length) {
+        const ring = [uses.pop()];
+        for (let on = leaving.get(at(ring[0], true)); on && on.length;) {
+          ring.push(on.pop());
+          on = leaving.get(at(ring[ring.length - 1], true));
+        }
+        rings.push(ring);
+      }
+    }
+    return rings;
+  }
+
   /** Paint all but the names: into the whole view, or into a part of it ([x, y, width, height]). */
   Painter.prototype.paint = function (pen, view, theme, show, part) {
     const visible = this.visible(view, part || [0, 0, view.width, view.height]);
-    const pixels = project(this.shape, view, visible);
+    const pixels = project(this.shape, view, arcsOf(this.shape, visible));
     const heat = show.heat && this.data.heat;
     const fill = (ink) => this.fill(ink, view, heat ? this.plain : theme, pixels, visible);
     if (this.data.ground) overGround(pen, view, this.data.ground, fill); else fill(pen);
@@ -169,7 +201,7 @@
     if (show.levels) this.levelBorders(pen, view, pixels, sorted);
     if (show.borders !== false) stroke(pen, pixels, sorted.outline, 2 * view.factor, '#263238');
     if (show.old && this.data.old) {
-      const old = project(this.data.old, view, all(this.data.old));
+      const old = project(this.data.old, view, arcsOf(this.data.old, all(this.data.old)));
       pen.setLineDash([6 * view.factor, 4 * view.factor]);
       stroke(pen, old, old.arcs, 1.6 * view.factor, '#b23b00');
       pen.setLineDash([]);
@@ -210,24 +242,24 @@
   /** List the arcs of some cells, each once. */
   function arcsOf(shape, cells) {
     const found = [];
-    const taken = new Uint8Array(shape.arcs);
+    const taken = shape.taken || (shape.taken = new Uint32Array(shape.arcs));
+    const now = shape.turn = (shape.turn || 0) + 1;
     for (const cell of cells) {
       const to = shape.ringUses[shape.rings[cell + 1]];
       for (let i = shape.ringUses[shape.rings[cell]]; i < to; i++) {
         const arc = shape.uses[i] >> 1;
-        if (taken[arc]) continue;
-        taken[arc] = 1;
+        if (taken[arc] === now) continue;
+        taken[arc] = now;
         found.push(arc);
       }
     }
     return found;
   }
 
-  /** Project the arcs of some cells to pixels, dropping vertices nearer than a pixel; ends always stay. */
-  function project(shape, view, cells) {
-    const arcs = arcsOf(shape, cells);
-    const from = new Uint32Array(shape.arcs);
-    const to = new Uint32Array(shape.arcs);
+  /** Project arcs to pixels, dropping vertices nearer than a pixel; ends always stay. */
+  function project(shape, view, arcs) {
+    const from = shape.from || (shape.from = new Uint32Array(shape.arcs)); // kept, as they are large
+    const to = shape.to || (shape.to = new Uint32Array(shape.arcs));
     let most = 0;
     for (const arc of arcs) most += shape.start[arc + 1] - shape.start[arc];
     const x = new Float32Array(most);
@@ -239,11 +271,13 @@
       let py = Infinity;
       from[arc] = kept;
       for (let v = shape.start[arc]; v <= last; v++) {
-        const vx = shape.X[v] * view.scale + view.dx;
-        const vy = view.dy - shape.Y[v] * view.scale;
+        const vx = shape.X[v] * view.scale; // without the place of the map: the same are dropped anywhere
+        const vy = shape.Y[v] * view.scale;
         if (v === last || Math.abs(vx - px) + Math.abs(vy - py) > 1) {
-          x[kept] = px = vx;
-          y[kept] = py = vy;
+          px = vx;
+          py = vy;
+          x[kept] = vx + view.dx;
+          y[kept] = view.dy - vy;
           kept++;
         }
       }
@@ -255,10 +289,11 @@
   Painter.prototype.visible = function (view, part) {
     const box = this.shape.box;
     const out = [];
-    const west = (part[0] - view.dx) / view.scale;
-    const east = (part[0] + part[2] - view.dx) / view.scale;
-    const north = (view.dy - part[1]) / view.scale;
-    const south = (view.dy - part[1] - part[3]) / view.scale;
+    const more = 6 * view.factor; // as far as a line reaches beyond its cell
+    const west = (part[0] - more - view.dx) / view.scale;
+    const east = (part[0] + part[2] + more - view.dx) / view.scale;
+    const north = (view.dy - part[1] + more) / view.scale;
+    const south = (view.dy - part[1] - part[3] - more) / view.scale;
     for (let i = 0; i < this.shape.cells; i++) {
       if (box[4 * i + 2] >= west && box[4 * i] <= east && box[4 * i + 3] >= south &&
         box[4 * i + 1] <= north) out.push(i);
@@ -273,10 +308,8 @@
       trace(paths[k] || (paths[k] = new Path2D()), this.shape, pixels, cell);
     }
     // A mid tone under everything, so the soft edges of two neighbours do not let the page through.
-    const every = new Path2D();
-    paths.forEach((path) => path && every.addPath(path));
     pen.fillStyle = theme.classes[theme.classes.length >> 1].color;
-    pen.fill(every, 'nonzero');
+    pen.fill(this.under(view), 'nonzero');
     paths.forEach((path, k) => {
       if (!path) return;
       pen.fillStyle = theme.classes[k].color;
@@ -287,24 +320,38 @@
     });
   };
 
+  /** The ground on which all cells stand: where any cell is, but not where each begins. */
+  Painter.prototype.under = function (view) {
+    const path = new Path2D();
+    const kept = [this.shape.from, this.shape.to]; // the cells' own are still in use
+    this.shape.from = this.shape.to = null;
+    const pixels = project(this.shape, view, this.rimArcs);
+    [this.shape.from, this.shape.to] = kept;
+    for (const ring of this.rims) walkRing(path, pixels, ring, 0, ring.length);
+    return path;
+  };
+
   function trace(pen, shape, pixels, cell) {
     for (let ring = shape.rings[cell]; ring < shape.rings[cell + 1]; ring++) {
-      const from = shape.ringUses[ring];
-      for (let i = from; i < shape.ringUses[ring + 1]; i++) {
-        const arc = shape.uses[i] >> 1;
-        const back = shape.uses[i] & 1;
-        const a = pixels.from[arc];
-        const b = pixels.to[arc] - 1;
-        let v = back ? b : a;
-        const end = back ? a : b;
-        const step = back ? -1 : 1;
-        if (i === from) pen.moveTo(pixels.x[v], pixels.y[v]);
-        while (v !== end) {
-          v += step;
-          pen.lineTo(pixels.x[v], pixels.y[v]);
-        }
+      walkRing(pen, pixels, shape.uses, shape.ringUses[ring], shape.ringUses[ring + 1]);
+    }
+  }
+
+  /** Draw arcs one after the other. A ring ends where it began; closePath costs much with many rings. */
+  function walkRing(pen, pixels, uses, first, past) {
+    for (let i = first; i < past; i++) {
+      const arc = uses[i] >> 1;
+      const back = uses[i] & 1;
+      const a = pixels.from[arc];
+      const b = pixels.to[arc] - 1;
+      let v = back ? b : a;
+      const end = back ? a : b;
+      const step = back ? -1 : 1;
+      if (i === first) pen.moveTo(pixels.x[v], pixels.y[v]);
+      while (v !== end) {
+        v += step;
+        pen.lineTo(pixels.x[v], pixels.y[v]);
       }
-      // the ring ends where it began; closePath would cost time quadratic in the rings
     }
   }
 
@@ -407,7 +454,7 @@
 
   /** Defects and other marks: their shape, and a ring around what would be too small to see. */
   function paintMarks(pen, view, marks) {
-    const pixels = project(marks.shape, view, all(marks.shape));
+    const pixels = project(marks.shape, view, arcsOf(marks.shape, all(marks.shape)));
     for (let i = 0; i < marks.shape.cells; i++) {
       pen.beginPath();
       trace(pen, marks.shape, pixels, i);
@@ -476,7 +523,7 @@
   }
 
   Painter.prototype.outline = function (pen, view, cells, color) {
-    const pixels = project(this.shape, view, cells);
+    const pixels = project(this.shape, view, arcsOf(this.shape, cells));
     pen.beginPath();
     for (const cell of cells) trace(pen, this.shape, pixels, cell);
     pen.lineJoin = 'round';
@@ -676,10 +723,10 @@
       const corner = map.containerPointToLayerPoint(L.point(0, 0).subtract(pad));
       this._zoom = map.getZoom();
       this._northWest = map.layerPointToLatLng(corner);
-      this._corner = corner;
       for (const canvas of [this._cells, this._names, this._marks]) L.DomUtil.setTransform(canvas, corner, 1);
       const world = 256 * Math.pow(2, this._zoom);
-      const origin = map.getPixelOrigin().add(corner);
+      this._origin = map.getPixelOrigin(); // another one after a jump
+      const origin = this._corner = this._origin.add(corner);
       this.view = {
         scale: world / (2 * HALF_WORLD), dx: world / 2 - origin.x, dy: world / 2 - origin.y,
         width: seen.x + 2 * pad.x, height: seen.y + 2 * pad.y, factor: 1,
@@ -737,10 +784,10 @@
 
     _moved: function () {
       const map = this._map;
-      const corner = map.containerPointToLayerPoint([0, 0]);
+      const corner = map.containerPointToLayerPoint([0, 0]).add(map.getPixelOrigin());
       const size = map.getSize();
       const still = this.view && this._zoom === map.getZoom();
-      const covered = still &&
+      const covered = still && this._origin.equals(map.getPixelOrigin()) &&
         corner.x >= this._corner.x && corner.y >= this._corner.y &&
         corner.x + size.x <= this._corner.x + this.view.width &&
         corner.y + size.y <= this._corner.y + this.view.height;
