@@ -6,8 +6,10 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -165,6 +167,79 @@ def test_assign_and_hotspots_agree_with_the_command_line(ask, desk, grid_file):
     for theirs, ours in ((assigned, "a.gpkg"), (hot, "h.gpkg")):
         left, right = gpd.read_file(theirs), gpd.read_file(desk[0] / ours)
         assert left.drop(columns="geometry").equals(right.drop(columns="geometry"))
+
+
+def test_apply_makes_the_grid_of_the_command_line(ask, desk, grid, grid_file):
+    folder = desk[0]
+    homes = grid.cells["kind"] == "residential"
+    a, b = next(
+        (a, b)
+        for a, b in grid.contiguity.edges
+        if homes[a] and homes[b] and grid.cells["parent"][a] == grid.cells["parent"][b]
+    )
+    changes = folder / "changes.json"
+    merge = ["--merge", f"{a},{b}", "--approve", "for the test"]
+    code, document = _command_line(
+        "apply", grid_file, *merge, "--save", changes, "-o", folder / "by_options.gpkg"
+    )
+    assert changes.exists(), document
+    theirs, ours = folder / "applied.gpkg", folder / "applied_here.gpkg"
+    outputs, said = ask(
+        "apply", GRID=f"{grid_file}|layername=cells", CHANGES=changes, NEW=theirs
+    )  # fmt: skip
+    again, _ = _command_line("apply", grid_file, changes, "-o", ours)
+    assert outputs["EXIT_CODE"] == str(again) == str(code), said
+    assert outputs["NEW"] == str(theirs)
+    assert theirs.read_bytes() == ours.read_bytes()
+    assert len(read_grid(theirs)) == len(grid) - 1
+
+
+def test_changes_of_another_grid_are_refused_and_nothing_written(ask, desk, grid_file):
+    changes, target = desk[0] / "foreign.json", desk[0] / "never_applied.gpkg"
+    changes.write_text('{"schema": "gridmap.changes/1", "grid": "0", "changes": []}')
+    outputs, said = ask(
+        "apply", GRID=f"{grid_file}|layername=cells", CHANGES=changes, NEW=target
+    )  # fmt: skip
+    _, document = _command_line("apply", grid_file, changes, "-o", target)
+    assert not outputs and not target.exists()
+    assert document["message"] in said.replace("\n", " "), said
+
+
+def test_cancelling_ends_the_command_and_leaves_nothing(ask, desk):
+    """Interrupt qgis_process, which cancels the algorithm, while the command is at work."""
+    folder, environment = desk
+    inner = shlex.quote(environment["GRIDMAP_COMMAND"])
+    wrapper, started = folder / "slow", folder / "started"
+    # the shell gives its place to the command, so the number written is the command's own
+    wrapper.write_text(f'#!/bin/sh\necho $$ > {shlex.quote(str(started))}\nexec {inner} "$@"\n')
+    wrapper.chmod(0o755)
+    target = folder / "out" / "cancelled.gpkg"
+    target.parent.mkdir()
+    town = folder / "town"
+    subprocess.run([environment["GRIDMAP_COMMAND"], "example", str(town)], check=True,
+                   capture_output=True)  # fmt: skip
+    process = subprocess.Popen(
+        [PROCESS, "run", "gridmap:partition", f"--JURISDICTIONS={town}/jurisdictions.gpkg",
+         f"--HOUSEHOLDS={town}/buildings.gpkg", f"--BARRIERS={town}/barriers.gpkg",
+         f"--GRID={target}"],
+        env={**environment, "GRIDMAP_COMMAND": str(wrapper)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    limit = time.monotonic() + 120
+    while not (started.exists() and started.read_text().strip()) and time.monotonic() < limit:
+        time.sleep(0.05)
+    worker = int(started.read_text())
+    assert process.poll() is None and _alive(worker)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert "nothing was written" in said, said
+    assert process.returncode != 0
+    assert not _alive(worker)
+    assert not list(target.parent.iterdir())
+
+
+def _alive(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def test_an_error_is_told_and_nothing_written(ask, desk, broken):
