@@ -3,10 +3,12 @@
 python scripts/simulate_hotspots.py                 run what is missing, write the page
 python scripts/simulate_hotspots.py --minutes 10 --sizes 30,400 --questions cells,neighbourhoods
 
-Every combination of exposure, mean, size and dispersion is drawn until it has the maps asked for;
-what was drawn before is kept in docs/pages/simulations/hotspots.json, so that a run may be stopped
-and taken up again. The same maps come out in whatever slices they are drawn, and all questions are
-asked of the same maps.
+python scripts/simulate_hotspots.py --beyond 3      three times the maps where alarms were too many
+
+Every combination of exposure, mean, size and dispersion is drawn until it has the maps asked for,
+all sizes in step; what was drawn before is kept in docs/pages/simulations/hotspots.json (or what
+`--kept` names), so that a run may be stopped and taken up again. The same maps come out in whatever
+slices they are drawn, and all questions are asked of the same maps.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gridmap.hotspot_analysis import significance
-from gridmap.hotspot_analysis.clusters import LEVEL, MOST_CELLS, Plan, Search
+from gridmap.hotspot_analysis.clusters import LEVEL, MOST_CELLS, NEAREST_SHAPED, Plan, Search
 from gridmap.hotspot_analysis.emerging import Baseline, cube
 from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, LEAST_EXPECTED_COLD, Base, score
 from gridmap.hotspot_analysis.weights import Windows, windows
@@ -47,6 +49,8 @@ PAGE = ROOT / "docs/pages/hotspots-simulation.md"
 QUESTIONS = ("cells", "neighbourhoods", "clusters")
 SIDES = ("hot", "cold")
 SIZES = {30: (6, 5), 400: (20, 20), 2500: (50, 50), 10_000: (100, 100)}
+# maps of each combination, by size
+MAPS = {30: 100, 400: 100, 2500: 30, 10_000: 10}
 MEANS = ("0.1", "1.0", "5.0", "20.0")
 SPREADS: dict[str, float | None] = {"Poisson": None, "k = 2": 2.0, "k = 0.5": 0.5}
 DESIGNS = {
@@ -62,13 +66,20 @@ DESIGNS = {
     "Chicago": "households of Chicago's precincts",
 }
 REAL = ("Taipei", "Chicago")
-# what is planted: cells in the block, times the risk, mean
+# what is planted: columns and rows of its cells, times the risk, mean
 PLANTS = {
-    "one cell × 4, mean 4": (1, 4.0, 4.0),
-    "one cell × 2, mean 20": (1, 2.0, 20.0),
-    "3 × 3 cells × 2, mean 5": (3, 2.0, 5.0),
-}
+    "one cell × 4, mean 4": ([(0, 0)], 4.0, 4.0),
+    "one cell × 2, mean 20": ([(0, 0)], 2.0, 20.0),
+    "3 × 3 cells × 2, mean 5": ([*product(range(3), range(3))], 2.0, 5.0),
+    "5 × 5 cells × 1.6, mean 5": ([*product(range(5), range(5))], 1.6, 5.0),
+    "row of 6 cells × 2.5, mean 5": ([*product(range(6), range(1))], 2.5, 5.0),
+    "corner of 7 cells × 2.5, mean 5": (
+        [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (0, 2), (0, 3)], 2.5, 5.0,
+    ),
+}  # fmt: skip
 PLANTED_SIZES = (400, 2500)
+# shapes of zones that clusters are looked for in, where risk is planted
+FLEXIBLE = "clusters, flexible"
 # what is to be reached on these maps: by which question, which figure, how much
 WANTED = {
     ("one cell × 4, mean 4", "cells"): ("found", 0.65),
@@ -100,13 +111,17 @@ class Map:
 
     @cached_property
     def zones(self) -> Zones:
+        """Make round zones."""
+        return self.zoned(0)
+
+    def zoned(self, shaped: int) -> Zones:
         """Make the zones as `clusters` does."""
         total = self.exposure.sum()
         few = np.sort(self.exposure)[-9:].sum() if len(self.x) <= 90 else 0.0
         return zones(
             self.x, self.y, self.exposure, self.near.indptr.astype(np.int64),
             self.near.indices.astype(np.int64), largest=min(max(0.1 * total, few), total / 2),
-            most=MOST_CELLS,
+            most=MOST_CELLS, shaped=shaped,
         )  # fmt: skip
 
 
@@ -200,18 +215,18 @@ def alone_and_around(counts: Counts, there: Map) -> dict[str, Called]:
     return {"cells": alone, "neighbourhoods": (hot.astype(np.int8) - cold.astype(np.int8))[:, 0]}
 
 
-def clusters(counts: Counts, there: Map, seed: int) -> Called:
+def clusters(counts: Counts, there: Map, seed: int, zoned: Zones | None = None) -> Called:
     """Call the members of clusters."""
     plan = Plan(
         "latest", "exposure", "period", "circular", SIDES, 0.1, None, REPLICATES, None, seed,
         hurried=True,
     )  # fmt: skip
     base = Base(there.exposure, "households")
-    found = Search(counts[:, None], base, there.zones, None, plan).run(lambda *_: None)
+    found = Search(counts[:, None], base, zoned or there.zones, None, plan).run(lambda *_: None)
     called = np.zeros(len(counts), np.int8)
     for row in found.rows:
         if row["p"] <= LEVEL:
-            called[row["at"]] = 1 if row["side"] == "hot" else -1
+            called[row["members"]] = 1 if row["side"] == "hot" else -1
     return called
 
 
@@ -222,6 +237,8 @@ def answers(questions: Iterable[str], counts: Counts, there: Map, seed: int) -> 
         called = alone_and_around(counts, there)
     if "clusters" in questions:
         called["clusters"] = clusters(counts, there, seed)
+    if FLEXIBLE in questions:
+        called[FLEXIBLE] = clusters(counts, there, seed, there.zoned(NEAREST_SHAPED))
     return {question: called[question] for question in questions}
 
 
@@ -275,12 +292,13 @@ def null_cubes(design: str, number: int, missing: list[Key]) -> Answers:
 
 def planted_map(plant: str, size: int, number: int, questions: list[str]) -> Answers:
     """Draw a map with planted risk and tell how much of it was found."""
-    side, times, mean = PLANTS[plant]
+    place, times, mean = PLANTS[plant]
     rng = rng_of("planted", plant, size, number)
     x, y, near = lattice(size)
     width = SIZES[size][0]
-    column, row = rng.integers(1, width - 3, 2)
-    inside = (x >= column) & (x < column + side) & (y >= row) & (y < row + side)
+    column, row = (int(rng.integers(1, width - max(at))) for at in zip(*place, strict=True))
+    inside = np.zeros(size, bool)
+    inside[[(row + below) * width + column + beside for beside, below in place]] = True
     there = Map(x, y, near, np.full(size, 450.0))
     counts = drawn(np.where(inside, times, 1.0) * mean, None, rng)
     for question, answer in answers(questions, counts, there, number).items():
@@ -292,58 +310,101 @@ def planted_map(plant: str, size: int, number: int, questions: list[str]) -> Ans
         }  # fmt: skip
 
 
-def drawings(number: int, asked: argparse.Namespace, kept: dict[str, Sums]) -> Iterator[Answers]:
-    """Give what is still to be drawn of the maps with this number, an exposure at a time."""
-
-    def without(name: str) -> bool:
-        return kept.get(name, {"maps": 0})["maps"] <= number
-
+def drawings(asked: argparse.Namespace, kept: dict[str, Sums]) -> Iterator[Answers]:
+    """Give what is still to be drawn, an exposure at a time, all sizes in step."""
     if asked.cubes:
-        for design in DESIGNS:
-            cubes = [key for key in product(CUBE_MEANS, SPREADS)
-                     if without(f"cube | step | {design} | {' | '.join(key)}")]  # fmt: skip
-            yield null_cubes(design, number, cubes)
+        yield from cubes_of(asked.maps, kept)
         return
-    for size in asked.sizes:
-        for plant in PLANTS if size in PLANTED_SIZES else ():
-            some = [q for q in asked.questions if without(f"planted | {q} | {plant} | {size}")]
-            yield planted_map(plant, size, number, some)
-        for design in () if asked.planted else DESIGNS:
-            if design in REAL and size != 400:
-                continue  # real cities have the size they have
-            missing = {}
-            for mean, spread in product(MEANS, SPREADS):
-                end = f"{design} | {size} | {mean} | {spread}"
-                some = [q for q in asked.questions if without(f"null | {q} | {end}")]
-                if some:
-                    missing[mean, spread] = some
-            yield null_maps(design, size, number, missing)
+    most = max(MAPS.values())
+    for part in range(asked.beyond * most):
+        for size in asked.sizes:
+            wanted = MAPS[size] if asked.maps is None else asked.maps
+            for number in range(part * wanted // most, (part + 1) * wanted // most):
+                if number >= wanted:
+                    yield again(size, number, asked.questions, kept)
+                    continue
+                if size in PLANTED_SIZES:
+                    yield from planted_of(size, number, asked.questions, kept)
+                if not asked.planted:
+                    yield from nulls_of(size, number, asked.questions, kept)
+
+
+def lacks(name: str, number: int, kept: dict[str, Sums]) -> bool:
+    """Tell whether the map with this number is still to be drawn."""
+    return kept.get(name, {"maps": 0})["maps"] <= number
+
+
+def cubes_of(maps: int | None, kept: dict[str, Sums]) -> Iterator[Answers]:
+    """Give the cubes that are still to be drawn."""
+    for number, design in product(range(maps or MAPS[CUBE_SIZE]), DESIGNS):
+        cubes = [key for key in product(CUBE_MEANS, SPREADS)
+                 if lacks(f"cube | step | {design} | {' | '.join(key)}", number, kept)]  # fmt: skip
+        yield null_cubes(design, number, cubes)
+
+
+def planted_of(
+    size: int, number: int, questions: list[str], kept: dict[str, Sums]
+) -> Iterator[Answers]:
+    """Give the maps with planted risk that are still to be drawn."""
+    if "clusters" in questions and size == PLANTED_SIZES[0]:
+        questions = [*questions, FLEXIBLE]
+    for plant in PLANTS:
+        some = [q for q in questions if lacks(f"planted | {q} | {plant} | {size}", number, kept)]
+        yield planted_map(plant, size, number, some)
+
+
+def nulls_of(
+    size: int, number: int, questions: list[str], kept: dict[str, Sums]
+) -> Iterator[Answers]:
+    """Give the maps without risk that are still to be drawn."""
+    for design in DESIGNS:
+        if design in REAL and size != 400:
+            continue  # real cities have the size they have
+        missing = {}
+        for key in product(MEANS, SPREADS):
+            end = f"{design} | {size} | {' | '.join(key)}"
+            some = [q for q in questions if lacks(f"null | {q} | {end}", number, kept)]
+            if some:
+                missing[key] = some
+        yield null_maps(design, size, number, missing)
+
+
+def again(size: int, number: int, questions: list[str], kept: dict[str, Sums]) -> Answers:
+    """Draw one more map of each combination that had too many alarms."""
+    for name, sums in [*kept.items()]:
+        kind, question, design, *rest = name.split(" | ")
+        if kind != "null" or question not in questions or int(rest[0]) != size:
+            continue
+        if not lacks(name, number, kept) or sums["maps"] < number:
+            continue
+        first = sums.get("first", 0) or any(above(sums[side], sums["maps"]) for side in SIDES)
+        sums["first"] = int(first)
+        if first:
+            yield from null_maps(design, size, number, {(rest[1], rest[2]): [question]})
 
 
 def run(asked: argparse.Namespace) -> None:
     """Draw what is missing until the time is up."""
     until = time.monotonic() + 60 * asked.minutes
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    kept = json.loads(asked.kept.read_text()) if asked.kept.exists() else {}
     saved = time.monotonic()
-    for number in range(asked.maps):
-        for answers_of in drawings(number, asked, kept):
-            for name, one in answers_of:
-                sums = kept.setdefault(name, {"maps": 0})
-                for what, value in {"maps": 1, **one}.items():
-                    sums[what] = sums.get(what, 0) + value
-            if time.monotonic() > saved + 20:
-                saved = keep(kept)
-            if time.monotonic() > until:
-                keep(kept)
-                return
-    keep(kept)
+    for answers_of in drawings(asked, kept):
+        for name, one in answers_of:
+            sums = kept.setdefault(name, {"maps": 0})
+            for what, value in {"maps": 1, **one}.items():
+                sums[what] = sums.get(what, 0) + value
+        if time.monotonic() > saved + 20:
+            saved = keep(kept, asked.kept)
+        if time.monotonic() > until:
+            break
+    keep(kept, asked.kept)
 
 
-def keep(kept: dict[str, dict[str, float]]) -> float:
+def keep(kept: dict[str, Sums], to: Path) -> float:
     """Write down what was drawn so far; give the time."""
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
     some = {name: sums for name, sums in kept.items() if sums["maps"]}
-    KEPT.write_text(json.dumps(some, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    to.write_text(json.dumps(some, indent=0, sort_keys=True) + "\n", encoding="utf-8")
     return time.monotonic()
 
 
@@ -470,7 +531,7 @@ def power_table(kept: Kept) -> str:
         "| planted | cells | question | found | Jaccard | outside | maps | wanted |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
     ]
-    for plant, size, question in product(PLANTS, PLANTED_SIZES, QUESTIONS):
+    for plant, size, question in product(PLANTS, PLANTED_SIZES, (*QUESTIONS, FLEXIBLE)):
         v = kept.get(("planted", question, plant, str(size)))
         if v:
             maps = v["maps"]
@@ -500,7 +561,10 @@ def wanted(plant: str, question: str, sums: Sums) -> str:
 def main() -> int:
     """Run and write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--maps", type=int, default=200, help="maps of each combination")
+    parser.add_argument("--maps", type=int, help="of each combination; by default fewer large ones")
+    parser.add_argument("--beyond", type=int, default=1, metavar="TIMES",
+                        help="draw so many times the maps where alarms were too many")  # fmt: skip
+    parser.add_argument("--kept", type=Path, default=KEPT, help="where what was drawn is kept")
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--sizes", type=lambda s: [int(n) for n in s.split(",")], default=[*SIZES])
     parser.add_argument("--questions", type=lambda s: s.split(","), default=[*QUESTIONS])

@@ -285,7 +285,8 @@ def _write(
 _CLUSTER_HEADINGS = {
     "cluster": "聚集编号",
     "cells": "网格数",
-    "members": "网格编码",
+    "members": "很可能属于的网格编码",
+    "zone": "受检区域网格编码",
     "since": "起",
     "until": "止",
     "risk": "相对风险",
@@ -339,7 +340,8 @@ def clusters_command(
     """Find the places, of any size, with more incidents than chance explains anywhere.
 
     The scan statistic grows zones from every cell, with spans of periods where --by is given, and
-    holds the best against maps drawn without risk. A layer has one shape a cluster.
+    holds the best against maps drawn without risk. A layer has one shape a cluster: that of its
+    members, the cells of the zone of which at most a tenth is expected not to belong.
     """
     from gridmap.hotspot_analysis.clusters import clusters
     from gridmap.io import read_grid
@@ -376,7 +378,8 @@ def _write_clusters(
         shapely.coverage_union_all(geometries(grid.cells.geometry[list(members)]))
         for members in table["members"]
     ]
-    table["members"] = [" ".join(map(str, members)) for members in table["members"]]
+    for name in ("members", "zone"):
+        table[name] = [" ".join(map(str, codes)) for codes in table[name]]
     sides = {"hot": tr("hot"), "cold": tr("cold")}
     table["side"] = table["side"].map(sides).astype("str")
     for name in table.columns.intersection(["since", "until"]):

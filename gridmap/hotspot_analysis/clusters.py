@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from scipy import sparse, special
 
-from gridmap._arrays import Floats, Ints, geometries
+from gridmap._arrays import Bools, Floats, Ints, Ints32, geometries
 from gridmap._checks import Progress, check_choice, silent
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.cube import by_period, stack
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Adjust = Literal["period", "weekday", "trend", "weekday and trend", "none"]
 
 LEVEL = 0.10
+# share of the members named that may be expected not to belong
+MOST_OUTSIDE = 0.10
 ADJUSTS = ("period", "weekday", "trend", "weekday and trend", "none")
 SIDES = ("hot", "cold", "both")
 # among so many nearest cells all connected shapes are looked at; no zone has more cells
@@ -93,6 +95,10 @@ def clusters(
     Poisson numbers do, the dispersion is estimated, incidents weigh less, and maps are drawn from
     the negative binomial distribution.
 
+    Of the cells of a zone those are named as its members of which no more than a tenth is expected
+    not to belong: by how often the zones that score nearly as much hold them, and by their own
+    counts.
+
     Parameters
     ----------
     table
@@ -130,12 +136,13 @@ def clusters(
     Returns
     -------
     DataFrame
-        A row a cluster with p ≤ 0.10 (by category, …), strongest first: ``side``, ``cells``,
-        ``members`` (codes), ``since`` and ``until`` (with periods), ``incidents``, ``expected``,
-        ``risk`` (inside over outside) with ``risk_low`` and ``risk_high`` (95 %, exact, not widened
-        for having been chosen), ``score`` (log likelihood ratio) and ``p``. Empty where there is
-        none. ``attrs["method"]`` bears the facts, with the strongest that was found, and the
-        sentences.
+        A row a cluster with p ≤ 0.10 (by category, …), strongest first: ``side``, ``members``
+        (codes; at most a tenth of them is expected not to belong) and, of the zone that was
+        tested, ``cells`` (how many), ``zone`` (codes), ``since`` and ``until`` (with periods),
+        ``incidents``, ``expected``, ``risk`` (inside over outside) with ``risk_low`` and
+        ``risk_high`` (95 %, exact, not widened for having been chosen), ``score`` (log likelihood
+        ratio) and ``p``. Empty where there is none. ``attrs["method"]`` bears the facts, with the
+        strongest that was found, and the sentences.
 
     Raises
     ------
@@ -275,7 +282,10 @@ class _Answer:
     def facts(self) -> dict[str, Any]:
         """Give what the sentences are made of."""
         called = [row for row in self.rows if row["p"] <= LEVEL]
-        strongest = {k: v for k, v in self.rows[0].items() if k != "at"} if self.rows else None
+        strongest = None
+        if self.rows:
+            strongest = {k: v for k, v in self.rows[0].items() if k != "zone"}
+            strongest["members"] = len(strongest["members"])
         return {
             "judged": self.judged,
             "dispersion": self.dispersion,
@@ -325,7 +335,7 @@ class Search:
         maxima = self._maxima(looks, strongest, chance, unit, total / unit, progress)
         rows = []
         for side, seen in found.items():
-            rows += self._picked(side, seen, maxima[side], total / unit, chance.mean)
+            rows += self._picked(looks[side], seen, maxima[side], scored, chance.mean)
         rows.sort(key=lambda row: (row["p"], -row["score"]))
         return _Answer(rows, self.estimated, chance.dispersion, True)
 
@@ -396,33 +406,34 @@ class Search:
         return above >= _RANKED and (above + 1.0) / (self.plan.replicates + 1.0) > LEVEL
 
     def _picked(
-        self, side: str, found: Found, maxima: Floats, total: float, mean: Floats
+        self, look: Look, found: Found, maxima: Floats, scored: Ints32, mean: Floats
     ) -> list[dict[str, Any]]:
         """Take the best zone, then the best that shares no cell with those taken, and so on."""
         taken = np.zeros(len(self.exposure), bool)
         rows: list[dict[str, Any]] = []
-        assert self.zoned is not None
+        total = float(scored.sum()) / look.unit
         for zone in np.argsort(-found.score, kind="stable"):
             score = float(found.score[zone])
             p = _p(score, maxima)
             if score <= 0 or (rows and p > LEVEL):
                 break
-            members = self.zoned.members(int(zone))
-            if taken[members].any():
+            if taken[look.zones.members(int(zone))].any():
                 continue
-            taken[members] = True
+            cells, belonging = look.belonging(found, int(zone), scored)
+            taken[cells] = True
             first, stop = int(found.start[zone]), int(found.stop[zone])
             inside, behind = float(found.inside[zone]), float(found.expected[zone])
             low, high = risk_interval(inside, behind, total)
             rows.append(
                 {
-                    "side": side,
-                    "at": np.sort(members),
-                    "cells": len(members),
+                    "side": "hot" if look.side > 0 else "cold",
+                    "zone": cells,
+                    "members": cells[surest(belonging)],
+                    "cells": len(cells),
                     "first": first,
                     "last": stop - 1,
-                    "incidents": int(self.counts[members, first:stop].sum()),
-                    "expected": float(mean[members, first:stop].sum()),
+                    "incidents": int(self.counts[cells, first:stop].sum()),
+                    "expected": float(mean[cells, first:stop].sum()),
                     "risk": relative_risk(inside, behind, total),
                     "risk_low": low,
                     "risk_high": high,
@@ -431,6 +442,26 @@ class Search:
                 }
             )
         return rows
+
+
+def surest(belonging: Floats) -> Bools:
+    """Choose as many as can be had with at most a tenth of them expected not to belong.
+
+    Parameters
+    ----------
+    belonging
+        How likely each is to belong. The surest is always chosen.
+
+    Examples
+    --------
+    >>> surest(np.array([0.99, 0.4, 0.95, 0.8])).tolist()
+    [True, False, True, True]
+    """
+    order = np.argsort(-belonging, kind="stable")
+    outside = np.cumsum(1.0 - belonging[order]) / np.arange(1, len(order) + 1)
+    chosen = np.zeros(len(order), bool)
+    chosen[order[: max(1, int((outside <= MOST_OUTSIDE).sum()))]] = True
+    return chosen
 
 
 def _p(score: float, maxima: Floats) -> float:
@@ -523,11 +554,12 @@ def risk_interval(
 
 
 def _frame(found: _Answer, codes: pd.Index, periods: pd.Index | None) -> pd.DataFrame:
-    columns = ["side", "cells", "members", "since", "until", "incidents", "expected", "risk",
-               "risk_low", "risk_high", "score", "p"]  # fmt: skip
+    columns = ["side", "cells", "members", "zone", "since", "until", "incidents", "expected",
+               "risk", "risk_low", "risk_high", "score", "p"]  # fmt: skip
     rows = [row for row in found.rows if row["p"] <= LEVEL]
-    frame = pd.DataFrame(rows, columns=[*columns, "at", "first", "last"])
-    frame["members"] = [tuple(codes[row["at"]]) for row in rows]
+    frame = pd.DataFrame(rows, columns=[*columns, "first", "last"])
+    for name in ("members", "zone"):
+        frame[name] = [tuple(codes[row[name]]) for row in rows]
     if periods is None:
         columns = [name for name in columns if name not in ("since", "until")]
     else:

@@ -17,10 +17,12 @@ from gridmap._arrays import Floats, Ints
 # counts beyond this share of their distribution are known to be beyond it, and no more
 _TAIL = 0.05
 _ROUNDS, _STEPS, _ZOOMS, _FINE = 2, 3, 2, 7
+# what varies more than this is not taken for chance: a few cells that hold everything would be
+MOST = 4.0
 # dispersions that are tried first, and around the best so far
-_COARSE = np.concatenate([[0.0], np.geomspace(1e-4, 30.0, 14)])
+_COARSE = np.concatenate([[0.0], np.geomspace(1e-4, MOST, 12)])
 _WITHIN = 1.92
-_CAUTION = 0.25
+_CAUTION = 0.4
 # share by which the variance must be wider than Poisson for the difference to matter
 _SMALL = 0.02
 _AROUND = np.array([0.3, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 5.0])
@@ -128,7 +130,7 @@ def fit(counts: Ints, base: Floats, *, fixed_rate: bool = False) -> Spread:
             grid = np.linspace(grid[max(best - 2, 0)], grid[min(best + 2, len(grid) - 1)], _FINE)
             rates = np.full(_FINE, rate)
         near = dispersion if dispersion > 0 else _SMALL / max(float((rate * base).mean()), 1e-9)
-        points = np.concatenate([[0.0], near * _AROUND])
+        points = np.minimum(np.concatenate([[0.0], near * _AROUND]), MOST)
     bounds = _bounds(*(np.concatenate(part) for part in zip(*tried, strict=True)))
     mean = rate * base
     blur = 0.0 if fixed_rate else 1.0 / float((mean / (1.0 + dispersion * mean)).sum())

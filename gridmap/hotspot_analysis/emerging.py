@@ -189,10 +189,17 @@ def cube(
     if not len(counts):
         nothing = np.zeros(counts.shape)
         return Cube(nothing, nothing, nothing > 0, nothing, nothing)
-    mean, blur = _expected(counts, exposure, baseline)
-    values, skew = standard(counts, np.maximum(mean, 1e-12), _dispersion(counts, mean) + blur)
+    mean, blur = _expected(counts, exposure, baseline, 0.0)
+    dispersion = _dispersion(counts, mean)
+    if dispersion > 0:
+        mean, blur = _expected(counts, exposure, baseline, dispersion)
+        dispersion = _dispersion(counts, mean)
+    values, skew = standard(counts, np.maximum(mean, 1e-12), dispersion)
     values, skew = np.where(mean > 0, values, 0.0), np.where(mean > 0, skew, 0.0)
-    width = np.sqrt(_with_earlier(np.repeat(within.second, counts.shape[1], axis=1), back))
+    # an error of the level moves all cells of a window the same way
+    moved = within.matrix @ np.sqrt(mean / (1.0 + dispersion * mean)) * np.sqrt(blur)
+    alone = _with_earlier(np.repeat(within.second, counts.shape[1], axis=1), back)
+    width = np.sqrt(alone + np.square(_with_earlier(moved, back)))
     z = _with_earlier(within.matrix @ values, back) / width
     lean = _with_earlier(within.matrix.power(3) @ skew, back) / width**3
     p = pearson_p(z, lean)
@@ -212,18 +219,25 @@ def cube(
     return Cube(z, q.reshape(p.shape), tested, window_expected, ratio)
 
 
-def _expected(counts: Ints, exposure: Floats, baseline: Baseline) -> tuple[Floats, Floats]:
-    """Give what each cell and step lets one expect, and the squared relative error of each step."""
-    total = counts.sum(axis=0, dtype=float)
+def _expected(
+    counts: Ints, exposure: Floats, baseline: Baseline, dispersion: float
+) -> tuple[Floats, Floats]:
+    """Give what each cell and step lets one expect, and the squared relative error of each step.
+
+    Where counts vary more than Poisson numbers, a huge cell says little more of the level than a
+    large one does, and weighs little more.
+    """
+    share = exposure / exposure.sum()
+    weight = 1.0 / (1.0 + dispersion * share * counts.sum() / counts.shape[1])
+    total = weight @ counts
     before = np.concatenate([[0.0], np.cumsum(total)[:-1]])
-    steps = np.arange(len(total))
     level = {
         "step": total,
         "whole": np.full(len(total), total.mean()),
-        "previous": before / np.maximum(steps, 1),
+        "previous": before / np.maximum(np.arange(len(total)), 1),
     }[baseline]
     blur = 1.0 / np.maximum(before, 1.0) if baseline == "previous" else np.zeros(len(total))
-    return np.outer(exposure / exposure.sum(), level), blur
+    return np.outer(share, level / (weight @ share)), blur
 
 
 def _dispersion(counts: Ints, mean: Floats) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from gridmap.hotspot_analysis.dispersion import MOST
 from gridmap.language import Lang, Message
 
 EXPOSURES = {
@@ -235,6 +236,10 @@ def spread_words(dispersion: float) -> Message:
     """Say how much counts vary beyond chance."""
     if dispersion <= 0:
         return Message("Poisson")
+    if dispersion >= MOST:
+        return Message(
+            "negative binomial, k = {k:.3g}: what varies more is not taken for chance", k=1.0 / MOST
+        )
     return Message("negative binomial, k = {k:.3g}", k=1.0 / dispersion)
 
 
@@ -243,10 +248,11 @@ def _strongest(found: Method) -> Message | str:
     if best is None:
         return ""
     return Message(
-        "; strongest: {cells:,} {cells:cell|cells} with {n:,} {n:incident|incidents} where "
-        "{expected:,.1f} are expected, {risk:.2f} times the risk elsewhere (95% {low:.2f}–"
-        "{high:.2f}), p = {p:.2g}",
+        "; strongest: {cells:,} {cells:cell|cells} ({members:,} of them likely members) with {n:,} "
+        "{n:incident|incidents} where {expected:,.1f} are expected, {risk:.2f} times the risk "
+        "elsewhere (95% {low:.2f}–{high:.2f}), p = {p:.2g}",
         cells=best["cells"],
+        members=best["members"],
         n=best["incidents"],
         expected=best["expected"],
         risk=best["risk"],

@@ -14,7 +14,7 @@ from typing import overload
 
 import numpy as np
 
-from gridmap._arrays import Floats, Ints, Ints16, Ints32
+from gridmap._arrays import Bools, Floats, Ints, Ints16, Ints32
 from gridmap.coverage.kernels import compiled
 from gridmap.hotspot_analysis.zones import Zones
 
@@ -26,6 +26,10 @@ _LEAST = 1.0
 _PILOT, _CAUTION = 6, 0.75
 # numbers that are added or compared at a time by an unrolled loop of vector instructions
 _LANES = 32
+# zones that score so much less than another are as good as impossible beside it
+_BESIDE = 7.0
+# what is thought beforehand of the share of a zone's cells that take no part: a beta distribution
+_APART, _PART, _ROUNDS = 0.5, 2.0, 30
 _NEVER, _FAR_BELOW = 2**31 - 1, -(2**20)
 
 
@@ -72,6 +76,31 @@ class Look:
         unit = self.unit
         return Found(score / unit, start, stop, inside / unit, behind / unit)
 
+    def belonging(self, found: Found, zone: int, scored: Ints32) -> tuple[Ints, Floats]:
+        """List the cells of a zone, and how likely each belongs to the place that it has found.
+
+        Zones that meet it and score nearly as much are as likely as their likelihoods tell, all
+        being equally likely beforehand: which of them hold the cell? And some cells of a zone may
+        take no part, which their own counts speak for or against; how many, the zone itself tells.
+
+        Parameters
+        ----------
+        found, scored
+            What `scan` gave, and what it was given.
+        zone
+            The number of a zone.
+        """
+        cells = np.sort(self.zones.members(zone))
+        inside = np.zeros(len(self.expected), bool)
+        inside[cells] = True
+        least = float(found.score[zone]) - _BESIDE
+        held = _held(*self.zones[:2], self.zones.node, found.score, least, inside)[cells]
+        span = slice(int(found.start[zone]), int(found.stop[zone]))
+        seen = scored[cells, span].sum(axis=1) / self.unit
+        hoped = self.expected[cells, span].sum(axis=1) / self.unit
+        total = float(self.expected.sum()) / self.unit
+        return cells, held * _taking_part(seen, hoped, total, self.side)
+
     def listener(self) -> Callable[[Ints32], float]:
         """Make a function that gives the largest score of one map after the other.
 
@@ -115,6 +144,42 @@ class Look:
         # the last step alone, the last two, …
         before = counts[:, counts.shape[1] - 1 - self.longest : -1]
         return _widened(counts[:, -1:] - before[:, ::-1], self.longest, 0)
+
+
+def _taking_part(seen: Floats, hoped: Floats, total: float, side: int) -> Floats:
+    """Tell by the own counts of a zone's cells how likely each takes part in its risk."""
+    outside = (total - seen.sum()) / (total - hoped.sum())
+    apart, part = _APART / (_APART + _PART), np.ones(len(seen))
+    for _ in range(_ROUNDS):
+        risk = float(part @ seen) / max(float(part @ hoped), 1e-300)
+        risk = max(risk, outside, 1e-9) if side > 0 else max(min(risk, outside), 1e-9)
+        against = (risk - outside) * hoped - seen * np.log(risk / max(outside, 1e-9))
+        part = 1.0 / (1.0 + apart / (1.0 - apart) * np.exp(np.clip(against, -50.0, 50.0)))
+        apart = (float((1.0 - part).sum()) + _APART) / (len(part) + _APART + _PART)
+    return part
+
+
+@compiled
+def _held(
+    cell: Ints32, parent: Ints32, node: Ints32, score: Floats, least: float, inside: Bools
+) -> Floats:
+    """Share out 1 among the zones that meet a place; sum up, by cell, those that hold it."""
+    sums, total = np.zeros(len(inside)), 0.0
+    for zone in range(len(node)):
+        if score[zone] < least:
+            continue
+        at = node[zone]
+        while at >= 0 and not inside[cell[at]]:
+            at = parent[at]
+        if at < 0:
+            continue
+        likely = np.exp(score[zone] - least)
+        total += likely
+        at = node[zone]
+        while at >= 0:
+            sums[cell[at]] += likely
+            at = parent[at]
+    return sums / total
 
 
 @overload
@@ -162,12 +227,21 @@ def _table(lowest: float, total: float, least: float, side: int) -> Floats:
     """Give, on a geometric grid of expectations, the count from which on the score is `least`."""
     counts = np.empty(_STEPS + 2)
     span = np.log(total / lowest)
+    away = 0.0
     for step in range(_STEPS + 2):
         expected = lowest * np.exp(span * min(step, _STEPS - 1) / _STEPS)
-        near, far = expected, total if side > 0 else 0.0
-        if ratio(far, expected, total) < least:
+        most = total if side > 0 else 0.0
+        if ratio(most, expected, total) < least:
             counts[step] = total + 1.0 if side > 0 else -1.0
             continue
+        # the limit is about as far away as that before, or farther
+        near, far, pace = expected, most, 0.5
+        at = expected + side * away
+        while 0.0 < at < total and side * (far - at) > 0.0:
+            if ratio(at, expected, total) >= least:
+                far = at
+                break
+            near, at, pace = at, at + side * pace, 2.0 * pace
         # scores of whole counts are asked for; below the limit is the safe side
         while abs(far - near) > 0.25:
             middle = (near + far) / 2.0
@@ -175,7 +249,7 @@ def _table(lowest: float, total: float, least: float, side: int) -> Floats:
                 near = middle
             else:
                 far = middle
-        counts[step] = near
+        counts[step], away = near, side * (near - expected)
     return counts
 
 

@@ -193,3 +193,22 @@ def test_what_grows_everywhere_is_hot_only_against_the_time_before() -> None:
         for baseline in ("step", "whole", "previous")
     )
     assert step <= 0.05 and whole > 0.6 and previous > 0.6
+
+
+def test_a_level_made_by_a_few_huge_cells_is_no_alarm() -> None:
+    """Scores against the steps before are as wide as they say, over 60 cubes without risk."""
+    rng = np.random.default_rng(5)
+    grid = lattice(10, 10)
+    within = windows(matrix_of(grid.contiguity, grid.cells.index))
+    last = []
+    for _ in range(60):
+        exposure = np.full(100, 1.0)
+        exposure[rng.choice(100, 2, replace=False)] = 100.0
+        mean = np.repeat(exposure[:, None], 8, axis=1) / exposure.mean() * 8
+        counts = rng.poisson(mean * rng.gamma(0.5, 2.0, mean.shape))
+        found = cube(counts, exposure, within, baseline="previous")
+        small = (within.members @ exposure) < 10
+        last.append(np.mean(found.z[small, 1:]))
+    # a level that is off moves all cells alike: their mean would scatter by far more than this
+    assert np.std(last) < 0.25
+    assert abs(np.mean(last)) < 0.1

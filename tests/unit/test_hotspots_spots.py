@@ -131,6 +131,18 @@ def test_cells_without_base_leave_the_windows_of_others() -> None:
     assert found["n"].iloc[0] == 99
 
 
+@pytest.mark.parametrize(
+    ("cells", "most"), [(36, [120]), (36, [60, 60]), (36, [30]), (12, [50]), (400, [1000])]
+)
+def test_a_cell_that_holds_everything_is_called(cells: int, most: list[int]) -> None:
+    grid = lattice(4, cells // 4, np.full(cells, 400))
+    counts = np.zeros(cells, np.int64)
+    counts[5 : 5 + len(most)] = most
+    found = hotspots(table_of(grid, counts), grid)
+    assert np.flatnonzero(found["cell_bin"] > 0).tolist() == [*range(5, 5 + len(most))]
+    assert not (found["cell_bin"] < 0).any()
+
+
 def test_a_cell_with_hardly_any_base_hides_nothing() -> None:
     households = np.full(100, 400)
     households[9] = 1  # a market with one flat
