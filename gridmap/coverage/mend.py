@@ -127,25 +127,31 @@ def _brought_together(work: Work, limit: float) -> tuple[Split, Ints]:
     left, owner, parts = _remainder(work)
     if len(left) == 0:
         return parts, owner[:0]
-    _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
-    left, owner, parts = _remainder(work)
+    if _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]]):
+        left, owner, parts = _remainder(work)
     if len(parts.left):
         everything, changed, moved = welded(_all(work), left, owner, limit)
-        _put(work, everything, changed, "rebuilt")
-        work.moved = max(work.moved, moved)
-        left, owner, parts = _remainder(work)
-        chains = near_chains(left, owner, limit)
-        work.beside = max(work.beside, chains.beside)
-        for cell, extra in chains.of_cells.items():
-            _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
-        if chains.of_rim:
-            work.outline = with_vertices(work.outline, chains.of_rim)
-        left, owner, parts = _remainder(work)
-    if len(left):
-        _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]])
+        if len(changed):
+            _put(work, everything, changed, "rebuilt")
+            work.moved = max(work.moved, moved)
+            left, owner, parts = _remainder(work)
+        if _follow_chains(work, left, owner, limit):
+            left, owner, parts = _remainder(work)
+    if len(left) and _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]]):
         left, owner, parts = _remainder(work)
     mine = np.isin(left.source, parts.piece_of[parts.left.members])
     return parts, owner[left.members[mine]]
+
+
+def _follow_chains(work: Work, left: Leftover, owner: Ints, limit: float) -> bool:
+    """Add vertices where borders run beside each other; tell whether there were any."""
+    chains = near_chains(left, owner, limit)
+    work.beside = max(work.beside, chains.beside)
+    for cell, extra in chains.of_cells.items():
+        _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
+    if chains.of_rim:
+        work.outline = with_vertices(work.outline, chains.of_rim)
+    return bool(chains.of_cells or chains.of_rim)
 
 
 def _remainder(work: Work) -> tuple[Leftover, Ints, Split]:
@@ -201,16 +207,19 @@ def _repair_rings(work: Work) -> None:
         work.changes[k] = "ring-repaired"
 
 
-def _insert(work: Work, parts: Split, sides: Floats, owner: Ints) -> None:
-    """Add the vertices that neighbours have exactly on a side."""
+def _insert(work: Work, parts: Split, sides: Floats, owner: Ints) -> bool:
+    """Add the vertices that neighbours have exactly on a side; tell whether there were any."""
+    found = False
     for cell in np.unique(owner).tolist():
         extra = extra_vertices(parts, sides, owner == cell)
         if not extra:
             continue
+        found = True
         if cell < 0:
             work.outline = with_vertices(work.outline, extra)
         else:
             _put(work, {cell: with_vertices(_all(work)[cell], extra)}, [cell], "vertex-added")
+    return found
 
 
 def extra_vertices(parts: Split, sides: Floats, mine: Bools) -> dict[tuple[float, ...], Floats]:

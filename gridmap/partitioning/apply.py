@@ -9,10 +9,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Ints, Objects, geometries
+from gridmap._arrays import Ints, Objects, components, geometries
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SHARE, SHORTEST, contacts
 from gridmap.coverage.prove import areas_m2
@@ -206,8 +204,7 @@ def unit_contacts(
 def pieces_of(label: Objects, i: Ints, j: Ints) -> pd.Series:
     """Count the connected pieces of each cell."""
     same = label[i] == label[j]
-    joined = csr_array((same[same], (i[same], j[same])), shape=(len(label),) * 2)
-    piece = connected_components(joined, directed=False)[1]
+    piece = components(len(label), i[same], j[same])
     return pd.Series(piece).groupby(label).nunique()
 
 

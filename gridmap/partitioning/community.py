@@ -6,12 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from gridmap._arrays import Array, Bools, Dice, Floats, Ints
 from gridmap.contiguity import SHORTEST
-from gridmap.partitioning.arrays import Network
+from gridmap.partitioning.arrays import Network, connected_parts
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,7 @@ class Community:
 
     def parts(self, bonds: Bools) -> Ints:
         """Return for each unit the number of its connected part, in the order of first units."""
-        matrix = csr_array(
-            (np.ones(int(bonds.sum())), (self.i[bonds], self.j[bonds])), shape=(len(self),) * 2
-        )
-        return in_order(connected_components(matrix, directed=False)[1])
+        return connected_parts(len(self), self.i[bonds], self.j[bonds])
 
     def subset(self, members: Ints) -> Community:
         """Return the community of some units only, in the given order."""
@@ -201,7 +196,9 @@ def bad_cells(label: Ints, households: Ints, low: int, high: int) -> Ints:
 def neighbouring_cells(community: Community, bonds: Bools, label: Ints) -> Ints:
     """Return the pairs of cells that touch, both ways round."""
     a, b = label[community.i[bonds]], label[community.j[bonds]]
-    pairs = np.unique(np.column_stack([a, b])[a != b], axis=0)
+    n = int(label.max(initial=0)) + 1
+    pair = np.unique((a * n + b)[a != b])
+    pairs = np.column_stack([pair // n, pair % n])
     return np.concatenate([pairs, pairs[:, ::-1]])
 
 

@@ -10,10 +10,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Floats, Ints, geometries
+from gridmap._arrays import Floats, Ints, components, geometries
 from gridmap._checks import Bands, check_band, check_crs, check_layer, is_nothing
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
@@ -361,9 +359,9 @@ def dedicate(units: gpd.GeoDataFrame, label: Ints) -> Ints:
     names, parents = part["name"].to_numpy(), part["parent"].to_numpy()
     same = found.neighbours & (parents[found.i] == parents[found.j])
     same &= (names[found.i] == names[found.j]) & (names[found.i] != "")
-    matrix = csr_array((same[same], (found.i[same], found.j[same])), shape=(len(rows),) * 2)
     whole = label.copy()
-    whole[rows] = connected_components(matrix, directed=False)[1] + int(label.max(initial=-1)) + 1
+    piece = components(len(rows), found.i[same], found.j[same])
+    whole[rows] = piece + int(label.max(initial=-1)) + 1
     return whole
 
 

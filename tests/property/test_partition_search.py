@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise, product
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmap.partitioning import annealing, energy, spanning_tree
-from gridmap.partitioning.arrays import Rules
+from gridmap.partitioning.arrays import Rules, connected_parts
 from gridmap.partitioning.certificates import (
     IMPOSSIBLE,
     POSSIBLE,
@@ -39,6 +40,22 @@ def in_band(label: np.ndarray, town: Community) -> bool:
 
 def rules(target: float = 450.0) -> Rules:
     return Rules(LOW, HIGH, target, target, 1.0, 0.7, 0.05, 20.0, 0.0)
+
+
+@MANY
+@given(st.integers(1, 30).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(
+    st.integers(0, n - 1), st.integers(0, n - 1)), max_size=40))))  # fmt: skip
+def test_parts_are_those_of_networkx_numbered_by_their_first_unit(
+    drawn: tuple[int, list[tuple[int, int]]],
+) -> None:
+    count, ties = drawn
+    graph = nx.Graph(ties)
+    graph.add_nodes_from(range(count))
+    i, j = np.array(ties, np.int64).reshape(-1, 2).T
+    expected = np.empty(count, np.int64)
+    for number, part in enumerate(sorted(nx.connected_components(graph), key=min)):
+        expected[list(part)] = number
+    assert connected_parts(count, i, j).tolist() == expected.tolist()
 
 
 def best_cut_of_tree(town: Community, contact: np.ndarray, order: np.ndarray, cells: int) -> float:
