@@ -250,6 +250,9 @@ _DEGREES = re.compile(
 _BARE_DEGREES = re.compile(
     r"([nsewNSEW]?)\s*(\d{1,3})([ :-])([0-5]?\d)\3([0-5]?\d(?:\.\d+)?)\s*([nsewNSEW]?)"
 )
+_LETTERED = re.compile(
+    r"(?:([nsewNSEW东西南北][经纬]?)\s*)?(\d{1,3}\.\d+)\s*(?(1)|([nsewNSEW东西南北][经纬]?))"
+)
 
 
 def parse_degrees(value: object) -> float | None:
@@ -261,8 +264,12 @@ def parse_degrees(value: object) -> float | None:
     (114.105, -30.5, None)
     >>> parse_degrees("114:06:18"), parse_degrees("30 30 00.0 S"), parse_degrees("114 61 00")
     (114.105, -30.5, None)
+    >>> parse_degrees("114.3E"), parse_degrees("S 30.5"), parse_degrees("E114.3E")
+    (114.3, -30.5, None)
     """
     text = str(value).strip()
+    if (lettered := _LETTERED.fullmatch(text)) is not None:
+        text = f"{lettered[1] or ''}{lettered[2]}°{lettered[3] or ''}"
     if (bare := _BARE_DEGREES.fullmatch(text)) is not None:
         text = f"{bare[1]}{bare[2]}°{bare[4]}'{bare[5]}\"{bare[6]}"
     found = _DEGREES.fullmatch(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -58,6 +59,10 @@ _TIMES = ("time", "closed", "due", "accepted_at", "dispatched_at", "handled_at",
 _OF_ASSIGN = {"status", "nearest_code", "distance_m"}
 """What `assign` adds; its status is how a point lies, and no stage of a case."""
 _SHIFTED = ("gcj02_lng", "gcj02_lat", "bd09_lng", "bd09_lat")
+_SIDES = {"lng": "lng", "lat": "lat", "x": "lng", "y": "lat"}
+_BRACKETED_DATUM = re.compile(
+    r"[(\[【{<](?:[^)\]】}>]*(gcj|高德|腾讯|微信|火星|amap)|[^)\]】}>]*(bd-?09|百度|baidu))"
+)
 _PAIRS = (("lng", "lat"), ("x", "y"), ("gcj02_lng", "gcj02_lat"), ("bd09_lng", "bd09_lat"))
 _NUMBERS = ("x", "y", "lng", "lat", *_SHIFTED, "area_m2", "floors", "cells")
 NUMERIC = frozenset((*_COUNTS, *_NUMBERS))
@@ -367,7 +372,11 @@ def heading_for(wanted: str, headings: Sequence[str]) -> str:
 
 
 def _alias(name: str, known: Mapping[str, Alias]) -> Alias | None:
-    return known.get(fold(name)) or _cut_alias(name, known)
+    found = known.get(fold(name)) or _cut_alias(name, known)
+    side = _SIDES.get(found.field) if found is not None else None
+    if side and (datum := _BRACKETED_DATUM.search(unicodedata.normalize("NFKC", name).lower())):
+        return known.get(fold(f"{'gcj02' if datum[1] else 'bd09'}_{side}"), found)
+    return found
 
 
 def _cut_alias(name: str, known: Mapping[str, Alias]) -> Alias | None:

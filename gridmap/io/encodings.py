@@ -29,6 +29,7 @@ _PINYIN = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜüêɑńňɡ"  # lett
 _SHOWN = 4
 _JUDGED = 4000  # characters by which a reading is judged
 _PLAUSIBLE = 0.5  # mean worth of a character from which a reading is Chinese
+_USUAL = 0.6  # mean worth from which a reading is Chinese though it could be Korean
 _LEAD = 0.12  # by how much it must be better than the other Chinese encoding
 _FEW = 0.02  # share of UTF-16's zero bytes on one side
 
@@ -156,7 +157,10 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
     _refuse_mixture(data, name)
     found = sorted(_chinese(data, cut), key=lambda reading: -reading.worth)
     japanese = any(r.encoding == "gb18030" and _is_kana(data, cut) for r in found)
-    if found and found[0].worth >= _PLAUSIBLE and not japanese:
+    korean = any(
+        r.encoding == "gb18030" and r.worth < _USUAL and _is_hangul(data, cut) for r in found
+    )
+    if found and found[0].worth >= _PLAUSIBLE and not (japanese or korean):
         others = [r for r in found if (r.encoding == "gb18030") != (found[0].encoding == "gb18030")]
         if not others or found[0].worth - others[0].worth >= _LEAD:
             return found[0].encoding
@@ -188,6 +192,12 @@ def _is_kana(data: bytes, cut: bool) -> bool:
     """Tell whether most of a text is kana, which GB 2312 and EUC-JP write alike."""
     others = _others(_decoded(data, "gb18030", cut) or "")
     return len(re.findall(r"[\u3041-\u30fe]", others)) > len(others) / 3
+
+
+def _is_hangul(data: bytes, cut: bool) -> bool:
+    """Tell whether a text is hangul alone in EUC-KR, which is Chinese of the letters A to M."""
+    others = _others(_decoded(data, "euc_kr", cut) or "")
+    return re.fullmatch("[\uac00-\ud7a3]+", others) is not None
 
 
 def _wide(data: bytes) -> str | None:

@@ -41,6 +41,7 @@ METADATA_TABLE = "gridmap_metadata"
 
 _KML = ("tessellate", "extrude", "visibility")  # how to draw, in every file
 _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
+_GDAL_CUTS = ("cp1255", "cp1258", "big5hkscs")  # signs join letters, and the last one is lost
 SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
 _SHAPE, _FIELD = 50, 16  # bytes that a shape and a value take in memory, about
@@ -240,7 +241,7 @@ def _read_whole(source: Source, layer: str, encoding: str | None, suffix: str) -
 def _decoded(source: Source, layer: str, encoding: str, **options: Any) -> Any:
     """Read text in any encoding that Python knows, also those that GDAL does not."""
     place = source.gdal_path
-    if encoding.replace("-", "").startswith(_GDAL_READS):
+    if encoding.replace("-", "").startswith(_GDAL_READS) and encoding not in _GDAL_CUTS:
         return pyogrio.read_dataframe(place, layer=layer, encoding=encoding, **options)
     frame = pyogrio.read_dataframe(place, layer=layer, encoding="ISO-8859-1", **options)
 
