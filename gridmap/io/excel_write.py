@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
+import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -251,16 +254,17 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
 
     reader = pa.RecordBatchReader.from_batches(schema.remove_metadata(), guarded())
     try:
-        pyogrio.write_arrow(
-            reader,
-            path,
-            layer="incidents",
-            driver="GPKG",
-            geometry_name=geometry,
-            geometry_type="Point" if geometry else None,
-            crs=None if crs is None else crs.to_wkt(),
-            layer_options={"FID": _free("fid", schema)},
-        )
+        with _noting_interrupts(failure):
+            pyogrio.write_arrow(
+                reader,
+                path,
+                layer="incidents",
+                driver="GPKG",
+                geometry_name=geometry,
+                geometry_type="Point" if geometry else None,
+                crs=None if crs is None else crs.to_wkt(),
+                layer_options={"FID": _free("fid", schema)},
+            )
     except (pyogrio.errors.DataSourceError, RuntimeError) as error:
         if failure:
             raise failure[0] from None
@@ -271,6 +275,28 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
         ) from error
     if failure:
         raise failure[0]
+
+
+@contextmanager
+def _noting_interrupts(failure: list[BaseException]) -> Iterator[None]:
+    """Note an interrupt that comes while GDAL runs, which takes it for a failure of its own."""
+    ways = [signal.SIGINT, signal.SIGTERM]
+    before = {way: signal.getsignal(way) for way in ways}
+    kept = [way for way in ways if before[way] is signal.default_int_handler]
+
+    def noted(number: int, frame: Any) -> None:
+        failure.append(KeyboardInterrupt())
+        raise failure[-1]
+
+    if threading.current_thread() is not threading.main_thread():
+        kept = []
+    for way in kept:
+        signal.signal(way, noted)
+    try:
+        yield
+    finally:
+        for way in kept:
+            signal.signal(way, before[way])
 
 
 def write_sheet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -18,12 +20,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
+import pyogrio
 import pytest
 import shapely
 
 from gridmap.errors import InputError
 from gridmap.io import limits, read_layer, read_table
 from gridmap.io.batches import ParquetFile
+from gridmap.io.excel_write import write_geopackage
 from gridmap.io.inputs import read_incidents
 from gridmap.io.inspect import look
 from gridmap.io.open_incidents import open_incidents
@@ -263,3 +267,32 @@ def test_a_part_or_a_sheet_that_stands_twice_is_told(tmp_path: Path) -> None:
         read_layer(tmp_path / "a.zip")
     with pytest.raises(InputError, match=r"sheet1\.xml' more than once"):
         read_table(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_gdal_takes_for_a_failure_is_an_interrupt(
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came while GDAL called back for the next batch, and ended as a full disk would."""
+
+    def failing(*_: Any, **__: Any) -> None:
+        try:
+            os.kill(os.getpid(), sent)
+        except KeyboardInterrupt:
+            raise pyogrio.errors.DataSourceError("no more batches") from None
+
+    monkeypatch.setattr(pyogrio, "write_arrow", failing)
+    before = signal.signal(sent, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_geopackage(iter(()), pa.schema([("a", pa.string())]), tmp_path / "a.gpkg", None)
+        assert signal.getsignal(sent) is signal.default_int_handler
+    finally:
+        signal.signal(sent, before)
+    monkeypatch.setattr(pyogrio, "write_arrow", lambda *_, **__: _raise("disk full"))
+    with pytest.raises(InputError, match="disk full"):
+        write_geopackage(iter(()), pa.schema([("a", pa.string())]), tmp_path / "a.gpkg", None)
+
+
+def _raise(why: str) -> None:
+    raise pyogrio.errors.DataSourceError(why)
