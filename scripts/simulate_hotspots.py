@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
 from gridmap.hotspot_analysis import significance
 from gridmap.hotspot_analysis.clusters import LEVEL, MOST_CELLS, NEAREST_SHAPED, Plan, Search
@@ -421,7 +421,8 @@ map in ten; hot and cold are counted apart. "Mean" takes the combinations of a r
 "most" is the worst of those with at least {few} maps. A mark ✗ says that a share is above 10 % by
 more than two standard errors **of the maps that were drawn for it** (with n maps, 2 √(0.09 / n));
 single combinations of fewer maps are not judged. With so many combinations a few lie beyond two
-standard errors by chance alone.
+standard errors by chance alone: *by chance* is how many would, on each side, if every share were
+exactly 10 %.
 
 {drawn}
 """
@@ -462,18 +463,25 @@ def above(alarms: float, maps: float) -> bool:
     return bool(alarms / maps > 0.1 + 2 * np.sqrt(0.09 / maps))
 
 
+def beyond(maps: int) -> float:
+    """Give the chance that so many maps are above when each alarms with a chance of one in ten."""
+    alarms = np.arange(maps + 1)
+    over = 0.1 + 2 * np.sqrt(0.09 / maps)
+    return float(stats.binom.pmf(alarms, maps, 0.1)[alarms / maps > over].sum())
+
+
 def drawn_table(kept: Kept) -> str:
     """Tell what was drawn, and in how many combinations alarms are too many."""
     rows = ["| question | cells | combinations drawn | maps of each | alarms in all, hot | cold | "
-            "combinations above, hot | cold |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+            "combinations above, hot | cold | by chance |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
     for question in QUESTIONS:
         for size in SIZES:
             some = [v for k, v in kept.items()
                     if k[:2] == ("null", question) and k[3] == str(size)]  # fmt: skip
             every = len(MEANS) * len(SPREADS) * (len(DESIGNS) - (0 if size == 400 else len(REAL)))
             if not some:
-                rows.append(f"| {question} | {size:,} | 0 of {every} | | | | | |")
+                rows.append(f"| {question} | {size:,} | 0 of {every} | | | | | | |")
                 continue
             maps = [int(v["maps"]) for v in some]
             least, most = min(maps), max(maps)
@@ -482,9 +490,11 @@ def drawn_table(kept: Kept) -> str:
                 str(sum(above(v[side], v["maps"]) for v in some)) if least >= FEW_MAPS else "–"
                 for side in SIDES
             )
+            chance = f"{sum(map(beyond, maps)):.1f}" if least >= FEW_MAPS else "–"
             each = f"{least}" if least == most else f"{least}–{most}"
             rows.append(
-                f"| {question} | {size:,} | {len(some)} of {every} | {each} | {shares} | {many} |"
+                f"| {question} | {size:,} | {len(some)} of {every} | {each} | {shares} | {many} | "
+                f"{chance} |"
             )
     return "\n".join(rows)
 

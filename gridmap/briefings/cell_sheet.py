@@ -229,7 +229,7 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
             )
         )
     spot = "" if found["gate"] else f"z {found['z']:.1f}"
-    rows.append((tr("Hotspot", lang=lang), _spot_text(found, lang), spot))
+    rows.append((tr("With its neighbours", lang=lang), _spot_text(found, lang), spot))
     for one in found["categories"] or ():
         name = one["name"] or tr("others", lang=lang)
         rows.append((name, fact(one["count"]), percent(one["share"])))

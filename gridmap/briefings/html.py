@@ -309,7 +309,7 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
         (tr("per 100 hh", lang=lang), ""),
         (tr("Incidents", lang=lang), ""),
         *([(tr("Change", lang=lang), "")] if changes else []),
-        (tr("Hot", lang=lang), ""),
+        (tr("Hot, Gi*", lang=lang), ""),
         (tr("Off band", lang=lang), "roomy"),
         *([(tr("Closed", lang=lang), "")] if closures else []),
         *([(tr("No leader", lang=lang), "optional")] if posts else []),

@@ -91,15 +91,16 @@ class Week:
         if told["change"] is None:
             return tr(
                 "{since} to {until}: {count:,} {count:case|cases}; {late:,} overdue, {again:,} to "
-                "recheck, {new:,} new and {stays:,} lasting hot {stays:cell|cells}, {alarms:,} "
-                "{alarms:alarm|alarms} of the scan.",
+                "recheck, {new:,} new and {stays:,} lasting hot "
+                "{stays:neighbourhood|neighbourhoods}, {alarms:,} {alarms:alarm|alarms} of the "
+                "scan.",
                 lang=lang,
                 **values,
             )
         return tr(
             "{since} to {until}: {count:,} {count:case|cases}, {change} on the period before; "
             "{late:,} overdue, {again:,} to recheck, {new:,} new and {stays:,} lasting hot "
-            "{stays:cell|cells}, {alarms:,} {alarms:alarm|alarms} of the scan.",
+            "{stays:neighbourhood|neighbourhoods}, {alarms:,} {alarms:alarm|alarms} of the scan.",
             lang=lang,
             change=change_text(told, lang),
             **values,
@@ -605,7 +606,7 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
         panels[name] = _headed(kept.map(_short), lang)
     since = max(made.figures["series"][0]["since"], made.figures["first_record"] or "")
     titles = {
-        "": tr("Hot cells, new and lasting", lang=lang),
+        "": tr("Hot neighbourhoods (a cell with those around it), new and lasting", lang=lang),
         "steps": tr("Time of each step since {day}", lang=lang, day=since),
     }
     named = {name: titles.get(name) or _title(name, lang) for name in panels}

@@ -427,7 +427,7 @@ def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
         Period(str(when), _bins(part, grid), total=_total(part)) for when, part in maps_of(spots)
     ]
     return Theme(
-        tr("Significance of hotspots", lang=lang),
+        tr("Hot and cold neighbourhoods", lang=lang),
         classes,
         periods[-1].of if split else _bins(spots, grid),
         unit="Gi*",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import platform
+import resource
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,18 @@ from typing import Any
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
+from gridmap._checks import silent
 from gridmap.hotspot_analysis import significance
+from gridmap.hotspot_analysis.clusters import MOST_CELLS, Plan, Search
 from gridmap.hotspot_analysis.density import bin_points, smooth
 from gridmap.hotspot_analysis.emerging import classify, cube, mann_kendall, sen_slope
 from gridmap.hotspot_analysis.getis_ord import gi_star
-from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, score
+from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, Base, score
 from gridmap.hotspot_analysis.weights import Windows, windows
+from gridmap.hotspot_analysis.zones import zones
 
 Row = tuple[str, float, str]
 
@@ -41,6 +47,7 @@ def main() -> int:
     households = rng.integers(300, 601, side * side).astype(float)
     counts = rng.poisson(households / 100)
     rows = [
+        scans(side, 52, 99 if quick else 999),
         *_scores(counts, households, within, weights, quick),
         *_histories(rng, households, within, 52),
         *_densities(rng, 100_000 if quick else 1_000_000, 300 if quick else 1_000),
@@ -140,6 +147,36 @@ def _histories(
     return [
         (f"emerging classes and slopes, {len(households):,} cells × {steps} periods", cpu(run), "")
     ]
+
+
+def scans(side: int, steps: int, replicates: int) -> Row:
+    """Scan a cube without risk for what is alive in its last step, replicates and all."""
+    rng = np.random.default_rng(0)
+    line = sparse.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(side, side))
+    one = sparse.eye_array(side)
+    near = sparse.csr_array(sparse.kron(line, one) + sparse.kron(one, line))
+    x, y = np.meshgrid(np.arange(side, dtype=float), np.arange(side, dtype=float))
+    households = rng.integers(300, 601, side * side).astype(float)
+    counts = rng.poisson(np.repeat(households[:, None] / 450, steps, axis=1))
+    weeks = pd.period_range("2024-01-01", periods=steps, freq="W-SUN")
+    plan = Plan(
+        "latest", "exposure", "period", "circular", ("hot",), 0.1, None, replicates, None, 0
+    )
+
+    def run(plan: Plan) -> None:
+        zoned = zones(
+            x.ravel(), y.ravel(), households, near.indptr.astype(np.int64),
+            near.indices.astype(np.int64), largest=0.1 * households.sum(), most=MOST_CELLS,
+        )  # fmt: skip
+        Search(counts, Base(households, "households"), zoned, weeks, plan).run(silent)
+
+    run(replace(plan, replicates=19))
+    start = time.process_time()
+    run(plan)
+    spent = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    what = f"scan, {side * side:,} cells × {steps} periods, {replicates:,} replicates"
+    return (what, spent, f"at most {peak:.1f} GB in the process")
 
 
 def _densities(rng: np.random.Generator, count: int, side: int) -> list[Row]:

@@ -78,7 +78,7 @@ def test_a_hotspot_in_the_list_is_highlighted(
     name = row.locator("td").nth(1).inner_text()
     row.press("Enter")
     assert seen.run(f"{ROOM}.layer.chosen") == [cell]
-    assert seen.run(f"{ROOM}.current().title") == "热点显著性"
+    assert seen.run(f"{ROOM}.current().title") == "连同邻格的冷热"
     assert name in seen.page.locator(".gm-card").inner_text()
 
 
