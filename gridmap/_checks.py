@@ -209,6 +209,16 @@ _TELLING = {"PROJECTION", "METHOD", "PARAMETER", "EXTENSION"}
 """Parts of a definition of which the name says how coordinates are meant."""
 
 
+def definition(crs: Any) -> str:
+    """Return the definition of a CRS as a GeoPackage holds it."""
+    from pyproj.exceptions import CRSError as UntoldError
+
+    text: str = crs.to_wkt("WKT2_2015")
+    with suppress(UntoldError):  # not all can be told in the older form
+        text = crs.to_wkt("WKT1_GDAL", output_axis_rule=True)
+    return text
+
+
 def defined(crs: Any) -> str:
     """Return what a CRS is by its own definition: methods, numbers and directions, no names.
 
@@ -222,12 +232,7 @@ def defined(crs: Any) -> str:
     """
     if crs is None:
         return ""
-    from pyproj.exceptions import CRSError as UntoldError
-
-    text = crs.to_wkt("WKT2_2015")
-    with suppress(UntoldError):  # not all can be told in the older form
-        text = crs.to_wkt("WKT1_GDAL", output_axis_rule=True)
-    text = re.sub(r"\b(?:AUTHORITY|ID|BBOX)\[[^\[\]]*\]", "", text)
+    text = re.sub(r"\b(?:AUTHORITY|ID|BBOX)\[[^\[\]]*\]", "", definition(crs))
     words, part = [], ""
     for quoted, number, word in re.findall(r'("[^"]*")|(?<![\w.])([-+]?\d[-+.\de]*)|(\w+)', text):
         if number:

@@ -7,6 +7,10 @@ attributes and the numbers of the CRS are those of the content hash in the file;
 looked up in any register. Coordinates are compared bit for bit. Ends with 0 when proved, 1 when
 refuted, 2 when the file cannot be read, 70 on a bug of this script.
 
+Of a dataset by district (a folder of Parquet) the same is shown of each district, one at a time,
+and of the districts as cells of the whole; each district's boundary must be its outline there, edge
+by edge, so that the cells of all fill the whole.
+
 Whoever changes a file and computes its hashes anew is not found out by them; hold the file against
 a boundary of your own (--boundary), and the hash that is printed against the one you were given.
 """
@@ -25,6 +29,7 @@ import struct
 import sys
 import traceback
 import unicodedata
+import zlib
 from collections import Counter, defaultdict
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -75,13 +80,14 @@ class Layer(NamedTuple):
 def main(arguments: list[str] | None = None) -> int:
     """Check one file and print what was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("grid", help="a grid file (GeoPackage)")
+    parser.add_argument("grid", help="a grid file (GeoPackage), or a dataset by district (folder)")
     parser.add_argument(
         "--boundary", metavar="FILE", help="your own outline: .gpkg[:layer] or .geojson"
     )
     given = parser.parse_args(arguments)
     try:
-        faults, facts = verify(given.grid, given.boundary)
+        check = verify_districts if Path(given.grid, WHOLE).is_dir() else verify
+        faults, facts = check(given.grid, given.boundary)
     except UnicodeDecodeError:  # as SQLite words what it finds in damaged pages
         print(f"verify_grid: {plain(given.grid)}: is a damaged database", file=sys.stderr)
         return UNREADABLE
@@ -114,15 +120,41 @@ def plain(text: object) -> str:
 def verify(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
     """Return what is wrong with a grid file, and what to say when nothing is."""
     faults: list[str] = []
+    layers = of_folder(Path(path), faults) if Path(path).is_dir() else of_database(path, faults)
+    return judged(layers, faults, own)
+
+
+class Layers(NamedTuple):
+    """What a grid consists of, as far as it is checked."""
+
+    cells: Layer
+    parents: Layer
+    rims: Layer
+    metadata: dict[str, Any]
+
+
+def of_database(path: str, faults: list[str]) -> Layers:
+    """Read a GeoPackage."""
     database = opened(path)
     try:
         check_tables(database, faults)
         cells, parents, rims = (
             read(database, name, faults) for name in ("cells", "jurisdictions", "boundary")
         )
-        metadata = facts_of(database, faults)
+        try:
+            rows = database.execute("SELECT key, value FROM gridmap_metadata").fetchall()
+        except sqlite3.OperationalError as error:
+            raise UnreadableError(f"has damaged metadata (OperationalError: {error}).") from error
+        return Layers(cells, parents, rims, facts_of(rows, faults))
     finally:
         database.close()
+
+
+def judged(
+    layers: Layers, faults: list[str], own: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with the layers of a grid, and what to say when nothing is."""
+    cells, parents, rims, metadata = layers
     for layer in (cells, parents, rims):
         if not layer.rows:
             raise UnreadableError(f"has no {layer.name}, so nothing can be proved.")
@@ -144,6 +176,267 @@ def verify(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
         wrong, said = against_own(own, rims)
         faults += wrong
     return faults, said_of(cells, parents, rims, len(everything), metadata, said)
+
+
+def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a dataset by district, and what to say when nothing is."""
+    folder, faults = Path(path), list[str]()
+    whole = of_folder(folder / WHOLE, faults)
+    faults, said = judged(whole, faults, own)
+    faults = [f"districts: {fault}" for fault in faults]
+    parts = parts_of(whole.metadata)
+    outlines = {str(row.values["code"]): row.polygons for row in whole.cells.rows}
+    named = {parts[key]["folder"] for key in parts}
+    there = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+    faults += [f"{name} is not among the districts" for name in sorted(there - named - {WHOLE})]
+    if {*parts} != {*outlines} or len(named) < len(parts):
+        faults.append("the districts are not those that the metadata list")
+    seen: set[str | None] = set()
+    cells = count = 0
+    for key in sorted({*parts} & {*outlines}):
+        wrong: list[str] = []
+        part = of_folder(folder / parts[key]["folder"], wrong)
+        wrong, _ = judged(part, wrong)
+        if part.rims.rows:
+            mine, theirs = (
+                leftover(edges(part.rims.rows[0].polygons)),
+                leftover(edges(outlines[key])),
+            )
+            wrong += differences("its boundary against the outline of the district", mine, theirs)
+        if part.rims.crs[:2] != whole.rims.crs[:2]:
+            wrong.append("it is in another CRS than the whole")
+        if part.metadata["content_hash"] != parts[key]["content_hash"]:
+            wrong.append("its content hash is not the one that the whole records")
+        codes = {name_of(row, "code") for row in part.cells.rows}
+        wrong += [
+            f"code {code} stands in another district too" for code in sorted(map(str, codes & seen))
+        ]
+        seen |= codes
+        cells, count = cells + len(part.cells.rows), count + sum(1 for _ in part.parents.rows)
+        faults += [f"district {key}: {fault}" for fault in wrong]
+    facts = [
+        f"{cells:,} cells fill {counted(len(parts), 'district')} and each of {count:,} "
+        f"jurisdictions exactly; the districts fill the boundary exactly, edge by edge",
+        *said[1:],
+    ]
+    return faults, facts
+
+
+def parts_of(metadata: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the folder and the content hash of each district, as the whole records them."""
+    parameters = metadata.get("parameters")
+    parts = parameters.get("parts") if isinstance(parameters, dict) else None
+    if not isinstance(parts, dict) or not all(
+        isinstance(part, dict)
+        and all(isinstance(part.get(name), str) for name in ("folder", "content_hash"))
+        and Path(part["folder"]).name == part["folder"]
+        for part in parts.values()
+    ):
+        raise UnreadableError("has damaged metadata: it does not list its districts.")
+    return parts
+
+
+# ------------------------------------------------------------------------------------ the Parquet
+
+
+PHYSICAL = {0: "BOOLEAN", 2: "INTEGER", 4: "FLOAT", 5: "REAL", 6: "TEXT"}
+"""What the types of Parquet are called here; others do not occur in grids."""
+NUMBERS = {2: "q", 4: "f", 5: "d"}
+WHOLE = "districts"
+"""The part of a dataset by district whose cells are the districts."""
+
+
+def of_folder(folder: Path, faults: list[str]) -> Layers:
+    """Read a grid as a folder of plain Parquet."""
+    columns, _, _ = parquet(folder / "gridmap_metadata.parquet")
+    if not {"key", "value"} <= {*columns}:
+        raise UnreadableError("has damaged metadata (no key and value).")
+    metadata = facts_of(list(zip(columns["key"], columns["value"], strict=True)), faults)
+    definition = metadata.get("crs_definition")
+    if not isinstance(definition, str):
+        raise UnreadableError("does not define its CRS; it is not of plain Parquet.")
+    layers = [
+        layer_of(folder / f"{name}.parquet", definition, faults)
+        for name in ("cells", "jurisdictions", "boundary")
+    ]
+    return Layers(layers[0], layers[1], layers[2], metadata)
+
+
+def layer_of(path: Path, definition: str, faults: list[str]) -> Layer:
+    """Return the rows of a GeoParquet file, and its CRS."""
+    columns, types, notes = parquet(path)
+    try:
+        geo = json.loads(notes["geo"])
+        shape = geo["primary_column"]
+        crs = geo["columns"][shape]["crs"]
+        number = crs.get("id") or {"authority": "NONE", "code": "1"}
+        numbers = [float(part["value"]) for part in crs["conversion"]["parameters"]]
+        blobs = columns.pop(shape)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise UnreadableError(f"has no projected geometries in {path.name}.") from error
+    words = re.findall(r'PARAMETER\["[^"]*",\s*([-+0-9.eE]+)', definition)
+    told = sorted(n for n in map(float, words) if n not in (0.0, 1.0))  # which may be left out
+    if sorted(n for n in numbers if n not in (0.0, 1.0)) != told:
+        faults.append(f"{path.stem} is in another CRS than the metadata define")
+    if len(geo["columns"]) > 1:
+        faults.append(f"{path.stem} has several geometry columns; readers may read another one")
+    types.pop(shape)
+    rows = []
+    for k, blob in enumerate(blobs):
+        try:
+            polygons, end, multi = ([], 0, False) if blob is None else wkb(blob, 0)
+        except (struct.error, IndexError, OverflowError, ValueError, TypeError) as error:
+            raise UnreadableError(f"holds a geometry that is cut short ({error}).") from error
+        if blob is not None and end != len(blob):
+            raise UnreadableError("holds a geometry with bytes behind its end.")
+        values = {name: column[k] for name, column in columns.items()}
+        rows.append(Row(values, polygons, multi))
+    return Layer(
+        path.stem, rows, types, (str(number["authority"]), str(number["code"]), definition)
+    )
+
+
+def parquet(path: Path) -> tuple[dict[str, list[Any]], dict[str, str], dict[str, str]]:
+    """Return the columns of a plain Parquet file, their types, and the notes at its foot."""
+    data = path.read_bytes()
+    if data[:4] != b"PAR1" or data[-4:] != b"PAR1":
+        raise UnreadableError(f"has no Parquet file {path.name}.")
+    try:
+        size = int.from_bytes(data[-8:-4], "little")
+        foot, _ = thrift(data, len(data) - 8 - size)
+        _, *schema = foot[2]
+        kinds = {element[4].decode(): element for element in schema}
+        if len(kinds) < len(schema) or any(element.get(5) for element in schema):
+            raise UnreadableError(f"has a column twice, or one in parts, in {path.name}.")
+        columns: dict[str, list[Any]] = {name: [] for name in kinds}
+        for group in foot.get(4, []):
+            for chunk in group[1]:
+                if 1 in chunk:
+                    raise UnreadableError(f"has a column in another file in {path.name}.")
+                name = chunk[3][3][0].decode()
+                columns[name] += chunk_values(data, chunk[3], kinds[name])
+        notes = {note[1].decode(): note[2].decode() for note in foot.get(5, [])}
+        types = {name: PHYSICAL[element[1]] for name, element in kinds.items()}
+    except (KeyError, IndexError, ValueError, TypeError, struct.error, zlib.error) as error:
+        raise UnreadableError(
+            f"has a damaged or not plain Parquet file {path.name} ({type(error).__name__})."
+        ) from error
+    if any(len(column) != foot[3] for column in columns.values()):
+        raise UnreadableError(f"has columns of several lengths in {path.name}.")
+    return columns, types, notes
+
+
+def chunk_values(data: bytes, facts: dict[int, Any], element: dict[int, Any]) -> list[Any]:
+    """Return the values of a column in one row group; None where there are none."""
+    values: list[Any] = []
+    at, optional = facts[9], element.get(3, 0) == 1
+    text = element[1] == 6 and element.get(6) == 0
+    while len(values) < facts[5]:
+        head, at = thrift(data, at)
+        page = data[at : at + head[3]]
+        at += head[3]
+        if head[1] != 0 or head[5][2] != 0 or facts[4] not in (0, 2):
+            raise ValueError("not a plain page")
+        page = zlib.decompress(page, 31) if facts[4] == 2 else page
+        known, start = levels(page, head[5][1]) if optional else ([True] * head[5][1], 0)
+        found = iter(plain_values(page[start:], element[1], sum(known)))
+        fresh = [next(found) if there else None for there in known]
+        values += [text_of(v) if text and v is not None else v for v in fresh]
+    return values
+
+
+def levels(page: bytes, count: int) -> tuple[list[bool], int]:
+    """Return which values of a page are there, and where they begin."""
+    end = 4 + int.from_bytes(page[:4], "little")
+    at, known = 4, list[bool]()
+    while at < end and len(known) < count:
+        head, at = varint(page, at)
+        if head & 1:
+            for byte in page[at : at + (head >> 1)]:
+                known += [bool(byte >> bit & 1) for bit in range(8)]
+            at += head >> 1
+        else:
+            known += [bool(page[at] & 1)] * (head >> 1)
+            at += 1
+    if len(known) < count:
+        raise ValueError("too few levels")
+    return known[:count], end
+
+
+def plain_values(page: bytes, kind: int, count: int) -> list[Any]:
+    """Return values that stand one after the other."""
+    if kind == 0:
+        return [bool(page[k // 8] >> k % 8 & 1) for k in range(count)]
+    if kind != 6:
+        return list(struct.unpack_from(f"<{count}{NUMBERS[kind]}", page))
+    values, at = [], 0
+    for _ in range(count):
+        size = int.from_bytes(page[at : at + 4], "little")
+        values.append(page[at + 4 : at + 4 + size])
+        at += 4 + size
+        if at > len(page):
+            raise ValueError("cut short")
+    return values
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a whole number of as many bytes as it needs, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+def thrift(data: bytes, at: int) -> tuple[dict[int, Any], int]:
+    """Return a structure of Thrift's compact protocol by its numbers, and where it ends."""
+    found: dict[int, Any] = {}
+    number = 0
+    while data[at]:
+        kind, step = data[at] & 15, data[at] >> 4
+        at += 1
+        if step:
+            number += step
+        else:
+            number, at = varint(data, at)
+            number = number >> 1 ^ -(number & 1)
+        if kind in (1, 2):
+            found[number] = kind == 1
+        else:
+            found[number], at = thrift_value(data, at, kind)
+    return found, at + 1
+
+
+def thrift_value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
+    """Return one value of Thrift's compact protocol, and where it ends."""
+    if kind == 3:
+        return data[at], at + 1
+    if kind in (4, 5, 6):
+        value, at = varint(data, at)
+        return value >> 1 ^ -(value & 1), at
+    if kind == 7:
+        return struct.unpack_from("<d", data, at)[0], at + 8
+    if kind == 8:
+        size, at = varint(data, at)
+        return data[at : at + size], at + size
+    if kind == 12:
+        return thrift(data, at)
+    if kind not in (9, 10):
+        raise ValueError("a kind that does not occur")
+    size, inner = data[at] >> 4, data[at] & 15
+    at += 1
+    if size == 15:
+        size, at = varint(data, at)
+    items = []
+    for _ in range(size):
+        if inner in (1, 2):  # in a list a truth value is a byte
+            item, at = data[at] == 1, at + 1
+        else:
+            item, at = thrift_value(data, at, inner)
+        items.append(item)
+    return items, at
 
 
 # ---------------------------------------------------------------------------------- the database
@@ -259,13 +552,12 @@ def crs_of(
     return str(rows[0][0]), str(rows[0][1]), [*texts, "undefined"][0]
 
 
-def facts_of(database: sqlite3.Connection, faults: list[str]) -> dict[str, Any]:
+def facts_of(rows: list[tuple[Any, Any]], faults: list[str]) -> dict[str, Any]:
     """Return the metadata of the file."""
     try:
-        rows = database.execute("SELECT key, value FROM gridmap_metadata").fetchall()
         facts = {key: json.loads(value) for key, value in rows}
         recorded = facts["content_hash"], facts["proof"]["coverage_hash"], facts["crs"]
-    except (sqlite3.OperationalError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UnreadableError(f"has damaged metadata ({type(error).__name__}: {error}).") from error
     if not all(isinstance(text, str) for text in recorded):
         raise UnreadableError("has damaged metadata: a hash is no text.")

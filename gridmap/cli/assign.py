@@ -128,11 +128,15 @@ def _on_cluster(
 def _count(
     shell: _shell.Shell, opened: Opened, grid: str, output: Path | str, overwrite: bool
 ) -> Accounts:
-    from gridmap.incidents.stream import count_file
+    from gridmap.incidents.stream import count_districts, count_file
     from gridmap.io import read_grid, write_table
+    from gridmap.io.gridfile import is_by_district
 
-    proved, progress = read_grid(grid, whole=False), shell.progress()
-    table, accounts = count_file(opened.file, proved, progress=progress, **_where(opened))
+    where = _where(opened) | {"progress": shell.progress()}
+    if is_by_district(grid):
+        table, accounts = count_districts(opened.file, grid, **where)
+    else:
+        table, accounts = count_file(opened.file, read_grid(grid, whole=False), **where)
     headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if shell.lang == "zh" else None
     write_table(table, output, overwrite=overwrite, headings=headings)
     return accounts

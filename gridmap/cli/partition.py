@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,9 @@ _PASSED_ON = (
 @click.option("--seed", type=int, default=0, help="Another seed, another grid.")
 @click.option("--workers", type=click.IntRange(min=1),
               help="Processes; by default as many as pay.")  # fmt: skip
+@click.option("--by", metavar="COLUMN",
+              help="Column of districts, done one at a time; -o is then a folder.")  # fmt: skip
+@click.option("--dask", metavar="ADDRESS", help="Work on a Dask cluster, with --by.")
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
 @click.option("--micro", "micro_path", type=_shell.Output(), metavar="MICRO.gpkg",
@@ -113,6 +117,14 @@ def partition_command(
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     as_json = options.pop("as_json")
+    by, dask = options.pop("by"), options.pop("dask")
+    if dask is not None and by is None:
+        raise click.UsageError(tr("--dask goes with --by, which names the districts to share out."))
+    if by is not None:
+        options |= {"report": report_path}
+        made = by_district(shell, output, by, dask, options, overwrite=overwrite)
+        say_districts(shell, made, output, as_json=as_json)
+        return int(made["exceptions" if strict else "unexplained"] > 0)
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError(tr("Give --households or --units, one of them."))
     for path in (output, options["micro_path"]):
@@ -143,21 +155,116 @@ def partition_command(
         write_grid(small, options["micro_path"], overwrite=overwrite)
         clock.lap("micro-cells")
     costs = wish_costs(grid, units, **asked) if options["wishes"] else None
-    made = report(grid, timings=clock.laps, wishes=costs)
+    told = report(grid, timings=clock.laps, wishes=costs)
     for note in remarks(grid):
         shell.say(note)
     if report_path is not None:
-        _write_report(made, report_path, shell.lang, overwrite=overwrite)
+        _write_report(told, report_path, shell.lang, overwrite=overwrite)
     below = None if small is None else report(small)
     if as_json:
-        document = made.as_dict() | {"output": masked(str(output))}
+        document = told.as_dict() | {"output": masked(str(output))}
         shell.emit_json(document if below is None else document | {"micro": below.as_dict()})
     else:
-        say(shell, made)
+        say(shell, told)
         if below is not None:
             say_micro(shell, below)
-    every = [made] if below is None else [made, below]
+    every = [told] if below is None else [told, below]
     return int(any(len(one.grid.exceptions if strict else one.unexplained) for one in every))
+
+
+_NOT_BY = (
+    "keep", "move_price", "limit", "locked", "cells", "micro_path", "wishes", "report",
+)  # fmt: skip
+"""Options that need the whole at once."""
+
+
+def by_district(
+    shell: _shell.Shell,
+    output: Path | str,
+    by: str,
+    dask: str | None,
+    options: dict[str, Any],
+    *,
+    overwrite: bool,
+) -> Counter[str]:
+    """Cut a district at a time into a dataset, whose parts are in the folder that is made."""
+    from gridmap.partitioning.districts import Inputs, partition_districts
+    from gridmap.partitioning.parallel import cores
+    from gridmap.partitioning.partition import BAND
+
+    if (options["households"] is None) == (options["units"] is None):
+        raise click.UsageError(tr("Give --households or --units, one of them."))
+    if asked := [name for name in _NOT_BY if options[name]]:
+        flags = {"micro_path": "micro", "locked": "lock"}
+        flag = flags.get(asked[0], asked[0]).replace("_", "-")
+        raise click.UsageError(
+            tr("--{flag} does not go with --by: it needs the whole at once.", flag=flag)
+        )
+    if isinstance(output, str) or output.suffix:
+        raise click.UsageError(
+            tr("With --by, -o is a folder of GeoParquet: give a name without ending, as grid.")
+        )
+    band = [BAND[k] if options[name] is None else options[name] for k, name in enumerate(_ENDS)]
+    if strange := [end for end in band if not str(end).isdigit()]:
+        raise click.UsageError(
+            tr("With --by the band is two numbers, not the column {name!r}.", name=strange[0])
+        )
+    named = {name: options[name] for name in _READ}
+    given = Inputs(
+        options["jurisdictions"], by, levels=options["levels"], barriers=options["barriers"],
+        **named,
+    )  # fmt: skip
+    passed = {name: options[name] for name in _PASSED_ON if name not in {*_NOT_BY, "workers"}}
+    return partition_districts(
+        given,
+        output,
+        workers=options["workers"] or cores(),
+        dask=dask,
+        overwrite=overwrite,
+        lang=shell.lang,
+        progress=shell.progress(),
+        households=(int(band[0]), int(band[1])),
+        **passed,
+    )
+
+
+_ENDS = ("low", "high")
+_READ = (
+    "households", "units", "dedicated", "whole", "code", "count", "weight", "x", "y", "datum",
+    "crs",
+)  # fmt: skip
+"""Options that tell what to read, by the names of `Inputs`."""
+
+
+def say_districts(
+    shell: _shell.Shell, made: Counter[str], output: Path | str, *, as_json: bool
+) -> None:
+    """Print what came out of a run by district."""
+    if as_json:
+        shell.emit_json({"schema": "gridmap.districts/1", "output": str(output), **made})
+        return
+    shell.answer(
+        tr(
+            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {n:,} "
+            "{n:district|districts} exactly, and these the whole",
+            cells=made["cells"],
+            n=made["districts"],
+        )
+    )
+    shell.answer(tr("in the band: {n:,} / {all:,}", n=made["in_band"], all=made["residential"]))
+    if made["exceptions"]:
+        shell.answer(
+            tr(
+                "outside it: {n:,}, of which {unknown:,} without an explanation; each stands with "
+                "its reason in its district",
+                n=made["exceptions"],
+                unknown=made["unexplained"],
+            )
+        )
+    if made["done_before"]:
+        shell.say(tr("Districts done before, and not again: {n:,}.", n=made["done_before"]))
+    if (lost := made["rows_read"] - made["rows"]) > 0:
+        shell.say(tr("Rows of the households outside every district, not counted: {n:,}.", n=lost))
 
 
 def micro_cells(grid: Grid, band: tuple[Bound, Bound], asked: dict[str, Any]) -> Grid:

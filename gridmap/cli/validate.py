@@ -13,7 +13,7 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.coverage.defect_names import KINDS
 from gridmap.errors import InputError
-from gridmap.language import Lang
+from gridmap.language import Lang, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -96,8 +96,12 @@ def validate_command(
     from gridmap.coverage.report import describe, document
     from gridmap.coverage.validate import validate
     from gridmap.io import read_layer
+    from gridmap.io.gridfile import is_by_district
 
     kinds = _kinds(fail_on)
+    if is_by_district(cells):
+        _only_proof(boundary, parents, exclude, layer, page, tests, sarif, quality, badge)
+        return _districts(shell, cells, as_json)
     reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
     for path in filter(None, (layer, page, *reports.values())):
         _shell.check_output(path, overwrite=overwrite)
@@ -128,6 +132,60 @@ def validate_command(
     else:
         shell.answer(describe(found, lang))
     return _exit_code(found, kinds)
+
+
+def _only_proof(*asked: object) -> None:
+    """Refuse options that need all cells at once."""
+    if any(one is not None for one in asked):
+        raise click.UsageError(
+            tr(
+                "A dataset by district is proved part by part, against its own outlines; other "
+                "options go with one part: gridmap validate GRID/DISTRICT."
+            )
+        )
+
+
+def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
+    """Prove a dataset by district, and say what was found."""
+    from gridmap.io.gridfile import prove_districts
+
+    proved = prove_districts(path, shell.progress())
+    verdict = "failed" if proved.found else "exact"
+    if as_json:
+        shell.emit_json(
+            {
+                "schema": "gridmap.dataset/1",
+                "verdict": verdict,
+                "districts": proved.districts,
+                "cells": proved.cells,
+                "edges": proved.edges,
+                "content_hash": proved.content_hash,
+                "findings": {key: str(said) for key, said in proved.found.items()},
+            }
+        )
+        return FINDINGS if proved.found else 0
+    if not proved.found:
+        said = tr(
+            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {n:,} "
+            "{n:district|districts} exactly, and these the whole",
+            cells=proved.cells,
+            n=proved.districts,
+        )
+        shell.answer(said)
+        return 0
+    shell.answer(
+        tr(
+            "not proved: {wrong:,} of {n:,} {n:district|districts}",
+            wrong=len(proved.found),
+            n=proved.districts,
+        )
+    )
+    for key, found in list(proved.found.items())[:MOST_TOLD]:
+        shell.answer(f"  {key}: {found}")
+    return FINDINGS
+
+
+MOST_TOLD = 20
 
 
 def _kinds(fail_on: str | None) -> set[str] | None:
@@ -161,10 +219,14 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import has_changed, is_grid_file
+    from gridmap.io.gridfile import has_changed, is_dataset, is_grid_file
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
+    if is_dataset(Path(cells)):
+        given = _read_folder(Path(cells))
+        given.code = code or given.code
+        return _with_outlines(given, boundary, parents, crs)
     source = find_source(cells)
     if source.layer is None and is_grid_file(source):
         given = _read_grid(str(source.path), crs)
@@ -176,6 +238,15 @@ def _read(
             frame = read_layer(cells, crs=crs)
         given = _Given(frame, code="code" if "code" in frame else None)
     given.code = code or given.code
+    return _with_outlines(given, boundary, parents, crs)
+
+
+def _with_outlines(
+    given: _Given, boundary: str | None, parents: str | None, crs: str | None
+) -> _Given:
+    """Put the outlines that were named in place of those of a grid."""
+    from gridmap.io import read_layer
+
     if boundary is not None:
         given.boundary = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     if parents is not None:
@@ -189,22 +260,42 @@ def _read_grid(path: str, crs: str | None) -> _Given:
 
     from gridmap.io import read_layer
 
-    layers = {name: read_layer(f"{path}:{name}", crs=crs) for name in ("cells", "jurisdictions")}
-    table = pyogrio.read_dataframe(path, layer="gridmap_metadata")
+    parts: dict[str, Any] = {
+        name: read_layer(f"{path}:{name}", crs=crs) for name in ("cells", "jurisdictions")
+    }
+    names = {str(name) for name, _ in pyogrio.list_layers(path)}
+    parts["gridmap_metadata"] = pyogrio.read_dataframe(path, layer="gridmap_metadata")
+    if "boundary" in names:
+        parts["boundary"] = read_layer(f"{path}:boundary", crs=crs)
+    if "exceptions" in names:
+        parts["exceptions"] = pyogrio.read_dataframe(path, layer="exceptions")
+    return _given_of(parts)
+
+
+def _read_folder(folder: Path) -> _Given:
+    """Read the same of a grid as a folder of GeoParquet."""
+    from gridmap.io.gridfile import content_changed, read_parts
+
+    parts = read_parts(folder, whole=False)
+    given = _given_of(parts)
+    given.cells.attrs["content_changed"] = content_changed(parts, str(folder))
+    return given
+
+
+def _given_of(parts: dict[str, Any]) -> _Given:
+    """Return the layers of a grid as what is to be validated."""
+    table = parts["gridmap_metadata"]
     facts = {
         key: json.loads(value) for key, value in zip(table["key"], table["value"], strict=True)
     }
-    names = {str(name) for name, _ in pyogrio.list_layers(path)}
-    boundary = read_layer(f"{path}:boundary", crs=crs) if "boundary" in names else None
-    recorded = pyogrio.read_dataframe(path, layer="exceptions") if "exceptions" in names else {}
-    parameters = facts.get("parameters", {})
+    recorded, parameters = parts.get("exceptions", {}), facts.get("parameters", {})
     # cells adopted without counts have households that are unknown, not none
-    counted = "min" in parameters and bool(layers["cells"]["households"].any())
+    counted = "min" in parameters and bool(parts["cells"]["households"].any())
     low, high = _ends(parameters) if counted else (None, None)
     return _Given(
-        layers["cells"],
-        layers["jurisdictions"] if boundary is None else boundary,
-        layers["jurisdictions"],
+        parts["cells"],
+        parts.get("boundary", parts["jurisdictions"]),
+        parts["jurisdictions"],
         parent_column="parent",
         code="code",
         count="households" if counted else None,

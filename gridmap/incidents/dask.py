@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,9 @@ from gridmap._arrays import Floats
 from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
 from gridmap.incidents.result import RESULT_COLUMNS, Accounts, assign_with, target_schema
+from gridmap.io.address import GLANCE, cluster, finished
 from gridmap.io.batches import ParquetFile, geometry_of
+from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -102,13 +102,6 @@ def assign_on_cluster(
     InputError
         When Dask is missing, the cluster does not answer, or the source is no Parquet.
     """
-    try:
-        import dask.dataframe as dd
-        from distributed import Client
-    except ImportError as error:
-        raise InputError("`--dask` needs Dask. Install it: pip install 'gridmap-gis[dask]'.") from (
-            error
-        )
     if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
         raise InputError(
             "`{source}` is no Parquet file or folder; a cluster reads Parquet only.", source=source
@@ -118,14 +111,14 @@ def assign_on_cluster(
             "`{source}` holds points as geometry; a cluster reads columns. Write x and y too.",
             source=source,
         )
-    try:
-        client = Client(address, timeout=timeout)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "No Dask scheduler answers at {address} ({error}).", address=address, error=error
-        ) from error
     partial_target = target.with_name(f".gridmap-{target.name}")
-    with _unlogged(), client:
+    lost = Message(
+        "Nothing was written; see that every worker can read the incidents and write beside the "
+        "output."
+    )
+    with cluster(address, lost, timeout=timeout) as client:
+        import dask.dataframe as dd
+
         frame = dd.read_parquet(
             str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
         )
@@ -137,15 +130,6 @@ def assign_on_cluster(
             elif overwrite:
                 target.unlink(missing_ok=True)
             partial_target.rename(target)
-        except InputError:
-            raise
-        except (*_lost_cluster(), OSError) as error:  # type: ignore[misc]
-            raise InputError(
-                "The cluster at {address} did not finish ({error}). Nothing was written; see that "
-                "every worker can read the incidents and write beside the output.",
-                address=address,
-                error=" ".join(str(error).split())[:200] or type(error).__name__,
-            ) from error
         finally:
             _remove(partial_target)
     return accounts
@@ -175,7 +159,8 @@ def _written(
     )
     future = client.compute(parts)
     try:
-        _await(future, client, patience)
+        for done in finished([future], client, patience):
+            done.result()
     finally:
         future.cancel()
     accounts = _accounts_of(folder)
@@ -184,57 +169,16 @@ def _written(
     return accounts
 
 
-def _await(future: Any, client: Any, patience: float) -> None:
-    """Wait for a cluster, but not for one that has no workers, or is gone, for some seconds."""
-    seen = time.monotonic()
-    while not future.done():
-        time.sleep(_GLANCE)
-        running = client.status == "running"
-        if running and client.scheduler_info()["workers"]:
-            seen = time.monotonic()
-        if time.monotonic() - seen > patience:
-            raise OSError("no worker is left" if running else "the scheduler is gone")
-    future.result()
-
-
 def _remove(folder: Path) -> None:
     """Remove a folder into which a worker may still be writing."""
     for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
-        time.sleep(_GLANCE)
+        time.sleep(GLANCE)
 
 
-_GLANCE = 0.2  # seconds between looks at a cluster
 _TRIES = 25
-_CHATTY = ("distributed", "tornado", "asyncio")
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep tracebacks of a cluster that goes away out of the log: what happened is one line."""
-    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in _CHATTY]
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-
-
-def _lost_cluster() -> tuple[type[BaseException], ...]:
-    """Return what is raised when workers or the scheduler die."""
-    from asyncio import CancelledError as Cancelled
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker
-    from distributed.comm.core import CommClosedError
-
-    return KilledWorker, CommClosedError, CancelledError, Cancelled, TimeoutError
 
 
 def locate_arrow(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,10 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
+from pyarrow import parquet as pq
 
-from gridmap._arrays import Array, Floats
+from gridmap._arrays import Array, Floats, Ints, Ints32
 from gridmap._checks import Progress, label, silent
+from gridmap.coverage.point_index import BOUNDARY
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.locator import INVALID, Locator, Placement
@@ -28,6 +33,7 @@ from gridmap.incidents.result import (
 from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of
 from gridmap.io.coordinates import Pair, fill_places
 from gridmap.io.excel_write import WRITERS, Writer
+from gridmap.io.gridfile import read_districts, read_grid
 from gridmap.io.point_text import PointColumn, coordinates_of, parse_points
 from gridmap.io.text import number_array
 
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 
 _SAMPLED = 2_000  # positions of a batch kept to ask about the datum
 _ENOUGH = 20_000
+_AT_ONCE = 1 << 20  # positions of a district placed at once
 
 
 def assign_file(
@@ -144,15 +151,81 @@ def count_file(
     Accounts
     """
     where = Where(x, y, points, tuple(others), datum)
-    if isinstance(source, ParquetFile):
-        needed = [*where.columns(source.schema), *(side for p in others for side in p[:2])]
-        source = ParquetFile(source.path, tuple(dict.fromkeys(needed)))
-    run = _Run(source, grid, where, 0.0, progress)
+    run = _Run(_positions_of(source, where, others), grid, where, 0.0, progress)
     counts = np.zeros(len(run.codes) + 1, dtype=np.int64)
     for _, placement, _ in run:
         counts += np.bincount(placement.cell, minlength=len(counts))
     index = pd.Index(run.codes, name="code", dtype=str)
     return pd.DataFrame({"incidents": counts[1:]}, index=index).sort_index(), run.finish()
+
+
+def _positions_of(source: FileOfPoints, where: Where, others: Sequence[Pair]) -> FileOfPoints:
+    """Return a file of which no more columns are read than tell positions."""
+    if not isinstance(source, ParquetFile):
+        return source
+    needed = [*where.columns(source.schema), *(side for p in others for side in p[:2])]
+    return ParquetFile(source.path, tuple(dict.fromkeys(needed)))
+
+
+def count_districts(
+    source: FileOfPoints,
+    path: str | os.PathLike[str],
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    points: PointColumn | None = None,
+    others: Sequence[Pair] = (),
+    datum: str | None = None,
+    progress: Progress = silent,
+) -> tuple[pd.DataFrame, Accounts]:
+    """Count a file of incidents by cell of a dataset by district, holding one district at a time.
+
+    The positions are first laid down by district among the temporary files, 16 bytes each, then
+    counted in one district after the other. All else is as of `count_file`.
+    """
+    whole, places = read_districts(path)
+    first = [pq.read_table(place / "cells.parquet", columns=["code"])["code"] for place in
+             (places[key] for key in whole.cells.index)]  # fmt: skip
+    # on the outer rim the lowest code of a cell decides, and so of the district that has it
+    lowest = np.array([pc.min(codes).as_py() for codes in first], dtype=object)
+    locator = Locator(whole.cells.geometry.to_numpy(), lowest, whole.crs)
+    where = Where(x, y, points, tuple(others), datum)
+    run = _Run(_positions_of(source, where, others), whole, where, 0.0, progress, locator)
+    tables = []
+    with tempfile.TemporaryDirectory(prefix="gridmap-") as folder:
+        for _, placement, at in run:
+            _lay_down(Path(folder), placement.cell, np.stack(at, axis=1))
+        for number, key in enumerate(whole.cells.index, start=1):
+            part = read_grid(places[key], whole=False)
+            counts, between = _counted(Path(folder, str(number)), part.locator)
+            run.between_cells(between)
+            index = pd.Index(part.locator.codes, name="code", dtype=str)
+            tables.append(pd.DataFrame({"incidents": counts}, index=index))
+    return pd.concat(tables).sort_index(), run.finish()
+
+
+def _lay_down(folder: Path, district: Ints32, xy: Floats) -> None:
+    """Append the positions of a batch to the file of each district."""
+    order = np.argsort(district, kind="stable")
+    ends = np.searchsorted(district[order], np.arange(1, district.max(initial=0) + 2))
+    for number in np.flatnonzero(np.diff(ends)) + 1:
+        with (folder / str(number)).open("ab") as file:
+            xy[order[ends[number - 1] : ends[number]]].tofile(file)
+
+
+def _counted(path: Path, locator: Locator) -> tuple[Ints, int]:
+    """Count the positions of a file by cell, and those on borders between the cells."""
+    counts, between = np.zeros(len(locator.codes) + 1, dtype=np.int64), 0
+    if not path.exists():
+        return counts[1:], 0
+    total = path.stat().st_size // 16
+    locator.prepare(total)
+    for start in range(0, total, _AT_ONCE):
+        xy = np.fromfile(path, dtype=float, count=2 * _AT_ONCE, offset=16 * start).reshape(-1, 2)
+        cell, place = locator.relate(xy[:, 0].copy(), xy[:, 1].copy())
+        counts += np.bincount(cell, minlength=len(counts))
+        between += int((place == BOUNDARY).sum())
+    return counts[1:], between
 
 
 class Where(NamedTuple):
@@ -181,10 +254,11 @@ class _Run:
         where: Where,
         max_distance: float | None,
         progress: Progress,
+        locator: Locator | None = None,
     ) -> None:
         self._source, self._grid, self._progress = source, grid, progress
         self._where = where
-        self._locator: Locator = grid.locator
+        self._locator: Locator = locator or grid.locator
         self.codes = self._locator.codes
         self._max_distance = max_distance
         self._accounts = Accounts()
@@ -208,6 +282,11 @@ class _Run:
             self._keep_some(given)
             yield batch, placement, (x, y)
             self._progress("assign", batch.done, self._source.size)
+
+    def between_cells(self, count: int) -> None:
+        """Book points as on a border which were booked as inside something larger."""
+        self._accounts.counts["inside"] -= count
+        self._accounts.counts["boundary"] += count
 
     def finish(self) -> Accounts:
         """Return the accounts, with an alarm when the datum is doubtful."""

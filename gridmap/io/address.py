@@ -1,14 +1,20 @@
-"""Addresses of databases: taken apart, handed to the driver, and never shown with a secret."""
+"""Addresses: of databases, never shown with a secret, and of clusters, which may go away."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from gridmap.errors import InputError
 from gridmap.language import Message
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
 _KEYS = (
@@ -192,3 +198,96 @@ def _remember(*secrets: str) -> None:
         for form in {secret, unquote(secret), _quoted(secret), *_pieces(secret)}:
             if len(form) >= _SHORTEST:
                 _secrets.add(form)
+
+
+@contextmanager
+def cluster(address: str, cure: Message, *, timeout: float = 10.0) -> Iterator[Client]:
+    """Yield a client of the cluster at an address.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, as ``tcp://10.0.0.1:8786``.
+    cure : Message
+        What became of the output, and what to look at, where the cluster dies.
+    timeout : float
+        Seconds to wait for the scheduler.
+
+    Raises
+    ------
+    InputError
+        When Dask is missing, or the cluster does not answer or dies.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("`--dask` needs Dask. Install it: pip install 'gridmap-gis[dask]'.") from (
+            error
+        )
+    try:
+        client = Client(address, timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "No Dask scheduler answers at {address} ({error}).", address=address, error=error
+        ) from error
+    with _unlogged(), client:
+        try:
+            yield client
+        except InputError:
+            raise
+        except (*_lost_cluster(), OSError) as error:  # type: ignore[misc]
+            raise InputError(
+                "The cluster at {address} did not finish ({error}). {cure}",
+                address=address,
+                cure=cure,
+                error=" ".join(str(error).split())[:200] or type(error).__name__,
+            ) from error
+
+
+GLANCE = 0.2  # seconds between looks at a cluster
+
+
+def finished(futures: Iterable[Any], client: Client, patience: float = 10.0) -> Iterator[Any]:
+    """Yield futures as they end; give up a cluster without workers, or gone, for some seconds."""
+    waiting, seen = list(futures), time.monotonic()
+    while waiting:
+        done = [future for future in waiting if future.done()]
+        yield from done
+        waiting = [future for future in waiting if future not in done]
+        if done:
+            continue
+        time.sleep(GLANCE)
+        running = client.status == "running"
+        if running and client.scheduler_info()["workers"]:
+            seen = time.monotonic()
+        if time.monotonic() - seen > patience:
+            raise OSError("no worker is left" if running else "the scheduler is gone")
+
+
+_CHATTY = ("distributed", "tornado", "asyncio")
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep tracebacks of a cluster that goes away out of the log: what happened is one line."""
+    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in _CHATTY]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _lost_cluster() -> tuple[type[BaseException], ...]:
+    """Return what is raised when workers or the scheduler die."""
+    from asyncio import CancelledError as Cancelled
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.comm.core import CommClosedError
+
+    return KilledWorker, CommClosedError, CancelledError, Cancelled, TimeoutError

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import geopandas as gpd
 import numpy as np
@@ -18,8 +20,9 @@ import pyogrio
 import shapely
 
 from gridmap._arrays import Geometries, geometries
-from gridmap._checks import label
-from gridmap.errors import InputError
+from gridmap._checks import Progress, definition, label, silent
+from gridmap.coverage.prove import prove
+from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import Grid, check_grid, content_of
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.gdal import GDAL_FAILURES, quiet
@@ -76,7 +79,11 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
 
 
 def write_grid_dataset(
-    grid: Grid, folder: str | os.PathLike[str], *, overwrite: bool = False
+    grid: Grid,
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    plain: bool = False,
 ) -> None:
     """Write a grid as a folder of GeoParquet, which other programs read without gridmap.
 
@@ -91,6 +98,9 @@ def write_grid_dataset(
         The folder to make; it appears when it is complete.
     overwrite : bool
         Whether an older dataset may be replaced; no other folder ever is.
+    plain : bool
+        Whether to write the plainest of Parquet, which the auditor's script reads with Python
+        alone: larger, and no quicker.
 
     Raises
     ------
@@ -99,7 +109,35 @@ def write_grid_dataset(
     """
     check_grid("grid", grid)
     folder = Path(folder)
-    if folder.exists() and not (overwrite and _is_dataset(folder)):
+    check_folder(folder, overwrite=overwrite)
+    how: dict[str, Any] = PLAIN if plain else {"compression": "zstd"}
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gridmap-") as name:
+        fresh = Path(name, "fresh")
+        fresh.mkdir()
+        for part, frame in parts_of(grid).items():
+            if plain and part == METADATA:  # in words that the script knows from GeoPackages
+                told = {"key": ["crs_definition"], "value": [_json(definition(grid.crs))]}
+                frame = pd.concat([frame, pd.DataFrame(told, dtype="str")])
+            frame.to_parquet(fresh / f"{part}.parquet", index=False, **how)
+        if folder.exists():
+            os.replace(folder, Path(name, "old"))
+        os.replace(fresh, folder)
+
+
+PLAIN = {
+    "compression": "gzip",
+    "compression_level": 1,
+    "use_dictionary": False,
+    "data_page_version": "1.0",
+}
+WHOLE = "districts"
+"""The part of a dataset by district whose cells are the districts."""
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that cannot become a dataset, before any work is done."""
+    known = is_dataset(folder) or is_dataset(folder / WHOLE)
+    if folder.exists() and not (overwrite and known):
         raise InputError(
             "`{path}` exists already. Add --overwrite, or choose another name.", path=folder
         )
@@ -107,22 +145,131 @@ def write_grid_dataset(
         raise InputError(
             "The folder `{parent}` does not exist. Make it first.", parent=folder.parent
         )
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gridmap-") as name:
-        fresh = Path(name, "fresh")
-        fresh.mkdir()
-        for part, frame in parts_of(grid).items():
-            frame.to_parquet(fresh / f"{part}.parquet", compression="zstd", index=False)
-        if folder.exists():
-            os.replace(folder, Path(name, "old"))
-        os.replace(fresh, folder)
 
 
-def _is_dataset(folder: Path) -> bool:
+def is_dataset(folder: Path) -> bool:
+    """Tell whether a folder is a grid that `write_grid_dataset` made."""
     return folder.is_dir() and (folder / f"{METADATA}.parquet").is_file()
 
 
-def _read_dataset(folder: Path, whole: bool) -> dict[str, pd.DataFrame]:
-    """Read the parts of a grid that `write_grid_dataset` wrote."""
+def is_by_district(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder is a dataset by district."""
+    return not names_database(path) and is_dataset(Path(path) / WHOLE)
+
+
+def district_folder(by: str, key: str) -> str:
+    """Return the name of the folder of a district, as other programs know partitions.
+
+    Examples
+    --------
+    >>> district_folder("district", "a/b")
+    'district=a%2Fb'
+    """
+    return "=".join(re.sub(r"[^\w .-]", lambda sign: quote(sign[0], ""), t) for t in (by, key))
+
+
+def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]:
+    """Read the districts of a dataset as a grid of their own, and where the grid of each stands.
+
+    Raises
+    ------
+    InputError
+        When a part is missing.
+    CoverageError
+        When the districts do not tile the boundary.
+    """
+    folder = Path(path)
+    whole = read_grid(folder / WHOLE)
+    parts: Any = whole.parameters.get("parts")
+    if not isinstance(parts, dict) or {*parts} != {*whole.cells.index}:
+        raise InputError("`{name}` has damaged metadata. Write the grid again.", name=str(path))
+    places = {key: folder / Path(str(parts[key]["folder"])).name for key in sorted(parts)}
+    for key, place in places.items():
+        if not is_dataset(place):
+            raise InputError(
+                "`{path}` lacks district {key!r}: `{place}` is not there. Run the partition again.",
+                path=str(path),
+                key=key,
+                place=place,
+            )
+    return whole, places
+
+
+def prove_districts(path: str | os.PathLike[str], progress: Progress = silent) -> Proved:
+    """Prove a dataset by district, holding one district at a time.
+
+    Each part is proved when it is read. That its outline is that of the district, which is a cell
+    of the whole, joins the proofs: the cells of all parts tile the boundary of the whole.
+
+    Returns
+    -------
+    Proved
+        Findings in words by district, none when all is proved.
+    """
+    whole, places = read_districts(path)
+    told: Any = whole.parameters["parts"]
+    found: dict[str, Message] = {}
+    owner: dict[str, str] = {}
+    cells = edges = 0
+    for number, (key, place) in enumerate(places.items()):
+        progress("prove", number, len(places))
+        try:
+            part = read_grid(place, whole=False)
+        except (CoverageError, InputError) as error:
+            found[key] = Message("{error}", error=" ".join(str(error).split()))
+            continue
+        cells, edges = cells + len(part), edges + part.proof.edges
+        outline = geometries(whole.cells.geometry.loc[[key]])
+        if prove(outline, part.boundary).verdict != "exact":
+            found[key] = Message("its outline is not that of the district among the others")
+        elif part.content_hash != told[key]["content_hash"]:
+            found[key] = Message("it was changed since it was made")
+        twice = [code for code in part.cells.index if owner.setdefault(code, key) != key]
+        if twice:
+            found[key] = Message("its code {code} stands in another district", code=twice[0])
+    progress("prove", len(places), len(places))
+    return Proved(len(places), cells, edges, whole.content_hash, found)
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What was found in a dataset by district."""
+
+    districts: int
+    cells: int
+    edges: int
+    content_hash: str
+    found: dict[str, Message]
+
+
+def _joined(path: str | os.PathLike[str], whole: bool) -> Grid:
+    """Read all districts of a dataset as one grid; all is proved again at once."""
+    districts, places = read_districts(path)
+    parts = [read_grid(place, whole=whole) for place in places.values()]
+    first = parts[0]
+    kept = [part.buildings for part in parts] if whole else []
+    return Grid(
+        _stacked([part.cells for part in parts]),
+        districts.boundary,
+        first.levels,
+        jurisdictions=_stacked([part.jurisdictions for part in parts]),
+        units=_stacked([part.units for part in parts], ignore_index=True) if whole else None,
+        exceptions=pd.concat([part.exceptions for part in parts], ignore_index=True),
+        retired=pd.concat([part.retired for part in parts], ignore_index=True),
+        parameters=first.parameters | {"by": districts.parameters["by"]},
+        buildings=None
+        if not kept or any(one is None for one in kept)
+        else _stacked([one for one in kept if one is not None], ignore_index=True),
+    )
+
+
+def _stacked(frames: list[gpd.GeoDataFrame], **how: Any) -> gpd.GeoDataFrame:
+    stacked: gpd.GeoDataFrame = pd.concat(frames, **how)
+    return stacked
+
+
+def read_parts(folder: Path, whole: bool) -> dict[str, pd.DataFrame]:
+    """Read the parts of a grid that `write_grid_dataset` wrote, with units where it is whole."""
     parts: dict[str, pd.DataFrame] = {}
     with telling(str(folder), BROKEN_PARQUET):
         for file in sorted(folder.glob("*.parquet")):
@@ -146,8 +293,9 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     Parameters
     ----------
     path : path
-        A grid file, a folder that `write_grid_dataset` made, or a database URL with ``?table=``
-        as `write_grid` took it.
+        A grid file, a folder that `write_grid_dataset` made, a dataset by district (which is read
+        whole: see `prove_districts` where it is larger than memory), or a database URL with
+        ``?table=`` as `write_grid` took it.
     whole : bool
         Whether units and buildings are read at once, most of a file; else when they are asked for.
 
@@ -162,8 +310,10 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     CoverageError
         When somebody changed the cells so that they do not tile the boundary any more.
     """
-    if not names_database(path) and _is_dataset(Path(path)):
-        grid = grid_of(_read_dataset(Path(path), whole), str(path), whole=whole)
+    if is_by_district(path):
+        return _joined(path, whole)
+    if not names_database(path) and is_dataset(Path(path)):
+        grid = grid_of(read_parts(Path(path), whole), str(path), whole=whole)
         return grid if whole else _thin(grid, path)
     source = find_source(path)
     if source.kind == "database":

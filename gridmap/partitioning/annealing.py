@@ -15,8 +15,19 @@ import numpy as np
 
 from gridmap._arrays import Dice, Floats, Ints
 from gridmap._checks import Progress, silent
-from gridmap.partitioning.arrays import Network, Rules, below, compiled, uniform
-from gridmap.partitioning.energy import Change, change, settle, sums, total_energy, weigh
+from gridmap.partitioning.energy import (
+    Change,
+    Network,
+    Rules,
+    below,
+    change,
+    compiled,
+    settle,
+    sums,
+    total_energy,
+    uniform,
+    weigh,
+)
 
 PIECES = 16  # most pieces that a unit may hold together
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gridmap._arrays import Array, Bools, Dice, Floats, Ints
 from gridmap.contiguity import SHORTEST
-from gridmap.partitioning.arrays import Network, connected_parts
+from gridmap.partitioning.energy import Network, connected_parts
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,21 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
-from gridmap.partitioning.arrays import Network, Rules
+from gridmap.io.address import finished
 from gridmap.partitioning.community import Community
+from gridmap.partitioning.energy import Network, Rules
 from gridmap.partitioning.problem import Wishes
 from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve, unlinked
@@ -55,6 +56,7 @@ def _pair() -> Network:
                    one, one)  # fmt: skip
 
 
+T = TypeVar("T")
 HELD = {signal.SIGINT, signal.SIGTERM}
 ENOUGH = 20_000  # units whose search takes longer than loading the kernels once more
 BATCHES = 16  # batches a worker, so that progress is seen and no worker idles
@@ -119,7 +121,12 @@ def _worthwhile(jobs: Sequence[Job]) -> int:
     forks = "fork" in multiprocessing.get_all_start_methods()
     if not forks or sum(len(job.community) for job in jobs) < ENOUGH:
         return 1
-    mine = getattr(os, "sched_getaffinity", None)  # the cores this process may use, on Linux
+    return cores()
+
+
+def cores() -> int:
+    """Return the cores this process may use."""
+    mine = getattr(os, "sched_getaffinity", None)  # on Linux
     return len(mine(0)) if mine else os.cpu_count() or 1
 
 
@@ -138,7 +145,21 @@ def _solve_batch(numbers: list[int], jobs: list[Job], wishes: Wishes) -> list[tu
 def _in_processes(
     jobs: Sequence[Job], wishes: Wishes, workers: int
 ) -> Iterator[tuple[int, Outcome]]:
-    """Solve in processes that share the compiled kernels; Ctrl-C ends them all."""
+    """Solve in processes that share the compiled kernels."""
+    batches = _batches(jobs, workers * BATCHES)
+    calls = [(batch, [jobs[number] for number in batch], wishes) for batch in batches]
+    for done in in_processes(_solve_batch, calls, workers):
+        yield from done
+
+
+class BrokenWorkerError(PartitionError):
+    """A process was killed."""
+
+
+def in_processes(
+    function: Callable[..., T], calls: Iterable[tuple[Any, ...]], workers: int
+) -> Iterator[T]:
+    """Yield what a function returns for each of some calls, as they end; Ctrl-C ends them all."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     with warnings.catch_warnings():
@@ -147,14 +168,11 @@ def _in_processes(
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
         try:
             with _undisturbed():
-                waiting = [
-                    pool.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes)
-                    for batch in _batches(jobs, workers * BATCHES)
-                ]
+                waiting = [pool.submit(function, *call) for call in calls]
             for done in as_completed(waiting):
-                yield from done.result()
+                yield done.result()
         except BrokenProcessPool as error:
-            raise PartitionError(
+            raise BrokenWorkerError(
                 "A worker process was killed, most likely for want of memory. Ask for fewer "
                 "workers (--workers 1)."
             ) from error
@@ -195,15 +213,19 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 def _on_dask(jobs: Sequence[Job], wishes: Wishes, client: Any) -> Iterator[tuple[int, Outcome]]:
     """Solve on the workers of a Dask client."""
-    from distributed import as_completed as as_finished
+    batches = _batches(jobs, max(1, sum(client.ncores().values())) * BATCHES)
+    calls = [(batch, [jobs[number] for number in batch], wishes) for batch in batches]
+    for done in on_cluster(_solve_batch, calls, client):
+        yield from done
 
-    count = max(1, sum(client.ncores().values())) * BATCHES
-    waiting = [
-        client.submit(_solve_batch, batch, [jobs[number] for number in batch], wishes, pure=False)
-        for batch in _batches(jobs, count)
-    ]
+
+def on_cluster(
+    function: Callable[..., T], calls: Iterable[tuple[Any, ...]], client: Any
+) -> Iterator[T]:
+    """Yield what a function returns for each of some calls, as they end on a Dask cluster."""
+    waiting = [client.submit(function, *call, pure=False) for call in calls]
     try:
-        for done in as_finished(waiting):
-            yield from done.result()
+        for done in finished(waiting, client):
+            yield done.result()
     finally:
         client.cancel(waiting)

@@ -9,8 +9,8 @@ import numpy as np
 
 from gridmap._arrays import Bools, Dice, Ints
 from gridmap._checks import Progress, silent
-from gridmap.partitioning.arrays import Network, Rules
 from gridmap.partitioning.community import Community, dice_of, in_order
+from gridmap.partitioning.energy import Network, Rules
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, EXCESS = 1.0, 0.35, 20.0

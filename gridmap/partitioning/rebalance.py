@@ -14,7 +14,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gridmap._arrays import Bools, Ints
-from gridmap.partitioning.arrays import Rules
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
 from gridmap.partitioning.community import (
     Community,
@@ -24,6 +23,7 @@ from gridmap.partitioning.community import (
     rings,
     set_in,
 )
+from gridmap.partitioning.energy import Rules
 from gridmap.partitioning.problem import Piece, Task, Wishes, bonds_of, pieces_of, share
 from gridmap.partitioning.solve import Outcome, crosses, solve_piece
 

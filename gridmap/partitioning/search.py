@@ -12,7 +12,6 @@ import networkx as nx
 import numpy as np
 
 from gridmap._arrays import Bools, Ints
-from gridmap.partitioning.arrays import Rules
 from gridmap.partitioning.certificates import Finding, certify, settle
 from gridmap.partitioning.community import (
     Community,
@@ -23,6 +22,7 @@ from gridmap.partitioning.community import (
     rings,
     whole_below,
 )
+from gridmap.partitioning.energy import Rules
 from gridmap.partitioning.problem import Task, Wishes
 
 RINGS = (0, 1, 2, 9)  # of neighbours that are cut anew too; the last takes the whole part

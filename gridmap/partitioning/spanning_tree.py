@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from gridmap._arrays import Dice, Floats, Ints
-from gridmap.partitioning.arrays import Network, Rules, below, compiled, uniform
+from gridmap.partitioning.energy import Network, Rules, below, compiled, uniform
 
 NEVER = 1e18
 SHORT = 50.0  # what a part under the band costs where that is allowed

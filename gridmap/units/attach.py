@@ -81,7 +81,13 @@ class Given:
     notes: list[Message]
 
 
-def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: bool) -> Given:
+def read_units(
+    units: gpd.GeoDataFrame,
+    crs: Any,
+    count: str | None,
+    repair: bool,
+    within: shapely.Geometry | None = None,
+) -> Given:
     """Check given units and make them an exact coverage of connected polygons."""
     check_frame("units", units)
     labels = list(units.index)
@@ -93,7 +99,7 @@ def read_units(units: gpd.GeoDataFrame, crs: Any, count: str | None, repair: boo
         polygons, row = shapely.get_parts(valid, return_index=True)
         mends: list[Mend] = []
     else:
-        tiling = tile(valid)
+        tiling = tile(valid, within)
         _refuse_overlaps(tiling, valid, labels, crs)
         polygons, row, mends = tiling.polygons, tiling.owner, tiling.mends
     slivers = [mend for mend in mends if mend.given_to >= 0]
@@ -180,6 +186,7 @@ def attach(
     weight: str | None = None,
     repair: bool = True,
     crs: Any = None,
+    within: shapely.Geometry | None = None,
 ) -> gpd.GeoDataFrame:
     """Use given polygons as units, each in the jurisdiction that holds most of it.
 
@@ -199,7 +206,7 @@ def attach(
         Compounds; units inside one are united.
     dedicated : GeoDataFrame, optional
         Areas whose units are of kind "dedicated".
-    levels, code, count, weight, repair, crs
+    levels, code, count, weight, repair, crs, within
         As in `subdivide`.
 
     Returns
@@ -224,8 +231,10 @@ def attach(
     [70, 80]
     """
     load = None if weight is None else loads_of("units", units, weight)
-    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
-    given = read_units(units, place.crs, count, repair)
+    place = read_jurisdictions(
+        jurisdictions, levels=levels, code=code, repair=repair, crs=crs, within=within
+    )
+    given = read_units(units, place.crs, count, repair, within)
     lines = read_barriers(barriers, place.crs, shapely.total_bounds(given.polygons))
     reserved = read_areas("dedicated", dedicated, place.crs)
     compounds = read_areas("whole", whole, place.crs)
@@ -246,6 +255,7 @@ def attach(
     said = [*place.notes, *given.notes, *lines.notes, *reserved.notes, *compounds.notes]
     said += about_dedicated(result) + _about_without(without)
     result.attrs.update(_facts(given, owner, place, tiled, said) | {"without_units": without})
+    result.attrs |= {} if within is None else {"within": True}
     return result
 
 

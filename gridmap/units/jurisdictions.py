@@ -80,8 +80,9 @@ def read_jurisdictions(
     code: str | None = None,
     repair: bool = True,
     crs: Any = None,
+    within: shapely.Geometry | None = None,
 ) -> Jurisdictions:
-    """Check jurisdictions and make them tile exactly.
+    """Check jurisdictions and make them tile exactly, within their outline where it is known.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def read_jurisdictions(
     geometry, _ = moved("jurisdictions", frame, crs)
     check_polygons("jurisdictions", geometry, codes)
     given, mended = valid_polygons(geometry)
-    tiling = tile(given)
+    tiling = tile(given, within)
     _refuse(codes, given, crs, tiling.mends, overlap_shares(tiling, given), mended, repair)
     gone = np.setdiff1d(np.arange(len(codes)), tiling.owner)
     if len(gone):

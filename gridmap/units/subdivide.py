@@ -60,6 +60,7 @@ def subdivide(
     crs: Reference | None = None,
     cap: int = 30,
     locked: gpd.GeoDataFrame | None = None,
+    within: shapely.Geometry | None = None,
     progress: Progress | None = None,
 ) -> gpd.GeoDataFrame:
     """Cut jurisdictions into units: small polygons with households that `partition` can join.
@@ -106,6 +107,9 @@ def subdivide(
     locked : GeoDataFrame, optional
         Units of cells that stay to the last coordinate, with the column `code` of their cell: of
         an old grid ``old.units[old.units["code"].isin(codes)]``. They are carved out first.
+    within : Polygon or MultiPolygon, optional
+        The outline of the jurisdictions in `crs`, where others lie around them: no slit outside
+        is closed.
     progress : callable, optional
         Called with stage, steps done, steps in all.
 
@@ -142,7 +146,9 @@ def subdivide(
     report("read", 0, 5)
     if weight is not None:
         loads_of("households", households, weight)  # refused before any work
-    place = read_jurisdictions(jurisdictions, levels=levels, code=code, repair=repair, crs=crs)
+    place = read_jurisdictions(
+        jurisdictions, levels=levels, code=code, repair=repair, crs=crs, within=within
+    )
     column = whole if isinstance(whole, str) else None
     homes = read_homes(households, place.crs, count=count, compound=column, weight=weight)
     if _are_units(homes, place, cap, barriers is not None):
@@ -158,6 +164,7 @@ def subdivide(
             weight=weight,
             repair=repair,
             crs=crs,
+            within=within,
         )
     extent = shapely.total_bounds(place.pieces)
     lines = read_barriers(barriers, place.crs, extent)
@@ -198,6 +205,7 @@ def subdivide(
     shifts = outline_shifts(place.given, tiled)
     notes += about_slivers(blocks.slivers) + about_dedicated(units) + about_shift(shifts, place)
     units.attrs.update(facts(place, homes, woven.of_home, notes, float(shifts.max())))
+    units.attrs |= {} if within is None else {"within": True}
     report("prove", 5, 5)
     return units
 

@@ -69,7 +69,7 @@ class Tiling:
     mends: list[Mend]
 
 
-def tile(polygons: Geometries) -> Tiling:
+def tile(polygons: Geometries, within: shapely.Geometry | None = None) -> Tiling:
     """Turn valid polygons into an exact coverage on the lattice.
 
     An overlap goes to the one of its owners with the longest border to it, a small hole to the
@@ -80,6 +80,8 @@ def tile(polygons: Geometries) -> Tiling:
     ----------
     polygons : array of Polygon or MultiPolygon
         Valid, in metres.
+    within : Polygon or MultiPolygon, optional
+        What they tile, where that is known: no slit outside is closed, as somebody else's.
 
     Examples
     --------
@@ -90,7 +92,11 @@ def tile(polygons: Geometries) -> Tiling:
     [100.0, 100.0]
     """
     faces = faces_of(np.concatenate([outlines(polygons), _across(polygons)]))
-    face, holder = containing(inner_points(faces), polygons)
+    points = inner_points(faces)
+    face, holder = containing(points, polygons)
+    if within is not None:
+        ours = np.unique(np.r_[face, containing(points, np.array([within]))[0]])
+        faces, face = faces[ours], np.searchsorted(ours, face)
     covers = np.bincount(face, minlength=len(faces))
     owner = np.full(len(faces), -1, dtype=np.int64)
     alone = covers[face] == 1

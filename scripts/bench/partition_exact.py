@@ -8,9 +8,9 @@ from partition_cases import HIGH, LOW
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from gridmap.partitioning.arrays import Network, Rules
 from gridmap.partitioning.certificates import Masks, bits, whole_masks
 from gridmap.partitioning.community import Community
+from gridmap.partitioning.energy import Network, Rules
 from gridmap.partitioning.problem import Task
 
 NEVER = 1e18

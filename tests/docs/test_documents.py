@@ -21,6 +21,9 @@ COMMANDS = {
     "info": "info {city}/buildings.gpkg",
     "partition": "partition {city}/jurisdictions.gpkg --households {city}/buildings.gpkg"
     f" --barriers {{city}}/barriers.gpkg {LEVELS} --quality fast -o {{out}}/new.gpkg",
+    "districts": "partition {city}/jurisdictions.gpkg --households {city}/buildings.gpkg"
+    " --by street --quality fast -o {out}/dataset",
+    "dataset": "validate {out}/dataset",
     "validate": "validate {out}/grid.gpkg",
     "repair": "repair {out}/grid.gpkg:cells --boundary {out}/grid.gpkg:boundary"
     " -o {out}/mended.gpkg",

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmap.partitioning import annealing, energy, spanning_tree
-from gridmap.partitioning.arrays import Rules, connected_parts
 from gridmap.partitioning.certificates import (
     IMPOSSIBLE,
     POSSIBLE,
@@ -24,6 +23,7 @@ from gridmap.partitioning.certificates import (
     settle,
 )
 from gridmap.partitioning.community import Community, dice_of, whole_below
+from gridmap.partitioning.energy import Rules, connected_parts
 from gridmap.partitioning.problem import EFFORTS, Task, Wishes
 from gridmap.partitioning.search import enclosing_cells
 from gridmap.partitioning.solve import solve

@@ -1,0 +1,189 @@
+"""Measure the way by district: a country that no memory holds, and a metropolis of record.
+
+The country is the invented city again and again, apart from each other: its districts share
+borders within a city. Each command runs in a process of its own; memory is the peak of the largest
+process. What was measured is kept beside the places, so that a run that is ended goes on.
+
+    python scripts/bench/country.py --folder places   # kept, and used again
+    python scripts/bench/country.py --quick           # towns in place of cities
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from math import log
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[0] = str(ROOT)
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import shapely
+from pyarrow import parquet as pq
+
+from scripts.bench.scale import Spent, gridmap
+
+APART = 40_000.0  # metres from one city to the next
+CITIES = (1, 10)
+INCIDENTS = (1_000_000, 10_000_000)
+ASKED = 100_000_000  # incidents to which is extrapolated
+FAR = 1_000_000  # cells to which is extrapolated
+WORKERS = 4
+LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
+Found = dict[str, dict[str, float]]
+
+
+def country(city: Path, folder: Path, copies: int) -> None:
+    """Write a city as many times as asked, in spatial order, with bounding boxes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LAYERS:
+        if (folder / f"{name}.parquet").exists():
+            continue
+        frame = gpd.read_file(city / f"{name}.gpkg", use_arrow=True)
+        frame = frame.iloc[np.argsort(frame.hilbert_distance(), kind="stable")]
+        parts = []
+        for k in range(copies):
+            moved = shapely.transform(
+                frame.geometry.to_numpy(), lambda xy, k=k: xy + np.array([APART * k, 0.0])
+            )
+            part = frame.set_geometry(gpd.GeoSeries(moved, index=frame.index, crs=frame.crs))
+            if name == "jurisdictions":
+                part = part.assign(
+                    code=[f"{k:03d}{code}" for code in part["code"]],
+                    area=[f"{k:03d}{district}" for district in part["district"]],
+                )
+            parts.append(part)
+        whole = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=frame.crs)
+        whole.to_parquet(
+            folder / f"{name}.parquet", row_group_size=10_000, write_covering_bbox=True
+        )
+
+
+def incidents(folder: Path, count: int) -> Path:
+    """Write incidents near the buildings of a country, all cities mixed."""
+    path = folder / f"incidents-{count}.parquet"
+    if path.exists():
+        return path
+    homes = pq.read_table(folder / "buildings.parquet", columns=["geometry"])["geometry"]
+    xy = shapely.get_coordinates(shapely.from_wkb(homes.to_numpy()))
+    rng = np.random.default_rng(0)
+    schema = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("y", pa.float64())])
+    with pq.ParquetWriter(path, schema) as file:
+        for start in range(0, count, 1_000_000):
+            size = min(1_000_000, count - start)
+            at = xy[rng.integers(0, len(xy), size)] + rng.normal(0, 30, (size, 2))
+            file.write_table(pa.table([np.arange(start, start + size), *at.T], schema=schema))
+    return path
+
+
+def measured(folder: Path) -> Found:
+    """Run the commands of one country, but those that were measured."""
+    kept = folder / "measured.json"
+    found: Found = json.loads(kept.read_text()) if kept.exists() else {}
+
+    def stage(name: str, start: Callable[[], Spent]) -> None:
+        if name not in found:
+            spent = start()
+            found[name] = {"cpu": spent.cpu, "wall": spent.wall, "megabytes": spent.megabytes}
+            kept.write_text(json.dumps(found))
+            print(f"{folder.name} {name}: {found[name]}", file=sys.stderr, flush=True)
+
+    grid = folder / "grid"
+    layer = {name: folder / f"{name}.parquet" for name in LAYERS}
+    stage("partition --by", lambda: gridmap(
+        "partition", layer["jurisdictions"], "--households", layer["buildings"], "--barriers",
+        layer["barriers"], "--dedicated", layer["dedicated"], "--by", "area", "-o", grid,
+        "--workers", str(WORKERS), "--code", "code",
+    ))  # fmt: skip
+    stage("validate", lambda: gridmap("validate", grid))
+    for count in INCIDENTS:
+        stage(f"assign --counts, {count:,}", lambda count=count: gridmap(
+            "assign", grid, incidents(folder, count), "--counts", "--overwrite", "--datum",
+            "EPSG:4547", "-o", folder / "counts.csv",
+        ))  # fmt: skip
+    whole = pq.read_table(grid / "districts/gridmap_metadata.parquet").to_pydict()
+    facts = dict(zip(whole["key"], whole["value"], strict=True))
+    parts = json.loads(facts["parameters"])["parts"]
+    found["size"] = {
+        "cells": sum(part["cells"] for part in parts.values()),
+        "districts": len(parts),
+        "buildings": pq.read_metadata(layer["buildings"]).num_rows,
+    }
+    return found
+
+
+def table(found: list[Found]) -> str:
+    """Return what each country took, how it grows, and what that comes to beyond."""
+    lines = [
+        "| cells | buildings | districts | stage | CPU s | wall s | peak MB |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for run in found:
+        size = run["size"]
+        start = f"| {size['cells']:,} | {size['buildings']:,} | {size['districts']:,} |"
+        lines += [
+            f"{start} {name} | {spent['cpu']:,.1f} | {spent['wall']:,.1f} | "
+            f"{spent['megabytes']:,.0f} |"
+            for name, spent in run.items()
+            if name != "size"
+        ]
+    if len(found) < 2:
+        return "\n".join(lines)
+    small, large = found[0], found[-1]
+    ratio = large["size"]["cells"] / small["size"]["cells"]
+    grows = {
+        name: log(large[name]["cpu"] / small[name]["cpu"]) / log(ratio)
+        for name in ("partition --by", "validate")
+    }
+    peak = large["partition --by"]["megabytes"] / small["partition --by"]["megabytes"]
+    cut = large["partition --by"]["cpu"] * FAR / large["size"]["cells"]
+    few, many = (large[f"assign --counts, {count:,}"] for count in INCIDENTS)
+    each = (many["cpu"] - few["cpu"]) / (INCIDENTS[1] - INCIDENTS[0])
+    lines += [
+        "",
+        f"CPU grows with the power {grows['partition --by']:.2f} of the cells (validate "
+        f"{grows['validate']:.2f}); the peak of a process is {peak:.2f} times as high at "
+        f"{ratio:.1f} times the cells.",
+        "",
+        f"Not measured, but extrapolated by straight lines: {FAR:,} cells take {cut:,.0f} CPU s to "
+        f"cut; {ASKED:,} incidents in the larger country take "
+        f"{many['cpu'] + each * (ASKED - INCIDENTS[1]):,.0f} CPU s to count, where ten times the "
+        f"incidents take {many['megabytes'] / few['megabytes']:.2f} times the memory.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the tables, and write them if asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="towns in place of cities")
+    parser.add_argument("--folder", type=Path, help="where the places are, or will be")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        home = options.folder or Path(made)
+        size = "town" if options.quick else "city"
+        city = home / size
+        if not city.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            gridmap("example", city, "--size", size)
+        found = []
+        for copies in CITIES:
+            folder = home / f"country-{copies}"
+            country(city, folder, copies)
+            found.append(measured(folder))
+    text = table(found)
+    print(text)
+    if options.output:
+        options.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,544 @@
+"""A dataset by district: proved in parts, proved whole, and never done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import shapely
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet as pq
+
+import gridmap as gm
+from gridmap.cli import main
+from gridmap.errors import InputError, PartitionError
+from gridmap.incidents.stream import count_districts, count_file
+from gridmap.io.batches import ParquetFile
+from gridmap.io.gridfile import PLAIN, prove_districts, read_districts
+from gridmap.io.vector import Slices
+from gridmap.partitioning import districts
+from gridmap.partitioning.districts import Inputs, corners, partition_districts, stitched
+from scripts import verify_grid
+
+OPTIONS: dict[str, Any] = {"households": (300, 600), "quality": "fast", "lang": "en"}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a tiny town, whose streets are its districts here."""
+    folder = tmp_path_factory.mktemp("town")
+    city = gm.example_city(seed=0, size="tiny")
+    for name in ("jurisdictions", "buildings", "barriers", "dedicated"):
+        getattr(city, name).to_file(folder / f"{name}.gpkg")
+    city.incidents.drop(columns="geometry").to_parquet(folder / "incidents.parquet")
+    return folder
+
+
+def inputs(town: Path, **others: Any) -> Inputs:
+    """Return the town as inputs."""
+    named = {name: str(town / f"{name}.gpkg") for name in ("jurisdictions", "dedicated")}
+    named |= {"households": str(town / "buildings.gpkg"), "by": "community"}
+    return Inputs(**(named | {"barriers": (str(town / "barriers.gpkg"),)} | others))
+
+
+@pytest.fixture(scope="module")
+def dataset(town: Path) -> Path:
+    """Cut the town by district in this process."""
+    partition_districts(inputs(town), town / "grid", **OPTIONS)
+    return town / "grid"
+
+
+@pytest.fixture
+def damaged(dataset: Path, tmp_path: Path) -> Path:
+    """Return a copy of the dataset, to be spoilt."""
+    shutil.copytree(dataset, tmp_path / "grid")
+    return tmp_path / "grid"
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Tell whether two folders hold the same files, byte by byte."""
+    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (one, other)]
+    files = [name for name in names[0] if (one / name).is_file()]
+    _, wrong, unread = filecmp.cmpfiles(one, other, files, shallow=False)
+    return names[0] == names[1] and len(files) > 0 and not wrong and not unread
+
+
+def verified(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Return what the auditor's script says."""
+    code = verify_grid.main([str(path)])
+    return code, capsys.readouterr().out
+
+
+def test_parts_and_whole_are_one_proof(
+    town: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is proved in parts is proved again as one coverage, and no household is lost."""
+    whole, places = read_districts(dataset)
+    assert len(places) > 3
+    proved = prove_districts(dataset)
+    joined = gm.read_grid(dataset)
+    assert not proved.found
+    assert joined.proof.verdict == "exact"
+    assert (proved.cells, proved.districts) == (len(joined), len(whole))
+    assert joined.proof.edges == proved.edges
+    homes = gpd.read_file(town / "buildings.gpkg")
+    inside = homes.intersects(joined.boundary)
+    assert joined.cells["households"].sum() == homes.loc[inside, "households"].sum()
+    assert joined.units["households"].sum() == joined.cells["households"].sum()
+    assert gm.read_grid(dataset, whole=False).content_hash == joined.content_hash
+    code, said = verified(dataset, capsys)
+    assert code == 0
+    assert f"PROVED: {len(joined)} cells fill {len(whole)} districts" in said
+
+
+def test_the_outline_of_a_district_has_corners_only_where_both_sides_have(dataset: Path) -> None:
+    """Borders of districts are used from both sides or are the rim: counted edge by edge."""
+    whole, places = read_districts(dataset)
+    edges: Counter[Any] = Counter()
+    for place in places.values():
+        rim = gpd.read_parquet(place / "boundary.parquet").geometry.iloc[0]
+        for ring in shapely.get_rings(shapely.get_parts(shapely.normalize(rim))):
+            walk = list(ring.coords)
+            edges.update(frozenset(pair) for pair in pairwise(walk))
+    rim = {
+        frozenset(pair)
+        for ring in shapely.get_rings(shapely.get_parts(whole.boundary))
+        for pair in pairwise(ring.coords)
+    }
+    assert {edge for edge, n in edges.items() if n == 1} == rim
+    assert max(edges.values()) == 2
+
+
+def test_any_number_of_workers_writes_the_same_bytes(
+    town: Path, dataset: Path, tmp_path: Path
+) -> None:
+    partition_districts(inputs(town), tmp_path / "two", workers=2, **OPTIONS)
+    assert same_bytes(dataset, tmp_path / "two")
+    assert os.listdir(tmp_path) == ["two"]
+
+
+@pytest.mark.parametrize("ending", ["fgb", "parquet", "covered.parquet"])
+def test_other_formats_give_the_same_cells(
+    town: Path, dataset: Path, tmp_path: Path, ending: str
+) -> None:
+    """FlatGeobuf, and GeoParquet with and without bounding boxes."""
+    paths = {}
+    for name in ("jurisdictions", "buildings", "barriers", "dedicated"):
+        frame, paths[name] = gpd.read_file(town / f"{name}.gpkg"), tmp_path / f"{name}.{ending}"
+        if ending == "fgb":
+            frame.to_file(paths[name])
+        else:
+            frame.to_parquet(
+                paths[name], row_group_size=50, write_covering_bbox="covered" in ending
+            )
+    given = inputs(
+        town,
+        jurisdictions=str(paths["jurisdictions"]),
+        households=str(paths["buildings"]),
+        barriers=(str(paths["barriers"]),),
+        dedicated=str(paths["dedicated"]),
+    )
+    partition_districts(given, tmp_path / "grid", **OPTIONS)
+    ours, theirs = gm.read_grid(dataset), gm.read_grid(tmp_path / "grid")
+    assert theirs.cells["households"].sum() == ours.cells["households"].sum()
+    assert theirs.boundary.symmetric_difference(ours.boundary).area < 1e-3
+    if ending != "fgb":  # which has an order of its own
+        assert theirs.content_hash == ours.content_hash
+
+
+def test_units_are_read_by_their_own_column(town: Path, dataset: Path, tmp_path: Path) -> None:
+    """Units need no noding: cells by district are those cut at once."""
+    units = gm.read_grid(dataset).units
+    keep = ["community", "parent", "households", "geometry"]
+    units[keep].to_parquet(tmp_path / "units.parquet")
+    given = inputs(
+        town, households=None, units=str(tmp_path / "units.parquet"), barriers=(), dedicated=None
+    )
+    partition_districts(given, tmp_path / "grid", **OPTIONS)
+    joined = gm.read_grid(tmp_path / "grid")
+    assert joined.proof.verdict == "exact"
+    assert joined.cells["households"].sum() == units["households"].sum()
+    assert joined.boundary.equals(gm.read_grid(dataset).boundary)
+
+
+def test_what_was_done_is_not_done_again(
+    town: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended after each number of districts, in either stage, a run comes to the same bytes."""
+    count = len(read_districts(dataset)[1])
+    done: list[str] = []
+    cut, match = districts.cut, districts.match
+    for stop in (1, count - 1, count, 2 * count - 1):
+        done.clear()
+
+        def counting(stage: Any, *call: Any, last: int | None = stop) -> None:
+            if len(done) == last:
+                raise KeyboardInterrupt
+            stage(*call)
+            done.append(call[1].key)
+
+        monkeypatch.setattr(districts, "cut", lambda *call, f=counting: f(cut, *call))
+        monkeypatch.setattr(districts, "match", lambda *call, f=counting: f(match, *call))
+        with pytest.raises(KeyboardInterrupt):
+            partition_districts(inputs(town), tmp_path / "grid", **OPTIONS)
+        assert not (tmp_path / "grid").exists()
+        more = lambda stage, *call: counting(stage, *call, last=None)  # noqa: E731
+        monkeypatch.setattr(districts, "cut", lambda *call, f=more: f(cut, *call))
+        monkeypatch.setattr(districts, "match", lambda *call, f=more: f(match, *call))
+        made = partition_districts(inputs(town), tmp_path / "grid", **OPTIONS)
+        assert made["done_before"] == min(stop, count)
+        assert len(done) == 2 * count  # in both runs together, each stage of each once
+        assert same_bytes(dataset, tmp_path / "grid")
+        shutil.rmtree(tmp_path / "grid")
+
+
+def test_parts_of_other_inputs_or_options_are_thrown_away(
+    town: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = districts.match
+    monkeypatch.setattr(districts, "match", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        partition_districts(inputs(town), tmp_path / "grid", **OPTIONS | {"seed": 1})
+    assert [path.name for path in tmp_path.iterdir()] == [".gridmap-grid"]
+    monkeypatch.setattr(districts, "match", match)
+    made = partition_districts(inputs(town), tmp_path / "grid", **OPTIONS)
+    assert made["done_before"] == 0
+    assert same_bytes(dataset, tmp_path / "grid")
+
+
+def _interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def command(town: Path, output: Path, *more: str) -> list[str]:
+    """Return the command that makes the dataset."""
+    flags = [f"--{name}={town / name}.gpkg" for name in ("barriers", "dedicated")]
+    return [
+        "--lang", "en", "partition", str(town / "jurisdictions.gpkg"),
+        f"--households={town / 'buildings.gpkg'}", *flags, "--by=community", "--quality=fast",
+        f"-o{output}", *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed as on Unix")
+def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(
+    town: Path, dataset: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "grid"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "gridmap", *command(town, output, "--workers=2")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    drafts = tmp_path / ".gridmap-grid" / "drafts"
+    until = time.monotonic() + 120
+    while not list(drafts.glob("*.json")) and time.monotonic() < until:
+        time.sleep(0.02)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    said = run.communicate(timeout=120)[1].strip()
+    assert run.returncode == 2
+    assert "\n" not in said
+    assert "A worker process was killed" in said
+    assert not output.exists()
+    done = len(list(drafts.glob("*.json")))
+    again = CliRunner().invoke(main, command(town, output, "--workers=1"))
+    assert again.exit_code in (0, 1), again.output
+    assert f"Districts done before, and not again: {done}." in again.stderr
+    assert same_bytes(dataset, output)
+
+
+def test_the_command_says_what_it_made(town: Path, dataset: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, command(town, tmp_path / "grid"))
+    cells, count = prove_districts(dataset).cells, len(read_districts(dataset)[1])
+    first = f"no gaps, no overlaps: {cells} cells tile {count} districts exactly, and these the "
+    assert done.stdout.startswith(first + "whole\n")
+    checked = CliRunner().invoke(main, ["--lang", "en", "validate", str(tmp_path / "grid")])
+    assert (checked.exit_code, checked.stdout) == (0, first + "whole\n")
+    again = CliRunner().invoke(main, command(town, tmp_path / "grid"))
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--keep=old.gpkg"], "--keep does not go with --by"),
+        (["--micro=small.gpkg"], "--micro does not go with --by"),
+        (["--lock=A"], "--lock does not go with --by"),
+        (["--min=low"], "the band is two numbers"),
+        (["-ogrid.gpkg"], "-o is a folder of GeoParquet"),
+        (["--by=quarter"], "has no column 'quarter'"),
+        (["--households=homes.csv"], "cannot be read by district"),
+        (["--dask=tcp://127.0.0.1:1"], "No Dask scheduler answers"),
+    ],
+)
+def test_what_cannot_go_by_district_is_refused(
+    town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], said: str
+) -> None:
+    if "--dask" in more[0]:
+        pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "homes.csv").write_text("x,y,households\n1,1,1\n")
+    done = CliRunner().invoke(main, command(town, tmp_path / "grid", *more))
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "grid").exists()
+
+
+def test_districts_that_do_not_match_are_refused_before_any_work(
+    town: Path, tmp_path: Path
+) -> None:
+    areas = gpd.read_file(town / "jurisdictions.gpkg")
+    areas.loc[0, "geometry"] = areas.geometry[0].buffer(-0.2)
+    areas.to_file(tmp_path / "apart.gpkg")
+    with pytest.raises(InputError, match="do not match vertex by vertex"):
+        partition_districts(
+            inputs(town, jurisdictions=str(tmp_path / "apart.gpkg")), tmp_path / "grid", **OPTIONS
+        )
+    areas.loc[1, "community"] = None
+    areas.to_file(tmp_path / "blank.gpkg")
+    with pytest.raises(InputError, match="1 row without a value"):
+        Slices(tmp_path / "blank.gpkg").groups("community")
+
+
+def test_a_district_that_cannot_be_cut_is_named(town: Path, tmp_path: Path) -> None:
+    homes = gpd.read_file(town / "buildings.gpkg")
+    areas = gpd.read_file(town / "jurisdictions.gpkg")
+    empty = areas["community"].iloc[2]
+    bare = areas.loc[areas["community"] == empty].union_all()
+    homes[~homes.intersects(bare)].to_file(tmp_path / "homes.gpkg")
+    with pytest.raises(PartitionError, match=f"District '{empty}': no households lie in it"):
+        partition_districts(
+            inputs(town, households=str(tmp_path / "homes.gpkg")), tmp_path / "grid", **OPTIONS
+        )
+
+
+# ------------------------------------------------------------------------------ what is spoilt
+
+
+def _moved_corner(grid: Path, place: Path) -> None:
+    """Move one corner of a cell by a nanometre's worth of bits."""
+    path = place / "cells.parquet"
+    cells = gpd.read_parquet(path)
+    xy = shapely.get_coordinates(cells.geometry.iloc[0])
+    xy[1, 0] = np.nextafter(xy[1, 0], np.inf)
+    xy[-1] = xy[0]
+    cells.loc[cells.index[0], "geometry"] = shapely.Polygon(xy)
+    cells.to_parquet(path, index=False, **PLAIN)
+
+
+def _other_district(grid: Path, place: Path) -> None:
+    """Put one proved district in the place of another."""
+    other = next(p for p in read_districts(grid)[1].values() if p != place)
+    shutil.rmtree(place)
+    shutil.copytree(other, place)
+
+
+def _other_count(grid: Path, place: Path) -> None:
+    """Change the households of a cell, which no geometry shows."""
+    path = place / "cells.parquet"
+    cells = gpd.read_parquet(path)
+    cells.loc[cells.index[0], "households"] += 1
+    cells.to_parquet(path, index=False, **PLAIN)
+
+
+def _lost_cell(grid: Path, place: Path) -> None:
+    path = place / "cells.parquet"
+    gpd.read_parquet(path).iloc[1:].to_parquet(path, index=False, **PLAIN)
+
+
+def _lost_district(grid: Path, place: Path) -> None:
+    """Take a district out of the whole as well, with its outline left in the boundary."""
+    for name in ("cells", "units"):
+        path = grid / "districts" / f"{name}.parquet"
+        gpd.read_parquet(path).iloc[1:].to_parquet(path, index=False, **PLAIN)
+
+
+SPOILS = [_moved_corner, _other_district, _other_count, _lost_cell, _lost_district]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_spoilt_parts_are_found_by_both(
+    damaged: Path, capsys: pytest.CaptureFixture[str], spoil: Any
+) -> None:
+    """`validate` and the auditor's script share no code; neither is fooled."""
+    key, place = sorted(read_districts(damaged)[1].items())[-1]
+    assert verified(damaged, capsys)[0] == 0
+    spoil(damaged, place)
+    done = CliRunner().invoke(main, ["--lang", "en", "validate", str(damaged)])
+    assert done.exit_code in (1, 2)
+    if spoil is not _lost_district:
+        assert done.exit_code == 1
+        assert f"  {key}: " in done.stdout
+    code, said = verified(damaged, capsys)
+    assert code == 1
+    assert said.startswith("NOT PROVED")
+
+
+def test_a_missing_or_strange_folder_is_told(
+    damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = next(iter(read_districts(damaged)[1].values()))
+    shutil.copytree(place, damaged / "district=other")
+    assert verified(damaged, capsys) == (
+        1, f"NOT PROVED: {damaged}\n  district=other is not among the districts\n"
+    )  # fmt: skip
+    shutil.rmtree(place)
+    with pytest.raises(InputError, match="lacks district"):
+        read_districts(damaged)
+    assert verified(damaged, capsys)[0] == 2
+
+
+def test_damaged_bytes_never_end_the_script_with_a_bug(
+    damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 400 flipped or cut files none is proved otherwise than by its own content."""
+    dice = random.Random(0)
+    place = next(iter(read_districts(damaged)[1].values()))
+    known = gm.read_grid(place).content_hash
+    ends: Counter[int] = Counter()
+    for name in ("cells", "jurisdictions", "boundary", "gridmap_metadata"):
+        path = place / f"{name}.parquet"
+        data = path.read_bytes()
+        for _ in range(100):
+            at = dice.randrange(len(data))
+            spoilt = bytearray(data if dice.random() < 0.8 else data[:at])
+            if spoilt:
+                spoilt[dice.randrange(len(spoilt))] ^= 1 << dice.randrange(8)
+            path.write_bytes(spoilt)
+            code = verify_grid.main([str(place)])
+            ends[code] += 1
+            if code == 0:  # a byte that no value hangs on
+                with contextlib.suppress(InputError):
+                    assert gm.read_grid(place, whole=False).content_hash == known
+        path.write_bytes(data)
+    capsys.readouterr()
+    assert set(ends) <= {0, 1, 2}
+    assert ends.total() == 400
+    assert ends[1] + ends[2] > 100
+
+
+# ------------------------------------------------------------------------------- what it is made of
+
+
+COLUMNS = {
+    "text": (st.text("aé网\0\U0001f600", max_size=5), pa.string()),
+    "whole": (st.integers(-(2**63), 2**63 - 1), pa.int64()),
+    "real": (st.floats(allow_nan=False), pa.float64()),
+    "truth": (st.booleans(), pa.bool_()),
+    "bytes": (st.binary(max_size=30), pa.binary()),
+}
+
+
+@given(st.data(), st.integers(0, 20), st.integers(1, 15))
+def test_the_script_reads_plain_parquet_as_arrow_does(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: int, group: int
+) -> None:
+    values = {
+        name: data.draw(st.lists(st.none() | kind, min_size=rows, max_size=rows))
+        for name, (kind, _) in COLUMNS.items()
+    }
+    table = pa.table({k: pa.array(v, COLUMNS[k][1]) for k, v in values.items()})
+    path = tmp_path_factory.mktemp("plain") / "t.parquet"
+    pq.write_table(table, path, row_group_size=group, data_page_size=64, **PLAIN)
+    columns, types, _ = verify_grid.parquet(path)
+    assert columns == values
+    assert types == dict(zip(COLUMNS, ("TEXT", "INTEGER", "REAL", "BOOLEAN", "TEXT"), strict=True))
+
+
+@given(
+    st.lists(st.integers(1, 99), min_size=2, max_size=6, unique=True),
+    st.sets(st.integers(1, 9_999), max_size=12),
+    st.sets(st.integers(1, 9_999), max_size=12),
+    st.integers(0, 2**32 - 1),
+)
+def test_neighbours_come_to_the_same_border(
+    given_: list[int], left: set[int], right: set[int], seed: int
+) -> None:
+    """Whatever corners each side adds, and a millionth aside: afterwards all edges pair off."""
+    rng = np.random.default_rng(seed)
+    line = np.array([[k * 7.0 + rng.uniform(-2, 2), 10.0 * k] for k in range(len(given_))])
+
+    def border(fractions: set[int]) -> list[tuple[float, float]]:
+        points = [tuple(line[0])]
+        for k in range(len(line) - 1):
+            for part in sorted(f for f in fractions if f % (len(line) - 1) == k):
+                x, y = line[k] + (line[k + 1] - line[k]) * part / 10_000
+                points.append((x + rng.uniform(-1e-6, 1e-6), y + rng.uniform(-1e-6, 1e-6)))
+            points.append(tuple(line[k + 1]))
+        return [(float(x), float(y)) for x, y in points]
+
+    top = 10.0 * (len(line) - 1)
+    west = shapely.Polygon([*border(left), (-500, top), (-500, 0)])
+    east = shapely.Polygon([*border(right)[::-1], (500, 0), (500, top)])
+    sides: list[Any] = []
+    for mine, theirs in ((west, east), (east, west)):
+        steps: dict[complex, dict[complex, list[complex]]] = {}
+        for (a, b), between in corners(mine, theirs).items():
+            steps.setdefault(a, {})[b] = between
+        sides.append(stitched(np.array([mine], dtype=object), steps)[0])
+    edges = Counter(frozenset(pair) for side in sides for pair in pairwise(side.exterior.coords))
+    assert sum(n == 1 for n in edges.values()) == 6
+    assert set(edges.values()) <= {1, 2}
+    given_corners = {tuple(p) for p in line.tolist()}
+    assert given_corners <= {p for side in sides for p in side.exterior.coords}
+
+
+def test_counts_by_district_are_those_of_the_whole(dataset: Path, tmp_path: Path) -> None:
+    """Points within, on every corner and the middle of every side, outside and invalid."""
+    grid = gm.read_grid(dataset)
+    rng = np.random.default_rng(0)
+    west, south, east, north = grid.boundary.bounds
+    corner = shapely.get_coordinates(grid.cells.geometry.to_numpy())
+    middle = (corner[1:] + corner[:-1]) / 2
+    around = rng.uniform((west - 99, south - 99), (east + 99, north + 99), (5_000, 2))
+    xy = np.concatenate([corner, middle, around, np.full((3, 2), np.nan)])
+    pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1]}).to_parquet(tmp_path / "p.parquet")
+    source = ParquetFile(tmp_path / "p.parquet")
+    ours, said = count_districts(source, dataset, x="x", y="y", datum="EPSG:4547")
+    theirs, known = count_file(source, grid, x="x", y="y", datum="EPSG:4547")
+    assert len(xy) > 5_000
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert said.counts == known.counts
+
+
+def test_slices_find_what_a_scan_finds(tmp_path: Path) -> None:
+    """Bounds and rows of three formats against plain loops: 60 boxes."""
+    rng = np.random.default_rng(1)
+    size = rng.uniform(0, 300, 400)
+    places = rng.uniform(0, 10_000, (400, 2)).round(3)
+    shapes = shapely.box(*places.T, places[:, 0] + size, places[:, 1] + size)
+    frame = gpd.GeoDataFrame({"k": range(400), "by": rng.integers(0, 9, 400)}, geometry=shapes,
+                             crs=4547)  # fmt: skip
+    frame.to_file(tmp_path / "a.gpkg")
+    frame.to_file(tmp_path / "a.fgb")
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=37)
+    frame.to_parquet(tmp_path / "b.parquet", row_group_size=37, write_covering_bbox=True)
+    read = lambda path: set(gpd.read_parquet(path)["k"])  # noqa: E731
+    for name in ("a.gpkg", "a.fgb", "a.parquet", "b.parquet"):
+        layer = Slices(tmp_path / name)
+        for key, rows in layer.groups("by").items():
+            assert layer.through(read, rows=rows) == set(frame.loc[frame["by"] == int(key), "k"])
+        for _ in range(15):
+            box = shapely.box(*np.sort(rng.uniform(0, 10_000, (2, 2)), axis=0).ravel())
+            wanted = set(frame.loc[shapely.intersects(shapes, box), "k"])
+            found = layer.through(read, box=gpd.GeoSeries([box], crs=4547))
+            assert (found or set()) == wanted
