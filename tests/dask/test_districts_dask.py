@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from gridmap.partitioning.districts import partition_districts
-from tests.unit.test_districts import OPTIONS, command, dataset, inputs, same_bytes, town
+from gridmap.cli import main
+from tests.unit.test_districts import command, dataset, same_bytes, town
 
 __all__ = ["dataset", "town"]
 
@@ -86,8 +88,6 @@ def test_a_killed_scheduler_is_one_line_and_the_rest_is_done_later(
         while not ready.exists() and time.monotonic() < until:
             time.sleep(0.1)
         time.sleep(0.5)
-        import json
-
         address = json.loads(ready.read_text())["address"]
         run = _start(town, tmp_path / "grid", address)
         _wait_for(tmp_path / ".gridmap-grid" / "drafts", 1, run)
@@ -104,13 +104,8 @@ def test_a_killed_scheduler_is_one_line_and_the_rest_is_done_later(
     assert "the same command goes on with the rest" in said[0]
     assert not (tmp_path / "grid").exists()
     done = len(list((tmp_path / ".gridmap-grid" / "drafts").glob("*.json")))
-    made = partition_districts(_as_command(town), tmp_path / "grid", **OPTIONS_OF_COMMAND)
-    assert made["done_before"] == done > 0
+    again = CliRunner().invoke(main, command(town, tmp_path / "grid", "--workers=1"))
+    assert again.exit_code in (0, 1), again.output
+    assert done > 0
+    assert f"Districts done before, and not again: {done}." in again.stderr
     assert same_bytes(dataset, tmp_path / "grid")
-
-
-def _as_command(town: Path) -> Any:
-    return inputs(town)
-
-
-OPTIONS_OF_COMMAND = OPTIONS
