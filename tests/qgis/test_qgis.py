@@ -178,7 +178,8 @@ def test_apply_makes_the_grid_of_the_command_line(ask, desk, grid, grid_file):
         if homes[a] and homes[b] and grid.cells["parent"][a] == grid.cells["parent"][b]
     )
     changes = folder / "changes.json"
-    merge = ["--merge", f"{a},{b}", "--approve", "for the test"]
+    keeps = max(a, b, key=lambda code: grid.cells["households"][code])
+    merge = ["--merge", f"{a},{b}", "--approve", f"{keeps}=for the test"]
     code, document = _command_line(
         "apply", grid_file, *merge, "--save", changes, "-o", folder / "by_options.gpkg"
     )
@@ -202,7 +203,7 @@ def test_changes_of_another_grid_are_refused_and_nothing_written(ask, desk, grid
     )  # fmt: skip
     _, document = _command_line("apply", grid_file, changes, "-o", target)
     assert not outputs and not target.exists()
-    assert document["message"] in said.replace("\n", " "), said
+    assert document["error"] in said.replace("\n", " "), said
 
 
 def test_cancelling_ends_the_command_and_leaves_nothing(ask, desk):
