@@ -1,8 +1,8 @@
-"""Take every kind of page, of two towns, in both languages, on a phone, two screens and paper.
+"""Take every kind of page, of three towns, in both languages, on a phone, two screens and paper.
 
-Usage: `python scripts/page_gallery.py FOLDER [tiny] [town]`. The pictures are for looking at one by
-one; the contact sheets of the first town go into the documentation. Needs Chromium, playwright and
-pdftoppm.
+Usage: `python scripts/page_gallery.py FOLDER [tiny] [town] [taipei]`. The pictures are for looking
+at one by one; where the first town is made up, its contact sheets go into the documentation. Taipei
+is read from `data` in `GRIDMAP_SHARED`. Needs Chromium, playwright and pdftoppm.
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import geopandas as gpd
+import pandas as pd
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import gridmap as gm  # noqa: E402
+from gridmap.units.attach import attach  # noqa: E402
+from scripts.real_cities import FOLDER, atoms  # noqa: E402
 from tests.browser.pages import every_page  # noqa: E402
 
 SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
@@ -36,16 +41,45 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in towns:
-            town = gm.example_city(seed=0, size=name)
-            grid = grid_of(town)
+            town, grid = taipei() if name == "taipei" else made_up(name)
             for lang in ("zh", "en"):
                 here = folder / name / lang
+                sheet = next(iter(grid.cells[grid.levels[-2]]))
+                here.mkdir(parents=True, exist_ok=True)
+                gm.street_sheet(grid, sheet, lang=lang).savefig(here / "sheet-laptop.png", dpi=110)
                 for kind, file in every_page(town, grid, lang, here).items():
                     for size, shot in shots(browser, file):
                         shot.save(here / f"{kind}-{size}.png")
         browser.close()
-    for lang, sheet in SHEETS.items():
+    for lang, sheet in SHEETS.items() if towns[0] != "taipei" else ():
         contact_sheet(sorted((folder / towns[0] / lang).glob("*-laptop.png")), ROOT / sheet)
+
+
+def made_up(name: str) -> tuple[Any, gm.Grid]:
+    """Return a made-up town and its grid."""
+    town = gm.example_city(seed=0, size=name)
+    return town, grid_of(town)
+
+
+def taipei() -> tuple[Any, gm.Grid]:
+    """Return Taipei's villages cut into cells, with the accidents of a year."""
+    areas = atoms(FOLDER, "taipei")
+    places = gpd.read_parquet(FOLDER / "taipei_villages.parquet")
+    units = attach(
+        areas, places, levels=["district", "village"], code="village_key", count="households"
+    )
+    accidents = gpd.read_parquet(FOLDER / "taipei_accidents_2024.parquet").to_crs(areas.crs)
+    accidents = accidents[["time", "category", "geometry"]].assign(
+        x=accidents.geometry.x, y=accidents.geometry.y, time=accidents["time"].dt.tz_localize(None)
+    )
+    grid = gm.partition(units)
+    staff = pd.DataFrame({"code": grid.cells.index[::3], "role": "leader"})
+    lines = gpd.read_parquet(FOLDER / "taipei_mrt_lines.parquet").to_crs(areas.crs)
+    town = SimpleNamespace(
+        buildings=areas.rename(columns={"atom_id": "compound"}), incidents=accidents, staff=staff,
+        barriers=lines.rename(columns={"route": "name"}).assign(kind="railway"),
+    )  # fmt: skip
+    return town, grid
 
 
 def grid_of(town: Any) -> gm.Grid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def defect_map(
             count=count,
         ),
         credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
-        marks=defect_marks(defects, cells.crs, lang),
+        marks=replace(defect_marks(defects, cells.crs, lang), pale=mended is not None),
         old=_outline(boundary, cells, lang) if mended is None else _before(cells, mended, lang),
     )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)

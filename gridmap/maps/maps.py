@@ -338,6 +338,7 @@ WORDS = {
     "plan": Message("Plan", context="plans"),
     "outside": Message("Outside the band"),
     "changed": Message("Another cell than in {present}"),
+    "dedicated": Message("dedicated, exempt"),
     "key": Message(
         "Cells are the residential ones. Spread: standard deviation of the households of a cell "
         "over their mean. Compactness: mean of 4πA/P². Internal border: between cells of one "
@@ -391,13 +392,21 @@ def plans_page(
         areas=[_area(table.loc[[code]].droplevel("area"), _called(grids, code)) for code in areas]
         if len(areas) > 1
         else [],
-        colours={"outside": OUTSIDE, "changed": CHANGED},
+        colours={
+            "outside": OUTSIDE,
+            "changed": CHANGED,
+            **({"dedicated": FILLS["dedicated"]} if _dedicated(grids) else {}),
+        },
         words={
             key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)
             for key, word in WORDS.items()
         },
     )
     return with_policy(page)
+
+
+def _dedicated(grids: Mapping[str, Grid]) -> bool:
+    return any((grid.cells["kind"] == "dedicated").any() for grid in grids.values())
 
 
 def _picture(grid: Grid, present: Grid) -> Markup:

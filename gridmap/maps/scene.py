@@ -43,6 +43,7 @@ ROOM = {
     "printTitle": Message("Print, or save as PDF (one A4 page, landscape)"),
     "time": Message("Period"),
     "wholeTime": Message("Whole time"),
+    "allTime": Message("All", context="time"),
     "play": Message("Play"),
     "cut": Message("cut short"),
     "course": Message("Course"),
@@ -78,6 +79,7 @@ class Marks:
     of: list[int]
     kinds: list[dict[str, Any]]
     texts: list[str]
+    pale: bool = False  # so that the colours of the cells below are seen
 
     def sent(self) -> dict[str, Any]:
         """Return what the browser reads."""
@@ -87,6 +89,7 @@ class Marks:
             "of": self.of,
             "xy": self.xy,
             "texts": self.texts,
+            "pale": self.pale,
             "geometry": payload(self.shapes, quantum=quantum),
         }
 

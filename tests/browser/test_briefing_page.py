@@ -255,7 +255,7 @@ CONTRAST = """() => {
     const faint = [];
     document.querySelectorAll('body *').forEach((e) => {
         const texts = Array.from(e.childNodes).filter((n) => n.nodeType === 3);
-        if (!texts.some((n) => n.nodeValue.trim()) || !e.offsetParent) return;
+        if (!texts.some((n) => n.nodeValue.trim()) || !e.offsetParent || e.disabled) return;
         const style = getComputedStyle(e);
         const a = luminance(parse(style.color).slice(0, 3));
         const b = luminance(ground(e));

@@ -103,6 +103,30 @@
     return inside;
   }
 
+  /** A place for a word in a cell: its middle, or the middle of the widest stretch at that height. */
+  function anchor(shape, cell) {
+    const known = shape.anchors || (shape.anchors = {});
+    if (known[cell]) return known[cell];
+    const box = shape.box;
+    const x = (box[4 * cell] + box[4 * cell + 2]) / 2;
+    const y = (box[4 * cell + 1] + box[4 * cell + 3]) / 2;
+    if (insideCell(shape, cell, x, y)) return (known[cell] = [x, y]);
+    const crossed = [];
+    eachUse(shape, cell, (use) => {
+      for (let b = shape.start[use >> 1] + 1; b < shape.start[(use >> 1) + 1]; b++) {
+        const a = b - 1;
+        if ((shape.Y[a] > y) === (shape.Y[b] > y)) continue;
+        crossed.push((shape.X[b] - shape.X[a]) * (y - shape.Y[a]) / (shape.Y[b] - shape.Y[a]) + shape.X[a]);
+      }
+    });
+    crossed.sort((a, b) => a - b);
+    let best = [x, x];
+    for (let k = 0; k + 1 < crossed.length; k += 2) {
+      if (crossed[k + 1] - crossed[k] > best[1] - best[0]) best = [crossed[k], crossed[k + 1]];
+    }
+    return (known[cell] = [(best[0] + best[1]) / 2, y]);
+  }
+
   function pick(shape, x, y) {
     for (let cell = 0; cell < shape.cells; cell++) if (insideCell(shape, cell, x, y)) return cell;
     return -1;
@@ -459,7 +483,7 @@
       pen.beginPath();
       trace(pen, marks.shape, pixels, i);
       pen.fillStyle = marks.kinds[marks.of[i]].color;
-      pen.globalAlpha = 0.75;
+      pen.globalAlpha = marks.pale ? 0.25 : 0.75;
       pen.fill('nonzero');
       pen.globalAlpha = 1;
       pen.lineWidth = 1.5 * view.factor;
@@ -500,9 +524,8 @@
     pen.font = 10.5 * view.factor + 'px ' + FONT;
     for (let i = 0; i < data.shape.cells; i++) {
       if (size[i] * view.scale < 64 * view.factor) continue;
-      const box = data.shape.box;
-      write(pen, view, data.tail(i), (box[4 * i] + box[4 * i + 2]) / 2 * view.scale + view.dx,
-        view.dy - (box[4 * i + 1] + box[4 * i + 3]) / 2 * view.scale, 10.5, taken, '#37474f');
+      const at = anchor(data.shape, i);
+      write(pen, view, data.tail(i), at[0] * view.scale + view.dx, view.dy - at[1] * view.scale, 10.5, taken, '#37474f');
     }
   }
 
@@ -602,7 +625,10 @@
       : { periods: theme.periods && theme.periods.map(coloured) }));
     data.old = sent.old ? Object.assign(unpack(sent.old), { label: sent.old.label }) : null;
     data.marks = sent.marks ? Object.assign({}, sent.marks, { shape: unpack(sent.marks.geometry) }) : null;
-    data.tail = (i) => data.code[i].slice(-Math.max(3, data.tailLength || 3));
+    data.tail = (i) => {
+      const code = data.code[i];
+      return code.length <= 8 && !/\d{3}$/.test(code) ? code : code.slice(-3); // new-1 is a whole word
+    };
     for (const key of ['heat', 'ground']) {
       if (!sent[key]) continue;
       const image = new Image();

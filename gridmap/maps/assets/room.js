@@ -381,7 +381,7 @@
       bar.style.setProperty('--high', Math.max(4, Math.round(100 * part)) + '%');
       return bar;
     });
-    return theme.wholeTime ? [make('i', 'gm-whole', this.words.wholeTime), ...bars] : bars;
+    return theme.wholeTime ? [make('i', 'gm-whole', this.words.allTime), ...bars] : bars;
   };
 
   /** Years where they begin, so far as there is room between them. */

@@ -1,0 +1,274 @@
+"""Every kind of page, in both languages and at three sizes: nothing overlaps, is faint or is run.
+
+Overlap is computed from the boxes of written lines and of controls as the browser has laid them
+out, so that no page needs a list of its parts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gridmap as gm
+from tests.browser.pages import every_page, redrawn
+from tests.browser.test_accessibility import KINDS
+from tests.browser.test_briefing_page import CONTRAST
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
+COLLIDING = """() => {
+    const shown = (e) => {
+        for (let up = e; up; up = up.parentElement) {
+            const look = getComputedStyle(up);
+            if (look.visibility === 'hidden' || look.display === 'none' || +look.opacity === 0)
+                return false;
+        }
+        return true;
+    };
+    // what a box that scrolls or cuts leaves of a box inside it
+    const left = (e, box) => {
+        let [l, t, r, b] = [box.left, box.top, box.right, box.bottom];
+        for (let up = e; up; up = up.parentElement) {
+            const look = getComputedStyle(up);
+            if (look.overflowX === 'visible' && look.overflowY === 'visible') continue;
+            const edge = up.getBoundingClientRect();
+            [l, t] = [Math.max(l, edge.left), Math.max(t, edge.top)];
+            [r, b] = [Math.min(r, edge.right), Math.min(b, edge.bottom)];
+        }
+        return r - l > 1 && b - t > 1 ? [l, t, r, b] : null;
+    };
+    const found = [];
+    const add = (e, box, what) => {
+        const kept = left(e, box);
+        if (kept) found.push({ e, box: kept, what });
+    };
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const e = node.parentElement;
+        if (!node.nodeValue.trim() || /^(SCRIPT|STYLE|OPTION|TITLE)$/i.test(e.tagName)) continue;
+        if (!shown(e)) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        for (const box of range.getClientRects()) add(e, box, node.nodeValue.trim().slice(0, 24));
+    }
+    document.querySelectorAll('button, input, select, a[href]').forEach((e) => {
+        if (shown(e)) add(e, e.getBoundingClientRect(), e.tagName + ' ' + (e.title || e.type));
+    });
+    const kin = (a, b) => a === b || a.contains(b) || b.contains(a);
+    // a label and its box, a slider and what it lies over, are one control
+    const one = (a, b) => ['label', '.gm-course', '.gm-search'].some((name) =>
+        a.closest(name) && a.closest(name) === b.closest(name));
+    const hits = [];
+    found.sort((a, b) => a.box[1] - b.box[1]);
+    for (let i = 0; i < found.length; i++) {
+        for (let k = i + 1; k < found.length && found[k].box[1] < found[i].box[3]; k++) {
+            const [a, b] = [found[i], found[k]];
+            const wide = Math.min(a.box[2], b.box[2]) - Math.max(a.box[0], b.box[0]);
+            const high = Math.min(a.box[3], b.box[3]) - Math.max(a.box[1], b.box[1]);
+            const least = Math.min(a.box[3] - a.box[1], b.box[3] - b.box[1]);
+            // lines of one text may stand closer than their boxes are high
+            if (wide > 2 && high > 0.3 * least && !kin(a.e, b.e) && !one(a.e, b.e))
+                hits.push([a.what, b.what, Math.round(wide), Math.round(high)]);
+        }
+    }
+    return { count: found.length, hits };
+}"""
+PAYLOADS = (
+    "<script>window.broken=1</script>",
+    "</script><script>window.broken=1</script>",
+    "<img src=x onerror=window.broken=1>",
+    "<svg onload=window.broken=1>",
+    '"><img src=x onerror=window.broken=1>',
+    "'><img src=x onerror=window.broken=1>",
+    '" onmouseover="window.broken=1" x="',
+    "' onfocus='window.broken=1' autofocus='",
+    "javascript:window.broken=1",
+    "</style><script>window.broken=1</script>",
+    "</title><script>window.broken=1</script>",
+    "</textarea><script>window.broken=1</script>",
+    "<!--<script>window.broken=1//",
+    "--><script>window.broken=1</script>",
+    "]]><script>window.broken=1</script>",
+    "${window.broken=1}",
+    "{{ window.broken=1 }}",
+    "{% raw %}<script>window.broken=1</script>",
+    "`;window.broken=1;//",
+    "\\u003cscript\\u003ewindow.broken=1\\u003c/script\\u003e",
+    "&lt;script&gt;window.broken=1&lt;/script&gt;",
+)
+
+
+@pytest.fixture(scope="module")
+def pages(
+    grid: gm.Grid, town: Any, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Path]]:
+    """Write every page of the tiny town in both languages."""
+    folder = tmp_path_factory.mktemp("every")
+    return {lang: every_page(town, grid, lang, folder / lang) for lang in ("zh", "en")}
+
+
+@pytest.fixture
+def watched(browser: Any) -> Iterator[Callable[..., tuple[Any, list[str], list[str]]]]:
+    """Open a page offline and note what it asks for and every message, of whatever kind."""
+    contexts = []
+
+    def opened(path: Path, size: str = "laptop") -> tuple[Any, list[str], list[str]]:
+        width, height = SIZES[size]
+        contexts.append(browser.new_context(viewport={"width": width, "height": height},
+                                            offline=True))  # fmt: skip
+        page = contexts[-1].new_page()
+        asked: list[str] = []
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda box: (said.append(box.message), box.dismiss()))
+        page.on("request", lambda request: _away(asked, request.url))
+        page.goto(path.as_uri())
+        return page, asked, said
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _away(asked: list[str], url: str) -> None:
+    if not url.startswith(("file:", "data:", "blob:")):
+        asked.append(url)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_and_no_control_lies_over_another(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str, lang: str, size: str
+) -> None:
+    page, asked, said = watched(pages[lang][kind], size)
+    page.wait_for_timeout(150)
+    found = page.evaluate(COLLIDING)
+    assert found["hits"] == []
+    assert found["count"] > 12
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(CONTRAST) == []
+    assert asked == [] and said == []
+
+
+def test_an_overlap_would_be_seen(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["map"])
+    page.evaluate("document.querySelector('.gm-legend').style.bottom = '640px'")
+    assert page.evaluate(COLLIDING)["hits"]
+    page.evaluate("document.querySelector('.gm-legend').style.color = '#ddd'")
+    assert page.evaluate(CONTRAST)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_has_a_policy_that_lets_nothing_in(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
+) -> None:
+    page, _, _ = watched(pages["zh"][kind])
+    policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())
+    assert rules["default-src"] == "'none'"
+    assert not {"'unsafe-eval'", "*", "http:", "https:"} & set(" ".join(rules.values()).split())
+    refused = page.evaluate(
+        """async () => {
+            const told = new Promise((done) => {
+                document.addEventListener('securitypolicyviolation', (e) => done(e.blockedURI));
+                setTimeout(() => done('nothing refused'), 3000);
+            });
+            new Image().src = 'https://example.org/x.png';
+            return told;
+        }"""
+    )
+    assert "example.org" in refused
+
+
+@pytest.fixture(scope="module")
+def evil(town: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write every page of a town whose every text is a payload, into a folder that is one."""
+
+    def texts(count: int, by: int = 0) -> list[str]:
+        return [PAYLOADS[(k + by) % len(PAYLOADS)] + str((k + by) // 21) for k in range(count)]
+
+    places = town.jurisdictions.copy()
+    for by, level in enumerate(("district", "street", "community")):
+        known = places[level].unique()
+        names = dict(zip(known, texts(len(known), 7 * by), strict=True))
+        places[level] = places[level].map(names)
+    buildings = town.buildings.copy()
+    for by, column in enumerate(("name", "compound", "address")):
+        buildings[column] = texts(len(buildings), by)
+    incidents = town.incidents.copy()
+    for by, column in enumerate(("category", "subcategory", "source", "department")):
+        incidents[column] = texts(len(incidents), by)
+    city = dataclasses.replace(
+        town, jurisdictions=places, buildings=buildings, incidents=incidents,
+        dedicated=town.dedicated.assign(name=texts(len(town.dedicated))),
+        barriers=town.barriers.assign(name=texts(len(town.barriers))),
+    )  # fmt: skip
+    units = gm.subdivide(
+        city.jurisdictions, city.buildings, barriers=city.barriers, dedicated=city.dedicated,
+        levels=["district", "street", "community"], code="code",
+    )  # fmt: skip
+    grid = gm.partition(units, households=(300, 600), seed=0)
+    folder = tmp_path_factory.mktemp("evil") / PAYLOADS[4].replace("/", "")
+    files = every_page(city, grid, "zh", folder)
+    title, source = PAYLOADS[10] + PAYLOADS[0], PAYLOADS[2] + PAYLOADS[7]
+    spots = gm.hotspots(gm.tally(gm.assign(incidents, grid), grid), grid)
+    hole = grid.cells.drop(grid.cells.index[20]).reset_index()
+    hole["code"] = texts(len(hole))
+    titled = {
+        "briefing titled": gm.briefing(grid, incidents, title=title, source=source),
+        "cell titled": gm.briefing(
+            grid, incidents, cell=grid.cells.index[3], title=title, source=source,
+            buildings=buildings, barriers=city.barriers,
+        ),
+        "map titled": gm.coverage_map(grid, incidents=incidents, title=title, source=source),
+        "hotspots titled": gm.hotspot_map(grid, spots, title=title, source=source),
+        "compare titled": gm.compare_map(grid, redrawn(grid), title=title, source=source),
+        "validate titled": gm.defect_map(
+            hole, gm.validate(hole, grid.boundary), grid.boundary, title=title
+        ),
+    }  # fmt: skip
+    for name, page in titled.items():
+        files[name] = folder / (name + PAYLOADS[5].replace("/", "") + ".html")
+        page.save(files[name])
+    return files
+
+
+TRIED = (*KINDS, *(f"{kind} titled" for kind in
+                   ("briefing", "cell", "map", "hotspots", "compare", "validate")))  # fmt: skip
+TOUCH = """async () => {
+    for (const e of document.querySelectorAll('*'))
+        for (const kind of ['mouseover', 'mouseenter', 'focus', 'load', 'error'])
+            e.dispatchEvent(new Event(kind));
+    for (const room of (window.gridmap ? gridmap.rooms : []))
+        for (let k = 0; k < room.data.shape.cells; k++) room.choose([k]);
+    await new Promise((done) => setTimeout(done, 100));
+    const alien = [...document.querySelectorAll('img[src=x], svg[onload], [onmouseover], ' +
+        '[onfocus], [onerror], [autofocus], [href^="javascript:"]')].map((e) => e.outerHTML);
+    return [window.broken, alien];
+}"""
+
+
+@pytest.mark.filterwarnings("ignore::gridmap.errors.UnknownWordsWarning")
+@pytest.mark.parametrize("kind", TRIED)
+def test_twenty_one_payloads_stay_text(
+    watched: Callable[..., Any], evil: dict[str, Path], kind: str
+) -> None:
+    assert len(set(PAYLOADS)) == 21
+    page, asked, said = watched(evil[kind])
+    search = page.locator("input[type=search]")
+    if search.count():
+        search.first.fill("script")
+        search.first.press("Enter")
+    assert page.evaluate(TOUCH) == [None, []]
+    assert asked == [] and said == []
+    # they are on the page, as text; the two others have codes of cells and no names
+    assert "window.broken" in page.content() or kind in ("validate", "repair")
