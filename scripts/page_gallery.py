@@ -18,7 +18,7 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +112,8 @@ def contact_sheet(pictures: list[Path], path: Path) -> None:
     rows = -(-len(pictures) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (WIDE + 8), rows * (HIGH + 8)), "#c9d0d4")
     for k, picture in enumerate(pictures):
-        small = Image.open(picture).resize((WIDE, HIGH), Image.Resampling.LANCZOS)
+        whole = Image.open(picture).convert("RGB")
+        small = ImageOps.pad(whole, (WIDE, HIGH), Image.Resampling.LANCZOS, color="white")
         sheet.paste(small, (k % COLUMNS * (WIDE + 8) + 4, k // COLUMNS * (HIGH + 8) + 4))
     sheet.quantize(96).save(path, optimize=True)
     print(path, f"{path.stat().st_size / 1000:.0f} kB")

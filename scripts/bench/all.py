@@ -25,6 +25,7 @@ ROOMS = {
     "hotspots": "Hotspots",
     "robustness": "Robustness of hotspots",
     "maps": "Maps",
+    "largest": "The largest pages",
     "scale": "City",
     "edit": "The page on which cells are redrawn",
     "io": "Files",
@@ -51,7 +52,7 @@ def main() -> None:
     sections = _sections()
     for room in chosen.rooms or ROOMS:
         print(f"\n## {ROOMS[room]}\n", flush=True)
-        if room in ("maps", "edit") and not any(map(shutil.which, BROWSERS)):
+        if room in ("maps", "largest", "edit") and not any(map(shutil.which, BROWSERS)):
             print("Left out: it needs Chromium.")
             continue
         sections[ROOMS[room]] = _run(room, chosen.quick)

@@ -5,10 +5,6 @@ assets, as it is blank otherwise). CPU is that of the page's main thread until i
 False gaps are pixels inside the boundary, a pixel away from it, through which a magenta page
 shines when all cells have one colour and no borders.
 
-Then the largest pages: a hundred thousand cells and a million incidents. A pan moves the map by
-half a screen, to each side at each of four zooms, and the worst is told; a search is the first key,
-when the list is made, and the worst of those after it. CPU of the main thread, as before.
-
     python scripts/bench/maps.py [--quick] [-o FILE]
 """
 
@@ -16,14 +12,10 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,11 +60,6 @@ VIEW = """([at, step]) => {
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-SIDES = ((683, 0), (-683, 0), (0, 384), (0, -384))
-WAIT = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
-LIMITS = {"MB": 12.0, "first picture, s": 2.0, "worst pan, ms": 50.0}
-
-
 class Row(NamedTuple):
     """One page: what it weighs, costs and asks for."""
 
@@ -92,8 +79,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         rows = measure(grid, incidents, Path(name), 2 if arguments.quick else 5)
         gaps = false_gaps(grid, Path(name) / "gridmap coverage_map.html")
-        large = largest(Path(name), arguments.quick)
-    text = "\n".join([table(grid, rows), "", gap_table(gaps), "", large_table(large)])
+    text = "\n".join([table(grid, rows), "", gap_table(gaps)])
     print(text)
     if arguments.output:
         arguments.output.write_text(text + "\n", encoding="utf-8")
@@ -214,124 +200,6 @@ def visit(browser: Any, file: Path) -> tuple[float, int, int]:
     context.close()
     outside = sum(not url.startswith(("data:", "blob:", "file:")) for url in asked)
     return metrics["TaskDuration"], outside, len(complaints)
-
-
-def largest(folder: Path, quick: bool) -> list[dict[str, Any]]:
-    """Make the largest pages, and that of a real city where its data lie beside; drive each."""
-    grid = city(3_000 if quick else 100_000)
-    incidents = reports(grid, 30_000 if quick else 1_000_000)
-    pages = {"briefing": gm.briefing(grid, incidents)}
-    pages["coverage_map"] = gm.coverage_map(grid, incidents=incidents)
-    sizes = dict.fromkeys(pages, (len(grid), len(incidents), ""))
-    real = Path(os.environ.get("GRIDMAP_SHARED", "")) / "data"
-    if (real / "taipei_atoms.parquet").exists() and not quick:
-        taipei = real_city(real)
-        pages["coverage_map of Taipei"] = gm.coverage_map(taipei)
-        named = f"{len(taipei.named()[0]) if taipei.named() else 0:,}"
-        sizes["coverage_map of Taipei"] = (len(taipei), 0, named)
-    rows = []
-    for name, page in pages.items():
-        page.save(folder / "large.html", overwrite=True)
-        cells, reported, places = sizes[name]
-        told = {"page": name, "cells": f"{cells:,}", "incidents": f"{reported:,}", "places": places}
-        told["MB"] = (folder / "large.html").stat().st_size / 1e6
-        rows.append(told | driven(folder / "large.html", 2 if quick else 3))
-    return rows
-
-
-def real_city(folder: Path) -> gm.Grid:
-    """Cut Taipei within its villages; its statistical areas are found by their codes."""
-    from gridmap.units.attach import attach
-    from scripts.real_cities import atoms
-
-    areas = atoms(folder, "taipei")
-    places = gpd.read_parquet(folder / "taipei_villages.parquet")
-    units = attach(
-        areas, places, levels=["district", "village"], code="village_key", count="households"
-    )
-    return gm.partition(units).with_buildings(areas.rename(columns={"atom_id": "compound"}))
-
-
-def driven(file: Path, repeats: int) -> dict[str, float]:
-    """Open a page several times, pan it and search in it; return the best of the worst."""
-    from playwright.sync_api import sync_playwright
-
-    found: list[dict[str, float]] = []
-    with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, BROWSERS)), None)
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        for _ in range(repeats):
-            page = browser.new_page(viewport={"width": 1366, "height": 768}, offline=True)
-            session = page.context.new_cdp_session(page)
-            session.send("Performance.enable", {"timeDomain": "threadTicks"})
-            page.goto(file.as_uri(), timeout=180_000)
-            page.evaluate(WAIT)
-            first = busy(session)
-            pans = [spent(page, session, pan) for pan in panned(page)]
-            keys = [spent(page, session, key) for key in typed(page)]
-            found.append({
-                "first picture, s": first, "worst pan, ms": max(pans) * 1000,
-                "median pan, ms": statistics.median(pans) * 1000,
-                "first key, ms": keys[0] * 1000, "worst key, ms": max(keys[1:]) * 1000,
-            })  # fmt: skip
-            page.close()
-        browser.close()
-    return {name: min(one[name] for one in found) for name in found[0]}
-
-
-def busy(session: Any) -> float:
-    """Return the seconds that the page's main thread has worked."""
-    told = session.send("Performance.getMetrics")["metrics"]
-    return next(float(one["value"]) for one in told if one["name"] == "TaskDuration")
-
-
-def spent(page: Any, session: Any, act: Callable[[], object]) -> float:
-    """Return the seconds that the page's main thread works for an act, its picture included."""
-    page.evaluate(WAIT)
-    before = busy(session)
-    act()
-    page.evaluate(WAIT)
-    return busy(session) - before
-
-
-def panned(page: Any) -> Iterator[Callable[[], object]]:
-    """Move the map to each side at several zooms."""
-    for zoom in range(4):
-        step = "gridmap.rooms[0].map.setZoom(window.first + k, {animate: false})"
-        page.evaluate("(k) => { window.first = window.first || gridmap.rooms[0].map.getZoom(); "
-                      f"{step}; }}", zoom)  # fmt: skip
-        for side in SIDES:
-            yield partial(
-                page.evaluate, "(by) => { gridmap.rooms[0].map.panBy(by, {animate: false}) }", side
-            )
-
-
-def typed(page: Any) -> Iterator[Callable[[], object]]:
-    """Type the code of a cell into the search, key by key."""
-    page.focus(".gm-search input")
-    code = page.evaluate("gridmap.rooms[0].data.code[gridmap.rooms[0].data.code.length >> 1]")
-    for sign in code:
-        yield partial(page.keyboard.type, sign)
-    assert page.locator(".gm-found [role=option]").count(), "the search found nothing"
-
-
-def large_table(rows: list[dict[str, Any]]) -> str:
-    """Write what the largest pages cost, and whether each keeps within its limits."""
-    heads = list(rows[0])
-    lines = ["| " + " | ".join([*heads, "within"]) + " |"]
-    lines.append("| " + " | ".join(["---", *["---:"] * (len(heads) - 1), "---"]) + " |")
-    for row in rows:
-        kept = all(row[name] <= limit for name, limit in LIMITS.items())
-        texts = [_figure(head, row[head]) for head in heads]
-        lines.append("| " + " | ".join([*texts, "yes" if kept else "no"]) + " |")
-    limits = ", ".join(f"{name} {limit:g}" for name, limit in LIMITS.items())
-    return "\n".join(["The largest pages. Limits: " + limits + ".", "", *lines])
-
-
-def _figure(head: str, value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.2f}" if head in ("MB", "first picture, s") else f"{value:.0f}"
 
 
 def false_gaps(grid: gm.Grid, file: Path) -> list[tuple[float, int, int]]:

@@ -1,15 +1,18 @@
 """Measure programs on the public benchmark and print one table a room.
 
     python scripts/bench/score.py FOLDER [PEER ...]
+    python scripts/bench/score.py --join TABLES.md [TABLES.md ...] --page PAGE.md [PAGE.md ...]
 
-A peer is a module in scripts/bench/peers, or any that Python finds, with one function a room:
-coverage, zoning, hotspots, grids. What it has not is left blank.
+What was printed, by whatever environments the peers need, is joined and put at the end of pages,
+below their last heading. A peer is a module in scripts/bench/peers, or any that Python finds, with
+one function a room: coverage, zoning, hotspots, grids. What it has not is left blank.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +40,22 @@ def main(folder: Path, names: list[str]) -> None:
         print("| --- |" + " --: |" * len(heads))
         for name, row in rows.items():
             print(f"| {name} | {' | '.join(row[head] for head in heads)} |")
+
+
+def join(printed: list[Path], pages: list[Path]) -> None:
+    """Put the rows of several printed tables together, below the last heading of each page."""
+    rooms: dict[str, list[str]] = {}
+    for path in printed:
+        parts = re.split(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+        for room, text in zip(parts[::2], parts[1::2], strict=True):
+            lines = [line for line in text.splitlines() if line.startswith("|")]
+            rooms.setdefault(room, lines[:2]).extend(lines[2:])
+    tables = [f"**`{room}`**\n\n" + "\n".join(rooms[room]) for room in ROOMS if room in rooms]
+    for page in pages:
+        head, heading, rest = page.read_text(encoding="utf-8").rpartition("\n## ")
+        title, words = [*rest.split("\n\n"), ""][:2]
+        text = "\n\n".join([head + heading + title, words, *tables])
+        page.write_text(text + "\n", encoding="utf-8")
 
 
 def coverage(folder: Path, peer: ModuleType) -> Row:
@@ -124,4 +143,8 @@ ROOMS: dict[str, Callable[[Path, ModuleType], Row]] = {
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:])
+    if sys.argv[1] == "--join":
+        cut = sys.argv.index("--page")
+        join([*map(Path, sys.argv[2:cut])], [*map(Path, sys.argv[cut + 1 :])])
+    else:
+        main(Path(sys.argv[1]), sys.argv[2:])

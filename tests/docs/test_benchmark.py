@@ -55,3 +55,25 @@ def test_peers_are_measured_and_gridmap_makes_no_mistake(corpus):
     assert zoning[2].strip() == "0" and zoning[3].strip(" |") == "0"
     assert hotspots[1].startswith("0 of ")
     assert "with_shapely" in done.stdout
+
+
+def test_printed_tables_are_joined_on_the_page(tmp_path):
+    table = "\n## {room}\n\n| program | right |\n| --- | --: |\n| {name} | {n} |\n"
+    first, second, page = (tmp_path / name for name in ("a.md", "b.md", "page.md"))
+    first.write_text(
+        table.format(room="zoning", name="one", n=3) + table.format(room="grids", name="one", n=4)
+    )
+    second.write_text(table.format(room="zoning", name="two", n=5))
+    page.write_text("# Title\n\nText.\n\n## Scores\n\nWords.\n\nold\n")
+    command = [sys.executable, str(BENCH / "score.py"), "--join", str(first), str(second)]
+    for _ in range(2):  # again changes nothing
+        subprocess.run([*command, "--page", str(page)], check=True)
+        assert page.read_text().split("## Scores")[1].split("\n\n") == [
+            "",
+            "Words.",
+            "**`zoning`**",
+            "| program | right |\n| --- | --: |\n| one | 3 |\n| two | 5 |",
+            "**`grids`**",
+            "| program | right |\n| --- | --: |\n| one | 4 |\n",
+        ]
+        assert page.read_text().startswith("# Title\n\nText.\n\n## Scores")
