@@ -462,6 +462,8 @@ def opened(path: str | Path) -> sqlite3.Connection:
 
 def text_of(data: bytes) -> str:
     """Return text from a database; what is not UTF-8 is none."""
+    if b"\0" in data:  # behind which some readers see nothing
+        raise UnreadableError(f"holds text with a NUL: {data[:40]!r}.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -494,9 +496,63 @@ def check_tables(database: sqlite3.Connection, faults: list[str]) -> None:
         ]
         if not rows:
             raise UnreadableError(f"does not list the layer {name!r}; it is no grid file.")
+        faults += count_faults(database, name)
         kind = "attributes" if name == "gridmap_metadata" else "features"
         if [row[0] for row in rows] != [kind]:
             faults.append(f"{name} is listed as {', '.join(str(row[0]) for row in rows)}")
+
+
+def count_faults(database: sqlite3.Connection, name: str) -> list[str]:
+    """Return a fault when the file tells readers of another number of rows than there are."""
+    if not database.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'gpkg_ogr_contents'"
+    ).fetchone():
+        return []
+    told = database.execute(
+        "SELECT feature_count FROM gpkg_ogr_contents WHERE lower(table_name) = ?", (name,)
+    ).fetchall()
+    real = database.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
+    return [
+        f"{name} has {real:,} rows but is said to have {count}"
+        for (count,) in told
+        if count not in (None, real)
+    ]
+
+
+def index_faults(
+    database: sqlite3.Connection, name: str, shape: str, boxes: dict[Any, tuple[float, ...]]
+) -> list[str]:
+    """Return a fault when the spatial index would hide a row from readers."""
+    index = f"rtree_{name}_{shape}"
+    if not database.execute(
+        "SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?)", (index,)
+    ).fetchone():
+        return []
+    try:
+        found = database.execute(f"SELECT id, minx, miny, maxx, maxy FROM {quoted(index)}")
+        known = {row[0]: row[1:] for row in found}
+    except sqlite3.OperationalError as error:
+        alone = "no such module" in str(error)  # a Python without trees is no fault of the file
+        return [] if alone else [f"the spatial index of {name} cannot be read: {error}"]
+    for key, (west, south, east, north) in boxes.items():
+        w, s, e, n = known.get(key, (math.inf, math.inf, -math.inf, -math.inf))
+        if not (w <= west and s <= south and e >= east and n >= north):
+            return [f"{name} row {key}: the spatial index has it elsewhere"]
+    return [] if len(known) == len(boxes) else [f"the spatial index of {name} has rows of its own"]
+
+
+def header_faults(blob: bytes, polygons: list[Polygon]) -> list[str]:
+    """Return what the head of a geometry says of it that is not so."""
+    code, order = (blob[3] >> 1) & 7, "<" if blob[3] & 1 else ">"
+    points = [point for polygon in polygons for ring in polygon for point in ring]
+    faults = []
+    if bool(blob[3] & 16) == bool(points):
+        faults.append("is said to be empty, or not to be")
+    if code and points:
+        west, east, south, north = struct.unpack_from(order + "4d", blob, 8)
+        if (west, south, east, north) != box(points):
+            faults.append("is said to lie in another place than it does")
+    return faults
 
 
 def read(database: sqlite3.Connection, name: str, faults: list[str]) -> Layer:
@@ -518,12 +574,19 @@ def read(database: sqlite3.Connection, name: str, faults: list[str]) -> Layer:
     types = {str(c[1]): str(c[2]).upper() for c in columns if c[1] != shape and not c[5]}
     names = ", ".join(quoted(column) for column in [str(shape), *types])
     key = next((quoted(c[1]) for c in columns if c[5]), "rowid")
-    rows = []
-    for blob, *values in database.execute(f"SELECT {names} FROM {quoted(name)} ORDER BY {key}"):
+    rows: list[Row] = []
+    boxes = {}
+    query = f"SELECT {key}, {names} FROM {quoted(name)} ORDER BY {key}"
+    for row, blob, *values in database.execute(query):
         polygons, multi, srs = polygons_of(blob)
+        if blob is not None:
+            faults += [f"{name} row {row}: {f}" for f in header_faults(blob, polygons)]
+        if any(polygons):
+            boxes[row] = box([p for polygon in polygons for p in polygon[0]])
         if srs not in (None, number):
             faults.append(f"{name} row {len(rows) + 1}: the geometry is in another CRS ({srs})")
         rows.append(Row(dict(zip(types, values, strict=True)), polygons, multi))
+    faults += index_faults(database, name, str(shape), boxes)
     return Layer(name, rows, types, crs_of(database, name, number, faults))
 
 
@@ -975,7 +1038,9 @@ def crs_faults(layers: list[Layer], metadata: dict[str, Any]) -> list[str]:
     if not re.match(r"[A-Z]+CRS\[|[A-Z]+_?CS\[", definition):
         return [f"the CRS {there} has no definition"]
     stated = metadata["crs"]
-    if re.fullmatch(r"\w+:\w+", stated) is None and stated:  # a name of its own, not a number
+    if stated and not re.fullmatch(r"[A-Z]+:\w+", stated):  # a name of its own, not a number
+        if there:
+            return [f"the CRS has no number here and is called {there} there"]
         stated = there
     for name in (inner or there, stated):
         if SAME.get(name.upper(), name.upper()) != SAME.get(there.upper(), there.upper()):

@@ -417,6 +417,24 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
         "UPDATE gpkg_spatial_ref_sys SET definition_12_063 = (SELECT definition FROM "
         "gpkg_spatial_ref_sys WHERE srs_id = 4326) WHERE srs_id = 4547",
     ),
+    "a count that hides all cells but one": (
+        "UPDATE gpkg_ogr_contents SET feature_count = 1 WHERE table_name = 'cells'",
+    ),
+    "a spatial index that hides a cell": (
+        "UPDATE rtree_cells_geom SET minx = 0, maxx = 1, miny = 0, maxy = 1 WHERE id = 1",
+    ),
+    "a spatial index without a cell": ("DELETE FROM rtree_cells_geom WHERE id = 1",),
+    "a spatial index of more than the cells": (
+        "INSERT INTO rtree_cells_geom VALUES (99999, 0, 1, 0, 1)",
+    ),
+    "an envelope elsewhere": (
+        "UPDATE cells SET geom = CAST(substr(geom, 1, 8) || zeroblob(32) || substr(geom, 41) "
+        "AS BLOB) WHERE rowid = 1",
+    ),
+    "a cell that is said to be empty": (
+        "UPDATE cells SET geom = CAST(substr(geom, 1, 3) || x'13' || substr(geom, 5) AS BLOB) "
+        "WHERE rowid = 1",
+    ),
     "a layer listed otherwise": (
         "UPDATE gpkg_contents SET data_type = 'attributes' WHERE table_name = 'cells'",
     ),
@@ -486,6 +504,7 @@ BLOBS: dict[str, Callable[[bytes], bytes]] = {
 
 BYTES: dict[str, tuple[str, ...]] = {
     "text that is not UTF-8": ("UPDATE cells SET name = CAST(x'ff41' AS TEXT) WHERE rowid = 1",),
+    "text with a NUL": ("UPDATE cells SET name = 'a' || char(0) || 'b' WHERE rowid = 1",),
     "a geometry as text": ("UPDATE cells SET geom = 'GP and more of it' WHERE rowid = 1",),
     "no cells": ("DELETE FROM cells",),
     "no boundary": ("DELETE FROM boundary",),

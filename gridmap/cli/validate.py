@@ -330,8 +330,6 @@ def _write(
     from gridmap.io import write_layer
     from gridmap.io.atomic import replacing
 
-    if layer is not None:
-        write_layer(exportable(found), layer, overwrite=overwrite)
     if page is not None:
         from gridmap.maps.defect_map import defect_map
 
@@ -339,6 +337,8 @@ def _write(
         drawn = defect_map(given.cells, found, outline, lang=lang)
         with replacing(page, overwrite=overwrite) as temporary:
             drawn.save(os.fspath(temporary))
+    if layer is not None:
+        write_layer(exportable(found), layer, overwrite=overwrite)
 
 
 def _report(

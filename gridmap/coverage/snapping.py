@@ -388,10 +388,16 @@ def welded(
 
 
 def _moved(shape: shapely.Geometry, moves: dict[Node, Node]) -> shapely.Geometry:
-    """Return a polygon with some corners moved, without the steps that became none."""
+    """Return a polygon with some corners moved, without the steps that became none.
+
+    It is the same where a ring would vanish.
+    """
     xy = shapely.get_coordinates(shape)
     fresh = np.array([moves.get(node, node) for node in map(tuple, (xy + 0.0).tolist())])
     if (fresh == xy).all():
         return shape
     moved = shapely.set_coordinates(shapely.from_wkb(shapely.to_wkb(shape)), fresh)
-    return shapely.remove_repeated_points(moved)
+    try:
+        return shapely.remove_repeated_points(moved)
+    except shapely.errors.GEOSException:
+        return shape

@@ -204,7 +204,7 @@ def counts_as_typed(values: pd.Series) -> pd.Series:
         return values
     there = values.notna()
     read = values[there].map(parse_number)
-    whole = read.map(lambda n: n is not None and n == n and n >= 0 and float(n).is_integer())
+    whole = read.map(lambda n: not pd.isna(n) and n >= 0 and float(n).is_integer())
     if not whole.all() or not there.any():
         return values
     return read.astype("int64" if there.all() else "Int64").reindex(values.index)

@@ -17,9 +17,13 @@ import pyproj
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints
+from gridmap._checks import label
+from gridmap.errors import InputError
 
 FINE, COARSE = 0.25, 1.0  # metres of EPSG:3857 that one step of the payload stands for
 MANY_VERTICES = 150_000
+WORLD = 1e8
+"""Metres from its middle that EPSG:3857 nowhere reaches, close as it goes to a pole."""
 
 
 class Arcs(NamedTuple):
@@ -34,14 +38,30 @@ class Arcs(NamedTuple):
 
 
 def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:
-    """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared."""
+    """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared.
+
+    Raises
+    ------
+    InputError
+        When a vertex lies nowhere on the map, as with the CRS of another zone.
+    """
     shapes = np.asarray(geometries, dtype=object)
-    if pyproj.CRS(crs) == pyproj.CRS(3857):
-        return shapes
+    same = pyproj.CRS(crs) == pyproj.CRS(3857)
     move = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform
 
     def moved(xy: Floats) -> Floats:
-        return np.column_stack(move(xy[:, 0], xy[:, 1]))
+        places = xy if same else np.column_stack(move(xy[:, 0], xy[:, 1]))
+        off = np.flatnonzero(~(np.abs(places) < WORLD).all(axis=1))
+        if len(off):
+            x, y = xy[off[0]].tolist()
+            raise InputError(
+                "The place {x:.12g} {y:.12g} in {crs} lies nowhere on a map. Declare the CRS that "
+                "the coordinates are in (`set_crs`, --crs), or leave the map out.",
+                x=x,
+                y=y,
+                crs=label(pyproj.CRS(crs)),
+            )
+        return places
 
     result: Geometries = shapely.transform(shapes, moved)
     return result

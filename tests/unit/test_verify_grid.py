@@ -142,6 +142,20 @@ def test_files_in_any_crs_are_proved(crs: str, east: float, said, tmp_path: Path
     assert ("km²" in text) == degrees and (degrees or "area 2.00 m² in" in text), text
 
 
+def test_a_crs_without_a_number_is_not_given_one(said, tmp_path: Path):
+    shapes = shapely.box([0, 1], 0, [1, 2], 1)
+    crs = "+proj=tmerc +lon_0=113.3 +x_0=500000 +ellps=krass"
+    grid = gridmap.adopt(forgery.frame(shapes, crs), forgery.outline(shapes), code="code")
+    gridmap.write_grid(grid, tmp_path / "grid.gpkg")
+    assert said(tmp_path / "grid.gpkg")[0] == 0
+    path = forgery.edited(
+        tmp_path / "grid.gpkg", tmp_path / "forged.gpkg",
+        "UPDATE gpkg_spatial_ref_sys SET organization = 'EPSG', organization_coordsys_id = 4548 "
+        "WHERE organization = 'NONE' AND srs_id > 0",
+    )  # fmt: skip
+    assert said(path)[0] == 1
+
+
 def test_crs_without_names_are_told_apart_by_their_numbers():
     shapes = shapely.box([0, 1], 0, [1, 2], 1)
     hashes = {
