@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -154,6 +154,7 @@ def partition_districts(
     progress = progress or silent
     folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
+    given = _absolute(given)
     work = folder.absolute().with_name(f".gridmap-{folder.name}")  # for workers elsewhere
     districts, crs = survey(given, progress)
     task = Task(given, crs, str(work), options, lang)
@@ -167,6 +168,16 @@ def partition_districts(
         found["rows_read"] = Slices(given.households).count
     _install(work, folder)
     return found
+
+
+def _absolute(given: Inputs) -> Inputs:
+    """Return inputs as workers elsewhere find them, each of which can be read by district."""
+    for name in given.files():
+        Slices(name)
+    names = ("jurisdictions", "households", "units", "dedicated", "whole")
+    told = {name: getattr(given, name) for name in names}
+    paths: dict[str, Any] = {name: os.path.abspath(path) for name, path in told.items() if path}
+    return replace(given, **paths, barriers=tuple(map(os.path.abspath, given.barriers)))
 
 
 def survey(given: Inputs, progress: Progress = silent) -> tuple[list[District], str]:

@@ -27,6 +27,7 @@ ROOMS = {
     "maps": "Maps",
     "largest": "The largest pages",
     "scale": "City",
+    "country": "By district",
     "edit": "The page on which cells are redrawn",
     "io": "Files",
     "startup": "Start",

@@ -1,10 +1,11 @@
-"""Measure the way by district: a country that no memory holds, and a metropolis of record.
+"""Measure the way by district: a country that no memory holds.
 
 The country is the invented city again and again, apart from each other: its districts share
 borders within a city. Each command runs in a process of its own; memory is the peak of the largest
 process. What was measured is kept beside the places, so that a run that is ended goes on.
 
     python scripts/bench/country.py --folder places   # kept, and used again
+    python scripts/bench/country.py --cities 1        # one city alone
     python scripts/bench/country.py --quick           # towns in place of cities
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -32,10 +34,10 @@ from scripts.bench.scale import Spent, gridmap
 
 APART = 40_000.0  # metres from one city to the next
 CITIES = (1, 10)
-INCIDENTS = (1_000_000, 10_000_000)
-ASKED = 100_000_000  # incidents to which is extrapolated
+INCIDENTS = (1_000_000, 10_000_000, 100_000_000)
+DRAWN = 10_000_000  # incidents in a file; of more, a folder holds the same again and again
 FAR = 1_000_000  # cells to which is extrapolated
-WORKERS = 4
+WORKERS = 2
 LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 Found = dict[str, dict[str, float]]
 
@@ -70,6 +72,11 @@ def incidents(folder: Path, count: int) -> Path:
     """Write incidents near the buildings of a country, all cities mixed."""
     path = folder / f"incidents-{count}.parquet"
     if path.exists():
+        return path
+    if count > DRAWN:
+        path.mkdir()
+        for part in range(count // DRAWN):
+            os.link(incidents(folder, DRAWN), path / f"part-{part:03d}.parquet")
         return path
     homes = pq.read_table(folder / "buildings.parquet", columns=["geometry"])["geometry"]
     xy = shapely.get_coordinates(shapely.from_wkb(homes.to_numpy()))
@@ -134,8 +141,13 @@ def table(found: list[Found]) -> str:
             for name, spent in run.items()
             if name != "size"
         ]
+    lines += [
+        "",
+        f"{WORKERS} processes; memory is that of the largest, CPU that of all together, start and "
+        "compiled kernels included.",
+    ]
     if len(found) < 2:
-        return "\n".join(lines)
+        return "\n".join([*lines, "", straight(found[0])])
     small, large = found[0], found[-1]
     ratio = large["size"]["cells"] / small["size"]["cells"]
     grows = {
@@ -143,21 +155,29 @@ def table(found: list[Found]) -> str:
         for name in ("partition --by", "validate")
     }
     peak = large["partition --by"]["megabytes"] / small["partition --by"]["megabytes"]
-    cut = large["partition --by"]["cpu"] * FAR / large["size"]["cells"]
-    few, many = (large[f"assign --counts, {count:,}"] for count in INCIDENTS)
-    each = (many["cpu"] - few["cpu"]) / (INCIDENTS[1] - INCIDENTS[0])
-    lines += [
-        "",
-        f"CPU grows with the power {grows['partition --by']:.2f} of the cells (validate "
-        f"{grows['validate']:.2f}); the peak of a process is {peak:.2f} times as high at "
-        f"{ratio:.1f} times the cells.",
-        "",
-        f"Not measured, but extrapolated by straight lines: {FAR:,} cells take {cut:,.0f} CPU s to "
-        f"cut; {ASKED:,} incidents in the larger country take "
-        f"{many['cpu'] + each * (ASKED - INCIDENTS[1]):,.0f} CPU s to count, where ten times the "
-        f"incidents take {many['megabytes'] / few['megabytes']:.2f} times the memory.",
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"CPU grows with the power {grows['partition --by']:.2f} of the cells (validate "
+            f"{grows['validate']:.2f}); the peak of a process is {peak:.2f} times as high at "
+            f"{ratio:.1f} times the cells.",
+            "",
+            straight(large),
+        ]
+    )
+
+
+def straight(run: dict[str, dict[str, float]]) -> str:
+    """Return how memory grows with incidents, and what a straight line to many cells comes to."""
+    cells = run["size"]["cells"]
+    few, many = (run[f"assign --counts, {count:,}"] for count in (INCIDENTS[0], INCIDENTS[-1]))
+    return (
+        f"{INCIDENTS[-1] // INCIDENTS[0]:,} times the incidents took "
+        f"{many['megabytes'] / few['megabytes']:.2f} times the memory. Not measured, but "
+        f"extrapolated by a straight line: {FAR:,} cells take "
+        f"{run['partition --by']['cpu'] * FAR / cells:,.0f} CPU s to cut."
+    )
 
 
 def main() -> None:
@@ -165,6 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="towns in place of cities")
     parser.add_argument("--folder", type=Path, help="where the places are, or will be")
+    parser.add_argument("--cities", type=int, nargs="+", default=CITIES, metavar="N")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -175,7 +196,7 @@ def main() -> None:
             home.mkdir(parents=True, exist_ok=True)
             gridmap("example", city, "--size", size)
         found = []
-        for copies in CITIES:
+        for copies in options.cities:
             folder = home / f"country-{copies}"
             country(city, folder, copies)
             found.append(measured(folder))

@@ -287,6 +287,7 @@ def test_the_command_says_what_it_made(town: Path, dataset: Path, tmp_path: Path
         (["-ogrid.gpkg"], "-o is a folder of GeoParquet"),
         (["--by=quarter"], "has no column 'quarter'"),
         (["--households=homes.csv"], "cannot be read by district"),
+        (["--households=postgresql://u:secret@h/d?table=t"], "cannot be read by district"),
         (["--dask=tcp://127.0.0.1:1"], "No Dask scheduler answers"),
     ],
 )
@@ -300,6 +301,7 @@ def test_what_cannot_go_by_district_is_refused(
     done = CliRunner().invoke(main, command(town, tmp_path / "grid", *more))
     assert done.exit_code == 2
     assert said in done.stderr
+    assert "secret" not in done.output
     assert not (tmp_path / "grid").exists()
 
 
