@@ -144,7 +144,7 @@ def table(found: list[Found]) -> str:
     lines += [
         "",
         f"{WORKERS} processes; memory is that of the largest, CPU that of all together, start and "
-        "compiled kernels included.",
+        f"compiled kernels included. Beyond {DRAWN:,} incidents a folder holds the same again.",
     ]
     if len(found) < 2:
         return "\n".join([*lines, "", straight(found[0])])
