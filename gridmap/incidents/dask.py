@@ -138,13 +138,7 @@ def assign_on_cluster(
 def _written(
     placed: Any, folder: Path, source: ParquetFile, client: Any, patience: float
 ) -> Accounts:
-    """Let the workers write the parts, as long as there are workers; count what they wrote.
-
-    Raises
-    ------
-    InputError, OSError and what is raised when a cluster is lost
-        When not every row was written where it can be seen from here.
-    """
+    """Let the workers write the parts; raise an OSError where not every row is seen from here."""
     _remove(folder)
     streamed = placed.map_partitions(
         _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False

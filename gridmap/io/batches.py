@@ -215,8 +215,7 @@ class ParquetFile:
 
     def _first(self, name: str) -> pa.Array:
         with parquet.ParquetFile(self._files[0]) as file:
-            batch = next(file.iter_batches(_SAMPLE, columns=[name]), None)
-        return pa.array([]) if batch is None else batch.column(0)
+            return _head(file, name)
 
     @property
     def streams(self) -> bool:
@@ -416,9 +415,6 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-_SAMPLED_ROWS = 20  # values by which bytes are known as shapes
-
-
 def is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
@@ -482,9 +478,9 @@ def shape_column(table: pa.Table) -> str | None:
     geo = (table.schema.metadata or {}).get(b"geo")
     if geo is not None:
         return str(json.loads(geo)["primary_column"])
-    return wkb_column(table.schema, lambda name: table.column(name).slice(0, _SAMPLED_ROWS))
+    return wkb_column(table.schema, lambda name: table.column(name).slice(0, _SAMPLE))
 
 
 def _head(file: pq.ParquetFile, name: str) -> Any:
-    batch = next(file.iter_batches(_SAMPLED_ROWS, columns=[name]), None)
+    batch = next(file.iter_batches(_SAMPLE, columns=[name]), None)
     return pa.array([]) if batch is None else batch.column(0)

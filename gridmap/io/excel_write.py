@@ -22,6 +22,7 @@ from pyarrow import parquet
 from gridmap.errors import InputError
 from gridmap.io.batches import geometry_of
 from gridmap.io.columns import NUMERIC, aliases, meaning
+from gridmap.io.gdal import fixed_date
 from gridmap.io.point_text import coordinates_of
 from gridmap.io.text import warn_formulas
 
@@ -254,7 +255,7 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
 
     reader = pa.RecordBatchReader.from_batches(schema.remove_metadata(), guarded())
     try:
-        with _noting_interrupts(failure):
+        with _noting_interrupts(failure), fixed_date():
             pyogrio.write_arrow(
                 reader,
                 path,
@@ -280,23 +281,21 @@ def write_geopackage(batches: Batches, schema: pa.Schema, path: Path, crs: Any) 
 @contextmanager
 def _noting_interrupts(failure: list[BaseException]) -> Iterator[None]:
     """Note an interrupt that comes while GDAL runs, which takes it for a failure of its own."""
-    ways = [signal.SIGINT, signal.SIGTERM]
-    before = {way: signal.getsignal(way) for way in ways}
-    kept = [way for way in ways if before[way] is signal.default_int_handler]
+    main = threading.current_thread() is threading.main_thread()
+    ways = [way for way in (signal.SIGINT, signal.SIGTERM)
+            if main and signal.getsignal(way) is signal.default_int_handler]  # fmt: skip
 
     def noted(number: int, frame: Any) -> None:
         failure.append(KeyboardInterrupt())
         raise failure[-1]
 
-    if threading.current_thread() is not threading.main_thread():
-        kept = []
-    for way in kept:
+    for way in ways:
         signal.signal(way, noted)
     try:
         yield
     finally:
-        for way in kept:
-            signal.signal(way, before[way])
+        for way in ways:
+            signal.signal(way, signal.default_int_handler)
 
 
 def write_sheet(batches: Batches, schema: pa.Schema, path: Path, crs: Any) -> None:

@@ -332,7 +332,7 @@ def _look_whole(source: Source, spec: Spec, where: dict[str, Any]) -> Layer:
 
 
 def _packed(source: Source) -> ParquetFile | None:
-    """Return a Parquet file that is larger in memory than a table may be, to be read in parts."""
+    """Return a Parquet file that takes more memory than a table may, to be read in parts."""
     if source.kind != "parquet" or source.member is not None:
         return None
     with telling(source.name, BROKEN_PARQUET):

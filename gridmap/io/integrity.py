@@ -31,13 +31,7 @@ _PIECE = 1 << 22
 
 
 def check_file(source: Source) -> None:
-    """Refuse a damaged list of tables, JSON that is no UTF-8, a cut Shapefile, a broken archive.
-
-    Raises
-    ------
-    InputError
-        When it is damaged.
-    """
+    """Refuse a damaged list of tables, JSON that is no UTF-8, a cut Shapefile, a broken archive."""
     if source.member is not None:
         _check_members(source)
     if source.suffix in _JSON:
@@ -62,13 +56,7 @@ def check_file(source: Source) -> None:
 
 
 def check_table(source: Source, table: str) -> None:
-    """Refuse a database in which the pages of a table are damaged, so that rows would be missing.
-
-    Raises
-    ------
-    InputError
-        When they are.
-    """
+    """Refuse a database in which pages of a table are damaged, so that rows would be missing."""
     with _opened(source) as database:
         if database is None:
             return
@@ -84,13 +72,7 @@ def check_table(source: Source, table: str) -> None:
 
 
 def check_names(columns: Iterable[str], name: str) -> None:
-    """Refuse columns of the same name, as a damaged table has them.
-
-    Raises
-    ------
-    InputError
-        Naming the column.
-    """
+    """Refuse columns of the same name, as a damaged table has them."""
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         raise InputError(
@@ -103,13 +85,7 @@ def check_names(columns: Iterable[str], name: str) -> None:
 
 
 def check_text(frame: Any, name: str) -> None:
-    """Refuse a frame of which some text is no text: bytes that are no UTF-8.
-
-    Raises
-    ------
-    InputError
-        Naming the column.
-    """
+    """Refuse a frame of which some text is no text: bytes that are no UTF-8."""
     check_names([*frame.columns], name)
     for position, column in enumerate(frame.columns):
         values = frame.iloc[:, position].array

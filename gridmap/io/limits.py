@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
@@ -38,13 +39,7 @@ _BY_CELL = Message(
 
 
 def check_members(members: Iterable[zipfile.ZipInfo], name: str, *, most: int) -> None:
-    """Refuse members of an archive that would take more than they may.
-
-    Raises
-    ------
-    InputError
-        Telling how large they are; it is told by the archive, nothing is unpacked.
-    """
+    """Refuse members of an archive that would take more than they may."""
     members = list(members)
     size = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
@@ -59,13 +54,7 @@ def check_members(members: Iterable[zipfile.ZipInfo], name: str, *, most: int) -
 
 
 def check_workbook(path: Path, name: str) -> None:
-    """Refuse a workbook whose parts expand beyond what a workbook may.
-
-    Raises
-    ------
-    InputError
-        When it does.
-    """
+    """Refuse a workbook whose parts expand beyond what a workbook may."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     check_once((member.filename for member in members), name)
@@ -78,13 +67,7 @@ def check_workbook(path: Path, name: str) -> None:
 
 
 def check_once(members: Iterable[str], name: str) -> None:
-    """Refuse an archive with two members of one name, of which readers would take either.
-
-    Raises
-    ------
-    InputError
-        Naming the member.
-    """
+    """Refuse an archive with two members of one name, of which readers would take either."""
     twice = [member for member, count in Counter(map(str.lower, members)).items() if count > 1]
     if twice:
         raise InputError(
@@ -96,24 +79,7 @@ def check_once(members: Iterable[str], name: str) -> None:
 
 
 def check_held(size: float, packed: float, name: str, *, streams: bool = True) -> None:
-    """Refuse a table that would take more memory than it may, before it does.
-
-    Parameters
-    ----------
-    size : float
-        Bytes of its columns in memory.
-    packed : float
-        Bytes of the file.
-    name : str
-        What to call it.
-    streams : bool
-        Whether `gridmap assign` reads it a part at a time.
-
-    Raises
-    ------
-    InputError
-        When it would take more than is free, or far more than its file lets expect.
-    """
+    """Refuse a table of so many bytes in memory, and so many in its file, beforehand."""
     if is_too_much(size, packed):
         cure = _BY_CELL if streams else _FEWER
         raise InputError(
@@ -152,22 +118,12 @@ def _free() -> int:
 
 
 def parquet_size(place: Any) -> tuple[int, int]:
-    """Return what a Parquet file takes in memory, without taking it.
-
-    Parameters
-    ----------
-    place : path or file
-
-    Returns
-    -------
-    tuple of int
-        Bytes of its columns, and about the bytes of its widest row.
-    """
+    """Return the bytes of the columns of a Parquet file in memory, and about of its widest row."""
     size = widest = 0
     with parquet.ParquetFile(place, pre_buffer=False) as file:
         data = file.metadata
         texts = _packed_texts(data)
-        for group, at in _chunks(data):
+        for group, at in np.ndindex(data.num_row_groups, data.num_columns):
             chunk = data.row_group(group).column(at)
             if chunk.path_in_schema in texts:
                 continue
@@ -184,13 +140,7 @@ def parquet_size(place: Any) -> tuple[int, int]:
 
 
 def rows_at_once(place: Path, most: int, name: str) -> int:
-    """Return how many rows of a Parquet file may be read at once.
-
-    Raises
-    ------
-    InputError
-        When a single row takes more than a batch may, or all of them far more than they should.
-    """
+    """Return how many rows of a Parquet file may be read at once; refuse what no batch can hold."""
     size, widest = parquet_size(place)
     packed = packed_size(place)
     if widest > 2 * _BATCH or (size > _MOST_STREAMED and size > _USUAL * packed):
@@ -204,16 +154,10 @@ def rows_at_once(place: Path, most: int, name: str) -> int:
     return max(1, min(most, _BATCH // max(widest, 1)))
 
 
-def _chunks(data: Any) -> Iterator[tuple[int, int]]:
-    for group in range(data.num_row_groups):
-        for at in range(data.num_columns):
-            yield group, at
-
-
 def _packed_texts(data: Any) -> list[str]:
     """Return the columns of texts of which the file tells little, but not too much to look at."""
     found = dict[str, None]()
-    for group, at in _chunks(data):
+    for group, at in np.ndindex(data.num_row_groups, data.num_columns):
         chunk = data.row_group(group).column(at)
         flat = data.schema.column(at).max_repetition_level == 0 and "." not in chunk.path_in_schema
         whole, packed = chunk.total_uncompressed_size, chunk.total_compressed_size
@@ -249,10 +193,7 @@ def _text_size(place: Any, name: str) -> tuple[int, int]:
 
 
 def arrow_size(path: Path) -> int:
-    """Return the bytes that a Feather or Arrow file takes unpacked, as each of its buffers tells.
-
-    A damaged file is left to its reader.
-    """
+    """Return the bytes that an Arrow file unpacks to; a damaged one is left to its reader."""
     size = 0
     try:
         with pa.OSFile(str(path)) as file:
@@ -265,8 +206,8 @@ def arrow_size(path: Path) -> int:
     return size
 
 
-def _unpacked(metadata: Any, body: Any, kind: str) -> int:
-    """Return the bytes of the buffers of a message; its form is Message.fbs of Arrow."""
+def _unpacked(metadata: Any, body: Any, kind: str) -> int:  # as in Message.fbs of Arrow
+    """Return the bytes of the buffers of a message."""
     data, held, size = memoryview(metadata), memoryview(body), 0
     (root,) = struct.unpack_from("<I", data, 0)
     batch = (

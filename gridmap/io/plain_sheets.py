@@ -220,13 +220,7 @@ _MOST_CELLS = 1 << 24  # that a sheet may have once repeated cells are written o
 
 
 def open_document_sheets(archive: zipfile.ZipFile) -> list[PlainSheet]:
-    """Return the visible sheets of an open workbook (.ods), values as other workbooks have them.
-
-    Raises
-    ------
-    ParseError, KeyError, ValueError
-        When it is damaged, or repeats its cells beyond what a sheet may have.
-    """
+    """Return the visible sheets of an open workbook (.ods), values as other workbooks have them."""
     hidden, found = set[str](), []
     with archive.open("content.xml") as file:
         for _, element in ElementTree.iterparse(file):
@@ -252,9 +246,9 @@ def _open_sheet(table: ElementTree.Element) -> PlainSheet:
         for cell in element:
             if not cell.tag.endswith("table-cell"):
                 continue
-            value, times = _open_value(cell), _times(cell, "number-columns-repeated")
+            value = _open_value(cell)
+            times = min(_times(cell, "number-columns-repeated"), _MOST_CELLS)
             if value is not None:
-                _check_room(width + times)
                 row += [None] * (width - len(row)) + [value] * times
             wide, high = (_times(cell, f"number-{way}-spanned") for way in ("columns", "rows"))
             if wide > 1 or high > 1:
@@ -264,7 +258,8 @@ def _open_sheet(table: ElementTree.Element) -> PlainSheet:
         times = _times(element, "number-rows-repeated")
         if row:
             cells += len(row) * times
-            _check_room(cells)
+            if cells > _MOST_CELLS:
+                raise ValueError(f"over {_MOST_CELLS:,} cells on one sheet")
             rows += [(number + at, list(row)) for at in range(times)]
         number += times
     return PlainSheet(table.get(_ODS["table"] + "name", ""), lambda: iter(rows), merges)
@@ -272,11 +267,6 @@ def _open_sheet(table: ElementTree.Element) -> PlainSheet:
 
 def _times(element: ElementTree.Element, name: str) -> int:
     return int(element.get(_ODS["table"] + name, "1"))
-
-
-def _check_room(cells: int) -> None:
-    if cells > _MOST_CELLS:
-        raise ValueError(f"over {_MOST_CELLS:,} cells on one sheet")
 
 
 def _open_value(cell: ElementTree.Element) -> Any:

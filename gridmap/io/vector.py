@@ -204,10 +204,7 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
 
 
 def _check_claim(info: dict[str, Any], source: Source) -> None:
-    """Refuse a layer that claims more features than memory or its file could hold.
-
-    The reader makes room for as many as are claimed.
-    """
+    """Refuse a layer that claims more features than its file holds, for which room is made."""
     packed = source.size if source.member else packed_size(source.path)
     count = max(int(info["features"]), 0)
     size = count * (_SHAPE + _FIELD * len(info["fields"]))

@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +22,13 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pyogrio
+import pyproj
 import pytest
 import shapely
 
 from gridmap.errors import InputError
 from gridmap.io import limits, read_layer, read_table
-from gridmap.io.batches import ParquetFile
+from gridmap.io.batches import ParquetFile, marked
 from gridmap.io.excel_write import write_geopackage
 from gridmap.io.inputs import read_incidents
 from gridmap.io.inspect import look
@@ -292,6 +294,20 @@ def test_an_interrupt_that_gdal_takes_for_a_failure_is_an_interrupt(
     monkeypatch.setattr(pyogrio, "write_arrow", lambda *_, **__: _raise("disk full"))
     with pytest.raises(InputError, match="disk full"):
         write_geopackage(iter(()), pa.schema([("a", pa.string())]), tmp_path / "a.gpkg", None)
+
+
+def test_a_geopackage_of_incidents_has_no_clock_inside(tmp_path: Path) -> None:
+    """The same batches, a second apart, are the same bytes."""
+    shape = shapely.to_wkb(shapely.Point(1.0, 2.0))
+    schema = marked(pa.schema([("a", pa.string()), ("geom", pa.binary())]), "geom")
+    for name in ("one", "two"):
+        batch = pa.RecordBatch.from_arrays([pa.array(["x"]), pa.array([shape])], schema=schema)
+        path = tmp_path / name / "a.gpkg"
+        path.parent.mkdir()
+        write_geopackage(iter([batch]), schema, path, pyproj.CRS(4547))
+        time.sleep(1.1)
+    one, two = ((tmp_path / name / "a.gpkg").read_bytes() for name in ("one", "two"))
+    assert one == two
 
 
 def _raise(why: str) -> None:
