@@ -115,7 +115,7 @@ def contact_sheet(pictures: list[Path], path: Path) -> None:
         whole = Image.open(picture).convert("RGB")
         small = ImageOps.pad(whole, (WIDE, HIGH), Image.Resampling.LANCZOS, color="white")
         sheet.paste(small, (k % COLUMNS * (WIDE + 8) + 4, k // COLUMNS * (HIGH + 8) + 4))
-    sheet.quantize(96).save(path, optimize=True)
+    sheet.quantize(256).save(path, optimize=True)
     print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
 

@@ -12,8 +12,11 @@ import argparse
 import hashlib
 import itertools
 import json
+import re
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +170,19 @@ def grids(folder: Path, share: float) -> None:
         gridmap.write_grid(forgery.levelled(seed), base)
         for name, statements in list(forgery.STATEMENTS.items()):
             forged = folder / f"forged-{seed:03}-{name.replace(' ', '-').replace('/', '-')}.gpkg"
-            forgery.edited(base, forged, *statements)
+            if concern(base, statements):
+                forgery.edited(base, forged, *statements)
     for name, parts in forgery.GEOMETRIES.items():
         plain = name.replace(" ", "-").replace("/", "-")
         forgery.written(folder / f"forged-{plain}.gpkg", **parts)
+
+
+def concern(path: Path, statements: Sequence[str]) -> bool:
+    """Tell whether statements speak of the CRS of this grid, if of any; another's is no forgery."""
+    with closing(sqlite3.connect(path)) as database:
+        used = {row[0] for row in database.execute("SELECT srs_id FROM gpkg_contents")}
+    named = re.findall(r"WHERE srs_id = (\d+)", " ".join(statements))
+    return all(int(number) in used for number in named)
 
 
 def polygons(texts: list[str]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Measure the largest pages: a hundred thousand cells, a million incidents, and a real city.
 
-A pan moves the map by half a screen, to each side at each of four zooms, and the worst is told; a
+A pan moves the map by half its size, to each side at each of four zooms, and the worst is told; a
 search is the first key, when the list is made, and the worst of those after it. CPU of the page's
 main thread, best of several openings. The real city is Taipei, where its open data lie beside
 (`GRIDMAP_SHARED`); its statistical areas are found by their codes.
@@ -32,8 +32,12 @@ import geopandas as gpd
 import gridmap as gm
 from scripts.bench.maps import BROWSERS, FLAGS, city, reports
 
-SIDES = ((683, 0), (-683, 0), (0, 384), (0, -384))
+SIDES = ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5))
 WAIT = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+PAN = """(by) => {
+    const map = gridmap.rooms[0].map, size = map.getSize();
+    map.panBy([Math.round(by[0] * size.x), Math.round(by[1] * size.y)], { animate: false });
+}"""
 HELD = """() => {
     const { shape, themes, places } = gridmap.rooms[0].data;
     const steps = themes.map((theme) => theme.steps).find(Boolean);
@@ -147,9 +151,7 @@ def panned(page: Any) -> Iterator[Callable[[], object]]:
         page.evaluate("(k) => { window.first = window.first || gridmap.rooms[0].map.getZoom(); "
                       f"{step}; }}", zoom)  # fmt: skip
         for side in SIDES:
-            yield partial(
-                page.evaluate, "(by) => { gridmap.rooms[0].map.panBy(by, {animate: false}) }", side
-            )
+            yield partial(page.evaluate, PAN, side)
 
 
 def typed(page: Any) -> Iterator[Callable[[], object]]:

@@ -54,7 +54,7 @@ def join(printed: list[Path], pages: list[Path]) -> None:
     for page in pages:
         head, heading, rest = page.read_text(encoding="utf-8").rpartition("\n## ")
         title, words = [*rest.split("\n\n"), ""][:2]
-        text = "\n\n".join([head + heading + title, words, *tables])
+        text = "\n\n".join([head + heading + title, words.strip(), *tables])
         page.write_text(text + "\n", encoding="utf-8")
 
 
