@@ -136,8 +136,8 @@ def stretch_note(polygons: Geometries, crs: Any, lang: Lang) -> list[str]:
     if crs is None or crs.is_geographic or crs.to_epsg() != 3857 or len(polygons) == 0:
         return []
     north = float(np.nanmean(shapely.total_bounds(polygons)[[1, 3]]))
-    times = np.cosh(north / crs.ellipsoid.semi_major_metre) ** 2
-    if not times > 1.005:
+    times = np.cosh(min(abs(north), 1e8) / crs.ellipsoid.semi_major_metre) ** 2
+    if not 1.005 < times < 1e6:  # beyond lies nothing that could be measured
         return []
     return [
         tr(

@@ -103,12 +103,13 @@ def check_finite(name: str, polygons: Geometries, xy: Floats | None = None) -> N
 
 def dissolved(polygons: Geometries) -> shapely.Geometry:
     """Return the union of valid polygons, by shared edges alone where they match."""
-    if shapely.coverage_is_valid(polygons):
-        try:
-            return shapely.coverage_union_all(polygons)
-        except shapely.errors.GEOSException:
-            pass  # takes corners that differ in the last digit for crossings, having passed them
-    return shapely.union_all(polygons)
+    with np.errstate(invalid="ignore"):  # of coordinates whose products are too small or large
+        if shapely.coverage_is_valid(polygons):
+            try:
+                return shapely.coverage_union_all(polygons)
+            except shapely.errors.GEOSException:
+                pass  # takes corners that differ in the last digit for crossings
+        return shapely.union_all(polygons)
 
 
 def boundary_of(boundary: object) -> shapely.Geometry | None:

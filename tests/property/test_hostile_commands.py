@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import shapely
@@ -64,3 +66,13 @@ def test_a_map_of_what_lies_nowhere_is_refused(crs: int, home: float, tmp_path: 
     assert found.attrs["verdict"] == "failed"
     with pytest.raises(gm.InputError, match="lies nowhere on a map"):
         gm.defect_map(cells, found)
+
+
+@pytest.mark.parametrize("crs", [3857, 4547])
+@pytest.mark.parametrize("size", [1e-308, 1e-162, 1e50, 1e99])
+@pytest.mark.filterwarnings("error")
+def test_an_outline_of_any_size_is_derived_without_a_warning(crs: int, size: float):
+    corners = np.array([0.0, 1, 2])
+    cells = gpd.GeoSeries(shapely.box(corners * size, 0, (corners + 1) * size, size), crs=crs)
+    with suppress(gm.InputError):
+        assert gm.validate(cells, "outline").attrs["verdict"] in ("exact", "failed")
