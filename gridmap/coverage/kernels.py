@@ -6,6 +6,7 @@ the input is large enough to repay it.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -32,10 +33,22 @@ def compiled(function: F) -> F:
         kernel = numba.njit(cache=True, nogil=True)(function)
         kept = kernel.stats.cache_path
         if kept is not None and is_private(Path(kept)):
+            _forget_what_is_strange(kernel)
             return cast(F, kernel)
-    except RuntimeError:  # no folder for the cache
+    except (RuntimeError, OSError):  # no folder for the cache, or none to write into
         pass
     return cast(F, numba.njit(nogil=True)(function))
+
+
+def _forget_what_is_strange(kernel: Any) -> None:
+    """Empty a cache that cannot be read: cut short, or naming types that another version had.
+
+    numba looks only afterwards whether the cache belongs to the source.
+    """
+    try:
+        kernel._cache._cache_file._load_index()
+    except (ImportError, AttributeError, EOFError, pickle.UnpicklingError):
+        kernel._cache.flush()
 
 
 @compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import socket
 import stat
@@ -236,6 +237,21 @@ def test_nothing_is_read_back_from_a_folder_that_others_can_write_to(
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "own"))
     assert compiled(_twice)(3) == 6
     assert any((tmp_path / "own").rglob("*.nbc"))
+
+
+@pytest.mark.parametrize("damage", ["another version", "cut short", "no pickle", "empty"])
+def test_machine_code_of_another_version_is_made_anew(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    assert compiled(_twice)(2) == 4
+    (index,) = tmp_path.rglob("*.nbi")
+    version, rest = pickle.dumps(numba.__version__), index.read_bytes()
+    gone = b"cgridmap.partitioning.gone\nNetwork\n."  # names a type that is no more
+    index.write_bytes({"another version": version + gone, "cut short": rest[:-9],
+                       "no pickle": version + b"?" * 40, "empty": b""}[damage])  # fmt: skip
+    assert compiled(_twice)(3) == 6
+    assert index.stat().st_size > len(version) + len(gone)
 
 
 def _twice(number: int) -> int:
