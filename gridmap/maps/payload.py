@@ -289,7 +289,7 @@ def rice(rising: Ints) -> dict[str, Any]:
     Examples
     --------
     >>> rice(np.array([2, 2, 9]))
-    {'count': 3, 'bits': 1, 'text': 'gg4='}
+    {'count': 3, 'bits': 1, 'text': 'CgM='}
     """
     gaps = np.diff(rising, prepend=np.int64(0))
     mean = float(gaps.mean()) if len(gaps) else 0.0

@@ -279,7 +279,11 @@ def test_lasso_lock_name_and_the_list(open_page: Any, files: Path) -> None:
     page.fill('[data-part="answer"]', "新名 <b>")
     page.click('[data-do="accept"]')
     # the browser tells of a closed dialog a task later
-    page.wait_for_function("Object.keys(gridmapEditor.plan.changes().names).length > 0")
+    named = "Object.keys(gridmapEditor.plan.changes().names).length"
+    for _ in range(200):  # the page's policy forbids the browser to wait for an expression
+        if page.evaluate(named):
+            break
+        page.wait_for_timeout(50)
     assert page.locator("aside b", has_text="新名").count() == 1
     page.keyboard.press("Escape")
     page.click('[data-do="whole"]')

@@ -442,7 +442,7 @@ def test_damaged_bytes_never_end_the_script_with_a_bug(
 
 
 COLUMNS = {
-    "text": (st.text("aé网\0\U0001f600", max_size=5), pa.string()),
+    "text": (st.text("aé网\t\U0001f600", max_size=5), pa.string()),
     "whole": (st.integers(-(2**63), 2**63 - 1), pa.int64()),
     "real": (st.floats(allow_nan=False), pa.float64()),
     "truth": (st.booleans(), pa.bool_()),

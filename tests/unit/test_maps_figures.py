@@ -209,7 +209,7 @@ def test_no_hotspot_and_no_test_are_two_things(
     assert [none in text for text in said] == [True, False, False]
     assert [unknown in text for text in said] == [False, True, False]
     assert "0.0%" not in "".join(said)
-    below = {one["label"]: one["below"] for one in cards(bare, lang)}
+    below = {one["label"]: one["below"] for one in cards(bare, lang, False)}
     assert below[{"zh": "户数达标", "en": "In the band"}[lang]] in (
         "数据没有户数",
         "households unknown",
