@@ -335,13 +335,18 @@ def test_the_sheet_of_a_cell_is_one_page_without_a_script(
     context.close()
 
 
+def weeks_of(placed: Any) -> tuple[Any, Any, pd.PeriodIndex]:
+    """Return the incidents inside the grid, the week of each, and all weeks of the period."""
+    inside = placed[placed["code"].notna()]
+    weeks = pd.to_datetime(inside["time"]).dt.to_period("W-SUN")
+    return inside, weeks, pd.period_range(weeks.min(), weeks.max())
+
+
 def test_the_time_slider_walks_through_the_weeks(
     opened: Callable[..., Any], briefing_files: dict[str, Path], grid: gm.Grid, placed: Any
 ) -> None:
     seen = opened(briefing_files["en"])
-    inside = placed[placed["code"].notna()]
-    weeks = pd.to_datetime(inside["time"]).dt.to_period("W-SUN")
-    every = pd.period_range(weeks.min(), weeks.max())
+    inside, weeks, every = weeks_of(placed)
     table = pd.crosstab(inside["code"], weeks).reindex(
         index=grid.cells.index, columns=every, fill_value=0
     )
@@ -413,9 +418,7 @@ def test_the_card_shows_the_course_of_its_cell(
     opened: Callable[..., Any], briefing_files: dict[str, Path], grid: gm.Grid, placed: Any
 ) -> None:
     seen = opened(briefing_files["en"])
-    inside = placed[placed["code"].notna()]
-    weeks = pd.to_datetime(inside["time"]).dt.to_period("W-SUN")
-    every = pd.period_range(weeks.min(), weeks.max())
+    inside, weeks, every = weeks_of(placed)
     for cell in (3, 20):
         seen.run(f"{ROOM}.choose([{cell}])")
         own = weeks[inside["code"] == grid.cells.index[cell]].value_counts().reindex(every)
