@@ -15,8 +15,9 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import numpy as np
+import shapely
 
-from gridmap._arrays import Floats, Ints, Objects
+from gridmap._arrays import Floats, Geometries, Ints, Objects
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 
@@ -191,6 +192,12 @@ def number_cells(
             "The scheme {scheme!r} gives two cells the same code; name {{parent}}.", scheme=scheme
         )
     return codes
+
+
+def number_polygons(parents: Sequence[str], polygons: Geometries, **options: Any) -> list[str]:
+    """Give codes to cells by their shapes; `options` are those of :func:`number_cells`."""
+    point = shapely.get_coordinates(shapely.point_on_surface(polygons))
+    return number_cells(parents, point[:, 0], point[:, 1], shapely.area(polygons), **options)
 
 
 def check_parents(scheme: str, parents: Iterable[str]) -> None:

@@ -118,6 +118,20 @@ _MEANING = {"dmy": Message("day/month/year"), "mdy": Message("month/day/year"),
             "roc": Message("year of the Republic (113 is 2024)/month/day")}  # fmt: skip
 
 
+def day_of(name: str, value: Any) -> pd.Timestamp:
+    """Return the start of the day that an argument names, or refuse what names none."""
+    try:
+        day = pd.Timestamp(value)
+        known = not pd.isna(day)
+    except ValueError:
+        known = False
+    if not known:
+        raise InputError(
+            "`{name}` is {value!r}; give a day, as 2026-03-01.", name=name, value=value
+        )
+    return day.normalize()
+
+
 def moments(
     values: pd.Series,
     heading: str,

@@ -24,6 +24,11 @@ from gridmap.privacy import SMALL, tells_few, withheld
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
 PARTS = "parts.html"
+UNKNOWN = {
+    "status": Message("of unknown status: not known whether closed"),
+    "handling_level": Message("handled at an unknown level"),
+    "source": Message("of an unknown source"),
+}
 _NUMBER = re.compile(r"[<−-]?\d{1,4}(,\d{3})*(\.\d+)?|–")  # shorter than codes
 
 
@@ -208,15 +213,10 @@ def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
 
 def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
     """Tell words that are not known; in public only how many cases have one."""
-    texts = {
-        "status": Message("of unknown status: not known whether closed"),
-        "handling_level": Message("handled at an unknown level"),
-        "source": Message("of an unknown source"),
-    }
     rows = []
     for column, words in found["unknown_words"].items():
         hint = "" if public else joined(list(words)[:MOST_NAMED], lang)
-        rows.append((fact(sum(words.values())), "bad", texts[column].text(lang), hint))
+        rows.append((fact(sum(words.values())), "bad", UNKNOWN[column].text(lang), hint))
     return rows
 
 

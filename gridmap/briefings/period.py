@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from gridmap.dates import FREQUENCY, NO_TIMES, UNREAD_TIMES
+from gridmap.dates import FREQUENCY, NO_TIMES, UNREAD_TIMES, day_of
 from gridmap.errors import InputError
 from gridmap.incidents.space_time import check_span
 
@@ -66,8 +66,8 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     if known.empty:
         raise InputError(UNREAD_TIMES if len(time) else NO_TIMES)
     first, last = known.min().normalize(), known.max().normalize()
-    start = _day(since, "since") if since is not None else first
-    end = _day(until, "until") if until is not None else last
+    start = day_of("since", since) if since is not None else first
+    end = day_of("until", until) if until is not None else last
     if end < start and until is None:
         raise InputError(
             "No incident is of {start} or later; the last is of {last}. Change `since`.",
@@ -144,16 +144,3 @@ def period_label(period: pd.Period, by: By) -> str:
 
 def _between(time: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
     return (time >= first) & (time < last + pd.Timedelta(days=1))
-
-
-def _day(value: Any, name: str) -> pd.Timestamp:
-    try:
-        day = pd.Timestamp(value)
-        known = not pd.isna(day)
-    except ValueError:
-        known = False
-    if not known:
-        raise InputError(
-            "`{name}` is {value!r}; give a day, as 2026-03-01.", name=name, value=value
-        )
-    return day.normalize()

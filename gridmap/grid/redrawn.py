@@ -12,7 +12,7 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries, segments
 from gridmap._checks import Bands, check_band, check_crs, check_layer
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
+from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.coverage.point_tree import PolygonTree
 from gridmap.coverage.repair import repair
 from gridmap.coverage.snapping import with_vertices
@@ -492,12 +492,9 @@ def _coded(
     elsewhere = keeps & (before["parent"].to_numpy() != frame["parent"].to_numpy()) & ~strange
     used_up = frame["code"].isin(old.retired["code"]).to_numpy()
     keeps &= ~elsewhere & ~used_up
-    point = shapely.get_coordinates(shapely.point_on_surface(frame.geometry.to_numpy()))
-    codes = number_cells(
+    codes = number_polygons(
         frame["parent"].tolist(),
-        point[:, 0],
-        point[:, 1],
-        shapely.area(geometries(frame.geometry)),
+        geometries(frame.geometry),
         scheme=str(old.parameters.get("scheme", DEFAULT_SCHEME)),
         kept={at: frame["code"][at] for at in np.flatnonzero(keeps).tolist()},
         used=[*old.cells.index, *old.retired["code"]],

@@ -15,7 +15,7 @@ from pyproj import Transformer
 from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_crs, check_table, label
 from gridmap.crs import positions_from
-from gridmap.dates import NO_TIMES, UNREAD_TIMES
+from gridmap.dates import NO_TIMES, UNREAD_TIMES, day_of
 from gridmap.errors import CRSError, InputError
 from gridmap.incidents.assign import assign
 
@@ -184,8 +184,8 @@ def during(
     if since is None and until is None:
         return incidents
     seconds = in_seconds(incidents, "time")
-    first = -np.inf if since is None else _day("since", since)
-    end = np.inf if until is None else _day("until", until) + DAY
+    first = -np.inf if since is None else day_of("since", since).timestamp()
+    end = np.inf if until is None else day_of("until", until).timestamp() + DAY
     if first >= end:
         raise InputError(
             "`since` {since} lies after `until` {until}. Swap them.", since=since, until=until
@@ -314,17 +314,6 @@ def check_above_zero(name: str, value: float) -> float:
     if not (np.isfinite(value) and value > 0):
         raise InputError("`{name}` is {value}; give a number above 0.", name=name, value=value)
     return float(value)
-
-
-def _day(name: str, day: str) -> float:
-    try:
-        moment = pd.Timestamp(day)
-        known = not pd.isna(moment)
-    except ValueError:
-        known = False
-    if not known:
-        raise InputError("`{name}` is {day!r}; give a day as 2026-03-01.", name=name, day=day)
-    return float(moment.normalize().timestamp())
 
 
 def _refuse_empty_days(seconds: Floats) -> None:

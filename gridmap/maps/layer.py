@@ -30,7 +30,26 @@ from gridmap.maps.scene import Scene, as_json
 EARTH = 6378137.0
 
 
-class CellLayer(Layer):
+class _Drawn(MacroElement):
+    """An element that draws a scene, whose data it puts into the page."""
+
+    scene: Scene
+
+    @property
+    def data_id(self) -> str:
+        """Name of the inert script element that holds the data."""
+        return f"{self.get_name()}_data"
+
+    def _get_self_bounds(self) -> list[list[float | None]]:
+        return bounds_of(self.scene)
+
+    def render(self, **kwargs: object) -> str:
+        """Put gridmap's script, the style and the data into the page."""
+        _furnish(self, self.data_id, self.scene)
+        return str(super().render(**kwargs))
+
+
+class CellLayer(_Drawn, Layer):
     """Cells on one canvas, for any folium map: shared borders are drawn once, without gaps.
 
     Parameters
@@ -96,19 +115,6 @@ class CellLayer(Layer):
         shapes = web_mercator(cells.geometry.to_numpy(), cells.crs)
         self.scene = Scene(shapes, codes, list(names or codes), [theme], lang=lang)
 
-    @property
-    def data_id(self) -> str:
-        """Name of the inert script element that holds the data."""
-        return f"{self.get_name()}_data"
-
-    def _get_self_bounds(self) -> list[list[float | None]]:
-        return bounds_of(self.scene)
-
-    def render(self, **kwargs: object) -> str:
-        """Put gridmap's script, the style and the data into the page."""
-        _furnish(self, self.data_id, self.scene)
-        return str(super().render(**kwargs))
-
 
 def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any) -> themes.Theme:
     if values is None:
@@ -130,7 +136,7 @@ def _theme(count: int, values: npt.ArrayLike | None, title: str, **options: Any)
     return themes.quantity(values, title, digits=0 if whole else 2, **options)
 
 
-class Room(MacroElement):
+class Room(_Drawn):
     """A scene with all its controls, on the map it is added to."""
 
     _template = Template(
@@ -146,19 +152,6 @@ class Room(MacroElement):
         super().__init__()
         self._name = "Room"
         self.scene = scene
-
-    @property
-    def data_id(self) -> str:
-        """Name of the inert script element that holds the data."""
-        return f"{self.get_name()}_data"
-
-    def _get_self_bounds(self) -> list[list[float | None]]:
-        return bounds_of(self.scene)
-
-    def render(self, **kwargs: object) -> str:
-        """Put gridmap's scripts, the style and the data into the page."""
-        _furnish(self, self.data_id, self.scene)
-        return str(super().render(**kwargs))
 
 
 class OfflineMap(folium.Map):

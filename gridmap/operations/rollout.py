@@ -19,6 +19,7 @@ from gridmap.codes import (
     reading_order,
     write_code,
 )
+from gridmap.dates import day_of
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.operations.staffing import places_called
@@ -223,10 +224,7 @@ def codes_on(grid: Grid, day: str) -> pd.DataFrame:
     >>> codes_on(grid, "2026-02-01")["code"].tolist(), codes_on(grid, "2026-03-01")["code"].tolist()
     (['A1'], ['A2'])
     """
-    try:
-        asked = pd.Timestamp(day).normalize()
-    except ValueError as error:
-        raise InputError("`day` is {day!r}; give a day, as 2026-03-01.", day=day) from error
+    asked = day_of("day", day)
     cells = grid.cells
     first = cells["valid_from"] if "valid_from" in cells else pd.Series("", cells.index)
     live = pd.DataFrame({"code": cells.index, "valid_from": first.to_numpy(), "valid_to": ""})

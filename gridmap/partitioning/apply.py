@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Ints, Objects, components, geometries
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
+from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SHARE, SHORTEST, contacts
 from gridmap.coverage.prove import areas_m2
 from gridmap.errors import InputError
@@ -432,17 +432,14 @@ def _outlines(base: Grid, cells: gpd.GeoDataFrame, parent: Objects) -> gpd.GeoDa
 
 def _codes(base: Grid, made: gpd.GeoDataFrame, *, renumber: bool) -> dict[str, str]:
     """Give new cells codes that were never given, in reading order."""
-    point = shapely.get_coordinates(shapely.point_on_surface(made.geometry.to_numpy()))
     kept = {
         at: code
         for at, code in enumerate(made.index)
         if not code.startswith(FRESH) and not renumber
     }
-    codes = number_cells(
+    codes = number_polygons(
         made["parent"].tolist(),
-        point[:, 0],
-        point[:, 1],
-        shapely.area(geometries(made.geometry)),
+        geometries(made.geometry),
         scheme=str(base.parameters.get("scheme", DEFAULT_SCHEME)),
         kept=kept,
         used=[*base.cells.index, *base.retired["code"]],

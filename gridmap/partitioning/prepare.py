@@ -13,7 +13,7 @@ import shapely
 
 from gridmap._arrays import Floats, Ints, components, geometries
 from gridmap._checks import Bands, check_band, check_crs, check_layer, is_nothing
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_cells, sequence_of
+from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.mend import first_misfit, matched
 from gridmap.coverage.prove import polygons_of
@@ -399,12 +399,9 @@ def assemble(
     """
     levels = [level for level in units.attrs.get("levels", []) if level in units]
     cells = _cells(units, label, levels)
-    point = shapely.get_coordinates(shapely.point_on_surface(cells.geometry.to_numpy()))
-    codes = number_cells(
+    codes = number_polygons(
         cells["parent"].tolist(),
-        point[:, 0],
-        point[:, 1],
-        shapely.area(geometries(cells.geometry)),
+        geometries(cells.geometry),
         scheme=scheme,
         kept=kept,
         used=[] if old is None else [*old.cells.index, *old.retired["code"]],

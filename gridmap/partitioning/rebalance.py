@@ -25,6 +25,7 @@ from gridmap.partitioning.community import (
 )
 from gridmap.partitioning.energy import Rules
 from gridmap.partitioning.problem import Piece, Task, Wishes, bonds_of, pieces_of, share
+from gridmap.partitioning.search import TREES, best_cut
 from gridmap.partitioning.solve import Outcome, crosses, solve_piece
 
 
@@ -305,22 +306,14 @@ class Region:
 
     def split(self, start: Ints, cell: int) -> Ints | None:
         """Cut a cell in two along a tree; the larger part keeps its number."""
-        from gridmap.partitioning import spanning_tree
-
         members = np.flatnonzero(start == cell)
         if len(members) < 2:
             return None
         part = self.part(members)
         town = part.piece.community
         task = Task.of(town, part.piece.bonds, self.wishes, 2, part.piece.name, "split")
-        best, cut = spanning_tree.NEVER, None
-        rules = task.rules._replace(low=1)
-        for tree in range(9):
-            contact, order = spanning_tree.draw(task.net, task.dice, tree % 3)
-            label, parts, cost = spanning_tree.cut(task.net, contact, order, rules, 2, False)
-            if parts and cost < best:
-                best, cut = cost, label
-        if cut is None:
+        cut, parts = best_cut(task, task.rules._replace(low=1), 2, TREES)
+        if not parts:
             return None
         small = int(np.bincount(cut, town.households).argmin())
         split = start.copy()

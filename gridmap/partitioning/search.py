@@ -333,34 +333,38 @@ def start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int]
 
     A large part is tried with fewer trees: the chance that a tree of it can be cut is small.
     """
-    from gridmap.partitioning import spanning_tree
-
-    best, label, parts = spanning_tree.NEVER, np.empty(0, np.int64), 0
     if len(task.piece) > LARGE:
-        return label, parts
+        return np.empty(0, np.int64), 0
     wanted = task.wishes.effort.trees if enough is None else enough
     tries = max(wanted, min(tries, tries * USUAL // len(task.piece)))
     cells = task.cells if task.cells * len(task.piece) <= COUNTED else 0
-    tree = 0
-    while tree < wanted or (parts == 0 and tree < tries):
-        contact, order = spanning_tree.draw(task.net, task.dice, tree % 3)
-        cut, count, cost = spanning_tree.cut(task.net, contact, order, task.rules, cells, False)
-        if count and cost < best:
-            best, label, parts = cost, cut, count
-        tree += 1
-    return label, parts
+    return best_cut(task, task.rules, cells, wanted, tries)
 
 
 def soft_start(task: Task) -> tuple[Ints, int]:
     """Cut a tree as near to the band as it allows; the whole part where it allows nothing."""
+    trees = SOFT_TRIES if len(task.piece) <= LARGE else 1
+    label, parts = best_cut(task, task.rules, 0, trees, soft=True)
+    return (label, parts) if parts else (np.zeros(len(task.piece), np.int64), 1)
+
+
+def best_cut(
+    task: Task, rules: Rules, cells: int, trees: int, most: int = 0, *, soft: bool = False
+) -> tuple[Ints, int]:
+    """Draw so many trees, or up to `most` until one can be cut; return the best cut, its parts.
+
+    There are no parts where no tree can be cut.
+    """
     from gridmap.partitioning import spanning_tree
 
-    best, label, parts = spanning_tree.NEVER, np.zeros(len(task.piece), np.int64), 1
-    for tree in range(SOFT_TRIES if len(task.piece) <= LARGE else 1):
+    best, label, parts = spanning_tree.NEVER, np.empty(0, np.int64), 0
+    tree = 0
+    while tree < trees or (parts == 0 and tree < most):
         contact, order = spanning_tree.draw(task.net, task.dice, tree % 3)
-        cut, count, cost = spanning_tree.cut(task.net, contact, order, task.rules, 0, True)
+        cut, count, cost = spanning_tree.cut(task.net, contact, order, rules, cells, soft)
         if count and cost < best:
             best, label, parts = cost, cut, count
+        tree += 1
     return label, parts
 
 
@@ -448,20 +452,13 @@ def with_count(task: Task, bonds: Bools, label: Ints) -> Ints | None:
 
 def split(task: Task, bonds: Bools, label: Ints, cell: int) -> Ints | None:
     """Cut a cell in two parts, as even as a few trees allow; None where it holds no two."""
-    from gridmap.partitioning import spanning_tree
-
     members = np.flatnonzero(label == cell)
     inside = label == cell
     inner = bonds[inside[task.piece.i] & inside[task.piece.j]]
     part = Task.of(task.piece.subset(members), inner, task.wishes, 2, "split", *members)
     rules = part.rules._replace(low=1, high=max(part.piece.total, 1))
-    best, half = spanning_tree.NEVER, None
-    for tree in range(TREES):
-        contact, order = spanning_tree.draw(part.net, part.dice, tree % 3)
-        found, parts, cost = spanning_tree.cut(part.net, contact, order, rules, 2, False)
-        if parts and cost < best:
-            best, half = cost, found
-    if half is None:
+    half, parts = best_cut(part, rules, 2, TREES)
+    if not parts:
         return None
     fresh = label.copy()
     fresh[members[half == 1]] = int(label.max()) + 1

@@ -226,14 +226,7 @@ def regions(water: Bools, owner: Ints, touch: Contacts, soft: Bools) -> Ints:
     """Number what soft contacts connect; water follows the bank with the longest border."""
     dry = soft & ~water[touch.i] & ~water[touch.j]
     side = components(len(water), touch.i[dry], touch.j[dry])
-    wet = water.copy()
-    while wet.any():  # water that touches water only follows it
-        bank = _banks(touch, wet)
-        found = np.flatnonzero(bank >= 0)
-        if not len(found):
-            break
-        side[found] = side[bank[found]]
-        wet[found] = False
+    _follow_banks(side, water.copy(), touch)
     key = np.c_[owner, side]
     return np.unique(key, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
@@ -258,15 +251,20 @@ def inhabited(side: Ints, owner: Ints, households: Ints, touch: Contacts) -> Int
     empty = np.bincount(side, weights=households, minlength=n) == 0
     near = (owner[touch.i] == owner[touch.j]) & (side[touch.i] != side[touch.j])
     border = pair_up(side[touch.i[near]], side[touch.j[near]], touch.length[near], n)
-    while empty.any():
-        bank = _banks(border, empty)
+    _follow_banks(group, empty, border)
+    _, first, number = np.unique(group[side], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number].astype(np.int64)
+
+
+def _follow_banks(side: Ints, wet: Bools, touch: Contacts) -> None:
+    """Give the wet the side of their banks, from the shore on; `side` and `wet` are changed."""
+    while wet.any():  # water that touches water only follows it
+        bank = _banks(touch, wet)
         found = np.flatnonzero(bank >= 0)
         if not len(found):
             break
-        group[found] = group[bank[found]]
-        empty[found] = False
-    _, first, number = np.unique(group[side], return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number].astype(np.int64)
+        side[found] = side[bank[found]]
+        wet[found] = False
 
 
 def _banks(touch: Contacts, wet: Bools) -> Ints:
