@@ -55,7 +55,6 @@ from .operations.households import workload as workload
 from .operations.patrol import patrol as patrol
 from .operations.patrol import street_posts as street_posts
 from .operations.rollout import rollout as rollout
-from .operations.rollout import units_within as units_within
 from .operations.staffing import staffing as staffing
 from .operations.staffing import who as who
 from .partitioning.apply import apply as apply
@@ -65,5 +64,6 @@ from .partitioning.edit import split as split
 from .partitioning.feasibility import feasibility as feasibility
 from .partitioning.feasibility import what_if as what_if
 from .partitioning.partition import partition as partition
+from .units.attach import units_within as units_within
 from .units.subdivide import subdivide as subdivide
 from .zoning import robustness as robustness

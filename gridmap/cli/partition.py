@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _shell
+from gridmap.cli.validate import micro_filled
+from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 
 if TYPE_CHECKING:
@@ -84,7 +86,9 @@ _PASSED_ON = (
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
 @click.option("--micro", "micro_path", type=_shell.Output(), metavar="MICRO.gpkg",
-              help="Cut the cells into micro-cells too, and write them here.")  # fmt: skip
+              is_flag=False, flag_value="micro",
+              help="Cut the cells into micro-cells too, and write them here; with --by without "
+              "a name, as a part of the dataset.")  # fmt: skip
 @click.option("--micro-min", "micro_low", default="30", metavar="N|COLUMN",
               help="Least households of a micro-cell, or a column of the jurisdictions."
               )  # fmt: skip
@@ -112,7 +116,7 @@ def partition_command(
     from gridmap.io import read_grid, write_grid
     from gridmap.io.address import masked
     from gridmap.io.atomic import check_writable
-    from gridmap.partitioning.partition import partition
+    from gridmap.partitioning.partition import micro_cells, partition
     from gridmap.partitioning.report import remarks, report, wish_costs
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
@@ -124,7 +128,8 @@ def partition_command(
         options |= {"report": report_path}
         made = by_district(shell, output, by, dask, options, overwrite=overwrite)
         say_districts(shell, made, output, as_json=as_json)
-        return int(made["exceptions" if strict else "unexplained"] > 0)
+        counted = "exceptions" if strict else "unexplained"
+        return int(made[counted] + made[f"micro_{counted}"] > 0)
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError(tr("Give --households or --units, one of them."))
     for path in (output, options["micro_path"]):
@@ -152,6 +157,8 @@ def partition_command(
     small = None
     if options["micro_path"] is not None:
         small = micro_cells(grid, micro_band, asked)
+        if small is None:
+            raise InputError("No jurisdiction names a band of micro-cells. Leave out --micro.")
         write_grid(small, options["micro_path"], overwrite=overwrite)
         clock.lap("micro-cells")
     costs = wish_costs(grid, units, **asked) if options["wishes"] else None
@@ -173,7 +180,7 @@ def partition_command(
 
 
 _NOT_BY = (
-    "keep", "move_price", "limit", "locked", "cells", "micro_path", "wishes", "report",
+    "keep", "move_price", "limit", "locked", "cells", "wishes", "report",
 )  # fmt: skip
 """Options that need the whole at once."""
 
@@ -188,6 +195,7 @@ def by_district(
     overwrite: bool,
 ) -> Counter[str]:
     """Cut a district at a time into a dataset, whose parts are in the folder that is made."""
+    from gridmap.io.gridfile import MICRO
     from gridmap.partitioning.districts import Inputs, partition_districts
     from gridmap.partitioning.parallel import cores
     from gridmap.partitioning.partition import BAND
@@ -195,8 +203,7 @@ def by_district(
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError(tr("Give --households or --units, one of them."))
     if asked := [name for name in _NOT_BY if options[name]]:
-        flags = {"micro_path": "micro", "locked": "lock"}
-        flag = flags.get(asked[0], asked[0]).replace("_", "-")
+        flag = {"locked": "lock"}.get(asked[0], asked[0]).replace("_", "-")
         raise click.UsageError(
             tr("--{flag} does not go with --by: it needs the whole at once.", flag=flag)
         )
@@ -204,11 +211,12 @@ def by_district(
         raise click.UsageError(
             tr("With --by, -o is a folder of GeoParquet: give a name without ending, as grid.")
         )
-    band = [BAND[k] if options[name] is None else options[name] for k, name in enumerate(_ENDS)]
-    if strange := [end for end in band if not str(end).isdigit()]:
+    micro = options["micro_path"]
+    if micro is not None and str(micro) != MICRO:
         raise click.UsageError(
-            tr("With --by the band is two numbers, not the column {name!r}.", name=strange[0])
+            tr("With --by, --micro takes no name: micro-cells stand in the folder of the dataset.")
         )
+    band = [BAND[k] if options[name] is None else options[name] for k, name in enumerate(_ENDS)]
     named = {name: options[name] for name in _READ}
     given = Inputs(
         options["jurisdictions"], by, levels=options["levels"], barriers=options["barriers"],
@@ -223,7 +231,8 @@ def by_district(
         overwrite=overwrite,
         lang=shell.lang,
         progress=shell.progress(),
-        households=(int(band[0]), int(band[1])),
+        micro=None if micro is None else (options["micro_low"], options["micro_high"]),
+        households=(band[0], band[1]),
         **passed,
     )
 
@@ -251,36 +260,29 @@ def say_districts(
             n=made["districts"],
         )
     )
-    shell.answer(tr("in the band: {n:,} / {all:,}", n=made["in_band"], all=made["residential"]))
-    if made["exceptions"]:
-        shell.answer(
-            tr(
-                "outside it: {n:,}, of which {unknown:,} without an explanation; each stands with "
-                "its reason in its district",
-                n=made["exceptions"],
-                unknown=made["unexplained"],
-            )
-        )
+    say_band(shell, made)
+    if small := made["micro_cells"]:
+        shell.answer(str(micro_filled(small, made["micro_jurisdictions"])))
+        say_band(shell, made, "micro_")
     if made["done_before"]:
         shell.say(tr("Districts done before, and not again: {n:,}.", n=made["done_before"]))
     if (lost := made["rows_read"] - made["rows"]) > 0:
         shell.say(tr("Rows of the households outside every district, not counted: {n:,}.", n=lost))
 
 
-def micro_cells(grid: Grid, band: tuple[Bound, Bound], asked: dict[str, Any]) -> Grid:
-    """Cut the residential cells of a grid into micro-cells, by the wishes for the cells.
-
-    A band by jurisdiction holds for the cells of each.
-    """
-    from gridmap.operations.rollout import units_within
-    from gridmap.partitioning.partition import partition
-
-    parent = grid.cells["parent"]
-    low, high = (end if isinstance(end, (int, str)) else parent.map(end) for end in band)
-    wishes = ("seed", "quality", "road_preference", "balance", "no_holes", "exclaves")
-    passed = {name: asked[name] for name in (*wishes, "workers", "lang", "progress")}
-    small = partition(units_within(grid), (low, high), scheme="micro", **passed)
-    return small if grid.buildings is None else small.with_buildings(grid.buildings)
+def say_band(shell: _shell.Shell, made: Counter[str], level: str = "") -> None:
+    """Print how many cells of a dataset are in their band, and how many are not."""
+    inside, residential = made[f"{level}in_band"], made[f"{level}residential"]
+    shell.answer(tr("in the band: {n:,} / {all:,}", n=inside, all=residential))
+    if made[f"{level}exceptions"]:
+        shell.answer(
+            tr(
+                "outside it: {n:,}, of which {unknown:,} without an explanation; each stands with "
+                "its reason in its district",
+                n=made[f"{level}exceptions"],
+                unknown=made[f"{level}unexplained"],
+            )
+        )
 
 
 def say_micro(shell: _shell.Shell, made: Report) -> None:
@@ -348,6 +350,7 @@ def read_units(
     """
     from gridmap.io import inputs
     from gridmap.partitioning.old_grid import units_locked
+    from gridmap.partitioning.partition import band_in, column_in, micro_band_in
     from gridmap.units.attach import attach
     from gridmap.units.jurisdictions import hierarchy
     from gridmap.units.subdivide import subdivide
@@ -370,7 +373,8 @@ def read_units(
     keys = hierarchy(areas, levels, code)[0]
     band = band_in(areas, keys, options["low"], options["high"], old)
     micro = micro_band_in(areas, keys, options["micro_low"], options["micro_high"])
-    wanted = wanted_in(areas, keys, "--cells", options["cells"])
+    named = options["cells"]
+    wanted = None if named is None else column_in(areas, keys, "--cells", named)
     barriers = [understood(inputs.read_barriers(spec, crs=crs)) for spec in options["barriers"]]
     special = {
         name: None
@@ -401,83 +405,6 @@ def read_units(
     for note in units.attrs.get("notes", []):
         shell.say(note)
     return units, band, wanted, homes, micro
-
-
-def micro_band_in(
-    areas: gpd.GeoDataFrame, keys: list[str], low: str, high: str
-) -> tuple[Bound, Bound]:
-    """Return the band of micro-cells, refused before any work is done."""
-    import pandas as pd
-
-    from gridmap.partitioning.prepare import bands_of
-
-    none = pd.Series(dtype=float)
-    band = (
-        _end_in(areas, keys, "--micro-min", low, none),
-        _end_in(areas, keys, "--micro-max", high, none),
-    )
-    bands_of(band, pd.DataFrame({"parent": list(keys)}))
-    return band
-
-
-def band_in(
-    areas: gpd.GeoDataFrame, keys: list[str], low: str | None, high: str | None, old: Grid | None
-) -> tuple[Bound, Bound] | None:
-    """Return the band, each end a number or by jurisdiction, refused before any work is done.
-
-    An end that was not named is the grid's to keep, or the usual one.
-    """
-    import pandas as pd
-
-    from gridmap.partitioning.partition import wanted_bands
-    from gridmap.partitioning.prepare import bands_of
-
-    parents = pd.DataFrame({"parent": list(keys)})
-    if low is None and high is None:
-        return None
-    before = wanted_bands(None, old, parents)
-    own = pd.DataFrame([before.of(str(key)) for key in keys], index=keys, columns=["min", "max"])
-    band = (
-        _end_in(areas, keys, "--min", low, own["min"]),
-        _end_in(areas, keys, "--max", high, own["max"]),
-    )
-    bands_of(band, parents)
-    return band
-
-
-def _end_in(
-    areas: gpd.GeoDataFrame, keys: list[str], option: str, given: str | None, before: pd.Series
-) -> Bound:
-    """Return an end of the band: a number, or by the code of the jurisdiction."""
-    if given is None:
-        return int(before.iloc[0]) if before.nunique() == 1 else before
-    try:
-        return int(given)
-    except ValueError:
-        return column_in(areas, keys, option, given)
-
-
-def wanted_in(
-    areas: gpd.GeoDataFrame, keys: list[str], option: str, column: str | None
-) -> pd.Series | None:
-    """Return what a column of the jurisdictions asks for, by their code; None without one."""
-    return None if column is None else column_in(areas, keys, option, column)
-
-
-def column_in(areas: gpd.GeoDataFrame, keys: list[str], option: str, column: str) -> pd.Series:
-    """Return a column of the jurisdictions by their code, or say that there is none."""
-    from gridmap._arrays import attributes
-    from gridmap.errors import InputError
-
-    if column not in areas:
-        has = ", ".join(map(str, attributes(areas)))
-        raise InputError(
-            "`{option}` names {column!r}, which the jurisdictions lack; name: {has}.",
-            option=option,
-            column=column,
-            has=has,
-        )
-    return areas[column].set_axis(keys)
 
 
 def say(shell: _shell.Shell, made: Report) -> None:

@@ -13,7 +13,7 @@ import click
 from gridmap.cli import _options, _shell
 from gridmap.coverage.defect_names import KINDS
 from gridmap.errors import InputError
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -158,6 +158,8 @@ def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
                 "verdict": verdict,
                 "districts": proved.districts,
                 "cells": proved.cells,
+                "micro_cells": proved.micro,
+                "split_cells": proved.split,
                 "edges": proved.edges,
                 "content_hash": proved.content_hash,
                 "findings": {key: str(said) for key, said in proved.found.items()},
@@ -172,6 +174,8 @@ def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
             n=proved.districts,
         )
         shell.answer(said)
+        if proved.micro:
+            shell.answer(str(micro_filled(proved.micro, proved.split)))
         return 0
     shell.answer(
         tr(
@@ -183,6 +187,15 @@ def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
     for key, found in list(proved.found.items())[:MOST_TOLD]:
         shell.answer(f"  {key}: {found}")
     return FINDINGS
+
+
+def micro_filled(small: int, cells: int) -> Message:
+    """Return what is proved of the micro-cells of a dataset."""
+    return Message(
+        "micro-cells: {n:,} in {cells:,} {cells:cell|cells}, no gaps, no overlaps, each in its own",
+        n=small,
+        cells=cells,
+    )
 
 
 MOST_TOLD = 20

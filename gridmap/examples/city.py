@@ -113,7 +113,9 @@ def street_names(count: int, rng: np.random.Generator) -> list[str]:
 
 def community_names(count: int, rng: np.random.Generator) -> list[str]:
     """Name communities."""
-    return _unique(COMMUNITY_FIRST, COMMUNITY_SECOND, count, ["社区", "新社区"], rng)
+    return _unique(
+        COMMUNITY_FIRST, COMMUNITY_SECOND, count, ["社区", "新社区", "东社区", "西社区"], rng
+    )
 
 
 def compounds(count: int, rng: np.random.Generator) -> list[str]:

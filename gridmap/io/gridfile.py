@@ -6,10 +6,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import geopandas as gpd
@@ -132,6 +133,8 @@ PLAIN = {
 }
 WHOLE = "districts"
 """The part of a dataset by district whose cells are the districts."""
+MICRO = "micro"
+"""The dataset of micro-cells in a dataset by district."""
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -195,51 +198,131 @@ def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]
     return whole, places
 
 
-def prove_districts(path: str | os.PathLike[str], progress: Progress = silent) -> Proved:
+Each = Callable[[Callable[..., Any], list[tuple[Any, ...]]], Iterable[Any]]
+"""Calls a function many times, wherever it likes, and yields the answers in any order."""
+
+
+def here(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> Iterable[Any]:
+    """Call a function many times in this process."""
+    return (function(*call) for call in calls)
+
+
+def prove_districts(
+    path: str | os.PathLike[str], progress: Progress = silent, each: Each = here
+) -> Proved:
     """Prove a dataset by district, holding one district at a time.
 
     Each part is proved when it is read. That its outline is that of the district, which is a cell
-    of the whole, joins the proofs: the cells of all parts tile the boundary of the whole.
+    of the whole, joins the proofs: the cells of all parts tile the boundary of the whole. Where
+    there are micro-cells, those of a cell are proved to fill just that cell.
 
     Returns
     -------
     Proved
         Findings in words by district, none when all is proved.
     """
-    whole, places = read_districts(path)
-    told: Any = whole.parameters["parts"]
-    found: dict[str, Message] = {}
+    whole, parts = _parts(Path(path))
+    below = _parts(Path(path, MICRO))[1] if is_by_district(Path(path, MICRO)) else {}
+    found = {key: Message("only its micro-cells are there") for key in sorted({*below} - {*parts})}
     owner: dict[str, str] = {}
-    cells = edges = 0
-    for number, (key, place) in enumerate(places.items()):
-        progress("prove", number, len(places))
-        try:
-            part = read_grid(place, whole=False)
-        except (CoverageError, InputError) as error:
-            found[key] = Message("{error}", error=" ".join(str(error).split()))
-            continue
-        cells, edges = cells + len(part), edges + part.proof.edges
-        outline = geometries(whole.cells.geometry.loc[[key]])
-        if prove(outline, part.boundary).verdict != "exact":
-            found[key] = Message("its outline is not that of the district among the others")
-        elif part.content_hash != told[key]["content_hash"]:
-            found[key] = Message("it was changed since it was made")
-        twice = [code for code in part.cells.index if owner.setdefault(code, key) != key]
+    total: Counter[str] = Counter()
+    calls = [(key, part, below.get(key)) for key, part in parts.items()]
+    progress("prove", 0, len(parts))
+    answers = []
+    for answer in each(prove_part, calls):
+        answers.append(answer)
+        progress("prove", len(answers), len(parts))
+    for key, facts, codes, said in sorted(answers, key=lambda answer: str(answer[0])):
+        total.update(facts)
+        twice = [code for code in codes if owner.setdefault(code, key) != key]
         if twice:
-            found[key] = Message("its code {code} stands in another district", code=twice[0])
-    progress("prove", len(places), len(places))
-    return Proved(len(places), cells, edges, whole.content_hash, found)
+            said = Message("its code {code} stands in another district", code=twice[0])
+        if said is not None:
+            found[key] = said
+    return Proved(
+        len(parts), total["cells"], total["edges"], whole.content_hash, found, total["micro"],
+        total["split"],
+    )  # fmt: skip
+
+
+class Part(NamedTuple):
+    """A district of a dataset: where its grid is, and what the whole says of it."""
+
+    place: Path
+    outline: Geometries
+    content_hash: str
+
+
+def _parts(folder: Path) -> tuple[Grid, dict[str, Part]]:
+    """Read the districts of a dataset, and what is said of each."""
+    whole, places = read_districts(folder)
+    told: Any = whole.parameters["parts"]
+    shapes = whole.cells.geometry
+    return whole, {
+        key: Part(place, geometries(shapes.loc[[key]]), str(told[key]["content_hash"]))
+        for key, place in places.items()
+    }
+
+
+def prove_part(
+    key: str, part: Part, below: Part | None
+) -> tuple[str, dict[str, int], list[str], Message | None]:
+    """Prove one district: return its key, its figures, its codes, and what is wrong with it."""
+    grid, said = _proved(part)
+    if grid is None:
+        return key, {}, [], said
+    facts = {"cells": len(grid), "edges": grid.proof.edges}
+    if below is not None:
+        small, wrong = _proved(below)
+        if small is not None:
+            facts |= {"micro": len(small), "split": len(small.jurisdictions)}
+            wrong = wrong or _beside_cells(small, grid)
+        if wrong is not None:
+            said = said or Message("its micro-cells: {wrong}", wrong=wrong)
+    return key, facts, list(grid.cells.index), said
+
+
+def _proved(part: Part) -> tuple[Grid | None, Message | None]:
+    """Return the grid of a part where it is one, and what is wrong with it."""
+    try:
+        grid = read_grid(part.place, whole=False)
+    except (CoverageError, InputError) as error:
+        return None, Message("{error}", error=" ".join(str(error).split()))
+    if prove(part.outline, grid.boundary).verdict != "exact":
+        return grid, Message("its outline is not that of the district among the others")
+    if grid.content_hash != part.content_hash:
+        return grid, Message("it was changed since it was made")
+    return grid, None
+
+
+def _beside_cells(small: Grid, grid: Grid) -> Message | None:
+    """Tell why the areas that micro-cells fill are not cells of a grid, each the same."""
+    areas = small.jurisdictions.geometry
+    homes = small.cells.groupby("parent")["households"].sum()
+    cells = grid.cells.reindex(areas.index)
+    same = shapely.equals_exact(
+        shapely.normalize(areas.to_numpy()), shapely.normalize(cells.geometry.to_numpy()), 0.0
+    )
+    same &= (homes.reindex(areas.index) == cells["households"]).to_numpy(dtype=bool)
+    if not same.all():
+        return Message("those of {code} do not fill that cell", code=areas.index[~same][0])
+    astray = [c for c, cell in small.cells["parent"].items() if not str(c).startswith(cell)]
+    if astray:
+        return Message("the code {code} does not extend that of its cell", code=astray[0])
+    return None
 
 
 @dataclass(frozen=True)
 class Proved:
-    """What was found in a dataset by district."""
+    """What was found in a dataset by district; `split` cells hold micro-cells."""
 
     districts: int
     cells: int
     edges: int
     content_hash: str
     found: dict[str, Message]
+    micro: int = 0
+    split: int = 0
 
 
 def _joined(path: str | os.PathLike[str], whole: bool) -> Grid:

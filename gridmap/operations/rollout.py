@@ -25,67 +25,6 @@ from gridmap.grid.grid import Grid, check_grid
 from gridmap.operations.staffing import places_called
 
 
-def units_within(
-    grid: Grid, codes: Iterable[str] | None = None, *, level: str = "cell"
-) -> gpd.GeoDataFrame:
-    """Return the units of a grid as units of its cells, to be cut into micro-cells.
-
-    Handed to `partition` with another band, they give micro-cells that nest exactly in the cells
-    and whose codes extend the cells' codes.
-
-    Parameters
-    ----------
-    grid : Grid
-        A grid that knows its units.
-    codes : iterable of str, optional
-        The cells to cut; all residential ones by default.
-    level : str
-        Name of the new level column, which holds the cells' names.
-
-    Returns
-    -------
-    GeoDataFrame
-        Units whose ``parent`` is the code of their cell.
-
-    Raises
-    ------
-    InputError
-        When a cell is not there, the level exists already, or no cell is chosen.
-
-    Examples
-    --------
-    >>> import shapely
-    >>> units = gpd.GeoDataFrame({"code": "A1", "households": [200, 220]},
-    ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
-    >>> cells = gpd.GeoDataFrame({"code": ["A1"], "households": [420]},
-    ...     geometry=[units.union_all("coverage")], crs=4547)
-    >>> grid = Grid(cells, units.union_all("coverage"), units=units.assign(parent=""))
-    >>> units_within(grid)[["parent", "cell", "households"]].values.tolist()
-    [['A1', 'A1', 200], ['A1', 'A1', 220]]
-    """
-    cells = grid.cells
-    chosen = list(cells.index[cells["kind"] == "residential"] if codes is None else codes)
-    unknown = [code for code in chosen if code not in cells.index]
-    if unknown:
-        raise InputError("The grid has no cell {unknown!r}; see `grid.cells`.", unknown=unknown[0])
-    if level in grid.levels:
-        raise InputError(
-            "The grid has a level {level!r} already; name the new one otherwise.", level=level
-        )
-    if not chosen:
-        raise InputError("`codes` is empty; name at least one cell.")
-    units = grid.units
-    units = units[units["code"].isin(chosen)].reset_index(drop=True)
-    units.index.name = "unit"
-    for name in grid.levels:
-        units[name] = cells[name].reindex(units["code"]).to_numpy()
-    units[level] = cells["name"].reindex(units["code"]).to_numpy()
-    units["parent"] = units["code"]
-    units = units.drop(columns="code")
-    units.attrs = {"levels": [*grid.levels, level]}
-    return units
-
-
 def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Grid:
     """Take chosen jurisdictions out of a grid as a proved grid of their own.
 

@@ -38,20 +38,24 @@ from gridmap.io import inputs
 from gridmap.io.address import cluster
 from gridmap.io.atomic import replacing
 from gridmap.io.gridfile import (
+    MICRO,
     WHOLE,
+    Each,
     check_folder,
     district_folder,
+    here,
     read_grid,
     write_grid_dataset,
 )
 from gridmap.io.vector import Slices
 from gridmap.language import Lang, Message
 from gridmap.partitioning.parallel import BrokenWorkerError, in_processes, on_cluster, warm
-from gridmap.partitioning.partition import partition
+from gridmap.partitioning.partition import band_in, micro_band_in, micro_cells, partition
 from gridmap.partitioning.report import report
 from gridmap.units.attach import attach
 from gridmap.units.build_units import homes_in
 from gridmap.units.households import working_crs
+from gridmap.units.jurisdictions import hierarchy
 from gridmap.units.subdivide import subdivide
 from gridmap.units.tiling import tiles
 
@@ -60,6 +64,8 @@ ASIDE = 1e-4
 AROUND = 2_000.0
 """Metres beyond a district in which places of another datum are looked for."""
 RUN, DRAFTS, PARTS = "run.json", "drafts", "parts"
+Ends = tuple[int | str, int | str]
+"""The least and the most households: numbers, or columns of the jurisdictions."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class Task(NamedTuple):
     folder: str
     options: dict[str, Any]
     lang: Lang
+    micro: Ends | None = None
 
 
 def partition_districts(
@@ -117,6 +124,7 @@ def partition_districts(
     workers: int = 1,
     dask: str | None = None,
     overwrite: bool = False,
+    micro: Ends | None = None,
     lang: Lang = "zh",
     progress: Progress | None = None,
     **options: Any,
@@ -136,8 +144,12 @@ def partition_districts(
         The dataset to make; it appears when the whole is proved.
     workers, dask
         Processes, or a scheduler whose workers know the same paths; the bytes are the same.
+    micro
+        The band of micro-cells: each cell is cut into some of its own, which make a dataset by
+        district in the folder ``micro`` of the dataset. Where both ends are columns of the
+        jurisdictions that say nothing, cells stay whole.
     **options
-        As `partition` takes them.
+        As `partition` takes them; the band may be columns of the jurisdictions.
 
     Returns
     -------
@@ -157,12 +169,16 @@ def partition_districts(
     given = _absolute(given)
     work = folder.absolute().with_name(f".gridmap-{folder.name}")  # for workers elsewhere
     districts, crs = survey(given, progress)
-    task = Task(given, crs, str(work), options, lang)
+    task = Task(given, crs, str(work), options, lang, micro)
     done_before = _begin(work, fingerprint(task))
-    with _pool(workers, dask) as each:
+    with pool(workers, dask, GOES_ON) as each:
         _run(each, cut, task, districts, DRAFTS, progress)
         _run(each, match, task, districts, PARTS, progress)
-    found = _composed(task, districts)
+        if micro is not None:
+            _run(each, split, task, districts, MICRO, progress)
+    found = _composed(task, districts, PARTS)
+    if micro is not None:
+        found.update({f"micro_{k}": n for k, n in _composed(task, districts, MICRO).items()})
     found["done_before"] = done_before
     if given.households is not None:
         found["rows_read"] = Slices(given.households).count
@@ -245,7 +261,7 @@ def fingerprint(task: Task) -> str:
         for path in [place] if place.is_file() else sorted(place.iterdir()):
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
-    facts = [__version__, given, task.crs, task.options, task.lang]
+    facts = [__version__, given, task.crs, task.options, task.lang, task.micro]
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
@@ -258,22 +274,21 @@ def _begin(work: Path, run: str) -> int:
         same = False
     if not same:
         shutil.rmtree(work, ignore_errors=True)
-        for name in (DRAFTS, PARTS):
+        for name in (DRAFTS, PARTS, MICRO):
             (work / name).mkdir(parents=True)
         with replacing(work / RUN) as part:
             part.write_text(json.dumps({"run": run}), encoding="utf-8")
     return len(list((work / DRAFTS).glob("*.json")))
 
 
-Each = Callable[[Callable[..., Any], list[tuple[Any, ...]]], Iterator[Any]]
+GOES_ON = Message("The districts that are done stay: the same command goes on with the rest.")
 
 
 @contextmanager
-def _pool(workers: int, dask: str | None) -> Iterator[Each]:
+def pool(workers: int, dask: str | None, cure: Message) -> Iterator[Each]:
     """Yield what calls a function many times: here, in processes, or on a cluster."""
     if dask is not None:
-        stays = Message("The districts that are done stay: the same command goes on with the rest.")
-        with cluster(dask, stays) as client:
+        with cluster(dask, cure) as client:
             yield lambda function, calls: on_cluster(function, calls, client)
     elif workers > 1:
         warm()  # before the processes are forked
@@ -281,12 +296,12 @@ def _pool(workers: int, dask: str | None) -> Iterator[Each]:
             yield lambda function, calls: in_processes(function, calls, workers)
         except BrokenWorkerError as error:
             raise PartitionError(
-                "A worker process was killed, most likely for want of memory. The districts that "
-                "are done stay: the same command goes on with the others (fewer --workers need "
-                "less)."
+                "A worker process was killed, most likely for want of memory (fewer --workers "
+                "need less). {cure}",
+                cure=cure,
             ) from error
     else:
-        yield lambda function, calls: (function(*call) for call in calls)
+        yield here
 
 
 def _run(
@@ -321,27 +336,42 @@ def _keep(task: Task, stage: str, key: str, grid: Grid, facts: Mapping[str, Any]
     target = _part_path(task, stage, key)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".gridmap-") as name:
         fresh = Path(name, target.name)
-        write_grid_dataset(grid, fresh, plain=stage == PARTS)
+        write_grid_dataset(grid, fresh, plain=stage != DRAFTS)
         shutil.rmtree(target, ignore_errors=True)  # of somebody who was killed before the facts
         os.replace(fresh, target)
-        note = Path(name, "facts.json")
-        note.write_text(json.dumps(facts, sort_keys=True, ensure_ascii=False), encoding="utf-8")
-        os.replace(note, _facts_path(task, stage, key))
+    _note(task, stage, key, facts)
+
+
+def _note(task: Task, stage: str, key: str, facts: Mapping[str, Any]) -> None:
+    with replacing(_facts_path(task, stage, key), overwrite=True) as part:
+        part.write_text(json.dumps(facts, sort_keys=True, ensure_ascii=False), encoding="utf-8")
 
 
 def cut(task: Task, district: District) -> None:
     """Cut one district into cells, alone, and keep it as a draft."""
-    given = task.given
     try:
-        units, homes = _units(given, district, task.crs)
-        grid = partition(units, **task.options, workers=1, lang=task.lang)
+        areas, keys = _areas(task.given, district)
+        low, high = task.options["households"]
+        band = band_in(areas, keys, low, high, None)
+        if task.micro is not None:
+            micro_band_in(areas, keys, *task.micro)
+        units, homes = _units(task.given, district, task.crs, areas)
+        grid = partition(units, **task.options | {"households": band}, workers=1, lang=task.lang)
     except (InputError, CoverageError, PartitionError) as error:
         raise PartitionError(
             "District {key!r}: {error}", key=district.key, error=" ".join(str(error).split())
         ) from error
+    facts = _counted(grid) | {"rows": 0 if homes is None else len(homes)}
+    if homes is not None:
+        grid = grid.with_buildings(homes)
+    _keep(task, DRAFTS, district.key, grid, facts)
+
+
+def _counted(grid: Grid) -> dict[str, int]:
+    """Return what is told of a grid, to be added up over districts."""
     made = report(grid)
     told = made.as_dict()
-    facts = {
+    return {
         "cells": len(grid),
         "jurisdictions": len(grid.jurisdictions),
         "residential": told["residential"],
@@ -349,20 +379,24 @@ def cut(task: Task, district: District) -> None:
         "exceptions": len(grid.exceptions),
         "unexplained": len(made.unexplained),
         "households": int(grid.cells["households"].sum()),
-        "rows": 0 if homes is None else len(homes),
     }
-    if homes is not None:
-        grid = grid.with_buildings(homes)
-    _keep(task, DRAFTS, district.key, grid, facts)
+
+
+def _areas(given: Inputs, district: District) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """Read the jurisdictions of one district, and the code of each."""
+    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code, levels=given.levels)
+    areas, _ = Slices(given.jurisdictions).through(read, rows=district.rows)
+    return areas, hierarchy(areas, list(given.levels) or None, _code_in(given, areas))[0]
+
+
+def _code_in(given: Inputs, areas: gpd.GeoDataFrame) -> str | None:
+    return given.code or ("code" if "code" in areas else None)
 
 
 def _units(
-    given: Inputs, district: District, crs: str
+    given: Inputs, district: District, crs: str, areas: gpd.GeoDataFrame
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame | None]:
     """Read what lies in one district, and make units of it."""
-    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code, levels=given.levels)
-    areas, _ = Slices(given.jurisdictions).through(read, rows=district.rows)
-    code = given.code or ("code" if "code" in areas else None)
     box = gpd.GeoSeries([district.outline], crs=crs)
 
     def within(spec: str, reader: Callable[..., Any]) -> gpd.GeoDataFrame | None:
@@ -378,7 +412,7 @@ def _units(
         "barriers": [line for line in lines if line is not None] or None,
         **special,
         "levels": list(given.levels) or None,
-        "code": code,
+        "code": _code_in(given, areas),
         "count": "households",
         "weight": given.weight,
         "crs": crs,
@@ -427,6 +461,20 @@ def match(task: Task, district: District) -> None:
     facts = json.loads(_facts_path(task, DRAFTS, district.key).read_text(encoding="utf-8"))
     facts["content_hash"] = grid.content_hash
     _keep(task, PARTS, district.key, grid, facts)
+
+
+def split(task: Task, district: District) -> None:
+    """Cut the cells of one district into micro-cells, and keep these as a grid of their own."""
+    assert task.micro is not None
+    band = micro_band_in(*_areas(task.given, district), *task.micro)
+    grid = read_grid(_part_path(task, PARTS, district.key))
+    asked = {"lang": task.lang, "workers": 1, "progress": silent} | task.options
+    small = micro_cells(grid, band, asked)
+    if small is None:
+        _note(task, MICRO, district.key, {"cells": 0})
+        return
+    facts = _counted(small) | {"content_hash": small.content_hash}
+    _keep(task, MICRO, district.key, small, facts)
 
 
 def _with_corners(grid: Grid, steps: dict[complex, dict[complex, list[complex]]]) -> Grid:
@@ -575,14 +623,16 @@ def _walked(ring: Any, steps: Mapping[complex, Mapping[complex, list[complex]]])
     return np.c_[line.real, line.imag]
 
 
-def _composed(task: Task, districts: list[District]) -> Counter[str]:
+def _composed(task: Task, districts: list[District], stage: str) -> Counter[str]:
     """Prove the outlines against that of the whole, and write them as the grid of the districts."""
-    found = Counter(districts=len(districts))
+    found: Counter[str] = Counter()
     rows, parts, outlines = [], {}, []
     for one in districts:
-        facts = json.loads(_facts_path(task, PARTS, one.key).read_text(encoding="utf-8"))
-        found.update({name: n for name, n in facts.items() if isinstance(n, int)})
-        folder = _part_path(task, PARTS, one.key)
+        facts = json.loads(_facts_path(task, stage, one.key).read_text(encoding="utf-8"))
+        if not facts["cells"]:
+            continue
+        found.update({name: n for name, n in facts.items() if isinstance(n, int)}, districts=1)
+        folder = _part_path(task, stage, one.key)
         outlines.append(gpd.read_parquet(folder / "boundary.parquet").geometry.iloc[0])
         rows.append({"code": one.key, "name": one.key, "households": facts["households"]})
         parts[one.key] = {
@@ -590,8 +640,10 @@ def _composed(task: Task, districts: list[District]) -> Counter[str]:
             "content_hash": facts["content_hash"],
             "cells": facts["cells"],
         }
+    if not parts:
+        return found
     shapes = np.array(outlines, dtype=object)
-    if len(shapes) > 1 and not tiles(shapes):
+    if stage == PARTS and len(shapes) > 1 and not tiles(shapes):
         raise PartitionError(
             "The outlines of the districts do not match as they were cut. Where `--units` are "
             "given, see that units of neighbouring districts match vertex by vertex, as "
@@ -601,14 +653,17 @@ def _composed(task: Task, districts: list[District]) -> Counter[str]:
     cells["parent"] = WHOLE
     told = {"by": task.given.by, "parts": parts}
     grid = Grid(cells, dissolved(shapes), parameters=told)
-    write_grid_dataset(grid, Path(task.folder, PARTS, WHOLE), overwrite=True, plain=True)
+    write_grid_dataset(grid, Path(task.folder, stage, WHOLE), overwrite=True, plain=True)
     return found
 
 
 def _install(work: Path, folder: Path) -> None:
     """Let the dataset appear under its name, and drop what it was made of."""
-    for note in (work / PARTS).glob("*.json"):
-        note.unlink()
+    for stage in (PARTS, MICRO):
+        for note in (work / stage).glob("*.json"):
+            note.unlink()
+    if (work / MICRO / WHOLE).is_dir():
+        os.replace(work / MICRO, work / PARTS / MICRO)
     if folder.exists():
         os.replace(folder, work / "old")
     os.replace(work / PARTS, folder)

@@ -10,8 +10,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._arrays import Ints
-from gridmap._checks import Bands, Progress, check_choice, silent
+from gridmap._arrays import Ints, attributes
+from gridmap._checks import Bands, Progress, check_choice, is_nothing, silent
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
@@ -39,6 +39,7 @@ from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality,
 from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import enclosing_cells, proved_impossible
 from gridmap.partitioning.solve import Exclaves, Outcome, attached, linked_all
+from gridmap.units.attach import units_within
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -447,3 +448,101 @@ def numbered(units: gpd.GeoDataFrame, jobs: Sequence[Job], outcomes: Sequence[Ou
         label[community.place] = outcome.label + count
         count += int(outcome.label.max()) + 1
     return label
+
+
+def micro_band_in(
+    areas: gpd.GeoDataFrame, keys: list[str], low: int | str, high: int | str
+) -> tuple[Bound, Bound]:
+    """Return the band of micro-cells, refused before any work is done.
+
+    A jurisdiction that names neither end in its columns is to have none.
+    """
+    none = pd.Series(dtype=float)
+    band = (
+        _end_in(areas, keys, "--micro-min", low, none),
+        _end_in(areas, keys, "--micro-max", high, none),
+    )
+    if wanted := [key for key in keys if key not in _unsplit(band)]:
+        bands_of(band, pd.DataFrame({"parent": wanted}))
+    return band
+
+
+def _unsplit(band: tuple[Bound, Bound]) -> set[str]:
+    """Return the jurisdictions that name no band of micro-cells."""
+    columns = [end.map(is_nothing) for end in band if isinstance(end, pd.Series)]
+    if not columns:
+        return set()
+    blank = np.all([column.to_numpy(dtype=bool) for column in columns], axis=0)
+    return set(columns[0].index[blank].astype(str))
+
+
+def band_in(
+    areas: gpd.GeoDataFrame,
+    keys: list[str],
+    low: int | str | None,
+    high: int | str | None,
+    old: Grid | None,
+) -> tuple[Bound, Bound] | None:
+    """Return the band, each end a number or by jurisdiction, refused before any work is done.
+
+    An end that was not named is the grid's to keep, or the usual one.
+    """
+    parents = pd.DataFrame({"parent": list(keys)})
+    if low is None and high is None:
+        return None
+    before = wanted_bands(None, old, parents)
+    own = pd.DataFrame([before.of(str(key)) for key in keys], index=keys, columns=["min", "max"])
+    band = (
+        _end_in(areas, keys, "--min", low, own["min"]),
+        _end_in(areas, keys, "--max", high, own["max"]),
+    )
+    bands_of(band, parents)
+    return band
+
+
+def _end_in(
+    areas: gpd.GeoDataFrame,
+    keys: list[str],
+    option: str,
+    given: int | str | None,
+    before: pd.Series,
+) -> Bound:
+    """Return an end of the band: a number, or by the code of the jurisdiction."""
+    if given is None:
+        return int(before.iloc[0]) if before.nunique() == 1 else before
+    try:
+        return int(given)
+    except ValueError:
+        return column_in(areas, keys, option, str(given))
+
+
+def column_in(areas: gpd.GeoDataFrame, keys: list[str], option: str, column: str) -> pd.Series:
+    """Return a column of the jurisdictions by their code, or say that there is none."""
+    if column not in areas:
+        has = ", ".join(map(str, attributes(areas)))
+        raise InputError(
+            "`{option}` names {column!r}, which the jurisdictions lack; name: {has}.",
+            option=option,
+            column=column,
+            has=has,
+        )
+    return areas[column].set_axis(keys)
+
+
+def micro_cells(grid: Grid, band: tuple[Bound, Bound], asked: dict[str, Any]) -> Grid | None:
+    """Cut the residential cells of a grid into micro-cells, by the wishes for the cells.
+
+    A band by jurisdiction holds for the cells of each; None where all are to stay whole.
+    """
+    parent = grid.cells["parent"]
+    chosen = grid.cells.index[(grid.cells["kind"] == "residential") & ~parent.isin(_unsplit(band))]
+    if not len(chosen):
+        return None
+    low, high = (
+        parent.map(end[~end.index.duplicated()]) if isinstance(end, pd.Series) else end
+        for end in band
+    )
+    wishes = ("seed", "quality", "road_preference", "balance", "no_holes", "exclaves")
+    passed = {name: asked[name] for name in (*wishes, "workers", "lang", "progress")}
+    small = partition(units_within(grid, chosen), (low, high), scheme="micro", **passed)
+    return small if grid.buildings is None else small.with_buildings(grid.buildings)

@@ -16,7 +16,7 @@ from gridmap.incidents.indicators import indicators, ranking
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.operations.households import account, workload
 from gridmap.operations.patrol import patrol_hours, street_posts
-from gridmap.operations.rollout import rollout, units_within
+from gridmap.operations.rollout import rollout
 from gridmap.operations.staffing import staffing
 from gridmap.partitioning.edit import with_numbers
 
