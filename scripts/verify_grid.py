@@ -9,7 +9,7 @@ refuted, 2 when the file cannot be read, 70 on a bug of this script.
 
 Of a dataset by district (a folder of Parquet) the same is shown of each district, one at a time,
 and of the districts as cells of the whole; each district's boundary must be its outline there, edge
-by edge, so that the cells of all fill the whole.
+by edge, so that the cells of all fill the whole. What micro-cells fill must be their cell.
 
 Whoever changes a file and computes its hashes anew is not found out by them; hold the file against
 a boundary of your own (--boundary), and the hash that is printed against the one you were given.
@@ -188,25 +188,21 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
     outlines = {str(row.values["code"]): row.polygons for row in whole.cells.rows}
     named = {parts[key]["folder"] for key in parts}
     there = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    faults += [f"{name} is not among the districts" for name in sorted(there - named - {WHOLE})]
+    below = parts_below(folder, faults)
+    known = named | {WHOLE} | ({MICRO} if below else set())
+    faults += [f"{name} is not among the districts" for name in sorted(there - known)]
+    faults += [f"{key} has micro-cells only" for key in sorted({*below} - {*parts})]
     if {*parts} != {*outlines} or len(named) < len(parts):
         faults.append("the districts are not those that the metadata list")
     seen: set[str | None] = set()
-    cells = count = 0
+    cells = count = small = split = 0
     for key in sorted({*parts} & {*outlines}):
-        wrong: list[str] = []
-        part = of_folder(folder / parts[key]["folder"], wrong)
-        wrong, _ = judged(part, wrong)
-        if part.rims.rows:
-            mine, theirs = (
-                leftover(edges(part.rims.rows[0].polygons)),
-                leftover(edges(outlines[key])),
-            )
-            wrong += differences("its boundary against the outline of the district", mine, theirs)
-        if part.rims.crs[:2] != whole.rims.crs[:2]:
-            wrong.append("it is in another CRS than the whole")
-        if part.metadata["content_hash"] != parts[key]["content_hash"]:
-            wrong.append("its content hash is not the one that the whole records")
+        part, wrong = judged_part(folder, parts[key], outlines[key], whole)
+        if key in below:
+            finer, more = judged_part(folder / MICRO, *below[key], whole)
+            more += below_faults(finer, part)
+            wrong += [f"micro-cells: {fault}" for fault in more]
+            small, split = small + len(finer.cells.rows), split + len(finer.parents.rows)
         codes = {name_of(row, "code") for row in part.cells.rows}
         wrong += [
             f"code {code} stands in another district too" for code in sorted(map(str, codes & seen))
@@ -217,9 +213,62 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
     facts = [
         f"{cells:,} cells fill {counted(len(parts), 'district')} and each of {count:,} "
         f"jurisdictions exactly; the districts fill the boundary exactly, edge by edge",
+        *(
+            [f"{small:,} micro-cells fill {split:,} of the cells exactly, each its own"]
+            * bool(small)
+        ),
         *said[1:],
     ]
     return faults, facts
+
+
+def judged_part(
+    folder: Path, told: dict[str, str], outline: list[Polygon], whole: Layers
+) -> tuple[Layers, list[str]]:
+    """Return one district of a dataset, and what is wrong with it by itself and in the whole."""
+    wrong: list[str] = []
+    part = of_folder(folder / told["folder"], wrong)
+    wrong, _ = judged(part, wrong)
+    mine, theirs = leftover(edges(part.rims.rows[0].polygons)), leftover(edges(outline))
+    wrong += differences("its boundary against the outline of the district", mine, theirs)
+    if part.rims.crs[:2] != whole.rims.crs[:2]:
+        wrong.append("it is in another CRS than the whole")
+    if part.metadata["content_hash"] != told["content_hash"]:
+        wrong.append("its content hash is not the one that the whole records")
+    return part, wrong
+
+
+def parts_below(folder: Path, faults: list[str]) -> dict[str, tuple[dict[str, str], list[Polygon]]]:
+    """Return the districts that have micro-cells, and the outline of these."""
+    if not (folder / MICRO).is_dir():
+        return {}
+    whole = of_folder(folder / MICRO / WHOLE, faults)
+    wrong, _ = judged(whole, [])
+    parts = parts_of(whole.metadata)
+    outlines = {str(row.values["code"]): row.polygons for row in whole.cells.rows}
+    there = {entry.name for entry in (folder / MICRO).iterdir() if entry.name[:1] != "."}
+    if {*parts} != {*outlines} or there != {WHOLE} | {part["folder"] for part in parts.values()}:
+        wrong.append("the districts are not those that the metadata list")
+    faults += [f"micro-cells: {fault}" for fault in wrong]
+    return {key: (parts[key], outlines[key]) for key in {*parts} & {*outlines}}
+
+
+def below_faults(finer: Layers, part: Layers) -> list[str]:
+    """Hold what micro-cells fill against the cells of a district, and their codes."""
+    cells = {name_of(row, "code"): row for row in part.cells.rows}
+    faults = []
+    for row in finer.parents.rows:
+        code = name_of(row, "parent")
+        if code not in cells:
+            faults.append(f"{code} is no cell of the district")
+            continue
+        mine, theirs = (leftover(edges(one.polygons)) for one in (row, cells[code]))
+        faults += differences(f"those of {code} against that cell", mine, theirs)
+    for row in finer.cells.rows:
+        code, parent = name_of(row, "code"), name_of(row, "parent")
+        if not (code or "").startswith(parent or ""):
+            faults.append(f"the code {code} does not extend that of its cell")
+    return faults
 
 
 def parts_of(metadata: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -242,8 +291,8 @@ def parts_of(metadata: dict[str, Any]) -> dict[str, dict[str, str]]:
 PHYSICAL = {0: "BOOLEAN", 2: "INTEGER", 4: "FLOAT", 5: "REAL", 6: "TEXT"}
 """What the types of Parquet are called here; others do not occur in grids."""
 NUMBERS = {2: "q", 4: "f", 5: "d"}
-WHOLE = "districts"
-"""The part of a dataset by district whose cells are the districts."""
+WHOLE, MICRO = "districts", "micro"
+"""The part of a dataset by district whose cells are the districts; its micro-cells."""
 
 
 def of_folder(folder: Path, faults: list[str]) -> Layers:

@@ -21,7 +21,7 @@ import pyogrio
 import shapely
 
 from gridmap._arrays import Geometries, geometries
-from gridmap._checks import Progress, definition, label, silent
+from gridmap._checks import Bands, Progress, definition, label, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import Grid, check_grid, content_of
@@ -339,11 +339,28 @@ def _joined(path: str | os.PathLike[str], whole: bool) -> Grid:
         units=_stacked([part.units for part in parts], ignore_index=True) if whole else None,
         exceptions=pd.concat([part.exceptions for part in parts], ignore_index=True),
         retired=pd.concat([part.retired for part in parts], ignore_index=True),
-        parameters=first.parameters | {"by": districts.parameters["by"]},
+        parameters=_parameters_of(parts) | {"by": districts.parameters["by"]},
         buildings=None
         if not kept or any(one is None for one in kept)
         else _stacked([one for one in kept if one is not None], ignore_index=True),
     )
+
+
+def _parameters_of(parts: Sequence[Grid]) -> dict[str, Any]:
+    """Return the parameters of grids as those of one: lists joined, the band by jurisdiction."""
+    joined: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.parameters.items():
+            before = joined.setdefault(key, value)
+            if before is not value and isinstance(value, (list, dict)):
+                joined[key] = before + value if isinstance(value, list) else before | value
+    bands = Bands.by_area({key: p.bands.of(key) for p in parts for key in p.jurisdictions.index})
+    joined |= {"min": bands.low, "max": bands.high}
+    if bands.own:
+        asked = {part.parameters.get("target") for part in parts if part.bands.own}
+        own = {key: list(band) for key, band in sorted(bands.own.items())}
+        joined |= {"bands": own, "target": asked.pop() if len(asked) == 1 else None}
+    return joined
 
 
 def _stacked(frames: list[gpd.GeoDataFrame], **how: Any) -> gpd.GeoDataFrame:

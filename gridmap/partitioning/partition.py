@@ -543,6 +543,7 @@ def micro_cells(grid: Grid, band: tuple[Bound, Bound], asked: dict[str, Any]) ->
         for end in band
     )
     wishes = ("seed", "quality", "road_preference", "balance", "no_holes", "exclaves")
-    passed = {name: asked[name] for name in (*wishes, "workers", "lang", "progress")}
+    kept = (*wishes, "workers", "lang", "progress")
+    passed = {name: value for name, value in asked.items() if name in kept}
     small = partition(units_within(grid, chosen), (low, high), scheme="micro", **passed)
     return small if grid.buildings is None else small.with_buildings(grid.buildings)

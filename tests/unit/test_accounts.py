@@ -161,7 +161,7 @@ def micro(grid: gm.Grid) -> dict[str, gm.Grid]:
     """Cut the cells of one street into micro-cells of 160-255 households."""
     street = rollout(grid, [grid.at("street").index[0]], level="street")
     made = gm.partition(
-        units_within(street), households=(160, 255), seed=0, scheme="{parent}{sequence:02d}"
+        gm.units_within(street), households=(160, 255), seed=0, scheme="{parent}{sequence:02d}"
     )
     return {"cells": street, "micro": made}
 

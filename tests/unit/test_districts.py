@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import json
 import os
 import random
 import shutil
@@ -32,7 +33,7 @@ from gridmap.cli import main
 from gridmap.errors import InputError, PartitionError
 from gridmap.incidents.stream import count_districts, count_file
 from gridmap.io.batches import ParquetFile
-from gridmap.io.gridfile import PLAIN, prove_districts, read_districts
+from gridmap.io.gridfile import PLAIN, prove_districts, read_districts, write_grid_dataset
 from gridmap.io.vector import Slices
 from gridmap.partitioning import districts
 from gridmap.partitioning.districts import Inputs, corners, partition_districts, stitched
@@ -224,6 +225,129 @@ def test_parts_of_other_inputs_or_options_are_thrown_away(
     assert same_bytes(dataset, tmp_path / "grid")
 
 
+MICRO_BAND = ("small", "large")
+
+
+@pytest.fixture(scope="module")
+def countryside(town: Path) -> Path:
+    """Give the town bands of its own: villages of 30 to 120 whose cells stay whole, and streets."""
+    areas = gpd.read_file(town / "jurisdictions.gpkg")
+    village = np.arange(len(areas)) % 4 == 1
+    bands = {"least": (30, 300), "most": (120, 600), "small": (None, 40), "large": (None, 90)}
+    for name, (rural, urban) in bands.items():
+        areas[name] = pd.array(np.where(village, rural, urban), dtype="Int64")
+    folder = town / "countryside"
+    folder.mkdir()
+    areas.to_file(folder / "jurisdictions.gpkg")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nested(town: Path, countryside: Path) -> Path:
+    """Cut the town into cells and micro-cells by district, in this process."""
+    options = OPTIONS | {"households": ("least", "most"), "micro": MICRO_BAND}
+    given = inputs(town, jurisdictions=str(countryside / "jurisdictions.gpkg"))
+    partition_districts(given, countryside / "grid", **options)
+    return countryside / "grid"
+
+
+def test_micro_cells_nest_in_the_cells_of_each_district(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each fills its cell to the last bit, but in villages, and is proved with the whole."""
+    grid, small = gm.read_grid(nested), gm.read_grid(nested / "micro")
+    areas = gpd.read_file(nested.parent / "jurisdictions.gpkg").set_index("code")
+    bands = {key: grid.bands.of(key) for key in areas.index}
+    assert bands == {key: (row["least"], row["most"]) for key, row in areas.iterrows()}
+    urban = grid.cells["parent"].map(areas["small"]).notna()
+    split = grid.cells.index[urban & (grid.cells["kind"] == "residential")]
+    assert {*small.cells["parent"]} == {*split}
+    assert len(small) > 2 * len(split) > 0
+    assert all(code.startswith(parent) for code, parent in small.cells["parent"].items())
+    homes = small.cells.groupby("parent")["households"].sum()
+    assert homes.to_dict() == grid.cells.loc[split, "households"].to_dict()
+    for code, shapes in small.cells.geometry.groupby(small.cells["parent"]):
+        assert shapely.coverage_union_all(shapes.to_numpy()).equals(grid.cells.geometry[code])
+    proved = prove_districts(nested)
+    assert (proved.found, proved.micro, proved.split) == ({}, len(small), len(split))
+    done = CliRunner().invoke(main, ["--lang", "en", "validate", str(nested)])
+    said = f"micro-cells: {len(small):,} in {len(split):,} cells, no gaps, no overlaps"
+    assert done.exit_code == 0
+    assert said in done.stdout
+    code, said = verified(nested, capsys)
+    assert code == 0
+    assert f"{len(small)} micro-cells fill {len(split)} of the cells exactly, each its own" in said
+
+
+def test_micro_cells_are_the_same_from_any_number_of_workers(
+    town: Path, nested: Path, tmp_path: Path
+) -> None:
+    areas = nested.parent / "jurisdictions.gpkg"
+    more = ("--min=least", "--max=most", "--micro-min=small", "--micro-max=large", "--workers=2")
+    made = command(town, tmp_path / "grid", *more, "--micro")
+    done = CliRunner().invoke(main, [str(areas) if "jurisdict" in w else w for w in made])
+    assert done.exit_code in (0, 1), done.output
+    assert "micro-cells: " in done.stdout
+    assert same_bytes(nested, tmp_path / "grid")
+
+
+def _cells_of_another(place: Path, other: Path) -> None:
+    """Put the micro-cells of another district in the place of these."""
+    shutil.rmtree(place)
+    shutil.copytree(other, place)
+
+
+def _moved_cells(place: Path, _: Path) -> None:
+    """Give all cells of one cell to its neighbour, all outlines with them, proved and hashed."""
+    grid = gm.read_grid(place)
+    cells, areas = grid.cells.drop(columns="name"), grid.jurisdictions
+    i, j = next(iter(_neighbours(areas)))
+    joined = areas.geometry.copy()
+    joined[i] = joined[i].union(joined[j])
+    parent = cells["parent"].replace(j, i)
+    moved = gm.Grid(
+        cells.assign(parent=parent, name=parent.index), grid.boundary, grid.levels[:-1],
+        jurisdictions=areas.set_geometry(joined).drop(index=j), parameters=grid.parameters,
+    )  # fmt: skip
+    write_grid_dataset(moved, place, overwrite=True, plain=True)
+    _rehash(place.parent / "districts", place.name, moved.content_hash)
+
+
+def _neighbours(areas: gpd.GeoDataFrame) -> list[tuple[str, str]]:
+    """Return pairs of areas that share a side."""
+    shapes = areas.geometry.to_numpy()
+    a, b = shapely.STRtree(shapes).query(shapes, predicate="touches")
+    long = shapely.length(shapely.intersection(shapes[a], shapes[b])) > 0
+    return [(areas.index[p], areas.index[q]) for p, q in zip(a[long], b[long], strict=True)]
+
+
+def _rehash(whole: Path, folder: str, fresh: str) -> None:
+    """Let the whole record another content hash of one part."""
+    table = pd.read_parquet(whole / "gridmap_metadata.parquet").set_index("key")
+    told = json.loads(table.at["parameters", "value"])
+    next(p for p in told["parts"].values() if p["folder"] == folder)["content_hash"] = fresh
+    table.loc["parameters", "value"] = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    table.reset_index().to_parquet(whole / "gridmap_metadata.parquet", index=False, **PLAIN)
+
+
+@pytest.mark.parametrize("spoil", [_cells_of_another, _moved_cells])
+def test_micro_cells_beside_their_cells_are_found_by_both(
+    nested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Any
+) -> None:
+    """Proved by themselves and under hashes of their own, but not in the cells of the dataset."""
+    shutil.copytree(nested, tmp_path / "grid")
+    places = read_districts(tmp_path / "grid" / "micro")[1]
+    sizes = {key: len(gm.read_grid(place).jurisdictions) for key, place in places.items()}
+    key, other = sorted(sizes, key=lambda key: -sizes[key])[:2]
+    spoil(places[key], places[other])
+    done = CliRunner().invoke(main, ["--lang", "en", "validate", str(tmp_path / "grid")])
+    assert done.exit_code == 1
+    assert f"  {key}: its micro-cells: " in done.stdout
+    code, said = verified(tmp_path / "grid", capsys)
+    assert code == 1
+    assert f"district {key}: micro-cells: " in said
+
+
 def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -281,9 +405,10 @@ def test_the_command_says_what_it_made(town: Path, dataset: Path, tmp_path: Path
     ("more", "said"),
     [
         (["--keep=old.gpkg"], "--keep does not go with --by"),
-        (["--micro=small.gpkg"], "--micro does not go with --by"),
+        (["--micro=small.gpkg"], "With --by, --micro takes no name"),
         (["--lock=A"], "--lock does not go with --by"),
-        (["--min=low"], "the band is two numbers"),
+        (["--min=low"], "`--min` names 'low', which the jurisdictions lack"),
+        (["--micro", "--micro-max=high"], "`--micro-max` names 'high', which the jurisdictions"),
         (["-ogrid.gpkg"], "-o is a folder of GeoParquet"),
         (["--by=quarter"], "has no column 'quarter'"),
         (["--households=homes.csv"], "cannot be read by district"),
