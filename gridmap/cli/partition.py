@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gridmap.cli import _shell
-from gridmap.cli.validate import micro_filled
+from gridmap.cli.validate import districts_filled, micro_filled
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 
@@ -252,14 +252,7 @@ def say_districts(
     if as_json:
         shell.emit_json({"schema": "gridmap.districts/1", "output": str(output), **made})
         return
-    shell.answer(
-        tr(
-            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {n:,} "
-            "{n:district|districts} exactly, and these the whole",
-            cells=made["cells"],
-            n=made["districts"],
-        )
-    )
+    shell.answer(str(districts_filled(made["cells"], made["districts"])))
     say_band(shell, made)
     if small := made["micro_cells"]:
         shell.answer(str(micro_filled(small, made["micro_jurisdictions"])))

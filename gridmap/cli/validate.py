@@ -167,13 +167,7 @@ def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
         )
         return FINDINGS if proved.found else 0
     if not proved.found:
-        said = tr(
-            "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {n:,} "
-            "{n:district|districts} exactly, and these the whole",
-            cells=proved.cells,
-            n=proved.districts,
-        )
-        shell.answer(said)
+        shell.answer(str(districts_filled(proved.cells, proved.districts)))
         if proved.micro:
             shell.answer(str(micro_filled(proved.micro, proved.split)))
         return 0
@@ -187,6 +181,16 @@ def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
     for key, found in list(proved.found.items())[:MOST_TOLD]:
         shell.answer(f"  {key}: {found}")
     return FINDINGS
+
+
+def districts_filled(cells: int, districts: int) -> Message:
+    """Return what is proved of a dataset."""
+    return Message(
+        "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {n:,} "
+        "{n:district|districts} exactly, and these the whole",
+        cells=cells,
+        n=districts,
+    )
 
 
 def micro_filled(small: int, cells: int) -> Message:
