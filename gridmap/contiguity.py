@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, Words
 
 if TYPE_CHECKING:
-    pass
+    import networkx as nx
 
 
 SHORTEST = 0.5
@@ -199,7 +198,13 @@ def graph(polygons: Any, labels: Sequence[Any] | None = None) -> nx.Graph[Any]:
     names = list(range(len(polygons))) if labels is None else list(labels)
     if len(names) != len(polygons):
         raise ValueError(f"`labels` has {len(names)} names for {len(polygons)} polygons.")
-    found = contacts(polygons)
+    return graph_of(contacts(polygons), names)
+
+
+def graph_of(found: Contacts, names: Sequence[Any]) -> nx.Graph[Any]:
+    """Build the graph of contacts that are known, as `graph` does."""
+    import networkx as nx
+
     long = found.neighbours
     short = np.bincount(found.i[~long], weights=found.length[~long], minlength=len(names))
     short += np.bincount(found.j[~long], weights=found.length[~long], minlength=len(names))

@@ -6,6 +6,7 @@ import csv
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -83,8 +84,10 @@ class Vocabulary:
     entries: Mapping[str, Row]
     words: Mapping[str, str]
 
-    def read(self, given: pd.Series) -> pd.Series:
+    def read(self, given: pd.Series, told: Mapping[str, float] | None = None) -> pd.Series:
         """Return the meaning of each word, missing where it is none that is known.
+
+        With `told`, the number that each meaning stands for.
 
         Examples
         --------
@@ -93,9 +96,11 @@ class Vocabulary:
         """
         place, words = pd.factorize(given)
         meant = [self._meaning(word) or None for word in words]
-        return pd.Series(
-            np.array([*meant, np.nan], dtype=object)[place], given.index, name=given.name
-        )
+        values: list[object] = [*meant, np.nan]
+        if told is not None:
+            values = [told.get(str(key), np.nan) for key in values]
+        kind = object if told is None else float
+        return pd.Series(np.array(values, dtype=kind)[place], given.index, name=given.name)
 
     def unknown(self, given: pd.Series) -> dict[str, int]:
         """Count the words whose meaning is not known, the commonest first.
@@ -105,8 +110,13 @@ class Vocabulary:
         >>> vocabulary("statuses").unknown(pd.Series(["结案", "飞走了", "飞走了", None]))
         {'飞走了': 2}
         """
-        counts = given.astype("string").fillna("").str.strip().value_counts()
-        return {str(word): int(n) for word, n in counts.items() if self._meaning(word) is None}
+        counts = Counter[str]()
+        found = given.value_counts()
+        counts[""] = len(given) - int(found.sum())
+        for word, n in found.items():
+            counts[str(word).strip()] += int(n)
+        known = counts.most_common()
+        return {word: n for word, n in known if n and self._meaning(word) is None}
 
     def warn(self, given: pd.Series) -> None:
         """Name the unknown words with their counts and a ready line of the file that adds them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import gettext
 import json
 import os
@@ -116,6 +117,7 @@ class Commands(click.Group):
         """Run a command; end with 0, 1, 2, 70 or 130."""
         shell = Shell()
         _end_alike()
+        _spare_memory()
         _learn_secrets(kwargs.get("args") or (args[0] if args else None) or sys.argv)
         run: Callable[..., Any] = super().main
         alone = kwargs.pop("standalone_mode", True)
@@ -175,6 +177,22 @@ def _spoken(shell: Shell) -> Iterator[None]:
             gettext.textdomain("messages")
             os.environ.pop("LANGUAGE")
             os.environ.update({} if before is None else {"LANGUAGE": before})
+
+
+_ARENAS, _MAPPED_FROM, _TRIM_FROM = (-8, 1), (-3, 1 << 22), (-1, 1 << 22)  # as malloc.h has them
+
+
+def _spare_memory() -> None:
+    """Look for circles of garbage seldom, and hand memory back once it is free."""
+    gc.set_threshold(50_000)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if sys.platform == "linux":
+        import ctypes
+
+        tune = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc alone has it
+        for setting in (_ARENAS, _MAPPED_FROM, _TRIM_FROM):
+            if tune is not None:
+                tune(*setting)
 
 
 def _end_alike() -> None:

@@ -212,7 +212,9 @@ def placed_incidents(shell: _shell.Shell, grid: Any, incidents: str, **where: An
     frame = _options.read_cases(
         shell, incidents, to=grid.crs, levels=grid.levels, codes=True, **where
     )
-    return with_places(frame, grid)
+    placed = with_places(frame, grid)
+    grid.locator.rest()
+    return placed
 
 
 def read_spots(path: str, grid: Any) -> Any:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import networkx as nx
     import pyproj
 
+    from gridmap._arrays import Ints
+    from gridmap.contiguity import Contacts
     from gridmap.coverage.prove import Proof
     from gridmap.grid.locator import Locator
 
@@ -281,11 +283,23 @@ class Grid:
         """Frozen graph of the cells that share a line, with its ``length`` in metres."""
         import networkx as nx
 
-        from gridmap.contiguity import graph
+        from gridmap.contiguity import graph_of
 
-        found = graph(geometries(self._cells.geometry), list(self._cells.index))
+        found = graph_of(self._contacts, list(self._cells.index))
         nx.freeze(found)
         return found
+
+    @cached_property
+    def touching(self) -> tuple[Ints, Ints]:
+        """Positions of each two cells that share a line, the lower ones first and in order."""
+        long = self._contacts.neighbours
+        return self._contacts.i[long], self._contacts.j[long]
+
+    @cached_property
+    def _contacts(self) -> Contacts:
+        from gridmap.contiguity import contacts
+
+        return contacts(geometries(self._cells.geometry))
 
     @cached_property
     def content_hash(self) -> str:

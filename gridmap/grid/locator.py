@@ -111,6 +111,11 @@ class Locator:
         if not self._few(points):
             _ = self.index
 
+    def rest(self) -> None:
+        """Let go of what takes memory; it is made again, or read, when points come."""
+        for name in ("index", "_tree", "_border"):
+            self.__dict__.pop(name, None)
+
     def relate(self, x: Floats, y: Floats) -> tuple[Ints32, Ints8]:
         """Return the cell of each point, and its place."""
         if self._few(len(x)):

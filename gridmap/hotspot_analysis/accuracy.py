@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -19,6 +18,8 @@ from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 from gridmap.language import Message
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
@@ -130,7 +131,7 @@ def accuracy(
     base = base_of(grid, exposure)
     size, size_name = exposure_of(grid, of)
     keep = base.keep[size[base.keep] > 0]
-    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    between = weights_between(weights, grid)
     within = windows(between[keep][:, keep])
     held = {key: _held(key, counts[keep], hold_out) for key, counts in cubes.items()}
     sizes = {"asked": size[keep], "area": grid.cells["area_m2"].to_numpy(float)[keep]}

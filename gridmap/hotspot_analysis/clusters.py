@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
@@ -23,6 +22,8 @@ from gridmap.hotspot_analysis.weights import weights_between
 from gridmap.hotspot_analysis.zones import Zones, zones
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
@@ -180,7 +181,7 @@ def clusters(
     sides = ("hot", "cold") if side == "both" else (side,)
     plan = Plan(when, chosen, adjust, shape, sides, largest, longest, replicates, dispersion, seed)
     base = base_of(grid, exposure)
-    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    between = weights_between(weights, grid)
     periods: pd.Index | None = None
     if timed:
         cubes, periods, undated = by_period(maps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -29,6 +28,8 @@ from gridmap.hotspot_analysis.significance import corrected_p, pearson_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
@@ -353,7 +354,7 @@ def emerging(
     check_choice("baseline", baseline, get_args(Baseline))
     base = base_of(grid, exposure)
     keep = base.keep
-    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    between = weights_between(weights, grid)
     within = windows(between[keep][:, keep])
     frames = [
         _frame(counts, base, within, grid.cells.index, int(back), baseline)

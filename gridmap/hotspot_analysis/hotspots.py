@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -23,6 +22,8 @@ from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
@@ -365,7 +366,7 @@ def hotspots(
     keep = base.keep
     if p == "permutation":
         _check_permutations(len(keep), permutations)
-    between = weights_between(weights, grid.contiguity, grid.cells.index)
+    between = weights_between(weights, grid)
     within = windows(between[keep][:, keep])
     if p == "permutation" and (within.matrix.data != 1.0).any():
         raise InputError("`p` is 'permutation', which needs weights of 0 and 1. Use 'skew'.")

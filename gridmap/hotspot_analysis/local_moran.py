@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -20,6 +19,8 @@ from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import weights_between, windows
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
     from gridmap.grid.grid import Grid
 
@@ -167,7 +168,7 @@ def second_opinion(
     maps = stack(table, grid)
     base = base_of(grid, exposure)
     keep = base.keep
-    between = weights_between(weights, grid.contiguity, grid.cells.index)[keep][:, keep]
+    between = weights_between(weights, grid)[keep][:, keep]
     within = windows(between)
     around = windows(between, itself=0.0)
     counts, behind = maps.counts[keep], base.values[keep]

@@ -13,7 +13,7 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text
 from gridmap.hotspot_analysis.cube import exposure_of, stack
-from gridmap.hotspot_analysis.weights import Windows, matrix_of, windows
+from gridmap.hotspot_analysis.weights import Windows, contiguous, windows
 from gridmap.intervals import poisson_interval
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def rates(
     if has_base.any() and smooth == "all":
         steadied[has_base] = smoothed(counts, behind) * per
     elif has_base.any():
-        between = matrix_of(grid.contiguity, grid.cells.index)[has_base][:, has_base]
+        between = contiguous(grid)[has_base][:, has_base]
         steadied[has_base] = smoothed_locally(counts, behind, windows(between)) * per
 
     flat_counts, flat_base = maps.flat(maps.counts), maps.flat(base[:, None])

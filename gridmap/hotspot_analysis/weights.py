@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from scipy import sparse
 
@@ -16,7 +15,10 @@ from gridmap._arrays import Floats, Ints
 from gridmap.errors import InputError
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from gridmap._arrays import SparseArray
+    from gridmap.grid.grid import Grid
 
 _MATRICES: weakref.WeakKeyDictionary[nx.Graph[str], tuple[tuple[str, ...], sparse.csr_array]] = (
     weakref.WeakKeyDictionary()
@@ -125,6 +127,8 @@ def matrix_of(graph: nx.Graph[str], order: Collection[str]) -> sparse.csr_array:
     >>> matrix_of(nx.path_graph(3), [2, 1, 0]).toarray().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
+    import networkx as nx
+
     key = tuple(order)
     if nx.is_frozen(graph):
         known = _MATRICES.get(graph)
@@ -136,38 +140,43 @@ def matrix_of(graph: nx.Graph[str], order: Collection[str]) -> sparse.csr_array:
     return matrix
 
 
-def weights_between(
-    weights: nx.Graph[str] | SparseArray | None,
-    contiguity: nx.Graph[str],
-    order: Collection[str],
-) -> sparse.csr_array:
+def contiguous(grid: Grid) -> sparse.csr_array:
+    """Make the matrix of the cells that share a line, as `matrix_of` does of their graph."""
+    i, j = grid.touching
+    ends = (np.concatenate([i, j]), np.concatenate([j, i]))
+    return sparse.csr_array((np.ones(2 * len(i)), ends), shape=(len(grid), len(grid)))
+
+
+def weights_between(weights: nx.Graph[str] | SparseArray | None, grid: Grid) -> sparse.csr_array:
     """Take the weights asked for, or contiguity, as a matrix in the order of the cells.
 
     Parameters
     ----------
     weights
         Graph on codes, matrix in the order of the cells, or None for contiguity.
-    contiguity
-        Graph of the grid.
-    order
-        Codes of the cells.
+    grid
+        The cells.
 
     Raises
     ------
     InputError
         If a matrix does not fit the cells or bears weights that are not finite or below 0.
     """
-    if weights is None or isinstance(weights, nx.Graph):
-        return matrix_of(contiguity if weights is None else weights, order)
+    if weights is None:
+        return contiguous(grid)
+    import networkx as nx
+
+    if isinstance(weights, nx.Graph):
+        return matrix_of(weights, grid.cells.index)
     matrix = sparse.csr_array(sparse.coo_array(weights).astype(np.float64))
-    if matrix.shape != (len(order), len(order)):
+    if matrix.shape != (len(grid), len(grid)):
         raise InputError(
             "`weights` is {shape} × {shape_2}, but the grid has {order} "
             "{order:cell|cells}. Give one row and one column a cell, in the order of "
             "`grid.cells`.",
             shape=matrix.shape[0],
             shape_2=matrix.shape[1],
-            order=len(order),
+            order=len(grid),
         )
     if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -140,9 +141,8 @@ def _public(incidents: pd.DataFrame) -> pd.Series | None:
     if "source" not in incidents:
         return None
     rows = vocabulary("sources").entries
-    return _read("sources", incidents["source"]).map(
-        {source: row["public"] == "1" for source, row in rows.items()}
-    ).astype("boolean")  # fmt: skip
+    told = {source: float(row["public"] == "1") for source, row in rows.items()}
+    return _read("sources", incidents["source"], told).astype("boolean")
 
 
 def funnel(
@@ -242,7 +242,7 @@ def levels() -> dict[str, dict[str, str]]:
 
 def levels_of(level: pd.Series) -> pd.Series:
     """Translate handling levels as delivered into their order, from 1; missing where not known."""
-    return _read("levels", level).map({k: float(row["order"]) for k, row in levels().items()})
+    return _read("levels", level, {k: float(row["order"]) for k, row in levels().items()})
 
 
 def strange_words(incidents: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -318,7 +318,7 @@ def whole_day(due: pd.Series) -> pd.Series:
     return due.mask(due == due.dt.normalize(), due + _DAY - _TICK)
 
 
-def _read(kind: Kind, given: pd.Series) -> pd.Series:
+def _read(kind: Kind, given: pd.Series, told: Mapping[str, float] | None = None) -> pd.Series:
     known: Vocabulary = vocabulary(kind)
     known.warn(given)
-    return known.read(given)
+    return known.read(given, told)

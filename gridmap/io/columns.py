@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_choice
@@ -494,8 +495,11 @@ def _check_one_zone(zones: Mapping[str, str | None]) -> None:
 
 def _by_its_end(due: pd.Series, given: pd.Series) -> pd.Series:
     """Let deadlines at 24:00 end with their day, as those that are days do."""
-    late = given.astype("str").str.contains(_MIDNIGHT, na=False) & due.notna()
-    return due.mask(late, due - pd.Timedelta("1us"))
+    due = due.copy()
+    at = np.flatnonzero(due == due.dt.normalize())
+    late = at[given.iloc[at].astype("str").str.contains(_MIDNIGHT, na=False)]
+    due.iloc[late] -= pd.Timedelta("1us")
+    return due
 
 
 def is_additive(heading: str) -> bool:

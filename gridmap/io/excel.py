@@ -113,8 +113,11 @@ class SheetTable:
                 continue
             if len(row) > width:
                 stray += sum(not is_blank(value) for value in row[width:])
-            values = [None if is_blank(value) else value for value in row[:width]]
-            if not any(value is not None for value in values):
+            values = [
+                value if (type(value) is str and value.strip()) or not is_blank(value) else None
+                for value in row[:width]
+            ]
+            if values.count(None) == len(values):
                 continue
             values += [None] * (width - len(values))
             if is_total(values):
@@ -427,7 +430,9 @@ def _merges(sheet: Any) -> list[Merge]:
     return _blocks(found)
 
 
-def _blocks(ranges: Iterable[str]) -> list[Merge]:
+def _blocks(ranges: list[str]) -> list[Merge]:
+    if not ranges:
+        return []
     from openpyxl.utils import range_boundaries
 
     return [
@@ -579,7 +584,8 @@ def typed_column(values: list[Any]) -> Any:
         return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
     if present and all(isinstance(value, datetime.datetime) for value in present):
         return pd.Series(values, dtype=object).map(_moment)
-    return pd.array([None if v is None else text_of(v) for v in values], dtype="str")
+    texts = [v.strip() if type(v) is str else None if v is None else text_of(v) for v in values]
+    return pd.array(texts, dtype="str")
 
 
 def text_of(value: Any) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import filterfalse, islice
 from typing import Any
 
 from gridmap.io.columns import TABLES, aliases
@@ -86,12 +85,21 @@ def find_headings(rows: Sequence[Row]) -> Headings:
 
 def is_total(row: Row) -> bool:
     """Tell whether a row is a sum or a note at the foot, not a record."""
-    texts = [str(value).strip() for value in islice(filterfalse(is_blank, row), 3)]
+    texts = list[str]()
+    for value in row:
+        if value is not None and not is_blank(value):
+            texts.append(str(value).strip())
+            if len(texts) == 3:
+                break
     if not texts:
         return False
-    if any(_TOTAL.match(fold(text)) for text in texts[:2] if not _CODE.fullmatch(text)):
+    if any(map(_says_total, texts[:2])):
         return True
     return len(texts) <= 2 and bool(_FOOTNOTE.match(fold(texts[0]))) and not _is_number(texts[-1])
+
+
+def _says_total(text: str) -> bool:
+    return not _CODE.fullmatch(text) and _TOTAL.match(fold(text)) is not None
 
 
 def known_headings(names: Row) -> int:

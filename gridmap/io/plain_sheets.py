@@ -27,10 +27,12 @@ _HELD = 1 << 27  # bytes of sheets that are held in memory; larger ones are stre
 _STEP = 1 << 20  # bytes of a sheet that are looked through at a time
 _SPARSE = 4  # places a cell that calamine may hold, which holds the whole rectangle
 _EXACT = 2.0**53
-_STRANGE = (
-    b"<!",  # comments and entities
-    *(b"<f" + end for end in (b" ", b">", b"/")),  # formulas
-    *(b"<" + name + end for name in (b"c", b"row") for end in (b">", b"/", b"\t", b"\r", b"\n")),
+_STRANGE = re.compile(
+    rb"<(?:!"  # comments and entities
+    rb"|f[ >/]"  # formulas
+    rb"|(?:c|row)[>/\t\r\n])"
+)
+_STRANGE_TEXTS = (
     b' t="e"',  # errors
     b' t="d"',  # dates as text
     b":sheetData",  # every name with a prefix
@@ -40,6 +42,7 @@ _NUMBER = re.compile(rb'(?:[^>]*? )?r="(\d+)"')
 _COLUMN = re.compile(rb'<c r="([A-Z]{1,3})"')
 _MERGE = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 _STYLED = re.compile(rb'<c r="[A-Z]+\d+" s="(\d+)"(?: t="n")?><v>')
+_TIMED = frozenset({datetime.date, datetime.datetime, datetime.time, datetime.timedelta})
 _FROM_1904 = re.compile(rb'date1904="(?!0"|false")')
 
 
@@ -135,7 +138,7 @@ def _check_form(xml: bytes) -> None:
 
 def _is_plain(xml: bytes) -> bool:
     """Tell whether the cells of a sheet are as both readers take them."""
-    if any(strange in xml for strange in _STRANGE) or _LONG.search(xml):
+    if _STRANGE.search(xml) or any(text in xml for text in _STRANGE_TEXTS) or _LONG.search(xml):
         return False
     _check_form(xml)
     rows, cells, widest, first, last = 0, 0, 0, 0, 0
@@ -180,6 +183,8 @@ def _dates(sheet: CalamineSheet) -> int:
     """Count the dates that calamine sees; -1 where it sees a time of day or a span."""
     count = 0
     for row in sheet.iter_rows():
+        if _TIMED.isdisjoint(map(type, row)):
+            continue
         for value in row:
             if isinstance(value, datetime.date):
                 count += 1
@@ -195,7 +200,11 @@ def _reader(sheet: CalamineSheet) -> Callable[[], Iterator[tuple[int, Row]]]:
         beside = [None] * (sheet.start or (0, 0))[1]
         for number, row in enumerate(sheet.iter_rows()):
             if row.count("") < len(row):
-                yield number, beside + [_value(value) for value in row]
+                yield (
+                    number,
+                    beside
+                    + [(value or None) if type(value) is str else _value(value) for value in row],
+                )
 
     return rows
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyproj
 import shapely
 
 from gridmap._arrays import Floats
 from gridmap.dates import FREQUENCY, moments
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, tr
-from gridmap.maps.payload import packed, rice
+from gridmap.maps.payload import packed, rice, transformer
 from gridmap.maps.themes import (
     NO_BASE,
     NOTHING,
@@ -212,7 +211,7 @@ def _quantiles(found: Density) -> Floats:
 def _extent(grid: Grid) -> tuple[float, float, float, float]:
     box = shapely.box(*grid.cells.total_bounds)
     outline = shapely.get_coordinates(shapely.segmentize(box, box.length / 40))
-    move = pyproj.Transformer.from_crs(grid.crs, 3857, always_xy=True).transform
+    move = transformer(grid.crs, 3857).transform
     x, y = move(outline[:, 0], outline[:, 1])
     return float(np.min(x)), float(np.min(y)), float(np.max(x)), float(np.max(y))
 
@@ -229,7 +228,7 @@ def _warped(
     x = west + (np.arange(columns) + 0.5) * (east - west) / columns
     y = north - (np.arange(rows) + 0.5) * (north - south) / rows
     grid_x, grid_y = np.meshgrid(x, y)
-    back = pyproj.Transformer.from_crs(3857, crs, always_xy=True).transform(grid_x, grid_y)
+    back = transformer(3857, crs).transform(grid_x, grid_y)
     column = (np.asarray(back[0]) - found.west) / found.pixel - 0.5
     row = (found.north - np.asarray(back[1])) / found.pixel - 0.5
     place = np.stack([row, column])

@@ -8,6 +8,7 @@ share it, and whatever the rounding does to a shape, no false gap can open betwe
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -37,6 +38,12 @@ class Arcs(NamedTuple):
     uses: Ints  # 2 * arc + (1 if walked backwards), ring after ring
 
 
+@functools.lru_cache(maxsize=8)
+def transformer(source: Any, target: Any) -> pyproj.Transformer:
+    """Return what moves places, east first, from one CRS to another; making one is slow."""
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
 def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:
     """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared.
 
@@ -47,7 +54,7 @@ def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:
     """
     shapes = np.asarray(geometries, dtype=object)
     same = pyproj.CRS(crs) == pyproj.CRS(3857)
-    move = pyproj.Transformer.from_crs(crs, 3857, always_xy=True).transform
+    move = transformer(crs, 3857).transform
 
     def moved(xy: Floats) -> Floats:
         places = xy if same else np.column_stack(move(xy[:, 0], xy[:, 1]))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries
+from gridmap._arrays import Geometries, Ints
 from gridmap._checks import label
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
@@ -174,11 +174,11 @@ def places(grid: Grid, areas: Geometries, lang: Lang) -> dict[str, Any]:
     """
     found = _named(grid, areas)
     left = None
-    if _weight(found) > PLACE_BYTES:
+    if _too_heavy(found):
         found = found.assign(text=found["text"].str.replace(r"\d.*$", "", regex=True).str.strip())
         left = Message("Single buildings are not on this page, only compounds and streets.")
     found = found[found["text"] != ""].drop_duplicates(["text", "at"])
-    if _weight(found) > PLACE_BYTES:
+    if _too_heavy(found):
         found = found.iloc[:0]
         left = Message("Buildings and addresses are too many for this page.")
     merged = found.groupby("text", sort=True).agg(of=("of", "min"), at=("at", list))
@@ -198,19 +198,34 @@ def _named(grid: Grid, areas: Geometries) -> pd.DataFrame:
     for frame in grid.named():
         shown = [column for column in PLACES if column in frame]
         texts = pd.DataFrame(
-            {column: frame[column].astype("string").fillna("").str.strip() for column in shown}
+            {column: frame[column].fillna("").astype("str").str.strip() for column in shown}
         )
-        texts = _spelt_out(texts.drop(columns=list(personal_columns(texts, thorough=True))))
-        rows = np.flatnonzero((texts != "").any(axis=1))
+        texts = texts.drop(columns=list(personal_columns(texts, thorough=True)))
+        if not len(texts.columns):
+            continue
+        first, kind = _alike(texts)
+        spelt = _spelt_out(texts.iloc[first])
+        telling = (spelt != "").any(axis=1).to_numpy()
+        rows = np.flatnonzero(telling[kind])
         points = shapely.point_on_surface(frame.geometry.to_numpy()[rows])
         who, where = tree.query(points, predicate="intersects")
-        first = np.unique(who, return_index=True)[1]
-        for column in texts.columns:
-            text = texts[column].iloc[rows[who[first]]]
+        once = np.unique(who, return_index=True)[1]
+        pairs = pd.DataFrame({"kind": kind[rows[who[once]]], "at": where[once]}).drop_duplicates()
+        for column in spelt.columns:
             of = [*PLACES].index(str(column))
-            parts.append(pd.DataFrame({"text": text.to_numpy(), "of": of, "at": where[first]}))
+            text = spelt[column].iloc[pairs["kind"]].to_numpy()
+            parts.append(pd.DataFrame({"text": text, "of": of, "at": pairs["at"]}))
     found = pd.concat(parts, ignore_index=True)
     return found[found["text"] != ""].drop_duplicates(["text", "at"])
+
+
+def _alike(texts: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Return the first of the rows that are alike in all columns, and which of them each row is."""
+    key = np.zeros(len(texts), np.int64)
+    for column in texts.columns:
+        place, known = pd.factorize(texts[column])
+        key = np.unique(key * len(known) + place, return_inverse=True)[1]
+    return np.unique(key, return_index=True)[1], key
 
 
 def _spelt_out(texts: pd.DataFrame) -> pd.DataFrame:
@@ -227,10 +242,14 @@ def _spelt_out(texts: pd.DataFrame) -> pd.DataFrame:
     return texts
 
 
-def _weight(found: pd.DataFrame) -> int:
-    """Estimate the bytes of a list of places on a page."""
-    texts = found["text"].drop_duplicates().sort_values().tolist()
-    return sum(len(text.encode()) + 5 for text in front_coded(texts)) + 6 * len(found)
+def _too_heavy(found: pd.DataFrame) -> bool:
+    """Tell whether a list of places takes more bytes than a page may spend on it."""
+    texts = found["text"].unique()
+    least = 6 * (len(texts) + len(found))  # each with its count, comma, quotes and place
+    if least > PLACE_BYTES:
+        return True
+    coded = front_coded(sorted(texts.tolist()))
+    return sum(len(text.encode()) + 5 for text in coded) + 6 * len(found) > PLACE_BYTES
 
 
 def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
@@ -261,36 +280,51 @@ def levels_of(grid: Grid, shapes: Geometries, lang: Lang) -> list[dict[str, Any]
     """Describe each level: which area each cell is in, the areas' names and where to write them."""
     several = len(grid.jurisdictions) > 1
     levels = grid.levels or (("parent",) if several else ())
-    return [_level(grid, level, shapes, lang) for level in levels]
+    found, pieces, piece = list[dict[str, Any]](), shapes, np.arange(len(shapes))
+    for level in reversed(levels):  # the areas of each are made of those of the next finer one
+        of, keys = pd.factorize(area_keys(grid, level), sort=True)
+        owner = of[np.unique(piece, return_index=True)[1]]
+        pieces, piece = _areas(pieces, owner, len(keys)), of
+        found.append(_level(level, of, keys.tolist(), pieces, lang))
+    return found[::-1]
 
 
-def _level(grid: Grid, level: str, shapes: Geometries, lang: Lang) -> dict[str, Any]:
-    of, keys = pd.factorize(area_keys(grid, level), sort=True)
-    size = np.bincount(of, weights=shapely.area(shapes), minlength=len(keys))
-    spots = [_label_point(shapes[of == k]) for k in range(len(keys))]
+def _areas(pieces: Geometries, owner: Ints, count: int) -> Geometries:
+    """Join the pieces of each area."""
+    order = np.argsort(owner, kind="stable")
+    runs = np.split(pieces[order], np.cumsum(np.bincount(owner, minlength=count))[:-1])
+    return np.array([shapely.coverage_union_all(run) for run in runs], dtype=object)
+
+
+def _level(
+    level: str, of: Ints, keys: Sequence[str], areas: Geometries, lang: Lang
+) -> dict[str, Any]:
+    size = shapely.area(areas)
     return {
         "key": level,
         "title": level_title(level, lang),
         "names": [key.rsplit("\x1f", 1)[-1] for key in keys],
         "of": of.tolist(),
-        "xy": spots,
+        "xy": _label_points(areas),
         "order": np.argsort(-size, kind="stable").tolist(),
         "spacing": float(np.sqrt(np.median(size))),
     }
 
 
-def _label_point(shapes: Geometries) -> list[float]:
-    """Find a place for a name well inside an area."""
-    whole = shapely.coverage_union_all(shapes)
-    parts = shapely.get_parts(whole)
-    largest = parts[np.argmax(shapely.area(parts))]
-    tolerance = max(1.0, float(np.sqrt(shapely.area(largest))) / 40)
-    simple = shapely.simplify(largest, tolerance)
-    if not isinstance(simple, shapely.Polygon) or simple.is_empty:
-        simple = largest
-    circle = shapely.maximum_inscribed_circle(simple, tolerance=tolerance)
-    x, y = shapely.get_coordinates(circle)[0]
-    return [round(float(x), 1), round(float(y), 1)]
+def _label_points(areas: Geometries) -> list[list[float]]:
+    """Find a place for a name well inside each area."""
+    parts, owner = shapely.get_parts(areas, return_index=True)
+    size = shapely.area(parts)
+    order = np.lexsort((-size, owner))
+    largest = order[np.unique(owner[order], return_index=True)[1]]
+    parts, tolerance = parts[largest], np.maximum(1.0, np.sqrt(size[largest]) / 40)
+    simple = shapely.simplify(parts, tolerance, preserve_topology=False)
+    rough = (shapely.get_type_id(simple) != shapely.GeometryType.POLYGON) | shapely.is_empty(simple)
+    rough |= ~shapely.is_valid(simple)
+    simple[rough] = parts[rough]
+    circles = shapely.maximum_inscribed_circle(simple, tolerance=tolerance)
+    middles = shapely.get_coordinates(shapely.get_point(circles, 0)).round(1)
+    return [[x, y] for x, y in middles.tolist()]
 
 
 def front_coded(texts: Sequence[str]) -> list[str]:

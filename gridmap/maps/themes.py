@@ -241,14 +241,11 @@ def colouring(grid: Grid, area: Ints, count: int) -> Ints:
     """Give touching areas different colours, the greedy way, busiest area first; -1 is none."""
     import networkx as nx
 
-    place = dict(zip(grid.cells.index, area, strict=True))
+    a, b = (area[side] for side in grid.touching)
+    apart = (a != b) & (np.minimum(a, b) >= 0)
     touching: nx.Graph[int] = nx.Graph()
     touching.add_nodes_from(range(count))
-    touching.add_edges_from(
-        (place[a], place[b])
-        for a, b in grid.contiguity.edges
-        if place[a] != place[b] and min(place[a], place[b]) >= 0
-    )
+    touching.add_edges_from(zip(a[apart].tolist(), b[apart].tolist(), strict=True))
     colour = nx.greedy_color(touching, strategy="largest_first")
     return np.array([colour[k] for k in range(count)], dtype=np.int64)
 
