@@ -196,6 +196,7 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
         faults.append("the districts are not those that the metadata list")
     seen: set[str | None] = set()
     cells = count = small = split = 0
+    sizes: dict[str, int] = {}
     for key in sorted({*parts} & {*outlines}):
         part, wrong = judged_part(folder, parts[key], outlines[key], whole)
         if key in below:
@@ -208,6 +209,7 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
             f"code {code} stands in another district too" for code in sorted(map(str, codes & seen))
         ]
         seen |= codes
+        sizes[key] = len(part.cells.rows)
         cells, count = cells + len(part.cells.rows), count + sum(1 for _ in part.parents.rows)
         faults += [f"district {key}: {fault}" for fault in wrong]
     facts = [
@@ -217,9 +219,26 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
             [f"{small:,} micro-cells fill {split:,} of the cells exactly, each its own"]
             * bool(small)
         ),
-        *said[1:],
+        f"content hash {content_of(whole, parts, below)}, of all districts",
+        *said[2:-2],
+        counted(len(parts), "district"),
+        *(f"  {plain(key)}: {counted(sizes[key], 'cell')}" for key in sorted(sizes)[:SHOWN]),
     ]
+    if len(sizes) > SHOWN:
+        facts.append(f"  ... and {len(sizes) - SHOWN:,} more")
     return faults, facts
+
+
+def content_of(
+    whole: Layers,
+    parts: dict[str, dict[str, str]],
+    below: dict[str, tuple[dict[str, str], list[Polygon]]],
+) -> str:
+    """Return a hash over the content hashes of all grids of a dataset."""
+    lines = [str(whole.metadata["content_hash"])]
+    lines += [f"{key}\t{parts[key]['content_hash']}" for key in sorted(parts)]
+    lines += [f"{MICRO}/{key}\t{below[key][0]['content_hash']}" for key in sorted(below)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def judged_part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -240,9 +241,16 @@ def prove_districts(
         if said is not None:
             found[key] = said
     return Proved(
-        len(parts), total["cells"], total["edges"], whole.content_hash, found, total["micro"],
-        total["split"],
+        len(parts), total["cells"], total["edges"], _content(whole, parts, below), found,
+        total["micro"], total["split"],
     )  # fmt: skip
+
+
+def _content(whole: Grid, parts: Mapping[str, Part], below: Mapping[str, Part]) -> str:
+    """Return a hash over the content hashes of all grids of a dataset."""
+    lines = [whole.content_hash, *(f"{key}\t{part.content_hash}" for key, part in parts.items())]
+    lines += [f"{MICRO}/{key}\t{part.content_hash}" for key, part in sorted(below.items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 class Part(NamedTuple):

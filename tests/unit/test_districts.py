@@ -291,6 +291,47 @@ def test_micro_cells_are_the_same_from_any_number_of_workers(
     assert same_bytes(nested, tmp_path / "grid")
 
 
+def test_a_boundary_of_the_auditors_own_is_held_against_the_whole(
+    nested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One outline proves the dataset, one that lacks a corner refutes it, micro-cells or not."""
+    areas = gpd.read_file(nested.parent / "jurisdictions.gpkg")
+    own = gpd.GeoDataFrame(geometry=[areas.union_all("coverage")], crs=areas.crs)
+    own.to_file(tmp_path / "own.gpkg")
+    own.to_file(tmp_path / "own.geojson")
+    west, south, _, _ = areas.total_bounds
+    near = shapely.box(west, south, west + 300, south + 300)
+    own.difference(near).to_file(tmp_path / "less.gpkg")
+    for name, wanted in (("own.gpkg", 0), ("own.geojson", 0), ("less.gpkg", 1), ("none.gpkg", 2)):
+        code = verify_grid.main([str(nested), "--boundary", str(tmp_path / name)])
+        said = capsys.readouterr().out
+        assert code == wanted, said
+        assert ("the same area as" in said) == (wanted == 0)
+    assert "districts: boundary against" not in said
+
+
+def test_the_hash_of_a_dataset_tells_a_cell_that_was_changed_and_hashed_anew(
+    nested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both say one hash; the outlines of the districts stay, and it is another."""
+    known = prove_districts(nested).content_hash
+    assert f"content hash {known}, of all districts" in verified(nested, capsys)[1]
+    shutil.copytree(nested, tmp_path / "grid")
+    place = next(iter(read_districts(tmp_path / "grid" / "micro")[1].values()))
+    grid = gm.read_grid(place)
+    names = grid.cells["name"] + "!"
+    named = gm.Grid(
+        grid.cells.assign(name=names), grid.boundary, grid.levels, jurisdictions=grid.jurisdictions,
+        parameters=grid.parameters,
+    )  # fmt: skip
+    write_grid_dataset(named, place, overwrite=True, plain=True)
+    _rehash(place.parent / "districts", place.name, named.content_hash)
+    proved = prove_districts(tmp_path / "grid")
+    assert not proved.found
+    assert proved.content_hash != known
+    assert f"content hash {proved.content_hash}" in verified(tmp_path / "grid", capsys)[1]
+
+
 def _cells_of_another(place: Path, other: Path) -> None:
     """Put the micro-cells of another district in the place of these."""
     shutil.rmtree(place)
