@@ -54,6 +54,15 @@ def check_band(band: tuple[object, object]) -> tuple[int, int]:
     return low, high
 
 
+Each = Callable[[Callable[..., Any], list[tuple[Any, ...]]], Iterable[Any]]
+"""Calls a function many times, wherever it likes, and yields the answers in any order."""
+
+
+def here(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> Iterable[Any]:
+    """Call a function many times in this process."""
+    return (function(*call) for call in calls)
+
+
 @dataclass(frozen=True)
 class Bands:
     """Least and most households of a cell: one band for all, or one a jurisdiction.

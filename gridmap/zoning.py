@@ -12,7 +12,7 @@ import shapely
 from scipy import sparse
 
 from gridmap._arrays import Floats, Ints, geometries
-from gridmap._checks import Progress, check_choice, silent
+from gridmap._checks import Each, Progress, check_choice, here, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # a place that stands in so many of the grids does not owe it to the lines
 STANDS = 0.9
+_PIECES = 16  # tasks that the ways to draw the cells are shared out in, on a cluster
 _AS_DRAWN = {"target", "weight", "road_preference", "balance", "no_holes", "exclaves"}
 
 
@@ -71,6 +72,7 @@ def robustness(
     y: str | None = None,
     datum: str | None = None,
     progress: Progress = silent,
+    each: Each = here,
     **options: Unpack[DrawingOptions],
 ) -> gpd.GeoDataFrame:
     """Draw the cells in many ways and tell in how many of them each unit is hot.
@@ -98,6 +100,8 @@ def robustness(
         Of the first grid; the others follow.
     progress
         Called with the stage, the grids drawn and those in all.
+    each
+        Calls a function many times, as on a cluster: there the cells are drawn.
     options
         What else `partition` is to be given of `target`, `cells`, `weight`, `quality` ("fast"
         unless told otherwise), `barriers`, `road_preference`, `balance`, `no_holes`, `exclaves`
@@ -127,6 +131,7 @@ def robustness(
     if not isinstance(grids, int | np.integer) or grids < 2:
         raise InputError("`grids` is {grids!r}; give 2 or more, as 100.", grids=grids)
     drawing = drawings(units, households, **options)
+    drawing = drawing if each is here else replace(drawing, workers=1)
     frame = drawing.units
     counts, lost = _counted(incidents, frame, x, y, datum)
     behind = _denominator(frame, exposure)
@@ -135,16 +140,13 @@ def robustness(
     area, rim = shapely.area(shapes), shapely.length(shapes)
     hot = np.zeros((3, len(frame)), np.int64)
     cells: list[int] = []
-    for number in range(grids):
-        label = drawing.labels(seed + number)
-        count = int(label.max()) + 1
-        base = np.ones(count) if behind is None else summed(label, behind, count)
-        seen = np.bincount(label, counts, count).astype(np.int64)
-        found = called(seen, Base(base, exposure), _between(label, touching, area, rim))
-        own, shared = (bins[label] > 0 for bins in found)
-        hot += np.stack([own, shared, own | shared])
-        cells.append(count)
-        progress("grids", number + 1, grids)
+    task = _Ways(drawing, counts, behind, exposure, touching, area, rim)
+    step = 1 if each is here else -(-grids // _PIECES)
+    every = [*range(seed, seed + grids)]
+    for more, sizes in each(task.hot, [(every[k : k + step],) for k in range(0, grids, step)]):
+        hot += more
+        cells += sizes
+        progress("grids", len(cells), grids)
     result = gpd.GeoDataFrame(
         dict(zip(("cells", "neighbourhoods", "share"), hot / grids, strict=True)),
         index=units.index,
@@ -152,6 +154,33 @@ def robustness(
     )
     result.attrs["method"] = _method(result, grids, cells, int(counts.sum()), lost)
     return result
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """What is counted and compared in each way to draw the cells."""
+
+    drawing: Drawings
+    counts: Ints
+    behind: Floats | None
+    exposure: str | None
+    touching: Contacts
+    area: Floats
+    rim: Floats
+
+    def hot(self, seeds: list[int]) -> tuple[Ints, list[int]]:
+        """Count for each unit the ways in which it is hot, and the cells of each way."""
+        hot, cells = np.zeros((3, len(self.drawing.units)), np.int64), []
+        for seed in seeds:
+            label = self.drawing.labels(seed)
+            count = int(label.max()) + 1
+            base = np.ones(count) if self.behind is None else summed(label, self.behind, count)
+            seen = np.bincount(label, self.counts, count).astype(np.int64)
+            between = _between(label, self.touching, self.area, self.rim)
+            own, shared = (b[label] > 0 for b in called(seen, Base(base, self.exposure), between))
+            hot += np.stack([own, shared, own | shared])
+            cells.append(count)
+        return hot, cells
 
 
 def options_of(grid: Grid) -> DrawingOptions:

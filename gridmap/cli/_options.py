@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from gridmap.language import Message, tr
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gridmap._checks import Each
     from gridmap.cli._shell import Shell
     from gridmap.grid.grid import Grid
     from gridmap.io.columns import Understanding
@@ -136,6 +138,21 @@ def given_options(
         return made
 
     return declare
+
+
+@contextmanager
+def spread(dask: str | None) -> Iterator[Each]:
+    """Yield what calls a function many times: on a cluster, or here without one."""
+    from gridmap._checks import here
+
+    if dask is None:
+        yield here
+        return
+    from gridmap.partitioning.districts import pool
+
+    lost = Message("Nothing was written; see that every worker can read the files.")
+    with pool(1, dask, lost) as each:
+        yield each
 
 
 def read_words(words: dict[str, str | None]) -> dict[Any, pd.DataFrame]:
@@ -321,6 +338,7 @@ LAYERS = {".gpkg", ".geojson", ".fgb", ".shp", ".kml", ".geoparquet"}
 
 code_option = click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
 count_option = click.option("--count", metavar="COLUMN", help="Column of the households.")
+dask_option = click.option("--dask", metavar="ADDRESS", help="Work on a Dask cluster.")
 exclude_option = click.option(
     "--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ _HEADINGS = {
               help="How far outside a point is still given its nearest cell.")  # fmt: skip
 @click.option("--counts", is_flag=True, help="Write the number of incidents by cell instead.")
 @click.option("--dask", metavar="ADDRESS",
-              help="Work on a Dask cluster; Parquet in, a folder of Parquet out.")  # fmt: skip
+              help="Work on a Dask cluster; Parquet in, a folder of Parquet or counts out."
+              )  # fmt: skip
 @_shell.overwrite_option
 @_shell.json_option
 @click.pass_obj
@@ -62,9 +64,7 @@ def assign_command(
     from gridmap.io.columns import stated
     from gridmap.io.open_incidents import open_incidents
 
-    if dask is not None and counts:
-        raise click.UsageError(tr("--counts does not go with --dask."))
-    if dask is not None and isinstance(output, str):
+    if dask is not None and not counts and isinstance(output, str):
         raise click.UsageError(tr("--dask writes a folder of Parquet, not to a database."))
     _shell.check_output(output, overwrite=overwrite)
     opened = open_incidents(incidents, **where)
@@ -74,10 +74,10 @@ def assign_command(
         columns = [opened.points.name] if opened.points else [opened.x, opened.y]
         shell.say(tr("{columns} were taken as wgs84; else declare --datum.", columns=columns))
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
-    if dask is not None:
+    if dask is not None and not counts:
         accounts = _on_cluster(opened, grid, incidents, Path(output), dask, options)
     elif counts:
-        accounts = _count(shell, opened, grid, output, overwrite)
+        accounts = _count(shell, opened, grid, output, dask, overwrite)
     else:
         accounts = _stream(shell, opened, grid, output, **options)
     known = opened.understanding(accounts.counts["read"])
@@ -126,7 +126,12 @@ def _on_cluster(
 
 
 def _count(
-    shell: _shell.Shell, opened: Opened, grid: str, output: Path | str, overwrite: bool
+    shell: _shell.Shell,
+    opened: Opened,
+    grid: str,
+    output: Path | str,
+    dask: str | None,
+    overwrite: bool,
 ) -> Accounts:
     from gridmap.incidents.stream import count_districts, count_file
     from gridmap.io import read_grid, write_table
@@ -134,7 +139,11 @@ def _count(
 
     where = _where(opened) | {"progress": shell.progress()}
     if is_by_district(grid):
-        table, accounts = count_districts(opened.file, grid, **where)
+        with _options.spread(dask) as each:
+            path = os.path.abspath(grid)
+            table, accounts = count_districts(opened.file, path, each=each, **where)
+    elif dask is not None:
+        raise click.UsageError(tr("--dask goes with a dataset by district, whose parts it shares."))
     else:
         table, accounts = count_file(opened.file, read_grid(grid, whole=False), **where)
     headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if shell.lang == "zh" else None

@@ -13,6 +13,7 @@ from gridmap.language import Message, tr
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gridmap._checks import Each
     from gridmap.grid.grid import Grid
 
 
@@ -73,6 +74,7 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
               help="Draw the cells in N ways and tell in how many each is hot.")  # fmt: skip
 @click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
+@_options.dask_option
 @_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option
@@ -89,6 +91,7 @@ def hotspots_command(
     seed: int,
     grids: int | None,
     emerging: Path | None,
+    dask: str | None,
     given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
@@ -107,6 +110,8 @@ def hotspots_command(
         raise click.UsageError(tr("--emerging needs --by day, week or month."))
     if grids is not None and (by or given["category"]):
         raise click.UsageError(tr("--robustness is for one map, without --by and --category."))
+    if dask is not None and grids is None:
+        raise click.UsageError(tr("--dask goes with --robustness; the rest takes seconds."))
     for path in filter(None, (output, emerging)):
         _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
@@ -120,7 +125,10 @@ def hotspots_command(
         results["emerging"] = histories(table, proved, exposure=denominator)
     ways = None
     if grids is not None:
-        ways = _drawn_anew(shell, results["hotspots"], placed, proved, denominator, grids, seed)
+        with _options.spread(dask) as each:
+            ways = _drawn_anew(
+                shell, results["hotspots"], placed, proved, denominator, grids, seed, each
+            )
     own = {} if correction in ("bh", "by") else {"q": "校正后p值"}
     _write(shell, results["hotspots"], proved, output, overwrite, HEADINGS | own)
     if emerging is not None:
@@ -146,13 +154,14 @@ def _drawn_anew(
     exposure: str | None,
     grids: int,
     seed: int,
+    each: Each,
 ) -> dict[str, Any]:
     """Draw the cells in many ways, add to each cell in what share of them it is hot, and tell."""
     from gridmap.zoning import options_of, robustness, ways_of, ways_sentence
 
     found = robustness(
         placed, grid.units, grids=grids, households=grid.band, exposure=exposure, seed=seed,
-        datum=placed.attrs.get("datum"), progress=shell.progress(),
+        datum=placed.attrs.get("datum"), progress=shell.progress(), each=each,
         **options_of(grid),
     )  # fmt: skip
     spots["ways"] = ways_of(grid, found)
@@ -320,6 +329,7 @@ _CLUSTER_HEADINGS = {
 @click.option("--longest", type=int, metavar="N", help="Most periods in a span.")
 @click.option("--replicates", type=int, default=999, help="Maps drawn without risk.")
 @click.option("--seed", type=int, default=0, help="Of the draws.")
+@_options.dask_option
 @_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option
@@ -332,6 +342,7 @@ def clusters_command(
     output: Path,
     by: str | None,
     exposure: str,
+    dask: str | None,
     given: dict[str, Any],
     overwrite: bool,
     as_json: bool,
@@ -353,7 +364,9 @@ def clusters_command(
     category, to = given["category"], Message("a table of clusters")
     table = counted_of(shell, proved, placed, category, by, file=incidents, to=to)
     denominator = None if exposure == "none" else exposure
-    found = clusters(table, proved, exposure=denominator, progress=shell.progress(), **options)
+    with _options.spread(dask) as each:
+        options |= {"progress": shell.progress(), "each": each}
+        found = clusters(table, proved, exposure=denominator, **options)
     _write_clusters(shell, found, proved, output, overwrite)
     method = found.attrs["method"]
     if as_json:

@@ -60,6 +60,7 @@ class _Given:
               help="The same for GitLab.")  # fmt: skip
 @click.option("--badge", type=_shell.FileOutput(), metavar="OUT.json",
               help="The verdict as a badge.")  # fmt: skip
+@_options.dask_option
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option
@@ -84,6 +85,7 @@ def validate_command(
     sarif: Path | None,
     quality: Path | None,
     badge: Path | None,
+    dask: str | None,
     crs: str | None,
     overwrite: bool,
     as_json: bool,
@@ -101,7 +103,9 @@ def validate_command(
     kinds = _kinds(fail_on)
     if is_by_district(cells):
         _only_proof(boundary, parents, exclude, layer, page, tests, sarif, quality, badge)
-        return _districts(shell, cells, as_json)
+        return _districts(shell, cells, dask, as_json)
+    if dask is not None:
+        raise click.UsageError(tr("--dask goes with a dataset by district, whose parts it shares."))
     reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
     for path in filter(None, (layer, page, *reports.values())):
         _shell.check_output(path, overwrite=overwrite)
@@ -145,11 +149,12 @@ def _only_proof(*asked: object) -> None:
         )
 
 
-def _districts(shell: _shell.Shell, path: str, as_json: bool) -> int:
+def _districts(shell: _shell.Shell, path: str, dask: str | None, as_json: bool) -> int:
     """Prove a dataset by district, and say what was found."""
     from gridmap.io.gridfile import prove_districts
 
-    proved = prove_districts(path, shell.progress())
+    with _options.spread(dask) as each:
+        proved = prove_districts(os.path.abspath(path), shell.progress(), each)
     verdict = "failed" if proved.found else "exact"
     if as_json:
         shell.emit_json(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,7 +13,7 @@ import shapely
 from scipy import sparse, special
 
 from gridmap._arrays import Bools, Floats, Ints, Ints32, geometries
-from gridmap._checks import Progress, check_choice, silent
+from gridmap._checks import Each, Progress, check_choice, here, silent
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.cube import by_period, stack
 from gridmap.hotspot_analysis.dispersion import cautious, fit
@@ -39,6 +41,7 @@ NEAREST_SHAPED, MOST_CELLS = 9, 250
 # a zone of a few cells is always looked at, however small the map
 _FEW_CELLS = 9
 _LEAST_INCIDENTS = 10
+_PIECES = 16  # tasks that maps drawn without risk are shared out in, on a cluster
 # with so many draws above it a score is judged by its rank, with fewer by their tail as well
 _RANKED = 10
 # counts that the dispersion is estimated from
@@ -80,6 +83,7 @@ def clusters(
     weights: nx.Graph[str] | SparseArray | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    each: Each = here,
 ) -> pd.DataFrame:
     """Find the places, and the periods, with more incidents than chance explains anywhere.
 
@@ -133,6 +137,8 @@ def clusters(
         Of the draws.
     progress
         Called with the stage, the maps drawn and those in all.
+    each
+        Calls a function many times elsewhere, as on a cluster: there the maps are scanned.
 
     Returns
     -------
@@ -193,7 +199,7 @@ def clusters(
     zoned = _zones_of(grid, base, between, plan)
     frames, facts = {}, {}
     for key, counts in cubes.items():
-        found = Search(counts, base, zoned, periods, plan).run(progress)
+        found = Search(counts, base, zoned, periods, plan).run(progress, each)
         frames[key] = _frame(found, grid.cells.index[base.keep], periods)
         facts[str(key)] = found.facts()
     result = frames[None] if [*frames] == [None] else pd.concat(frames, names=[*levels, "cluster"])
@@ -297,6 +303,35 @@ class _Answer:
         }
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Maps without risk, in an order that the seed decides, and where to look on them."""
+
+    looks: dict[str, Look]
+    chance: Chance
+    seed: int
+    incidents: int
+    unit: float
+    total: float
+
+    def scores(self, live: Collection[str], start: int, stop: int) -> Iterator[dict[str, float]]:
+        """Yield the largest score of each side that is still `live`, map by map."""
+        rng = np.random.default_rng(self.seed)
+        listeners = {side: look.listener() for side, look in self.looks.items()}
+        for drawn in islice(self.chance.draws(rng, self.incidents), start, stop):
+            scored = self.chance.scored(drawn, self.unit, self.total)
+            # a map of more incidents, scaled down, scores as much less
+            scale = 1.0
+            if self.chance.dispersion > 0:
+                scale = float((drawn * self.chance.weight).sum()) / self.total
+            yield {side: listeners[side](scored) * scale for side in [*live]}
+
+
+def _scanned(task: Drawn, start: int, stop: int) -> tuple[int, list[dict[str, float]]]:
+    """Return the scores of some maps, and the number of the first."""
+    return start, [*task.scores(task.looks, start, stop)]
+
+
 class Search:
     """Look through one map, or one map in time."""
 
@@ -313,7 +348,7 @@ class Search:
         self.zoned, self.periods, self.plan = zoned, periods, plan
         self.estimated = plan.dispersion or 0.0
 
-    def run(self, progress: Progress) -> _Answer:
+    def run(self, progress: Progress, each: Each = here) -> _Answer:
         """Find the clusters and judge them."""
         incidents = int(self.counts.sum())
         if self.zoned is None or incidents < _LEAST_INCIDENTS or len(self.exposure) < 3:
@@ -333,7 +368,11 @@ class Search:
         }
         found = {side: look.scan(scored) for side, look in looks.items()}
         strongest = {side: float(seen.score.max()) for side, seen in found.items()}
-        maxima = self._maxima(looks, strongest, chance, unit, total / unit, progress)
+        task = Drawn(looks, chance, self.plan.seed, int(self.counts.sum()), unit, total / unit)
+        if each is here or self.plan.hurried:
+            maxima = self._maxima(task, strongest, progress)
+        else:
+            maxima = self._shared_out(task, each, progress)
         rows = []
         for side, seen in found.items():
             rows += self._picked(looks[side], seen, maxima[side], scored, chance.mean)
@@ -372,34 +411,32 @@ class Search:
         return Chance(mean, dispersion, shuffled)
 
     def _maxima(
-        self,
-        looks: dict[str, Look],
-        strongest: dict[str, float],
-        chance: Chance,
-        unit: float,
-        total: float,
-        progress: Progress,
+        self, task: Drawn, strongest: dict[str, float], progress: Progress
     ) -> dict[str, Floats]:
         """Give, by side, the largest scores of maps drawn without risk."""
-        rng = np.random.default_rng(self.plan.seed)
-        draws = chance.draws(rng, int(self.counts.sum()))
-        listeners = {side: look.listener() for side, look in looks.items()}
-        maxima: dict[str, list[float]] = {side: [] for side in looks}
-        for number in range(self.plan.replicates):
-            drawn = next(draws)
-            scored = chance.scored(drawn, unit, total)
-            # a map of more incidents, scaled down, scores as much less
-            scale = 1.0
-            if chance.dispersion > 0:
-                scale = float((drawn * chance.weight).sum()) / total
-            for side, listener in [*listeners.items()]:
-                maxima[side].append(listener(scored) * scale)
+        live = dict.fromkeys(task.looks)
+        maxima: dict[str, list[float]] = {side: [] for side in live}
+        for number, scores in enumerate(task.scores(live, 0, self.plan.replicates), start=1):
+            for side, score in scores.items():
+                maxima[side].append(score)
                 if self.plan.hurried and self._hopeless(strongest[side], maxima[side]):
-                    del listeners[side]
-            if not listeners:
+                    del live[side]
+            if not live:
                 break
-            progress("replicates", number + 1, self.plan.replicates)
+            progress("replicates", number, self.plan.replicates)
         return {side: np.array(largest) for side, largest in maxima.items()}
+
+    def _shared_out(self, task: Drawn, each: Each, progress: Progress) -> dict[str, Floats]:
+        """Give the same from as many calls, all of which draw all maps and scan some of them."""
+        ends = np.linspace(0, self.plan.replicates, min(_PIECES, self.plan.replicates) + 1)
+        parts, done = {}, 0
+        for start, scores in each(
+            _scanned, [(task, a, b) for a, b in pairwise(ends.astype(int).tolist())]
+        ):
+            parts[start], done = scores, done + len(scores)
+            progress("replicates", done, self.plan.replicates)
+        rows = [row for start in sorted(parts) for row in parts[start]]
+        return {side: np.array([row[side] for row in rows]) for side in task.looks}
 
     def _hopeless(self, score: float, maxima: list[float]) -> bool:
         """Tell whether so many draws lie above that the rank alone is beyond the level."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ import shapely
 from pyarrow import parquet as pq
 
 from gridmap._arrays import Array, Floats, Ints, Ints32
-from gridmap._checks import Progress, label, silent
+from gridmap._checks import Each, Progress, here, label, silent
 from gridmap.coverage.point_index import BOUNDARY
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
@@ -164,7 +165,7 @@ def _positions_of(source: FileOfPoints, where: Where, others: Sequence[Pair]) ->
     if not isinstance(source, ParquetFile):
         return source
     needed = [*where.columns(source.schema), *(side for p in others for side in p[:2])]
-    return ParquetFile(source.path, tuple(dict.fromkeys(needed)))
+    return replace(source, columns=tuple(dict.fromkeys(needed)))
 
 
 def count_districts(
@@ -177,20 +178,51 @@ def count_districts(
     others: Sequence[Pair] = (),
     datum: str | None = None,
     progress: Progress = silent,
+    each: Each = here,
 ) -> tuple[pd.DataFrame, Accounts]:
     """Count a file of incidents by cell of a dataset by district, holding one district at a time.
 
     The positions are first laid down by district among the temporary files, 16 bytes each, then
-    counted in one district after the other. All else is as of `count_file`.
+    counted in one district after the other; where `each` calls elsewhere, as on a cluster, pieces
+    of Parquet are counted there, and added up. All else is as of `count_file`.
     """
+    where = Where(x, y, points, tuple(others), datum)
+    if each is here:
+        table, run = _by_district(source, path, where, progress)
+        return table, run.finish()
+    if not isinstance(source, ParquetFile):
+        raise InputError("A cluster reads Parquet only; write the incidents as Parquet.")
+    whole = read_districts(path)[0]
+    run = _Run(_positions_of(source, where, others), whole, where, 0.0, progress)
+    calls = [(number, piece, path, where) for number, piece in enumerate(source.pieces())]
+    done = []
+    for answer in each(_piece, calls):
+        done.append(answer)
+        progress("assign", len(done), len(calls))
+    done.sort(key=lambda answer: int(answer[0]))
+    for _, _, seen in done:
+        run.absorb(seen)
+    return sum(table for _, table, _ in done), run.finish()
+
+
+def _piece(
+    number: int, source: ParquetFile, path: str, where: Where
+) -> tuple[int, pd.DataFrame, Seen]:
+    """Count one piece of a file."""
+    table, run = _by_district(source, path, where, silent)
+    return number, table, run.seen
+
+
+def _by_district(
+    source: FileOfPoints, path: str | os.PathLike[str], where: Where, progress: Progress
+) -> tuple[pd.DataFrame, _Run]:
     whole, places = read_districts(path)
     first = [pq.read_table(place / "cells.parquet", columns=["code"])["code"] for place in
              (places[key] for key in whole.cells.index)]  # fmt: skip
     # on the outer rim the lowest code of a cell decides, and so of the district that has it
     lowest = np.array([pc.min(codes).as_py() for codes in first], dtype=object)
     locator = Locator(whole.cells.geometry.to_numpy(), lowest, whole.crs)
-    where = Where(x, y, points, tuple(others), datum)
-    run = _Run(_positions_of(source, where, others), whole, where, 0.0, progress, locator)
+    run = _Run(_positions_of(source, where, where.others), whole, where, 0.0, progress, locator)
     tables = []
     with tempfile.TemporaryDirectory(prefix="gridmap-") as folder:
         for _, placement, at in run:
@@ -201,7 +233,7 @@ def count_districts(
             run.between_cells(between)
             index = pd.Index(part.locator.codes, name="code", dtype=str)
             tables.append(pd.DataFrame({"incidents": counts}, index=index))
-    return pd.concat(tables).sort_index(), run.finish()
+    return pd.concat(tables).sort_index(), run
 
 
 def _lay_down(folder: Path, district: Ints32, xy: Floats) -> None:
@@ -244,6 +276,16 @@ class Where(NamedTuple):
         return _position_columns(schema, self.x, self.y)
 
 
+@dataclass
+class Seen:
+    """What a run has met: accounts, some positions, how many there were, and a text for one."""
+
+    accounts: Accounts
+    sample: list[Floats]
+    given: int = 0
+    strange: str | None = None
+
+
 class _Run:
     """One pass over a file: batches with their placement, and the accounts they add up to."""
 
@@ -261,10 +303,7 @@ class _Run:
         self._locator: Locator = locator or grid.locator
         self.codes = self._locator.codes
         self._max_distance = max_distance
-        self._accounts = Accounts()
-        self._sample: list[Floats] = []
-        self._given = 0
-        self._strange: str | None = None
+        self.seen = Seen(Accounts(), [])
         self._names = where.columns(source.schema)
         shaped = len(self._names) == 1 and where.points is None
         self._datum, self._move = _mover(source.crs if shaped else grid.crs, where.datum, grid.crs)
@@ -278,20 +317,32 @@ class _Run:
             x, y = self._move(*given)
             placement = self._locator.place(x, y, self._max_distance)
             self._account(batch, placement)
-            self._given += int((np.isfinite(given[0]) & np.isfinite(given[1])).sum())
+            self.seen.given += int((np.isfinite(given[0]) & np.isfinite(given[1])).sum())
             self._keep_some(given)
             yield batch, placement, (x, y)
             self._progress("assign", batch.done, self._source.size)
 
+    def absorb(self, later: Seen) -> None:
+        """Add what a run over the next piece has seen."""
+        seen, before = self.seen, self.seen.accounts.counts["read"]
+        for name, count in later.accounts.counts.items():
+            seen.accounts.counts[name] += count
+        rows = [row + before for row in later.accounts.invalid_rows]
+        seen.accounts.invalid_rows = [*seen.accounts.invalid_rows, *rows][:NAMED]
+        seen.accounts.broken += later.accounts.broken
+        seen.sample += later.sample
+        seen.given += later.given
+        seen.strange = seen.strange or later.strange
+
     def between_cells(self, count: int) -> None:
         """Book points as on a border which were booked as inside something larger."""
-        self._accounts.counts["inside"] -= count
-        self._accounts.counts["boundary"] += count
+        self.seen.accounts.counts["inside"] -= count
+        self.seen.accounts.counts["boundary"] += count
 
     def finish(self) -> Accounts:
         """Return the accounts, with an alarm when the datum is doubtful."""
-        counts = self._accounts.counts
-        if self._strange is not None and counts["invalid"] == counts["read"]:
+        counts = self.seen.accounts.counts
+        if self.seen.strange is not None and counts["invalid"] == counts["read"]:
             raise InputError(
                 "None of the {read:,} {read:incident|incidents} has a position: {names!r} and "
                 "{names_2!r} hold text such as {strange!r}. Name the columns of the "
@@ -299,17 +350,19 @@ class _Run:
                 read=counts["read"],
                 names=self._names[0],
                 names_2=self._names[1],
-                strange=self._strange,
+                strange=self.seen.strange,
             )
         placed = sum(counts[name] for name in ("inside", "boundary", "rim"))
         if counts["read"] and not placed:
-            x, y = np.concatenate(self._sample, axis=1) if self._sample else np.empty((2, 0))
-            self._accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self._grid)
-        elif self._sample:
-            x, y = np.concatenate(self._sample, axis=1)
-            lost = self._given - sum(counts[name] for name in ("inside", "boundary", "rim"))
-            self._accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self._grid)
-        return self._accounts
+            x, y = (
+                np.concatenate(self.seen.sample, axis=1) if self.seen.sample else np.empty((2, 0))
+            )
+            self.seen.accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self._grid)
+        elif self.seen.sample:
+            x, y = np.concatenate(self.seen.sample, axis=1)
+            lost = self.seen.given - sum(counts[name] for name in ("inside", "boundary", "rim"))
+            self.seen.accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self._grid)
+        return self.seen.accounts
 
     def _positions(self, table: pa.RecordBatch) -> tuple[Floats, Floats]:
         columns = [table.column(name) for name in self._names]
@@ -323,14 +376,14 @@ class _Run:
             x, y = coordinates_of(shapes, "points")
         else:
             x, y = (number_array(column).copy() for column in columns)
-            if self._strange is None and not (np.isfinite(x) & np.isfinite(y)).any():
-                self._strange = _strange(columns)
+            if self.seen.strange is None and not (np.isfinite(x) & np.isfinite(y)).any():
+                self.seen.strange = _strange(columns)
         pairs = [(number_array(table.column(pair.x)), number_array(table.column(pair.y)),
                   str(pair.datum)) for pair in self._where.others]  # fmt: skip
         return fill_places(x, y, pairs, self._where.datum, self._grid.crs)[:2] if pairs else (x, y)
 
     def _account(self, batch: Batch, placement: Placement) -> None:
-        accounts, counts = self._accounts, self._accounts.counts
+        accounts, counts = self.seen.accounts, self.seen.accounts.counts
         for name, count in zip(
             STATUSES, np.bincount(placement.place, minlength=len(STATUSES)), strict=True
         ):
@@ -343,9 +396,9 @@ class _Run:
         counts["read"] += len(placement.place)
 
     def _keep_some(self, given: tuple[Floats, Floats]) -> None:
-        if sum(part.shape[1] for part in self._sample) < _ENOUGH:
+        if sum(part.shape[1] for part in self.seen.sample) < _ENOUGH:
             step = max(1, len(given[0]) // _SAMPLED)
-            self._sample.append(np.stack([axis[::step] for axis in given]))
+            self.seen.sample.append(np.stack([axis[::step] for axis in given]))
 
 
 def _position_columns(schema: pa.Schema, x: str | None, y: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from gridmap.io.source import BROKEN_PARQUET, Source, telling
 from gridmap.language import Message
 
 ROWS = 1 << 18  # rows of a batch, where the reader can choose
+PIECE = 4_000_000  # rows that are worth a task of their own
 FOOT = 30  # rows at the end among which totals are looked for
 MOST_SEARCHED = 16_000_000  # bytes of a text above which subtotals are looked for at the foot only
 GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
@@ -186,10 +187,28 @@ class ParquetFile:
         The file or folder.
     columns : tuple of str, optional
         The only columns to read.
+    groups : tuple of int, optional
+        The only row groups to read.
     """
 
     path: Path
     columns: tuple[str, ...] | None = None
+    groups: tuple[int, ...] | None = None
+
+    def pieces(self) -> list[ParquetFile]:
+        """Return parts of it, each of a file and some of its row groups, that are the whole."""
+        parts: list[tuple[Path, list[int]]] = []
+        for path in self._files:
+            with telling(self.path.name, BROKEN_PARQUET):
+                told = parquet.read_metadata(path)
+            rows = PIECE
+            for group in range(told.num_row_groups):
+                rows += told.row_group(group).num_rows
+                if rows > PIECE:
+                    parts.append((path, []))
+                    rows = told.row_group(group).num_rows
+                parts[-1][1].append(group)
+        return [replace(self, path=path, groups=tuple(groups)) for path, groups in parts]
 
     @cached_property
     def _files(self) -> list[Path]:
@@ -245,7 +264,10 @@ class ParquetFile:
     def size(self) -> int:
         """Rows."""
         with telling(self.path.name, BROKEN_PARQUET):
-            return sum(parquet.read_metadata(file).num_rows for file in self._files)
+            told = [parquet.read_metadata(file) for file in self._files]
+        if self.groups is not None:
+            return sum(told[0].row_group(group).num_rows for group in self.groups)
+        return sum(one.num_rows for one in told)
 
     @property
     def rows(self) -> int:
@@ -260,7 +282,8 @@ class ParquetFile:
             for path in self._files:
                 rows = rows_at_once(path, ROWS, self.path.name)
                 with parquet.ParquetFile(path, pre_buffer=False) as file:
-                    for table in file.iter_batches(rows, columns=names, use_threads=False):
+                    chosen = {"row_groups": self.groups, "columns": names}
+                    for table in file.iter_batches(rows, use_threads=False, **chosen):
                         done += table.num_rows
                         table.validate(full=True)  # bytes that are no text
                         columns = [self._values(table, name) for name in self.schema.names]

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ import pyogrio
 import shapely
 
 from gridmap._arrays import Geometries, geometries
-from gridmap._checks import Bands, Progress, definition, label, silent
+from gridmap._checks import Bands, Each, Progress, definition, here, label, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import Grid, check_grid, content_of
@@ -197,15 +197,6 @@ def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]
                 place=place,
             )
     return whole, places
-
-
-Each = Callable[[Callable[..., Any], list[tuple[Any, ...]]], Iterable[Any]]
-"""Calls a function many times, wherever it likes, and yields the answers in any order."""
-
-
-def here(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> Iterable[Any]:
-    """Call a function many times in this process."""
-    return (function(*call) for call in calls)
 
 
 def prove_districts(

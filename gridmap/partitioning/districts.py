@@ -28,7 +28,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, Ints
-from gridmap._checks import Progress, silent
+from gridmap._checks import Each, Progress, here, silent
 from gridmap._version import __version__
 from gridmap.coverage.prove import dissolved
 from gridmap.crs.project import reproject
@@ -40,10 +40,8 @@ from gridmap.io.atomic import replacing
 from gridmap.io.gridfile import (
     MICRO,
     WHOLE,
-    Each,
     check_folder,
     district_folder,
-    here,
     read_grid,
     write_grid_dataset,
 )

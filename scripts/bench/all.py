@@ -28,6 +28,7 @@ ROOMS = {
     "largest": "The largest pages",
     "scale": "City",
     "country": "By district",
+    "metropolis": "Metropolis",
     "edit": "The page on which cells are redrawn",
     "io": "Files",
     "startup": "Start",
