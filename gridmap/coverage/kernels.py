@@ -29,15 +29,28 @@ _ALL_PAIRS_UP_TO = 256
 
 def compiled(function: F) -> F:
     """Compile a kernel; keep the machine code on disk only where nobody else could put some."""
+    return _compile(function)
+
+
+def inlined(function: F) -> F:
+    """Compile a small kernel into those that call it, which saves counting its arrays' users."""
+    return _compile(function, within=True)
+
+
+def _compile(function: F, *, within: bool = False) -> F:
+    kept_on_disk, at_once = (
+        numba.njit(cache=keep, nogil=True, error_model="numpy", forceinline=within)
+        for keep in (True, False)
+    )
     try:
-        kernel = numba.njit(cache=True, nogil=True)(function)
+        kernel = kept_on_disk(function)
         kept = kernel.stats.cache_path
         if kept is not None and is_private(Path(kept)):
             _forget_what_is_strange(kernel)
             return cast(F, kernel)
     except (RuntimeError, OSError):  # no folder for the cache, or none to write into
         pass
-    return cast(F, numba.njit(nogil=True)(function))
+    return cast(F, at_once(function))
 
 
 def _forget_what_is_strange(kernel: Any) -> None:

@@ -198,7 +198,9 @@ class Grid:
             )
         check_crs("buildings", buildings)
         frame = reproject(buildings, self.crs)
-        inside = frame.geometry.representative_point().intersects(self._boundary).to_numpy()
+        points = frame.geometry.representative_point().to_numpy()
+        shapely.prepare(self._boundary)
+        inside = shapely.intersects(self._boundary, points)
         columns = [name for name in BUILDING_COLUMNS if name in frame]
         self._read_on()
         same = copy(self)

@@ -21,7 +21,9 @@ from gridmap.partitioning.energy import (
     Rules,
     below,
     change,
+    change_of_one,
     compiled,
+    inlined,
     settle,
     sums,
     total_energy,
@@ -32,7 +34,7 @@ from gridmap.partitioning.energy import (
 PIECES = 16  # most pieces that a unit may hold together
 
 
-@compiled
+@inlined
 def stranded(
     net: Network, label: Ints, u: int, limit: int, seen: Ints, stamp: int, queue: Ints, moved: Ints
 ) -> int:
@@ -87,7 +89,7 @@ def stranded(
     return count
 
 
-@compiled
+@inlined
 def _all_seen(net: Network, label: Ints, u: int, home: int, seen: Ints, stamp: int) -> bool:
     """Tell whether every neighbour of a unit within its cell was reached."""
     for e in range(net.start[u], net.bond[u]):
@@ -97,7 +99,7 @@ def _all_seen(net: Network, label: Ints, u: int, home: int, seen: Ints, stamp: i
     return True
 
 
-@compiled
+@inlined
 def walk(net: Network, label: Ints, v: int, here: int, there: int, moved: int, dice: Dice) -> int:
     """Walk inside the receiving cell to a unit that touches the giving one; -1 if none is met."""
     at = v
@@ -135,7 +137,7 @@ class State(NamedTuple):
     back: Ints
 
 
-@compiled
+@inlined
 def _follow(
     net: Network, rules: Rules, state: State, u: int, v: int, d: Change, gain: float, allowed: float
 ) -> tuple[float, int, int]:
@@ -163,7 +165,7 @@ def _follow(
     return gain, count, 0
 
 
-@compiled
+@inlined
 def _swap(
     net: Network,
     rules: Rules,
@@ -184,10 +186,7 @@ def _swap(
     if w >= 0:
         state.stamp[0] += 1
         if stranded(net, label, w, 1, state.seen, state.stamp[0], state.queue, state.back) == 1:
-            state.stamp[0] += 1
-            r = change(
-                net, label, state.home, state.back, 1, there, here, state.marked, state.stamp[0]
-            )
+            r = change_of_one(net, label, state.home, w, there, here)
             both = (
                 d[0] - r[0],
                 d[1] - r[1],
@@ -255,7 +254,7 @@ def run(
 ) -> None:
     """Take the steps from `first` up to `last` of all `steps`."""
     state, n = course.state, len(course.best)
-    label, total, own, moved, stamp = state.label, state.total, state.own, state.moved, state.stamp
+    label, total, own, moved = state.label, state.total, state.own, state.moved
     now, least, heat = course.energies[0], course.energies[1], course.energies[2]
     written, full = course.journal[0], course.journal[1] > 0
     fall = math.log(cold / hot)
@@ -273,8 +272,7 @@ def run(
         if there == here:
             continue
         moved[0] = u
-        stamp[0] += 1
-        d = change(net, label, state.home, moved, 1, here, there, state.marked, stamp[0])
+        d = change_of_one(net, label, state.home, u, here, there)
         allowed = -heat * math.log(uniform(dice) + 1e-300)
         _, _, gain = weigh(total, own, here, there, d, rules)
         chance = uniform(dice) if gain > allowed else 1.0
@@ -362,7 +360,7 @@ def anneal(
     return finish(course)
 
 
-@compiled
+@inlined
 def _note(journal: Ints, written: int, units: Ints, count: int, cell: int) -> int:
     """Write down the cell that units came from; return how much is written."""
     for i in range(count):

@@ -15,6 +15,7 @@ import numpy as np
 
 from gridmap._arrays import Dice, Floats, Ints
 from gridmap.coverage.kernels import compiled as compiled
+from gridmap.coverage.kernels import inlined as inlined
 
 FAR = 0.2  # from here on, as a share of the target, a load is simply far off: its cost levels out
 
@@ -62,7 +63,7 @@ _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 _SCALE = 1.0 / 9007199254740992.0
 
 
-@compiled
+@inlined
 def uniform(dice: Dice) -> float:
     """Return a number in [0, 1) and advance the dice (Steele, Lea and Flood 2014)."""
     dice[0] = dice[0] + _STEP
@@ -73,7 +74,7 @@ def uniform(dice: Dice) -> float:
     return float(z >> _S11) * _SCALE
 
 
-@compiled
+@inlined
 def below(dice: Dice, n: int) -> int:
     """Return a whole number in 0 … n - 1."""
     return int(uniform(dice) * n)
@@ -111,7 +112,7 @@ def connected_parts(count: int, i: Ints, j: Ints) -> Ints:
     return part
 
 
-@compiled
+@inlined
 def energy(households: float, load: float, area: float, perimeter: float, rules: Rules) -> float:
     """Return what one cell costs."""
     off = (load - rules.load_target) / rules.load_target
@@ -159,7 +160,7 @@ def total_energy(
     return whole
 
 
-@compiled
+@inlined
 def change(
     net: Network,
     label: Ints,
@@ -220,7 +221,34 @@ def change(
     )
 
 
-@compiled
+@inlined
+def change_of_one(net: Network, label: Ints, home: Ints, u: int, here: int, there: int) -> Change:
+    """Weigh moving one unit, as `change` does: by far the most frequent question."""
+    rim, left, met, border, strayed = net.perimeter[u], 0.0, 0.0, 0.0, 0.0
+    if home[u] == here:
+        strayed = float(net.households[u])
+    elif home[u] == there:
+        strayed = -float(net.households[u])
+    for e in range(net.start[u], net.start[u + 1]):
+        c = label[net.neighbour[e]]
+        if c == here:
+            left += net.length[e]
+            border += net.cost[e]
+        elif c == there:
+            met += net.length[e]
+            border -= net.cost[e]
+    return (
+        float(net.households[u]),
+        net.load[u],
+        net.area[u],
+        2.0 * left - rim,
+        rim - 2.0 * met,
+        border,
+        strayed,
+    )
+
+
+@inlined
 def weigh(
     total: Floats,
     own: Floats,
@@ -248,7 +276,7 @@ def weigh(
     return giving, taking, gain + rules.price * d[6] / rules.target
 
 
-@compiled
+@inlined
 def settle(
     total: Floats,
     own: Floats,
