@@ -75,7 +75,7 @@ def assign_command(
         shell.say(tr("{columns} were taken as wgs84; else declare --datum.", columns=columns))
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
     if dask is not None and not counts:
-        accounts = _on_cluster(opened, grid, incidents, Path(output), dask, options)
+        accounts = _on_cluster(opened, grid, Path(output), dask, options)
     elif counts:
         accounts = _count(shell, opened, grid, output, dask, overwrite)
     else:
@@ -110,19 +110,14 @@ def _where(opened: Opened) -> dict[str, Any]:
 
 
 def _on_cluster(
-    opened: Opened, grid: str, incidents: str, output: Path, dask: str, options: dict[str, Any]
+    opened: Opened, grid: str, output: Path, dask: str, options: dict[str, Any]
 ) -> Accounts:
     from gridmap.incidents.dask import assign_on_cluster
-    from gridmap.io import read_grid
+    from gridmap.incidents.stream import Where
 
-    if opened.points or opened.others:
-        raise click.UsageError(
-            tr("--dask reads one pair of coordinates: name its columns by --x and --y.")
-        )
-    where: dict[str, Any] = {"x": opened.x, "y": opened.y, "datum": opened.datum}
-    return assign_on_cluster(
-        incidents, output, read_grid(grid, whole=False), dask, **where, **options
-    )
+    where = Where(opened.x, opened.y, opened.points, tuple(opened.others), opened.datum)
+    path = grid if "://" in grid else os.path.abspath(grid)
+    return assign_on_cluster(opened.file, output, path, dask, where=where, **options)
 
 
 def _count(

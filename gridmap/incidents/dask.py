@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from pyarrow import parquet
 
 from gridmap._arrays import Floats
-from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
-from gridmap.incidents.result import RESULT_COLUMNS, Accounts, assign_with, target_schema
-from gridmap.io.address import GLANCE, cluster, finished
-from gridmap.io.batches import ParquetFile, geometry_of
+from gridmap.incidents.result import Accounts, assign_with
+from gridmap.incidents.stream import Where, accounts_of, pieces_of, place_piece
+from gridmap.io.address import GLANCE, cluster, on_cluster
+from gridmap.io.batches import FileOfPoints
+from gridmap.io.gridfile import read_grid
 from gridmap.language import Message
 
 if TYPE_CHECKING:
@@ -62,15 +63,13 @@ def assign_partitions(
 
 
 def assign_on_cluster(
-    source: str,
+    source: FileOfPoints,
     target: Path,
-    grid: Grid,
+    grid: str,
     address: str,
     *,
+    where: Where,
     max_distance: float | None = None,
-    datum: str | None = None,
-    x: str | None = None,
-    y: str | None = None,
     overwrite: bool = False,
     timeout: float = 10.0,
 ) -> Accounts:
@@ -80,14 +79,16 @@ def assign_on_cluster(
 
     Parameters
     ----------
-    source : str
-        A Parquet file or folder that every worker can read.
+    source : ParquetFile
+        A file or folder that every worker can read.
     target : path
         The folder to make; the workers must be able to write beside it.
-    grid, max_distance, datum, x, y
-        As of `assign`.
+    grid : str
+        As of `read_grid`; every worker reads it.
     address : str
         Of the scheduler, as ``tcp://10.0.0.1:8786``.
+    where, max_distance
+        As of `assign_file`.
     overwrite : bool
         Whether an existing folder may be replaced.
     timeout : float
@@ -102,65 +103,40 @@ def assign_on_cluster(
     InputError
         When Dask is missing, the cluster does not answer, or the source is no Parquet.
     """
-    if not Path(source).exists() or not (Path(source).is_dir() or source.endswith(".parquet")):
-        raise InputError(
-            "`{source}` is no Parquet file or folder; a cluster reads Parquet only.", source=source
-        )
-    if x is None and geometry_of(ParquetFile(Path(source)).schema) is not None:
-        raise InputError(
-            "`{source}` holds points as geometry; a cluster reads columns. Write x and y too.",
-            source=source,
-        )
-    partial_target = target.with_name(f".gridmap-{target.name}")
+    pieces = pieces_of(source)
+    fresh = target.absolute().with_name(f".gridmap-{target.name}")
     lost = Message(
         "Nothing was written; see that every worker can read the incidents and write beside the "
         "output."
     )
     with cluster(address, lost, timeout=timeout) as client:
-        import dask.dataframe as dd
-
-        frame = dd.read_parquet(
-            str(Path(source).resolve()), split_row_groups="adaptive", dtype_backend="pyarrow"
-        )
-        placed = assign_partitions(frame, grid, max_distance=max_distance, datum=datum, x=x, y=y)
+        _remove(fresh)
+        fresh.mkdir()
+        calls = [
+            (number, piece, fresh / f"part-{number:06d}.parquet", grid, where, max_distance)
+            for number, piece in enumerate(pieces)
+        ]
         try:
-            accounts = _written(placed, partial_target, ParquetFile(Path(source)), client, timeout)
+            seen = list(on_cluster(place_piece, calls, client, timeout))
+            _check_whole(fresh, len(pieces), source.rows)
             if target.is_dir() and overwrite:
                 shutil.rmtree(target)
             elif overwrite:
                 target.unlink(missing_ok=True)
-            partial_target.rename(target)
+            fresh.rename(target)
         finally:
-            _remove(partial_target)
-    return accounts
+            _remove(fresh)
+    return accounts_of(source, read_grid(grid, whole=False), where, seen)
 
 
-def _written(
-    placed: Any, folder: Path, source: ParquetFile, client: Any, patience: float
-) -> Accounts:
-    """Let the workers write the parts; raise an OSError where not every row is seen from here."""
-    _remove(folder)
-    streamed = placed.map_partitions(
-        _as_streamed, meta=_as_streamed(placed._meta), enforce_metadata=False
-    )
-    parts = streamed.to_parquet(
-        str(folder.resolve()),
-        write_index=False,
-        schema=target_schema(source.schema),
-        compression="zstd",
-        name_function="part-{:06d}.parquet".format,
-        compute=False,
-    )
-    future = client.compute(parts)
-    try:
-        for done in finished([future], client, patience):
-            done.result()
-    finally:
-        future.cancel()
-    accounts = _accounts_of(folder)
-    if accounts.counts["read"] != source.size:
-        raise OSError(f"{accounts.counts['read']:,} of {source.size:,} rows came back")
-    return accounts
+def _check_whole(folder: Path, parts: int, rows: int) -> None:
+    """Raise an OSError where not every part and row is seen from here."""
+    for left in folder.glob(".gridmap-*"):  # of workers that died
+        shutil.rmtree(left)
+    there = sorted(folder.glob("part-*.parquet"))
+    count = sum(parquet.read_metadata(path).num_rows for path in there)
+    if (len(there), count) != (parts, rows):
+        raise OSError(f"{count:,} of {rows:,} rows came back")
 
 
 def _remove(folder: Path) -> None:
@@ -264,23 +240,3 @@ def _floats(values: Any) -> Floats:
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     filled = values.cast(pa.float64()).fill_null(np.nan)
     return np.asarray(filled.to_numpy(zero_copy_only=False))
-
-
-def _as_streamed(placed: pd.DataFrame) -> pd.DataFrame:
-    """Return a part as `assign_file` writes it: own columns first, codes as text, millimetres."""
-    results = placed[list(RESULT_COLUMNS)].astype(dict.fromkeys(RESULT_COLUMNS[:3], object))
-    own = placed.drop(columns=list(RESULT_COLUMNS))
-    return pd.concat([own, results.round({"distance_m": 3})], axis=1)
-
-
-def _accounts_of(folder: Path) -> Accounts:
-    """Count the statuses of a folder of assigned Parquet."""
-    from pyarrow import dataset
-
-    accounts = Accounts()
-    statuses = dataset.dataset(folder, format="parquet").scanner(columns=["status"])
-    for batch in statuses.to_batches():
-        for item in batch.column("status").value_counts().to_pylist():
-            accounts.counts[str(item["values"])] += item["counts"]
-            accounts.counts["read"] += item["counts"]
-    return accounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +31,7 @@ from gridmap.incidents.result import (
     renamed,
     target_schema,
 )
+from gridmap.io.atomic import replacing
 from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of
 from gridmap.io.coordinates import Pair, fill_places
 from gridmap.io.excel_write import WRITERS, Writer
@@ -107,11 +108,25 @@ def assign_file(
             target=target.name,
             writers=[*WRITERS],
         )
-    where = Where(x, y, points, tuple(others), datum)
-    run = _Run(source, grid, where, max_distance, progress)
+    run = _Run(source, grid, Where(x, y, points, tuple(others), datum), max_distance, progress)
+    _write(run, target, writer, headings, own_prefix, with_points=write is not None)
+    return run.finish()
+
+
+def _write(
+    run: _Run,
+    target: Path,
+    writer: Writer,
+    headings: Mapping[str, str] | None = None,
+    own_prefix: str = "incident_",
+    *,
+    with_points: bool = False,
+) -> None:
+    """Write what a run goes over."""
+    source, grid = run.source, run.grid
     names = [(headings or {}).get(name, name) for name in RESULT_COLUMNS]
     own = renamed(source.schema.names, names, own_prefix)
-    pointed = write is not None or target.suffix.lower() == ".gpkg"
+    pointed = with_points or target.suffix.lower() == ".gpkg"
     with_points = pointed and geometry_of(source.schema) is None
     schema = target_schema(source.schema, own, names, with_points)
     crs = grid.crs if with_points else source.crs
@@ -124,6 +139,33 @@ def assign_file(
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     writer(placed(), schema, target, crs)
+
+
+def place_piece(
+    number: int,
+    source: ParquetFile,
+    target: Path,
+    grid: str,
+    where: Where,
+    max_distance: float | None,
+) -> tuple[int, Seen]:
+    """Assign one piece of Parquet to a file; what both are named by is read where this runs."""
+    for path in (source.path, target.parent):
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there")
+    run = _Run(source, read_grid(grid, whole=False), where, max_distance, silent)
+    with replacing(target, overwrite=True) as part:
+        _write(run, part, WRITERS[".parquet"])
+    return number, run.seen
+
+
+def accounts_of(
+    source: FileOfPoints, grid: Grid, where: Where, seen: Iterable[tuple[int, Seen]]
+) -> Accounts:
+    """Return the accounts of a file from those of its pieces."""
+    run = _Run(source, grid, where, 0.0, silent)
+    for _, one in sorted(seen, key=lambda answer: answer[0]):
+        run.absorb(one)
     return run.finish()
 
 
@@ -190,19 +232,21 @@ def count_districts(
     if each is here:
         table, run = _by_district(source, path, where, progress)
         return table, run.finish()
-    if not isinstance(source, ParquetFile):
-        raise InputError("A cluster reads Parquet only; write the incidents as Parquet.")
-    whole = read_districts(path)[0]
-    run = _Run(_positions_of(source, where, others), whole, where, 0.0, progress)
-    calls = [(number, piece, path, where) for number, piece in enumerate(source.pieces())]
+    calls = [(number, piece, path, where) for number, piece in enumerate(pieces_of(source))]
     done = []
     for answer in each(_piece, calls):
         done.append(answer)
         progress("assign", len(done), len(calls))
-    done.sort(key=lambda answer: int(answer[0]))
-    for _, _, seen in done:
-        run.absorb(seen)
-    return sum(table for _, table, _ in done), run.finish()
+    seen = [(number, one) for number, _, one in done]
+    whole = read_districts(path)[0]
+    return sum(table for _, table, _ in done), accounts_of(source, whole, where, seen)
+
+
+def pieces_of(source: FileOfPoints) -> list[ParquetFile]:
+    """Return pieces of Parquet, or refuse another file."""
+    if not isinstance(source, ParquetFile):
+        raise InputError("A cluster reads Parquet only; write the incidents as Parquet.")
+    return replace(source, path=source.path.absolute()).pieces()  # for workers elsewhere
 
 
 def _piece(
@@ -298,7 +342,7 @@ class _Run:
         progress: Progress,
         locator: Locator | None = None,
     ) -> None:
-        self._source, self._grid, self._progress = source, grid, progress
+        self.source, self.grid, self._progress = source, grid, progress
         self._where = where
         self._locator: Locator = locator or grid.locator
         self.codes = self._locator.codes
@@ -310,7 +354,7 @@ class _Run:
         self._locator.prepare(source.rows)
 
     def __iter__(self) -> Iterator[tuple[Batch, Placement, tuple[Floats, Floats]]]:
-        for batch in self._source.batches():
+        for batch in self.source.batches():
             given = self._positions(batch.table)
             for axis in given:
                 axis[list(batch.broken)] = np.nan
@@ -320,7 +364,7 @@ class _Run:
             self.seen.given += int((np.isfinite(given[0]) & np.isfinite(given[1])).sum())
             self._keep_some(given)
             yield batch, placement, (x, y)
-            self._progress("assign", batch.done, self._source.size)
+            self._progress("assign", batch.done, self.source.size)
 
     def absorb(self, later: Seen) -> None:
         """Add what a run over the next piece has seen."""
@@ -357,11 +401,11 @@ class _Run:
             x, y = (
                 np.concatenate(self.seen.sample, axis=1) if self.seen.sample else np.empty((2, 0))
             )
-            self.seen.accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self._grid)
+            self.seen.accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self.grid)
         elif self.seen.sample:
             x, y = np.concatenate(self.seen.sample, axis=1)
             lost = self.seen.given - sum(counts[name] for name in ("inside", "boundary", "rim"))
-            self.seen.accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self._grid)
+            self.seen.accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self.grid)
         return self.seen.accounts
 
     def _positions(self, table: pa.RecordBatch) -> tuple[Floats, Floats]:
@@ -380,7 +424,7 @@ class _Run:
                 self.seen.strange = _strange(columns)
         pairs = [(number_array(table.column(pair.x)), number_array(table.column(pair.y)),
                   str(pair.datum)) for pair in self._where.others]  # fmt: skip
-        return fill_places(x, y, pairs, self._where.datum, self._grid.crs)[:2] if pairs else (x, y)
+        return fill_places(x, y, pairs, self._where.datum, self.grid.crs)[:2] if pairs else (x, y)
 
     def _account(self, batch: Batch, placement: Placement) -> None:
         accounts, counts = self.seen.accounts, self.seen.accounts.counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -262,6 +262,21 @@ def finished(futures: Iterable[Any], client: Client, patience: float = 10.0) -> 
             seen = time.monotonic()
         if time.monotonic() - seen > patience:
             raise OSError("no worker is left" if running else "the scheduler is gone")
+
+
+def on_cluster(
+    function: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    client: Client,
+    patience: float = 10.0,
+) -> Iterator[Any]:
+    """Yield what a function returns for each of some calls, as they end on a Dask cluster."""
+    waiting = [client.submit(function, *call, pure=False) for call in calls]
+    try:
+        for done in finished(waiting, client, patience):
+            yield done.result()
+    finally:
+        client.cancel(waiting)
 
 
 _CHATTY = ("distributed", "tornado", "asyncio")

@@ -35,7 +35,7 @@ from gridmap.crs.project import reproject
 from gridmap.errors import CoverageError, InputError, PartitionError
 from gridmap.grid.grid import Grid
 from gridmap.io import inputs
-from gridmap.io.address import cluster
+from gridmap.io.address import cluster, on_cluster
 from gridmap.io.atomic import replacing
 from gridmap.io.gridfile import (
     MICRO,
@@ -47,7 +47,7 @@ from gridmap.io.gridfile import (
 )
 from gridmap.io.vector import Slices
 from gridmap.language import Lang, Message
-from gridmap.partitioning.parallel import BrokenWorkerError, in_processes, on_cluster, warm
+from gridmap.partitioning.parallel import BrokenWorkerError, in_processes, warm
 from gridmap.partitioning.partition import band_in, micro_band_in, micro_cells, partition
 from gridmap.partitioning.report import report
 from gridmap.units.attach import attach

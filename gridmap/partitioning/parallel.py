@@ -21,7 +21,7 @@ import numpy as np
 
 from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
-from gridmap.io.address import finished
+from gridmap.io.address import on_cluster
 from gridmap.partitioning.community import Community
 from gridmap.partitioning.energy import Network, Rules
 from gridmap.partitioning.problem import Wishes
@@ -217,15 +217,3 @@ def _on_dask(jobs: Sequence[Job], wishes: Wishes, client: Any) -> Iterator[tuple
     calls = [(batch, [jobs[number] for number in batch], wishes) for batch in batches]
     for done in on_cluster(_solve_batch, calls, client):
         yield from done
-
-
-def on_cluster(
-    function: Callable[..., T], calls: Iterable[tuple[Any, ...]], client: Any
-) -> Iterator[T]:
-    """Yield what a function returns for each of some calls, as they end on a Dask cluster."""
-    waiting = [client.submit(function, *call, pure=False) for call in calls]
-    try:
-        for done in finished(waiting, client):
-            yield done.result()
-    finally:
-        client.cancel(waiting)

@@ -20,7 +20,6 @@ from pyarrow import parquet as pq
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.errors import InputError
 from tests.coverages import frame, mosaic, moved
 
 pytestmark = [
@@ -175,19 +174,38 @@ def test_a_cluster_writes_what_a_plain_run_writes(
 
 def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, mosaic_grid: gm.Grid) -> None:
     """No scheduler, no Parquet: one line."""
-    from gridmap.incidents.dask import assign_on_cluster
-
+    gm.write_grid(mosaic_grid, tmp_path / "grid.gpkg")
     (tmp_path / "in.csv").write_text("x,y\n1,1\n")
-    with pytest.raises(InputError, match="no Parquet file or folder"):
-        assign_on_cluster(str(tmp_path / "in.csv"), tmp_path / "out", mosaic_grid, "tcp://x:1")
-    points = gpd.GeoDataFrame({"k": [1]}, geometry=gpd.GeoSeries.from_xy([1], [1], crs=4547))
-    points.to_parquet(tmp_path / "points.parquet")
-    with pytest.raises(InputError, match="holds points as geometry"):
-        assign_on_cluster(str(tmp_path / "points.parquet"), tmp_path / "out", mosaic_grid, "x")
     pd.DataFrame({"x": [1.0], "y": [1.0]}).to_parquet(tmp_path / "in.parquet")
-    source = str(tmp_path / "in.parquet")
-    with pytest.raises(InputError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1"):
-        assign_on_cluster(source, tmp_path / "out", mosaic_grid, "tcp://127.0.0.1:1", timeout=1)
+    dask = ["-o", str(tmp_path / "out"), "--dask=tcp://127.0.0.1:1", "--datum=EPSG:4547"]
+    for name, why in (("in.csv", "reads Parquet only"), ("in.parquet", "No Dask scheduler")):
+        command = ["assign", str(tmp_path / "grid.gpkg"), str(tmp_path / name), *dask]
+        done = CliRunner().invoke(main, ["--lang", "en", *command])
+        assert done.exit_code == 2
+        assert why in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_points_and_pairs_go_to_a_cluster_too(
+    cluster: Any, mosaic_grid: gm.Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points as geometry, in pieces; invalid ones are told by the number of their row."""
+    monkeypatch.setattr("gridmap.io.batches.PIECE", 100)
+    rng = np.random.default_rng(3)
+    x, y = 500_000 + 3300 * rng.random(500), 3_400_000 + 3300 * rng.random(500)
+    x[[7, 333]] = np.nan
+    points = gpd.GeoDataFrame({"k": range(500)}, geometry=gpd.GeoSeries.from_xy(x, y, crs=4547))
+    points.to_parquet(tmp_path / "in.parquet", row_group_size=100)
+    gm.write_grid(mosaic_grid, tmp_path / "grid.gpkg")
+    command = ["--lang", "en", "assign", str(tmp_path / "grid.gpkg"), str(tmp_path / "in.parquet")]
+    plain = CliRunner().invoke(main, [*command, "-o", str(tmp_path / "out.parquet")])
+    out = ["-o", str(tmp_path / "out"), "--dask", cluster.scheduler.address]
+    spread = CliRunner().invoke(main, [*command, *out])
+    assert plain.exit_code == spread.exit_code == 0, spread.output
+    assert (plain.stdout, plain.stderr) == (spread.stdout, spread.stderr)
+    assert "8, 334" in plain.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert pq.read_table(tmp_path / "out.parquet").equals(pq.read_table(tmp_path / "out"))
 
 
 @pytest.mark.peers("dask_geopandas")

@@ -19,8 +19,8 @@ from gridmap.cli import main
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.incidents.stream import count_districts
 from gridmap.io import batches
+from gridmap.io.address import on_cluster
 from gridmap.io.gridfile import read_districts
-from gridmap.partitioning.parallel import on_cluster
 from gridmap.zoning import robustness
 from tests.unit.test_districts import countryside, dataset, nested, town
 
