@@ -397,7 +397,8 @@ class CoverageIndex:
         inner = np.flatnonzero((left > 0) & (right > 0))
         ends = np.concatenate([self._ends[inner, :2], self._ends[inner, 2:]])
         outer = self.outer_edges()[0].reshape(-1, 2)
-        at = np.flatnonzero(np.isin(_as_complex(ends), _as_complex(outer)))
+        at = np.flatnonzero(_perhaps_among(ends[:, 0], outer[:, 0]))
+        at = at[np.isin(_as_complex(ends[at]), _as_complex(outer))]
         xy, edge = ends[at], inner[at % len(inner)] if len(inner) else inner
         return np.concatenate([xy, xy]), np.concatenate([left[edge], right[edge]])
 
@@ -503,6 +504,18 @@ def turn_of(
 
 def _as_floats(values: npt.ArrayLike) -> Floats:
     return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
+def _perhaps_among(values: Floats, wanted: Floats) -> Bools:
+    """Tell which values may be among a few others: all that are, and hardly any more."""
+    some = np.zeros(1 << 20, dtype=bool)
+    place, sought = (
+        (np.ascontiguousarray(xs + 0.0).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+        >> np.uint64(44)
+        for xs in (values, wanted)
+    )
+    some[sought] = True
+    return some[place]
 
 
 def _as_complex(xy: Floats) -> Complexes:

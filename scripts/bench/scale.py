@@ -59,6 +59,7 @@ def run(*command: str | Path) -> Spent:
     """Run a command to its end; 0 and 1 are answers."""
     start = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are read as an installation has them
     child = subprocess.Popen(
         [sys.executable, *map(str, command)], stdout=subprocess.DEVNULL, env=environment
     )
