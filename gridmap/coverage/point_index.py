@@ -515,7 +515,8 @@ def _perhaps_among(values: Floats, wanted: Floats) -> Bools:
         for xs in (values, wanted)
     )
     some[sought] = True
-    return some[place]
+    found: Bools = some[place]
+    return found
 
 
 def _as_complex(xy: Floats) -> Complexes:
