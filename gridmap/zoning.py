@@ -12,14 +12,13 @@ import shapely
 from scipy import sparse
 
 from gridmap._arrays import Floats, Ints, geometries
-from gridmap._checks import Each, Progress, check_choice, here, silent
+from gridmap._checks import Each, Progress, check_choice, here, silent, takes_layers
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
 from gridmap.hotspot_analysis.hotspots import Base, called
 from gridmap.incidents.result import place
 from gridmap.language import Message
-from gridmap.layers import takes_layers
 from gridmap.partitioning.community import summed
 from gridmap.partitioning.parallel import Job, warm
 from gridmap.partitioning.partition import (

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints
-from gridmap._checks import check_layer, shape_name
+from gridmap._checks import check_layer, shape_name, takes_layers
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
@@ -25,7 +25,6 @@ from gridmap.coverage.edges import (
 )
 from gridmap.coverage.t_junctions import split, surely_open
 from gridmap.errors import CRSError, InputError
-from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segments, without
-from gridmap._checks import check_choice
+from gridmap._checks import check_choice, takes_layers
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
@@ -32,7 +32,6 @@ from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Lang, Message, tr
-from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
     from gridmap._arrays import Outline, Polygons

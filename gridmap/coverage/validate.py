@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints, geometries, segments, uncollected
-from gridmap._checks import check_band, check_choice
+from gridmap._checks import check_band, check_choice, takes_layers
 from gridmap.coverage import checks
 from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.checks import Remark, nesting_faults
@@ -52,7 +52,6 @@ from gridmap.coverage.snapping import matched_rim
 from gridmap.coverage.t_junctions import Split, as_points, split
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
-from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
     from gridmap._arrays import Outline, Polygons

@@ -8,14 +8,13 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_band, check_layer
+from gridmap._checks import check_band, check_layer, known_layer, takes_layers
 from gridmap.coverage.geometry_defects import resolution
 from gridmap.coverage.prove import dissolved, polygons_of
 from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
 from gridmap.grid.checks import one_geometry
 from gridmap.grid.grid import Grid
-from gridmap.layers import known_layer, takes_layers
 
 
 @takes_layers("cells")

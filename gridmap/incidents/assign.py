@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
+from gridmap._checks import takes_layers
 from gridmap.errors import InputError, UnassignedWarning
 from gridmap.grid.grid import check_grid
 from gridmap.grid.locator import Placement
 from gridmap.incidents.points import SUSPICIOUS, Positions, alarm_of, nowhere
 from gridmap.incidents.result import accounts as accounts
 from gridmap.incidents.result import labelled, place
-from gridmap.layers import takes_layers
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

@@ -9,10 +9,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import Bands, Progress, check_band, silent
+from gridmap._checks import Bands, Progress, check_band, silent, takes_layers
 from gridmap.errors import InputError
 from gridmap.language import Lang
-from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.certificates import (
     UNIT_OVER_MAX,

@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Ints, attributes
-from gridmap._checks import Bands, Progress, check_choice, is_nothing, silent
+from gridmap._checks import Bands, Progress, check_choice, is_nothing, silent, takes_layers
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang
-from gridmap.layers import takes_layers
 from gridmap.partitioning import reasons as sentences
 from gridmap.partitioning.old_grid import (
     beyond_limit,

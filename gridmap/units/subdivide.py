@@ -9,10 +9,9 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Ints
-from gridmap._checks import Progress, silent
+from gridmap._checks import Progress, silent, takes_layers
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
-from gridmap.layers import takes_layers
 from gridmap.units.attach import attach
 from gridmap.units.barriers import inhabited, read_barriers
 from gridmap.units.blocks import COMPOUND, DEDICATED, LAND, WATER, Blocks, make_blocks
