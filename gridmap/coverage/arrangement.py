@@ -24,8 +24,8 @@ from gridmap._arrays import (
     geometries,
     segments,
 )
+from gridmap.coverage.defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges, paths
-from gridmap.coverage.geometry_defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
 from gridmap.coverage.t_junctions import Pairs
 

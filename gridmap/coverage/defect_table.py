@@ -16,10 +16,9 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, geometries
 from gridmap._checks import check_choice, label
-from gridmap.coverage.checks import Remark
 from gridmap.coverage.defect_names import KINDS, NOTES
+from gridmap.coverage.defects import Faults, Remark, faults_of, in_metres, resolution
 from gridmap.coverage.edges import Rings, rings_of
-from gridmap.coverage.geometry_defects import Faults, faults_of, in_metres, resolution
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.prove import Proof, Verdict, boundary_of, check_area, dissolved, polygons_of
 from gridmap.errors import InputError

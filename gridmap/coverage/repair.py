@@ -15,8 +15,8 @@ from gridmap._checks import check_choice, takes_layers
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
+from gridmap.coverage.defects import in_metres, metres_per_unit
 from gridmap.coverage.edges import directed_edges, residual, reverse
-from gridmap.coverage.geometry_defects import in_metres, metres_per_unit
 from gridmap.coverage.mend import Work, mend
 from gridmap.coverage.patches import (
     Rules,

@@ -15,7 +15,6 @@ from gridmap._arrays import Floats, Geometries, Ints, geometries, segments, unco
 from gridmap._checks import check_band, check_choice, takes_layers
 from gridmap.coverage import checks
 from gridmap.coverage.arrangement import enclosed
-from gridmap.coverage.checks import Remark, nesting_faults
 from gridmap.coverage.defect_table import (
     MISSING_CELL,
     Subject,
@@ -29,15 +28,17 @@ from gridmap.coverage.defect_table import (
     parents_of,
     subject_of,
 )
-from gridmap.coverage.edges import Leftover, Rings, directed_edges, residual, rings_of
-from gridmap.coverage.geometry_defects import (
+from gridmap.coverage.defects import (
     Faults,
+    Remark,
     cross,
     faults_of,
     joined,
     metres_per_unit,
+    nesting_faults,
     resolution,
 )
+from gridmap.coverage.edges import Leftover, Rings, directed_edges, residual, rings_of
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.prove import (
     Proof,

@@ -9,7 +9,7 @@ import pandas as pd
 import shapely
 
 from gridmap._checks import check_band, check_layer, known_layer, takes_layers
-from gridmap.coverage.geometry_defects import resolution
+from gridmap.coverage.defects import resolution
 from gridmap.coverage.prove import dissolved, polygons_of
 from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
