@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridmap._arrays import Array, Bools, Complexes, Floats, Ints8, Ints32, Rows
-from gridmap.coverage.edges import Sides, paired_edges
-from gridmap.coverage.predicates import orientation
+from gridmap.coverage.edges import Sides, orientation, paired_edges
 
 EAST, WEST, STRADDLES = range(3)  # where an edge lies, seen from the pixel's western border
 

@@ -14,8 +14,15 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Complexes, Floats, Geometries, Ints, components, geometries, segments
-from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, residual, reverse, rings_of
-from gridmap.coverage.predicates import orientation
+from gridmap.coverage.edges import (
+    Leftover,
+    boxes_near,
+    directed_edges,
+    orientation,
+    residual,
+    reverse,
+    rings_of,
+)
 from gridmap.coverage.prove import remainder
 from gridmap.coverage.t_junctions import as_points
 

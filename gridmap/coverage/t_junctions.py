@@ -9,8 +9,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Floats, Ints, Rows, segments
-from gridmap.coverage.edges import Leftover, residual
-from gridmap.coverage.predicates import orientation
+from gridmap.coverage.edges import Leftover, orientation, residual
 
 Pairs = tuple[Rows, Rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridmap.coverage.predicates import _by_fractions, orientation
+from gridmap.coverage.edges import _by_fractions, orientation
 
 
 def _cases(seed: int) -> tuple[np.ndarray, ...]:
