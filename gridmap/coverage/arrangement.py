@@ -27,7 +27,7 @@ from gridmap._arrays import (
 from gridmap.coverage.defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges, paths
 from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
-from gridmap.coverage.t_junctions import Pairs
+from gridmap.coverage.prove import Pairs
 
 THIN = 16.0
 """Widths, in units of the resolution, below which a point does not tell what a face is."""

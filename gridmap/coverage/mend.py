@@ -12,9 +12,8 @@ import shapely
 from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap.coverage.edges import Leftover, directed_edges, residual, ring_sums, rings_of
 from gridmap.coverage.patches import Rules, find_patches, made_valid, rebuild
-from gridmap.coverage.prove import invalid_among, remainder
+from gridmap.coverage.prove import Split, invalid_among, remainder, split
 from gridmap.coverage.snapping import near_chains, welded, with_vertices
-from gridmap.coverage.t_junctions import Split, split
 
 ROUNDS = 4
 FACING = 0.9

@@ -25,8 +25,8 @@ from gridmap.coverage.edges import (
     residual,
     reverse,
 )
+from gridmap.coverage.prove import as_points, rows_of, split
 from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
-from gridmap.coverage.t_junctions import as_points, rows_of, split
 
 
 @dataclass(frozen=True)

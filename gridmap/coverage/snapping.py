@@ -23,8 +23,7 @@ from gridmap.coverage.edges import (
     reverse,
     rings_of,
 )
-from gridmap.coverage.prove import remainder
-from gridmap.coverage.t_junctions import as_points
+from gridmap.coverage.prove import as_points, remainder
 
 Node = tuple[float, float]
 Sides = dict[tuple[float, ...], Floats]

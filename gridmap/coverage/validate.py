@@ -13,7 +13,6 @@ import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints, geometries, segments, uncollected
 from gridmap._checks import check_band, check_choice, takes_layers
-from gridmap.coverage import checks
 from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.defect_table import (
     MISSING_CELL,
@@ -31,26 +30,32 @@ from gridmap.coverage.defect_table import (
 from gridmap.coverage.defects import (
     Faults,
     Remark,
+    code_remarks,
     cross,
     faults_of,
+    geometry_remarks,
+    household_remarks,
     joined,
     metres_per_unit,
     nesting_faults,
+    parent_remarks,
     resolution,
 )
 from gridmap.coverage.edges import Leftover, Rings, directed_edges, residual, rings_of
 from gridmap.coverage.patches import areal_parts, made_valid
 from gridmap.coverage.prove import (
     Proof,
+    Split,
     Verdict,
+    as_points,
     invalid_among,
     match_parents,
     polygons_of,
     prove,
     remainder,
+    split,
 )
 from gridmap.coverage.snapping import matched_rim
-from gridmap.coverage.t_junctions import Split, as_points, split
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
 
@@ -215,7 +220,7 @@ def validate(
         if len(corners):
             proof = prove(subject.polygons, subject.outline, areas, parent_of)
     invalid = invalid_among(subject.polygons, subject.rings)
-    remarks += checks.geometry_remarks(subject.polygons, subject.rings, invalid, lang)
+    remarks += geometry_remarks(subject.polygons, subject.rings, invalid, lang)
     band = _band(households, cells, parent_column or "parent")
     remarks += _table_remarks(cells, subject, code, count, band, set(exceptions))
     faults, rest, declared = _geometry_faults(subject, proof, invalid, remarks, set(accepted))
@@ -223,7 +228,7 @@ def validate(
         faults = _without_own_noise(faults)
     if areas is not None and parent_of is not None:
         _, _, place = match_parents(subject.polygons, named(areas, names), parent_of)
-        remarks += checks.parent_remarks(parent_of, place, subject.polygons, lang)
+        remarks += parent_remarks(parent_of, place, subject.polygons, lang)
         gaps = faults.geometry[np.isin(faults.kind, ["gap", "excluded-gap"])]
         if any(p.verdict == "failed" for p in proof.parents):
             nested, _ = nesting_faults(subject.polygons, polygons_of("parents", areas), place, gaps)
@@ -318,7 +323,7 @@ def _table_remarks(
         remarks.append(Remark("content-changed", "", (), note, None))
     if code is not None or hasattr(cells, "index"):
         codes = pd.Series(subject.names, dtype=object)
-        remarks += checks.code_remarks(codes, polygons, lang)
+        remarks += code_remarks(codes, polygons, lang)
     if count is None and "households" in getattr(cells, "columns", ()):
         count = "households"
     if count is None and band is None:
@@ -327,7 +332,7 @@ def _table_remarks(
     known = {str(e) for e in exceptions}
     recorded = np.array([str(name) in known for name in subject.names], dtype=bool)
     kinds = cells.get("kind")
-    return remarks + checks.household_remarks(counts, kinds, band, recorded, polygons, lang)
+    return remarks + household_remarks(counts, kinds, band, recorded, polygons, lang)
 
 
 def _geometry_faults(
