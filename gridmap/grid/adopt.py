@@ -13,8 +13,7 @@ from gridmap.coverage.defects import resolution
 from gridmap.coverage.prove import dissolved, polygons_of
 from gridmap.coverage.repair import matched_boundary
 from gridmap.errors import InputError
-from gridmap.grid.checks import one_geometry
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, one_geometry
 
 
 @takes_layers("cells")
