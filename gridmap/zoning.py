@@ -19,7 +19,6 @@ from gridmap.grid.locator import Locator
 from gridmap.hotspot_analysis.hotspots import Base, called
 from gridmap.incidents.result import place
 from gridmap.language import Message
-from gridmap.partitioning.community import summed
 from gridmap.partitioning.parallel import Job, warm
 from gridmap.partitioning.partition import (
     numbered,
@@ -30,7 +29,7 @@ from gridmap.partitioning.partition import (
     wanted_target,
 )
 from gridmap.partitioning.prepare import Bound, bands_of, check_units, communities, dedicate
-from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
+from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes, summed
 from gridmap.partitioning.solve import Exclaves, linked_all
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from gridmap.partitioning.community import Community
+from gridmap.partitioning.problem import Community
 
 LOW, HIGH = 300, 600
 

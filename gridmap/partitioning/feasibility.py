@@ -21,10 +21,9 @@ from gridmap.partitioning.certificates import (
     certify,
     settle,
 )
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.parallel import warm
 from gridmap.partitioning.prepare import Bound, Caller, bands_of, check_units, communities
-from gridmap.partitioning.problem import EFFORTS, Piece, Wishes, bonds_of, pieces_of
+from gridmap.partitioning.problem import EFFORTS, Community, Piece, Wishes, bonds_of, pieces_of
 from gridmap.partitioning.reasons import remedies
 from gridmap.partitioning.search import can_be_cut
 from gridmap.partitioning.solve import linked_all, unlinked

@@ -15,10 +15,9 @@ from gridmap._checks import Bands, label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.change_file import FRESH
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.parallel import Job
 from gridmap.partitioning.prepare import check_units, communities
-from gridmap.partitioning.problem import EFFORTS, Wishes
+from gridmap.partitioning.problem import EFFORTS, Community, Wishes
 from gridmap.partitioning.rebalance import PRICE, Old, keep, match
 from gridmap.partitioning.solve import Outcome
 

@@ -22,9 +22,8 @@ import numpy as np
 from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
 from gridmap.io.address import on_cluster
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.energy import Network, Rules
-from gridmap.partitioning.problem import Wishes
+from gridmap.partitioning.problem import Community, Wishes
 from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve, unlinked
 

@@ -21,7 +21,7 @@ from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message
-from gridmap.partitioning.community import Community
+from gridmap.partitioning.problem import Community
 
 SAME, SLIT = 1e-6, 1.0  # metres: corners that are one; slits that nobody means
 NEAR = 10.0  # metres from a barrier within which a border runs along it

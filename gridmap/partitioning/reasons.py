@@ -26,9 +26,8 @@ from gridmap.partitioning.certificates import (
     UNKNOWN,
     Finding,
 )
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.prepare import Caller, communities
-from gridmap.partitioning.problem import EFFORTS, Wishes, bonds_of, pieces_of
+from gridmap.partitioning.problem import EFFORTS, Community, Wishes, bonds_of, pieces_of
 from gridmap.partitioning.search import can_be_cut
 from gridmap.partitioning.solve import linked, unlinked
 

@@ -15,16 +15,21 @@ from scipy.optimize import linear_sum_assignment
 
 from gridmap._arrays import Bools, Ints
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
-from gridmap.partitioning.community import (
+from gridmap.partitioning.energy import Rules
+from gridmap.partitioning.problem import (
     Community,
+    Piece,
+    Task,
+    Wishes,
     bad_cells,
+    bonds_of,
     in_order,
     neighbouring_cells,
+    pieces_of,
     rings,
     set_in,
+    share,
 )
-from gridmap.partitioning.energy import Rules
-from gridmap.partitioning.problem import Piece, Task, Wishes, bonds_of, pieces_of, share
 from gridmap.partitioning.search import TREES, best_cut
 from gridmap.partitioning.solve import Outcome, crosses, solve_piece
 

@@ -13,8 +13,11 @@ import numpy as np
 
 from gridmap._arrays import Bools, Ints
 from gridmap.partitioning.certificates import Finding, certify, settle
-from gridmap.partitioning.community import (
+from gridmap.partitioning.energy import Rules
+from gridmap.partitioning.problem import (
     Community,
+    Task,
+    Wishes,
     bad_cells,
     in_order,
     neighbouring_cells,
@@ -22,8 +25,6 @@ from gridmap.partitioning.community import (
     rings,
     whole_below,
 )
-from gridmap.partitioning.energy import Rules
-from gridmap.partitioning.problem import Task, Wishes
 
 RINGS = (0, 1, 2, 9)  # of neighbours that are cut anew too; the last takes the whole part
 TRIES = 8  # cuts of each

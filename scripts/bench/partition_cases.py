@@ -17,9 +17,8 @@ import shapely
 import gridmap as gm
 from gridmap.partitioning import energy
 from gridmap.partitioning.certificates import connected
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.prepare import check_units, communities
-from gridmap.partitioning.problem import EFFORTS, Wishes
+from gridmap.partitioning.problem import EFFORTS, Community, Wishes
 
 LOW, HIGH = 300, 600
 SHARED = (

@@ -22,7 +22,7 @@ from partition_cases import (
 )
 from partition_peers import PEERS
 
-from gridmap.partitioning.community import Community
+from gridmap.partitioning.problem import Community
 from gridmap.partitioning.solve import solve
 
 SHAPE_ALONE = dataclasses.replace(WISHES, balance=0.0)

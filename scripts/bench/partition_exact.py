@@ -9,9 +9,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from gridmap.partitioning.certificates import Masks, bits, whole_masks
-from gridmap.partitioning.community import Community
 from gridmap.partitioning.energy import Network, Rules
-from gridmap.partitioning.problem import Task
+from gridmap.partitioning.problem import Community, Task
 
 NEVER = 1e18
 

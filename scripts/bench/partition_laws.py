@@ -11,8 +11,7 @@ from partition_exact import NEVER, exact, least_costs
 
 from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import certify, settle
-from gridmap.partitioning.community import Community
-from gridmap.partitioning.problem import Task
+from gridmap.partitioning.problem import Community, Task
 from gridmap.partitioning.solve import solve
 
 

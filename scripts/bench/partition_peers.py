@@ -14,8 +14,7 @@ import numpy as np
 import shapely
 
 from gridmap.partitioning import energy
-from gridmap.partitioning.community import Community, in_order
-from gridmap.partitioning.problem import Effort, Task, Wishes
+from gridmap.partitioning.problem import Community, Effort, Task, Wishes, in_order
 
 
 def metis(town: Community, cells: int, low: int, high: int, seed: int) -> np.ndarray:

@@ -13,8 +13,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import connected
-from gridmap.partitioning.community import Community
-from gridmap.partitioning.problem import EFFORTS, Task, Wishes, pieces_of, share
+from gridmap.partitioning.problem import EFFORTS, Community, Task, Wishes, pieces_of, share
 from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, community_of, lattice, small_communities
 

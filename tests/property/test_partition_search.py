@@ -22,9 +22,8 @@ from gridmap.partitioning.certificates import (
     exhaust,
     settle,
 )
-from gridmap.partitioning.community import Community, dice_of, whole_below
 from gridmap.partitioning.energy import Rules, connected_parts
-from gridmap.partitioning.problem import EFFORTS, Task, Wishes
+from gridmap.partitioning.problem import EFFORTS, Community, Task, Wishes, dice_of, whole_below
 from gridmap.partitioning.search import enclosing_cells
 from gridmap.partitioning.solve import solve
 from tests.partition_graphs import HIGH, LOW, can_be_cut, community_of, lattice, small_communities
