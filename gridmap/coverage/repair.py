@@ -16,19 +16,28 @@ from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
 from gridmap.coverage.defects import in_metres, metres_per_unit
-from gridmap.coverage.edges import directed_edges, residual, reverse
-from gridmap.coverage.mend import Work, mend
+from gridmap.coverage.edges import directed_edges, residual, reverse, ring_sums
 from gridmap.coverage.patches import (
     Rules,
     areal_parts,
+    find_patches,
     inner_points,
     local_origin,
     made_valid,
+    rebuild,
     shift,
 )
-from gridmap.coverage.prove import areas_m2, boundary_of, check_area, polygons_of, prove, same_crs
+from gridmap.coverage.prove import (
+    areas_m2,
+    boundary_of,
+    check_area,
+    invalid_among,
+    polygons_of,
+    prove,
+    same_crs,
+)
 from gridmap.coverage.report import counted
-from gridmap.coverage.snapping import matched_rim
+from gridmap.coverage.snapping import Work, brought_together, everything_of, matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Lang, Message, tr
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from gridmap._arrays import Outline, Polygons
 
 
+ROUNDS = 4  # of patches built anew, until the proof holds
 SAME = 1e-6
 """Metres below which two corners are the same, and a corner beside a side lies on it."""
 
@@ -487,3 +497,66 @@ def _not_in_others(ground: Geometries, cell: Ints, cells: Geometries) -> Geometr
         if of != cell[k]:
             rest[k] = shapely.difference(rest[k], cells[of])
     return rest
+
+
+def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules, limit: float) -> Work:
+    """Repair until the proof holds, or a few rounds have not been enough.
+
+    Parameters
+    ----------
+    limit : float
+        Up to this distance corners are taken for the same, and lie on a side.
+    """
+    before = polygons.copy()
+    work = Work(polygons, outline)
+    _repair_rings(work)
+    for _ in range(ROUNDS):
+        rest = brought_together(work, limit)
+        if len(rest[0].left) == 0:
+            break
+        parts, owners = rest
+        everything = everything_of(work)
+        patches = find_patches(everything, parts.left, owners, np.empty(0, dtype=np.int64))
+        built = rebuild(everything, patches, rules)
+        _take(work, everything, built.polygons, patches.cells)
+        work.created += built.created
+        work.absorbed.update({k: v for k, v in built.absorbed.items() if k < len(work.polygons)})
+    else:
+        brought_together(work, limit)
+    rows = np.array(sorted(work.changes), dtype=np.int64)
+    rows = np.delete(rows, invalid_among(before[rows]))
+    for k in rows[_same_edges(before[rows], work.polygons[rows])].tolist():
+        work.polygons[k] = before[k]  # a vertex came and went
+        del work.changes[k]
+    return work
+
+
+def _take(work: Work, before: Geometries, after: Geometries, cells: Ints) -> None:
+    """Keep the rebuilt cells, and note which rows changed."""
+    count = len(work.polygons)
+    same = _same_edges(before[cells], after[cells])
+    for k, unchanged in zip(cells.tolist(), same.tolist(), strict=True):
+        if k >= count:
+            work.created[k - count] = after[k]
+        elif not unchanged:
+            work.polygons[k] = after[k]
+            work.changes[k] = "rebuilt"
+
+
+def _same_edges(before: Geometries, after: Geometries) -> Bools:
+    """Tell which polygons have the same directed edges, wherever their rings start."""
+    old = ring_sums(*directed_edges(before), len(before))
+    new = ring_sums(*directed_edges(after), len(after))
+    return np.asarray((old == new).all(axis=1))
+
+
+def _repair_rings(work: Work) -> None:
+    """Resolve self-crossings first; what is no area at all becomes empty."""
+    for k in invalid_among(work.polygons).tolist():
+        shape = work.polygons[k]
+        if shape is None or shape.is_empty or not np.isfinite(shape.bounds).all():
+            work.polygons[k] = shapely.Polygon()
+            work.absorbed[k] = -1
+            continue
+        work.polygons[k] = made_valid(work.polygons[k : k + 1])[0]
+        work.changes[k] = "ring-repaired"

@@ -15,8 +15,8 @@ from gridmap._arrays import Floats, Ints, components, geometries
 from gridmap._checks import Bands, check_band, check_crs, check_layer, is_nothing
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
-from gridmap.coverage.mend import first_misfit, matched
 from gridmap.coverage.prove import polygons_of
+from gridmap.coverage.snapping import first_misfit, matched
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid

@@ -10,9 +10,9 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.coverage.mend import first_misfit, matched
 from gridmap.coverage.prove import dissolved
 from gridmap.coverage.report import sentence, summary
+from gridmap.coverage.snapping import first_misfit, matched
 from gridmap.errors import CoverageError, InputError
 from tests.coverages import mosaic
 
