@@ -354,9 +354,9 @@ class FileOutput(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Refuse the address of a database, which would be taken for the name of a file."""
-        from gridmap.io.address import is_address
+        from gridmap.io.source import names_database
 
-        if is_address(str(value)):
+        if names_database(str(value)):
             self.fail(tr("this command writes a file, not to a database."), param, ctx)
         return Path(value)
 

@@ -39,6 +39,11 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 """How the addresses of databases begin that other programs take."""
+ADDRESS = re.compile(rf"{_SCHEME.pattern}|{_FOREIGN.pattern}", re.IGNORECASE)
+"""How a database is told from a file, in whatever case and for whatever driver.
+
+Those of other programs are known too, so that they are refused rather than taken for files.
+"""
 _LOGIN = re.compile(r"(?:postg\w*|[a-z][\w+.\-]+:)/*[^:/@]*:(.+)@", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?:pass\w*|pwd|sslpassword|sslkey|token|secret)\s*=\s*(.+?)(?=[\s;,&]+\w+\s*=|$)",
@@ -74,21 +79,6 @@ class Address(NamedTuple):
     table: str | None
     shown: str
     has_password: bool
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a place is a database, in whatever case and for whatever driver.
-
-    Those of other programs are known too, so that they are refused rather than taken for files.
-
-    Examples
-    --------
-    >>> is_address("POSTGRESQL+psycopg://host/city"), is_address("postgresql.csv")
-    (True, False)
-    >>> is_address("host=db.city dbname=grids password=sesame")
-    True
-    """
-    return _SCHEME.match(text) is not None or _FOREIGN.match(text) is not None
 
 
 def parse_address(text: str) -> Address:

@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal, cast
 import pyarrow as pa
 
 from gridmap.errors import InputError
-from gridmap.io.address import is_address, parse_address
+from gridmap.io.address import ADDRESS, parse_address
 from gridmap.io.limits import MOST_IN_MEMORY, check_members, check_once
 from gridmap.language import Message
 
@@ -266,7 +266,7 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
         When nothing is there, it may not be read, it is empty, or its format is unknown.
     """
     text = os.fspath(spec)
-    if is_address(text):
+    if names_database(text):
         return _database(text)
     bare, _, member = text.removeprefix("zip://").partition("!")
     path, layer = (Path(text), None) if text in _STDIN else _split_layer(bare)
@@ -444,8 +444,16 @@ def _drain(path: Path, target: BinaryIO) -> None:
 
 
 def names_database(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a place to write to is a database URL."""
-    return is_address(os.fspath(path))
+    """Tell whether a place is a database.
+
+    Examples
+    --------
+    >>> names_database("POSTGRESQL+psycopg://host/city"), names_database("postgresql.csv")
+    (True, False)
+    >>> names_database("host=db.city dbname=grids password=sesame")
+    True
+    """
+    return ADDRESS.match(os.fspath(path)) is not None
 
 
 def known_suffix(path: Path, writable: Collection[str]) -> str:
