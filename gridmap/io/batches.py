@@ -23,10 +23,9 @@ from pyarrow import parquet
 
 from gridmap._arrays import Geometries
 from gridmap.errors import InputError
-from gridmap.io.gdal import GDAL_FAILURES
 from gridmap.io.header import MENTIONS_TOTAL, is_total
 from gridmap.io.limits import arrow_size, check_held, parquet_size, rows_at_once
-from gridmap.io.source import BROKEN_PARQUET, Source, telling
+from gridmap.io.source import BROKEN_PARQUET, GDAL_FAILURES, Source, telling
 from gridmap.language import Message
 
 ROWS = 1 << 18  # rows of a batch, where the reader can choose

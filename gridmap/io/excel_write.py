@@ -22,8 +22,8 @@ from pyarrow import parquet
 from gridmap.errors import InputError
 from gridmap.io.batches import geometry_of
 from gridmap.io.columns import NUMERIC, aliases, meaning
-from gridmap.io.gdal import fixed_date
 from gridmap.io.point_text import coordinates_of
+from gridmap.io.source import fixed_date
 from gridmap.io.text import warn_formulas
 
 if TYPE_CHECKING:

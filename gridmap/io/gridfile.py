@@ -27,16 +27,17 @@ from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import Grid, check_grid, content_of
 from gridmap.io.atomic import check_writable, replacing
-from gridmap.io.gdal import GDAL_FAILURES, quiet
-from gridmap.io.integrity import check_table, check_text
+from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.source import (
     BROKEN_PARQUET,
+    GDAL_FAILURES,
     Source,
     find_source,
     names_database,
+    quiet,
     telling,
 )
-from gridmap.io.vector import list_layers, write_gdal
+from gridmap.io.vector import write_gdal
 from gridmap.language import Message
 
 

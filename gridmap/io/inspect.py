@@ -17,12 +17,20 @@ from gridmap.io.batches import ROWS, ParquetFile, geometry_of
 from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
-from gridmap.io.gdal import GDAL_FAILURES, OFFLINE, quiet
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file
 from gridmap.io.limits import is_too_much, parquet_size
 from gridmap.io.shapefile import dbf_encoding, whole_names
-from gridmap.io.source import BROKEN_PARQUET, Source, declared, find_source, telling
+from gridmap.io.source import (
+    BROKEN_PARQUET,
+    GDAL_FAILURES,
+    OFFLINE,
+    Source,
+    declared,
+    find_source,
+    quiet,
+    telling,
+)
 from gridmap.io.tables import read_table
 from gridmap.io.vector import choose_layer
 from gridmap.language import Lang, Message

@@ -19,9 +19,10 @@ from urllib.parse import quote
 
 import pandas as pd
 import pyarrow as pa
+import pyogrio
 
 from gridmap.errors import InputError
-from gridmap.io.source import BROKEN_ZIP, Source, unreadable
+from gridmap.io.source import BROKEN_ZIP, GDAL_FAILURES, Source, quiet, telling, unreadable
 
 _DATABASES = (".gpkg", ".sqlite")
 _NULL = re.compile(r"[\[,]\s*null\s*[,\]]")
@@ -53,6 +54,14 @@ def check_file(source: Source) -> None:
     with _opened(source) as database:
         if database is not None:
             database.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchall()
+
+
+def list_layers(source: Source) -> list[tuple[str, str | None]]:
+    """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
+    check_file(source)
+    with telling(source.name, GDAL_FAILURES), quiet():
+        found = pyogrio.list_layers(source.gdal_path)
+    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
 
 
 def check_table(source: Source, table: str) -> None:

@@ -1,4 +1,7 @@
-"""What a user wrote where a file is asked for: a path, `path:layer`, an archive, a database URL."""
+"""What a user wrote where a file is asked for: a path, `path:layer`, an archive, a database URL.
+
+And GDAL as every reader and writer calls it: what it raises, quiet, with no clock.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import stat
 import sys
 import tempfile
 import traceback
+import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -22,6 +26,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 import pyarrow as pa
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from gridmap.errors import InputError
 from gridmap.io.address import ADDRESS, parse_address
@@ -375,10 +382,6 @@ def _lines(path: Path) -> bool:
 
 def _gdal_knows(path: Path) -> bool:
     """Tell whether a driver of GDAL takes a file for its own; text is nobody's."""
-    import pyogrio
-
-    from gridmap.io.gdal import GDAL_FAILURES, quiet
-
     try:
         with quiet():
             return len(pyogrio.list_layers(str(path))) > 0
@@ -611,3 +614,54 @@ def _outer(name: str) -> str:
         if part.lower().endswith(".gdb"):
             return "/".join(parts[:depth])
     return name
+
+
+# no file sends its reader to the network; the second is what older GDALs call the first
+OFFLINE = {"GML_DOWNLOAD_SCHEMA": "NO", "GML_DOWNLOAD_WFS_SCHEMA": "NO"}
+pyogrio.set_gdal_config_options(OFFLINE)
+
+FIXED_DATE = "2000-01-01T00:00:00.000Z"  # no clock in a file: same content, same bytes
+
+
+GDAL_FAILURES = (
+    DataSourceError,
+    DataLayerError,
+    FeatureError,
+    FieldError,
+    GeometryError,
+    pa.ArrowException,
+    shapely.errors.ShapelyError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    SystemError,  # a binding stumbles over a message that is no text
+)
+
+
+@contextmanager
+def fixed_date() -> Iterator[None]:
+    """Keep the clock out of what GDAL writes meanwhile, and its flushes to the disk."""
+    wanted = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    before = {name: pyogrio.get_gdal_config_option(name) for name in wanted}
+    pyogrio.set_gdal_config_options(wanted)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+@contextmanager
+def quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Hear GDAL's warnings instead of printing them, also those that are no text."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None  # bindings cannot decode some messages about damage
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            yield heard
+    finally:
+        sys.unraisablehook = before

@@ -27,17 +27,19 @@ from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.batches import arrow_table, flat_columns, shape_column
-from gridmap.io.gdal import GDAL_FAILURES, fixed_date, quiet
-from gridmap.io.integrity import check_file, check_table, check_text
+from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.limits import check_held, is_bomb, packed_size
 from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
 from gridmap.io.source import (
     BROKEN_PARQUET,
+    GDAL_FAILURES,
     Source,
     declared,
     find_source,
+    fixed_date,
     known_suffix,
     names_database,
+    quiet,
     telling,
 )
 from gridmap.io.text import as_text
@@ -112,14 +114,6 @@ def read_layer(
     check_text(frame, source.name)
     frame = _flat(frame, source)
     return _with_crs(frame, source, crs, need_crs)
-
-
-def list_layers(source: Source) -> list[tuple[str, str | None]]:
-    """Return the layers of a GDAL source: names and geometry types, None for a plain table."""
-    check_file(source)
-    with telling(source.name, GDAL_FAILURES), quiet():
-        found = pyogrio.list_layers(source.gdal_path)
-    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
 
 
 def choose_layer(source: Source) -> str:
