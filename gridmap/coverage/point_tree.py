@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
@@ -21,6 +21,7 @@ from gridmap.coverage.point_index import (
     turn_of,
 )
 
+Relation = Literal["within", "contains", "intersects"]
 _CHUNK = 1 << 13
 _FEW = 64  # points for which it does not pay to build a tree
 
@@ -60,10 +61,14 @@ class PolygonTree:
         west, south, east, north = self._bounds
         known = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
         if _is_exact_in_geos(self._bounds):
-            point, within = self._within(geometries(shapely.points(x[known], y[known])))
+            points = geometries(shapely.points(x[known], y[known]))
+            point, within = self._meeting(points, "within", "contains")
             cell[known[point]] = within + 1
             place[known[point]] = INSIDE
-            known = known[cell[known] == 0]
+            rest = np.flatnonzero(cell[known] == 0)
+            # those that touch nothing are outside, and never held against thousands of edges
+            touching, _ = self._meeting(points[rest], "intersects", "intersects")
+            known = known[rest[np.unique(touching)]]
         for start in range(0, len(known), _CHUNK):
             self._relate_exactly(x, y, known[start : start + _CHUNK], cell, place)
         return cell, place
@@ -94,12 +99,12 @@ class PolygonTree:
         cell[who] = lowest
         return cell, distance
 
-    def _within(self, points: Array) -> tuple[Rows, Rows]:
-        """Return the points in the interior of a polygon, and which."""
+    def _meeting(self, points: Array, how: Relation, conversely: Relation) -> tuple[Rows, Rows]:
+        """Return the points that lie so to a polygon, and which."""
         if 2 * len(points) < len(self._polygons):
-            point, within = self._tree.query(points, predicate="within")
+            point, within = self._tree.query(points, predicate=how)
         else:  # then each polygon is prepared once for all its points
-            within, point = shapely.STRtree(points).query(self._polygons, predicate="contains")
+            within, point = shapely.STRtree(points).query(self._polygons, predicate=conversely)
         return point, within
 
     def _candidates(self, x: Floats, y: Floats) -> tuple[Rows, Rows]:

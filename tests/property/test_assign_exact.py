@@ -11,7 +11,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmap.coverage.point_index import CoverageIndex
+from gridmap.coverage.point_index import RIM, CoverageIndex
 from gridmap.coverage.point_tree import PolygonTree
 from gridmap.grid.locator import Locator
 from tests.coverages import Exactly, awkward_points, mosaic, moved
@@ -101,3 +101,21 @@ def test_the_nearest_cell_is_nearest(seed: int) -> None:
     for k in range(len(points)):
         tied = np.flatnonzero(distance[:, k] == distance[:, k].min())
         assert codes[placed.nearest[k] - 1] == min(codes[tied])
+
+
+def test_points_outside_are_not_held_against_every_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round area of ten thousand sides: only points on it are held against them."""
+    area = shapely.Point(500_000, 3_400_000).buffer(1000, quad_segs=2500)
+    dice = np.random.default_rng(0)
+    xy = dice.uniform(-1000, 1000, (20_000, 2)) + (500_000, 3_400_000)
+    xy[:4] = shapely.get_coordinates(area)[:4]
+    asked = []
+    edges = PolygonTree._edges
+    monkeypatch.setattr(
+        PolygonTree, "_edges", lambda tree, who: asked.append(len(who)) or edges(tree, who)
+    )
+    cell, place = PolygonTree(np.array([area])).relate(xy[:, 0].copy(), xy[:, 1].copy())
+    inside = shapely.contains_xy(area, xy[:, 0], xy[:, 1])
+    assert np.array_equal(cell[4:] == 1, inside[4:])
+    assert (place[:4] == RIM).all()
+    assert sum(asked) == 4
