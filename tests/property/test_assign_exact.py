@@ -107,7 +107,7 @@ def test_points_outside_are_not_held_against_every_edge(monkeypatch: pytest.Monk
     """A round area of ten thousand sides: only points on it are held against them."""
     area = shapely.Point(500_000, 3_400_000).buffer(1000, quad_segs=2500)
     dice = np.random.default_rng(0)
-    xy = dice.uniform(-1000, 1000, (20_000, 2)) + (500_000, 3_400_000)
+    xy = np.array([500_000, 3_400_000]) + dice.uniform(-1000, 1000, (20_000, 2))
     xy[:4] = shapely.get_coordinates(area)[:4]
     asked = []
     edges = PolygonTree._edges
