@@ -124,6 +124,7 @@ def matrix_of(graph: nx.Graph[str], order: Collection[str]) -> sparse.csr_array:
 
     Examples
     --------
+    >>> import networkx as nx
     >>> matrix_of(nx.path_graph(3), [2, 1, 0]).toarray().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
