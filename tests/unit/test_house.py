@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import os
 import pkgutil
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import grimp
@@ -131,3 +133,107 @@ def test_the_house_keeps_the_bounds_that_contributing_names() -> None:
         if float(figure.replace(",", "")) > bounds[name]
     }
     assert not over
+
+
+LONG_ENOUGH = 6  # lines of statements that may not stand twice
+SAYING = {"Message", "tr", *(f"{kind}Error" for kind in ("Input", "CRS", "Coverage", "Partition"))}
+"""Calls that only say a sentence, whose named values take a line each; they count as one line."""
+
+
+class Shape(ast.NodeTransformer):
+    """Statements without their names and values."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant(0)
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name("_", node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
+        self.generic_visit(node)
+        node.attr = "_"
+        return node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.keyword:
+        self.generic_visit(node)
+        node.arg = "_"
+        return node
+
+
+def lines_of(node: ast.AST) -> int:
+    """Return the lines of a statement, a sentence or a text counted as one."""
+
+    def said(part: ast.AST) -> int:
+        name = getattr(part, "func", None)
+        saying = getattr(name, "attr", getattr(name, "id", None)) in SAYING
+        if saying or isinstance(part, ast.Constant):
+            return part.end_lineno - part.lineno
+        return sum(map(said, ast.iter_child_nodes(part)))
+
+    return node.end_lineno - node.lineno + 1 - said(node)
+
+
+def is_counted(node: ast.stmt) -> bool:
+    """Tell what does something from imports, fields, docstrings, and definitions in a class."""
+    told = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return not told and not isinstance(
+        node, ast.Import | ast.ImportFrom | ast.AnnAssign | ast.FunctionDef | ast.ClassDef
+    )
+
+
+def runs(source: str) -> dict[str, list[tuple[int, int]]]:
+    """Return the runs of statements that are long enough: their shape, and where they stand."""
+    found = defaultdict(list)
+    for node in ast.walk(ast.parse(source)):
+        for block in ("body", "orelse", "finalbody"):
+            if isinstance(node, ast.Module) or not isinstance(getattr(node, block, None), list):
+                continue
+            group: list[ast.stmt] = []
+            for statement in [*getattr(node, block), None]:
+                if statement is not None and is_counted(statement):
+                    group.append(statement)
+                    continue
+                shapes = [ast.dump(Shape().visit(copy.deepcopy(one))) for one in group]
+                sizes = [lines_of(one) for one in group]
+                for i in range(len(group)):
+                    for j in range(i, len(group)):
+                        if sum(sizes[i : j + 1]) >= LONG_ENOUGH:
+                            place = (group[i].lineno, group[j].end_lineno)
+                            found["".join(shapes[i : j + 1])].append(place)
+                            break  # what is longer holds this
+                group = []
+    return found
+
+
+def twice(sources: dict[str, str]) -> list[str]:
+    """Return the places of runs that stand twice and do not overlap."""
+    places = defaultdict(list)
+    for name, source in sources.items():
+        for shape, found in runs(source).items():
+            for first, last in found:
+                before = places[shape]
+                if not before or before[-1][0] != name or before[-1][2] < first:
+                    before.append((name, first, last))
+    return sorted(
+        " ~ ".join(f"{name}:{first}-{last}" for name, first, last in found)
+        for found in places.values()
+        if len(found) > 1
+    )
+
+
+def test_the_detector_finds_what_stands_twice_under_other_names() -> None:
+    once = "def f(a):\n" + "".join(f"    a{k} = a + {k}\n" for k in range(6))
+    again = once.replace("a", "b").replace("+ 3", "+ 7")
+    assert twice({"one.py": once}) == []
+    assert twice({"one.py": once, "other.py": again}) == ["one.py:2-7 ~ other.py:2-7"]
+    assert twice({"one.py": once, "other.py": again.replace("+ 2", "- 2")}) == []
+
+
+def test_nothing_is_done_twice_in_six_lines() -> None:
+    """Same statements, names and values aside; CONTRIBUTING says what is not counted, and why."""
+    package = ROOT / "gridmap"
+    sources = {
+        str(path.relative_to(package)): path.read_text("utf-8")
+        for path in sorted(package.rglob("*.py"))
+    }
+    assert not twice(sources)
