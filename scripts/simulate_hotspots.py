@@ -21,7 +21,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
@@ -77,7 +77,7 @@ PLANTS = {
         [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (0, 2), (0, 3)], 2.5, 5.0,
     ),
 }  # fmt: skip
-PLANTED_SIZES = (400, 2500)
+PLANTED_SIZES, PLANTED_MAPS = (400, 2500), 100
 # shapes of zones that clusters are looked for in, where risk is planted
 FLEXIBLE = "clusters, flexible"
 # what is to be reached on these maps: by which question, which figure, how much
@@ -114,6 +114,11 @@ class Map:
         """Make round zones."""
         return self.zoned(0)
 
+    @cached_property
+    def shaped(self) -> Zones:
+        """Make zones of all connected shapes as well."""
+        return self.zoned(NEAREST_SHAPED)
+
     def zoned(self, shaped: int) -> Zones:
         """Make the zones as `clusters` does."""
         total = self.exposure.sum()
@@ -135,6 +140,12 @@ def lattice(size: int) -> tuple[Floats, Floats, sparse.csr_array]:
     both = np.vstack([pairs, pairs[:, ::-1]])
     near = sparse.csr_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(size, size))
     return x.astype(float), y.astype(float), near
+
+
+@cache
+def even(size: int) -> Map:
+    """Make the lattice that risk is planted on."""
+    return Map(*lattice(size), np.full(size, 450.0))
 
 
 def exposure_of(design: str, size: int, rng: np.random.Generator) -> Floats:
@@ -238,7 +249,7 @@ def answers(questions: Iterable[str], counts: Counts, there: Map, seed: int) -> 
     if "clusters" in questions:
         called["clusters"] = clusters(counts, there, seed)
     if FLEXIBLE in questions:
-        called[FLEXIBLE] = clusters(counts, there, seed, there.zoned(NEAREST_SHAPED))
+        called[FLEXIBLE] = clusters(counts, there, seed, there.shaped)
     return {question: called[question] for question in questions}
 
 
@@ -294,19 +305,18 @@ def planted_map(plant: str, size: int, number: int, questions: list[str]) -> Ans
     """Draw a map with planted risk and tell how much of it was found."""
     place, times, mean = PLANTS[plant]
     rng = rng_of("planted", plant, size, number)
-    x, y, near = lattice(size)
-    width = SIZES[size][0]
+    there, width = even(size), SIZES[size][0]
     column, row = (int(rng.integers(1, width - max(at))) for at in zip(*place, strict=True))
     inside = np.zeros(size, bool)
     inside[[(row + below) * width + column + beside for beside, below in place]] = True
-    there = Map(x, y, near, np.full(size, 450.0))
     counts = drawn(np.where(inside, times, 1.0) * mean, None, rng)
     for question, answer in answers(questions, counts, there, number).items():
         called = answer > 0
         both, either = int((called & inside).sum()), int((called | inside).sum())
+        jaccard, false = both / either, int((called & ~inside).sum()) / max(int(called.sum()), 1)
         yield f"planted | {question} | {plant} | {size}", {
-            "found": int(both > 0), "jaccard": both / either,
-            "false": int((called & ~inside).sum()) / max(int(called.sum()), 1),
+            "found": int(both > 0), "jaccard": jaccard, "false": false,
+            "jaccard squared": jaccard**2, "false squared": false**2,
         }  # fmt: skip
 
 
@@ -318,15 +328,22 @@ def drawings(asked: argparse.Namespace, kept: dict[str, Sums]) -> Iterator[Answe
     most = max(MAPS.values())
     for part in range(asked.beyond * most):
         for size in asked.sizes:
+            if size in PLANTED_SIZES:
+                for number in numbers(part, most, asked.maps or PLANTED_MAPS):
+                    yield from planted_of(size, number, asked.questions, kept)
             wanted = MAPS[size] if asked.maps is None else asked.maps
-            for number in range(part * wanted // most, (part + 1) * wanted // most):
+            for number in numbers(part, most, 0 if asked.planted else wanted, asked.beyond):
                 if number >= wanted:
                     yield again(size, number, asked.questions, kept)
-                    continue
-                if size in PLANTED_SIZES:
-                    yield from planted_of(size, number, asked.questions, kept)
-                if not asked.planted:
+                else:
                     yield from nulls_of(size, number, asked.questions, kept)
+
+
+def numbers(part: int, parts: int, maps: int, times: int = 1) -> range:
+    """Give the numbers of the maps of one part, so that all parts together have them all."""
+    if part >= times * parts:
+        return range(0)
+    return range(part * maps // parts, (part + 1) * maps // parts)
 
 
 def lacks(name: str, number: int, kept: dict[str, Sums]) -> bool:
@@ -534,7 +551,7 @@ def power_table(kept: Kept) -> str:
         "One planted place on a lattice of equal cells, Poisson counts. *Found* is the share of "
         "maps in which any of its cells was called, *Jaccard* the mean of cells called and planted "
         "over cells called or planted, *outside* the mean share of called cells that are not "
-        "planted (none where nothing is called). "
+        "planted (none where nothing is called), with their standard errors. "
         "(A neighbourhood is called for its window, so cells beside the place are called "
         "rightly.) *Wanted* is what the question for such a place is to reach, with at most "
         f"{MOST_OUTSIDE:.0%} outside.\n",
@@ -547,7 +564,8 @@ def power_table(kept: Kept) -> str:
             maps = v["maps"]
             rows.append(
                 f"| {plant} | {size:,} | {question} | {v['found'] / maps:.0%} | "
-                f"{v['jaccard'] / maps:.2f} | {v['false'] / maps:.0%} | {maps:,} | "
+                f"{v['jaccard'] / maps:.2f} ± {error(v, 'jaccard'):.2f} | "
+                f"{v['false'] / maps:.0%} ± {error(v, 'false'):.0%} | {maps:,} | "
                 f"{wanted(plant, question, v)} |"
             )
     return "\n".join(rows)
@@ -561,11 +579,17 @@ def wanted(plant: str, question: str, sums: Sums) -> str:
     short = least - sums[what] / sums["maps"]
     outside = sums["false"] / sums["maps"] - MOST_OUTSIDE
     figure = f"{least:.0%} found" if what == "found" else f"Jaccard {least:.2f}"
-    # no share of maps has a larger standard error
-    error = 0.5 / np.sqrt(sums["maps"])
     if max(short, outside) <= 0:
         return f"{figure}: reached"
-    return f"{figure}: {'missed ✗' if max(short, outside) > 2 * error else 'not decided'}"
+    missed = short > 2 * error(sums, what) or outside > 2 * error(sums, "false")
+    return f"{figure}: {'missed ✗' if missed else 'not decided'}"
+
+
+def error(sums: Sums, what: str) -> float:
+    """Give the standard error of a mean; the squares of what is 0 or 1 are itself."""
+    mean = sums[what] / sums["maps"]
+    squares = sums.get(f"{what} squared", sums[what]) / sums["maps"]
+    return float(np.sqrt(max(squares - mean**2, 0.0) / sums["maps"]))
 
 
 def main() -> int:

@@ -352,7 +352,7 @@ def clusters_command(
 
     The scan statistic grows zones from every cell, with spans of periods where --by is given, and
     holds the best against maps drawn without risk. A layer has one shape a cluster: that of its
-    members, the cells of the zone of which at most a tenth is expected not to belong.
+    members, the cells in and about the zone that are likely to belong to the place.
     """
     from gridmap.hotspot_analysis.clusters import clusters
     from gridmap.io import read_grid

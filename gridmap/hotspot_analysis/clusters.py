@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Adjust = Literal["period", "weekday", "trend", "weekday and trend", "none"]
 
 LEVEL = 0.10
-# share of the members named that may be expected not to belong
-MOST_OUTSIDE = 0.10
+# how likely a cell must be to belong to the place for it to be named a member
+BELONGS = 0.6
 ADJUSTS = ("period", "weekday", "trend", "weekday and trend", "none")
 SIDES = ("hot", "cold", "both")
 # among so many nearest cells all connected shapes are looked at; no zone has more cells
@@ -100,9 +100,9 @@ def clusters(
     Poisson numbers do, the dispersion is estimated, incidents weigh less, and maps are drawn from
     the negative binomial distribution.
 
-    Of the cells of a zone those are named as its members of which no more than a tenth is expected
-    not to belong: by how often the zones that score nearly as much hold them, and by their own
-    counts.
+    Members of a cluster are those cells in and about its zone that belong to the place with a
+    likelihood of 60 % or more: as the zones that score nearly as much hold them, which may have
+    ragged edges, and as their own counts tell.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def clusters(
     -------
     DataFrame
         A row a cluster with p ≤ 0.10 (by category, …), strongest first: ``side``, ``members``
-        (codes; at most a tenth of them is expected not to belong) and, of the zone that was
+        (codes; each likely to belong, some perhaps beside the zone) and, of the zone that was
         tested, ``cells`` (how many), ``zone`` (codes), ``since`` and ``until`` (with periods),
         ``incidents``, ``expected``, ``risk`` (inside over outside) with ``risk_low`` and
         ``risk_high`` (95 %, exact, not widened for having been chosen), ``score`` (log likelihood
@@ -457,8 +457,9 @@ class Search:
                 break
             if taken[look.zones.members(int(zone))].any():
                 continue
-            cells, belonging = look.belonging(found, int(zone), scored)
-            taken[cells] = True
+            members = belonging(*look.belonging(found, int(zone), scored), taken)
+            cells = np.sort(look.zones.members(int(zone)))
+            taken[cells] = taken[members] = True
             first, stop = int(found.start[zone]), int(found.stop[zone])
             inside, behind = float(found.inside[zone]), float(found.expected[zone])
             low, high = risk_interval(inside, behind, total)
@@ -466,7 +467,7 @@ class Search:
                 {
                     "side": "hot" if look.side > 0 else "cold",
                     "zone": cells,
-                    "members": cells[surest(belonging)],
+                    "members": members,
                     "cells": len(cells),
                     "first": first,
                     "last": stop - 1,
@@ -482,24 +483,25 @@ class Search:
         return rows
 
 
-def surest(belonging: Floats) -> Bools:
-    """Choose as many as can be had with at most a tenth of them expected not to belong.
+def belonging(cells: Ints, likely: Floats, taken: Bools) -> Ints:
+    """Choose the cells that are likely enough to belong to a place, the surest in any case.
 
     Parameters
     ----------
-    belonging
-        How likely each is to belong. The surest is always chosen.
+    cells
+        Of a map.
+    likely
+        How likely each of them is to belong.
+    taken
+        Whether each cell of the map belongs to another place.
 
     Examples
     --------
-    >>> surest(np.array([0.99, 0.4, 0.95, 0.8])).tolist()
-    [True, False, True, True]
+    >>> belonging(np.array([2, 4, 5, 7]), np.array([0.99, 0.4, 0.8, 0.7]), np.arange(9) > 6)
+    array([2, 5])
     """
-    order = np.argsort(-belonging, kind="stable")
-    outside = np.cumsum(1.0 - belonging[order]) / np.arange(1, len(order) + 1)
-    chosen = np.zeros(len(order), bool)
-    chosen[order[: max(1, int((outside <= MOST_OUTSIDE).sum()))]] = True
-    return chosen
+    cells, likely = cells[~taken[cells]], likely[~taken[cells]]
+    return cells[likely >= min(BELONGS, likely.max())]
 
 
 def _p(score: float, maxima: Floats) -> float:

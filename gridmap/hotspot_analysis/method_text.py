@@ -248,9 +248,9 @@ def _strongest(found: Method) -> Message | str:
     if best is None:
         return ""
     return Message(
-        "; strongest: {cells:,} {cells:cell|cells} ({members:,} of them likely members) with {n:,} "
-        "{n:incident|incidents} where {expected:,.1f} are expected, {risk:.2f} times the risk "
-        "elsewhere (95% {low:.2f}–{high:.2f}), p = {p:.2g}",
+        "; strongest: {cells:,} {cells:cell|cells} ({members:,} likely {members:member|members}) "
+        "with {n:,} {n:incident|incidents} where {expected:,.1f} are expected, {risk:.2f} times "
+        "the risk elsewhere (95% {low:.2f}–{high:.2f}), p = {p:.2g}",
         cells=best["cells"],
         members=best["members"],
         n=best["incidents"],

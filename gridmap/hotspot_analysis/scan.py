@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
+from scipy import sparse
 
 from gridmap._arrays import Bools, Floats, Ints, Ints16, Ints32
 from gridmap.coverage.kernels import compiled
@@ -28,8 +29,12 @@ _PILOT, _CAUTION = 6, 0.75
 _LANES = 32
 # zones that score so much less than another are as good as impossible beside it
 _BESIDE = 7.0
-# what is thought beforehand of the share of a zone's cells that take no part: a beta distribution
-_APART, _PART, _ROUNDS = 0.5, 2.0, 30
+# what is thought of a place beforehand: it is a zone, or one with ragged edges, of whose cells some
+# stay out and beside which some join in; a row each: how likely, the share of either
+_EDGES = np.array([[3.0, 0.0, 0.0], [1.0, 0.1, 0.02], [1.0, 0.25, 0.05], [1.0, 0.4, 0.1]])
+_ROUNDS = 6
+# risks inside and outside that differ by less do not tell cells apart
+_APART = 1.02
 _NEVER, _FAR_BELOW = 2**31 - 1, -(2**20)
 
 
@@ -77,11 +82,12 @@ class Look:
         return Found(score / unit, start, stop, inside / unit, behind / unit)
 
     def belonging(self, found: Found, zone: int, scored: Ints32) -> tuple[Ints, Floats]:
-        """List the cells of a zone, and how likely each belongs to the place that it has found.
+        """List the cells in and about a zone, and how likely each belongs to the place found.
 
-        Zones that meet it and score nearly as much are as likely as their likelihoods tell, all
-        being equally likely beforehand: which of them hold the cell? And some cells of a zone may
-        take no part, which their own counts speak for or against; how many, the zone itself tells.
+        A place is thought to be a zone that meets this one and scores nearly as much, or such a
+        zone with ragged edges. Beforehand all sizes are equally likely, round zones as likely as
+        all others; the counts tell which zones, and how ragged, are likely now, and each of them
+        which cells it holds.
 
         Parameters
         ----------
@@ -90,16 +96,20 @@ class Look:
         zone
             The number of a zone.
         """
-        cells = np.sort(self.zones.members(zone))
+        forest = self.zones
         inside = np.zeros(len(self.expected), bool)
-        inside[cells] = True
-        least = float(found.score[zone]) - _BESIDE
-        held = _held(*self.zones[:2], self.zones.node, found.score, least, inside)[cells]
+        inside[forest.members(zone)] = True
+        near = np.flatnonzero(found.score >= found.score[zone] - _BESIDE)
+        near, start, held = _meeting(forest.cell, forest.parent, forest.node, near, inside)
+        cells, column = np.unique(held, return_inverse=True)
+        holds = sparse.csr_array((np.ones(len(held)), column, start), shape=(len(near), len(cells)))
         span = slice(int(found.start[zone]), int(found.stop[zone]))
         seen = scored[cells, span].sum(axis=1) / self.unit
         hoped = self.expected[cells, span].sum(axis=1) / self.unit
         total = float(self.expected.sum()) / self.unit
-        return cells, held * _taking_part(seen, hoped, total, self.side)
+        before = forest.likely()[near]
+        share = _shares(found.score[near] + before) @ holds
+        return cells, _belonging(holds, before, share, seen, hoped, total, self.side)
 
     def listener(self) -> Callable[[Ints32], float]:
         """Make a function that gives the largest score of one map after the other.
@@ -146,40 +156,61 @@ class Look:
         return _widened(counts[:, -1:] - before[:, ::-1], self.longest, 0)
 
 
-def _taking_part(seen: Floats, hoped: Floats, total: float, side: int) -> Floats:
-    """Tell by the own counts of a zone's cells how likely each takes part in its risk."""
-    outside = (total - seen.sum()) / (total - hoped.sum())
-    apart, part = _APART / (_APART + _PART), np.ones(len(seen))
+def _belonging(
+    holds: sparse.csr_array,
+    before: Floats,
+    share: Floats,
+    seen: Floats,
+    hoped: Floats,
+    total: float,
+    side: int,
+) -> Floats:
+    """Weigh zones, and how ragged they are, by the counts of the cells; give each cell's share."""
+    often, out, joined = _EDGES.T[:, :, None]
     for _ in range(_ROUNDS):
-        risk = float(part @ seen) / max(float(part @ hoped), 1e-300)
-        risk = max(risk, outside, 1e-9) if side > 0 else max(min(risk, outside), 1e-9)
-        against = (risk - outside) * hoped - seen * np.log(risk / max(outside, 1e-9))
-        part = 1.0 / (1.0 + apart / (1.0 - apart) * np.exp(np.clip(against, -50.0, 50.0)))
-        apart = (float((1.0 - part).sum()) + _APART) / (len(part) + _APART + _PART)
-    return part
+        inner = max(float(share @ seen) / float(share @ hoped), 1e-9)
+        outer = (total - float(share @ seen)) / max(total - float(share @ hoped), 1e-300)
+        outer = max(outer, 1e-9)
+        inner = max(inner, outer * _APART) if side > 0 else min(inner, outer / _APART)
+        speaks = seen * np.log(inner / outer) - (inner - outer) * hoped
+        speaks = np.exp(np.clip(speaks, -40.0, 40.0))
+        within, beside = (1.0 - out) * speaks + out, joined * speaks + 1.0 - joined
+        alone = np.log(beside).sum(axis=1) + np.log(often[:, 0])
+        likely = _shares(holds @ np.log(within / beside).T + alone + before[:, None])
+        held = (holds.T @ likely).T
+        kept, grown = held * (1.0 - out) / within, (likely.sum(axis=0)[:, None] - held) / beside
+        share = ((kept + grown * joined) * speaks).sum(axis=0)
+    return np.asarray(share)
+
+
+def _shares(likely: Floats) -> Floats:
+    """Turn log likelihoods into shares of 1."""
+    shares = np.exp(likely - likely.max())
+    return np.asarray(shares / shares.sum())
 
 
 @compiled
-def _held(
-    cell: Ints32, parent: Ints32, node: Ints32, score: Floats, least: float, inside: Bools
-) -> Floats:
-    """Share out 1 among the zones that meet a place; sum up, by cell, those that hold it."""
-    sums, total = np.zeros(len(inside)), 0.0
-    for zone in range(len(node)):
-        if score[zone] < least:
-            continue
-        at = node[zone]
-        while at >= 0 and not inside[cell[at]]:
-            at = parent[at]
-        if at < 0:
-            continue
-        likely = np.exp(score[zone] - least)
-        total += likely
+def _meeting(
+    cell: Ints32, parent: Ints32, node: Ints32, near: Ints, inside: Bools
+) -> tuple[Ints, Ints, Ints32]:
+    """Keep those of some zones that meet a place; list their cells, row after row."""
+    kept, rows = np.zeros(len(near), np.bool_), np.zeros(len(near), np.int64)
+    for place, zone in enumerate(near):
         at = node[zone]
         while at >= 0:
-            sums[cell[at]] += likely
+            kept[place] |= inside[cell[at]]
+            rows[place] += 1
             at = parent[at]
-    return sums / total
+    near = near[kept]
+    start = np.zeros(len(near) + 1, np.int64)
+    start[1:] = np.cumsum(rows[kept])
+    held = np.empty(start[-1], np.int32)
+    for place, zone in enumerate(near):
+        at, to = node[zone], start[place]
+        while at >= 0:
+            held[to] = cell[at]
+            at, to = parent[at], to + 1
+    return near, start, held
 
 
 @overload

@@ -44,6 +44,18 @@ class Zones(NamedTuple):
             node = int(self.parent[node])
         return np.array(cells, np.int64)
 
+    def likely(self) -> Floats:
+        """Tell how likely each zone is beforehand, as a logarithm: all sizes equally, shaped zones
+        together as likely as round ones of their sizes.
+        """
+        size = _sizes(self.parent)[self.node]
+        shaped = self.row[self.node] > 0
+        before = -np.log(size)
+        if shaped.any():
+            alike = ~shaped & (size <= size[shaped].max())
+            before[shaped] += np.log(alike.sum() / shaped.sum())
+        return np.asarray(before)
+
 
 def zones(
     x: Floats,
@@ -217,6 +229,16 @@ def _sums(cell: Ints32, parent: Ints32, words: Words) -> Words:
         if parent[node] >= 0:
             sums[node] += sums[parent[node]]
     return sums
+
+
+@compiled
+def _sizes(parent: Ints32) -> Ints:
+    """Count the cells of every node and those before it."""
+    size = np.ones(len(parent), np.int64)
+    for node in range(len(parent)):
+        if parent[node] >= 0:
+            size[node] += size[parent[node]]
+    return size
 
 
 @compiled
