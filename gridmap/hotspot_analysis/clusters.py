@@ -501,7 +501,8 @@ def belonging(cells: Ints, likely: Floats, taken: Bools) -> Ints:
     array([2, 5])
     """
     cells, likely = cells[~taken[cells]], likely[~taken[cells]]
-    return cells[likely >= min(BELONGS, likely.max())]
+    members: Ints = cells[likely >= min(BELONGS, likely.max())]
+    return members
 
 
 def _p(score: float, maxima: Floats) -> float:

@@ -108,8 +108,10 @@ class Look:
         hoped = self.expected[cells, span].sum(axis=1) / self.unit
         total = float(self.expected.sum()) / self.unit
         before = forest.likely()[near]
-        share = _shares(found.score[near] + before) @ holds
-        return cells, _belonging(holds, before, share, seen, hoped, total, self.side)
+        share = np.asarray(holds.T @ _shares(found.score[near] + before))
+        return cells.astype(np.int64), _belonging(
+            holds, before, share, seen, hoped, total, self.side
+        )
 
     def listener(self) -> Callable[[Ints32], float]:
         """Make a function that gives the largest score of one map after the other.
