@@ -40,6 +40,7 @@ THIN = 0.107  # of the households that a building would have in town, in the cou
 BANDS = {"least": (300, 30), "most": (600, 100), "small": (40, None), "large": (90, None)}
 LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 WORKERS = 2
+INVENTED = "invent the place"
 LIMITS = (15 * 60, 4_096)  # seconds, MB
 Found = dict[str, dict[str, float]]
 
@@ -80,7 +81,7 @@ def measured(folder: Path, shape: tuple[int, int, int, int]) -> Found:
     layer = {name: folder / f"{name}.gpkg" for name in LAYERS}
     bands = [f"--{flag}={name}" for flag, name in zip(
         ("min", "max", "micro-min", "micro-max"), BANDS, strict=True)]  # fmt: skip
-    stage("invent the place", lambda: run(__file__, "--make", folder, *map(str, shape)))
+    stage(INVENTED, lambda: run(__file__, "--make", folder, *map(str, shape)))
     stage("partition --by, with micro-cells", lambda: gridmap(
         "partition", layer["jurisdictions"], "--households", layer["buildings"], "--barriers",
         layer["barriers"], "--dedicated", layer["dedicated"], "--by", "district", *bands,
@@ -138,11 +139,12 @@ def table(found: Found, kinds: dict[str, int]) -> str:
         f"| {name} | {spent['cpu']:,.1f} | {spent['wall']:,.1f} | {spent['megabytes']:,.0f} |"
         for name, spent in found.items()
     ]
-    cpu, wall = (sum(spent[what] for spent in found.values()) for what in ("cpu", "wall"))
-    peak = max(spent["megabytes"] for spent in found.values())
+    given = [spent for name, spent in found.items() if name != INVENTED]  # as a city has its own
+    cpu, wall = (sum(spent[what] for spent in given) for what in ("cpu", "wall"))
+    peak = max(spent["megabytes"] for spent in given)
     kept = "within" if wall <= LIMITS[0] and peak <= LIMITS[1] else "beyond"
     lines += [
-        f"| all | {cpu:,.1f} | {wall:,.1f} | {peak:,.0f} |",
+        f"| all but the inventing | {cpu:,.1f} | {wall:,.1f} | {peak:,.0f} |",
         "",
         f"{WORKERS} processes; memory is that of the largest, CPU that of all together, start and "
         f"compiled kernels included. {wall / 60:.1f} minutes and {peak:,.0f} MB are {kept} the "
