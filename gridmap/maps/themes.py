@@ -26,7 +26,6 @@ QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462",
 NO_DATA, NO_BASE = Message("no data"), Message("no base")
 NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
-MOST_CLASSES = 40
 
 LEVEL_TITLES = {
     "district": Message("District"),
