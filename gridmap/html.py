@@ -69,19 +69,54 @@ def thumbnail(
     fills: Sequence[str],
     side: int = 260,
     marks: Mapping[str, str] | None = None,
+    *,
+    ringed: Sequence[bool] = (),
+    ring: str = "",
 ) -> Markup:
-    """Return an SVG of a coverage, at most `side` pixels wide and high; `marks` number cells."""
+    """Return an SVG of a coverage, at most `side` pixels wide and high.
+
+    `marks` number cells by their codes; those that are `ringed` have an outline of that colour.
+    """
     x0, y0, x1, y1 = cells.total_bounds
     scale = side / max(x1 - x0, y1 - y0)
     shapes = shapely.coverage_simplify(cells.geometry.to_numpy(), 0.7 / scale)
     paths = [_path(shape, x0, y1, scale) for shape in shapes]
     drawn = list(zip(paths, fills, strict=True))
     inside = shapely.point_on_surface(np.asarray(cells.geometry.reindex(list(marks or {}))))
+    at = [((point.x - x0) * scale, (y1 - point.y) * scale) for point in inside]
     dots = [
-        ((point.x - x0) * scale, (y1 - point.y) * scale, text)
-        for point, text in zip(inside, (marks or {}).values(), strict=True)
+        (*spot, *own, text)
+        for spot, own, text in zip(_apart(at), at, (marks or {}).values(), strict=True)
     ]
-    return part(CARD, "thumbnail", drawn, (x1 - x0) * scale, (y1 - y0) * scale, dots)
+    rings = [path for path, has in zip(paths, ringed, strict=True) if has] if ringed else []
+    return part(CARD, "thumbnail", drawn, (x1 - x0) * scale, (y1 - y0) * scale, dots, rings, ring)
+
+
+def _apart(spots: list[tuple[float, float]], room: float = 20) -> list[tuple[float, float]]:
+    """Move numbers that would lie on others to the nearest free place around their spot.
+
+    Examples
+    --------
+    >>> _apart([(0, 0), (50, 0)])
+    [(0, 0), (50, 0)]
+    >>> (_, _), (x, y) = _apart([(0, 0), (1, 0)])
+    >>> x**2 + y**2 >= 400
+    True
+    """
+    taken: list[tuple[float, float]] = []
+    for x, y in spots:
+        ways = (
+            (x + far * np.cos(turn), y + far * np.sin(turn))
+            for far in np.arange(room + 1, 30 * room, room / 2)
+            for turn in np.arange(0, 2 * np.pi, np.pi / 8)
+        )
+        free = (
+            (a, b)
+            for a, b in ((x, y), *ways)
+            if all((a - c) ** 2 + (b - d) ** 2 >= room**2 for c, d in taken)
+        )
+        taken.append(next(free, (x, y)))
+    return taken
 
 
 def _path(shape: shapely.Geometry, x0: float, y1: float, scale: float) -> str:

@@ -11,6 +11,7 @@ import io
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from tests.browser.pages import every_page  # noqa: E402
 SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
 SHEETS = {"zh": "docs/zh/images/pages.png", "en": "docs/pages/images/pages.png"}
 WIDE, HIGH, COLUMNS = 400, 225, 4
+MOST = 8  # screens and sheets of one page
 LEVELS = ["district", "street", "community"]
 
 
@@ -92,19 +94,31 @@ def grid_of(town: Any) -> gm.Grid:
 
 
 def shots(browser: Any, file: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Take a page at each size, and its first sheet of paper."""
+    """Take a page at each size, screen by screen, and its first sheets of paper."""
     for size, (width, height) in SIZES.items():
         view = browser.new_page(viewport={"width": width, "height": height})
         view.set_default_timeout(300_000)  # a busy machine is slow, not broken
         view.goto(file.as_uri())
         view.wait_for_timeout(300)
         yield size, Image.open(io.BytesIO(view.screenshot())).convert("RGB")
+        long = view.evaluate("document.documentElement.scrollHeight")
+        for k in range(1, min(MOST, -(-long // height))):
+            view.evaluate(f"window.scrollTo(0, {k * height})")
+            view.wait_for_timeout(60)
+            yield f"{size}-{k + 1}", Image.open(io.BytesIO(view.screenshot())).convert("RGB")
         if size == "laptop":
             paper = view.pdf(prefer_css_page_size=True, print_background=True)
-            command = ["pdftoppm", "-r", "80", "-l", "1", "-png", "-"]
-            drawn = subprocess.run(command, input=paper, capture_output=True, check=True).stdout
-            yield "paper", Image.open(io.BytesIO(drawn)).convert("RGB")
+            yield from sheets(paper)
         view.close()
+
+
+def sheets(paper: bytes) -> Iterator[tuple[str, Image.Image]]:
+    """Draw the first sheets of a PDF."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["pdftoppm", "-r", "80", "-l", str(MOST), "-png", "-", f"{folder}/sheet"]
+        subprocess.run(command, input=paper, check=True)
+        for k, path in enumerate(sorted(Path(folder).iterdir())):
+            yield f"paper-{k + 1}" if k else "paper", Image.open(path).convert("RGB")
 
 
 def contact_sheet(pictures: list[Path], path: Path) -> None:

@@ -258,17 +258,18 @@ def _names(
 ) -> list[dict[str, Any]]:
     """Place the names of the cell, of its bounds and of its neighbours, none over another."""
     taken = [(WIDTH - 170.0, HEIGHT - 34.0, float(WIDTH), float(HEIGHT))]  # the scale bar
-    x, y = frame.at(*shapely.get_coordinates(near.geometry[code].representative_point())[0])
-    placed = _text(str(near.loc[code, "name"]), x, y, 15, "700", taken)
+    widest = shapely.maximum_inscribed_circle([near.geometry[code]])  # from its middle outward
+    x, y = frame.at(*shapely.get_coordinates(widest)[0])
+    placed = _text(str(near.loc[code, "name"]), x, y, 17, "700", taken)
     for bound in bounds:
         if bound.name and bound.kind == "barrier":
-            placed += _text(bound.name, *_beside(bound, frame), 13, "600", taken)
+            placed += _text(bound.name, *_beside(bound, frame), 15, "600", taken)
     names = near["name"].astype(str)
     for key, other, name in zip(near.index, near.geometry, names, strict=True):
         inside = shapely.intersection(other, frame.box)
         if key != code and shapely.area(inside) > 0.02 * shapely.area(frame.box):
             place = shapely.get_coordinates(shapely.point_on_surface(inside))[0]
-            placed += _text(name, *frame.at(*place), 11, "400", taken)
+            placed += _text(name, *frame.at(*place), 13, "400", taken)
     return placed
 
 

@@ -114,7 +114,7 @@ def words(rows: list[dict[str, Any]], lang: Lang, public: bool) -> Markup:
 def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
     """Return the class, the title and the table of a panel, from texts and numbers."""
     title, frame = titled
-    sides = ["" if _numeric(frame.iloc[:, k]) else "left" for k in range(frame.shape[1])]
+    sides = [_side(frame.iloc[:, k]) for k in range(frame.shape[1])]
     body = [
         row(*((value, side, "") for value, side in zip(one, sides, strict=True)))
         for one in frame.itertuples(index=False, name=None)
@@ -124,6 +124,13 @@ def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
         title,
         part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap narrow"),
     )
+
+
+def _side(column: pd.Series) -> str:
+    """Return the class of a column: numbers stand right, texts left, and days are not broken."""
+    if _numeric(column) and not (column.astype(str) == "–").all():
+        return ""
+    return "left day" if column.astype(str).str.fullmatch(r"\d{4}-\d\d-\d\d").all() else "left"
 
 
 def _numeric(column: pd.Series) -> bool:

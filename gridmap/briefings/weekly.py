@@ -536,7 +536,7 @@ def _write_files(
     shown, by = made.incidents, made.figures["by"]
     page = briefing(
         grid, shown, staff=staff, title=title, since=since, until=until, by=by, source=source,
-        tables=_panels(made, lang), lang=lang,
+        tables=_panels(made, grid, lang), lang=lang,
     )  # fmt: skip
     page.save(folder / "briefing.html")
     now = inside(shown[shown["time"].between(since, made.period.end_time)], grid)[0]
@@ -591,9 +591,10 @@ def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
     )
 
 
-def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
-    """Return the tables that the page shows below, short and in whole numbers."""
-    panels = {"": _clusters_table(made.figures["hotspots"], lang)}
+def _panels(made: Week, grid: Grid, lang: Lang) -> Mapping[str, pd.DataFrame]:
+    """Return the tables that the page shows below, short, by names and in whole numbers."""
+    names = grid.in_language(lang).cells["name"].astype(str)
+    panels = {"": _clusters_table(made.figures["hotspots"], names, lang)}
     for name, columns in _PANELS.items():
         table = made.sheets.get(name)
         if table is None or table.empty:
@@ -603,7 +604,7 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
         kept = table[[column for column in columns if column in table]].head(_PANEL_ROWS)
         if "p" in kept:
             kept = kept.assign(p=["<0.001" if p < 0.001 else f"{p:.3f}" for p in kept["p"]])
-        panels[name] = _headed(kept.map(_short), lang)
+        panels[name] = _headed(_named(kept, name, names, lang).map(_short), lang)
     since = max(made.figures["series"][0]["since"], made.figures["first_record"] or "")
     titles = {
         "": tr("Hot neighbourhoods (a cell with those around it), new and lasting", lang=lang),
@@ -613,7 +614,22 @@ def _panels(made: Week, lang: Lang) -> Mapping[str, pd.DataFrame]:
     return {named[name][:1].upper() + named[name][1:]: table for name, table in panels.items()}
 
 
-def _clusters_table(spots: Mapping[str, list[str] | None], lang: Lang) -> pd.DataFrame:
+def _named(table: pd.DataFrame, panel: str, names: pd.Series, lang: Lang) -> pd.DataFrame:
+    """Call cells by their names, which readers know them by, and say what a name is of."""
+    if "code" in table:
+        table = table.assign(code=table["code"].map(names))
+    if "members" in table:
+        known = [joined(names.reindex(codes.split()).tolist(), lang) for codes in table["members"]]
+        table = table.assign(members=known)
+    titles = {"code": Message("Cell"), "members": Message("Which", context="cells")}
+    if panel == "steps":
+        titles["name"] = Message("Step")
+    return table.rename(columns={key: word.text(lang) for key, word in titles.items()})
+
+
+def _clusters_table(
+    spots: Mapping[str, list[str] | None], names: pd.Series, lang: Lang
+) -> pd.DataFrame:
     """Name the hot cells by what became of them since the period before."""
     titles = {"new": Message("new"), "stays": Message("lasting"), "gone": Message("gone")}
     rows = []
@@ -621,15 +637,17 @@ def _clusters_table(spots: Mapping[str, list[str] | None], lang: Lang) -> pd.Dat
         codes = spots[key]
         named = tr("unknown: no data of before", lang=lang)
         if codes is not None:
-            named = joined(codes[:_PANEL_ROWS], lang) or "–"
+            named = joined(names.reindex(codes[:_PANEL_ROWS]).tolist(), lang) or "–"
         rows.append((title.text(lang), "–" if codes is None else f"{len(codes):,}", named))
-    heads = tr("State", lang=lang), tr("Cells", lang=lang), tr("Codes", lang=lang)
+    heads = tr("State", lang=lang), tr("Cells", lang=lang), tr("Which", lang=lang, context="cells")
     return pd.DataFrame(rows, columns=list(heads))
 
 
 def _short(value: Any) -> Any:
     if value is None or value != value:
         return "–"
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return f"{value:,}"
     return f"{value:,.1f}".removesuffix(".0") if isinstance(value, float) else value
 
 

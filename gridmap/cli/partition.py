@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -85,6 +86,8 @@ _PASSED_ON = (
 @click.option("--dask", metavar="ADDRESS", help="Work on a Dask cluster, with --by.")
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
+@click.option("--edit", "edit_path", type=_shell.FileOutput(), metavar="PLAN.html",
+              help="Page to redraw cells to write too, to which the report links.")  # fmt: skip
 @click.option("--micro", "micro_path", type=_shell.Output(), metavar="MICRO.gpkg",
               is_flag=False, flag_value="micro",
               help="Cut the cells into micro-cells too, and write them here; with --by without "
@@ -135,8 +138,9 @@ def partition_command(
     for path in (output, options["micro_path"]):
         if path is not None:
             _shell.check_grid_output(path, overwrite=overwrite)
-    if report_path is not None:
-        check_writable(report_path, overwrite=overwrite)
+    for path in (report_path, options["edit_path"]):
+        if path is not None:
+            check_writable(path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
     units, band, wanted, homes, micro_band = read_units(shell, clock, options, old)
@@ -165,8 +169,7 @@ def partition_command(
     told = report(grid, timings=clock.laps, wishes=costs)
     for note in remarks(grid):
         shell.say(note)
-    if report_path is not None:
-        _write_report(told, report_path, shell.lang, overwrite=overwrite)
+    _write_pages(told, report_path, options["edit_path"], shell.lang, overwrite=overwrite)
     below = None if small is None else report(small)
     if as_json:
         document = told.as_dict() | {"output": masked(str(output))}
@@ -180,7 +183,7 @@ def partition_command(
 
 
 _NOT_BY = (
-    "keep", "move_price", "limit", "locked", "cells", "wishes", "report",
+    "keep", "move_price", "limit", "locked", "cells", "wishes", "report", "edit_path",
 )  # fmt: skip
 """Options that need the whole at once."""
 
@@ -203,7 +206,8 @@ def by_district(
     if (options["households"] is None) == (options["units"] is None):
         raise click.UsageError(tr("Give --households or --units, one of them."))
     if asked := [name for name in _NOT_BY if options[name]]:
-        flag = {"locked": "lock"}.get(asked[0], asked[0]).replace("_", "-")
+        flags = {"locked": "lock", "edit_path": "edit"}
+        flag = flags.get(asked[0], asked[0]).replace("_", "-")
         raise click.UsageError(
             tr("--{flag} does not go with --by: it needs the whole at once.", flag=flag)
         )
@@ -301,12 +305,24 @@ def say_micro(shell: _shell.Shell, made: Report) -> None:
         shell.answer(f"  {lone}: {alone:,}")
 
 
-def _write_report(made: Report, path: Path, lang: Lang, *, overwrite: bool) -> None:
-    """Write the report as a page, or as JSON."""
+def _write_pages(
+    made: Report, path: Path | None, edit: Path | None, lang: Lang, *, overwrite: bool
+) -> None:
+    """Write the page to redraw cells, and the report as a page that leads there or as JSON."""
     from gridmap.io.atomic import replacing
 
-    html = path.suffix.lower() in {".html", ".htm"}
-    text = made.html(lang) if html else json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
+    if edit is not None:
+        from gridmap.maps.edit import edit_page
+        from gridmap.maps.offline import write_page
+
+        write_page(edit_page(made.grid, lang=lang), edit, overwrite=overwrite)
+    if path is None:
+        return
+    if path.suffix.lower() in {".html", ".htm"}:
+        link = "" if edit is None else Path(os.path.relpath(edit, path.parent)).as_posix()
+        text = made.html(lang, edit=link)
+    else:
+        text = json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
     with replacing(path, overwrite=overwrite) as part:
         part.write_text(text, encoding="utf-8")
 

@@ -94,7 +94,7 @@ class Comparison:
             "their cell",
             moved=self.households_moved,
             homes=self.households,
-            share=self.kept_share,
+            share=_not_all(self.kept_share),
         )
         return said(**self.counts()).text(lang)
 
@@ -113,7 +113,7 @@ class Comparison:
         facts = {
             "households": f"{self.households:,}",
             "with another code": f"{self.households_moved:,}",
-            "stay in their cell": f"{self.kept_share:.1%}",
+            "stay in their cell": f"{_not_all(self.kept_share):.1%}",
             "counted by": self.basis,
         }
         return card(now, now["status"].map(FILLS).tolist(), counts | facts, legend=FILLS)
@@ -396,3 +396,8 @@ def _related(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
         "crosses",
     )
     return table
+
+
+def _not_all(share: float) -> float:
+    """Keep a share below all of them where it is written with one digit, but for all of them."""
+    return share if share == 1 else min(share, 0.999)

@@ -10,13 +10,13 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, positions, without
-from gridmap._checks import check_choice, check_crs, check_same_crs, label
+from gridmap._checks import check_choice, check_crs, check_same_crs
 from gridmap.coverage.defect_names import name_of
 from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps import themes
 from gridmap.maps.payload import web_mercator
-from gridmap.maps.scene import Marks, Old, Scene, credit_line, grid_scene, today
+from gridmap.maps.scene import Marks, Old, Scene, credit_line, grid_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,9 +92,10 @@ PALE = "#dde5e9"
 CHANGES = {
     "unchanged": (Message("unchanged"), "#e3e8ea", None),
     "recoded": (Message("recoded"), "#bebada", None),
-    "changed": (Message("changed"), "#fdb863", None),
-    "born": (Message("born"), "#80b1d3", themes.NOTHING_HATCH),
+    "changed": (Message("changed"), "#f9a03f", None),
+    "born": (Message("born"), "#5fa2d0", themes.NOTHING_HATCH),
 }
+SOUGHT = {"changed": "#a33400", "born": "#0b4f8a"}
 
 
 def defect_map(
@@ -147,7 +148,6 @@ def defect_map(
     codes = _codes(drawn)
     shapes = web_mercator(_polygonal(drawn.geometry.to_numpy()), cells.crs)
     theme = _plain(len(cells), lang) if mended is None else _repaired(cells, mended, lang)
-    count = len(defects)
     scene = Scene(
         shapes,
         codes,
@@ -155,18 +155,31 @@ def defect_map(
         [theme],
         lang=lang,
         title=title or _headline(mended is not None, lang),
-        subtitle=tr(
-            "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; click the legend "
-            "to see each",
-            lang=lang,
-            cells=len(cells),
-            count=count,
-        ),
-        credit=" ｜ ".join([today(), label(cells.crs), "gridmap"]),
+        subtitle=_found(len(cells), len(defects), mended, theme, lang),
+        credit=credit_line(cells.crs, "", lang),
         marks=replace(defect_marks(defects, cells.crs, lang), pale=mended is not None),
         old=_outline(boundary, cells, lang) if mended is None else _before(cells, mended, lang),
     )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
+
+
+def _found(
+    cells: int, count: int, mended: gpd.GeoDataFrame | None, theme: themes.Theme, lang: Lang
+) -> str:
+    """Tell how many cells and findings there are, and what a repair made of them."""
+    before = Message(
+        "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; click the legend "
+        "to see each"
+    )(cells=cells, count=count)
+    if mended is None:
+        return before.text(lang)
+    same, changed, born = np.bincount(theme.of, minlength=3).tolist()
+    return tr(
+        "before: {cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; after: "
+        "{after:,} {after:cell|cells}, {same:,} unchanged, {changed:,} changed, {born:,} born",
+        lang=lang, cells=cells, count=count, after=len(mended), same=same, changed=changed,
+        born=born,
+    )  # fmt: skip
 
 
 def _codes(cells: gpd.GeoDataFrame) -> list[str]:
@@ -184,11 +197,13 @@ def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> 
     before = dict(zip(_codes(cells), shapely.to_wkb(cells.geometry.to_numpy()), strict=True))
     after = zip(_codes(mended), shapely.to_wkb(mended.geometry.to_numpy()), strict=True)
     kinds = [2 if code not in before else int(before[code] != shape) for code, shape in after]
-    classes = [
-        themes.Class(CHANGES[change][0].text(lang), CHANGES[change][1])
-        for change in ("unchanged", "changed", "born")
-    ]
+    classes = [_change(status, lang) for status in ("unchanged", "changed", "born")]
     return themes.Theme(tr("Repair", lang=lang), classes, np.array(kinds, np.int64))
+
+
+def _change(status: str, lang: Lang) -> themes.Class:
+    name, color, hatch = CHANGES[status]
+    return themes.Class(name.text(lang), color, hatch, SOUGHT.get(status))
 
 
 def _headline(mended: bool, lang: Lang) -> str:
@@ -206,7 +221,7 @@ def _before(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> Ol
     if not any(gone):
         return None
     shapes = web_mercator(_polygonal(cells.geometry.to_numpy()[gone]), cells.crs)
-    return Old(shapes, tr("cells before", lang=lang))
+    return Old(shapes, tr("Cells before", lang=lang))
 
 
 def _polygonal(shapes: Geometries) -> Geometries:
@@ -223,7 +238,7 @@ def _outline(boundary: Any, cells: gpd.GeoDataFrame, lang: Lang) -> Old | None:
     else:
         shapes = np.array([boundary], dtype=object)
     drawn = _polygonal(web_mercator(shapes, cells.crs))
-    return Old(drawn, tr("boundary to fill", lang=lang))
+    return Old(drawn, tr("Boundary to fill", lang=lang))
 
 
 def compare_map(
@@ -285,13 +300,11 @@ def _gone(old: Grid, table: pd.DataFrame, lang: Lang) -> Old | None:
     gone = old.cells[~old.cells.index.isin(table.loc[same, "counterpart"])]
     if gone.empty:
         return None
-    return Old(web_mercator(gone.geometry.to_numpy(), old.crs), tr("old cells", lang=lang))
+    return Old(web_mercator(gone.geometry.to_numpy(), old.crs), tr("Old cells", lang=lang))
 
 
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
-    classes = [
-        themes.Class(name.text(lang), color, hatch) for name, color, hatch in CHANGES.values()
-    ]
+    classes = [_change(status, lang) for status in CHANGES]
     of = positions(pd.Index(list(CHANGES)), table["status"].fillna("born").astype(str))
     return themes.Theme(
         tr("Change of cells", lang=lang),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import shapely
 from markupsafe import Markup
@@ -346,7 +345,11 @@ WORDS = {
         "has another code than in {present}."
     ),
 }
-OUTSIDE, CHANGED = "#e39a92", "#9fc0da"
+OUTSIDE, CHANGED = "#e39a92", "#0b57a4"
+ALIKE = Message(
+    "{n:,} {n:jurisdiction is|jurisdictions are} alike in all plans and not listed.",
+)
+MAIN = {"cells", "in_band", "largest", "moved"}  # what a phone has room for
 BETTER = {
     "in_band": 1,
     "spread": -1,
@@ -379,6 +382,8 @@ def plans_page(
     """
     over_all = table.loc[[""]].droplevel("area")
     areas = [code for code in table.index.get_level_values("area").unique() if code]
+    rows = {code: table.loc[[code]].droplevel("area") for code in areas}
+    listed = [code for code in areas if len(areas) > 1 and not _alike(rows[code])]
     page = render(
         "plans.html",
         lang=lang,
@@ -389,14 +394,14 @@ def plans_page(
         ],
         overall=[_row(over_all, figure, lang) for figure in FIGURES],
         titles=[TITLES[figure].text(lang) for figure in FIGURES],
-        areas=[_area(table.loc[[code]].droplevel("area"), _called(grids, code)) for code in areas]
-        if len(areas) > 1
-        else [],
-        colours={
-            "outside": OUTSIDE,
-            "changed": CHANGED,
-            **({"dedicated": FILLS["dedicated"]} if _dedicated(grids) else {}),
-        },
+        areas=[_area(rows[code], *_called(grids, code)) for code in listed],
+        main=[figure in MAIN for figure in FIGURES],
+        alike=ALIKE(n=len(areas) - len(listed)).text(lang) if len(areas) > len(listed) else "",
+        legend=[
+            {"name": "outside", "fill": OUTSIDE},
+            {"name": "changed", "line": CHANGED},
+            *([{"name": "dedicated", "fill": FILLS["dedicated"]}] if _dedicated(grids) else []),
+        ],
         words={
             key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)
             for key, word in WORDS.items()
@@ -414,16 +419,22 @@ def _picture(grid: Grid, present: Grid) -> Markup:
     same = set(shapely.to_wkb(present.cells.geometry))
     changed = [shape not in same for shape in shapely.to_wkb(cells.geometry)]
     out = (cells["kind"] == "residential") & ~grid.in_band
-    fills = cells["kind"].map(FILLS).mask(np.array(changed), CHANGED).mask(out, OUTSIDE)
-    return thumbnail(cells, fills.tolist(), 300)
+    fills = cells["kind"].map(FILLS).mask(out, OUTSIDE)
+    return thumbnail(cells, fills.tolist(), 300, ringed=changed, ring=CHANGED)
 
 
-def _called(grids: Mapping[str, Grid], code: str) -> str:
-    """Return the name of a jurisdiction with its code."""
+def _alike(plans: pd.DataFrame) -> bool:
+    """Tell whether all plans write the same figures for a jurisdiction."""
+    told = {tuple(_text(f, plans[f].loc[plan]) for f in FIGURES) for plan in plans.index}
+    return len(told) == 1
+
+
+def _called(grids: Mapping[str, Grid], code: str) -> tuple[str, str]:
+    """Return the name of a jurisdiction, and its code where that is another."""
     for grid in grids.values():
         if code in grid.jurisdictions.index and grid.levels:
-            return f"{grid.jurisdictions[grid.levels[-1]].loc[code]} {code}"
-    return code
+            return str(grid.jurisdictions[grid.levels[-1]].loc[code]), code
+    return code, ""
 
 
 def _row(plans: pd.DataFrame, figure: str, lang: Lang) -> dict[str, Any]:
@@ -433,21 +444,22 @@ def _row(plans: pd.DataFrame, figure: str, lang: Lang) -> dict[str, Any]:
     }
 
 
-def _area(plans: pd.DataFrame, name: str) -> dict[str, Any]:
+def _area(plans: pd.DataFrame, name: str, code: str) -> dict[str, Any]:
     rows = [
         {"plan": plan, "cells": [_cell(plans, plan, figure) for figure in FIGURES]}
         for plan in plans.index
     ]
-    return {"name": name, "rows": rows}
+    return {"name": name, "code": code, "rows": rows}
 
 
 def _cell(plans: pd.DataFrame, plan: str, figure: str) -> dict[str, str]:
     """Return a figure as text, marked where it is the best alone, or short of the band."""
     value = plans[figure].loc[plan]
     kind = ""
-    if figure in BETTER and plans[figure].notna().sum() > 1 and plans[figure].nunique() > 1:
+    told = {_text(figure, one) for one in plans[figure].dropna()}
+    if figure in BETTER and len(told) > 1:
         best = plans[figure].max() if BETTER[figure] > 0 else plans[figure].min()
-        kind = "best" if value == best else ""
+        kind = "best" if _text(figure, value) == _text(figure, best) else ""
     if figure == "in_band" and value < plans["cells"].loc[plan]:
         kind = "short"
     return {"text": _text(figure, value), "kind": kind}
@@ -458,6 +470,8 @@ def _text(figure: str, value: float) -> str:
         return "—"
     if figure in ("spread", "compactness"):
         return f"{value:.3f}"
+    if figure == "moved_share" and 0 < value < 0.0005:
+        return "<0.1%"
     if figure in ("on_streets", "moved_share"):
         return f"{value:.1%}"
     if figure == "border_m":

@@ -370,7 +370,9 @@ def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str
         tr("Made {today}", lang=lang, today=today()),
         source,
         tr("CRS {crs}", lang=lang, crs=label(crs)),
-        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=fingerprint[:12]),
+        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=fingerprint[:12])
+        if fingerprint
+        else "",
         "gridmap",
     ]
     return " ｜ ".join(part for part in parts if part)

@@ -427,9 +427,10 @@ class Page:
     def draw_panel(self) -> None:
         left, bottom, wide, high = self.panel
         if wide > high:
-            third = wide * 0.32
             self._legend(left, bottom + high)
-            self._table((left + third, bottom, wide - third - 44, high))
+            words = [self.book.say(key) for key in ("dedicated", "around", "cell", "code")]
+            taken = 17 + max(self._measure(word, 8)[0] for word in words)
+            self._table((left + taken, bottom, wide - taken - 44, high))
             self._scale_bar(left + wide - 38, bottom + high - 14, 38)
         else:
             below = self._legend(left, bottom + high)
@@ -485,7 +486,9 @@ class Page:
         left, bottom, wide, high = rect
         rows, pitch, points, narrow = self.sheet.table, 4.3, 7.0, 56.0
         if len(rows) > int(wide // narrow or 1) * int((high - 8) // pitch):
-            pitch, points, narrow = 3.2, 5.5, 42.0
+            pitch, points = 3.2, 5.5
+            names = max(self._measure(row[0], points)[0] for row in rows)
+            narrow = min(42.0, names + 26)
         columns = max(1, int(wide // narrow))
         fit = max(1, int((high - 8) // pitch))
         each = wide / columns
@@ -510,9 +513,9 @@ class Page:
     ) -> None:
         name, note, cells, homes = row
         right = self._text(stop, y, homes, points, ha="right", **how)
-        taken = max(right, 12) + 2
+        taken = max(right, 10) + 2
         more = self._text(stop - taken, y, cells, points, ha="right", **how)
-        taken += max(more, 8) + 2
+        taken += max(more, 6) + 2
         room = stop - start - taken - self._measure(name, points)[0]
         if note and self._measure(note, points)[0] < room:
             taken += self._text(stop - taken, y, note, points, ha="right", color=SOFT, **how) + 2

@@ -57,6 +57,7 @@ class Class(NamedTuple):
     label: str
     color: str
     hatch: str | None = None
+    seek: str | None = None  # the colour of the outline and the ring that let it be found
 
 
 class Period(NamedTuple):
@@ -91,7 +92,10 @@ class Theme:
             "tab": self.tab or self.title,
             "unit": self.unit,
             "note": self.note,
-            "classes": [row._asdict() for row in self.classes],
+            "classes": [
+                {key: value for key, value in row._asdict().items() if value is not None}
+                for row in self.classes
+            ],
             **self._classed(self.of, self.values),
             "periods": [
                 {"label": p.label, "total": p.total, **self._classed(p.of, p.values)}

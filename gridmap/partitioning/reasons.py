@@ -105,8 +105,8 @@ _REASONS = {
         "of it, {all} in all."
     ),
     UNIT_OVER_MAX: Message(
-        "Unit {unit} alone has {households} {households:household|households}, over {max}, and "
-        "is never split."
+        "Unit {unit} alone has {households:,} {households:household|households}, over {max:,}, "
+        "and is never split."
     ),
     CUT_UNIT: Message(
         "Unit {unit} is a bottleneck: {households} + stranded {pockets} = {total} "
@@ -157,9 +157,9 @@ _OPTIONS = {
     ),
     "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
     "hand": Message("hand the part at unit {at} over to {to} (gridmap apply --hand)"),
-    "widen": Message("widen the band to {low}-{high}"),
+    "widen": Message("widen the band to {low:,}-{high:,}"),
     "join": Message(
-        "join the community with {partner} ({households} {households:household|households} "
+        "join the community with {partner} ({households:,} {households:household|households} "
         "together)"
     ),
     "release": Message("unlock it, or raise the limit"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 import geopandas as gpd
 import numpy as np
@@ -36,6 +37,8 @@ WORDS = {
     "least": Message("Least"),
     "most": Message("Most"),
     "exceptions": Message("Exceptions"),
+    "linked": Message("A name leads to its cell on the page to redraw it:"),
+    "redraw": Message("Open the page to redraw cells"),
     "notes": Message("Notes"),
     "cell": Message("Cell"),
     "none": Message("There are none."),
@@ -74,6 +77,7 @@ SHOWN = 5  # rows of a list that a reader takes in
 
 MARKED = 99  # exceptions that get a number on the map
 SIDE = 900  # pixels of the map
+MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
     "short": (Message("under the band"), "#5b8db8"),
     "near": (Message("within 12 % of the target"), "#dce9dc"),
@@ -85,7 +89,7 @@ CLASSES = {
 """How a cell is loaded, in words and colours that differ in grey."""
 
 
-def page(said: Report, lang: Lang = "zh") -> str:
+def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     """Return a report as one HTML page: map, figures, exceptions by place, unevenness, change."""
     document, grid = said.as_dict(), said.grid
     even, change = document["loads"], document["parameters"].get("change") or {}
@@ -115,9 +119,13 @@ def page(said: Report, lang: Lang = "zh") -> str:
         facts=[(WORDS[key].text(lang), _figure(value)) for key, value in figures.items()],
         histogram=bars,
         most=max((bar["count"] for bar in bars), default=0) or 1,
-        spread=[[_figure(row[key]) for key in SPREAD] for row in document["spread"][:SHOWN]],
+        spread=[
+            [_figure(_called(grid, row[key]) if key == "community" else row[key]) for key in SPREAD]
+            for row in document["spread"][:SHOWN]
+        ],
         spread_columns=SPREAD,
         exceptions=exceptions,
+        edit=quote(edit),
         redraw=tr("To redraw one by hand:", lang=lang),
         notes=[note.text(lang) for note in remarks(grid)],
         wishes=[
@@ -126,6 +134,14 @@ def page(said: Report, lang: Lang = "zh") -> str:
         wish_columns=[WORDS[row["cut"]].text(lang) for row in said.wishes],
         change=[(WORDS[key].text(lang), _figure(value)) for key, value in change.items()],
     )
+
+
+def _called(grid: Grid, code: str) -> str:
+    """Return the name of a jurisdiction with its code, or the code where it has no name."""
+    if not grid.levels or code not in grid.jurisdictions.index:
+        return code
+    name = str(grid.jurisdictions[grid.levels[-1]].loc[code])
+    return code if name in ("", "nan", code) else f"{name} {code}"
 
 
 def _classes(said: Report) -> list[str]:
@@ -146,15 +162,23 @@ def _bars(said: Report, width: int = 50) -> list[dict[str, Any]]:
     counts = {int(str(key).split("-")[0]): int(n) for key, n in said.histogram(width).items()}
     if not counts:
         return []
-    return [
-        {"low": at, "count": counts.get(at, 0), "off": at + width <= low or at > high}
-        for at in range(min(counts), max(counts) + width, width)
+    first = min(counts)
+    last = min(max(counts), first + (MOST_BARS - 1) * width)
+    bars: list[dict[str, Any]] = [
+        {"low": f"{at:,}", "count": counts.get(at, 0), "off": at + width <= low or at > high}
+        for at in range(first, last + width, width)
     ]
+    if beyond := sum(count for at, count in counts.items() if at > last):
+        bars[-1]["count"] += beyond
+        bars[-1]["low"] += "+"
+    return bars
 
 
 def _figure(value: object) -> str:
     """Write a figure as it is read."""
     if isinstance(value, float):
+        if value == 0:
+            return "0"
         return f"{value:,.3f}" if value < 10 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
@@ -368,9 +392,18 @@ class Report:
             document["timings"] = self.timings
         return document
 
-    def html(self, lang: Lang = "zh") -> str:
-        """Return the report as one page that needs no network."""
-        return page(replace(self, grid=self.grid.in_language(lang)), lang)
+    def html(self, lang: Lang = "zh", *, edit: str = "") -> str:
+        """Return the report as one page that needs no network.
+
+        Parameters
+        ----------
+        lang : {"zh", "en"}
+            Language of the page.
+        edit : str, optional
+            Where the page for redrawing lies, as seen from the report: each exception then links
+            to its cell there.
+        """
+        return page(replace(self, grid=self.grid.in_language(lang)), lang, edit)
 
 
 def report(

@@ -25,7 +25,8 @@ def every_page(town: Any, grid: gm.Grid, lang: Any, folder: Path) -> dict[str, P
     defects = gm.validate(hole, grid.boundary)
     mended, _ = gm.repair(hole, grid.boundary)
     other = redrawn(grid)
-    grids = {"now": grid, "other": other}
+    now, then = ("现行", "方案一") if lang == "zh" else ("now", "other")
+    grids = {now: grid, then: other}
     maps = {
         "map": gm.coverage_map(grid, incidents=placed, staff=town.staff, lang=lang),
         "hotspots": gm.hotspot_map(grid, spots, incidents=placed, lang=lang),
@@ -39,7 +40,7 @@ def every_page(town: Any, grid: gm.Grid, lang: Any, folder: Path) -> dict[str, P
     }
     texts = {
         "partition": report(grid).html(lang),
-        "plans": plans_page(gm.plans(grids), grids, present=("now", grid), lang=lang),
+        "plans": plans_page(gm.plans(grids), grids, present=(now, grid), lang=lang),
         "edit": edit_page(grid, lang=lang),
     }
     files = {name: folder / f"{name}.html" for name in (*briefings, *maps, *texts)}

@@ -7,6 +7,7 @@ out, so that no page needs a list of its parts.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 import gridmap as gm
+from gridmap.maps.edit import edit_page
+from gridmap.partitioning.report import report
 from tests.browser.pages import every_page, redrawn
 from tests.browser.test_accessibility import KINDS
 from tests.browser.test_briefing_page import CONTRAST
@@ -272,3 +275,211 @@ def test_twenty_one_payloads_stay_text(
     assert asked == [] and said == []
     # they are on the page, as text; the two others have codes of cells and no names
     assert "window.broken" in page.content() or kind in ("validate", "repair")
+
+
+TEXTS = """() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const e = node.parentElement;
+        if (/^(SCRIPT|STYLE|CODE)$/i.test(e.tagName) || !e.getClientRects().length) continue;
+        if (node.nodeValue.trim()) found.push(node.nodeValue.trim());
+    }
+    return found;
+}"""
+STRAY = re.compile(r"[\u4e00-\u9fff，。；：、（）] +[\u4e00-\u9fff，。；：、（）]")
+ENGLISH = re.compile(r"[A-Za-z]{3,}")
+NO_CHINESE_FOR = {"gridmap", "EPSG", "PNG", "Getis", "Ord", "Polsby", "Popper", "apply"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_chinese_pages_have_no_stray_space_and_no_english(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
+) -> None:
+    page, _, _ = watched(pages["zh"][kind])
+    if kind == "briefing":
+        page.evaluate("document.querySelectorAll('.more').forEach((e) => e.hidden = false)")
+    texts = page.evaluate(TEXTS)
+    assert len(texts) > 8
+    assert [text for text in texts if STRAY.search(text)] == []
+    words = {word for text in texts for word in ENGLISH.findall(text)}
+    assert words - NO_CHINESE_FOR == set()
+
+
+def test_a_stray_space_would_be_seen() -> None:
+    assert STRAY.search("末周 33 件，环比 属偶然") and not STRAY.search("末周 33 件，环比属偶然")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("kind", ["briefing", "weekly", "partition", "plans", "cell", "edit"])
+def test_no_table_is_wider_than_a_phone(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str, lang: str
+) -> None:
+    page, _, _ = watched(pages[lang][kind], "phone")
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('table')].filter((table) => table.offsetHeight)
+            .map((table) => [table.getBoundingClientRect().right, table.innerText.slice(0, 30)])
+            .filter(([right]) => right > innerWidth + 0.5)"""
+    )
+    assert wide == []
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('td.name')]
+            .filter((cell) => cell.offsetHeight && cell.scrollWidth > cell.clientWidth + 1)
+            .map((cell) => cell.innerText)"""
+    )
+    assert cut == []
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("kind", ["briefing", "weekly"])
+def test_nothing_on_a_card_is_cut_short(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str, lang: str
+) -> None:
+    page, _, _ = watched(pages[lang][kind])
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.cards em, .ranking th, .ranking td')]
+            .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText)"""
+    )
+    assert cut == []
+    edge = page.evaluate(
+        """() => [...document.querySelectorAll('.ranking table')].map((table) =>
+            table.getBoundingClientRect().right -
+            table.parentElement.getBoundingClientRect().right)"""
+    )
+    assert max(edge) < 1
+
+
+@pytest.mark.parametrize("kind", ["briefing", "map", "hotspots", "compare", "repair"])
+def test_on_a_phone_the_legend_leaves_the_map_free(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
+) -> None:
+    page, _, _ = watched(pages["en"][kind], "phone")
+    south, legend, top, left = page.evaluate(
+        """() => {
+            const room = gridmap.rooms[0];
+            const box = room.layer.getBounds();
+            const at = (place) => room.map.latLngToContainerPoint(place).y +
+                room.map.getContainer().getBoundingClientRect().top;
+            return [at(box.getSouthWest()), room.legendBox.getBoundingClientRect().top,
+                at(box.getNorthEast()), room.leftBox.getBoundingClientRect().bottom];
+        }"""
+    )
+    assert south <= legend and top >= left - 1
+
+
+def test_on_paper_no_row_of_the_hotspots_is_cut_through(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["briefing"])
+    page.evaluate(
+        """() => {
+            const body = document.querySelector('.hot tbody');
+            for (let k = 0; k < 40; k++) body.append(body.rows[0].cloneNode(true));
+        }"""
+    )
+    page.emulate_media(media="print")
+    shown, cut = page.evaluate(
+        """() => {
+            const body = document.querySelector('.hot tbody').getBoundingClientRect();
+            const rows = [...document.querySelectorAll('.hot tbody tr')]
+                .map((row) => row.getBoundingClientRect());
+            const seen = rows.filter((row) => row.left < body.right - 1);
+            return [seen.length, seen.filter((row) => row.bottom > body.bottom + 0.5).length];
+        }"""
+    )
+    assert 0 < shown < 40 and cut == 0
+
+
+def test_the_printed_map_says_what_was_found(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["compare"])
+    written = page.evaluate(
+        """() => {
+            const texts = [];
+            const pen = CanvasRenderingContext2D.prototype;
+            const write = pen.fillText;
+            pen.fillText = function (text, ...at) {
+                texts.push(text);
+                write.call(this, text, ...at);
+            };
+            gridmap.rooms[0].preparePrint();
+            return texts;
+        }"""
+    )
+    said = page.locator(".gm-title p").inner_text()
+    assert said in written and "网格变化" in written
+
+
+INKED = """(color) => {
+    const canvas = document.querySelector('.gm-cells');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const want = [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4)
+        if (want.every((value, k) => Math.abs(data[i + k] - value) < 6)) count++;
+    return count;
+}"""
+
+
+def test_one_changed_cell_is_found_however_small_it_is_on_the_screen(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["compare"])
+    page.evaluate(
+        "() => { const { map } = gridmap.rooms[0];"
+        "map.setZoom(map.getZoom() - 4, { animate: false }); }"
+    )
+    cell = page.evaluate(
+        """() => {
+            const { layer } = gridmap.rooms[0];
+            const cells = gridmap.seek(layer.theme);
+            const box = layer.data.shape.box;
+            return [cells.length, (box[4 * cells[0] + 2] - box[4 * cells[0]]) * layer.view.scale];
+        }"""
+    )
+    assert cell[0] == 1 and cell[1] < 20
+    assert page.evaluate(INKED, "#a33400") > 100
+    page.evaluate(
+        """() => {
+            const { layer } = gridmap.rooms[0];
+            layer.theme.sought = [];
+            layer.draw();
+        }"""
+    )
+    assert page.evaluate(INKED, "#a33400") < 20
+    page.reload()
+    page.locator(".gm-legend .gm-kind").click()
+    card = page.locator(".gm-card")
+    assert card.is_visible() and "调整" in card.inner_text()
+    assert page.evaluate(
+        "() => { const { layer } = gridmap.rooms[0];"
+        "return layer.chosen.length === 1 && gridmap.seek(layer.theme)[0] === layer.chosen[0]; }"
+    )
+
+
+def test_a_repaired_cell_has_the_colour_of_the_legend(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["repair"])
+    born = page.evaluate("() => gridmap.rooms[0].layer.theme.classes.at(-1).color")
+    with_marks = page.evaluate(INKED, born)
+    page.locator("input[name=gm-marks]").uncheck()
+    assert with_marks > 400
+    assert with_marks > 0.6 * page.evaluate(INKED, born)
+
+
+def test_the_report_leads_to_the_cell_on_the_page_to_redraw_it(
+    watched: Callable[..., Any], grid: gm.Grid, tmp_path: Path
+) -> None:
+    edit, told = tmp_path / "plan & 方案.html", tmp_path / "report.html"
+    edit.write_text(edit_page(grid, lang="en"), encoding="utf-8")
+    told.write_text(report(grid).html("en", edit=edit.name), encoding="utf-8")
+    page, _, said = watched(told)
+    link = page.locator("td a").first
+    name, code = link.inner_text(), page.locator("td code").first.inner_text()
+    link.click()
+    page.wait_for_url("**/plan*")
+    assert page.evaluate("gridmapEditor.plan.cells[gridmapEditor.active].code") == code
+    assert name in page.locator("tr.active").inner_text()
+    assert said == []

@@ -126,6 +126,11 @@ def test_a_grid_file_and_a_report_are_written(files: Path) -> None:
     assert grid.proof.verdict == "exact"
     assert sorted(grid.cells["households"]) == [280, 370, 450, 500]
     report = json.loads((files / "r.json").read_text("utf-8"))
+    (files / "pages").mkdir()
+    pages = ["--report", files / "pages" / "r.html", "--edit", files / "plan.html", "--overwrite"]
+    partition(files, *pages)
+    assert 'href="../plan.html#' in (files / "pages" / "r.html").read_text("utf-8")
+    assert "gridmapEditor" in (files / "plan.html").read_text("utf-8")
     assert report["schema"] == "gridmap.partition/1"
     assert (report["cells"], report["in_band"], report["communities"]) == (4, 3, 2)
     assert report["households_in"] == report["households_out"] == 1600

@@ -159,7 +159,7 @@ def test_repair_writes_cells_log_and_map(files: Path):
     ]
     assert run("validate", out, "--boundary", files / "boundary.gpkg").exit_code == 0
     assert len(log.read_text(encoding="utf-8-sig").splitlines()) == 2
-    assert "cells before" in page.read_text(encoding="utf-8")
+    assert "Cells before" in page.read_text(encoding="utf-8")
     assert run(*given, "-o", out).exit_code == 2
 
 

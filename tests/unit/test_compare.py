@@ -218,3 +218,11 @@ def test_crosswalk_takes_cells_that_are_no_coverage() -> None:
     twice = loose.assign(code="X")
     with pytest.raises(InputError, match="'X' stands twice"):
         crosswalk(left, twice)
+
+
+def test_a_share_is_all_only_of_all() -> None:
+    grid = strips([0, 5996, 5998, 6000], ["A1", "A2", "A3"])
+    assert "100.0% stay" in compare(grid, grid).sentence("en")
+    fewer = compare(grid, strips([0, 5996, 6000], ["A1", "A2"]))
+    assert fewer.households_moved == 200
+    assert round(fewer.kept_share, 3) == 1 and "99.9% stay" in fewer.sentence("en")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import quote
+
 import geopandas as gpd
 import pytest
 import shapely
@@ -71,3 +74,22 @@ def test_a_count_beyond_all_cities_is_no_reason_to_run_out_of_memory():
         crs=4547,
     )
     assert len(gm.feasibility(units)) == 1
+
+
+def test_a_long_tail_of_the_histogram_is_told_by_its_last_bar() -> None:
+    grid = gm.partition(row(*[310] * 4, 5000))
+    page = report(grid).html("en")
+    bars = re.findall(r"<span>([\d,]+\+?)</span>", page)
+    assert 2 < len(bars) <= 13 and bars[0] == "300" and bars[-1].endswith("+")
+    counts = re.findall(r'<div(?: class="off")?>(\d*)<i style', page)
+    assert sum(int(n) for n in counts if n) == len(grid)
+
+
+def test_exceptions_lead_to_the_page_to_redraw_them_where_there_is_one() -> None:
+    grid = gm.partition(row(100, 900))
+    code = grid.exceptions["code"].iloc[0]
+    assert "<a " not in report(grid).html("en")
+    page = report(grid).html("en", edit="javascript:alert(1)//方案 1.html")
+    links = re.findall(r'href="([^"]*)"', page)
+    assert f"javascript%3Aalert%281%29//{quote('方案')}%201.html#{code}" in links
+    assert all("javascript:" not in link for link in links)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.gridfile import write_grid
+from gridmap.maps.maps import CHANGED, plans_page
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,33 @@ def test_the_command_writes_page_workbook_and_json(others: dict[str, Grid], tmp_
     assert document["schema"] == "gridmap.plans/1" and len(document["plans"]) == len(table)
     twice = CliRunner().invoke(main, ["plans", paths[0], paths[0]])
     assert twice.exit_code == 2
+
+
+def test_the_page_lists_what_differs_and_rings_what_changed(others: dict[str, Grid]) -> None:
+    pair = {name: others[name] for name in ("now", "merged")}
+    page = plans_page(gm.plans(pair), pair, present=("now", pair["now"]), lang="en")
+    pictures = page.split("<figure>")[1:]
+    rings = [picture.split("</figure>")[0].count(CHANGED) for picture in pictures]
+    assert rings == [0, 1]
+    table = gm.plans(pair)
+    differ = [
+        code
+        for code in table.index.get_level_values("area").unique()
+        if code and table.loc[code].round(3).drop_duplicates().shape[0] > 1
+    ]
+    communities = len(pair["now"].jurisdictions)
+    assert 0 < len(differ) < communities
+    listed = re.findall(r"<small>(\d+)</small>", page)
+    assert listed == differ
+    assert f"{communities - len(differ):,} jurisdictions are alike in all plans" in page
+
+
+def test_of_two_figures_that_read_alike_none_is_the_best(others: dict[str, Grid]) -> None:
+    pair = {name: others[name] for name in ("now", "merged")}
+    page = plans_page(gm.plans(pair), pair, present=("now", pair["now"]), lang="en")
+    rows = re.findall(r"<tr><td>[^<]*</td>(.*?)</tr>", page)
+    for row in rows:
+        texts = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+        if len(set(texts)) == 1:
+            assert 'class="best"' not in row
+    assert any('class="best"' in row for row in rows)

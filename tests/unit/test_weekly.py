@@ -17,7 +17,7 @@ import pytest
 import shapely
 from click.testing import CliRunner, Result
 
-from gridmap.briefings.weekly import uninterrupted
+from gridmap.briefings.weekly import _named, uninterrupted
 from gridmap.cli import main
 from gridmap.grid.grid import Grid
 from gridmap.io import write_grid
@@ -191,6 +191,9 @@ def test_a_place_that_wakes_up_raises_the_alarm(office: Path) -> None:
         assert bool(alarms) == found
         if found:
             assert "102028" in alarms[0]["members"] and alarms[0]["since"] == "2026-05-18"
+            page = next((office / "alarm").rglob("briefing.html")).read_text("utf-8")
+            panels = page.split('<div class="more">')[1].split("<footer")[0]
+            assert '<td class="left day">2026-05-18</td>' in panels
 
 
 def test_a_quiet_week_has_a_page(office: Path) -> None:
@@ -344,3 +347,12 @@ def test_what_is_all_unknown_has_a_page_without_nan(office: Path) -> None:
 def test_cases_that_all_lie_elsewhere_are_no_quiet_week(office: Path) -> None:
     code, told, _ = weeks_of(office, "far", ["2026-01-05 10:00"] * 3, X坐标=99_000.0)
     assert code == 2 and "3 件案件没有一件在网格内" in told["error"]
+
+
+def test_panels_call_cells_by_their_names() -> None:
+    names = pd.Series({"001": "兴隆社区第一网格", "002": "兴隆社区第二网格"})
+    alarm = pd.DataFrame({"cells": [2], "members": ["002 001"]})
+    told = _named(alarm, "alarm", names, "zh")
+    assert told.iloc[0].tolist() == [2, "兴隆社区第二网格、兴隆社区第一网格"]
+    again = _named(pd.DataFrame({"code": ["001"], "reports": [3]}), "recheck", names, "en")
+    assert again.iloc[0].tolist() == ["兴隆社区第一网格", 3] and again.columns[0] == "Cell"

@@ -356,6 +356,14 @@ class Editor {
     this.painter.fit(this.plan.extent());
     this.refresh(true);
     this.took.draw = performance.now() - ready;
+    if (host.keys) this.follow();
+  }
+
+  /** Open at the cell that the address names: a report leads to plan.html#CODE. */
+  follow() {
+    const code = decoded(location.hash.slice(1));
+    const at = code ? this.plan.cells.findIndex((cell, k) => this.plan.lives(k) && cell.code === code) : -1;
+    if (at >= 0) this.act('goto', at);
   }
 
   say(key, values = {}) {
@@ -381,7 +389,7 @@ class Editor {
       <aside><section class="sums" data-part="sums">
       ${['touched', 'moved', 'compact'].map((name) => `<div class="tile" data-sum="${name}"><span></span><b></b><small></small></div>`).join('')}</section>
       <h2 data-part="todo-title"></h2><ul class="todo" data-part="todo"></ul>
-      <h2 data-part="list-title"></h2><table data-part="list"></table>
+      <h2 data-part="list-title"></h2><table class="heads" data-part="heads"></table><table data-part="list"></table>
       <p class="foot" data-part="foot"></p></aside></main>
       <dialog data-part="dialog"><form method="dialog"><label data-part="ask"></label>
       <input data-part="answer" autocomplete="off"><menu>${button('cancel')}
@@ -390,6 +398,7 @@ class Editor {
     const text = { title: this.data.title, subtitle: this.data.subtitle, 'list-title': this.say('cells'),
       foot: this.say('foot') };
     for (const [name, words] of Object.entries(text)) this.find(name).textContent = words;
+    this.find('heads').append(this.heads());
     root.querySelectorAll('[data-sum]').forEach((tile) => { tile.firstChild.textContent = this.say(tile.dataset.sum); });
     root.querySelectorAll('[data-do]').forEach((one) => {
       one.textContent = this.say(one.dataset.do);
@@ -492,6 +501,7 @@ class Editor {
       this.paint();
     }).observe(root.querySelector('.stage'));
     if (this.host.keys) {
+      addEventListener('hashchange', () => this.follow());
       addEventListener('beforeunload', (event) => { if (this.plan.done.length !== this.kept) event.preventDefault(); });
     }
     this.kept = 0;
@@ -924,7 +934,7 @@ class Editor {
     const found = this.plan.difference();
     const gain = found.compactness - found.before;
     this.sum('touched', String(found.touched), ' ');
-    this.sum('moved', found.moved.toLocaleString('en'), `${(100 * found.share).toFixed(2)} %`);
+    this.sum('moved', found.moved.toLocaleString('en'), `${(100 * found.share).toFixed(2)}%`);
     this.sum('compact', found.compactness.toFixed(3), withSign(gain));
     for (const [name, able] of [['undo', this.plan.done.length], ['redo', this.plan.undone.length]]) {
       this.root.querySelector(`[data-do="${name}"]`).disabled = !able;
@@ -1009,6 +1019,14 @@ class Editor {
       dedicated: plan.dedicated(at), good: plan.inBand(at), changed: plan.changed(at), active: at === this.active };
   }
 
+  /** Say what the columns of the list are. */
+  heads() {
+    const row = node('tr', '');
+    for (const name of ['', '', 'homes', 'gain', 'shape', '']) row.append(node('td', name && this.say(name), 'number'));
+    row.lastChild.className = 'edit';
+    return row;
+  }
+
   row(facts) {
     const { at, homes, gain } = facts;
     const row = node('tr', '');
@@ -1027,7 +1045,7 @@ class Editor {
     if (!facts.dedicated) bar.append(this.bar(homes, ...this.plan.band(at)));
     const number = node('td', homes.toLocaleString('en'), facts.good ? 'number' : 'number bad');
     const change = node('td', gain ? `${gain < 0 ? '−' : '+'}${Math.abs(gain)}` : '', 'number small');
-    const shape = node('td', facts.compact.replace(/^0/, ''), 'number faint');
+    const shape = node('td', facts.compact, 'number faint');
     shape.title = this.say('compact');
     const edit = node('td', '', 'edit');
     edit.append(this.link('rename', at));
@@ -1043,6 +1061,14 @@ class Editor {
     tick.style.left = `${(100 * place).toFixed(1)}%`;
     bar.append(tick);
     return bar;
+  }
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ''; // not an address that a page of gridmap wrote
   }
 }
 

@@ -7,6 +7,7 @@
     '"WenQuanYi Micro Hei","Helvetica Neue",Arial,sans-serif';
   const INK = '#1b262c';
   const HALO = 'rgba(255,255,255,.92)';
+  const MOST_SOUGHT = 300;
 
   /* ---------- unpacking ---------- */
 
@@ -231,7 +232,48 @@
       pen.setLineDash([]);
     }
     if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
+    if (!heat) this.sought(pen, view, theme, show.marks && this.data.marks);
   };
+
+  /** Outline the few cells that a map is about, and ring those too small to be found at a glance. */
+  Painter.prototype.sought = function (pen, view, theme, marked) {
+    const cells = seek(theme);
+    if (cells.length > MOST_SOUGHT) return; // so many are seen without
+    theme.classes.forEach((row, k) => {
+      const own = row.seek ? cells.filter((cell) => theme.of[cell] === k) : [];
+      if (!own.length) return;
+      this.outline(pen, view, own, row.seek);
+      if (marked) return; // marks have rings of their own
+      const box = this.shape.box;
+      for (const i of own) {
+        const wide = (box[4 * i + 2] - box[4 * i]) * view.scale;
+        const high = (box[4 * i + 3] - box[4 * i + 1]) * view.scale;
+        if (Math.max(wide, high) > 26 * view.factor) continue;
+        ring(pen, (box[4 * i] + box[4 * i + 2]) / 2 * view.scale + view.dx,
+          view.dy - (box[4 * i + 1] + box[4 * i + 3]) / 2 * view.scale, 15, row.seek, view.factor);
+      }
+    });
+  };
+
+  /** List the cells of the classes that are sought, if any. */
+  function seek(theme) {
+    if (theme.sought) return theme.sought;
+    const found = [];
+    if (theme.classes.some((row) => row.seek)) {
+      theme.of.forEach((k, cell) => theme.classes[k].seek && found.push(cell));
+    }
+    return (theme.sought = found);
+  }
+
+  function ring(pen, x, y, radius, color, factor) {
+    for (const [width, style] of [[radius > 10 ? 6 : 5, '#fff'], [radius > 10 ? 3 : 2.5, color]]) {
+      pen.beginPath();
+      pen.arc(x, y, radius * factor, 0, 7);
+      pen.lineWidth = width * factor;
+      pen.strokeStyle = style;
+      pen.stroke();
+    }
+  }
 
   Painter.prototype.names = function (pen, view, show) {
     if (show.labels) paintLabels(pen, view, this.data, this.size, this.typical);
@@ -483,7 +525,7 @@
       pen.beginPath();
       trace(pen, marks.shape, pixels, i);
       pen.fillStyle = marks.kinds[marks.of[i]].color;
-      pen.globalAlpha = marks.pale ? 0.25 : 0.75;
+      pen.globalAlpha = marks.pale ? 0 : 0.75; // the colours below are those of the legend
       pen.fill('nonzero');
       pen.globalAlpha = 1;
       pen.lineWidth = 1.5 * view.factor;
@@ -495,13 +537,7 @@
       const x = marks.xy[i][0] * view.scale + view.dx;
       const y = view.dy - marks.xy[i][1] * view.scale;
       if (marks.xy[i][2] * view.scale > 14 * view.factor) continue;
-      for (const [width, color] of [[5, '#fff'], [2.5, marks.kinds[marks.of[i]].color]]) {
-        pen.beginPath();
-        pen.arc(x, y, 8 * view.factor, 0, 7);
-        pen.lineWidth = width * view.factor;
-        pen.strokeStyle = color;
-        pen.stroke();
-      }
+      ring(pen, x, y, 8, marks.kinds[marks.of[i]].color, view.factor);
     }
   }
 
@@ -868,6 +904,6 @@
 
   window.gridmap = {
     open: open, read: read, unpack: unpack, Painter: Painter, Layer: Layer, FONT: FONT, INK: INK,
-    boxOf: boxOf, toBounds: toBounds, all: all, rooms: [],
+    boxOf: boxOf, toBounds: toBounds, all: all, seek: seek, rooms: [],
   };
 })();

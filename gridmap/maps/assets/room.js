@@ -83,8 +83,16 @@
 
   /** Small maps get a folded legend and shorter controls. */
   Room.prototype.narrow = function () {
-    const size = this.map.getSize();
-    this.root.classList.toggle('gm-small', size.x < 620);
+    const small = this.map.getSize().x < 620;
+    this.root.classList.toggle('gm-small', small);
+    this.map.getContainer().classList.toggle('gm-narrow', small);
+    if (small) this.foot();
+  };
+
+  /** On a small map the bar of the scale stands over the legend. */
+  Room.prototype.foot = function () {
+    const slider = this.sliderBox.hidden ? 0 : this.sliderBox.offsetHeight + 8;
+    this.map.getContainer().style.setProperty('--gm-foot', this.legendBox.offsetHeight + slider + 8 + 'px');
   };
 
   Room.prototype.titleBlock = function () {
@@ -195,7 +203,7 @@
     const top = this.leftBox.offsetHeight + 20;
     const bottom = this.sliderBox.hidden ? 12 : this.sliderBox.offsetHeight + 20;
     const ways = small
-      ? [[12, top, 12, this.legendBox.offsetHeight + 20], [12, top, 12, bottom]]
+      ? [[12, top, 12, this.root.offsetHeight - this.legendBox.offsetTop + 28], [12, top, 12, bottom]]
       : [[wide, head, 56, bottom], [12, title ? title.offsetHeight + 20 : 12, 12, bottom]];
     const zoom = (way) => this.map.getBoundsZoom(bounds, false, L.point(way[0] + way[2], way[1] + way[3]));
     const plain = [12, 12, 12, bottom];
@@ -232,12 +240,14 @@
 
   Room.prototype.legend = function (theme) {
     const box = this.legendBox;
-    const most = Math.max(1, Math.max.apply(null, theme.counts));
     box.textContent = '';
-    if (this.data.heat && this.layer && this.layer.show.heat) {
-      box.append(this.heatLegend());
-      return;
-    }
+    if (this.data.heat && this.layer && this.layer.show.heat) box.append(this.heatLegend());
+    else this.classLegend(box, theme);
+    if (this.map && this.root.classList.contains('gm-small')) this.foot();
+  };
+
+  Room.prototype.classLegend = function (box, theme) {
+    const most = Math.max(1, Math.max.apply(null, theme.counts));
     const head = make('div', 'gm-legend-head');
     head.append(make('b', '', theme.title));
     if (theme.unit) head.append(make('span', '', theme.unit));
@@ -254,12 +264,23 @@
       const bar = make('s');
       bar.style.width = Math.round(40 * theme.counts[i] / most) + 'px';
       const count = make('em', '', number(theme.counts[i]));
-      line.append(swatch, make('span', '', row.label), bar, count);
+      line.append(swatch, this.legendWord(theme, i), bar, count);
       table.append(line);
     });
     box.append(table);
     if (this.data.marks) box.append(this.markLegend());
     if (theme.note) box.append(make('p', '', theme.note));
+  };
+
+  /** The name of a class; where its cells are sought, a click leads from one to the next. */
+  Room.prototype.legendWord = function (theme, k) {
+    const row = theme.classes[k];
+    if (!row.seek || !theme.counts[k] || !this.map) return make('span', '', row.label);
+    return button('gm-kind', row.label, row.label, () => {
+      const same = G.seek(theme).filter((cell) => theme.of[cell] === k);
+      const now = same.indexOf(this.chosenCell());
+      this.choose([same[(now + 1) % same.length]], true);
+    });
   };
 
   /** Kinds of marks with their counts; a click leads from one mark of the kind to the next. */
@@ -555,7 +576,9 @@
     if (heading) {
       pen.fillStyle = '#8e1b1b';
       pen.fillRect(28 * factor, 66 * factor, width - 56 * factor, 2.5 * factor);
-      this.ink(pen, factor, this.options.title || this.data.title || '', 28, 38, 25, '700');
+      const below = this.options.subtitle || this.data.subtitle || '';
+      this.ink(pen, factor, this.options.title || this.data.title || '', 28, below ? 26 : 38, 25, '700');
+      this.ink(pen, factor, below, 28, 53, 13, '', '#4a5a63');
       this.ink(pen, factor, this.data.credit || '', 28, height / factor - 20, 11.5, '', '#4a5a63');
     }
     this.paperLegend(pen, factor, heading ? 28 : 8, heading ? 100 : 16, legend);
@@ -583,20 +606,27 @@
     pen.font = '13.5px ' + G.FONT;
     const rows = theme.classes.concat(this.data.marks ? this.data.marks.kinds : []);
     const widest = Math.max.apply(null, rows.map((row) => pen.measureText(row.label).width));
+    const unit = pen.measureText(this.underHeading()).width;
     pen.font = '700 16px ' + G.FONT;
-    const head = pen.measureText(this.heading()).width;
-    return Math.ceil(Math.min(340, Math.max(190, widest + 34 + 60, head + 8)));
+    const head = pen.measureText(theme.title).width;
+    return Math.ceil(Math.min(340, Math.max(190, widest + 34 + 60, head + 8, unit + 8)));
   };
 
   Room.prototype.heading = function () {
+    return [this.paperTheme().title, this.underHeading()].filter(Boolean).join(' · ');
+  };
+
+  /** Unit and time of what is shown, which stand in a line of their own so that the map stays large. */
+  Room.prototype.underHeading = function () {
     const theme = this.paperTheme();
-    const period = theme.periods ? this.periodText(theme) : '';
-    return [theme.title, theme.unit, period].filter(Boolean).join(' · ');
+    return [theme.unit, theme.periods ? this.periodText(theme) : ''].filter(Boolean).join(' · ');
   };
 
   Room.prototype.paperLegend = function (pen, factor, x, y, width) {
     const theme = this.paperTheme();
-    this.ink(pen, factor, this.heading(), x, y, 16, '700');
+    this.ink(pen, factor, theme.title, x, y, 16, '700');
+    const under = this.underHeading();
+    if (under) this.ink(pen, factor, under, x, y += 22, 13, '', '#4a5a63');
     theme.classes.forEach((row, i) => {
       y += 25;
       this.swatch(pen, factor, row, theme.counts[i], x, y, width);
