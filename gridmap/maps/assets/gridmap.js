@@ -231,8 +231,8 @@
       stroke(pen, old, old.arcs, 1.6 * view.factor, '#b23b00');
       pen.setLineDash([]);
     }
-    if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
     if (!heat) this.sought(pen, view, theme, show.marks && this.data.marks);
+    if (show.marks && this.data.marks) paintMarks(pen, view, this.data.marks);
   };
 
   /** Outline the few cells that a map is about, and ring those too small to be found at a glance. */
