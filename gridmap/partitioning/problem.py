@@ -243,8 +243,8 @@ def set_in(label: Ints, members: Ints, part: Ints) -> Ints:
 
 
 Quality = Literal["fast", "default", "best"]
-SHAPE, BORDER, EXCESS = 1.0, 0.35, 20.0
-FULL = 16.0  # the weight of balance when nothing is wished more
+SHAPE, BORDER, EXCESS = 1.0, 0.2, 20.0
+FULL = 4.3  # the weight of balance when nothing is wished more
 BALANCE = 0.5  # the knee of the front between balance and compactness
 ROADS = 0.9  # how much cheaper a border on a barrier is
 
@@ -349,7 +349,7 @@ def rules_for(piece: Community, wishes: Wishes, cells: int, price: float = 0.0) 
         low=wishes.low,
         high=wishes.high,
         target=max(piece.total, 1) / cells,
-        load_target=max(float(piece.load.sum()), 1e-9) / cells,
+        load_target=max(float(piece.load.sum()), 1e-9) * wishes.target / max(piece.total, 1),
         shape=SHAPE,
         border=BORDER,
         balance=wishes.balance,

@@ -1,7 +1,7 @@
 """Search one connected part: trees, annealing, certificates, every partition, in this order.
 
-A part is cut exactly where it is tiny, along trees and by annealing elsewhere; a division is
-brought to a wanted number of cells by splitting and merging cells, and shifted then.
+A small part is cut as well as can be, others along trees and by annealing; a division is brought to
+a wanted number of cells by splitting and merging cells, and shifted then.
 """
 
 from __future__ import annotations
@@ -312,21 +312,36 @@ def _best(task: Task) -> Ints | None:
     It has the wanted number of cells, or the possible one that comes nearest to the target. Where
     holes are unwanted it has none if that is possible.
     """
-    from gridmap.partitioning import energy
+    from gridmap.partitioning import optimum
 
-    total = task.piece.total
-    most = min(len(task.piece), total // task.wishes.low)
-    if len(task.piece) > energy.UNITS or most < 1:
+    total, wishes = task.piece.total, task.wishes
+    if len(task.piece) > optimum.UNITS or not wishes.possible(total):
         return None
-    wanted = task.cells or task.wishes.cells(total)
+    least, most = -(-total // wishes.high), min(len(task.piece), total // wishes.low)
+    wanted = task.cells or wishes.cells(total)
     open_ = sum(1 << int(u) for u in np.flatnonzero(outer_units(task.piece)))
-    for rim in (open_, -1) if task.wishes.no_holes else (-1,):
-        sure, cost, label = energy.least(task.net, task.rules, most, rim)
-        possible = np.flatnonzero(cost < energy.NEVER)
-        if sure and len(possible):
-            best = min(possible, key=lambda k: (abs(int(k) - wanted), cost[k] / k))
-            return np.asarray(label[best])
+    for rim in (open_, -1) if wishes.no_holes else (-1,):
+        cells = optimum.every_cell(task.net, task.rules, rim)
+        if cells.first[-1] < 0:
+            return None
+        for counts in _outwards(wanted, least, most):
+            found = [(best[0] / k, best[1]) for k in counts if (best := optimum.cheapest(cells, k))]
+            if found:
+                return min(found, key=lambda one: one[0])[1]
     return None
+
+
+def _outwards(wanted: int, least: int, most: int) -> list[list[int]]:
+    """Return the numbers from the least to the most, those equally far from the wanted together.
+
+    Examples
+    --------
+    >>> _outwards(2, 1, 4), _outwards(9, 1, 2)
+    ([[2], [1, 3], [4]], [[2], [1]])
+    """
+    numbers = range(least, most + 1)
+    away = sorted({abs(k - wanted) for k in numbers})
+    return [[k for k in numbers if abs(k - wanted) == far] for far in away]
 
 
 def start(task: Task, tries: int, enough: int | None = None) -> tuple[Ints, int]:

@@ -103,9 +103,9 @@ def _every_cost(net: Network, rules: Rules, near: np.ndarray) -> tuple[np.ndarra
                 else:
                     border += net.cost[e]
         off = (load - rules.load_target) / rules.load_target
-        far = 1 + (off / 0.2) ** 2  # loads beyond a fifth are far off all the same
+        uneven = off**2 + (0.12**2 if abs(off) > 0.12 else 0.0)
         compact = 4 * np.pi * area / perimeter**2
-        own[s] = rules.shape * (1 - compact) + rules.balance * off**2 / far
+        own[s] = rules.shape * (1 - compact) + rules.balance * uneven
         own[s] += rules.border * border / 2
     return weight, own
 

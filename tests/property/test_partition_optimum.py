@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from gridmap.partitioning import energy, search
+from gridmap.partitioning import energy, optimum, search
 from gridmap.partitioning.certificates import connected
 from gridmap.partitioning.problem import EFFORTS, Community, Task, Wishes, pieces_of, share
 from gridmap.partitioning.solve import solve
@@ -66,17 +66,58 @@ def every_division(town: Community) -> list[np.ndarray]:
 @given(small_communities(most=7))
 def test_the_least_cost_of_every_number_of_cells_is_found(town: Community) -> None:
     task = Task.of(town, town.bonds(), WISHES, 0, "x")
-    most = len(town)
-    sure, cost, label = energy.least(task.net, task.rules, most)
-    assert sure
-    best = np.full(most + 1, energy.NEVER)
+    cells = optimum.every_cell(task.net, task.rules, -1)
+    best: dict[int, float] = {}
     for division in every_division(town):
         count = int(division.max()) + 1
-        best[count] = min(best[count], cost_of(task, division))
-    np.testing.assert_allclose(cost, best)
-    for count in np.flatnonzero(cost < energy.NEVER):
-        assert set(label[count]) == set(range(count))
-        assert cost_of(task, label[count]) == pytest.approx(cost[count])
+        best[count] = min(best.get(count, np.inf), cost_of(task, division))
+    for count in range(1, len(town) + 1):
+        found = optimum.cheapest(cells, count)
+        assert (found is not None) == (count in best)
+        if found is not None:
+            cost, label = found
+            assert set(label) == set(range(count))
+            assert cost_of(task, label) == pytest.approx(best[count])
+            assert cost == pytest.approx(best[count])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_larger_parts_reach_what_integer_programming_proves(seed: int) -> None:
+    town = lattice(5, seed, most=300)
+    rng = np.random.default_rng(seed)
+    town.length[:] = rng.uniform(5, 15, len(town.length))
+    cells = WISHES.cells(town.total)
+    task = Task.of(town, town.bonds(), WISHES, cells, "border")
+    task = replace(task, rules=task.rules._replace(shape=0.0, balance=0.0))
+    found = optimum.cheapest(optimum.every_cell(task.net, task.rules, -1), cells)
+    least = least_border(town, cells)
+    assert found is not None
+    assert least is not None
+    label = found[1]
+    assert WISHES.fits(label, town.households)
+    assert connected(label, town.i, town.j)
+    assert town.length[label[town.i] != label[town.j]].sum() == pytest.approx(least)
+
+
+def test_of_partitions_alike_the_same_is_taken_by_whatever_way_it_is_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    town = lattice(4, 0, most=200)
+    town.households[:] = 100
+    task = Task.of(town, town.bonds(), WISHES, 4, "alike")
+    cells = optimum.every_cell(task.net, task.rules, -1)
+    usual = optimum.cheapest(cells, 4)
+    order = np.random.default_rng(1).permutation(16)  # the programs start from other cells
+    turned = np.argsort(order)
+    price = optimum._prices(cells, 4)
+    assert usual is not None
+    assert price is not None
+    monkeypatch.setattr(
+        optimum, "_prices", lambda *_: (price[0] + 1e-9 * (order - turned), price[1])
+    )
+    again = optimum.cheapest(cells, 4)
+    assert again is not None
+    np.testing.assert_array_equal(usual[1], again[1])
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -94,12 +135,13 @@ def least_border(town: Community, cells: int) -> float | None:
     for a, b in zip(town.i.tolist(), town.j.tolist(), strict=True):
         near[a] |= 1 << b
         near[b] |= 1 << a
-    wave = {1 << u for u in range(len(town))}
-    columns: set[int] = set()
+    size = town.households.tolist()
+    wave = {1 << u: size[u] for u in range(len(town))}
+    columns: dict[int, int] = {}
     while wave:
         columns |= wave
-        wave = {c | 1 << v for c in wave for v in range(len(town))
-                if not c >> v & 1 and near[v] & c} - columns  # fmt: skip
+        wave = {c | 1 << v: weight + size[v] for c, weight in wave.items() for v in range(len(town))
+                if not c >> v & 1 and near[v] & c and weight + size[v] <= HIGH}  # fmt: skip
     inside = np.array([[c >> u & 1 for u in range(len(town))] for c in sorted(columns)])
     weight = inside @ town.households
     inside = inside[(weight >= LOW) & (weight <= HIGH)]
@@ -118,11 +160,11 @@ def least_border(town: Community, cells: int) -> float | None:
     return float(solved.fun) if solved.status == 0 else None
 
 
-@pytest.mark.parametrize(("units", "share"), [(energy.UNITS, 1.0), (0, 0.9)])
+@pytest.mark.parametrize(("units", "share"), [(optimum.UNITS, 1.0), (0, 0.9)])
 def test_the_proven_least_border_is_reached(
     units: int, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(energy, "UNITS", units)  # with 0, what annealing reaches alone
+    monkeypatch.setattr(optimum, "UNITS", units)  # with 0, what annealing reaches alone
     rng = np.random.default_rng(0)
     proven = reached = 0
     for seed in range(30):
