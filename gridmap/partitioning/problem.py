@@ -244,9 +244,10 @@ def set_in(label: Ints, members: Ints, part: Ints) -> Ints:
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, EXCESS = 1.0, 0.2, 20.0
-FULL = 4.3  # the weight of balance when nothing is wished more
+FULL = 4.34  # the weight of balance when nothing is wished more
 BALANCE = 0.5  # the knee of the front between balance and compactness
-ROADS = 0.9  # how much cheaper a border on a barrier is
+ROADS = 0.9  # the preference for borders on barriers when nothing is wished
+SOUGHT = 1.4  # of its cost, what a border on a barrier saves at full preference: it is sought then
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ class Task:
         """Prepare a part; its dice depend on its name alone."""
         count = cells or wishes.cells(piece.total)
         rules = rules_for(piece, wishes, count)
-        net = piece.network(bonds, scale_of(piece, count), wishes.discount)
+        net = piece.network(bonds, scale_of(piece, count), SOUGHT * wishes.discount)
         return cls(piece, net, rules, wishes, cells, dice_of(wishes.seed, piece.key, *names))
 
 

@@ -428,7 +428,7 @@ def cut_region(task: Task, bonds: Bools, members: Ints) -> Ints | None:
 
 ATTEMPTS = 6
 TREES = 9  # trees drawn to split a cell
-HOT, COLD = 8.0, 0.1  # hot enough for cells to pass through what lies outside the band
+SHAKEN, CALM = 8.0, 0.1  # hot enough for cells to pass through what lies outside the band
 LIGHT = 0.1  # what shape and border weigh while households are shifted
 
 
@@ -443,7 +443,7 @@ def counted(task: Task, bonds: Bools, label: Ints) -> Ints | None:
         trial = with_count(task, bonds, label)
         if trial is None:
             return None
-        label = annealed(task, trial, rules, HOT, COLD)
+        label = annealed(task, trial, rules, SHAKEN, CALM)
         if fits(label, task.piece.households):
             return annealed(task, label)
     return None

@@ -237,3 +237,14 @@ def test_nothing_is_done_twice_in_six_lines() -> None:
         for path in sorted(package.rglob("*.py"))
     }
     assert not twice(sources)
+
+
+def test_no_constant_is_bound_twice_in_a_file() -> None:
+    """What stands below would change what stands above."""
+    for path in sorted((ROOT / "gridmap").rglob("*.py")):
+        bound: list[str] = []
+        for node in ast.parse(path.read_text("utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            bound += [part.id for target in targets for part in ast.walk(target)
+                      if isinstance(part, ast.Name)]  # fmt: skip
+        assert len(bound) == len(set(bound)), path
