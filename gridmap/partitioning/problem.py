@@ -244,10 +244,10 @@ def set_in(label: Ints, members: Ints, part: Ints) -> Ints:
 
 Quality = Literal["fast", "default", "best"]
 SHAPE, BORDER, EXCESS = 1.0, 0.2, 20.0
-FULL = 4.34  # the weight of balance when nothing is wished more
+FULL = 4.4  # the weight of balance when nothing is wished more
 BALANCE = 0.5  # the knee of the front between balance and compactness
 ROADS = 0.9  # the preference for borders on barriers when nothing is wished
-SOUGHT = 1.4  # of its cost, what a border on a barrier saves at full preference: it is sought then
+SOUGHT = 1.7  # of its cost, what a border on a barrier saves at full preference: it is sought then
 
 
 @dataclass(frozen=True)
