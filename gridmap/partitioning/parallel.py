@@ -30,9 +30,9 @@ from gridmap.partitioning.solve import Outcome, solve, unlinked
 
 def warm(progress: Progress = silent) -> None:
     """Compile the kernels, or load them from disk, before workers start."""
-    from gridmap.partitioning import annealing, optimum, spanning_tree
+    from gridmap.partitioning import annealing, energy, spanning_tree
 
-    fresh = not any(Path(optimum.every_cell.stats.cache_path).glob("optimum.every_cell-*.nbc"))  # type: ignore[attr-defined]
+    fresh = not any(Path(energy.every_cell.stats.cache_path).glob("energy.every_cell-*.nbc"))  # type: ignore[attr-defined]
     if fresh:
         progress("compile", 0, 1)
     dice = np.array([1], dtype=np.uint64)
@@ -43,7 +43,7 @@ def warm(progress: Progress = silent) -> None:
     )
     rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
     annealing.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
-    optimum.cheapest(optimum.every_cell(net, rules, -1), 1)
+    energy.cheapest(energy.every_cell(net, rules, -1), 1)
     if fresh:
         progress("compile", 1, 1)
 

@@ -312,20 +312,20 @@ def _best(task: Task) -> Ints | None:
     It has the wanted number of cells, or the possible one that comes nearest to the target. Where
     holes are unwanted it has none if that is possible.
     """
-    from gridmap.partitioning import optimum
+    from gridmap.partitioning import energy
 
     total, wishes = task.piece.total, task.wishes
-    if len(task.piece) > optimum.UNITS or not wishes.possible(total):
+    if len(task.piece) > energy.UNITS or not wishes.possible(total):
         return None
     least, most = -(-total // wishes.high), min(len(task.piece), total // wishes.low)
     wanted = task.cells or wishes.cells(total)
     open_ = sum(1 << int(u) for u in np.flatnonzero(outer_units(task.piece)))
     for rim in (open_, -1) if wishes.no_holes else (-1,):
-        cells = optimum.every_cell(task.net, task.rules, rim)
+        cells = energy.every_cell(task.net, task.rules, rim)
         if cells.first[-1] < 0:
             return None
         for counts in _outwards(wanted, least, most):
-            found = [(best[0] / k, best[1]) for k in counts if (best := optimum.cheapest(cells, k))]
+            found = [(best[0] / k, best[1]) for k in counts if (best := energy.cheapest(cells, k))]
             if found:
                 return min(found, key=lambda one: one[0])[1]
     return None

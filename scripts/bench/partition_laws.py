@@ -9,7 +9,7 @@ import numpy as np
 from partition_cases import HIGH, LOW, WISHES, city, components, news, table, taipei
 from partition_exact import NEVER, exact, least_costs
 
-from gridmap.partitioning import energy, optimum, search
+from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import certify, settle
 from gridmap.partitioning.problem import Community, Task
 from gridmap.partitioning.solve import solve
@@ -148,9 +148,9 @@ def _reached(name: str, towns: list[Community], what: str) -> dict[str, object]:
     least = [exact_costs(town, what)[WISHES.cells(town.total)] for town in towns]
     spent = {"exact": time.process_time() - clock}
     hits = {}
-    usual = optimum.UNITS
+    usual = energy.UNITS
     for how, units in (("search", usual), ("annealing", 0)):
-        optimum.UNITS = units
+        energy.UNITS = units
         clock = time.process_time()
         found = [search.cut_and_anneal(task_of(t, what), search.FIRST_TRIES) for t in towns]
         spent[how] = time.process_time() - clock
@@ -158,7 +158,7 @@ def _reached(name: str, towns: list[Community], what: str) -> dict[str, object]:
             _cost(town, task_of(town, what), label) <= best + 1e-9
             for town, label, best in zip(towns, found, least, strict=True)
         )
-    optimum.UNITS = usual
+    energy.UNITS = usual
     sizes = [len(town) for town in towns]
     return {
         "instances": name,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from gridmap.partitioning import energy, optimum, search
+from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import connected
 from gridmap.partitioning.problem import EFFORTS, Community, Task, Wishes, pieces_of, share
 from gridmap.partitioning.solve import solve
@@ -66,13 +66,13 @@ def every_division(town: Community) -> list[np.ndarray]:
 @given(small_communities(most=7))
 def test_the_least_cost_of_every_number_of_cells_is_found(town: Community) -> None:
     task = Task.of(town, town.bonds(), WISHES, 0, "x")
-    cells = optimum.every_cell(task.net, task.rules, -1)
+    cells = energy.every_cell(task.net, task.rules, -1)
     best: dict[int, float] = {}
     for division in every_division(town):
         count = int(division.max()) + 1
         best[count] = min(best.get(count, np.inf), cost_of(task, division))
     for count in range(1, len(town) + 1):
-        found = optimum.cheapest(cells, count)
+        found = energy.cheapest(cells, count)
         assert (found is not None) == (count in best)
         if found is not None:
             cost, label = found
@@ -89,7 +89,7 @@ def test_larger_parts_reach_what_integer_programming_proves(seed: int) -> None:
     cells = WISHES.cells(town.total)
     task = Task.of(town, town.bonds(), WISHES, cells, "border")
     task = replace(task, rules=task.rules._replace(shape=0.0, balance=0.0))
-    found = optimum.cheapest(optimum.every_cell(task.net, task.rules, -1), cells)
+    found = energy.cheapest(energy.every_cell(task.net, task.rules, -1), cells)
     least = least_border(town, cells)
     assert found is not None
     assert least is not None
@@ -105,17 +105,17 @@ def test_of_partitions_alike_the_same_is_taken_by_whatever_way_it_is_reached(
     town = lattice(4, 0, most=200)
     town.households[:] = 100
     task = Task.of(town, town.bonds(), WISHES, 4, "alike")
-    cells = optimum.every_cell(task.net, task.rules, -1)
-    usual = optimum.cheapest(cells, 4)
+    cells = energy.every_cell(task.net, task.rules, -1)
+    usual = energy.cheapest(cells, 4)
     order = np.random.default_rng(1).permutation(16)  # the programs start from other cells
     turned = np.argsort(order)
-    price = optimum._prices(cells, 4)
+    price = energy._prices(cells, 4)
     assert usual is not None
     assert price is not None
     monkeypatch.setattr(
-        optimum, "_prices", lambda *_: (price[0] + 1e-9 * (order - turned), price[1])
+        energy, "_prices", lambda *_: (price[0] + 1e-9 * (order - turned), price[1])
     )
-    again = optimum.cheapest(cells, 4)
+    again = energy.cheapest(cells, 4)
     assert again is not None
     np.testing.assert_array_equal(usual[1], again[1])
 
@@ -160,11 +160,11 @@ def least_border(town: Community, cells: int) -> float | None:
     return float(solved.fun) if solved.status == 0 else None
 
 
-@pytest.mark.parametrize(("units", "share"), [(optimum.UNITS, 1.0), (0, 0.9)])
+@pytest.mark.parametrize(("units", "share"), [(energy.UNITS, 1.0), (0, 0.9)])
 def test_the_proven_least_border_is_reached(
     units: int, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(optimum, "UNITS", units)  # with 0, what annealing reaches alone
+    monkeypatch.setattr(energy, "UNITS", units)  # with 0, what annealing reaches alone
     rng = np.random.default_rng(0)
     proven = reached = 0
     for seed in range(30):
