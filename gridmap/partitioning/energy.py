@@ -484,7 +484,7 @@ def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
         )
         if solved.status != 0:  # too few cells to choose so many from
             return None
-        price = solved.eqlin.marginals
+        price = np.asarray(solved.eqlin.marginals)
         fresh = _cheapest(cells, _reduced(cells, price[:n], price[n]), -SURE)
         if len(fresh) == 0:
             return None if solved.x[len(units) :].sum() > SURE else (price[:n], float(price[n]))
