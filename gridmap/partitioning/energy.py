@@ -487,7 +487,8 @@ def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
         price = np.asarray(solved.eqlin.marginals)
         fresh = _cheapest(cells, _reduced(cells, price[:n], price[n]), -SURE)
         if len(fresh) == 0:
-            return None if solved.x[len(units) :].sum() > SURE else (price[:n], float(price[n]))
+            uncovered = np.asarray(solved.x)[len(units) :].sum()
+            return None if uncovered > SURE else (price[:n], float(price[n]))
         inside = np.union1d(inside, fresh)
     return None
 
