@@ -116,6 +116,22 @@ def test_histories_by_quarter_name_persistent_hotspots(chicago: Any) -> None:
     facts = found.attrs["method"]
     assert facts["periods"] == 40
     assert facts["hot"]["persistent"] + facts["hot"]["intensifying"] >= 20
+    called = {side: int((found["side"] == side).sum()) for side in ("hot", "cold")}
+    # with as many incidents each quarter, but no place riskier than another, next to none is called
+    share = grid.cells["households"] / grid.cells["households"].sum()
+    totals = quarters["incidents"].groupby(level="quarter").sum()
+    codes = pd.MultiIndex.from_product([grid.cells.index, totals.index])
+    rng = np.random.default_rng(0)
+    alarms = []
+    for shape in (None, 2.0, 0.5) * 2:  # of the gamma by which the rates of places vary
+        mean = np.outer(share, totals)
+        mean = mean if shape is None else mean * rng.gamma(shape, 1 / shape, mean.shape)
+        nothing = gm.emerging(
+            pd.DataFrame({"incidents": rng.poisson(mean).ravel()}, index=codes), grid
+        )
+        alarms.append((nothing["side"] != "").sum())
+    assert np.count_nonzero(alarms) <= 1
+    assert min(called.values()) > 50 * (max(alarms) + 1)
 
 
 def test_hotspots_predict_the_year_held_out(chicago: Any) -> None:
