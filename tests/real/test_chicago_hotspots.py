@@ -117,7 +117,7 @@ def test_histories_by_quarter_name_persistent_hotspots(chicago: Any) -> None:
     assert facts["periods"] == 40
     assert facts["hot"]["persistent"] + facts["hot"]["intensifying"] >= 20
     called = {side: int((found["side"] == side).sum()) for side in ("hot", "cold")}
-    # with as many incidents each quarter, but no place riskier than another, next to none is called
+    # with as many incidents each quarter, but no place riskier than another, none is called
     share = grid.cells["households"] / grid.cells["households"].sum()
     totals = quarters["incidents"].groupby(level="quarter").sum()
     codes = pd.MultiIndex.from_product([grid.cells.index, totals.index])
@@ -130,8 +130,8 @@ def test_histories_by_quarter_name_persistent_hotspots(chicago: Any) -> None:
             pd.DataFrame({"incidents": rng.poisson(mean).ravel()}, index=codes), grid
         )
         alarms.append((nothing["side"] != "").sum())
-    assert np.count_nonzero(alarms) <= 1
-    assert min(called.values()) > 50 * (max(alarms) + 1)
+    assert not any(alarms)
+    assert min(called.values()) > 100
 
 
 def test_hotspots_predict_the_year_held_out(chicago: Any) -> None:
