@@ -105,6 +105,25 @@ def test_a_point_on_the_map_is_answered_by_its_own_cell(
         assert seen.run(f"{ROOM}.layer.chosen") == [cell]
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_ranking_fits_its_card_with_a_change_to_tell(
+    lang: str, opened: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    made = gm.briefing(grid, town.incidents, staff=town.staff, lang=lang,
+                       since="2026-04-01", until="2026-06-29")  # fmt: skip
+    page = made.save(tmp_path / "briefing.html")
+    for wide, high in ((1280, 720), (1366, 768), (1600, 1000), (1920, 1080)):
+        seen = opened(page, {"width": wide, "height": high})
+        over = seen.run(
+            """() => {
+                const card = document.querySelector('.ranking .scroll').getBoundingClientRect();
+                const ends = [...document.querySelectorAll('.ranking th, .ranking td')];
+                return ends.filter((e) => e.getBoundingClientRect().right > card.right + 1).length;
+            }"""
+        )
+        assert over == 0, (wide, high)
+
+
 def test_it_prints_one_page_with_the_map_on_it(
     opened: Callable[..., Any], briefing_file: Path
 ) -> None:
