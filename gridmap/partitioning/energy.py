@@ -317,7 +317,7 @@ SETS = 8 * CELLS  # most sets that are looked at on the way, those under the min
 STEPS = 4_000_000  # most cells that are tried to be the next one
 EACH = 12  # cells of each first unit that enter the linear program at once
 ROUNDS = 60  # linear programs at most
-UNCOVERED = 1e3  # what a unit costs that no cell covers: more than any cell
+UNCOVERED = 1e3  # what a unit costs that no cell covers, or a cell that is missing
 SURE = 1e-6  # what a reduced cost may be under 0 for the tolerance of the linear program
 GAPS = (0.003, 0.03, 0.3, 3.0)  # above the bound, in which partitions are looked for, in turn
 JITTER = 1e-10  # what tells partitions of equal cost apart, the same everywhere
@@ -476,13 +476,13 @@ def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
         covers = units[None, :] >> np.arange(n)[:, None] & 1
         rows = np.vstack([covers, np.ones(len(units))])
         solved = linprog(
-            np.concatenate([cells.cost[inside], np.full(n, UNCOVERED)]),
-            A_eq=np.hstack([rows, np.eye(n + 1, n)]),
+            np.concatenate([cells.cost[inside], np.full(n + 1, UNCOVERED)]),
+            A_eq=np.hstack([rows, np.eye(n + 1)]),
             b_eq=wanted,
             bounds=(0, None),
             method="highs-ds",
         )
-        if solved.status != 0:  # too few cells to choose so many from
+        if solved.status != 0:
             return None
         price = np.asarray(solved.eqlin.marginals)
         fresh = _cheapest(cells, _reduced(cells, price[:n], price[n]), -SURE)

@@ -99,6 +99,21 @@ def test_larger_parts_reach_what_integer_programming_proves(seed: int) -> None:
     assert town.length[label[town.i] != label[town.j]].sum() == pytest.approx(least)
 
 
+@pytest.mark.parametrize(
+    ("seed", "cells"), [(0, 7), (1, 7), (4, 9), (6, 7), (9, 8), (10, 8), (13, 8), (15, 8)]
+)
+def test_a_number_that_the_cheapest_cells_do_not_add_up_to_is_found(seed: int, cells: int) -> None:
+    town = lattice(6, seed, most=130)
+    task = Task.of(town, town.bonds(), WISHES, cells, "number")
+    found = energy.cheapest(energy.every_cell(task.net, task.rules, -1), cells)
+    assert found is not None
+    cost, label = found
+    assert len(set(label)) == cells
+    assert WISHES.fits(label, town.households)
+    assert connected(label, town.i, town.j)
+    assert cost <= cost_of(task, search.annealed(task, label)) + 1e-9
+
+
 def test_of_partitions_alike_the_same_is_taken_by_whatever_way_it_is_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
