@@ -100,7 +100,7 @@ def _apart(spots: list[tuple[float, float]], room: float = 20) -> list[tuple[flo
     >>> _apart([(0, 0), (50, 0)])
     [(0, 0), (50, 0)]
     >>> (_, _), (x, y) = _apart([(0, 0), (1, 0)])
-    >>> x**2 + y**2 >= 400
+    >>> bool(x**2 + y**2 >= 400)
     True
     """
     taken: list[tuple[float, float]] = []

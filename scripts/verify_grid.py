@@ -385,7 +385,9 @@ def parquet(path: Path) -> tuple[dict[str, list[Any]], dict[str, str], dict[str,
                 columns[name] += chunk_values(data, chunk[3], kinds[name])
         notes = {note[1].decode(): note[2].decode() for note in foot.get(5, [])}
         types = {name: PHYSICAL[element[1]] for name, element in kinds.items()}
-    except (KeyError, IndexError, ValueError, TypeError, struct.error, zlib.error) as error:
+    except (
+        AttributeError, KeyError, IndexError, ValueError, TypeError, struct.error, zlib.error
+    ) as error:  # fmt: skip
         raise UnreadableError(
             f"has a damaged or not plain Parquet file {path.name} ({type(error).__name__})."
         ) from error

@@ -17,7 +17,7 @@ def test_a_cluster_gives_the_same_grid() -> None:
     alone = gm.partition(units, quality="fast")
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -177,7 +177,7 @@ def test_outlines_can_be_derived():
 
 
 def test_a_result_that_is_not_exact_is_not_returned(monkeypatch: pytest.MonkeyPatch):
-    from gridmap.coverage import mend as bench
+    from gridmap.coverage import repair as bench
 
     monkeypatch.setattr(bench, "ROUNDS", 0)
     with pytest.raises(CoverageError, match="could not be mended exactly") as caught:
@@ -227,7 +227,7 @@ def test_the_town_against_its_own_jurisdictions_keeps_its_ground(town, grid):
 
 
 def test_ground_of_one_cell_alone_is_never_given_away(monkeypatch: pytest.MonkeyPatch):
-    from gridmap.coverage import mend
+    from gridmap.coverage import repair as room
 
     def generous(polygons, patches, rules):
         built = honest(polygons, patches, rules)
@@ -237,8 +237,8 @@ def test_ground_of_one_cell_alone_is_never_given_away(monkeypatch: pytest.Monkey
         built.polygons = out
         return built
 
-    honest = mend.rebuild
-    monkeypatch.setattr(mend, "rebuild", generous)
+    honest = room.rebuild
+    monkeypatch.setattr(room, "rebuild", generous)
     broken = [QUARTERS[0], shapely.box(5.1, 0, 10, 5), *QUARTERS[2:]]
     with pytest.raises(CoverageError, match=r"lies in cell 1 alone .* at 5\.\d+ 2\.") as caught:
         repair(frame(broken), FILLED)

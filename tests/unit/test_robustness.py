@@ -57,7 +57,12 @@ def test_two_ways_at_least(units: Any) -> None:
 def test_the_short_way_gives_what_the_long_one_does() -> None:
     city = gm.example_city(seed=0, size="tiny")
     units = gm.subdivide(city.jurisdictions, city.buildings, barriers=city.barriers)
-    found = gm.robustness(city.incidents, units, grids=2, seed=4)
+    places = units.geometry.representative_point()
+    near = np.argsort(places.distance(places.iloc[0]).to_numpy(), kind="stable")
+    times = np.ones(len(units))
+    times[near[units["households"].to_numpy()[near].cumsum() < 2000]] = 6.0
+    incidents = people_of(units, times, 0)
+    found = gm.robustness(incidents, units, grids=2, seed=4)
     drawing = drawings(units)
     hot = np.zeros(len(units))
     for seed in (4, 5):
@@ -65,11 +70,11 @@ def test_the_short_way_gives_what_the_long_one_does() -> None:
         code = grid.units["code"].to_numpy()
         same = pd.DataFrame({"code": code, "label": drawing.labels(seed)}).drop_duplicates()
         assert same["code"].is_unique and same["label"].is_unique
-        spots = gm.hotspots(gm.tally(gm.assign(city.incidents, grid), grid), grid)
+        spots = gm.hotspots(gm.tally(gm.assign(incidents, grid), grid), grid)
         hot += ((spots["bin"] > 0) | (spots["cell_bin"] > 0)).reindex(code).to_numpy()
     assert found["share"].tolist() == (hot / 2).tolist()
     method = found.attrs["method"]
-    assert method["incidents"] + method["outside"] == len(city.incidents)
+    assert method["incidents"] + method["outside"] == len(incidents)
     ways = ways_of(grid, found)
     assert ways.index.equals(grid.cells.index) and ways.between(0, 1).all()
     told = ways_sentence(spots, ways, 2).text("en")
