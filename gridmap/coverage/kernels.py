@@ -64,8 +64,9 @@ def _forget_what_is_strange(kernel: Any) -> None:
         kernel._cache.flush()
 
 
-@compiled
-def _mix(z: Any) -> Any:
+@inlined
+def mix(z: Any) -> Any:
+    """Return a word that depends on every bit of another (Steele, Lea and Flood 2014)."""
     z = (z ^ (z >> _S30)) * _M1
     z = (z ^ (z >> _S27)) * _M2
     return z ^ (z >> _S31)
@@ -109,7 +110,7 @@ def _same_edge(xy: Floats, i: int, j: int) -> int:
 def _vertex_words(raw: Words) -> Words:
     words = np.empty(len(raw), dtype=np.uint64)
     for i in range(len(raw)):
-        words[i] = _mix(_mix(raw[i, 0] + _X) + raw[i, 1] * _Y)
+        words[i] = mix(mix(raw[i, 0] + _X) + raw[i, 1] * _Y)
     return words
 
 
@@ -134,11 +135,11 @@ def _table(
     grouped = len(group) > 0
     slot_group = np.zeros(capacity if grouped else 1, dtype=np.int64)
     for r in range(len(turn)):
-        salt = _mix(np.uint64(group[r] + 1)) if grouped else np.uint64(0)
+        salt = mix(np.uint64(group[r] + 1)) if grouped else np.uint64(0)
         for i in range(starts[r], starts[r + 1] - 1):
             if xy[i, 0] == xy[i + 1, 0] and xy[i, 1] == xy[i + 1, 1]:
                 continue
-            slot = _mix((words[i] + words[i + 1]) ^ salt) & mask
+            slot = mix((words[i] + words[i + 1]) ^ salt) & mask
             while True:
                 j = first[slot]
                 if j < 0:
@@ -235,9 +236,9 @@ def ring_sums(
             a, b = words[i], words[i + 1]
             if turn[r] < 0:
                 a, b = b, a
-            word = _mix(a * _X + b)
+            word = mix(a * _X + b)
             low += word
-            high += _mix(word ^ _LANE)
+            high += mix(word ^ _LANE)
         sums[owner[r], 0] += low
         sums[owner[r], 1] += high
     return sums

@@ -76,7 +76,7 @@ def plain_sheets(data: bytes) -> list[PlainSheet] | None:
             return _sheets(archive, data)
     except (
         zipfile.BadZipFile, CalamineError, ElementTree.ParseError, expat.ExpatError, KeyError,
-        ValueError, TypeError, OSError, EOFError, NotImplementedError, RuntimeError,
+        ValueError, OSError, EOFError, NotImplementedError, RuntimeError,
     ):  # fmt: skip
         return None  # openpyxl will tell what is wrong
 
@@ -125,7 +125,10 @@ def _styles(archive: zipfile.ZipFile) -> frozenset[int]:
     from openpyxl.styles.stylesheet import Stylesheet
 
     tree: Any = ElementTree.fromstring(archive.read("xl/styles.xml"))
-    kept = vars(Stylesheet.from_tree(tree))
+    try:
+        kept = vars(Stylesheet.from_tree(tree))
+    except TypeError as error:  # so openpyxl meets attributes of other names
+        raise ValueError("damaged styles") from error
     return frozenset(kept["date_formats"]) | frozenset(kept["timedelta_formats"])
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from gridmap._arrays import Dice, Floats, Ints
 from gridmap.coverage.kernels import compiled as compiled
 from gridmap.coverage.kernels import inlined as inlined
+from gridmap.coverage.kernels import mix
 
 NEAR = 0.12  # up to this share of the target a load is near; just beyond it costs twice as much
 
@@ -61,20 +62,14 @@ class Rules(NamedTuple):
 
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S11 = np.uint64(11)
 _SCALE = 1.0 / 9007199254740992.0
 
 
 @inlined
 def mixed(z: int) -> float:
     """Return a number in [0, 1) that depends on every bit of a whole one."""
-    w = np.uint64(z)
-    w = (w ^ (w >> _S30)) * _MIX_1
-    w = (w ^ (w >> _S27)) * _MIX_2
-    w = w ^ (w >> _S31)
-    return float(w >> _S11) * _SCALE
+    return float(mix(np.uint64(z)) >> _S11) * _SCALE
 
 
 @inlined

@@ -33,7 +33,7 @@ import pyarrow as pa
 import shapely
 from pyarrow import parquet as pq
 
-from scripts.bench.scale import Spent, gridmap
+from scripts.bench.scale import Found, Kept, gridmap
 
 APART = 40_000.0  # metres from one city to the next
 CITIES = (1, 10)
@@ -42,7 +42,6 @@ DRAWN = 10_000_000  # incidents in a file; of more, a folder holds the same agai
 FAR = 1_000_000  # cells to which is extrapolated
 WORKERS = 2
 LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
-Found = dict[str, dict[str, float]]
 T = TypeVar("T")
 
 
@@ -102,16 +101,8 @@ def incidents(folder: Path, count: int) -> Path:
 
 def measured(folder: Path) -> Found:
     """Run the commands of one country, but those that were measured."""
-    kept = folder / "measured.json"
-    found: Found = json.loads(kept.read_text()) if kept.exists() else {}
-
-    def stage(name: str, start: Callable[[], Spent]) -> None:
-        if name not in found:
-            spent = start()
-            found[name] = {"cpu": spent.cpu, "wall": spent.wall, "megabytes": spent.megabytes}
-            kept.write_text(json.dumps(found))
-            print(f"{folder.name} {name}: {found[name]}", file=sys.stderr, flush=True)
-
+    kept = Kept(folder.with_name(f"{folder.name}.json"))
+    stage = kept.stage
     grid = folder / "grid"
     layer = {name: folder / f"{name}.parquet" for name in LAYERS}
     stage("partition --by", lambda: gridmap(
@@ -128,12 +119,12 @@ def measured(folder: Path) -> Found:
     whole = pq.read_table(grid / "districts/gridmap_metadata.parquet").to_pydict()
     facts = dict(zip(whole["key"], whole["value"], strict=True))
     parts = json.loads(facts["parameters"])["parts"]
-    found["size"] = {
+    kept.found["size"] = {
         "cells": sum(part["cells"] for part in parts.values()),
         "districts": len(parts),
         "buildings": pq.read_metadata(layer["buildings"]).num_rows,
     }
-    return found
+    return kept.found
 
 
 def table(found: list[Found]) -> str:

@@ -12,10 +12,8 @@ in a process of its own, as at the shell; what was measured is kept beside the p
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +28,7 @@ from gridmap.codes import DEFAULT_SCHEME
 from gridmap.examples import HEADINGS, shaped_city
 from gridmap.io import write_layer, write_table
 from gridmap.operations.rollout import check_codes
-from scripts.bench.scale import Spent, gridmap, run
+from scripts.bench.scale import Found, Kept, gridmap, run
 
 REPORTED = {"in communities": 7_876, "micro": 46_817, "rural": 11_381, "dedicated": 4_744}
 SHAPE = (10, 220, 5_270, 1_868)  # districts, streets, communities, households of each
@@ -42,7 +40,6 @@ LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 WORKERS = 2
 INVENTED = "invent the place"
 LIMITS = (15 * 60, 4_096)  # seconds, MB
-Found = dict[str, dict[str, float]]
 
 
 def make(folder: Path, shape: tuple[int, int, int, int]) -> None:
@@ -67,16 +64,8 @@ def make(folder: Path, shape: tuple[int, int, int, int]) -> None:
 
 def measured(folder: Path, shape: tuple[int, int, int, int]) -> Found:
     """Run every stage that was not measured, and tell it on the standard error."""
-    kept = folder.with_name(f"{folder.name}.json")
-    found: Found = json.loads(kept.read_text()) if kept.exists() else {}
-
-    def stage(name: str, start: Callable[[], Spent]) -> None:
-        if name not in found:
-            spent = start()
-            found[name] = {"cpu": spent.cpu, "wall": spent.wall, "megabytes": spent.megabytes}
-            kept.write_text(json.dumps(found))
-            print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
-
+    kept = Kept(folder.with_name(f"{folder.name}.json"))
+    stage = kept.stage
     grid, cases = folder / "grid", folder / "incidents.csv"
     layer = {name: folder / f"{name}.gpkg" for name in LAYERS}
     bands = [f"--{flag}={name}" for flag, name in zip(
@@ -97,7 +86,7 @@ def measured(folder: Path, shape: tuple[int, int, int, int]) -> Found:
         "briefing", grid, cases, "--staff", folder / "staff.csv", "--overwrite",
         "-o", folder / "briefing.html",
     ))  # fmt: skip
-    return found
+    return kept.found
 
 
 def coded(grid: Path) -> None:

@@ -11,6 +11,7 @@ its own, as at the shell, and the peers likewise: `geopandas.sjoin` of the same 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sqlite3
 import subprocess
@@ -43,6 +44,9 @@ EXTRAPOLATED = (
 )  # fmt: skip
 
 
+Found = dict[str, dict[str, float]]
+
+
 class Spent(NamedTuple):
     """What a process took, the processes it started included; MB of the largest of them.
 
@@ -69,6 +73,28 @@ def run(*command: str | Path) -> Spent:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {child.returncode}")
     wall = time.perf_counter() - start
     return Spent(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+class Kept:
+    """What stages took, kept in a file, so that a run that is ended goes on.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: Found = json.loads(path.read_text()) if path.exists() else {}
+
+    def stage(self, name: str, start: Callable[[], Spent]) -> None:
+        """Run a stage that was not measured, and tell it on the standard error."""
+        if name not in self.found:
+            spent = start()
+            self.found[name] = {"cpu": spent.cpu, "wall": spent.wall, "megabytes": spent.megabytes}
+            self.path.write_text(json.dumps(self.found))
+            print(f"{self.path.stem}: {name}: {self.found[name]}", file=sys.stderr, flush=True)
 
 
 def gridmap(*arguments: str | Path) -> Spent:

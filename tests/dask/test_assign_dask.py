@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,22 +54,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table.loc[::500, "x"] = np.nan
         table.to_parquet(path / f"part{part:02d}.parquet", index=False)
     return path
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Start two worker processes of one thread."""
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
-            host="127.0.0.1", silence_logs=60,
-        ) as made,
-        Client(made) as client,
-    ):  # fmt: skip
-        client.wait_for_workers(2)
-        yield client
 
 
 def _expected(folder: Path, grid: gm.Grid) -> pd.DataFrame:

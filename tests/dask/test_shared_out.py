@@ -34,22 +34,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Start two worker processes of one thread, which are watched and replaced."""
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
-            host="127.0.0.1", silence_logs=60,
-        ) as made,
-        Client(made) as client,
-    ):  # fmt: skip
-        client.wait_for_workers(2)
-        yield client
-
-
-@pytest.fixture(scope="module")
 def incidents(town: Path, nested: Path) -> Path:
     """Write three files of several row groups: points inside, beside, on corners, and nowhere."""
     grid = gm.read_grid(nested)
