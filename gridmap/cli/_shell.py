@@ -7,6 +7,7 @@ import gc
 import gettext
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -267,10 +268,14 @@ class Command(click.Command):
         return click.Command.shell_complete(translated(self), ctx, incomplete)
 
 
+# A line of help that ends within Chinese goes on without a space.
+_WITHIN_CHINESE = re.compile("(?<=[\u3001-\u9fff\uff01-\uff60])\n(?=[\u3001-\u9fff\uff01-\uff60])")
+
+
 def translated(command: Described) -> Described:
     """Return a copy of a command whose own words are in the language spoken."""
     said = copy(command)
-    said.help = tr(cleandoc(command.help or ""))
+    said.help = _WITHIN_CHINESE.sub("", tr(cleandoc(command.help or "")))
     said.params = [copy(parameter) for parameter in command.params]
     said._help_option = None  # click words it anew
     for parameter in said.params:

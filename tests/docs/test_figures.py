@@ -59,3 +59,15 @@ def test_quoting_is_done():
     command = [sys.executable, str(ROOT / "scripts/bench/quote.py")]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["01", "03", "04"])
+def test_what_a_notebook_counts_in_words_is_what_it_printed(name):
+    """Every "N of M" under a picture stands in an output: as printed, or both numbers."""
+    (path,) = (ROOT / "notebooks").glob(f"{name}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    printed = json.dumps([cell["outputs"] for cell in cells if cell["cell_type"] == "code"])
+    words = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for told in re.findall(r"(\d[\d,]*) of (?:the )?(\d[\d,]*)", words):
+        for figure in told:
+            assert re.search(rf"(?<![\d,.]){figure}(?![\d,.]*\d)", printed), f"{told}: {figure}"

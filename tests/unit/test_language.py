@@ -192,6 +192,7 @@ def test_help_is_in_the_language_asked_for(name):
     plain = re.sub(r"`[^`]*`|--[a-z-]+|\[[^\]]*\]", "", zh).replace("English: gridmap", "")
     assert CJK.search(zh) and not ENGLISH.search(plain), ENGLISH.search(plain)
     assert len(zh.splitlines()) > 3
+    assert not re.search("[\u3001-\u9fff，；] [\u3001-\u9fff]", zh.split("选项")[0])
 
 
 @pytest.fixture(scope="module")
