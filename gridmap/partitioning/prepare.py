@@ -19,7 +19,7 @@ from gridmap.coverage.prove import polygons_of
 from gridmap.coverage.snapping import first_misfit, matched
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import MOST, Grid
 from gridmap.language import Lang, Message
 from gridmap.partitioning.problem import Community
 
@@ -158,6 +158,7 @@ def whole_households(values: pd.Series) -> pd.Series:
         Message("missing or not a number"): numbers.isna() | np.isinf(numbers),
         Message("negative"): numbers < 0,
         Message("fractional"): numbers % 1 != 0,
+        Message("too large"): numbers > MOST / len(numbers),  # so that sums stay exact
     }
     for wrong, found in checks.items():
         if found.any():
@@ -188,7 +189,7 @@ def _check_shapes(units: gpd.GeoDataFrame) -> None:
 
 
 def _check_parents_named(units: gpd.GeoDataFrame) -> None:
-    bare = units["parent"].isna()
+    bare = units["parent"].map(is_nothing).astype(bool)
     if bare.any():
         raise InputError(
             "`parent` is missing in {bare:,} {bare:unit|units}, first in unit {index!r}; name the "

@@ -14,6 +14,7 @@ from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
 from gridmap._checks import check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
+from gridmap.grid.grid import MOST
 from gridmap.language import Message
 from gridmap.units.noding import first_containing
 
@@ -138,6 +139,7 @@ def whole_numbers(name: str, column: str, values: pd.Series, labels: Sequence[An
             Message("Fill it with the count, or 0."),
         ),
         (number < 0, Message("is negative"), Message("Correct the count.")),
+        (number > MOST / len(number), Message("is too large"), Message("Correct the count.")),
         (
             np.isfinite(number) & (number != np.floor(number)),
             Message("is fractional"),

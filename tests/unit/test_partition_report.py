@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-import geopandas as gpd
 import pytest
-import shapely
 
 import gridmap as gm
 from gridmap.partitioning.report import report, wish_costs
@@ -67,13 +65,21 @@ def test_what_a_wish_costs_is_what_the_cut_without_it_is() -> None:
     assert [one["cut"] for one in wish_costs(lone, units.drop(columns="block"))] == ["made"]
 
 
-def test_a_count_beyond_all_cities_is_no_reason_to_run_out_of_memory():
-    units = gpd.GeoDataFrame(
-        {"parent": "X", "households": [2**63 - 1, 200]},
-        geometry=shapely.box([0, 100], 0, [100, 200], 100),
-        crs=4547,
-    )
-    assert len(gm.feasibility(units)) == 1
+def test_counts_whose_sum_doubles_cannot_hold_are_refused_and_none_wraps_around():
+    units = row(2**40, 200)
+    assert gm.feasibility(units)["households"].tolist() == [2**40 + 200]
+    for count in (2**63 - 1, 2**62, 1e300):
+        homes = units.assign(households=[count, 200])
+        with pytest.raises(gm.InputError, match="`households` is too large in 1 unit"):
+            gm.feasibility(homes)
+        with pytest.raises(gm.InputError, match="column 'households' is too large in 1 of 2 rows"):
+            gm.subdivide(units.dissolve(), homes.set_geometry(homes.centroid))
+
+
+def test_a_parent_of_blanks_is_no_jurisdiction():
+    units = row(300, 300).assign(parent=["A", " "])
+    with pytest.raises(gm.InputError, match="`parent` is missing in 1 unit, first in unit 1"):
+        gm.feasibility(units)
 
 
 def test_a_long_tail_of_the_histogram_is_told_by_its_last_bar() -> None:
