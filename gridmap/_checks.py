@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyproj
 
+    from gridmap._arrays import Bools, Floats, Geometries, Ints
+
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse a string option that is not one of its choices."""
@@ -190,6 +192,49 @@ _SHAPES = {
 def shape_name(kind: str) -> Message | str:
     """Return the kind of a geometry, to be named in a sentence."""
     return _SHAPES.get(kind, kind)
+
+
+def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
+    """Return the coordinates of points and of MultiPoints of one point, NaN for missing ones.
+
+    Raises
+    ------
+    InputError
+        When there is a shape that is no point.
+    """
+    import numpy as np
+    import shapely
+
+    filled, empty = shapes, shapely.is_empty(shapes)
+    if empty.any():
+        filled = np.array(shapes, dtype=object)
+        filled[empty] = None
+    x, y = shapely.get_x(filled), shapely.get_y(filled)
+    look = np.flatnonzero(np.isnan(x))  # what is no point has none
+    if len(look):
+        strange = np.asarray(shapes, dtype=object)[look]
+        kinds = shapely.get_type_id(strange)
+        many = kinds == shapely.GeometryType.MULTIPOINT
+        lone = many & (shapely.get_num_geometries(strange) == 1)
+        point = shapely.get_geometry(strange[lone], 0)
+        x[look[lone]], y[look[lone]] = shapely.get_x(point), shapely.get_y(point)
+        _refuse_others(
+            strange, look, (kinds != shapely.GeometryType.POINT) & (kinds >= 0) & ~lone, name
+        )
+    return x, y
+
+
+def _refuse_others(shapes: Geometries, rows: Ints, odd: Bools, name: str) -> None:
+    if odd.any():
+        first = int(odd.argmax())
+        raise InputError(
+            "{name!r} has {odd:,} {odd:geometry that is no point|geometries that are no "
+            "points}, the first a {geom_type} in row {odd_2}. Use representative points.",
+            name=name,
+            odd=int(odd.sum()),
+            geom_type=shape_name(shapes[first].geom_type),
+            odd_2=int(rows[first]) + 1,
+        )
 
 
 def as_seen(code: object) -> str:

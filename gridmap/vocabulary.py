@@ -308,6 +308,17 @@ def in_known_words(
     return frame.assign(**fresh)
 
 
+def strange_words(incidents: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the unknown words of statuses, levels and sources: column → word → cases."""
+    kinds: tuple[Kind, ...] = ("statuses", "levels", "sources")
+    found = {
+        COLUMNS[kind]: vocabulary(kind).unknown(incidents[COLUMNS[kind]])
+        for kind in kinds
+        if COLUMNS[kind] in incidents
+    }
+    return {column: words for column, words in found.items() if words}
+
+
 def fold(word: object) -> str:
     """Compare words without width, case, script (traditional or simplified) and blanks.
 

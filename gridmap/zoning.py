@@ -17,7 +17,7 @@ from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
 from gridmap.hotspot_analysis.hotspots import Base, called
-from gridmap.incidents.result import place
+from gridmap.incidents.assign import place
 from gridmap.language import Message
 from gridmap.partitioning.parallel import Job, warm
 from gridmap.partitioning.partition import (

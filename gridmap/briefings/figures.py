@@ -27,6 +27,7 @@ from gridmap.maps.heat import with_places
 from gridmap.maps.themes import area_keys
 from gridmap.operations.staffing import VACANT, roles
 from gridmap.privacy import withheld
+from gridmap.vocabulary import strange_words
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -160,8 +161,6 @@ def closing(now: pd.DataFrame, shown: Window | None, lang: Lang) -> list[dict[st
 
 def unknown_words(now: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count the words of statuses and handling levels that are not known."""
-    from gridmap.incidents.cases import strange_words
-
     cases = cases_of(now)
     return strange_words(now.drop(columns="status") if cases is None else cases)
 

@@ -25,10 +25,10 @@ from gridmap.dates import FREQUENCY, NO_TIMES, UNREAD_TIMES
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.clusters import clusters
 from gridmap.hotspot_analysis.hotspots import hotspots
-from gridmap.incidents.cases import moments_of, own_columns, strange_words
+from gridmap.incidents.assign import inside
+from gridmap.incidents.cases import moments_of, own_columns
 from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
-from gridmap.incidents.space_time import inside
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
 from gridmap.io.excel_write import write_workbook
@@ -38,7 +38,7 @@ from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps.maps import hotspot_map
 from gridmap.operations.patrol import patrol_days
 from gridmap.operations.staffing import staffing
-from gridmap.vocabulary import vocabulary
+from gridmap.vocabulary import strange_words, vocabulary
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid

@@ -201,7 +201,8 @@ def cases_of(
 
     Every figure of every command is of these cases: records of the period, inside the grid.
     """
-    from gridmap.incidents.space_time import during, inside
+    from gridmap.incidents.assign import inside
+    from gridmap.incidents.space_time import during
 
     frame = read_cases(
         shell, incidents, to=grid.crs, levels=grid.levels, need_places=needs_places,
@@ -234,7 +235,7 @@ SHOWN = ("incident_id", "time", "code", "category", "subcategory", "source", "x"
 
 def located(cases: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Return cases with their places in metres, in the grid's CRS, as ``x`` and ``y``."""
-    from gridmap.incidents.space_time import grid_positions
+    from gridmap.incidents.assign import grid_positions
 
     x, y = grid_positions(cases, grid)
     plain = cases.drop(columns="geometry", errors="ignore")

@@ -12,7 +12,7 @@ from gridmap.cli import _options, _shell
 from gridmap.language import Message, tr
 
 if TYPE_CHECKING:
-    from gridmap.incidents.result import Accounts
+    from gridmap.incidents.assign import Accounts
     from gridmap.io.open_incidents import Opened
 
 _HEADINGS = {

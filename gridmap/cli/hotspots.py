@@ -232,8 +232,8 @@ def placed_of(
     **options: Any,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and assign the incidents of the days asked for, and print the accounts."""
-    from gridmap.incidents.result import STATUSES
-    from gridmap.incidents.space_time import during, in_cells
+    from gridmap.incidents.assign import STATUSES, in_cells
+    from gridmap.incidents.space_time import during
 
     frame = _options.read_cases(
         shell, incidents, to=grid.crs, levels=grid.levels, codes=True, **options

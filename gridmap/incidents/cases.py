@@ -12,7 +12,7 @@ import pandas as pd
 from gridmap._checks import check_table
 from gridmap.dates import moments
 from gridmap.errors import InputError
-from gridmap.incidents.result import STATUSES
+from gridmap.incidents.assign import STATUSES
 from gridmap.incidents.space_time import wall_times
 from gridmap.language import Lang, Message
 from gridmap.vocabulary import Kind, Vocabulary, fold, shipped_rows, vocabulary
@@ -243,19 +243,6 @@ def levels() -> dict[str, dict[str, str]]:
 def levels_of(level: pd.Series) -> pd.Series:
     """Translate handling levels as delivered into their order, from 1; missing where not known."""
     return _read("levels", level, {k: float(row["order"]) for k, row in levels().items()})
-
-
-def strange_words(incidents: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Count the unknown words of statuses, levels and sources: column → word → cases."""
-    kinds: dict[str, Kind] = {
-        "status": "statuses", "handling_level": "levels", "source": "sources"
-    }  # fmt: skip
-    found = {
-        column: vocabulary(kind).unknown(incidents[column])
-        for column, kind in kinds.items()
-        if column in incidents
-    }
-    return {column: words for column, words in found.items() if words}
 
 
 def yes_no(given: pd.Series) -> pd.Series:

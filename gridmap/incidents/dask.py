@@ -1,4 +1,4 @@
-"""Assignment on other engines: Dask, and Arrow functions for DuckDB and SedonaDB."""
+"""Assignment on other engines: a Dask cluster, and Arrow functions for DuckDB and SedonaDB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from gridmap._arrays import Floats
 from gridmap.grid.locator import Locator
-from gridmap.incidents.result import Accounts, assign_with
+from gridmap.incidents.assign import Accounts
 from gridmap.incidents.stream import Where, accounts_of, pieces_of, place_piece
 from gridmap.io.address import GLANCE, cluster, on_cluster
 from gridmap.io.batches import FileOfPoints
@@ -24,42 +24,6 @@ from gridmap.language import Message
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
-
-
-def assign_partitions(
-    frame: Any,
-    grid: Grid,
-    *,
-    max_distance: float | None = None,
-    datum: str | None = None,
-    x: str | None = None,
-    y: str | None = None,
-) -> Any:
-    """Assign a Dask frame, partition by partition; see `assign`.
-
-    The index travels once, as a task of the graph: a worker that dies takes nothing along that
-    the scheduler cannot send again.
-
-    Parameters
-    ----------
-    frame : dask DataFrame
-        With columns of coordinates, or a dask-geopandas frame.
-    grid, max_distance, datum, x, y
-        As of `assign`.
-
-    Returns
-    -------
-    dask DataFrame
-        Lazy; on the partitions of `frame`.
-    """
-    from dask.delayed import delayed
-
-    where = grid.locator
-    _ = where.index
-    work = partial(assign_with, max_distance=max_distance, datum=datum, x=x, y=y)
-    empty = work(frame._meta_nonempty.iloc[:0], where)
-    shared = delayed(where, pure=True, traverse=False)
-    return frame.map_partitions(work, shared, meta=empty, enforce_metadata=False)
 
 
 def assign_on_cluster(

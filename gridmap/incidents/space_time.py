@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import Transformer
 
 from gridmap._arrays import Floats, Ints
 from gridmap._checks import check_crs, check_table, label
-from gridmap.crs import positions_from
 from gridmap.dates import NO_TIMES, UNREAD_TIMES, day_of
 from gridmap.errors import CRSError, InputError
-from gridmap.incidents.assign import assign
-
-if TYPE_CHECKING:
-    from gridmap.grid.grid import Grid
 
 DAY = 86_400.0
 _MOST_PERIODS = 3_000  # eight years of days; beyond it an empty stretch is a typing error
@@ -194,93 +187,6 @@ def during(
     if len(incidents) and not len(shown):
         _refuse_empty_days(seconds)
     return shown
-
-
-def grid_positions(incidents: pd.DataFrame, grid: Grid) -> tuple[Floats, Floats]:
-    """Return the positions of incidents in the CRS of a grid; what has none is NaN.
-
-    Parameters
-    ----------
-    incidents : DataFrame
-        With a geometry, or columns ``x`` and ``y`` in what ``attrs["datum"]`` says.
-    grid : Grid
-        The cells.
-    """
-    datum = incidents.attrs.get("datum")
-    if isinstance(incidents, gpd.GeoDataFrame):
-        shapes, crs = incidents.geometry.to_numpy(), incidents.crs
-        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
-        if datum is None and crs is not None and crs != grid.crs:
-            moved = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
-            return np.asarray(moved[0]), np.asarray(moved[1])
-    elif {"x", "y"} <= set(incidents):
-        x, y = (pd.to_numeric(incidents[axis], errors="coerce").to_numpy(float) for axis in "xy")
-    else:
-        return np.full(len(incidents), np.nan), np.full(len(incidents), np.nan)
-    return (x, y) if datum is None else positions_from(x, y, datum, grid.crs)
-
-
-def has_positions(incidents: pd.DataFrame) -> bool:
-    """Tell whether incidents, if there are any, have positions of their own."""
-    if isinstance(incidents, gpd.GeoDataFrame):
-        return True
-    if not {"x", "y"} <= set(incidents):
-        return False
-    return incidents.empty or bool(incidents[["x", "y"]].notna().all(axis=1).any())
-
-
-def in_cells(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Return what `assign` says of incidents; one without a position lies in the cell of its code.
-
-    Parameters
-    ----------
-    incidents : DataFrame
-        With positions, as for `assign`, or the ``code`` of a cell, or some with either;
-        ``attrs["datum"]`` says what the positions are in.
-    grid : Grid
-        The cells.
-    """
-    if has_positions(incidents) or "code" not in incidents:
-        placed = assign(incidents, grid, datum=incidents.attrs.get("datum"))
-        own = placed.get("incident_code")
-    else:
-        own, blank = incidents["code"], {"nearest_code": None, "distance_m": np.nan}
-        taken = {f"incident_{name}": incidents[name] for name in ("status", *blank)
-                 if name in incidents}  # fmt: skip
-        placed = incidents.assign(**taken, **blank, code=None, status="invalid")
-    if own is None:
-        return placed
-    named = own.astype("string").str.strip().astype(object)
-    told = (placed["status"] == "invalid") & named.isin(grid.cells.index)
-    code = placed["code"].astype(object).where(~told, named)
-    return placed.assign(code=code, status=placed["status"].astype(object).where(~told, "inside"))
-
-
-def inside(incidents: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Keep the incidents that lie in a grid, each with its cell, and account for the others.
-
-    Where there are neither positions nor codes, nothing is known of the places and all incidents
-    are kept.
-
-    Parameters
-    ----------
-    incidents, grid
-        As for `in_cells`.
-
-    Returns
-    -------
-    tuple of DataFrame and dict
-        What `in_cells` returns of the incidents inside, and how many were ``read``, are
-        ``inside``, ``outside`` or ``unplaced``.
-    """
-    count = len(incidents)
-    if not has_positions(incidents) and "code" not in incidents:
-        return incidents, {"read": count, "inside": count, "outside": 0, "unplaced": 0}
-    placed = in_cells(incidents, grid)
-    kept = placed[placed["code"].notna()]
-    outside = int((placed["status"] == "outside").sum())
-    lost = count - len(kept) - outside
-    return kept, {"read": count, "inside": len(kept), "outside": outside, "unplaced": lost}
 
 
 def check_span(periods: pd.Series, unit: str) -> None:

@@ -17,26 +17,27 @@ import shapely
 from pyarrow import parquet as pq
 
 from gridmap._arrays import Array, Floats, Ints, Ints32
-from gridmap._checks import Each, Progress, here, label, silent
+from gridmap._checks import Each, Progress, coordinates_of, here, label, silent
 from gridmap.coverage.point_index import BOUNDARY
 from gridmap.crs import check_datum, mover, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.locator import INVALID, Locator, Placement
-from gridmap.incidents.points import DATUM_OF, alarm_of, nowhere
-from gridmap.incidents.result import (
+from gridmap.incidents.assign import (
+    DATUM_OF,
     NAMED,
     RESULT_COLUMNS,
     STATUSES,
     Accounts,
+    alarm_of,
+    nowhere,
     renamed,
-    target_schema,
 )
 from gridmap.io.atomic import replacing
-from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of
+from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of, marked
 from gridmap.io.coordinates import Pair, fill_places
 from gridmap.io.excel_write import WRITERS, Writer
 from gridmap.io.gridfile import read_districts, read_grid
-from gridmap.io.point_text import PointColumn, coordinates_of, parse_points
+from gridmap.io.point_text import PointColumn, parse_points
 from gridmap.io.text import number_array
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _write(
     own = renamed(source.schema.names, names, own_prefix)
     pointed = with_points or target.suffix.lower() == ".gpkg"
     with_points = pointed and geometry_of(source.schema) is None
-    schema = target_schema(source.schema, own, names, with_points)
+    schema = _target_schema(source.schema, own, names, with_points)
     crs = grid.crs if with_points else source.crs
 
     def placed() -> Iterator[pa.RecordBatch]:
@@ -139,6 +140,26 @@ def _write(
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     writer(placed(), schema, target, crs)
+
+
+def _target_schema(
+    schema: pa.Schema, own: Mapping[str, str], names: Sequence[str], with_points: bool
+) -> pa.Schema:
+    """Return the columns that incidents are written with, from those they were read with.
+
+    `own` renames those, `names` are of the four columns that place them, and a column of points is
+    added `with_points`.
+    """
+    fields = [f.with_name(own.get(f.name, f.name)) for f in schema]
+    types = (pa.string(), pa.string(), pa.string(), pa.float64())
+    fields += [pa.field(name, kind) for name, kind in zip(names, types, strict=True)]
+    geometry = geometry_of(schema)
+    if with_points:
+        geometry = "geometry"
+        while geometry in [f.name for f in fields]:
+            geometry = f"grid_{geometry}"
+        fields.append(pa.field(geometry, pa.binary()))
+    return marked(pa.schema(fields), geometry if geometry is None else own.get(geometry, geometry))
 
 
 def place_piece(

@@ -19,10 +19,10 @@ import shapely
 from pyarrow import csv as pacsv
 from pyarrow import parquet
 
+from gridmap._checks import coordinates_of
 from gridmap.errors import InputError
 from gridmap.io.batches import geometry_of
 from gridmap.io.columns import NUMERIC, aliases, meaning
-from gridmap.io.point_text import coordinates_of
 from gridmap.io.source import fixed_date
 from gridmap.io.text import warn_formulas
 

@@ -15,14 +15,14 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
-from gridmap._checks import label
+from gridmap._checks import coordinates_of, label
 from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import has_shapes
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
-from gridmap.io.point_text import PointOrder, coordinates_of, parse_points
+from gridmap.io.point_text import PointOrder, parse_points
 from gridmap.io.source import Source, declared, find_source
 from gridmap.io.tables import read_table
 from gridmap.io.text import number_array, parse_number

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
-from gridmap._checks import label
+from gridmap._checks import coordinates_of, label
 from gridmap.dates import DateOrder, moments
 from gridmap.errors import InputError
 from gridmap.io.batches import (
@@ -33,7 +33,7 @@ from gridmap.io.csv_stream import Delimited, open_text
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
 from gridmap.io.inputs import layer_or_table
 from gridmap.io.integrity import check_names
-from gridmap.io.point_text import PointColumn, PointOrder, coordinates_of, parse_points
+from gridmap.io.point_text import PointColumn, PointOrder, parse_points
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, declared, find_source
 from gridmap.io.text import number_array, plain_table

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
-from gridmap._checks import shape_name
+from gridmap._arrays import Floats, Objects
+from gridmap._checks import coordinates_of
 from gridmap.crs.project import parse_degrees
 from gridmap.errors import InputError
 from gridmap.io.text import fold
@@ -134,46 +134,6 @@ def parse_points(values: pa.Array, column: PointColumn) -> Points:
         )
     x, y = coordinates_of(shapes, column.name)
     return Points(x, y, srids.pop() if srids else None)
-
-
-def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
-    """Return the coordinates of points and of MultiPoints of one point, NaN for missing ones.
-
-    Raises
-    ------
-    InputError
-        When there is a shape that is no point.
-    """
-    filled, empty = shapes, shapely.is_empty(shapes)
-    if empty.any():
-        filled = np.array(shapes, dtype=object)
-        filled[empty] = None
-    x, y = shapely.get_x(filled), shapely.get_y(filled)
-    look = np.flatnonzero(np.isnan(x))  # what is no point has none
-    if len(look):
-        strange = np.asarray(shapes, dtype=object)[look]
-        kinds = shapely.get_type_id(strange)
-        many = kinds == shapely.GeometryType.MULTIPOINT
-        lone = many & (shapely.get_num_geometries(strange) == 1)
-        point = shapely.get_geometry(strange[lone], 0)
-        x[look[lone]], y[look[lone]] = shapely.get_x(point), shapely.get_y(point)
-        _refuse_others(
-            strange, look, (kinds != shapely.GeometryType.POINT) & (kinds >= 0) & ~lone, name
-        )
-    return x, y
-
-
-def _refuse_others(shapes: Geometries, rows: Ints, odd: Bools, name: str) -> None:
-    if odd.any():
-        first = int(np.argmax(odd))
-        raise InputError(
-            "{name!r} has {odd:,} {odd:geometry that is no point|geometries that are no "
-            "points}, the first a {geom_type} in row {odd_2}. Use representative points.",
-            name=name,
-            odd=int(odd.sum()),
-            geom_type=shape_name(shapes[first].geom_type),
-            odd_2=int(rows[first]) + 1,
-        )
 
 
 def _form(texts: Sequence[str]) -> Form | None:

@@ -50,8 +50,7 @@ def with_places(incidents: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     A frame that has been assigned to this grid already is returned as it is; columns of the same
     names that hold anything else are the incidents' own.
     """
-    from gridmap.incidents.result import STATUSES
-    from gridmap.incidents.space_time import grid_positions, in_cells
+    from gridmap.incidents.assign import STATUSES, grid_positions, in_cells
 
     if {"code", "status", "distance_m"} <= set(incidents):
         known = incidents["code"].isna() | incidents["code"].isin(grid.cells.index)
