@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from gridmap.crs.china_shift import (
-    bd09_to_gcj02,
-    bd09_to_wgs84,
-    gcj02_to_bd09,
-    gcj02_to_wgs84,
-    in_shift_area,
-    shift_area,
-    wgs84_to_bd09,
-    wgs84_to_gcj02,
-)
 from gridmap.crs.datum import (
     DATUMS,
     DatumAlarm,
+    bd09_to_gcj02,
+    bd09_to_wgs84,
     check_datum,
     datum_alarm,
     from_datum,
+    gcj02_to_bd09,
+    gcj02_to_wgs84,
     likely_cause,
     positions_from,
     positions_to,
     to_datum,
+    wgs84_to_bd09,
+    wgs84_to_gcj02,
 )
-from gridmap.crs.project import metric_crs, mover, parse_crs, reproject
+from gridmap.crs.project import (
+    in_shift_area,
+    metric_crs,
+    mover,
+    parse_crs,
+    reproject,
+    shift_area,
+)
 
 __all__ = [
     "DATUMS",
