@@ -192,6 +192,7 @@ _SHIFT: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], Pair]] = {
     "bd09": wgs84_to_bd09,
 }
 
+
 def from_datum(points: Layer, datum: str, *, crs: Reference = 4326) -> Layer:
     """Move geometries from the datum they were delivered in to a true CRS.
 

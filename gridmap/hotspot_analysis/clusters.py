@@ -16,9 +16,9 @@ from gridmap._arrays import Bools, Floats, Ints, Ints32, geometries
 from gridmap._checks import Each, Progress, check_choice, here, silent
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis.cube import by_period, stack
-from gridmap.hotspot_analysis.dispersion import cautious, fit
 from gridmap.hotspot_analysis.hotspots import Base, base_of
 from gridmap.hotspot_analysis.method_text import clusters_method
+from gridmap.hotspot_analysis.rates import cautious, fit
 from gridmap.hotspot_analysis.scan import Chance, Found, Look, gumbel_p
 from gridmap.hotspot_analysis.weights import weights_between
 from gridmap.hotspot_analysis.zones import Zones, zones

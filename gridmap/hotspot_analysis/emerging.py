@@ -13,7 +13,6 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import Stack, by_period, stack
-from gridmap.hotspot_analysis.dispersion import cautious, fit, standard
 from gridmap.hotspot_analysis.getis_ord import Moments, moments, quotient, relieved
 from gridmap.hotspot_analysis.hotspots import (
     CONSTANT,
@@ -24,6 +23,7 @@ from gridmap.hotspot_analysis.hotspots import (
     Base,
     base_of,
 )
+from gridmap.hotspot_analysis.rates import cautious, fit, standard
 from gridmap.hotspot_analysis.significance import corrected_p, pearson_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 

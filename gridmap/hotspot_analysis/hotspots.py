@@ -14,10 +14,9 @@ from gridmap._checks import check_choice
 from gridmap.errors import InputError
 from gridmap.hotspot_analysis import method_text, significance
 from gridmap.hotspot_analysis.cube import Stack, exposure_of, stack
-from gridmap.hotspot_analysis.dispersion import cautious, fit, lower, standard, upper
 from gridmap.hotspot_analysis.getis_ord import CURB, gi_star, overall, relieved, skewness
 from gridmap.hotspot_analysis.method_text import P_VALUES
-from gridmap.hotspot_analysis.rates import standardised
+from gridmap.hotspot_analysis.rates import cautious, fit, lower, standard, standardised, upper
 from gridmap.hotspot_analysis.significance import corrected_p
 from gridmap.hotspot_analysis.weights import Windows, weights_between, windows
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from gridmap.hotspot_analysis.dispersion import MOST
 from gridmap.language import Lang, Message
 
 EXPOSURES = {
@@ -232,13 +231,17 @@ def clusters_method(**facts: Any) -> Method:
     return _method("scan", facts, said, caveats)
 
 
+MOST_SPREAD = 4.0  # else a few cells that hold everything would be taken for chance
+
+
 def spread_words(dispersion: float) -> Message:
     """Say how much counts vary beyond chance."""
     if dispersion <= 0:
         return Message("Poisson")
-    if dispersion >= MOST:
+    if dispersion >= MOST_SPREAD:
         return Message(
-            "negative binomial, k = {k:.3g}: what varies more is not taken for chance", k=1.0 / MOST
+            "negative binomial, k = {k:.3g}: what varies more is not taken for chance",
+            k=1.0 / MOST_SPREAD,
         )
     return Message("negative binomial, k = {k:.3g}", k=1.0 / dispersion)
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from gridmap import Grid, hotspots
-from gridmap.hotspot_analysis.dispersion import cautious, fit
+from gridmap.hotspot_analysis.rates import cautious, fit
 from tests.lattice import lattice, table_of
 
 

@@ -16,8 +16,8 @@ from scipy import sparse, stats
 from gridmap import InputError, clusters
 from gridmap._checks import silent
 from gridmap.hotspot_analysis.clusters import LEVEL, Plan, Search, adjusted, risk_interval
-from gridmap.hotspot_analysis.dispersion import fit, lower, upper
 from gridmap.hotspot_analysis.hotspots import Base
+from gridmap.hotspot_analysis.rates import fit, lower, upper
 from gridmap.hotspot_analysis.scan import Chance, Look, gumbel_p
 from gridmap.hotspot_analysis.zones import Zones, zones
 from tests.lattice import lattice, table_of
