@@ -61,8 +61,7 @@ def briefing_command(
     The file loads nothing and holds no incident points. Every figure is computed; --json prints
     them all.
     """
-    from gridmap.briefings.briefing import briefing
-    from gridmap.briefings.text import OVERLAPS
+    from gridmap.briefings.briefing import OVERLAPS, briefing
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households

@@ -12,10 +12,10 @@ import pytest
 from scipy.stats import chi2
 
 import gridmap as gm
+from gridmap.briefings.briefing import cards, conclusion
 from gridmap.briefings.charts import percent, short_dates, trend_chart
 from gridmap.briefings.figures import figures, hotspot_account
 from gridmap.briefings.period import series, whole_periods, window
-from gridmap.briefings.text import cards, conclusion
 from tests.lattice import lattice, table_of
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import gridmap as gm
-from gridmap.briefings.text import OVERLAPS
+from gridmap.briefings.briefing import OVERLAPS
 from gridmap.errors import InputError
 from gridmap.privacy import (
     SMALL,
