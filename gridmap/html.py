@@ -70,12 +70,11 @@ def thumbnail(
     side: int = 260,
     marks: Mapping[str, str] | None = None,
     *,
-    ringed: Sequence[bool] = (),
-    ring: str = "",
+    rings: Sequence[str] = (),
 ) -> Markup:
     """Return an SVG of a coverage, at most `side` pixels wide and high.
 
-    `marks` number cells by their codes; those that are `ringed` have an outline of that colour.
+    `marks` number cells by their codes; `rings` are the colours of outlines, "" for none.
     """
     x0, y0, x1, y1 = cells.total_bounds
     scale = side / max(x1 - x0, y1 - y0)
@@ -88,11 +87,13 @@ def thumbnail(
         (*spot, *own, text)
         for spot, own, text in zip(_apart(at), at, (marks or {}).values(), strict=True)
     ]
-    rings = [path for path, has in zip(paths, ringed, strict=True) if has] if ringed else []
-    return part(CARD, "thumbnail", drawn, (x1 - x0) * scale, (y1 - y0) * scale, dots, rings, ring)
+    lines = [(path, ring) for path, ring in zip(paths, rings, strict=False) if ring]
+    thin = 0.4 * min(1.0, (600 / len(cells)) ** 0.5)  # many borders would hide what they bound
+    wide, high = (x1 - x0) * scale, (y1 - y0) * scale
+    return part(CARD, "thumbnail", drawn, wide, high, dots, lines, thin)
 
 
-def _apart(spots: list[tuple[float, float]], room: float = 20) -> list[tuple[float, float]]:
+def _apart(spots: list[tuple[float, float]], room: float = 32) -> list[tuple[float, float]]:
     """Move numbers that would lie on others to the nearest free place around their spot.
 
     Examples
@@ -100,7 +101,7 @@ def _apart(spots: list[tuple[float, float]], room: float = 20) -> list[tuple[flo
     >>> _apart([(0, 0), (50, 0)])
     [(0, 0), (50, 0)]
     >>> (_, _), (x, y) = _apart([(0, 0), (1, 0)])
-    >>> bool(x**2 + y**2 >= 400)
+    >>> bool(x**2 + y**2 >= 32**2)
     True
     """
     taken: list[tuple[float, float]] = []

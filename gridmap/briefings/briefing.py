@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.briefings import html as parts
-from gridmap.briefings.charts import change_span, change_text, fact, percent
+from gridmap.briefings.charts import change_span, change_text, fact, percent, rate_text
 from gridmap.briefings.figures import computed
 from gridmap.briefings.html import Briefing, Figures
 from gridmap.briefings.period import By
@@ -425,15 +425,14 @@ def _place(found: Figures) -> list[Message]:
     first = _leading(found)
     if first is None:
         return []
+    whole = found["incidents"]["rate"]
     return [
         Message(
-            "<strong>{place}</strong> has the highest rate: {rate:.2f} per 100 households (95% "
-            "interval {low:.2f}–{high:.2f}; all {whole:.2f}). ",
+            "<strong>{place}</strong> has the highest rate: {rate} per 100 households (95% "
+            "interval {low}–{high}; all {whole}). ",
             place=first["name"],
-            rate=first["rate"],
-            low=first["low"],
-            high=first["high"],
-            whole=found["incidents"]["rate"],
+            **{key: rate_text(first[key], whole) for key in ("rate", "low", "high")},
+            whole=rate_text(whole, whole),
         )
     ]
 
@@ -547,7 +546,8 @@ def _change_line(found: Figures, lang: Lang) -> str:
         )
     if all_of["rate"] is None:
         return ""
-    return tr("{rate:.2f} per 100 households", lang=lang, rate=all_of["rate"])
+    rate = rate_text(all_of["rate"], all_of["rate"])
+    return tr("{rate} per 100 households", lang=lang, rate=rate)
 
 
 def _closure_card(found: Figures, lang: Lang, public: bool) -> list[dict[str, str]]:

@@ -260,8 +260,12 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
         ]
     shared = Message("{length:,.0f} m shared")
     rows += [
-        (tr("Next to", lang=lang), one["name"], shared(length=one["length"]).text(lang))
-        for one in found["neighbours"][:8]
+        (
+            "" if k else tr("Next to", lang=lang),
+            one["name"],
+            shared(length=one["length"]).text(lang),
+        )
+        for k, one in enumerate(found["neighbours"][:8])
     ]
     return rows
 

@@ -17,6 +17,7 @@ from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
 from gridmap.html import part
 from gridmap.language import Lang, Message, tr
+from gridmap.maps.sheet_page import inside_spots
 from gridmap.privacy import SMALL
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def trend_chart(
         for k, value in enumerate(mean)
         if value is not None
     )
-    return part("charts.html", "trend", ticks, columns, points, _dates(labels, step))
+    dates, years = _dates(labels, step), _years(labels, step)
+    return part("charts.html", "trend", ticks, columns, points, dates, years)
 
 
 def _tone(whole: bool, own: bool) -> str:
@@ -110,24 +112,35 @@ def _tone(whole: bool, own: bool) -> str:
 def _dates(labels: Sequence[str], step: float) -> list[tuple[float, str]]:
     every = max(1, int(np.ceil(len(labels) / 9)))
     places = [((k + 0.5) * step, label) for k, label in enumerate(labels) if k % every == 0]
-    return [(at, label) for at, label in places if at < 96]
+    return [(at, label[5:] if len(label) > 7 else label) for at, label in places if at < 96]
 
 
-def short_dates(labels: Sequence[str]) -> list[str]:
-    """Drop the year from days, but where it changes.
+def _years(labels: Sequence[str], step: float) -> list[tuple[float, str]]:
+    """Place each year below the first of its days; one that the next would cover gives way.
 
     Examples
     --------
-    >>> short_dates(["2025-12-29", "2026-01-05", "2026-01-12"])
-    ['12-29', '2026-01-05', '01-12']
-    >>> short_dates(["2026-01", "2026-02"])
-    ['2026-01', '2026-02']
+    >>> _years(["2025-12-29", "2026-01-05", "2026-01-12"], 2.0)
+    [(3.0, '2026')]
+    >>> _years(["2026-01", "2026-02"], 50.0)
+    []
     """
-    short: list[str] = []
-    for k, text in enumerate(labels):
-        same = k == 0 or labels[k - 1][:4] == text[:4]
-        short.append(text[5:] if same and len(text) > 7 else text)
-    return short
+    days = [(k, label[:4]) for k, label in enumerate(labels) if len(label) > 7]
+    first = {year: k for k, year in reversed(days)}
+    places = sorted(((k + 0.5) * step, year) for year, k in first.items())
+    after = [at for at, _ in places[1:]] + [112.0]
+    return [one for one, then in zip(places, after, strict=False) if then - one[0] > 14]
+
+
+def rate_text(rate: float, whole: float) -> str:
+    """Write a rate so that places differ where the rate of all is small.
+
+    Examples
+    --------
+    >>> rate_text(3.482, 2.13), rate_text(0.0671, 0.0447)
+    ('3.48', '0.067')
+    """
+    return f"{rate:.{3 if whole < 0.1 else 2}f}"
 
 
 def change_text(told: dict[str, Any], lang: Lang, *, short: bool = False) -> str:
@@ -216,6 +229,10 @@ class Frame:
         """Return the pixel of a place."""
         return (x - self.x0) * self.scale, (self.y1 - y) * self.scale
 
+    def drawn(self, shape: shapely.Geometry) -> shapely.Geometry:
+        """Return a shape in pixels."""
+        return shapely.transform(shape, lambda xy: np.column_stack(self.at(*xy.T)))
+
     def path(self, shape: shapely.Geometry) -> str:
         """Return the path of lines or polygons."""
         lines = shapely.get_parts(
@@ -264,13 +281,33 @@ def _names(
     for bound in bounds:
         if bound.name and bound.kind == "barrier":
             placed += _text(bound.name, *_beside(bound, frame), 15, "600", taken)
-    names = near["name"].astype(str)
-    for key, other, name in zip(near.index, near.geometry, names, strict=True):
-        inside = shapely.intersection(other, frame.box)
-        if key != code and shapely.area(inside) > 0.02 * shapely.area(frame.box):
-            place = shapely.get_coordinates(shapely.point_on_surface(inside))[0]
-            placed += _text(name, *frame.at(*place), 13, "400", taken)
+    around = near.drop(code)
+    seen = shapely.intersection(around.geometry.to_numpy(), frame.box)
+    beside = around.geometry.intersects(near.geometry[code]).to_numpy()
+    least = np.where(beside, 0.004, 0.02) * shapely.area(frame.box)
+    own = frame.drawn(near.geometry[code])
+    for k in np.lexsort((-shapely.area(seen), ~beside)):  # neighbours first
+        if shapely.area(seen[k]) > least[k]:
+            name = str(around["name"].iloc[k])
+            placed += _around(name, seen[k], own, frame, taken)
     return placed
+
+
+def _around(
+    name: str,
+    shape: shapely.Geometry,
+    own: shapely.Geometry,
+    frame: Frame,
+    taken: list[tuple[float, float, float, float]],
+) -> list[dict[str, Any]]:
+    """Place the name of another cell where it lies on no other and not on the cell itself."""
+    for x, y in inside_spots(frame.drawn(shape), 12):
+        tried = [*taken]
+        text = _text(name, x, y, 13, "400", tried)
+        if text and not shapely.intersects(shapely.box(*tried[-1]), own):
+            taken.append(tried[-1])
+            return text
+    return []
 
 
 LOOKS: dict[str, dict[str, str | int | float]] = {

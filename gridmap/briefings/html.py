@@ -54,7 +54,7 @@ def trend(found: Figures, lang: Lang) -> Markup:
         f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
     ]
     return charts.trend_chart(
-        charts.short_dates(told["labels"]),
+        told["labels"],
         told["counts"],
         told["mean"],
         told["whole"],
@@ -372,11 +372,10 @@ def _known_interval(place: Figures, most: float, found: Figures) -> tuple[str, s
     """Draw the rate of a place with its interval; a dash where it is unknown."""
     if place["rate"] is None:
         return "–", ""
-    bar = charts.interval_bar(
-        place["rate"], place["low"], place["high"], most, found["incidents"]["rate"] or 0.0
-    )
-    hint = f"95%: {place['low']:.2f} – {place['high']:.2f}"
-    return part(PARTS, "rate", bar, f"{place['rate']:.2f}"), hint
+    whole = found["incidents"]["rate"] or 0.0
+    bar = charts.interval_bar(place["rate"], place["low"], place["high"], most, whole)
+    rate, low, high = (charts.rate_text(place[key], whole) for key in ("rate", "low", "high"))
+    return part(PARTS, "rate", bar, rate), f"95%: {low} – {high}"
 
 
 def _change(row: dict[str, Any], lang: Lang) -> Markup | str:

@@ -433,7 +433,7 @@ def say(shell: _shell.Shell, made: Report) -> None:
         (tr("households: in = out"), accounts),
         (tr("households outside"), f"{facts['households_outside']:,}"),
         (tr("spread of households (coefficient of variation)"), spread),
-        (tr("cells within 12 % of the target"), near),
+        (tr("cells within 12% of the target"), near),
         (tr("mean compactness (Polsby-Popper)"), compact),
         (tr("internal border (km)"), border),
         (tr("of which on barriers"), f"{barriers:.0%}"),

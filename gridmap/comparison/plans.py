@@ -92,7 +92,7 @@ def _figures(grid: Grid, base: Grid) -> pd.DataFrame:
     cells = _cells(grid)
     border = _borders(grid)
     moves = _moves(grid, base)
-    areas = ["", *grid.jurisdictions.index]
+    areas = list(dict.fromkeys(["", *grid.jurisdictions.index]))  # one may have no code
     rows = []
     for area in areas:
         mine, inner, moved = (

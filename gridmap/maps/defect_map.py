@@ -168,9 +168,8 @@ def _found(
 ) -> str:
     """Tell how many cells and findings there are, and what a repair made of them."""
     before = Message(
-        "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}; click the legend "
-        "to see each"
-    )(cells=cells, count=count)
+        "{cells:,} {cells:cell|cells}, {count:,} {count:finding|findings}", cells=cells, count=count
+    )
     if mended is None:
         return before.text(lang)
     same, changed, born = np.bincount(theme.of, minlength=3).tolist()

@@ -297,7 +297,7 @@ WORDS = {
     "gain": Message("Change", context="edit"),
     "shape": Message("Shape", context="edit"),
     "todo": Message("Not yet right: {count}"),
-    "nothingToDo": Message("All is right"),
+    "nothingToDo": Message("Nothing left to settle"),
     "homesOf": Message("{name}: {homes} {homes:household|households}"),
     "over": Message(", {count} too many"),
     "under": Message(", {count} too few"),

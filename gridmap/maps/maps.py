@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import shapely
 from markupsafe import Markup
@@ -345,7 +346,7 @@ WORDS = {
         "has another code than in {present}."
     ),
 }
-OUTSIDE, CHANGED = "#e39a92", "#0b57a4"
+OUTSIDE, SHORT, CHANGED = "#e39a92", "#b3261e", "#0b57a4"
 ALIKE = Message(
     "{n:,} {n:jurisdiction is|jurisdictions are} alike in all plans and not listed.",
 )
@@ -398,7 +399,7 @@ def plans_page(
         main=[figure in MAIN for figure in FIGURES],
         alike=ALIKE(n=len(areas) - len(listed)).text(lang) if len(areas) > len(listed) else "",
         legend=[
-            {"name": "outside", "fill": OUTSIDE},
+            {"name": "outside", "fill": OUTSIDE, "line": SHORT},
             {"name": "changed", "line": CHANGED},
             *([{"name": "dedicated", "fill": FILLS["dedicated"]}] if _dedicated(grids) else []),
         ],
@@ -420,7 +421,8 @@ def _picture(grid: Grid, present: Grid) -> Markup:
     changed = [shape not in same for shape in shapely.to_wkb(cells.geometry)]
     out = (cells["kind"] == "residential") & ~grid.in_band
     fills = cells["kind"].map(FILLS).mask(out, OUTSIDE)
-    return thumbnail(cells, fills.tolist(), 300, ringed=changed, ring=CHANGED)
+    rings = np.where(changed, CHANGED, np.where(out, SHORT, ""))
+    return thumbnail(cells, fills.tolist(), 300, rings=rings.tolist())
 
 
 def _alike(plans: pd.DataFrame) -> bool:

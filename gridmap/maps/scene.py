@@ -38,6 +38,7 @@ ROOM = {
     "zoomOut": Message("Zoom out"),
     "whole": Message("All"),
     "wholeTitle": Message("Show the whole map"),
+    "each": Message("Click to see each"),
     "pngTitle": Message("Save a PNG picture for slides"),
     "print": Message("Print"),
     "printTitle": Message("Print, or save as PDF (one A4 page, landscape)"),

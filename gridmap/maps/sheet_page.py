@@ -493,6 +493,8 @@ class Page:
         fit = max(1, int((high - 8) // pitch))
         each = wide / columns
         shown = rows if len(rows) <= fit * columns else rows[: fit * columns - 1]
+        if not all(self._noted(row, each - 5, points) for row in shown):
+            shown = [(row[0], "", *row[2:]) for row in shown]
         say = self.book.say
         heads = (self.sheet.levels[1], "", say("cells"), say("households"))
         used = min(columns, -(-len(shown) // fit))
@@ -508,6 +510,11 @@ class Page:
             at = bottom + high - 9 - (len(shown) - (used - 1) * fit) * pitch
             self._text(start, at, more, points, color=SOFT)
 
+    def _noted(self, row: Sequence[str], wide: float, points: float) -> bool:
+        """Tell whether name and note of a row find room beside its figures."""
+        name, note, cells, homes = (self._measure(text, points)[0] if text else 0 for text in row)
+        return name + note + max(cells, 6) + max(homes, 10) + 8 <= wide
+
     def _row(
         self, row: Sequence[str], start: float, stop: float, y: float, points: float, **how: Any
     ) -> None:
@@ -516,8 +523,7 @@ class Page:
         taken = max(right, 10) + 2
         more = self._text(stop - taken, y, cells, points, ha="right", **how)
         taken += max(more, 6) + 2
-        room = stop - start - taken - self._measure(name, points)[0]
-        if note and self._measure(note, points)[0] < room:
+        if note:
             taken += self._text(stop - taken, y, note, points, ha="right", color=SOFT, **how) + 2
         self._text(
             start, y, broken(name, points, (stop - start - taken) / INCH, most=1)[0], points, **how

@@ -283,6 +283,8 @@ def quantity(
     ramp = [colors[round(c)] for c in np.linspace(0, len(colors) - 1, len(edges))]
     single = not len(known) or (breaks is None and len(np.unique(known)) == len(edges))
     low = edges if single else [known.min(), *edges[:-1]]
+    if exact and not single and breaks is None and low[0] == edges[0]:
+        low[1] = known[known > edges[0]].min()  # the first class is one value, mostly 0
     classes = [
         Class(range_label(a, b, digits), color)
         for a, b, color in zip(low, edges, ramp, strict=True)

@@ -31,7 +31,7 @@ WORDS = {
     "internal_boundary_m": Message("Internal border (m)"),
     "on_barriers_m": Message("of which on barriers (m)"),
     "cv": Message("Spread of households (coefficient of variation)"),
-    "within_12_percent": Message("Share of cells within 12 % of the target"),
+    "within_12_percent": Message("Share of cells within 12% of the target"),
     "histogram": Message("Households a cell"),
     "spread": Message("The least even communities"),
     "least": Message("Least"),
@@ -80,7 +80,7 @@ SIDE = 900  # pixels of the map
 MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
     "short": (Message("under the band"), "#5b8db8"),
-    "near": (Message("within 12 % of the target"), "#dce9dc"),
+    "near": (Message("within 12% of the target"), "#dce9dc"),
     "band": (Message("in the band"), "#f4e6b8"),
     "over": (Message("over the band"), "#c9543f"),
     "dedicated": (Message("dedicated"), "#d9d3c7"),
@@ -94,8 +94,9 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     document, grid = said.as_dict(), said.grid
     even, change = document["loads"], document["parameters"].get("change") or {}
     figures = {key: document[key] for key in FACTS}
-    for key in ("cv", "within_12_percent"):
-        figures[key] = "–" if even[key] is None else float(even[key])
+    near = even["within_12_percent"]
+    figures["cv"] = "–" if even["cv"] is None else float(even["cv"])
+    figures["within_12_percent"] = "–" if near is None else f"{near:.1%}"
     exceptions = [
         {**row, "number": number if number <= MARKED else "", "name": grid.cells.at[code, "name"]}
         for number, row in enumerate(document["infeasible"], 1)
@@ -120,7 +121,7 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
         histogram=bars,
         most=max((bar["count"] for bar in bars), default=0) or 1,
         spread=[
-            [_figure(_called(grid, row[key]) if key == "community" else row[key]) for key in SPREAD]
+            [_called(grid, row["community"]), *(_figure(row[key]) for key in SPREAD[1:])]
             for row in document["spread"][:SHOWN]
         ],
         spread_columns=SPREAD,
@@ -136,12 +137,12 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     )
 
 
-def _called(grid: Grid, code: str) -> str:
-    """Return the name of a jurisdiction with its code, or the code where it has no name."""
+def _called(grid: Grid, code: str) -> tuple[str, str]:
+    """Return the name of a jurisdiction, if it has one, and its code."""
     if not grid.levels or code not in grid.jurisdictions.index:
-        return code
+        return "", code
     name = str(grid.jurisdictions[grid.levels[-1]].loc[code])
-    return code if name in ("", "nan", code) else f"{name} {code}"
+    return "" if name in ("", "nan", code) else name, code
 
 
 def _classes(said: Report) -> list[str]:

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import shapely
 
 import gridmap as gm
 from gridmap.maps.edit import edit_page
@@ -20,6 +23,8 @@ from gridmap.partitioning.report import report
 from tests.browser.pages import every_page, redrawn
 from tests.browser.test_accessibility import KINDS
 from tests.browser.test_briefing_page import CONTRAST
+from tests.lattice import lattice
+from tests.unit.test_partition import row
 
 pytestmark = pytest.mark.browser
 
@@ -80,6 +85,14 @@ COLLIDING = """() => {
         }
     }
     return { count: found.length, hits };
+}"""
+LEFT_FREE = """() => {
+    const room = gridmap.rooms[0];
+    const box = room.layer.getBounds();
+    const at = (place) => room.map.latLngToContainerPoint(place).y +
+        room.map.getContainer().getBoundingClientRect().top;
+    return [at(box.getSouthWest()), room.legendBox.getBoundingClientRect().top,
+        at(box.getNorthEast()), room.leftBox.getBoundingClientRect().bottom];
 }"""
 PAYLOADS = (
     "<script>window.broken=1</script>",
@@ -355,17 +368,74 @@ def test_on_a_phone_the_legend_leaves_the_map_free(
     watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
 ) -> None:
     page, _, _ = watched(pages["en"][kind], "phone")
-    south, legend, top, left = page.evaluate(
-        """() => {
-            const room = gridmap.rooms[0];
-            const box = room.layer.getBounds();
-            const at = (place) => room.map.latLngToContainerPoint(place).y +
-                room.map.getContainer().getBoundingClientRect().top;
-            return [at(box.getSouthWest()), room.legendBox.getBoundingClientRect().top,
-                at(box.getNorthEast()), room.leftBox.getBoundingClientRect().bottom];
-        }"""
-    )
+    south, legend, top, left = page.evaluate(LEFT_FREE)
     assert south <= legend and top >= left - 1
+
+
+@pytest.mark.parametrize("size", [(40, 16), (16, 40)])
+def test_a_tall_or_wide_city_is_not_under_the_legend_of_a_phone(
+    watched: Callable[..., Any], tmp_path: Path, size: tuple[int, int]
+) -> None:
+    grid = lattice(*size)
+    cells = grid.cells.iloc[np.arange(2000) % 97]
+    places = shapely.get_coordinates(cells.geometry.centroid.to_numpy())
+    days = pd.date_range("2025-01-01", periods=len(places), freq="4h")
+    incidents = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "time": days})
+    staff = pd.DataFrame({"code": grid.cells.index[::3], "role": "leader"})
+    file = gm.briefing(grid, incidents, staff=staff, lang="en").save(tmp_path / "tall.html")
+    page, _, said = watched(file, "phone")
+    south, legend, top, left = page.evaluate(LEFT_FREE)
+    assert south <= legend and top >= left - 1
+    assert page.locator(".years").inner_text().split() == ["2025"]
+    assert said == []
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("kind", ["plans", "partition"])
+def test_on_a_laptop_no_column_of_a_table_is_out_of_sight(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str, lang: str
+) -> None:
+    page, _, _ = watched(pages[lang][kind])
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll('.scroll')].map((box) =>
+            box.scrollWidth - box.clientWidth)"""
+    )
+    assert hidden and max(hidden) <= 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_prints_on_a4(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
+) -> None:
+    page, _, _ = watched(pages["en"][kind])
+    paper = page.pdf(prefer_css_page_size=True)
+    sizes = {
+        tuple(sorted(round(float(side)) for side in box.split()))
+        for box in re.findall(rb"/MediaBox \[0 0 ([\d. ]+)\]", paper)
+    }
+    assert sizes == {(595, 842)}
+    assert "click" not in page.locator("header p, .gm-title p").first.inner_text()
+
+
+@pytest.mark.parametrize("size", ["phone", "laptop"])
+def test_the_numbers_of_exceptions_stand_apart_and_fit_their_dots(
+    watched: Callable[..., Any], tmp_path: Path, size: str
+) -> None:
+    homes = [700 + 10 * k for k in range(14)]
+    told = tmp_path / "giants.html"
+    told.write_text(report(gm.partition(row(*homes))).html("en"), encoding="utf-8")
+    page, _, _ = watched(told, size)
+    dots, texts = page.evaluate(
+        """() => ['circle', 'text.mark'].map((one) => [...document.querySelectorAll(one)]
+            .map((e) => e.getBoundingClientRect())
+            .map((box) => [box.x + box.width / 2, box.y + box.height / 2, box.width]))"""
+    )
+    assert len(dots) == len(texts) == len(homes)
+    for k, (x, y, wide) in enumerate(dots):
+        assert wide >= texts[k][2]
+        for a, b, _ in dots[k + 1 :]:
+            assert np.hypot(x - a, y - b) >= 0.98 * wide
+    assert page.locator(".options li").count() >= len(homes)
 
 
 def test_on_paper_no_row_of_the_hotspots_is_cut_through(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from scipy.stats import chi2
 
 import gridmap as gm
+from gridmap.briefings import charts
 from gridmap.briefings.briefing import cards, conclusion
-from gridmap.briefings.charts import percent, short_dates, trend_chart
+from gridmap.briefings.charts import percent, trend_chart
 from gridmap.briefings.figures import figures, hotspot_account
 from gridmap.briefings.period import series, whole_periods, window
 from tests.lattice import lattice, table_of
@@ -316,7 +319,7 @@ def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
 
 def test_a_chart_has_a_column_for_each_period() -> None:
     drawn = trend_chart(
-        short_dates(["2026-01", "2026-02"]), [3, 4], [None, None], [True, False], ["a", "<b>"],
+        ["2026-01", "2026-02"], [3, 4], [None, None], [True, False], ["a", "<b>"],
         [True, False],
     )  # fmt: skip
     assert drawn.count("<rect") == 2
@@ -348,3 +351,31 @@ def test_one_is_not_many(found: dict[str, Any]) -> None:
         "1 cell lacks a leader",
     ):
         assert part in said
+
+
+def test_a_trend_says_the_year_of_its_days_once() -> None:
+    days = [str(day.date()) for day in pd.date_range("2024-11-04", periods=60, freq="7D")]
+    drawn = trend_chart(days, [1] * 60, [None] * 60, [True] * 60, days)
+    years = drawn.split('class="years"')[1]
+    assert re.findall(r">(\d{4})<", years) == ["2024", "2025"]
+    assert re.findall(r">(\d\d-\d\d)<", drawn)[0] == "11-04"
+
+
+def test_names_of_other_cells_never_lie_on_the_cell_and_its_neighbours_come_first(
+    grid: gm.Grid,
+) -> None:
+    for code in grid.cells.index[:24]:
+        drawn = str(charts.portrait(grid, code, [], None, "en"))
+        outline = re.search(r'd="([^"]*)" fill="none" stroke="#8e1b1b"', drawn)[1]
+        rings = [np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", ring), float)
+                 for ring in outline.split("M")[1:]]  # fmt: skip
+        own = shapely.union_all([shapely.Polygon(ring) for ring in rings if len(ring) > 3])
+        texts = re.findall(
+            r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle" font-size="13" '
+            r'font-weight="400"[^>]*>([^<]*)<',
+            drawn,
+        )
+        for x, y, text in texts:
+            half = sum(13 if ord(sign) > 255 else 13 * 0.58 for sign in text) / 2
+            box = shapely.box(float(x) - half, float(y) - 12, float(x) + half, float(y) + 4)
+            assert not box.intersects(own.buffer(-1)), (code, text)

@@ -285,3 +285,11 @@ def test_what_is_no_grid_is_refused_with_a_cure(grid: gm.Grid, tmp_path: Path) -
     ):
         with pytest.raises(gm.InputError, match=cure):
             make()
+
+
+def test_a_class_after_one_of_zeros_begins_with_what_it_holds() -> None:
+    rates_of = [0.0] * 60 + [0.16 + k / 100 for k in range(20)]
+    theme = themes.quantity(rates_of, "rate", lang="en", digits=2)
+    assert [row.label for row in theme.classes][:2] == ["0.00", "0.16 – 0.19"]
+    kept_back = themes.quantity(rates_of, "rate", lang="en", digits=2, exact=False)
+    assert kept_back.classes[1].label == "0.00 – 0.19"

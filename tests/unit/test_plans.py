@@ -17,7 +17,8 @@ from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.gridfile import write_grid
-from gridmap.maps.maps import CHANGED, plans_page
+from gridmap.maps.maps import CHANGED, SHORT, plans_page
+from tests.lattice import lattice
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +124,12 @@ def test_of_two_figures_that_read_alike_none_is_the_best(others: dict[str, Grid]
         if len(set(texts)) == 1:
             assert 'class="best"' not in row
     assert any('class="best"' in row for row in rows)
+
+
+def test_cells_outside_the_band_are_ringed_however_small() -> None:
+    homes = np.where(np.arange(900) % 300, 400, 700)
+    grid = lattice(30, 30, homes)
+    pair = {"now": grid, "again": grid}
+    page = plans_page(gm.plans(pair), pair, present=("now", grid), lang="en")
+    for picture in page.split("<figure>")[1:]:
+        assert picture.split("</figure>")[0].count(f'stroke="{SHORT}"') == 3

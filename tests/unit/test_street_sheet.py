@@ -225,3 +225,22 @@ def test_the_commands_write_sheets_and_say_what_they_cannot(
     for words, told in wrong.items():
         refused = run(*words)
         assert refused.exit_code == 2 and told in refused.output
+
+
+def test_the_list_of_areas_is_whole_names_and_codes_for_all_or_none() -> None:
+    plain = lattice(7, 6, 3032)
+    cells = plain.cells.reset_index()
+    cells["parent"] = [f"中山區{chr(0x4E00 + k)}山里" for k in range(len(cells))]
+    places = cells[["parent", "geometry"]].set_index("parent")
+    places["district"], places["village"] = "中山區", [parent[-3:] for parent in places.index]
+    grid = gm.Grid(
+        cells[["code", "parent", "households", "geometry"]], plain.boundary,
+        ("district", "village"), jurisdictions=places,
+    )  # fmt: skip
+    drawn = gm.street_sheet(grid, "中山區", lang="en")
+    texts = [text.get_text() for text in drawn.axes[1].texts]
+    assert not [text for text in texts if "…" in text]
+    codes = [text for text in texts if text in set(places.index)]
+    names = [text for text in texts if text in set(places["village"])]
+    listed = len(names) - sum(text in set(places["village"]) for text, _ in boxes_of(drawn))
+    assert listed > 20 and len(codes) in (0, listed)

@@ -191,7 +191,7 @@
     this.fit();
   };
 
-  /** Fit the whole map where the controls leave room, if that costs little of its size. */
+  /** Fit the whole map where the controls leave room; on a wide screen if that costs little of its size. */
   Room.prototype.fit = function () {
     const bounds = this.layer.getBounds();
     const small = this.root.classList.contains('gm-small');
@@ -208,7 +208,8 @@
     const zoom = (way) => this.map.getBoundsZoom(bounds, false, L.point(way[0] + way[2], way[1] + way[3]));
     const plain = [12, 12, 12, bottom];
     const best = zoom(plain);
-    const way = ways.find((one) => best - zoom(one) <= 0.45) || plain;
+    const dear = small ? 1.2 : 0.45; // legends of a phone are as wide as its map, and would hide a side
+    const way = ways.find((one) => best - zoom(one) <= dear) || plain;
     this.map.fitBounds(bounds, {
       paddingTopLeft: way.slice(0, 2), paddingBottomRight: way.slice(2), animate: false,
     });
@@ -276,7 +277,7 @@
   Room.prototype.legendWord = function (theme, k) {
     const row = theme.classes[k];
     if (!row.seek || !theme.counts[k] || !this.map) return make('span', '', row.label);
-    return button('gm-kind', row.label, row.label, () => {
+    return button('gm-kind', row.label, this.words.each, () => {
       const same = G.seek(theme).filter((cell) => theme.of[cell] === k);
       const now = same.indexOf(this.chosenCell());
       this.choose([same[(now + 1) % same.length]], true);
@@ -290,7 +291,7 @@
       const line = make('div', 'gm-legend-row');
       const ring = make('i', 'gm-ring');
       ring.style.borderColor = kind.color;
-      const name = button('gm-kind', kind.label, kind.label, () => this.nextMark(k));
+      const name = button('gm-kind', kind.label, this.words.each, () => this.nextMark(k));
       line.append(ring, name, make('s'), make('em', '', number(kind.count)));
       table.append(line);
     });
