@@ -1,4 +1,4 @@
-"""Keep persons out of what is shared: columns by allow-list, small counts and places blurred."""
+"""Keep persons out of what is shared: personal columns refused, small counts kept back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gridmap._arrays import Bools
@@ -35,7 +34,6 @@ REASONS = {
 """Why a column looks personal."""
 SHARED = Message("a shared file")
 SMALL = 5  # counts below it can point at somebody
-BIN = 250.0  # metres: side of the squares that public points are moved to
 
 _HEADINGS = re.compile(
     r"身份证|身分证|身份号|行动电话|证件号|护照|手机|电话|联系方式|微信|邮箱|昵称|姓名|联系人|联络人|当事人|户主|业主|法人|房主|"
@@ -117,46 +115,6 @@ def personal_columns(frame: pd.DataFrame, *, thorough: bool = False) -> dict[str
     return found
 
 
-def allow(
-    frame: pd.DataFrame,
-    columns: Collection[str],
-    *,
-    name: str = "frame",
-    to: Message | str = SHARED,
-) -> pd.DataFrame:
-    """Return only the columns on the list; one that looks personal is refused by name.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        What would be shown.
-    columns : collection of str
-        The allow-list; those the frame lacks are skipped.
-    name, to : str
-        What to call the frame and the destination in the error.
-
-    Returns
-    -------
-    DataFrame
-        The geometry, where there is one, is kept.
-
-    Raises
-    ------
-    InputError
-        When a column on the list looks personal.
-
-    Examples
-    --------
-    >>> allow(pd.DataFrame({"code": ["A1"], "姓名": ["某"]}), ["code"])
-      code
-    0   A1
-    """
-    geometry = getattr(frame, "_geometry_column_name", None)
-    kept = frame.loc[:, [c for c in frame.columns if c in columns or c == geometry]]
-    refuse_personal(kept, name=name, to=to)
-    return kept
-
-
 def refuse_personal(
     frame: pd.DataFrame, *, name: str = "frame", to: Message | str = SHARED
 ) -> None:
@@ -180,13 +138,11 @@ def refuse_personal(
         )
 
 
-def withheld(
-    counts: Sequence[int], paths: Sequence[tuple[str, ...]] | None = None, *, least: int = SMALL
-) -> Bools:
+def withheld(counts: Sequence[int], paths: Sequence[tuple[str, ...]] | None = None) -> Bools:
     """Tell which counts are kept back: small ones, and those that would give them away.
 
     Beside a total, a single count that is not shown is the difference to those that are. So the
-    smallest others of its group are kept back too, until what is hidden adds up to `least` or more
+    smallest others of its group are kept back too, until what is hidden adds up to `SMALL` or more
     in two places or more; at every level, as one page may tell of streets and another of
     communities.
 
@@ -196,8 +152,6 @@ def withheld(
         One a place.
     paths : sequence of tuple of str, optional
         Its name at every level, the coarsest first; each by itself when not given.
-    least : int
-        The smallest count that is shown.
 
     Returns
     -------
@@ -218,24 +172,24 @@ def withheld(
             group = sums.setdefault(path[: depth - 1], {})
             group[path[:depth]] = group.get(path[:depth], 0) + int(count)
         for parent, group in sums.items():
-            hidden |= _kept_back(group, hidden[parent], least)
+            hidden |= _kept_back(group, hidden[parent])
     return np.array([hidden[path] for path in paths], dtype=bool)
 
 
 def _kept_back(
-    group: dict[tuple[str, ...], int], inside_hidden: bool, least: int
+    group: dict[tuple[str, ...], int], inside_hidden: bool
 ) -> dict[tuple[str, ...], bool]:
     """Tell which parts of one place are kept back; of a hidden place one at least."""
-    small = {part for part, count in group.items() if 0 < count < least}
-    for part in sorted((p for p in group if group[p] >= least), key=lambda p: (group[p], p)):
-        enough = sum(group[p] for p in small) >= least and len(small) > 1
+    small = {part for part, count in group.items() if 0 < count < SMALL}
+    for part in sorted((p for p in group if group[p] >= SMALL), key=lambda p: (group[p], p)):
+        enough = sum(group[p] for p in small) >= SMALL and len(small) > 1
         if bool(small) if inside_hidden else (enough or not small):
             break
         small.add(part)
     return {part: part in small for part in group}
 
 
-def tells_few(part: int, whole: int, *, least: int = SMALL) -> bool:
+def tells_few(part: int, whole: int) -> bool:
     """Tell whether a share gives away a small count, be it of those left.
 
     Examples
@@ -243,7 +197,7 @@ def tells_few(part: int, whole: int, *, least: int = SMALL) -> bool:
     >>> tells_few(3, 20), tells_few(18, 20), tells_few(20, 20)
     (True, True, False)
     """
-    return any(0 < count < least for count in (part, whole - part))
+    return any(0 < count < SMALL for count in (part, whole - part))
 
 
 def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:
@@ -268,43 +222,6 @@ def suppress(counts: pd.Series, *, least: int = SMALL) -> pd.Series:
     """
     whole = pd.Series(counts).astype("Int64")
     return whole.mask((whole > 0) & (whole < least))
-
-
-def bin_points(
-    x: npt.ArrayLike, y: npt.ArrayLike, *, size: float = BIN, least: int = SMALL
-) -> pd.DataFrame:
-    """Count points in squares, and blank the squares with few.
-
-    Parameters
-    ----------
-    x, y : array-like
-        Positions in metres; those that are no numbers are left out.
-    size : float
-        Side of a square.
-    least : int
-        The smallest count that is shown.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``x``, ``y`` (middle of the square) and ``count`` (Int64, NA where suppressed).
-
-    Examples
-    --------
-    >>> bin_points([1, 2, 3, 4, 5, 300], [1, 1, 1, 1, 1, 1])
-           x      y  count
-    0  125.0  125.0      5
-    1  375.0  125.0   <NA>
-    """
-    if size <= 0:
-        raise InputError("`size` is {size}; give metres above 0.", size=size)
-    place = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
-    place = place[np.isfinite(place).all(axis=1)]
-    squares, counts = np.unique(np.floor(place / size), axis=0, return_counts=True)
-    middle = (squares + 0.5) * size
-    return pd.DataFrame(
-        {"x": middle[:, 0], "y": middle[:, 1], "count": suppress(pd.Series(counts), least=least)}
-    )
 
 
 def hashed(ids: Iterable[Any], key: bytes) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import positions
-from gridmap._checks import check_choice, label
+from gridmap._checks import label
 from gridmap.briefings.period import (
     By,
     Window,
@@ -20,7 +20,6 @@ from gridmap.briefings.period import (
 from gridmap.briefings.period import window as window_of
 from gridmap.dates import FREQUENCY, NO_TIMES, moments
 from gridmap.errors import InputError
-from gridmap.grid.grid import check_grid
 from gridmap.intervals import count_change, poisson_interval
 from gridmap.language import Lang, Message
 from gridmap.maps.heat import with_places
@@ -489,47 +488,6 @@ def _close_rates(
             row["closure"] = number(found["rate"])
             row["closed"], row["closable"] = int(found["numerator"]), int(found["denominator"])
             row["closure_low"], row["closure_high"] = number(found["low"]), number(found["high"])
-
-
-def figures(
-    grid: Grid,
-    incidents: pd.DataFrame,
-    *,
-    staff: pd.DataFrame | None = None,
-    since: Any = None,
-    until: Any = None,
-    by: By = "week",
-    level: str | None = None,
-    lang: Lang = "zh",
-) -> dict[str, Any]:
-    """Compute all that a briefing says.
-
-    Parameters
-    ----------
-    grid
-        A proved grid.
-    incidents
-        Points, or what `assign` gave; with ``time`` as far as known.
-    staff
-        A roster with columns ``code`` and ``role``.
-    since, until
-        First and last day; all the time there is when not given.
-    by
-        Steps of the trend: "day", "week" or "month".
-    level
-        Level that is ranked; by default the streets, or the finest level with few places.
-    lang
-        Language of names that come from shipped tables.
-
-    Returns
-    -------
-    dict
-        JSON-able: ``period, cells, proof, account, incidents, hotspots, ranking, trend,
-        categories, sources, handling, indicators, unknown_words, staffing``.
-    """
-    check_choice("by", by, FREQUENCY)
-    check_grid("grid", grid)
-    return computed(grid, incidents, staff, since, until, by, level, lang)[0]
 
 
 def computed(

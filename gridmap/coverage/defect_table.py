@@ -196,7 +196,6 @@ def as_frame(
     proof: Proof,
     notes: list[str],
     tolerance: float,
-    accepted: set[str],
 ) -> gpd.GeoDataFrame:
     """Return the defects as a frame, with verdict, proof and notes in `attrs`."""
     frame = _of_faults(subject, faults, tolerance)

@@ -276,7 +276,8 @@ def shared_out(
     area = shapely.area(pieces)
     owner = np.array([c[0] if len(c) == 1 else FREE for c in cover], dtype=np.int64)
     order = [int(k) for k in np.argsort(-area, kind="stable") if owner[k] == FREE]
-    nested = _nested(cover, owner, len(local))
+    # cells that have no piece of their own lie inside others
+    nested = set(range(len(local))) - set(owner[owner != FREE].tolist())
     for k in order:
         if len(cover[k]) > 1:
             owner[k] = _winner(cover[k], border[k], owner, nested, local, cells, rules)
@@ -307,11 +308,6 @@ def _borders(pieces: Geometries) -> list[dict[int, float]]:
     for k in np.argsort(first).tolist():  # as they come along the edges
         border[pairs[k] // len(pieces)][int(pairs[k] % len(pieces))] = float(total[k])
     return border
-
-
-def _nested(cover: list[list[int]], owner: Ints, cells: int) -> set[int]:
-    """Return the cells that have no piece of their own: they lie inside others."""
-    return set(range(cells)) - set(owner[owner != FREE].tolist())
 
 
 def _winner(

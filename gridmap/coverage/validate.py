@@ -210,7 +210,7 @@ def validate(
     subject = subject_of(cells, boundary, exclude, code, lang, notes)
     if any(r.kind == "crs-mismatch" for r in remarks):
         proof = prove(subject.polygons, None)
-        return as_frame(subject, joined([]), remarks, proof, notes, tolerance, set(accepted))
+        return as_frame(subject, joined([]), remarks, proof, notes, tolerance)
     names, areas, parent_of = parents_of(cells, subject, parents, parent_column)
     _check_parents(names, parent_of)
     proof = prove(subject.polygons, subject.outline, areas, parent_of)
@@ -235,7 +235,7 @@ def validate(
             faults = joined([faults, nested])
     proof = after_declared(proof, rest, declared)
     faults = joined([faults, corners])
-    return as_frame(subject, faults, remarks, proof, notes, tolerance, set(accepted))
+    return as_frame(subject, faults, remarks, proof, notes, tolerance)
 
 
 def _without_own_noise(faults: Faults) -> Faults:

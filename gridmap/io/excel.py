@@ -36,7 +36,6 @@ Row = list[Any]
 _KNOWN = 2  # headings by which a table is told from a cover sheet
 _HEAD = 60  # rows among which headings are looked for
 _CODE = 10**11  # whole numbers from here on are codes
-_TOLD = 5  # rows left out that are told one by one
 _SUBTOTAL = ("小计", "subtotal")
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*ref=\"([A-Z]+[0-9]+:[A-Z]+[0-9]+)\"")
 _BROKEN = (

@@ -35,7 +35,6 @@ from gridmap.language import Message
 
 WRITABLE = (".csv", ".xlsx", ".parquet", ".json")
 _CODES = r"(?i)^(?:code|parent|.*_code|.*_id|.*编码|.*编号)$"
-_SAMPLE = 20
 _AS_TABLE = {"csv": 1, "records": 4}  # times its text that a table takes
 
 

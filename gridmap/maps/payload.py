@@ -198,7 +198,7 @@ def _arcs(
     rank = np.argsort(np.argsort(original, kind="stable"), kind="stable")
     backwards = walked != walked[original][arc]
     chosen = np.sort(original)
-    px, py, arc_start = _arc_vertices(x, y, order, begin, stop, ring, first, starts, chosen)
+    px, py, arc_start = _arc_vertices(x, y, order, begin, stop, ring, starts, chosen)
     uses = 2 * rank[arc] + backwards
     per_ring = np.bincount(ring[order[begin]], minlength=len(starts) - 1)
     ring_start = np.concatenate([[0], np.cumsum(per_ring)]).astype(np.int64)
@@ -230,7 +230,6 @@ def _arc_vertices(
     begin: Ints,
     stop: Ints,
     ring: Ints,
-    first: Ints,
     starts: Ints,
     chosen: Ints,
 ) -> tuple[Ints, Ints, Ints]:

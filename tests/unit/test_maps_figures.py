@@ -17,11 +17,18 @@ import gridmap as gm
 from gridmap.briefings import charts
 from gridmap.briefings.briefing import cards, conclusion
 from gridmap.briefings.charts import percent, trend_chart
-from gridmap.briefings.figures import figures, hotspot_account
+from gridmap.briefings.figures import computed, hotspot_account
 from gridmap.briefings.period import series, whole_periods, window
 from tests.lattice import lattice, table_of
 
 SINCE, UNTIL = "2026-04-01", "2026-06-29"
+
+
+def figures(
+    grid: gm.Grid, incidents: Any, *, staff: Any = None, since: Any = None, until: Any = None
+) -> dict[str, Any]:
+    """Return the figures of a briefing by week."""
+    return computed(grid, incidents, staff, since, until, "week", None, "zh")[0]
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +307,7 @@ def test_a_period_before_must_be_whole() -> None:
 def test_a_mistyped_year_is_told_before_anything_is_counted(
     grid: gm.Grid, town: Any, monkeypatch: pytest.MonkeyPatch, last: str, until: str | None
 ) -> None:
-    monkeypatch.delattr(sys.modules[figures.__module__], "spots_of")
+    monkeypatch.delattr(sys.modules[computed.__module__], "spots_of")
     late = town.incidents.head(50).copy()
     late["time"] = late["time"].where(late.index != late.index[-1], pd.Timestamp(last))
     with pytest.raises(

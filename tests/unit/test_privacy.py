@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +17,6 @@ from gridmap.briefings.briefing import OVERLAPS
 from gridmap.errors import InputError
 from gridmap.privacy import (
     SMALL,
-    allow,
-    bin_points,
     hashed,
     local_key,
     personal_columns,
@@ -103,7 +100,7 @@ def test_one_phone_in_a_hundred_thousand_texts_is_seen() -> None:
     frame = pd.DataFrame({"描述": texts})
     assert personal_columns(frame, thorough=True) == {"描述": "mobile number"}
     with pytest.raises(InputError, match="描述"):
-        allow(frame, ["描述"])
+        refuse_personal(frame)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +119,6 @@ def test_a_few_long_numbers_among_many_are_no_phones() -> None:
     numbers = pd.DataFrame({"id": [str(10_000_000_000 + 7 * n) for n in range(10_000)]})
     numbers.loc[5, "id"] = "13812345678"
     assert personal_columns(numbers, thorough=True) == {}
-
-
-def test_only_the_list_is_shown_and_the_geometry_stays() -> None:
-    frame = gpd.GeoDataFrame(
-        {"code": ["a"], "姓名": ["某"], "secret": [1]}, geometry=gpd.points_from_xy([1], [2])
-    )
-    shown = allow(frame, ["code", "absent"])
-    assert list(shown.columns) == ["code", "geometry"]
-    with pytest.raises(InputError, match=r"姓名 \(heading\).*drop or rename"):
-        allow(frame, ["code", "姓名"], to="a map")
 
 
 def test_a_personal_table_is_refused_by_column() -> None:
@@ -278,22 +265,6 @@ def test_small_counts_are_blanked_zero_is_not() -> None:
     shown = suppress(pd.Series([0, 1, 4, 5, 99], index=list("abcde")))
     assert shown.isna().tolist() == [False, True, True, False, False]
     assert shown.index.tolist() == list("abcde")
-
-
-def test_binned_points_count_everybody_and_show_nobody() -> None:
-    random = np.random.default_rng(0)
-    x, y = random.normal(0, 500, (2, 5000))
-    x[0] = np.nan
-    binned = bin_points(x, y, least=1)
-    assert binned["count"].sum() == 4999
-    assert (binned["x"] % 250 == 125).all()
-    assert not set(zip(binned["x"], binned["y"], strict=True)) & set(zip(x, y, strict=True))
-    shown = bin_points(x, y)
-    assert shown["count"].min() >= 5
-    assert shown["count"].isna().any()
-    with pytest.raises(InputError, match="metres above 0"):
-        bin_points(x, y, size=0)
-    assert bin_points([], []).empty
 
 
 def test_hashes_depend_on_the_key_only(tmp_path: Path) -> None:
