@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
-from pyproj import Transformer
 
 from gridmap._arrays import Floats
 from gridmap._checks import coordinates_of, label, takes_layers
@@ -257,18 +255,10 @@ def grid_positions(incidents: pd.DataFrame, grid: Grid) -> tuple[Floats, Floats]
     grid : Grid
         The cells.
     """
-    datum = incidents.attrs.get("datum")
-    if isinstance(incidents, gpd.GeoDataFrame):
-        shapes, crs = incidents.geometry.to_numpy(), incidents.crs
-        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
-        if datum is None and crs is not None and crs != grid.crs:
-            moved = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
-            return np.asarray(moved[0]), np.asarray(moved[1])
-    elif {"x", "y"} <= set(incidents):
-        x, y = (pd.to_numeric(incidents[axis], errors="coerce").to_numpy(float) for axis in "xy")
-    else:
+    if not isinstance(incidents, gpd.GeoDataFrame) and not {"x", "y"} <= set(incidents):
         return np.full(len(incidents), np.nan), np.full(len(incidents), np.nan)
-    return (x, y) if datum is None else positions_from(x, y, datum, grid.crs)
+    found = positions(incidents, grid.crs, datum=incidents.attrs.get("datum"))
+    return found.x, found.y
 
 
 def place(

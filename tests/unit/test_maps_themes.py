@@ -162,6 +162,13 @@ def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> N
     assert np.allclose(placed[["x", "y"]].to_numpy()[0], [centre.x, centre.y], atol=1e-3)
 
 
+def test_places_in_text_are_drawn_where_they_were_assigned(grid: gm.Grid) -> None:
+    centre = grid.cells.representative_point().iloc[7]
+    placed = with_places(pd.DataFrame({"x": [f"{centre.x:,.3f}"], "y": [f" {centre.y:.3f}"]}), grid)
+    assert placed["code"].tolist() == [grid.cells.index[7]]
+    assert np.allclose(placed[["x", "y"]].to_numpy(float)[0], [centre.x, centre.y], atol=1e-3)
+
+
 def test_cells_lie_over_tiles_in_a_shifted_datum(grid: gm.Grid) -> None:
     from gridmap.crs import wgs84_to_gcj02
     from gridmap.maps.basemap import over_basemap
