@@ -82,7 +82,7 @@ class Change:
         return self.low <= 0 <= self.high
 
 
-def count_change(now: int, before: int, *, scale: float = 1.0, confidence: float = 0.95) -> Change:
+def count_change(now: int, before: int, *, scale: float = 1.0) -> Change:
     """Compare two counts: given their sum, the later one is binomial (Przyborowski–Wilenski 1940).
 
     Parameters
@@ -91,8 +91,6 @@ def count_change(now: int, before: int, *, scale: float = 1.0, confidence: float
         Counts of two periods.
     scale : float
         How much longer the later period is than the earlier.
-    confidence : float
-        Of the two-sided interval.
 
     Returns
     -------
@@ -106,11 +104,17 @@ def count_change(now: int, before: int, *, scale: float = 1.0, confidence: float
     >>> count_change(12, 10).chance, count_change(3, 0).change
     (True, None)
     """
-    tail = (1 - confidence) / 2
-    least = _odds(float(betaincinv(now, before + 1, tail))) if now else 0.0
-    most = _odds(float(betaincinv(now + 1, before, 1 - tail))) if before else float("inf")
+    least, most = odds_interval(now, before)
     change = now / before / scale - 1 if before else None
     return Change(now, before, change, least / scale - 1, most / scale - 1)
+
+
+def odds_interval(hits: float, misses: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact (Clopper and Pearson 1934) interval of the odds behind hits and misses."""
+    tail = (1 - confidence) / 2
+    least = _odds(float(betaincinv(hits, misses + 1, tail))) if hits else 0.0
+    most = _odds(float(betaincinv(hits + 1, misses, 1 - tail))) if misses else float("inf")
+    return least, most
 
 
 def _odds(share: float) -> float:

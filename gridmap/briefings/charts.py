@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 ABOVE, BELOW, ALIKE = "#b5532b", "#6d9ab5", "#a9b6bd"
 
 
-def spark(values: Sequence[float], width: int = 62, height: int = 16) -> Markup:
+def spark(values: Sequence[float]) -> Markup:
     """Draw a line without axes, its end marked."""
+    width, height = 62, 16
     if len(values) < 2:
         return Markup()
     numbers = np.asarray(values, float)
@@ -39,10 +40,9 @@ def spark(values: Sequence[float], width: int = 62, height: int = 16) -> Markup:
     return part("charts.html", "spark", points, (x[-1], y[-1]), width, height)
 
 
-def interval_bar(
-    rate: float, low: float, high: float, most: float, mean: float, width: int = 84
-) -> Markup:
+def interval_bar(rate: float, low: float, high: float, most: float, mean: float) -> Markup:
     """Draw a rate as a bar with its interval as a whisker, and the common mean as a dashed line."""
+    width = 84
     scale = (width - 2) / most if most else 0.0
     color = ABOVE if low > mean else BELOW if high < mean else ALIKE
     ends = rate * scale, low * scale, min(high, most) * scale, mean * scale

@@ -161,10 +161,8 @@ def week(
     *,
     day: str | None = None,
     by: Span = "week",
-    before: int = BEFORE,
     staff: pd.DataFrame | None = None,
     level: str | None = None,
-    same: Sequence[str] | None = None,
     lang: Lang = "zh",
 ) -> Week:
     """Compute the figures of a week or month, against those before it.
@@ -182,14 +180,10 @@ def week(
         A day of the period; by default the last period that the data cover whole.
     by : {"week", "month"}
         What a period is.
-    before : int
-        How many periods before it are shown.
     staff : DataFrame, optional
         The roster.
     level : str, optional
         Level of the areas; the first of the grid that has more than one.
-    same : sequence of str, optional
-        Columns that make two problems the same; category and subcategory as far as known.
     lang : {"zh", "en"}
         Language of names.
 
@@ -221,13 +215,13 @@ def week(
     plain = plain[plain["time"] <= period.end_time]
     steps = plain["time"].dt.to_period(FREQUENCY[by])
     now, earlier = plain[steps == period], plain[shown_window.held_before(plain["time"])]
-    shown = plain[steps > period - before - 1]
+    shown = plain[steps > period - BEFORE - 1]
     until = str(period.end_time.date())
     covers_before = shown_window.before is not None
     level = level or _level(grid)
-    kinds = list(same) if same is not None else _kinds(plain)
+    kinds = [name for name in ("category", "subcategory") if name in plain]
     tables = _tables(grid, plain, shown, now, earlier, until, level, kinds, covers_before, lang)
-    series = steps.value_counts().reindex(pd.period_range(period - before, period), fill_value=0)
+    series = steps.value_counts().reindex(pd.period_range(period - BEFORE, period), fill_value=0)
     doubles = _doubles(now, kinds)
     figures: dict[str, Any] = {
         "schema": "gridmap.weekly/1",
@@ -464,10 +458,6 @@ def _patrol(
 def _level(grid: Grid) -> str:
     several = [level for level in grid.levels if grid.cells[level].nunique() > 1]
     return next(iter(several or grid.levels), "parent")
-
-
-def _kinds(cases: pd.DataFrame) -> list[str]:
-    return [name for name in ("category", "subcategory") if name in cases]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

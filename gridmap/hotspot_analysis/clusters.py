@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import shapely
-from scipy import sparse, special
+from scipy import sparse
 
 from gridmap._arrays import Bools, Floats, Ints, Ints32, geometries
 from gridmap._checks import Each, Progress, check_choice, here, silent
@@ -22,6 +22,7 @@ from gridmap.hotspot_analysis.rates import cautious, fit
 from gridmap.hotspot_analysis.scan import Chance, Found, Look, gumbel_p
 from gridmap.hotspot_analysis.weights import weights_between
 from gridmap.hotspot_analysis.zones import Zones, zones
+from gridmap.intervals import odds_interval
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -567,17 +568,13 @@ def relative_risk(inside: float, expected: float, total: float) -> float:
     return inside / expected / outside if outside > 0 else np.inf
 
 
-def risk_interval(
-    inside: float, expected: float, total: float, confidence: float = 0.95
-) -> tuple[float, float]:
+def risk_interval(inside: float, expected: float, total: float) -> tuple[float, float]:
     """Bound the relative risk exactly, given the total (Clopper and Pearson 1934).
 
     Parameters
     ----------
     inside, expected, total
         As for `relative_risk`.
-    confidence
-        Of the interval.
 
     Examples
     --------
@@ -585,13 +582,9 @@ def risk_interval(
     >>> round(low, 2), round(high, 2)
     (1.55, 3.09)
     """
-    tail = (1.0 - confidence) / 2.0
-    outside = total - inside
-    low = special.betaincinv(inside, outside + 1.0, tail) if inside > 0 else 0.0
-    high = special.betaincinv(inside + 1.0, outside, 1.0 - tail) if outside > 0 else 1.0
+    low, high = odds_interval(inside, total - inside)
     odds = (total - expected) / expected
-    bounds = [share / (1.0 - share) * odds if share < 1 else np.inf for share in (low, high)]
-    return float(bounds[0]), float(bounds[1])
+    return low * odds, high * odds if np.isfinite(high) else np.inf
 
 
 def _frame(found: _Answer, codes: pd.Index, periods: pd.Index | None) -> pd.DataFrame:

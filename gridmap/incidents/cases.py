@@ -195,19 +195,15 @@ def funnel(
     return table
 
 
-def usual_levels(
-    incidents: pd.DataFrame, table: pd.DataFrame | None = None, *, by: str = "subcategory"
-) -> pd.Series:
+def usual_levels(incidents: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.Series:
     """Tell which level usually settles each case, by its category.
 
     Parameters
     ----------
     incidents : DataFrame
-        A row a case, with the column `by`.
+        A row a case, with ``subcategory``.
     table : DataFrame, optional
-        Columns `by` and ``level``; the shipped ``tables/handling_levels.csv`` when not given.
-    by : str
-        Column of both.
+        Columns ``subcategory`` and ``level``; ``tables/handling_levels.csv`` when not given.
 
     Returns
     -------
@@ -221,6 +217,7 @@ def usual_levels(
     >>> usual_levels(cases).tolist()
     [1, 3, <NA>]
     """
+    by = "subcategory"
     rows = pd.DataFrame(shipped_rows("handling_levels.csv")) if table is None else table
     for name, frame, columns in (("incidents", incidents, [by]), ("table", rows, [by, "level"])):
         lacking = [column for column in columns if column not in frame]

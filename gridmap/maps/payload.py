@@ -190,7 +190,7 @@ def _arcs(
     junction: Bools,
 ) -> Arcs:
     ring = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    order, first = _turned_to_junction(starts, ring, junction)
+    order = _turned_to_junction(starts, ring, junction)
     begin = np.flatnonzero(junction[order])
     stop = np.append(begin[1:], len(order))
     key, walked = _smallest_edge(edge[order], forward[order], begin)
@@ -205,13 +205,13 @@ def _arcs(
     return Arcs(px, py, arc_start, ring_start, owner, uses.astype(np.int64))
 
 
-def _turned_to_junction(starts: Ints, ring: Ints, junction: Bools) -> tuple[Ints, Ints]:
+def _turned_to_junction(starts: Ints, ring: Ints, junction: Bools) -> Ints:
     """Order the vertices of each ring so that it starts at its first junction."""
     size = np.diff(starts)
     place = np.arange(starts[-1]) - starts[:-1][ring]
     first = np.minimum.reduceat(np.where(junction, place, starts[-1]), starts[:-1])
     order = starts[:-1][ring] + (place + first[ring]) % size[ring]
-    return order.astype(np.int64), first.astype(np.int64)
+    return order.astype(np.int64)
 
 
 def _smallest_edge(edge: Ints, forward: Bools, begin: Ints) -> tuple[Ints, Bools]:
