@@ -430,7 +430,7 @@ def likely_cause(
     Returns
     -------
     Message or None
-        The cause with its cure.
+        The cause with its cure; None, too, when they lie about the jurisdiction as declared.
 
     Examples
     --------
@@ -470,11 +470,9 @@ def likely_cause(
          Message("they are degrees times {size:,}: divide by {size:,}", size=size))
         for size in (10**5, 10**6, 10**7)
     ]  # fmt: skip
-    known_as = {named: 0, "wgs84": 1, "cgcs2000": 1}.get(declared)
-    for number, (at_x, at_y, bounds, told) in enumerate(tries):
-        if number != known_as and _share_within(at_x, at_y, bounds) > 0.5:
-            return told(named=named)
-    return None
+    found = [i for i, (*at, bounds, _) in enumerate(tries) if _share_within(*at, bounds) > 0.5]
+    known_as = {named: 0, **dict.fromkeys(("wgs84", "cgcs2000", "gcj02", "bd09"), 1)}.get(declared)
+    return None if not found or known_as in found else tries[found[0]][3](named=named)
 
 
 def _zoned(zone: int, *, exchanged: bool = False) -> Message:

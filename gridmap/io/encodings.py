@@ -152,8 +152,9 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
         return wide
     if is_shifted(data) and _decoded(data, "iso2022_jp", cut) is not None:
         return "iso2022_jp"
-    if _decoded(data, "utf-8", cut) is not None:
-        return "utf-8"
+    text = _decoded(data, "utf-8", cut)
+    if text is not None:
+        return "gb18030" if _is_short_chinese(text, data, cut) else "utf-8"
     _refuse_mixture(data, name)
     found = sorted(_chinese(data, cut), key=lambda reading: -reading.worth)
     japanese = any(r.encoding == "gb18030" and _is_kana(data, cut) for r in found)
@@ -186,6 +187,13 @@ def _refuse_mixture(data: bytes, name: str) -> None:
                 name=name,
                 sample=_sample(text),
             )
+
+
+def _is_short_chinese(text: str, data: bytes, cut: bool) -> bool:
+    """Tell whether a text is UTF-8 by accident, as the two characters 违停 in GB 18030 are."""
+    if text.isascii() or re.search("[\u0800-\U0010ffff]", text) or _words(text) > 0.5:
+        return False
+    return chinese_worth(_decoded(data, "gb18030", cut) or "") >= _USUAL
 
 
 def _is_kana(data: bytes, cut: bool) -> bool:

@@ -22,6 +22,7 @@ from openpyxl.worksheet.cell_range import CellRange
 
 import gridmap as gm
 from gridmap.cli import main
+from gridmap.crs import positions_to
 from gridmap.errors import InputError
 from gridmap.io import read_table, write_grid
 from gridmap.io.columns import understand
@@ -157,7 +158,8 @@ TRADITIONAL = {
     "編號": "incident_id", "日期": "time", "經度": "lng", "緯度": "lat", "類別": "category",
     "X坐標": "x", "Y坐標": "y", "Y座標": "y", "發生時間": "time", "案件狀態": "status",
     "Created Date": "time", "created_date": "time", "Complaint Type": "category",
-    "unique_key": "incident_id",
+    "unique_key": "incident_id", "坐标_x": "x", "座標Y": "y", "投影X": "x", "gpsx": "lng",
+    "事发经度": "lng", "Y緯度": "lat",
 }  # fmt: skip
 
 
@@ -210,6 +212,19 @@ def test_the_likely_cause_is_named_when_nothing_lies_in_the_grid(
         done = run(*command, wuhan, tmp_path / "a.csv", "-o", out)
         assert done.exit_code == 1, done.output
         assert cause in done.stderr.replace("\n", " "), (cause, done.stderr)
+
+
+@pytest.mark.parametrize("datum", ["EPSG:4547", "wgs84", "gcj02"])
+def test_points_beside_the_grid_are_told_no_cause(datum: str, wuhan: Path, tmp_path: Path) -> None:
+    west, south, east, _ = gm.read_grid(wuhan).boundary.bounds
+    x, y = np.array([west - (east - west) / 8]), np.array([south])
+    if datum != "EPSG:4547":
+        x, y = positions_to(x, y, datum, 4547)
+    pd.DataFrame({"x": x, "y": y}).to_csv(tmp_path / "a.csv", index=False)
+    out = ["-o", tmp_path / "o.csv", "--datum", datum]
+    done = run("assign", wuhan, tmp_path / "a.csv", *out)
+    assert done.exit_code == 1
+    assert "in the grid: check the columns of the coordinates, and --datum." in done.stderr
 
 
 def test_the_cure_for_a_zone_in_front_works(wuhan: Path, tmp_path: Path) -> None:
@@ -470,6 +485,14 @@ def test_japanese_by_shifts_and_korean_beyond_the_standard(tmp_path: Path) -> No
 def test_printed_signs_alone_offer_the_encoding_they_are_in() -> None:
     with pytest.raises(InputError, match=r"cp1252 \('1 “abc”'\)"):
         choose_encoding("id,text\n1,“abc”\n2,it’s\n3,b–c\n".encode("cp1252"))
+
+
+def test_chinese_that_is_utf_8_by_accident_is_chinese_and_letters_stay_letters():
+    for text in ("违停", "停水", "违停,停水"):
+        data = f"id,category\n1,{text}\n".encode("gbk")
+        assert data.decode() and choose_encoding(data) == "gb18030"
+    for text in ("São João", "Ñuñoa", "Αθήνα", "Мира", "ß", "m²", "×", "עברית", "违停"):
+        assert choose_encoding(f"id,category\n1,{text}\n".encode()) == "utf-8"
 
 
 def test_a_table_without_headings_is_told_so(tmp_path: Path) -> None:
