@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridmap._arrays import Dice, Floats, Ints
+from gridmap._arrays import Bools, Dice, Floats, Ints
 from gridmap.coverage.kernels import compiled as compiled
 from gridmap.coverage.kernels import inlined as inlined
 from gridmap.coverage.kernels import mix
@@ -311,11 +311,17 @@ CELLS = 200_000
 SETS = 8 * CELLS  # most sets that are looked at on the way, those under the minimum included
 STEPS = 4_000_000  # most cells that are tried to be the next one
 EACH = 12  # cells of each first unit that enter the linear program at once
-ROUNDS = 60  # linear programs at most
+ROUNDS = 60  # times that cells enter the program at most
+PIVOTS = 10_000  # its steps each time at most
+TRIFLE = 1e-8  # by how much what is to be covered differs from one
+MISSING = 1e-5  # what may be missing for the trifles
 UNCOVERED = 1e3  # what a unit costs that no cell covers, or a cell that is missing
 SURE = 1e-6  # what a reduced cost may be under 0 for the tolerance of the linear program
 GAPS = (0.003, 0.03, 0.3, 3.0)  # above the bound, in which partitions are looked for, in turn
 JITTER = 1e-10  # what tells partitions of equal cost apart, the same everywhere
+
+
+_BIT = np.argmax((1 << np.arange(UNITS)) % 67 == np.arange(67)[:, None], axis=1)
 
 
 class Cells(NamedTuple):
@@ -327,13 +333,9 @@ class Cells(NamedTuple):
 
 
 @inlined
-def _reach(near: Ints, units: int) -> int:
-    """Return the neighbours of a set, without the set."""
-    found = 0
-    for u in range(len(near)):
-        if units >> u & 1:
-            found |= near[u]
-    return found & ~units
+def _lowest(units: int) -> int:
+    """Return the first unit of a set: a power of two has a remainder of its own by 67."""
+    return int(_BIT[(units & -units) % 67])
 
 
 @compiled
@@ -350,10 +352,12 @@ def _neighbours(net: Network, ends: Ints) -> Ints:
 def _encloses(touch: Ints, cell: int, rim: int) -> bool:
     """Tell whether some unit is cut off from the rim by a cell."""
     others = ((1 << len(touch)) - 1) & ~cell
-    part = wave = others & rim
-    while wave:
-        wave = _reach(touch, wave) & others & ~part
-        part |= wave
+    part = left = others & rim
+    while left:
+        u = _lowest(left)
+        more = touch[u] & others & ~part
+        part |= more
+        left ^= 1 << u | more
     return part != others
 
 
@@ -381,7 +385,7 @@ def every_cell(net: Network, rules: Rules, rim: int) -> Cells:
     near, touch = _neighbours(net, net.bond), _neighbours(net, net.start[1:])
     cell, cost = np.empty(CELLS, np.int64), np.empty(CELLS)
     first = np.full(n + 1, -1, np.int64)
-    set_of, barred_at, homes = np.empty((3, n * n + 1), np.int64)
+    set_of, barred_at, reach, homes = np.empty((4, n * n + 1), np.int64)
     load, area, perimeter, border = np.empty((4, n * n + 1))
     count = looked = 0
     for root in range(n):
@@ -389,12 +393,14 @@ def every_cell(net: Network, rules: Rules, rim: int) -> Cells:
         depth = 0
         if net.households[root] <= rules.high:
             depth = 1
-            set_of[0], barred_at[0], homes[0] = 1 << root, (1 << root) - 1, net.households[root]
+            set_of[0], barred_at[0], reach[0] = 1 << root, (1 << root) - 1, near[root]
+            homes[0] = net.households[root]
             load[0], area[0] = net.load[root], net.area[root]
             perimeter[0], border[0] = _added(net, 0, root)
         while depth > 0:
             depth -= 1
-            units, barred, total = set_of[depth], barred_at[depth], homes[depth]
+            units, barred, around = set_of[depth], barred_at[depth], reach[depth]
+            total = homes[depth]
             its_load, its_area = load[depth], area[depth]
             its_perimeter, its_border = perimeter[depth], border[depth]
             looked += 1
@@ -405,11 +411,14 @@ def every_cell(net: Network, rules: Rules, rim: int) -> Cells:
                 cell[count] = units
                 cost[count] = own + 0.5 * rules.border * its_border + JITTER * mixed(units)
                 count += 1
-            more = _reach(near, units) & ~barred
-            for u in range(n):
-                if more >> u & 1 and total + net.households[u] <= rules.high:
+            more = around & ~units & ~barred
+            while more:
+                u = _lowest(more)
+                more &= more - 1
+                if total + net.households[u] <= rules.high:
                     longer, dearer = _added(net, units, u)
                     set_of[depth], barred_at[depth] = units | 1 << u, barred
+                    reach[depth] = around | near[u]
                     homes[depth] = total + net.households[u]
                     load[depth], area[depth] = its_load + net.load[u], its_area + net.area[u]
                     perimeter[depth] = its_perimeter + longer
@@ -423,14 +432,19 @@ def every_cell(net: Network, rules: Rules, rim: int) -> Cells:
 @compiled
 def _reduced(cells: Cells, price: Floats, each: float) -> Floats:
     """Return what each cell costs above the prices of its units and of one cell."""
-    found = cells.cost - each
+    bytes_ = (len(price) + 7) // 8
+    worth = np.zeros((bytes_, 256))  # of every byte of a mask
+    for u in range(len(price)):
+        bit = 1 << u % 8
+        for low in range(bit):
+            for high in range(0, 256, 2 * bit):
+                worth[u // 8, high + bit + low] += price[u]
+    found = np.empty(len(cells.cost))
     for c in range(len(found)):
-        units, u = cells.units[c], 0
-        while units:
-            if units & 1:
-                found[c] -= price[u]
-            units >>= 1
-            u += 1
+        units, above = cells.units[c], cells.cost[c] - each
+        for k in range(bytes_):
+            above -= worth[k, units >> 8 * k & 255]
+        found[c] = above
     return found
 
 
@@ -456,36 +470,77 @@ def _cheapest(cells: Cells, reduced: Floats, below: float) -> Ints:
     return found[:count]
 
 
-def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
-    """Return what each unit and each cell is worth in the linear program; None without a cover.
+class Basis(NamedTuple):
+    """Where the linear program stands: the inverse of its basis, and what follows from that.
 
-    Cells enter the program when their reduced cost is negative, until there are none.
+    A row is a unit, the last one the number of cells. `amount` is how much of a row's cell is
+    taken, or how much is `missing` where the row has none yet.
     """
-    from scipy.optimize import linprog
 
+    inverse: Floats
+    amount: Floats
+    missing: Bools
+    price: Floats
+
+
+@inlined
+def _enter(basis: Basis, units: int, above: float) -> bool:
+    """Take a cell into the basis instead of what it uses up first; False if that is nothing."""
+    inverse, amount = basis.inverse, basis.amount
+    column = inverse[:, -1].copy()
+    while units:
+        column += inverse[:, _lowest(units)]
+        units &= units - 1
+    leaves, least = -1, np.inf
+    for row in range(len(amount)):
+        if column[row] > SURE and amount[row] < least * column[row]:
+            leaves, least = row, amount[row] / column[row]
+    if leaves < 0:
+        return False
+    inverse[leaves] /= column[leaves]
+    for row in range(len(amount)):
+        if row != leaves and column[row] != 0.0:
+            inverse[row] -= column[row] * inverse[leaves]
+            amount[row] = max(0.0, amount[row] - column[row] * least)
+    amount[leaves], basis.missing[leaves] = least, False
+    basis.price[:] += above * inverse[leaves]
+    return True
+
+
+@compiled
+def _priced(cells: Cells, count: int) -> tuple[Floats, float]:
+    """Solve the linear program by the simplex method; return the prices and how much is missing.
+
+    Cells enter when their reduced cost is negative, the few of each first unit with the least
+    before all others, until there are none. What is to be covered differs by a trifle from one, as
+    otherwise many steps would change nothing but the basis (Charnes 1952).
+    """
     n = len(cells.first) - 1
+    basis = Basis(np.eye(n + 1), np.ones(n + 1), np.ones(n + 1, np.bool_), np.empty(n + 1))
+    basis.amount[n], basis.price[:] = count, UNCOVERED
+    for row in range(n + 1):
+        basis.amount[row] += TRIFLE * mixed(row)
     inside = _cheapest(cells, cells.cost, np.inf)
-    wanted = np.append(np.ones(n), count)
     for _ in range(ROUNDS):
-        units = cells.units[inside]
-        covers = units[None, :] >> np.arange(n)[:, None] & 1
-        rows = np.vstack([covers, np.ones(len(units))])
-        solved = linprog(
-            np.concatenate([cells.cost[inside], np.full(n + 1, UNCOVERED)]),
-            A_eq=np.hstack([rows, np.eye(n + 1)]),
-            b_eq=wanted,
-            bounds=(0, None),
-            method="highs-ds",
-        )
-        if solved.status != 0:
-            return None
-        price = np.asarray(solved.eqlin.marginals)
-        fresh = _cheapest(cells, _reduced(cells, price[:n], price[n]), -SURE)
+        few = Cells(cells.units[inside], cells.cost[inside], cells.first)
+        for step in range(PIVOTS + 1 if len(inside) else 0):
+            reduced = _reduced(few, basis.price[:n], basis.price[n])
+            best = reduced.argmin()
+            if reduced[best] >= -SURE:
+                break
+            if step == PIVOTS or not _enter(basis, few.units[best], reduced[best]):
+                return basis.price, np.inf
+        fresh = _cheapest(cells, _reduced(cells, basis.price[:n], basis.price[n]), -SURE)
         if len(fresh) == 0:
-            uncovered = np.asarray(solved.x)[len(units) :].sum()
-            return None if uncovered > SURE else (price[:n], float(price[n]))
+            return basis.price, basis.amount[basis.missing].sum()
         inside = np.union1d(inside, fresh)
-    return None
+    return basis.price, np.inf
+
+
+def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
+    """Return what each unit and each cell is worth in the linear program; None without a cover."""
+    price, missing = _priced(cells, count)
+    return None if missing > MISSING else (price[:-1], float(price[-1]))
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from gridmap.partitioning import energy, search
 from gridmap.partitioning.certificates import connected
@@ -133,6 +133,27 @@ def test_of_partitions_alike_the_same_is_taken_by_whatever_way_it_is_reached(
     again = energy.cheapest(cells, 4)
     assert again is not None
     np.testing.assert_array_equal(usual[1], again[1])
+
+
+@pytest.mark.parametrize("alike", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_prices_are_those_of_the_linear_program(seed: int, alike: bool) -> None:
+    town = lattice(5, seed, most=200)
+    if alike:  # many divisions cost the same, and most steps of the program change nothing
+        town.households[:] = 100
+    for cells in range(town.total // HIGH, town.total // LOW + 2):
+        task = Task.of(town, town.bonds(), WISHES, cells, "prices")
+        listed = energy.every_cell(task.net, task.rules, -1)
+        covers = (listed.units >> np.arange(len(town))[:, None] & 1).astype(float)
+        rows = np.vstack([covers, np.ones(len(listed.units))])
+        wanted = np.append(np.ones(len(town)), cells)
+        solved = linprog(listed.cost, A_eq=rows, b_eq=wanted)
+        found = energy._prices(listed, cells)
+        assert (found is not None) == (solved.status == 0)
+        if found is not None:
+            price = np.append(*found)
+            assert (listed.cost - price @ rows).min() > -1e-5
+            assert price @ wanted == pytest.approx(solved.fun, abs=1e-4)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
