@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from gridmap import Grid
@@ -21,6 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("GRIDMAP_SHARED", ROOT.parent / "shared"))
 REQUIRE_ALL = os.environ.get("GRIDMAP_REQUIRE_ALL") == "1"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# a busy machine is no reason to fail
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

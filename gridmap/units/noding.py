@@ -16,6 +16,8 @@ import shapely
 from gridmap._arrays import Complexes, Floats, Geometries, Ints
 
 LATTICE = 2.0**-20
+COMPILED_FROM = 40_000
+"""Vertices from which compiled code of our own repays its loading."""
 
 
 def faces_of(lines: Any) -> Geometries:
@@ -42,9 +44,16 @@ def faces_of(lines: Any) -> Geometries:
     lines = np.asarray(lines, dtype=object)
     if len(lines) == 0:
         return np.empty(0, dtype=object)
-    noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
-    faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
-    return _restored(faces, shapely.get_coordinates(lines))
+    given = shapely.get_coordinates(lines)
+    if len(given) < COMPILED_FROM:
+        noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
+        faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
+    else:
+        from gridmap.units import snap_rounding
+
+        nodes, edges = snap_rounding.noded(shapely.get_parts(lines), LATTICE)
+        faces = snap_rounding.faces(nodes, edges, LATTICE)
+    return _restored(faces, given)
 
 
 def _restored(faces: Geometries, given: Floats) -> Geometries:
