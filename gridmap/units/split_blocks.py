@@ -27,7 +27,6 @@ from gridmap._arrays import (
     Ints,
     Objects,
     components,
-    geometries,
     segments,
 )
 from gridmap.contiguity import Contacts
@@ -37,6 +36,8 @@ GAP = 0.1
 """Metres that a cut needs between two places it separates."""
 THIN = 10.0
 """Metres that should stay on both sides of a cut, up to the outline of the piece."""
+CLEAR = 1e-6
+"""Metres within which a vertex lies on a cut."""
 ALONG, WIDE, ROUND, SHAVED = 0.35, 0.3, 0.4, 0.8
 """Weights: cutting across the long axis; a wide gap; having to lead the border round a parcel;
 shaving off a strip thinner than that."""
@@ -274,10 +275,8 @@ class _Done:
 def _cut(polygons: Geometries, cuts: Cuts, xy: Floats, piece: Ints) -> _Done:
     """Cut polygons in two or more connected parts and hand out the items."""
     whole = polygons[cuts.piece]
-    near, far, line = _halves(whole, cuts.normal, cuts.offset)
-    parts, source, far_side = _parts(
-        shapely.intersection(whole, near), shapely.intersection(whole, far)
-    )
+    near, far, chord = _halves(whole, cuts.normal, cuts.offset)
+    parts, source, far_side = _parts(near, far)
     sides = np.zeros((len(whole), 2), dtype=np.int64)
     np.add.at(sides, (source, far_side.astype(np.int64)), 1)
     good = (sides > 0).all(axis=1) & (sides.sum(axis=1) <= len(DIGITS))
@@ -288,7 +287,7 @@ def _cut(polygons: Geometries, cuts: Cuts, xy: Floats, piece: Ints) -> _Done:
     place = np.searchsorted(cuts.piece, piece[moved])
     moved, place = moved[good[place]], place[good[place]]
     child = _hand_out(parts, source, far_side, xy[moved], place, ~cuts.near[moved])
-    lines = _chords(line[good], whole[good])
+    lines = _chords(chord[good])
     digit = np.array(list(DIGITS), dtype=object)[rank]
     return _Done(cuts.piece[source], parts, digit, lines, moved, child)
 
@@ -296,17 +295,54 @@ def _cut(polygons: Geometries, cuts: Cuts, xy: Floats, piece: Ints) -> _Done:
 def _halves(
     polygons: Geometries, normal: Floats, offset: Floats
 ) -> tuple[Geometries, Geometries, Geometries]:
-    """Return rectangles on both sides of n·x = c that cover the polygons, and the line."""
-    box = shapely.bounds(polygons)
+    """Return what of the polygons lies on both sides of n·x = c, and of the line inside them."""
+    near, far, chord = (np.empty(len(polygons), dtype=object) for _ in range(3))
+    plain, ring, corner, beyond, cut, crossing = _crossed_twice(polygons, normal, offset)
+    chord[plain] = segments(crossing[cut].reshape(-1, 4))
+    both = np.stack([corner, crossing], axis=1).reshape(-1, 2)
+    for out, side in ((near, ~beyond), (far, beyond)):
+        mine = np.stack([side, cut], axis=1).ravel()
+        rings = shapely.linearrings(both[mine], indices=np.repeat(ring, 2)[mine])
+        out[plain] = shapely.polygons(rings)
+    rest = ~plain
+    whole, n, c = polygons[rest], normal[rest], offset[rest]
+    box = shapely.bounds(whole)
     reach = np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])[:, None] + 1.0
     centre = (box[:, :2] + box[:, 2:]) / 2
-    foot = centre + (offset - (centre * normal).sum(axis=1))[:, None] * normal
-    along = np.c_[-normal[:, 1], normal[:, 0]] * reach
-    away = normal * 2 * reach
+    foot = centre + (c - (centre * n).sum(axis=1))[:, None] * n
+    along, away = np.c_[-n[:, 1], n[:, 0]] * reach, n * 2 * reach
     a, b = foot - along, foot + along
-    near = shapely.polygons(np.stack([a, b, b - away, a - away], axis=1))
-    far = shapely.polygons(np.stack([a, b, b + away, a + away], axis=1))
-    return geometries(near), geometries(far), segments(np.hstack([a, b]))
+    for out, other in ((near, -away), (far, away)):
+        half = shapely.polygons(np.stack([a, b, b + other, a + other], axis=1))
+        out[rest] = shapely.intersection(whole, half)
+    chord[rest] = shapely.intersection(segments(np.hstack([a, b])), whole)
+    return near, far, chord
+
+
+def _crossed_twice(
+    polygons: Geometries, normal: Floats, offset: Floats
+) -> tuple[Bools, Ints, Floats, Bools, Bools, Floats]:
+    """Tell which polygons a line leaves in two, as most are: no hole, and two crossings.
+
+    Then for each edge of these: the polygon, from 0; where it starts, and whether beyond the
+    line; whether and where it crosses the line.
+    """
+    xy, ring = shapely.get_coordinates(shapely.get_exterior_ring(polygons), return_index=True)
+    first = xy[np.flatnonzero(np.diff(ring, prepend=-1))]  # with it the numbers are short
+    height = ((xy - first[ring]) * normal[ring]).sum(axis=1)
+    height -= (offset - (first * normal).sum(axis=1))[ring]
+    start = np.flatnonzero(np.diff(ring, append=-1) == 0)
+    one, other = height[start], height[start + 1]
+    cut = (one > 0) != (other > 0)
+    clear = np.bincount(ring[start], weights=cut, minlength=len(polygons)) == 2
+    clear &= shapely.get_num_interior_rings(polygons) == 0
+    clear[ring[np.abs(height) < CLEAR]] = False
+    kept = clear[ring[start]]
+    start, one, other, cut = start[kept], one[kept], other[kept], cut[kept]
+    share = (one / np.where(cut, one - other, 1.0))[:, None]
+    crossing = xy[start] + share * (xy[start + 1] - xy[start])
+    number = (np.cumsum(clear) - 1)[ring[start]]
+    return clear, number, xy[start], one > 0, cut, crossing
 
 
 def _parts(near: Geometries, far: Geometries) -> tuple[Geometries, Ints, Bools]:
@@ -337,9 +373,9 @@ def _hand_out(
     return np.asarray(child, dtype=np.int64)
 
 
-def _chords(lines: Geometries, polygons: Geometries) -> Geometries:
-    """Return the lines inside the polygons, longer by a few steps of the lattice at both ends."""
-    chords = shapely.get_parts(shapely.intersection(lines, polygons))
+def _chords(lines: Geometries) -> Geometries:
+    """Return lines inside polygons, longer by a few steps of the lattice at both ends."""
+    chords = shapely.get_parts(lines)
     chords = chords[(shapely.get_type_id(chords) == 1) & (shapely.length(chords) > LATTICE)]
     ends = shapely.get_coordinates(
         np.concatenate([shapely.get_point(chords, 0), shapely.get_point(chords, -1)])
