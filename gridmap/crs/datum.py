@@ -470,7 +470,7 @@ def likely_cause(
          Message("they are degrees times {size:,}: divide by {size:,}", size=size))
         for size in (10**5, 10**6, 10**7)
     ]  # fmt: skip
-    found = [i for i, (*at, bounds, _) in enumerate(tries) if _share_within(*at, bounds) > 0.5]
+    found = [i for i, (u, v, bounds, _) in enumerate(tries) if _share_within(u, v, bounds) > 0.5]
     known_as = {named: 0, **dict.fromkeys(("wgs84", "cgcs2000", "gcj02", "bd09"), 1)}.get(declared)
     return None if not found or known_as in found else tries[found[0]][3](named=named)
 
