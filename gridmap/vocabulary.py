@@ -50,6 +50,9 @@ _BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
 _BRACKETED = re.compile(r"(?<=[(（\[【]).*?(?=[)）\]】])")
 _SEVERAL = re.compile(r"[、,，;；/|+→>\s]+")
 _HELD = re.compile(r"[兼、,，/]")
+_DENIED = re.compile(  # 非常满意 denies nothing
+    r"^非(?!常)|^不是|[(（\[【](?:空缺|暂缺|缺员|空岗|待定|待补|待聘|拟任|离职|离任|调离|vacant)"
+)
 _SIGNS = re.compile(r"[()（）\[\]【】]")
 _ORDINAL = re.compile(
     r"^(?:第?([一二三四五六1-6]|i{1,3}|iv|vi?)级|(?:level|l) ?([1-6]))"
@@ -158,6 +161,8 @@ class Vocabulary:
     def _meaning(self, word: object) -> str | None:
         """Return the key of a word, "" where it is known to tell nothing, None if unknown."""
         text = fold(word)
+        if text not in self.words and _DENIED.search(text):
+            return None
         for form in (text, _BRACKETS.sub("", text)) if self.kind != "statuses" else (text,):
             found = self._plain_meaning(form)
             if found is not None:
