@@ -24,6 +24,7 @@ from gridmap.privacy import SMALL, tells_few, withheld
 Figures = dict[str, Any]
 MOST_NAMED = 5  # words that are not known
 PARTS = "parts.html"
+WORDY = 48  # signs of a text that asks for a panel of two columns
 UNKNOWN = {
     "status": Message("of unknown status: not known whether closed"),
     "handling_level": Message("handled at an unknown level"),
@@ -119,11 +120,9 @@ def panel(titled: tuple[str, pd.DataFrame]) -> tuple[str, str, Markup]:
         row(*((value, side, "") for value, side in zip(one, sides, strict=True)))
         for one in frame.itertuples(index=False, name=None)
     ]
-    return (
-        "",
-        title,
-        part(PARTS, "table", list(zip(frame.columns, sides, strict=True)), body, "wrap narrow"),
-    )
+    head = list(zip(frame.columns, sides, strict=True))
+    wordy = any(len(str(value)) > WORDY for value in frame.to_numpy().ravel())
+    return "wide" if wordy else "", title, part(PARTS, "table", head, body, "wrap narrow")
 
 
 def _side(column: pd.Series) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -89,7 +91,6 @@ def figure(
         When a column is missing, or Chinese is asked for and no font can write it.
     """
     import matplotlib
-    from matplotlib.figure import Figure
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
@@ -97,10 +98,24 @@ def figure(
     theme = _theme(grid, color, incidents, spots, lang)
     fonts = font_for(_written(grid, title, source, lang))
     with matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "path"}):
-        drawn = Figure(figsize=size, facecolor="white")
+        drawn = shown_figure()(figsize=size, facecolor="white")
         _draw_cells(drawn.add_axes((0.26, 0.06, 0.71, 0.82)), grid, theme)
         _draw_words(drawn, grid, theme, title, source, lang)
     return drawn
+
+
+@functools.cache
+def shown_figure() -> type[Figure]:
+    """Return a figure that a notebook shows, whether pyplot was imported or not."""
+    from matplotlib.figure import Figure as Plain
+
+    class Figure(Plain):
+        def _repr_png_(self) -> bytes:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png", dpi=100)
+            return picture.getvalue()
+
+    return Figure
 
 
 def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -184,7 +199,7 @@ def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme) -> None:
             hatch = {"hatch": "////", "edgecolor": "#7d8b93"} if row.hatch else {}
             with matplotlib.rc_context({"hatch.linewidth": 0.4}):
                 part.plot(ax=axes, color=row.color, linewidth=0, aspect=None, **hatch)
-    thin = 0.5 if len(frame) < 3000 else 0.15
+    thin = 0.5 * min(1.0, (400 / len(frame)) ** 0.5)  # many borders would hide what they bound
     frame.boundary.plot(ax=axes, color="white", linewidth=thin, aspect=None)
     for rank, level in reversed(list(enumerate(grid.levels))):
         _draw_level(axes, grid, level, rank)
@@ -192,6 +207,10 @@ def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme) -> None:
     outline.boundary.plot(ax=axes, color="#263238", linewidth=1.4, aspect=None)
     axes.set_aspect("equal")
     _scale_bar(axes, grid)
+    axes.apply_aspect()
+    taken: list[Any] = []
+    for rank, level in enumerate(grid.levels):
+        _name_places(axes, grid, level, rank, taken)
 
 
 def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
@@ -205,18 +224,35 @@ def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
     gpd.GeoSeries(shapes).boundary.plot(
         ax=axes, color="#37474f", linewidth=(1.2, 0.7)[rank > 0], aspect=None
     )
-    if len(places) > 40:
-        return
+
+
+def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]) -> None:
+    """Write the names of a level where they cover none; one that finds no room is left out."""
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.patheffects import withStroke
 
+    keys = themes.area_keys(grid, level)
+    places = keys.drop_duplicates()
+    if len(places) > 40:
+        return
+    measure: Any = RendererAgg  # which draws nothing here
+    renderer = measure(1, 1, axes.figure.dpi)
     halo = [withStroke(linewidth=2.5, foreground="white")]
-    for key, shape in zip(places, shapes, strict=True):
-        at = shape.representative_point()
-        axes.text(
-            at.x, at.y, key.rsplit("\x1f", 1)[-1], ha="center", va="center", color=INK,
+    for key in places:
+        shape = shapely.coverage_union_all(grid.cells.geometry.to_numpy()[keys == key])
+        text = axes.text(
+            0, 0, key.rsplit("\x1f", 1)[-1], ha="center", va="center", color=INK,
             fontsize=9 if rank else 11, fontweight="bold" if rank == 0 else "normal",
             path_effects=halo,
         )  # fmt: skip
+        for spot in (shape.representative_point(), shapely.maximum_inscribed_circle([shape])):
+            text.set_position(tuple(shapely.get_coordinates(spot)[0]))
+            box = text.get_window_extent(renderer)
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+        else:
+            text.remove()
 
 
 def _scale_bar(axes: Axes, grid: Grid) -> None:

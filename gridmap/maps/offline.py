@@ -91,8 +91,12 @@ def assets() -> Traversable:
 
 
 def asset(name: str) -> str:
-    """Read one of gridmap's own assets."""
-    return assets().joinpath(name).read_text(encoding="utf-8")
+    """Read one of gridmap's own assets; scripts and styles without comments, which weigh 15 kB."""
+    text = assets().joinpath(name).read_text(encoding="utf-8")
+    if not name.endswith((".js", ".css")):
+        return text
+    text = re.sub(r"(?ms)^\s*(?://[^\n]*|/\*.*?\*/\s*?)\n", "", text)
+    return re.sub(r"(?m)^[ \t]+", "", text)
 
 
 def module_of(*names: str) -> str:

@@ -13,7 +13,16 @@ import shapely
 
 from gridmap._arrays import Bools, Geometries, Ints
 from gridmap.language import Lang, Message
-from gridmap.maps.figure import ACCENT, INK, SOFT, broken, font_for, length_text, round_length
+from gridmap.maps.figure import (
+    ACCENT,
+    INK,
+    SOFT,
+    broken,
+    font_for,
+    length_text,
+    round_length,
+    shown_figure,
+)
 from gridmap.maps.scene import credit_line
 from gridmap.maps.themes import area_keys, colouring
 
@@ -136,13 +145,14 @@ class Page:
 
     def __init__(self, book: Book, sheet: Sheet) -> None:
         from matplotlib.backends.backend_agg import RendererAgg
-        from matplotlib.figure import Figure
 
         self.book, self.sheet = book, sheet
         self.shapes = book.grid.cells.geometry.to_numpy()
         self.ground = shapely.total_bounds(self.shapes[sheet.rows])
         self.size, self.frame, self.panel, self.scale = self._laid_out()
-        self.figure = Figure(figsize=(self.size[0] / INCH, self.size[1] / INCH), facecolor="white")
+        self.figure = shown_figure()(
+            figsize=(self.size[0] / INCH, self.size[1] / INCH), facecolor="white"
+        )
         measure: Any = RendererAgg  # which draws nothing here
         self.renderer = measure(1, 1, self.figure.dpi)
         self.map = self._axes(self.frame, self._window())
@@ -486,9 +496,10 @@ class Page:
         left, bottom, wide, high = rect
         rows, pitch, points, narrow = self.sheet.table, 4.3, 7.0, 56.0
         if len(rows) > int(wide // narrow or 1) * int((high - 8) // pitch):
-            pitch, points = 3.2, 5.5
-            names = max(self._measure(row[0], points)[0] for row in rows)
-            narrow = min(42.0, names + 26)
+            points = 5.5
+            narrow = min(42.0, max(self._measure(row[0], points)[0] for row in rows) + 26)
+            each_holds = -(-len(rows) // int(wide // narrow or 1))
+            pitch = 3.2 if each_holds <= (high - 8) // 3.2 else 2.7
         columns = max(1, int(wide // narrow))
         fit = max(1, int((high - 8) // pitch))
         each = wide / columns

@@ -554,3 +554,29 @@ def test_the_report_leads_to_the_cell_on_the_page_to_redraw_it(
     assert page.evaluate("gridmapEditor.plan.cells[gridmapEditor.active].code") == code
     assert name in page.locator("tr.active").inner_text()
     assert said == []
+
+
+def test_a_panel_of_long_texts_has_the_room_of_two_and_days_stay_whole(
+    watched: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    names = ", ".join(f"社区 cell {k}" for k in range(9))
+    panels = {
+        "Alarm": pd.DataFrame({"since": ["2026-05-25"], "cells": ["9"], "Which": [names]}),
+        "Short": pd.DataFrame({"open": ["219"], "overdue": ["140"]}),
+    }
+    file = tmp_path / "panels.html"
+    gm.briefing(grid, town.incidents, lang="en", tables=panels).save(file)
+    page, _, _ = watched(file)
+    short, long = page.evaluate(
+        """() => ['Short', 'Alarm'].map((title) => [...document.querySelectorAll('.more .panel')]
+            .find((box) => box.querySelector('h2').innerText === title).offsetWidth)"""
+    )
+    assert long > 1.9 * short
+    lines = page.locator("td.day").first.evaluate(
+        """(cell) => {
+            const range = document.createRange();
+            range.selectNodeContents(cell);
+            return range.getClientRects().length;
+        }"""
+    )
+    assert lines == 1

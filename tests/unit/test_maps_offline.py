@@ -250,3 +250,15 @@ def test_a_basemap_that_cannot_be_embedded_is_refused(
         gm.coverage_map(grid, basemap=tiles, basemap_bounds=around)
     with pytest.raises(gm.InputError, match="A briefing loads nothing"):
         gm.briefing(grid, town.incidents, basemap=tiles)
+
+
+@pytest.mark.parametrize("name", ["gridmap.js", "room.js", "edit_page.js", "briefing.css"])
+def test_own_scripts_and_styles_lose_their_comments_and_nothing_else(name: str) -> None:
+    kept, inside = [], False
+    for line in vendored.assets().joinpath(name).read_text("utf-8").splitlines():
+        words = line.strip()
+        starts, ends = words.startswith("/*"), words.endswith("*/")
+        if words and not (inside or starts or words.startswith("//")):
+            kept.append(line.lstrip())
+        inside = (inside or starts) and not ends
+    assert [line for line in vendored.asset(name).splitlines() if line] == kept

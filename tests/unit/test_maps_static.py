@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import shapely
 from click.testing import CliRunner
+from matplotlib.backends.backend_agg import RendererAgg
 
 import gridmap as gm
 from gridmap.briefings.cell_sheet import sheet_figures
@@ -32,6 +34,26 @@ def test_a_figure_is_written_whole(suffix: str, tmp_path: Path) -> None:
         save_figure(drawn, path)
     with pytest.raises(gm.InputError, match=r"no \.png, \.pdf or \.svg"):
         save_figure(drawn, tmp_path / "grid.docx")
+
+
+def test_no_two_names_on_a_figure_touch(grid: gm.Grid) -> None:
+    drawn = gm.figure(grid, size=(5, 3.5), lang="zh")
+    renderer = RendererAgg(1, 1, drawn.dpi)
+    axes = drawn.axes[0]
+    levels = {str(name) for level in grid.levels for name in grid.cells[level]}
+    names = [text for text in axes.texts if text.get_text() in levels]
+    boxes = [text.get_window_extent(renderer) for text in names]
+    assert len(boxes) > 2
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_notebook_shows_figures_and_sheets_without_pyplot() -> None:
+    from IPython.core.formatters import PNGFormatter
+
+    plain = lattice(4, 5)
+    sheet = gm.street_sheet(plain, plain.cells["parent"].iloc[0], lang="en")
+    for drawn in (gm.figure(plain, lang="en"), sheet):
+        assert PNGFormatter()(drawn).startswith(b"\x89PNG")
 
 
 def test_the_legend_of_a_figure_counts_every_cell() -> None:
