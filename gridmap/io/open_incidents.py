@@ -317,7 +317,8 @@ class Held:
         table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
         if geometry is not None:
             shapes = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
-            table = table.append_column(geometry, shapes)
+            bare = not table.num_columns  # which would count no rows
+            table = pa.table({geometry: shapes}) if bare else table.append_column(geometry, shapes)
         schema = marked(table.schema.remove_metadata(), geometry)
         columns = [column.combine_chunks() for column in table.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -245,6 +245,15 @@ def test_an_empty_layer_does_not_hide_the_others(tmp_path: Path) -> None:
     assert len(read_incidents(tmp_path / "a.gpkg")[0]) == 1
 
 
+def test_points_without_any_column_are_assigned(wuhan: Path, tmp_path: Path) -> None:
+    inside = gm.read_grid(wuhan).cells.geometry.representative_point()
+    points = gpd.GeoDataFrame(geometry=inside.to_crs(4326).to_list(), crs=4326)
+    points.to_file(tmp_path / "a.gpx", driver="GPX", layer="waypoints")
+    done = run("assign", wuhan, tmp_path / "a.gpx", "-o", tmp_path / "o.csv")
+    assert done.exit_code == 0, done.output
+    assert pd.read_csv(tmp_path / "o.csv", dtype=str)["code"].tolist() == inside.index.tolist()
+
+
 NOTHING = pd.DataFrame({"incident_id": [], "time": [], "x": [], "y": []}, dtype="str")
 
 
