@@ -132,11 +132,6 @@ def measure(word: Message, lang: Lang) -> str:
     return word.text(lang) if lang == "zh" else ""
 
 
-def current() -> Lang:
-    """Return the language that is spoken now: English, but in the command line its own."""
-    return _current.get()
-
-
 def speak(lang: Lang) -> None:
     """Speak a language from now on."""
     _current.set(lang)

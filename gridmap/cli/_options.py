@@ -32,6 +32,13 @@ _PLACES = (
 )  # fmt: skip
 
 
+def with_options(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command with options, in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --x, --y and --datum, which reach the command as one dict, `where`."""
 
@@ -39,10 +46,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, x: str | None, y: str | None, datum: str | None, **options: Any) -> Any:
         return command(*args, where={"x": x, "y": y, "datum": datum}, **options)
 
-    declared: Callable[..., Any] = run
-    for option in reversed(_PLACES):
-        declared = option(declared)
-    return declared
+    return with_options(run, *_PLACES)
 
 
 def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,12 +93,10 @@ def words_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., A
             words = {kind: options.pop(kind) for kind in kinds}
             return command(*args, words=words, **options)
 
-        declared: Callable[..., Any] = run
-        for kind in reversed(kinds):
-            declared = click.option(f"--{kind}", metavar="FILE", help=_WORDS[kind].template)(
-                declared
-            )
-        return declared
+        options = [
+            click.option(f"--{kind}", metavar="FILE", help=_WORDS[kind].template) for kind in kinds
+        ]
+        return with_options(run, *options)
 
     return declare
 
@@ -132,10 +134,7 @@ def given_options(
             given = where | {name: options.pop(name) for name in names}
             return command(*args, given=given, **options)
 
-        made: Callable[..., Any] = run
-        for option in reversed(declared):
-            made = option(made)
-        return made
+        return with_options(run, *declared)
 
     return declare
 
@@ -316,10 +315,7 @@ def basemap_options(command: Callable[..., Any]) -> Callable[..., Any]:
         }
         return command(*args, ground=ground, **options)
 
-    declared: Callable[..., Any] = run
-    for option in reversed(_BASEMAP):
-        declared = option(declared)
-    return declared
+    return with_options(run, *_BASEMAP)
 
 
 def _bounds(text: str | None) -> tuple[float, float, float, float] | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Ints, geometries
+from gridmap._arrays import geometries
 from gridmap._checks import check_same_crs
 from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
@@ -364,8 +364,8 @@ def _with_points(
     weight = points[column] if column in points else pd.Series(1.0, index=points.index)
     found = pd.DataFrame(
         {
-            "left": _names(left, holders(left.geometry.to_numpy(), x, y)),
-            "right": _names(right, holders(right.geometry.to_numpy(), x, y)),
+            "left": codes_at(left, holders(left.geometry.to_numpy(), x, y)),
+            "right": codes_at(right, holders(right.geometry.to_numpy(), x, y)),
             column: pd.to_numeric(weight).to_numpy(dtype=float),
         }
     )
@@ -373,10 +373,6 @@ def _with_points(
     sums = found.groupby(["left", "right"], as_index=False)[column].sum()
     merged = table.merge(sums, on=["left", "right"], how="outer")
     return merged.fillna({"area_m2": 0.0, "households": 0.0, column: 0.0})
-
-
-def _names(frame: gpd.GeoDataFrame, position: Ints) -> Any:
-    return np.append(frame.index.to_numpy(dtype=object), "")[position]
 
 
 def _related(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:

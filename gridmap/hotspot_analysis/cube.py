@@ -41,6 +41,13 @@ class Stack:
         laid: Array = np.broadcast_to(values, self.counts.shape)[self.row, self.column]
         return laid
 
+    def spread(self, values: Array, keep: Ints, missing: Any) -> Array:
+        """Lay values of the cells `keep` out on the rows of the tally, `missing` on the others."""
+        whole = np.empty(self.counts.shape, values.dtype)
+        whole[:] = missing
+        whole[keep] = values
+        return self.flat(whole)
+
     @property
     def period_level(self) -> int | None:
         """Tell which level of `maps` is time, None when there is none."""

@@ -459,10 +459,7 @@ def _result(
     keep = base.keep
 
     def spread(values: Array, missing: Any) -> Array:
-        whole = np.empty(maps.counts.shape, values.dtype)
-        whole[:] = missing
-        whole[keep] = values
-        return maps.flat(whole)
+        return maps.spread(values, keep, missing)
 
     sizes = within.sizes[:, None]
     caveat = np.where(sizes == 1, 1, np.where(judged.cold_untestable, 2, 0)).astype(np.int8)

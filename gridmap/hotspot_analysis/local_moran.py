@@ -187,10 +187,7 @@ def second_opinion(
     quadrant = np.where(q <= RATE, found.quadrant, 0)
 
     def spread(part: Array, missing: Any) -> Array:
-        whole = np.empty(maps.counts.shape, part.dtype)
-        whole[:] = missing
-        whole[keep] = part
-        return maps.flat(whole)
+        return maps.spread(part, keep, missing)
 
     result = pd.DataFrame(
         {

@@ -69,12 +69,7 @@ def step_times(
     [['reported → closed', 2, 4.0]]
     """
     check_table("incidents", incidents)
-    groups = [by] if isinstance(by, str) else list(by)
-    lacking = [column for column in groups if column not in incidents]
-    if lacking:
-        raise InputError(
-            "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
-        )
+    groups = _groups(incidents, by)
     at = {name: _happened(incidents, name, until) for name in MOMENTS if name in incidents}
     tables = {
         f"{first}-{second}": _measured(
@@ -98,6 +93,17 @@ def step_times(
     else:
         table = table.droplevel(1)
     return table[(table["cases"] > 0) | (table["backwards"] > 0)]
+
+
+def _groups(incidents: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
+    """Return the columns to group by, all of which must be there."""
+    groups = [by] if isinstance(by, str) else list(by)
+    lacking = [column for column in groups if column not in incidents]
+    if lacking:
+        raise InputError(
+            "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
+        )
+    return groups
 
 
 def _happened(incidents: pd.DataFrame, name: str, until: date | str | None) -> pd.Series:
@@ -165,13 +171,8 @@ def overdue(
     >>> overdue(cases, "2026-03-08")[["open", "overdue", "longest_days", "unknown"]].values.tolist()
     [[2.0, 1.0, 7.0, 1.0]]
     """
-    groups = [by] if isinstance(by, str) else list(by)
     stage = stages_on(incidents, on)
-    lacking = [column for column in groups if column not in incidents]
-    if lacking:
-        raise InputError(
-            "`by` names the column {lacking!r}, which `incidents` lacks.", lacking=lacking[0]
-        )
+    groups = _groups(incidents, by)
     due = whole_day(moments_of(incidents, "due"))
     order = stage.map({name: int(row["order"]) for name, row in statuses().items()})
     open_ = (order >= 2) & ~stage.isin(["closed", "deferred"])
