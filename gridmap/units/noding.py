@@ -45,14 +45,15 @@ def faces_of(lines: Any) -> Geometries:
     if len(lines) == 0:
         return np.empty(0, dtype=object)
     given = shapely.get_coordinates(lines)
-    if len(given) < COMPILED_FROM:
-        noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
-        faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
-    else:
+    if len(given) >= COMPILED_FROM:
         from gridmap.units import snap_rounding
 
         nodes, edges = snap_rounding.noded(shapely.get_parts(lines), LATTICE)
-        faces = snap_rounding.faces(nodes, edges, LATTICE)
+        faces = _restored(snap_rounding.faces(nodes, edges, LATTICE), given)
+        if shapely.coverage_is_valid(faces):
+            return faces
+    noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
+    faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
     return _restored(faces, given)
 
 
