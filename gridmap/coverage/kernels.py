@@ -6,6 +6,7 @@ the input is large enough to repay it.
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ _LANE = np.uint64(0x165667B19E3779F9)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 _ERROR = (3.0 + 16.0 * 2.0**-53) * 2.0**-53
 _ALL_PAIRS_UP_TO = 256
+_ROUNDED = 1.0 + 2.0**-40  # a square beside the square of a rounded root
 
 
 def compiled(function: F) -> F:
@@ -346,3 +348,49 @@ def surely_simple(xy: Floats, starts: Ints) -> Bools:
     for r in range(len(starts) - 1):
         sure[r] = _surely_simple(xy, starts[r], starts[r + 1] - 1, box)
     return sure
+
+
+@compiled
+def nearest_segments(
+    x: Floats, y: Floats, ends: Floats, boxes: Floats, size: int, rank: Ints32, reach: float
+) -> tuple[Ints, Floats]:
+    """Return the nearest segment of each point, of equally near ones that of lowest rank.
+
+    Block k of `size` segments lies in box k. Distances are computed as GEOS does. Beyond reach
+    the segment is -1 and the distance NaN.
+    """
+    found, far = np.full(len(x), -1, dtype=np.int64), np.full(len(x), np.nan)
+    apart = np.empty(len(boxes))
+    for p in range(len(x)):
+        px, py = x[p], y[p]
+        first = 0
+        for k in range(len(boxes)):
+            dx = max(boxes[k, 0] - px, px - boxes[k, 2], 0.0)
+            dy = max(boxes[k, 1] - py, py - boxes[k, 3], 0.0)
+            apart[k] = dx * dx + dy * dy
+            if apart[k] < apart[first]:
+                first = k
+        best, limit = reach, reach * reach * _ROUNDED
+        for turn in range(len(boxes) + 1):  # the nearest box, then all others
+            k = first if turn == 0 else turn - 1
+            if apart[k] > limit or (turn > 0 and k == first):
+                continue
+            for e in range(k * size, min((k + 1) * size, len(ends))):
+                d = _distance(px, py, ends[e, 0], ends[e, 1], ends[e, 2], ends[e, 3])
+                if d < best or (d == best and (found[p] < 0 or rank[e] < rank[found[p]])):
+                    found[p], best, limit = e, d, d * d * _ROUNDED
+        if found[p] >= 0:
+            far[p] = best
+    return found, far
+
+
+@inlined
+def _distance(px: float, py: float, ax: float, ay: float, bx: float, by: float) -> float:
+    """Return how far a point is from a segment."""
+    length = (bx - ax) * (bx - ax) + (by - ay) * (by - ay)
+    along = (px - ax) * (bx - ax) + (py - ay) * (by - ay)
+    if length == 0.0 or along <= 0.0:
+        return math.sqrt((px - ax) * (px - ax) + (py - ay) * (py - ay))
+    if along >= length:
+        return math.sqrt((px - bx) * (px - bx) + (py - by) * (py - by))
+    return abs(((ay - py) * (bx - ax) - (ax - px) * (by - ay)) / length) * math.sqrt(length)

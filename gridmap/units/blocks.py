@@ -73,7 +73,7 @@ def make_blocks(
     edges = inside(shared_edges(polygons), owner)
     strip = _strips(polygons, use, edges, barriers)
     ties = strip[edges.i] & strip[edges.j]  # strips of either bank meet there, the banks do not
-    hard = np.concatenate([barriers.lines[barriers.hard], _as_lines(edges.ends[ties])])
+    hard = np.concatenate([barriers.lines[barriers.hard], segments(edges.ends[ties])])
     joined = _without_slivers(polygons, use, area, strip, edges, barriers)
     slivers = len(joined) - len(np.unique(joined))
     polygons, keep = merge(polygons, joined)
@@ -160,11 +160,6 @@ def _without_slivers(
         fixed=_main_pieces(size, use, area),
     )
     return _by_largest(joined, size)
-
-
-def _as_lines(ends: Floats) -> Geometries:
-    """Return segments as lines."""
-    return segments(ends)
 
 
 def _main_pieces(size: Floats, use: Ints, area: Ints) -> Bools:

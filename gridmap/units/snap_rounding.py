@@ -32,7 +32,7 @@ def noded(lines: Geometries, step: float) -> tuple[Ints, Ints]:
     edges = _undirected(ends[joined], ends[joined + 1], len(corner))
     if not len(edges):
         return np.empty((0, 2), dtype=np.int64), edges
-    segments = np.c_[_unpacked(corner[edges[:, 0]]), _unpacked(corner[edges[:, 1]])]
+    segments = _unpacked(corner)[edges].reshape(-1, 4)
     cells = _Cells(segments)
     crossing = crossings(segments, *cells.lists)
     place = distinct(np.r_[corner, _packed(crossing)])

@@ -11,6 +11,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridmap.coverage import point_tree
 from gridmap.coverage.point_index import RIM, CoverageIndex
 from gridmap.coverage.point_tree import PolygonTree
 from gridmap.grid.locator import Locator
@@ -119,3 +120,32 @@ def test_points_outside_are_not_held_against_every_edge(monkeypatch: pytest.Monk
     assert np.array_equal(cell[4:] == 1, inside[4:])
     assert (place[:4] == RIM).all()
     assert sum(asked) == 4
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("reach", [None, 3.0, 0.5])
+def test_the_nearest_cell_is_the_same_by_tree_compiled_and_by_every_edge(
+    seed: int, reach: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = np.meshgrid(np.arange(9), np.arange(9))
+    chosen = rng.random(81) < rng.uniform(0.1, 0.9)
+    chosen[0] = True
+    cells = shapely.box(x.ravel()[chosen], y.ravel()[chosen], x.ravel()[chosen] + 1,
+                        y.ravel()[chosen] + 1)  # fmt: skip
+    index = CoverageIndex(cells, rng.permutation(len(cells)))
+    at = np.r_[rng.integers(-8, 36, (300, 2)) / 2.0, rng.uniform(-4, 13, (300, 2))]
+    at = at[index.relate(*at.T)[1] == 0]
+    monkeypatch.setattr(point_tree, "_MANY", 10**9)
+    cell, far = point_tree.Border(index).nearest(*at.T, reach)
+    monkeypatch.setattr(point_tree, "_MANY", 0)
+    compiled = point_tree.Border(index).nearest(*at.T, reach)
+    assert (compiled[0] == cell).all()
+    np.testing.assert_array_equal(compiled[1], far)
+    apart = shapely.distance(shapely.points(at)[:, None], cells[None, :])
+    apart = np.where(apart <= (np.inf if reach is None else reach), apart, np.inf)
+    least = apart.min(axis=1)
+    ranks = np.where(apart == least[:, None], index.ranks[1:][None, :], len(cells) + 1)
+    wanted = np.where(np.isfinite(least), ranks.argmin(axis=1) + 1, 0)
+    assert (cell == wanted).all() and (cell > 0).sum() > 0
+    np.testing.assert_array_equal(far[cell > 0], least[cell > 0])
