@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Complexes, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Complexes, Floats, Geometries, Ints
 
 LATTICE = 2.0**-20
 COMPILED_FROM = 40_000
@@ -45,22 +45,22 @@ def faces_of(lines: Any) -> Geometries:
     if len(lines) == 0:
         return np.empty(0, dtype=object)
     given = shapely.get_coordinates(lines)
-    if len(given) >= COMPILED_FROM:
+    if len(given) < COMPILED_FROM:
+        noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
+        faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
+    else:
         from gridmap.units import snap_rounding
 
         nodes, edges = snap_rounding.noded(shapely.get_parts(lines), LATTICE)
-        faces = _restored(snap_rounding.faces(nodes, edges, LATTICE), given)
-        if shapely.coverage_is_valid(faces):
-            return faces
-    noded = shapely.get_parts(shapely.union_all(lines, grid_size=LATTICE))
-    faces = np.asarray(shapely.get_parts(shapely.polygonize(noded)), dtype=object)
+        faces = snap_rounding.faces(nodes, edges, LATTICE)
     return _restored(faces, given)
 
 
 def _restored(faces: Geometries, given: Floats) -> Geometries:
     """Return the faces with each given vertex, which noding rounded, back in its place.
 
-    Where several vertices fell on one lattice point, or a face would break, the point stays.
+    Where several vertices fell on one lattice point, or a face would break or turn over, the point
+    stays: faces that share their vertices and keep their turn keep tiling.
     """
     exact = np.unique(_complex(given))
     rounded = LATTICE * (
@@ -72,14 +72,21 @@ def _restored(faces: Geometries, given: Floats) -> Geometries:
     owner = np.repeat(np.arange(len(faces)), shapely.get_num_coordinates(faces))
     at = np.searchsorted(place, here) % max(len(place), 1)
     moves = place[at] == here if len(place) else np.zeros(len(here), dtype=bool)
+    turn = _turn(faces)
     while moves.any():
         there = np.where(moves, exact[at], here)
         moved: Geometries = shapely.set_coordinates(faces.copy(), np.c_[there.real, there.imag])
-        breaking = ~shapely.is_valid(moved)[owner] & moves
+        whole = shapely.is_valid(moved) & (_turn(moved) == turn)
+        breaking = ~whole[owner] & moves
         if not breaking.any():
             return moved
         moves &= ~np.isin(here, here[breaking])
     return faces
+
+
+def _turn(faces: Geometries) -> Bools:
+    """Tell which faces are walked against the clock."""
+    return np.asarray(shapely.is_ccw(shapely.get_exterior_ring(faces)), dtype=bool)
 
 
 def _complex(xy: Floats) -> Complexes:

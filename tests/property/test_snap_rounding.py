@@ -175,6 +175,22 @@ def test_many_lines_go_the_compiled_way_to_the_same_coverage(
     )  # at sharp crossings
 
 
+@pytest.mark.parametrize("compiled_from", [0, 10**9])
+@pytest.mark.parametrize("seed", range(40))
+def test_outlines_drawn_twice_have_faces_that_match(
+    seed: int, compiled_from: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the villages of Taipei are drawn: a vertex back in its place may turn a face over."""
+    rng = np.random.default_rng(seed)
+    towns = shapely.voronoi_polygons(shapely.multipoints(rng.uniform(0, 900, (30, 2))))
+    noise = noding.LATTICE * rng.choice([0.3, 1.0, 3.0])
+    rings = shapely.boundary(shapely.get_parts(towns))
+    again = shapely.transform(rings, lambda xy: xy + rng.uniform(-noise, noise, xy.shape))
+    monkeypatch.setattr(noding, "COMPILED_FROM", compiled_from)
+    found = noding.faces_of(np.concatenate([rings, again]))
+    assert shapely.is_valid(found).all() and shapely.coverage_is_valid(found)
+
+
 @MANY
 @given(*[st.integers(-(2**43), 2**43)] * 4)
 def test_determinants_are_rounded_once(a: int, b: int, c: int, d: int) -> None:

@@ -203,13 +203,3 @@ def test_linework_has_each_segment_once() -> None:
     assert shapely.length(lines).sum() == 24.0
     assert len(faces_of(lines)) == 9
     assert len(linework(np.empty(0, dtype=object))) == 0
-
-
-def test_faces_that_do_not_match_are_traced_again_by_geos(monkeypatch):
-    from gridmap.units import noding, snap_rounding
-
-    two = shapely.box([0, 1], 0, [2, 3], 1)
-    monkeypatch.setattr(noding, "COMPILED_FROM", 0)
-    monkeypatch.setattr(snap_rounding, "faces", lambda *_: two)
-    faces = noding.faces_of(shapely.boundary(two))
-    assert len(faces) == 3 and shapely.coverage_is_valid(faces)
