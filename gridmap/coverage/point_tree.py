@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Array, Bools, Floats, Ints8, Ints32, Rows, geometries, segments
-from gridmap.coverage.edges import directed_edges
+from gridmap.coverage.edges import compiles, directed_edges
 from gridmap.coverage.point_index import (
     BOUNDARY,
     INSIDE,
@@ -25,7 +25,7 @@ from gridmap.coverage.point_index import (
 Relation = Literal["within", "contains", "intersects"]
 _CHUNK = 1 << 13
 _FEW = 64  # points for which it does not pay to build a tree
-_MANY = 10_000  # points outside which repay loading compiled code
+_EDGES_A_POINT = 25  # of a proof: as dear as to find the nearest edge of a point
 
 
 class PolygonTree:
@@ -240,7 +240,7 @@ class Border:
         cell = np.zeros(len(x), dtype=np.int32)
         distance = np.full(len(x), np.nan)
         known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-        edge, far = (self._compiled if len(known) >= _MANY else self._by_tree)(
+        edge, far = (self._compiled if compiles(_EDGES_A_POINT * len(known)) else self._by_tree)(
             x[known], y[known], max_distance
         )
         near = edge >= 0

@@ -136,9 +136,9 @@ def test_the_nearest_cell_is_the_same_by_tree_compiled_and_by_every_edge(
     index = CoverageIndex(cells, rng.permutation(len(cells)))
     at = np.r_[rng.integers(-8, 36, (300, 2)) / 2.0, rng.uniform(-4, 13, (300, 2))]
     at = at[index.relate(*at.T)[1] == 0]
-    monkeypatch.setattr(point_tree, "_MANY", 10**9)
+    monkeypatch.setattr(point_tree, "compiles", lambda _: False)
     cell, far = point_tree.Border(index).nearest(*at.T, reach)
-    monkeypatch.setattr(point_tree, "_MANY", 0)
+    monkeypatch.setattr(point_tree, "compiles", lambda _: True)
     compiled = point_tree.Border(index).nearest(*at.T, reach)
     assert (compiled[0] == cell).all()
     np.testing.assert_array_equal(compiled[1], far)
