@@ -25,7 +25,7 @@ from gridmap.coverage.point_index import (
 Relation = Literal["within", "contains", "intersects"]
 _CHUNK = 1 << 13
 _FEW = 64  # points for which it does not pay to build a tree
-_EDGES_A_POINT = 25  # of a proof: as dear as to find the nearest edge of a point
+_EDGES_A_POINT = 15  # of a proof: as dear as to find the nearest edge of a point
 
 
 class PolygonTree:
