@@ -217,6 +217,7 @@ class Border:
         self._ends, self._cell = ends[order], np.concatenate([cell, corner_cell])[order]
         self._ranks = index.ranks
         self._move = move
+        self._asked = 0
 
     def nearest(
         self, x: Floats, y: Floats, max_distance: float | None = None
@@ -240,7 +241,8 @@ class Border:
         cell = np.zeros(len(x), dtype=np.int32)
         distance = np.full(len(x), np.nan)
         known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-        edge, far = (self._compiled if compiles(_EDGES_A_POINT * len(known)) else self._by_tree)(
+        self._asked += len(known)  # so that many small batches repay it too
+        edge, far = (self._compiled if compiles(_EDGES_A_POINT * self._asked) else self._by_tree)(
             x[known], y[known], max_distance
         )
         near = edge >= 0
