@@ -38,45 +38,99 @@ PIECES = 16  # most pieces that a unit may hold together
 def stranded(
     net: Network, label: Ints, u: int, limit: int, seen: Ints, stamp: int, queue: Ints, moved: Ints
 ) -> int:
-    """Collect a unit with the pieces it would strand, all but the heaviest; 0 if too many."""
+    """Collect a unit with the pieces it would strand, all but the heaviest; 0 if too many.
+
+    Its neighbours in the cell carry the stamp with a minus until they are met. Where the first
+    piece meets them all, as it mostly does, the rest of the cell is not walked through.
+    """
     moved[0] = u
     seen[u] = stamp
     home = label[u]
-    first = np.empty(PIECES + 1, np.int64)
-    weight = np.empty(PIECES, np.int64)
-    pieces = 0
-    tail = 0
+    missing = 0
     for e in range(net.start[u], net.bond[u]):
         v = net.neighbour[e]
-        if label[v] != home or seen[v] == stamp:
+        if label[v] == home:
+            seen[v] = -stamp
+            missing += 1
+    if missing <= 1:
+        return 1
+    at = net.start[u]
+    while seen[net.neighbour[at]] != -stamp:
+        at += 1
+    tail, weight, missing = _flood(
+        net, label, net.neighbour[at], seen, stamp, queue, 0, missing, True
+    )
+    if missing == 0:
+        return 1
+    if limit == 1:
+        return 0
+    return _all_but_heaviest(net, label, u, limit, seen, stamp, queue, moved, tail, weight)
+
+
+@inlined
+def _flood(
+    net: Network,
+    label: Ints,
+    v: int,
+    seen: Ints,
+    stamp: int,
+    queue: Ints,
+    tail: int,
+    missing: int,
+    enough: bool,
+) -> tuple[int, int, int]:
+    """Walk through a unit's piece of its cell; return the queue's end, the weight, what is missing.
+
+    The walk may end once no marked neighbour is missing.
+    """
+    home, head, weight = label[v], tail, 0
+    queue[tail] = v
+    tail += 1
+    seen[v] = stamp
+    missing -= 1
+    while head < tail and not (enough and missing == 0):
+        x = queue[head]
+        head += 1
+        weight += 1000 * net.households[x] + 1
+        for e in range(net.start[x], net.bond[x]):
+            y = net.neighbour[e]
+            if label[y] == home and seen[y] != stamp:
+                missing -= seen[y] == -stamp
+                seen[y] = stamp
+                queue[tail] = y
+                tail += 1
+    return tail, weight, missing
+
+
+@compiled
+def _all_but_heaviest(
+    net: Network,
+    label: Ints,
+    u: int,
+    limit: int,
+    seen: Ints,
+    stamp: int,
+    queue: Ints,
+    moved: Ints,
+    tail: int,
+    weight: int,
+) -> int:
+    """Find the other pieces that a unit would strand, and collect all but the heaviest."""
+    first = np.empty(PIECES + 1, np.int64)
+    heaviest, heavy, pieces = 0, weight, 1
+    first[0] = 0
+    for e in range(net.start[u], net.bond[u]):
+        v = net.neighbour[e]
+        if seen[v] != -stamp or label[v] != label[u]:
             continue
         if pieces >= PIECES:
             return 0
         first[pieces] = tail
-        head = tail
-        queue[tail] = v
-        tail += 1
-        seen[v] = stamp
-        heavy = 0
-        while head < tail:
-            x = queue[head]
-            head += 1
-            heavy += 1000 * net.households[x] + 1
-            for f in range(net.start[x], net.bond[x]):
-                y = net.neighbour[f]
-                if label[y] == home and seen[y] != stamp:
-                    seen[y] = stamp
-                    queue[tail] = y
-                    tail += 1
-        weight[pieces] = heavy
+        tail, weight, _ = _flood(net, label, v, seen, stamp, queue, tail, 0, False)
+        if weight > heavy:
+            heaviest, heavy = pieces, weight
         pieces += 1
-        if pieces == 1 and _all_seen(net, label, u, home, seen, stamp):
-            return 1
     first[pieces] = tail
-    heaviest = 0
-    for p in range(1, pieces):
-        if weight[p] > weight[heaviest]:
-            heaviest = p
     count = 1
     for p in range(pieces):
         if p == heaviest:
@@ -87,16 +141,6 @@ def stranded(
             moved[count] = queue[q]
             count += 1
     return count
-
-
-@inlined
-def _all_seen(net: Network, label: Ints, u: int, home: int, seen: Ints, stamp: int) -> bool:
-    """Tell whether every neighbour of a unit within its cell was reached."""
-    for e in range(net.start[u], net.bond[u]):
-        v = net.neighbour[e]
-        if label[v] == home and seen[v] != stamp:
-            return False
-    return True
 
 
 @inlined
