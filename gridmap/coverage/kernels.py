@@ -34,14 +34,22 @@ def compiled(function: F) -> F:
     return _compile(function)
 
 
+def bare(function: F) -> F:
+    """Compile a kernel that makes no arrays and returns none, so that nobody counts their users.
+
+    Counting takes more than half of a long loop over arrays that stand in a named tuple.
+    """
+    return _compile(function, counting=False)
+
+
 def inlined(function: F) -> F:
-    """Compile a small kernel into those that call it, which saves counting its arrays' users."""
-    return _compile(function, within=True)
+    """Compile a small kernel, bare as above, into those that call it."""
+    return _compile(function, counting=False, within=True)
 
 
-def _compile(function: F, *, within: bool = False) -> F:
+def _compile(function: F, *, counting: bool = True, within: bool = False) -> F:
     kept_on_disk, at_once = (
-        numba.njit(cache=keep, nogil=True, error_model="numpy", forceinline=within)
+        numba.njit(cache=keep, nogil=True, error_model="numpy", forceinline=within, _nrt=counting)
         for keep in (True, False)
     )
     try:

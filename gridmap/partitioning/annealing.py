@@ -19,6 +19,7 @@ from gridmap.partitioning.energy import (
     Change,
     Network,
     Rules,
+    bare,
     below,
     change,
     change_of_one,
@@ -34,99 +35,109 @@ from gridmap.partitioning.energy import (
 PIECES = 16  # most pieces that a unit may hold together
 
 
+class State(NamedTuple):
+    """Labels, what each cell sums to and costs, and the scratch of the moves."""
+
+    label: Ints
+    home: Ints
+    total: Floats
+    own: Floats
+    seen: Ints
+    marked: Ints
+    stamp: Ints
+    queue: Ints
+    first: Ints
+    moved: Ints
+    back: Ints
+
+
 @inlined
-def stranded(
-    net: Network, label: Ints, u: int, limit: int, seen: Ints, stamp: int, queue: Ints, moved: Ints
-) -> int:
+def stranded(net: Network, state: State, u: int, limit: int, moved: Ints) -> int:
     """Collect a unit with the pieces it would strand, all but the heaviest; 0 if too many.
 
-    Its neighbours in the cell carry the stamp with a minus until they are met. Where the first
-    piece meets them all, as it mostly does, the rest of the cell is not walked through.
+    Its neighbours in the cell carry the stamp with a minus until they are met. Mostly they touch
+    each other; where they do not, the cell is walked through until all are met.
     """
+    label, seen, queue = state.label, state.seen, state.queue
+    state.stamp[0] += 1
+    stamp = state.stamp[0]
     moved[0] = u
     seen[u] = stamp
-    home = label[u]
     missing = 0
     for e in range(net.start[u], net.bond[u]):
         v = net.neighbour[e]
-        if label[v] == home:
+        if label[v] == label[u]:
             seen[v] = -stamp
+            if missing == 0:
+                queue[0] = v
             missing += 1
     if missing <= 1:
         return 1
-    at = net.start[u]
-    while seen[net.neighbour[at]] != -stamp:
-        at += 1
-    tail, weight, missing = _flood(
-        net, label, net.neighbour[at], seen, stamp, queue, 0, missing, True
-    )
+    seen[queue[0]] = stamp
+    missing -= 1
+    head, tail = 0, 1
+    while head < tail and missing > 0:
+        x = queue[head]
+        head += 1
+        for e in range(net.start[x], net.bond[x]):
+            y = net.neighbour[e]
+            if seen[y] == -stamp:
+                seen[y] = stamp
+                queue[tail] = y
+                tail += 1
+                missing -= 1
     if missing == 0:
         return 1
-    if limit == 1:
-        return 0
-    return _all_but_heaviest(net, label, u, limit, seen, stamp, queue, moved, tail, weight)
+    tail, weight, missing = _flood(net, state, label[u], 0, tail, missing)
+    if missing == 0:
+        return 1
+    return 0 if limit == 1 else _all_but_heaviest(net, state, u, limit, moved, tail, weight)
 
 
 @inlined
 def _flood(
-    net: Network,
-    label: Ints,
-    v: int,
-    seen: Ints,
-    stamp: int,
-    queue: Ints,
-    tail: int,
-    missing: int,
-    enough: bool,
+    net: Network, state: State, home: int, head: int, tail: int, missing: int
 ) -> tuple[int, int, int]:
-    """Walk through a unit's piece of its cell; return the queue's end, the weight, what is missing.
+    """Walk through a piece of a cell; return the queue's end, the weight, and what is missing.
 
-    The walk may end once no marked neighbour is missing.
+    The walk begins at the units in the queue, and may end once no marked neighbour is missing.
     """
-    home, head, weight = label[v], tail, 0
-    queue[tail] = v
-    tail += 1
-    seen[v] = stamp
-    missing -= 1
-    while head < tail and not (enough and missing == 0):
+    label, seen, queue, stamp = state.label, state.seen, state.queue, state.stamp[0]
+    weight = 0
+    while head < tail and missing > 0:
         x = queue[head]
         head += 1
         weight += 1000 * net.households[x] + 1
         for e in range(net.start[x], net.bond[x]):
             y = net.neighbour[e]
             if label[y] == home and seen[y] != stamp:
-                missing -= seen[y] == -stamp
+                if seen[y] == -stamp:
+                    missing -= 1
                 seen[y] = stamp
                 queue[tail] = y
                 tail += 1
     return tail, weight, missing
 
 
-@compiled
+@inlined
 def _all_but_heaviest(
-    net: Network,
-    label: Ints,
-    u: int,
-    limit: int,
-    seen: Ints,
-    stamp: int,
-    queue: Ints,
-    moved: Ints,
-    tail: int,
-    weight: int,
+    net: Network, state: State, u: int, limit: int, moved: Ints, tail: int, weight: int
 ) -> int:
-    """Find the other pieces that a unit would strand, and collect all but the heaviest."""
-    first = np.empty(PIECES + 1, np.int64)
+    """Walk through the other pieces that a unit would strand; collect all but the heaviest."""
+    seen, queue, first, stamp = state.seen, state.queue, state.first, state.stamp[0]
+    home, every = state.label[u], len(state.label)
     heaviest, heavy, pieces = 0, weight, 1
     first[0] = 0
     for e in range(net.start[u], net.bond[u]):
         v = net.neighbour[e]
-        if seen[v] != -stamp or label[v] != label[u]:
+        if seen[v] != -stamp:
             continue
         if pieces >= PIECES:
             return 0
         first[pieces] = tail
-        tail, weight, _ = _flood(net, label, v, seen, stamp, queue, tail, 0, False)
+        queue[tail] = v
+        seen[v] = stamp
+        tail, weight, _ = _flood(net, state, home, tail, tail + 1, every)
         if weight > heavy:
             heaviest, heavy = pieces, weight
         pieces += 1
@@ -166,21 +177,6 @@ CHUNK = 500_000  # steps after which Python is heard where there are many
 AT_ONCE = 8 * CHUNK  # steps that take a second or so
 
 
-class State(NamedTuple):
-    """Labels, what each cell sums to and costs, and the scratch of the moves."""
-
-    label: Ints
-    home: Ints
-    total: Floats
-    own: Floats
-    seen: Ints
-    marked: Ints
-    stamp: Ints
-    queue: Ints
-    moved: Ints
-    back: Ints
-
-
 @inlined
 def _follow(
     net: Network, rules: Rules, state: State, u: int, v: int, d: Change, gain: float, allowed: float
@@ -192,8 +188,7 @@ def _follow(
     """
     label, here, there = state.label, state.label[u], state.label[v]
     alone = gain > allowed
-    state.stamp[0] += 1
-    count = stranded(net, label, u, POCKET, state.seen, state.stamp[0], state.queue, state.moved)
+    count = stranded(net, state, u, POCKET, state.moved)
     if count == 0 or count >= state.total[here, 4] or (alone and count == 1):
         return 0.0, 0, 0
     if count > 1:
@@ -222,29 +217,26 @@ def _swap(
 ) -> tuple[float, int, int]:
     """Try to exchange a unit for one of the cell that takes it; returns as `_follow` does."""
     label, here, there = state.label, state.label[u], state.label[v]
-    state.stamp[0] += 1
-    if stranded(net, label, u, 1, state.seen, state.stamp[0], state.queue, state.moved) != 1:
+    if stranded(net, state, u, 1, state.moved) != 1:
         return 0.0, 0, 0
     label[u] = there
     w = walk(net, label, v, here, there, u, dice)
-    if w >= 0:
-        state.stamp[0] += 1
-        if stranded(net, label, w, 1, state.seen, state.stamp[0], state.queue, state.back) == 1:
-            r = change_of_one(net, label, state.home, w, there, here)
-            both = (
-                d[0] - r[0],
-                d[1] - r[1],
-                d[2] - r[2],
-                d[3] + r[4],
-                d[4] + r[3],
-                d[5] + r[5],
-                d[6] + r[6],
-            )
-            giving, taking, gain = weigh(state.total, state.own, here, there, both, rules)
-            if gain <= allowed:
-                label[w] = here
-                settle(state.total, state.own, here, there, both, 0, giving, taking)
-                return gain, 1, 1
+    if w >= 0 and stranded(net, state, w, 1, state.back) == 1:
+        r = change_of_one(net, label, state.home, w, there, here)
+        both = (
+            d[0] - r[0],
+            d[1] - r[1],
+            d[2] - r[2],
+            d[3] + r[4],
+            d[4] + r[3],
+            d[5] + r[5],
+            d[6] + r[6],
+        )
+        giving, taking, gain = weigh(state.total, state.own, here, there, both, rules)
+        if gain <= allowed:
+            label[w] = here
+            settle(state.total, state.own, here, there, both, 0, giving, taking)
+            return gain, 1, 1
     label[u] = here
     return 0.0, 0, 0
 
@@ -276,6 +268,7 @@ def begin(net: Network, label: Ints, home: Ints, cells: int, rules: Rules, hot: 
         np.zeros(n, np.int64),
         np.zeros(1, np.int64),
         np.empty(n + 1, np.int64),
+        np.empty(PIECES + 1, np.int64),
         np.empty(POCKET + 1, np.int64),
         np.empty(POCKET + 1, np.int64),
     )
@@ -284,7 +277,7 @@ def begin(net: Network, label: Ints, home: Ints, cells: int, rules: Rules, hot: 
     return Course(state, label.copy(), moves, np.array([now, now, hot]), np.zeros(2, np.int64))
 
 
-@compiled
+@bare
 def run(
     net: Network,
     rules: Rules,
@@ -303,9 +296,11 @@ def run(
     written, full = course.journal[0], course.journal[1] > 0
     fall = math.log(cold / hot)
     every = max(1, steps // STEPS_OF_HEAT)
+    cooler = -(-first // every) * every
     for step in range(first, last):
-        if step % every == 0:
+        if step == cooler:
             heat = hot * math.exp(fall * step / steps)
+            cooler += every
         u = below(dice, n)
         bonds = net.bond[u] - net.start[u]
         here = label[u]
@@ -338,7 +333,8 @@ def run(
             written = 0
             full = False
         elif not full and written > 4 * n:
-            course.best[:] = label
+            for i in range(n):
+                course.best[i] = label[i]
             _undo(course.best, course.moves, written)
             full = True
     course.energies[0], course.energies[1], course.energies[2] = now, least, heat
@@ -414,7 +410,7 @@ def _note(journal: Ints, written: int, units: Ints, count: int, cell: int) -> in
     return written
 
 
-@compiled
+@bare
 def _undo(label: Ints, journal: Ints, written: int) -> None:
     """Take back the moves of the journal, the last first."""
     for i in range(written - 1, -1, -1):

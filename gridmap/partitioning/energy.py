@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gridmap._arrays import Bools, Dice, Floats, Ints
+from gridmap.coverage.kernels import bare as bare
 from gridmap.coverage.kernels import compiled as compiled
 from gridmap.coverage.kernels import inlined as inlined
 from gridmap.coverage.kernels import mix
@@ -238,12 +239,10 @@ def change_of_one(net: Network, label: Ints, home: Ints, u: int, here: int, ther
         strayed = -float(net.households[u])
     for e in range(net.start[u], net.start[u + 1]):
         c = label[net.neighbour[e]]
-        if c == here:
-            left += net.length[e]
-            border += net.cost[e]
-        elif c == there:
-            met += net.length[e]
-            border -= net.cost[e]
+        left += net.length[e] if c == here else 0.0
+        met += net.length[e] if c == there else 0.0
+        border += net.cost[e] if c == here else 0.0
+        border -= net.cost[e] if c == there else 0.0
     return (
         float(net.households[u]),
         net.load[u],
