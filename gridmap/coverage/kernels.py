@@ -48,10 +48,9 @@ def inlined(function: F) -> F:
 
 
 def _compile(function: F, *, counting: bool = True, within: bool = False) -> F:
-    kept_on_disk, at_once = (
-        numba.njit(cache=keep, nogil=True, error_model="numpy", forceinline=within, _nrt=counting)
-        for keep in (True, False)
-    )
+    flags: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    flags |= {"forceinline": within, "_nrt": counting}
+    kept_on_disk, at_once = (numba.njit(cache=keep, **flags) for keep in (True, False))
     try:
         kernel = kept_on_disk(function)
         kept = kernel.stats.cache_path

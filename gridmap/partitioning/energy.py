@@ -482,7 +482,7 @@ class Basis(NamedTuple):
     price: Floats
 
 
-@inlined
+@compiled
 def _enter(basis: Basis, units: int, above: float) -> bool:
     """Take a cell into the basis instead of what it uses up first; False if that is nothing."""
     inverse, amount = basis.inverse, basis.amount
