@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from gridmap._arrays import Dice, Floats, Ints
-from gridmap.partitioning.energy import Network, Rules, below, compiled, uniform
+from gridmap.partitioning.energy import Network, Rules, bare, below, compiled, uniform
 
 NEVER = 1e18
 SHORT = 50.0  # what a part under the band costs where that is allowed
@@ -224,7 +224,7 @@ def cut(
     return label, parts, shut[0, best]
 
 
-@compiled
+@bare
 def _merge(
     theirs: Floats,
     their_width: int,
@@ -248,28 +248,28 @@ def _merge(
         if mine[s] < NEVER:
             reached[found] = s
             found += 1
-    for s in range(size):
-        t = theirs[s]
-        if t >= NEVER:
-            continue
-        c, w = s // their_width, s % their_width
-        for q in range(len(shut)):
-            if shut[q] >= NEVER or c + q > their_many:
+    for c in range(their_many + 1):
+        row = c * their_width
+        for w in range(their_width):
+            t = theirs[row + w]
+            if t >= NEVER:
                 continue
-            to = (c + q) * their_width + w
-            cost = t + shut[q] + edge
-            if cost < fresh[to]:
-                fresh[to] = cost
-                told[to] = -1 - q
-        for r in range(found):
-            a, b = reached[r] // width, reached[r] % width
-            if w + b >= their_width or c + a > their_many:
-                continue
-            to = (c + a) * their_width + w + b
-            cost = t + mine[reached[r]]
-            if cost < fresh[to]:
-                fresh[to] = cost
-                told[to] = reached[r]
+            for q in range(min(len(shut), their_many - c + 1)):
+                to = row + q * their_width + w
+                cost = t + shut[q] + edge
+                if shut[q] < NEVER and cost < fresh[to]:
+                    fresh[to] = cost
+                    told[to] = -1 - q
+            for r in range(found):
+                a = reached[r] // width if many > 0 else 0
+                b = reached[r] - a * width
+                if w + b >= their_width or c + a > their_many:
+                    continue
+                to = row + a * their_width + w + b
+                cost = t + mine[reached[r]]
+                if cost < fresh[to]:
+                    fresh[to] = cost
+                    told[to] = reached[r]
     for s in range(size):
         theirs[s] = fresh[s]
 
