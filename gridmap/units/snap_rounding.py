@@ -277,8 +277,9 @@ def without_dangles(edges: Ints, n: int) -> Bools:
 @inlined
 def _after(one: Any, other: Any, place: Any, origin: Any, target: Any) -> bool:
     """Tell whether an edge leaves a node at a larger angle than another."""
-    ax, ay = place[target[one]] - place[origin[one]]
-    bx, by = place[target[other]] - place[origin[other]]
+    a, b, c, d = origin[one], target[one], origin[other], target[other]
+    ax, ay = place[b, 0] - place[a, 0], place[b, 1] - place[a, 1]
+    bx, by = place[d, 0] - place[c, 0], place[d, 1] - place[c, 1]
     up, other_up = ay > 0 or (ay == 0 and ax > 0), by > 0 or (by == 0 and bx > 0)
     if up != other_up:
         return bool(other_up)
