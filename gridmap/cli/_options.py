@@ -262,6 +262,7 @@ def read_lines(
     path: str, to: Any, kinds: Sequence[str] = (), *, crs: Any = None, without: Sequence[str] = ()
 ) -> Any:
     """Read streets or rivers in the CRS of the grid, of some kinds or without others."""
+    from gridmap.crs import reproject
     from gridmap.io.inputs import read_barriers
 
     lines, _ = read_barriers(path, crs=crs)
@@ -269,7 +270,7 @@ def read_lines(
         kind = lines["kind"].astype(str).str.lower()
         wanted = [word.lower() for word in kinds]
         lines = lines[kind.isin(wanted) if wanted else ~kind.isin(without)]
-    return lines.to_crs(to)
+    return reproject(lines, to)
 
 
 def read_roster(shell: Shell, staff: str, roles: str | None) -> pd.DataFrame:

@@ -62,6 +62,7 @@ def briefing_command(
     them all.
     """
     from gridmap.briefings.briefing import OVERLAPS, briefing
+    from gridmap.crs import reproject
     from gridmap.io import read_grid
     from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
@@ -76,7 +77,7 @@ def briefing_command(
     roles = given["words"]["roles"]
     roster = None if staff is None else _options.read_roster(shell, staff, roles)
     lines = read_lines(barriers, proved.crs)
-    houses = None if buildings is None else read_households(buildings)[0].to_crs(proved.crs)
+    houses = None if buildings is None else reproject(read_households(buildings)[0], proved.crs)
     made = briefing(
         proved, placed, staff=roster, barriers=lines, buildings=houses, lang=shell.lang,
         **days, **ground, **options,
@@ -95,11 +96,9 @@ def read_lines(paths: tuple[str, ...], crs: Any) -> Any:
     """Read the barriers of several files in the CRS of the grid."""
     import pandas as pd
 
-    from gridmap.io.inputs import read_barriers
-
     if not paths:
         return None
-    return pd.concat([read_barriers(path)[0].to_crs(crs) for path in paths], ignore_index=True)
+    return pd.concat([_options.read_lines(path, crs) for path in paths], ignore_index=True)
 
 
 _COLUMNS = ("time", "category", "x", "y", "datum", "date_order")

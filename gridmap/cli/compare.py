@@ -61,6 +61,7 @@ def compare_command(
 ) -> None:
     """Tell which cells, households and buildings changed between two grids."""
     from gridmap.comparison.compare import compare
+    from gridmap.crs import reproject
     from gridmap.io import read_grid
     from gridmap.io.inputs import read_households
     from gridmap.maps.offline import check_page
@@ -72,7 +73,7 @@ def compare_command(
     elif ground["basemap"] is not None:
         raise click.UsageError(tr("--basemap is for the page of --map OUT.html. Add that."))
     before, after = read_grid(old), read_grid(new)
-    houses = None if buildings is None else read_households(buildings)[0].to_crs(after.crs)
+    houses = None if buildings is None else reproject(read_households(buildings)[0], after.crs)
     found = compare(before, after, buildings=houses)
     if output is not None:
         _write(shell, found, output, overwrite)

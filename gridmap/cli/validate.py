@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+    from gridmap.io.source import Source
 
 FINDINGS, UNPROVABLE = 1, 2
 
@@ -251,8 +252,9 @@ def _read(
         return _with_outlines(given, boundary, parents, crs)
     source = find_source(cells)
     if source.layer is None and is_grid_file(source):
-        given = _read_grid(str(source.path), crs)
-        given.cells.attrs["content_changed"] = has_changed(source)
+        changed = has_changed(source)  # refuses what is damaged, too
+        given = _read_grid(source, crs)
+        given.cells.attrs["content_changed"] = changed
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]
@@ -276,22 +278,20 @@ def _with_outlines(
     return given
 
 
-def _read_grid(path: str, crs: str | None) -> _Given:
+def _read_grid(source: Source, crs: str | None) -> _Given:
     """Read the layers of a grid file without building the grid, which may be broken."""
-    import pyogrio
-
     from gridmap.io import read_layer
+    from gridmap.io.gridfile import METADATA, read_part
+    from gridmap.io.integrity import list_layers
 
+    there = {name for name, _ in list_layers(source)} | {"cells", "jurisdictions", METADATA}
     parts: dict[str, Any] = {
-        name: read_layer(f"{path}:{name}", crs=crs) for name in ("cells", "jurisdictions")
+        name: read_layer(f"{source.path}:{name}", crs=crs)
+        for name in ("cells", "jurisdictions", "boundary")
+        if name in there
     }
-    names = {str(name) for name, _ in pyogrio.list_layers(path)}
-    parts["gridmap_metadata"] = pyogrio.read_dataframe(path, layer="gridmap_metadata")
-    if "boundary" in names:
-        parts["boundary"] = read_layer(f"{path}:boundary", crs=crs)
-    if "exceptions" in names:
-        parts["exceptions"] = pyogrio.read_dataframe(path, layer="exceptions")
-    return _given_of(parts)
+    parts |= {name: read_part(source, name) for name in (METADATA, "exceptions") if name in there}
+    return _given_of(parts, source.name)
 
 
 def _read_folder(folder: Path) -> _Given:
@@ -299,18 +299,20 @@ def _read_folder(folder: Path) -> _Given:
     from gridmap.io.gridfile import content_changed, read_parts
 
     parts = read_parts(folder, whole=False)
-    given = _given_of(parts)
-    given.cells.attrs["content_changed"] = content_changed(parts, str(folder))
+    changed = content_changed(parts, str(folder))
+    given = _given_of(parts, str(folder))
+    given.cells.attrs["content_changed"] = changed
     return given
 
 
-def _given_of(parts: dict[str, Any]) -> _Given:
+def _given_of(parts: dict[str, Any], name: str) -> _Given:
     """Return the layers of a grid as what is to be validated."""
-    table = parts["gridmap_metadata"]
-    facts = {
-        key: json.loads(value) for key, value in zip(table["key"], table["value"], strict=True)
-    }
-    recorded, parameters = parts.get("exceptions", {}), facts.get("parameters", {})
+    from gridmap.io.gridfile import METADATA, facts_of
+
+    recorded, parameters = (
+        parts.get("exceptions", {}),
+        facts_of(parts[METADATA], name)["parameters"],
+    )
     # cells adopted without counts have households that are unknown, not none
     counted = "min" in parameters and bool(parts["cells"]["households"].any())
     low, high = _ends(parameters) if counted else (None, None)

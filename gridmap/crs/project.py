@@ -104,6 +104,27 @@ def mover(source: Any, target: Any) -> Move:
     return _mover(parse_crs(source), parse_crs(target))
 
 
+@lru_cache(maxsize=64)
+def transformer(source: Any, target: Any) -> pyproj.Transformer:
+    """Return what moves places, east first, from one CRS to another; making one is slow.
+
+    Raises
+    ------
+    CRSError
+        When nothing leads there, as from a system of one site, or from a damaged definition.
+    """
+    try:
+        return pyproj.Transformer.from_crs(source, target, always_xy=True)
+    except ProjError as error:
+        raise CRSError(
+            "{crs} cannot be transformed to {crs_2} ({reason}). Declare the CRS that the "
+            "coordinates are in: `--crs EPSG:4547`.",
+            crs=label(pyproj.CRS(source)),
+            crs_2=label(pyproj.CRS(target)),
+            reason=" ".join(str(error).split()).rstrip("."),
+        ) from error
+
+
 def reproject(frame: Layer, target: Reference | None) -> Layer:
     """Move a frame or series of geometries to another CRS, vertex by vertex.
 
@@ -169,7 +190,7 @@ def _inside(crs: pyproj.CRS, *, inverse: bool = False) -> Move:
     degrees = crs.geodetic_crs
     if crs.is_geographic or degrees is None:
         return lambda x, y: (np.asarray(x, float), np.asarray(y, float))
-    return _step(pyproj.Transformer.from_crs(crs, degrees, always_xy=True), inverse)
+    return _step(transformer(crs, degrees), inverse)
 
 
 def _to_world(crs: pyproj.CRS, world: pyproj.CRS, *, inverse: bool = False) -> Move:

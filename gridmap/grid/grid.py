@@ -724,7 +724,8 @@ def proved(
 def table_of(frame: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
     if frame is None:
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
-    return frame.reset_index(drop=True)
+    lacking = [column for column in columns if column not in frame]
+    return frame.reset_index(drop=True).reindex(columns=[*frame.columns, *lacking])
 
 
 def _repeated(index: pd.Index) -> str:

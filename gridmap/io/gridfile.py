@@ -25,7 +25,7 @@ from gridmap._arrays import Geometries, geometries
 from gridmap._checks import Bands, Each, Progress, definition, here, label, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
-from gridmap.grid.grid import Grid, check_grid, content_of
+from gridmap.grid.grid import EXCEPTION_COLUMNS, RETIRED_COLUMNS, Grid, check_grid, content_of
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.source import (
@@ -431,7 +431,7 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
             source=source.name,
         )
     wanted = {name for name, _ in list_layers(source)} - (frozenset() if whole else DETAILS)
-    parts = {name: _read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in wanted}
+    parts = {name: read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in wanted}
     grid = grid_of(parts, source.name, whole=whole)
     return grid if whole else _thin(grid, path, source)
 
@@ -461,7 +461,7 @@ class _Details:
         """Read some columns of both, where one of them is not blank."""
         if self.source is None:
             return read_grid(self.path).named()
-        packed = _facts(_read_part(self.source, METADATA), self.path)["packed"]
+        packed = facts_of(read_part(self.source, METADATA), self.path)["packed"]
         if any({*columns} & {*packed.get(part, [])} for part in DETAILS):
             return read_grid(self.path).named()
         there = {name for name, _ in list_layers(self.source)}
@@ -491,7 +491,7 @@ def _read_named(source: Source, name: str, columns: Sequence[str]) -> gpd.GeoDat
 
 def has_changed(source: Source) -> bool:
     """Tell whether a grid file's content is not that of the hash it carries."""
-    parts = {name: _read_part(source, name) for name in ("cells", "jurisdictions", METADATA)}
+    parts = {name: read_part(source, name) for name in ("cells", "jurisdictions", METADATA)}
     return content_changed(parts, source.name)
 
 
@@ -502,7 +502,8 @@ def is_grid_file(source: Source) -> bool:
     return METADATA in {name for name, _ in list_layers(source)}
 
 
-def _read_part(source: Source, name: str) -> pd.DataFrame:
+def read_part(source: Source, name: str) -> pd.DataFrame:
+    """Read one layer or table of a grid file, whole or not at all."""
     check_table(source, name)
     with telling(source.name, GDAL_FAILURES), quiet():
         expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
@@ -618,7 +619,7 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
             name=name,
             missing=[*missing],
         )
-    facts = _facts(parts[METADATA], name)
+    facts = facts_of(parts[METADATA], name)
     layers = {part: _layer(parts, part, facts, name) for part in needed if part in LAYERS}
     tables = {
         part: pd.DataFrame(_unpacked(parts[part], part, facts, name))
@@ -642,10 +643,12 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
 
 def content_changed(parts: Mapping[str, pd.DataFrame], name: str) -> bool:
     """Tell whether cells and jurisdictions are not those that the recorded content hash is of."""
-    facts = _facts(parts[METADATA], name)
-    cells = _layer(parts, "cells", facts, name).set_index("code")
-    areas = _layer(parts, "jurisdictions", facts, name).set_index("parent")
-    return bool(facts.get("content_hash") != content_of(str(facts.get("crs")), cells, areas))
+    facts = facts_of(parts[METADATA], name)
+    cells = _layer(parts, "cells", facts, name)
+    areas = _layer(parts, "jurisdictions", facts, name)
+    _check_columns({"cells": cells, "jurisdictions": areas}, facts, name)
+    said = content_of(str(facts.get("crs")), cells.set_index("code"), areas.set_index("parent"))
+    return bool(facts.get("content_hash") != said)
 
 
 def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -721,7 +724,8 @@ def _demoted(geometry: Geometries, lone: list[int]) -> Geometries:
     return result
 
 
-def _facts(table: pd.DataFrame, name: str) -> dict[str, Any]:
+def facts_of(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Return what the metadata of a grid say, or refuse those that are damaged."""
     if not {"key", "value"} <= set(table.columns):
         raise InputError("`{name}` has damaged metadata. Write the grid again.", name=name)
     facts = {str(k): _parsed(v, name) for k, v in zip(table["key"], table["value"], strict=True)}
@@ -760,12 +764,14 @@ def _check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any],
         "jurisdictions": {"parent", *facts["levels"]},
         "units": {"code", "households"},
         "boundary": set[str](),
+        "exceptions": {*EXCEPTION_COLUMNS},
+        "retired": {*RETIRED_COLUMNS},
     }
     for part, columns in needed.items():
         if part not in frames:
             continue
         lacking = sorted(columns - set(frames[part].columns))
-        if lacking or len(frames[part]) == 0:
+        if lacking or (part in LAYERS and len(frames[part]) == 0):
             what = Message("no features")
             if lacking:
                 what = Message("no column {columns}", columns=lacking)

@@ -13,10 +13,11 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats
+from gridmap.crs.project import transformer
 from gridmap.dates import FREQUENCY, moments
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, tr
-from gridmap.maps.payload import packed, rice, transformer
+from gridmap.maps.payload import packed, rice
 from gridmap.maps.themes import (
     NO_BASE,
     NOTHING,

@@ -8,7 +8,6 @@ share it, and whatever the rounding does to a shape, no false gap can open betwe
 from __future__ import annotations
 
 import base64
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints
 from gridmap._checks import label
+from gridmap.crs.project import transformer
 from gridmap.errors import InputError
 
 FINE, COARSE = 0.25, 1.0  # metres of EPSG:3857 that one step of the payload stands for
@@ -36,12 +36,6 @@ class Arcs(NamedTuple):
     ring_start: Ints
     ring_owner: Ints
     uses: Ints  # 2 * arc + (1 if walked backwards), ring after ring
-
-
-@functools.lru_cache(maxsize=8)
-def transformer(source: Any, target: Any) -> pyproj.Transformer:
-    """Return what moves places, east first, from one CRS to another; making one is slow."""
-    return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
 def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
+import pyproj
 import shapely
 
 from gridmap._arrays import Bools, Geometries, Ints
+from gridmap.crs.project import transformer
 from gridmap.language import Lang, Message
 from gridmap.maps.figure import (
     ACCENT,
@@ -118,15 +120,13 @@ class Book:
     @cached_property
     def metres(self) -> float:
         """Ground metres that a unit of the CRS stands for, in the middle of the grid."""
-        import pyproj
-
-        unit = float(self.grid.crs.axis_info[0].unit_conversion_factor)
+        crs = self.grid.crs
+        unit = float(crs.axis_info[0].unit_conversion_factor)
+        if crs.geodetic_crs is None:  # the system of one site
+            return unit
         here = shapely.centroid(self.grid.boundary)
-        turn = pyproj.Transformer.from_crs(
-            self.grid.crs, self.grid.crs.geodetic_crs, always_xy=True
-        )
-        scale = pyproj.Proj(self.grid.crs).get_factors(*turn.transform(here.x, here.y))
-        return unit / float(scale.meridional_scale)
+        place = transformer(crs, crs.geodetic_crs).transform(here.x, here.y)
+        return unit / float(pyproj.Proj(crs).get_factors(*place).meridional_scale)
 
     def draw(self, sheet: Sheet, page: str) -> Figure:
         """Draw a page."""

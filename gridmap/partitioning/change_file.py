@@ -12,6 +12,8 @@ from unicodedata import category
 
 from gridmap.errors import InputError, reason_of
 from gridmap.io.atomic import replacing
+from gridmap.io.encodings import choose_encoding, named_encoding
+from gridmap.io.source import declared
 from gridmap.language import Message
 
 SCHEMA = "gridmap.changes/1"
@@ -114,9 +116,18 @@ def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes
 
 
 def _loaded(path: str | os.PathLike[str]) -> Document:
-    """Return the JSON object in a file."""
+    """Return the JSON object in a file, in whatever encoding an editor saved it."""
+    said = declared().encoding
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        data = Path(path).read_bytes()
+        encoding = named_encoding(said) if said else choose_encoding(data, name=str(path))
+        if not (said or encoding.startswith("utf")):
+            raise InputError(
+                "`{path}` seems to be in {encoding}, not UTF-8. Say so: `--encoding {encoding}`.",
+                path=path,
+                encoding=encoding,
+            )
+        text = data.decode(encoding).removeprefix("\ufeff")
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except OSError as error:
         raise InputError(
@@ -126,6 +137,11 @@ def _loaded(path: str | os.PathLike[str]) -> Document:
         ) from error
     except _Twice as error:
         raise _damaged(f"`{path}`", Message("{key!r} stands twice", key=str(error))) from error
+    except InputError:
+        raise
+    except json.JSONDecodeError as error:
+        what = Message("it is no JSON from line {line} on", line=error.lineno)
+        raise _damaged(f"`{path}`", what) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(f"`{path}`", Message("it is no JSON")) from error
     if not isinstance(document, dict):
@@ -226,6 +242,8 @@ def _ends(document: Document, key: str, name: str) -> dict[str, str]:
         raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
     ends: dict[str, str] = {}
     for code, units in table.items():
+        if not all(_is_label(unit) for unit in units):
+            raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
         for unit in map(str, units):
             if unit in ends:
                 raise InputError(
@@ -239,12 +257,19 @@ def _ends(document: Document, key: str, name: str) -> dict[str, str]:
     return ends
 
 
+def _is_label(unit: object) -> bool:
+    """Tell whether a value names a unit: text or a whole number."""
+    return isinstance(unit, (str, int)) and not isinstance(unit, bool)
+
+
 def _cuts(document: Document, name: str) -> tuple[Cut, ...]:
     rows = document.get("cuts", [])
     cuts: list[Cut] = []
     try:
         for row in rows:  # type: ignore[attr-defined]
             line = tuple((_coordinate(x), _coordinate(y)) for x, y in row["line"])
+            if not _is_label(row["unit"]):
+                raise ValueError(row["unit"])
             cuts.append(Cut(str(row["unit"]), line))
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise _damaged(name, Message("'cuts' must list units with lines of [x, y]")) from error

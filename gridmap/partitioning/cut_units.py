@@ -117,8 +117,8 @@ def _crossings(
         long = np.hypot(edge[:, 0], edge[:, 1])
         for k in range(len(line) - 1):
             step, away = line[k + 1] - line[k], low - line[k]
-            turn = step[0] * edge[:, 1] - step[1] * edge[:, 0]
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                turn = step[0] * edge[:, 1] - step[1] * edge[:, 0]
                 along = (away[:, 0] * edge[:, 1] - away[:, 1] * edge[:, 0]) / turn
                 place = (away[:, 0] * step[1] - away[:, 1] * step[0]) / turn
             near = SNAP / np.maximum(long, SNAP)

@@ -17,6 +17,7 @@ from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_o
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.prove import polygons_of
 from gridmap.coverage.snapping import first_misfit, matched
+from gridmap.crs import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import MOST, Grid
@@ -299,8 +300,8 @@ def _by_parent(
 
 def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdges) -> Floats:
     """Return how much of each contact runs along a barrier."""
-    crs = check_crs("units", units)
-    lines = barriers.to_crs(crs) if check_crs("barriers", barriers) != crs else barriers
+    check_crs("barriers", barriers)
+    lines = reproject(barriers, check_crs("units", units))
     tree = shapely.STRtree(lines.geometry.to_numpy())
     middle = geometries(shapely.points(edges.midpoints))
     near = np.zeros(len(middle), np.bool_)

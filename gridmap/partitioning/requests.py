@@ -12,6 +12,7 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
 from gridmap.contiguity import contacts
+from gridmap.crs import reproject
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.partitioning.apply import unit_contacts
@@ -198,7 +199,7 @@ def _check_codes(grid: Grid, codes: Iterable[str]) -> None:
 def _line_across(grid: Grid, code: str, lines: gpd.GeoDataFrame) -> Floats:
     """Return the one line of a layer that crosses a cell."""
     _check_codes(grid, [code])
-    shapes = (lines if lines.crs == grid.crs else lines.to_crs(grid.crs)).geometry.to_numpy()
+    shapes = reproject(lines, grid.crs).geometry.to_numpy()
     parts = shapely.get_parts(shapely.force_2d(shapes))
     kinds = shapely.get_type_id(parts)
     whole = shapely.line_merge(shapely.multilinestrings([parts[kinds == 1]])[0])

@@ -13,6 +13,7 @@ import shapely
 from gridmap._arrays import Geometries, Ints
 from gridmap._checks import check_crs
 from gridmap.contiguity import contacts
+from gridmap.crs import reproject
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.barriers import Barriers, inhabited, read_barriers, regions
@@ -248,7 +249,7 @@ def attach(
     without = _without_units(given, owner, place)
     result = _gather(given, owner, place, lines, reserved, compounds)
     if weight is not None and load is not None:
-        points = inner_points(units.geometry.to_crs(check_crs("units", result)).to_numpy())
+        points = inner_points(reproject(units.geometry, check_crs("units", result)).to_numpy())
         where = homes_in(result.geometry.to_numpy(), shapely.get_coordinates(points))
         result[weight] = np.bincount(where[where >= 0], load[where >= 0], len(result))
     positions = {code: k for k, code in enumerate(place.codes)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from click.testing import CliRunner
 
+from gridmap.cli import main
 from gridmap.errors import GridmapError
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.columns import understand
@@ -29,6 +32,7 @@ from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls,
 ROUNDS = int(os.environ.get("GRIDMAP_FUZZ_ROUNDS", "6"))  # corruptions of each kind and file
 SECONDS = 20  # for one file of a few kilobytes
 ROWS = 40
+TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 TABLE = pd.DataFrame(
     {
@@ -182,9 +186,27 @@ def test_a_corrupted_grid_file_is_refused_or_the_same(
     for _ in range(ROUNDS // 2):
         path.write_bytes(corrupt(original, random))
         back = attempt(read_grid, path)
+        assert CliRunner().invoke(main, ["validate", str(path)]).exit_code in (0, 1, 2)
         if back is not None:
             assert len(back) == len(grid)
             assert back.boundary.equals(grid.boundary)
+
+
+@pytest.mark.parametrize("command", ["validate", "staff"])
+def test_a_grid_file_without_a_column_is_told(command: str, grid: Any, tmp_path: Path) -> None:
+    path, roster = tmp_path / "g.gpkg", tmp_path / "roster.csv"
+    roster.write_text("网格编码,角色\n1,网格长\n", encoding="utf-8")
+    for table, column in (
+        ("jurisdictions", "parent"), ("cells", "households"), ("exceptions", "code"),
+        ("retired", "code"), ("gridmap_metadata", "value"), ("units", "code"),
+    ):  # fmt: skip
+        write_grid(grid, path, overwrite=True)
+        with closing(sqlite3.connect(path)) as base, base:
+            for (name,) in base.execute(TRIGGERS).fetchall():
+                base.execute(f'DROP TRIGGER "{name}"')
+            base.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO other")
+        ran = CliRunner().invoke(main, [command, str(path), *[str(roster)] * (command == "staff")])
+        assert ran.exit_code in (1, 2) or table in ("units", "exceptions", "retired"), ran.output
 
 
 def test_a_spoilt_database_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

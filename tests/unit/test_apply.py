@@ -21,6 +21,7 @@ from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
 from gridmap.io.gridfile import read_grid, write_grid
+from gridmap.io.source import declaring
 from gridmap.partitioning.apply import apply
 from gridmap.partitioning.change_file import Changes, read_changes
 from gridmap.partitioning.partition import partition
@@ -262,7 +263,12 @@ def test_names_may_have_the_wide_space_of_chinese() -> None:
     [
         ("{", "it is no JSON"),
         ("[]", "it is no JSON object"),
+        ("\n{'schema': 1}", "no JSON from line 2 on"),
         ("[" * 100_000, "it is no JSON"),
+        ('{"schema": "gridmap.changes/1", "moves": {"A": [true]}}', "lists of units"),
+        ('{"schema": "gridmap.changes/1", "moves": {"A": [1.0]}}', "lists of units"),
+        ('{"schema": "gridmap.changes/1", "hand": {"A": [null]}}', "lists of units"),
+        ('{"schema": "gridmap.changes/1", "cuts": [{"unit": [], "line": []}]}', "'cuts' must"),
         ('{"a":' * 100_000, "it is no JSON"),
         ('{"schema": "gridmap.changes/1", "moves": {"A": [NaN]}}', "it is no JSON"),
         ('{"schema": "gridmap.changes/1", "moves": {"A": [1], "A": []}}', "'A' stands twice"),
@@ -291,6 +297,25 @@ def test_what_is_no_change_file_is_refused(text: str, words: str, tmp_path: Path
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         read_changes(path)
+
+
+NOTED = '{"schema": "gridmap.changes/1", "moves": {"A": [1]}, "note": "学校归东边"}\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_change_file_may_be_in_any_encoding_of_unicode(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "changes.json"
+    path.write_text(NOTED, encoding=encoding)
+    assert read_changes(path) == Changes(moves={"1": "A"}, note="学校归东边")
+
+
+def test_another_encoding_of_a_change_file_is_asked_for_and_obeyed(tmp_path: Path) -> None:
+    path = tmp_path / "changes.json"
+    path.write_text(NOTED, encoding="gbk")
+    with pytest.raises(InputError, match="--encoding gb18030"):
+        read_changes(path)
+    with declaring(encoding="GBK"):
+        assert read_changes(path).note == "学校归东边"
 
 
 @settings(max_examples=40, deadline=None)

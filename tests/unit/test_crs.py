@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pyproj
@@ -263,3 +265,16 @@ def test_the_alarm_keeps_still_when_points_are_truly_elsewhere() -> None:
     assert datum_alarm(*far, area, 4547) is None
     assert datum_alarm([], [], area, 4547) is None
     assert datum_alarm([np.nan], [1.0], area, 4547) is None
+
+
+@pytest.mark.parametrize("name", ["Foo_Bar", "Gauss_Kruger"])
+def test_a_definition_that_leads_nowhere_is_one_line(name: str, tmp_path: Path) -> None:
+    """A word of the file is damaged, or the system is that of one site; a map needs the world."""
+    told = pyproj.CRS(4547).to_wkt("WKT1_ESRI").replace("Gauss_Kruger", name)
+    told = told if name == "Foo_Bar" else 'LOCAL_CS["site",UNIT["metre",1]]'
+    cells = gpd.GeoDataFrame({"code": ["A"]}, geometry=[shapely.box(0, 0, 9, 9)], crs=told)
+    grid = gm.adopt(cells, shapely.box(0, 0, 9, 9))
+    with pytest.raises(gm.GridmapError, match="cannot be transformed"):
+        gm.coverage_map(grid)
+    if name != "Foo_Bar":
+        gm.atlas(grid).save(tmp_path / "atlas.pdf")
