@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -325,14 +324,12 @@ def _draw(
     overwrite: bool,
 ) -> None:
     from gridmap.coverage.validate import validate
-    from gridmap.io.atomic import replacing
     from gridmap.maps.defect_map import defect_map
 
     found = validate(cells, outline, exclude=excluded, code=code, lang=lang)
     edge = None if isinstance(outline, str) else outline
     drawn = defect_map(cells, found, edge, lang=lang, mended=mended)
-    with replacing(page, overwrite=overwrite) as temporary:
-        drawn.save(os.fspath(temporary))
+    drawn.save(page, overwrite=overwrite)
 
 
 def _report(

@@ -242,19 +242,17 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import has_changed, is_dataset, is_grid_file
+    from gridmap.io.gridfile import content_changed, has_changed, is_dataset, is_grid_file
+    from gridmap.io.gridfile import read_parts as read_folder
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
     if is_dataset(Path(cells)):
-        given = _read_folder(Path(cells))
-        given.code = code or given.code
-        return _with_outlines(given, boundary, parents, crs)
-    source = find_source(cells)
-    if source.layer is None and is_grid_file(source):
+        parts = read_folder(Path(cells), whole=False)
+        given = _given_of(parts, cells, content_changed(parts, cells))
+    elif (source := find_source(cells)).layer is None and is_grid_file(source):
         changed = has_changed(source)  # refuses what is damaged, too
-        given = _read_grid(source, crs)
-        given.cells.attrs["content_changed"] = changed
+        given = _given_of(_grid_parts(source, crs), cells, changed)
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]
@@ -262,15 +260,6 @@ def _read(
             frame = read_layer(cells, crs=crs)
         given = _Given(frame, code="code" if "code" in frame else None)
     given.code = code or given.code
-    return _with_outlines(given, boundary, parents, crs)
-
-
-def _with_outlines(
-    given: _Given, boundary: str | None, parents: str | None, crs: str | None
-) -> _Given:
-    """Put the outlines that were named in place of those of a grid."""
-    from gridmap.io import read_layer
-
     if boundary is not None:
         given.boundary = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     if parents is not None:
@@ -278,7 +267,7 @@ def _with_outlines(
     return given
 
 
-def _read_grid(source: Source, crs: str | None) -> _Given:
+def _grid_parts(source: Source, crs: str | None) -> dict[str, Any]:
     """Read the layers of a grid file without building the grid, which may be broken."""
     from gridmap.io import read_layer
     from gridmap.io.gridfile import METADATA, read_part
@@ -291,28 +280,16 @@ def _read_grid(source: Source, crs: str | None) -> _Given:
         if name in there
     }
     parts |= {name: read_part(source, name) for name in (METADATA, "exceptions") if name in there}
-    return _given_of(parts, source.name)
+    return parts
 
 
-def _read_folder(folder: Path) -> _Given:
-    """Read the same of a grid as a folder of GeoParquet."""
-    from gridmap.io.gridfile import content_changed, read_parts
-
-    parts = read_parts(folder, whole=False)
-    changed = content_changed(parts, str(folder))
-    given = _given_of(parts, str(folder))
-    given.cells.attrs["content_changed"] = changed
-    return given
-
-
-def _given_of(parts: dict[str, Any], name: str) -> _Given:
+def _given_of(parts: dict[str, Any], name: str, changed: bool) -> _Given:
     """Return the layers of a grid as what is to be validated."""
     from gridmap.io.gridfile import METADATA, facts_of
 
-    recorded, parameters = (
-        parts.get("exceptions", {}),
-        facts_of(parts[METADATA], name)["parameters"],
-    )
+    parameters = facts_of(parts[METADATA], name)["parameters"]
+    recorded = parts.get("exceptions", {})
+    parts["cells"].attrs["content_changed"] = changed
     # cells adopted without counts have households that are unknown, not none
     counted = "min" in parameters and bool(parts["cells"]["households"].any())
     low, high = _ends(parameters) if counted else (None, None)
@@ -352,15 +329,13 @@ def _write(
 ) -> None:
     from gridmap.coverage.report import exportable
     from gridmap.io import write_layer
-    from gridmap.io.atomic import replacing
 
     if page is not None:
         from gridmap.maps.defect_map import defect_map
 
         outline = None if isinstance(given.boundary, str) else given.boundary
         drawn = defect_map(given.cells, found, outline, lang=lang)
-        with replacing(page, overwrite=overwrite) as temporary:
-            drawn.save(os.fspath(temporary))
+        drawn.save(page, overwrite=overwrite)
     if layer is not None:
         write_layer(exportable(found), layer, overwrite=overwrite)
 
