@@ -282,7 +282,7 @@ def partition(
     weight : str, optional
         Column of workload that is balanced between cells, in place of households.
     quality : {"default", "fast", "best"}
-        How long the search anneals: 1,600, 400 or 6,400 sweeps.
+        How long the search anneals: 2,000, 400 or 6,400 sweeps.
     barriers : GeoDataFrame, optional
         Lines that borders should follow, for units that do not know their blocks.
     no_holes : bool

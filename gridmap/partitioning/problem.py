@@ -243,11 +243,11 @@ def set_in(label: Ints, members: Ints, part: Ints) -> Ints:
 
 
 Quality = Literal["fast", "default", "best"]
-SHAPE, BORDER, EXCESS = 1.0, 0.2, 20.0
-FULL = 4.4  # the weight of balance when nothing is wished more
+SHAPE, BORDER, EXCESS = 1.0, 0.1, 20.0
+FULL = 4.05  # the weight of balance when nothing is wished more
 BALANCE = 0.5  # the knee of the front between balance and compactness
 ROADS = 0.9  # the preference for borders on barriers when nothing is wished
-SOUGHT = 1.7  # of its cost, what a border on a barrier saves at full preference: it is sought then
+SOUGHT = 2.4  # of its cost, what a border on a barrier saves at full preference: it is sought then
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ class Effort:
 FEW = 2  # trees that a start draws at least
 EFFORTS: dict[Quality, Effort] = {
     "fast": Effort(sweeps=400, starts=1, trees=6, tries=600),
-    "default": Effort(sweeps=1600, starts=1, trees=6, tries=1200, shares=4),
+    "default": Effort(sweeps=2000, starts=1, trees=6, tries=1200, shares=4),
     "best": Effort(sweeps=6400, starts=2, trees=24, tries=6000, shares=4),
 }
 
