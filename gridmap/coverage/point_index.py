@@ -22,7 +22,7 @@ EAST, WEST, STRADDLES = range(3)  # where an edge lies, seen from the pixel's we
 _PIXELS_PER_EDGE = 64
 _FEWEST_PIXELS, _MOST_PIXELS = 1 << 14, 1 << 26
 _LONGEST_SIDE = 1 << 16
-_BAND = 1 << 20  # entries of a row band, to bound the memory of building
+_BAND = 200_000
 
 
 class Raster(NamedTuple):

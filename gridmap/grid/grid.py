@@ -6,7 +6,7 @@ The class comes first, then its door: what is asked of cells before they are tru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, get_args
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, geometries, row_of
+from gridmap._arrays import Floats, Geometries, geometries, row_of
 from gridmap._checks import Bands, as_seen, check_choice, check_crs, check_same_crs, defined, label
 from gridmap.codes import name_in
 from gridmap.coverage.prove import areas_m2, boundary_of
@@ -63,8 +63,14 @@ class Unread(Protocol):
     def whole(self) -> tuple[gpd.GeoDataFrame | None, gpd.GeoDataFrame | None]:
         """Read both."""
 
-    def named(self, columns: Sequence[str]) -> list[gpd.GeoDataFrame]:
+    def named(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Read some columns of both, where one of them is not blank."""
+
+
+def middles(shapes: Geometries) -> tuple[Floats, Floats]:
+    """Return the coordinates of a point on each shape, which take less room than points."""
+    points = shapely.point_on_surface(shapes)
+    return shapely.get_x(points), shapely.get_y(points)
 
 
 class Grid:
@@ -172,20 +178,20 @@ class Grid:
             self._units, self._buildings = self._unread.whole()
             self._unread = None
 
-    def named(self) -> list[gpd.GeoDataFrame]:
-        """Return the units, and the buildings, that have a name, a compound or an address.
+    def named(self) -> Iterator[pd.DataFrame]:
+        """Yield the units, and the buildings, that have a name, a compound or an address.
 
-        Only those columns, as far as there are such.
+        Only those columns, as far as there are such, and a place on each, ``x`` and ``y``.
         """
         if self._unread is not None:
-            return self._unread.named(NAMES)
-        frames = [frame for frame in (self._units, self._buildings) if frame is not None]
-        shown = [(frame, [name for name in NAMES if name in frame]) for frame in frames]
-        return [
-            frame.loc[(frame[names].fillna("") != "").any(axis=1), [*names, frame.geometry.name]]
-            for frame, names in shown
-            if names
-        ]
+            yield from self._unread.named(NAMES)
+            return
+        for frame in (self._units, self._buildings):
+            names = [] if frame is None else [name for name in NAMES if name in frame]
+            if frame is not None and names:
+                rows = (frame[names].fillna("") != "").any(axis=1)
+                x, y = middles(frame.geometry.to_numpy()[rows])
+                yield frame.loc[rows, names].assign(x=x, y=y)
 
     def with_buildings(self, buildings: gpd.GeoDataFrame) -> Grid:
         """Return the same grid, which also keeps the buildings its households were counted by.

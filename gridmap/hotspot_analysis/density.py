@@ -61,18 +61,17 @@ def bin_points(
         across, down = across[within], down[within]
         weights = None if weights is None else weights[within]
     i, j = down.astype(np.int64), across.astype(np.int64)
-    lower, right = down - i, across - j
-    if weights is None:
-        both = lower * right
-        parts = (1.0 - lower - right + both, right - both, lower - both, both)
-    else:
-        low, both = lower * weights, lower * right * weights
-        parts = (weights - low - right * weights + both, right * weights - both, low - both, both)
     width = columns + 2
     corner = i * width + j
+    down -= i
+    across -= j
+    whole, both = 1.0 if weights is None else weights, down * across
+    if weights is not None:
+        down, across, both = down * weights, across * weights, both * weights
     size = (rows + 3) * width
     total = np.zeros(size)
-    for shift, part in zip((0, 1, width, width + 1), parts, strict=True):
+    first = whole - down - across + both
+    for shift, part in ((0, first), (1, across - both), (width, down - both), (width + 1, both)):
         total += np.bincount(corner + shift, part, minlength=size)[:size]
     return total[: (rows + 2) * width].reshape(rows + 2, width)
 
@@ -227,9 +226,8 @@ def density(
     cell = np.zeros(len(x), np.int32)
     cell[known] = grid.locator.relate(x[known], y[known])[0]
     counted = np.append(0.0, base)[cell] > 0
-    incidents = smooth(
-        bin_points(x[counted], y[counted], **raster), pixel=pixel, bandwidth=bandwidth
-    )
+    x, y = x[counted], y[counted]
+    incidents = smooth(bin_points(x, y, **raster), pixel=pixel, bandwidth=bandwidth)
     where = grid.locator.relate(*_centres(**raster))[0].reshape(shape)
     facts = {
         "exposure": name,

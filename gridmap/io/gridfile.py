@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,14 @@ from gridmap._arrays import Geometries, geometries
 from gridmap._checks import Bands, Each, Progress, definition, here, label, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
-from gridmap.grid.grid import EXCEPTION_COLUMNS, RETIRED_COLUMNS, Grid, check_grid, content_of
+from gridmap.grid.grid import (
+    EXCEPTION_COLUMNS,
+    RETIRED_COLUMNS,
+    Grid,
+    check_grid,
+    content_of,
+    middles,
+)
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.source import (
@@ -457,22 +464,23 @@ class _Details:
             raise InputError("`{path}` was changed while it was read. Start again.", path=self.path)
         return grid.units, grid.buildings
 
-    def named(self, columns: Sequence[str]) -> list[gpd.GeoDataFrame]:
+    def named(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Read some columns of both, where one of them is not blank."""
-        if self.source is None:
-            return read_grid(self.path).named()
-        packed = facts_of(read_part(self.source, METADATA), self.path)["packed"]
-        if any({*columns} & {*packed.get(part, [])} for part in DETAILS):
-            return read_grid(self.path).named()
-        there = {name for name, _ in list_layers(self.source)}
-        parts = [
-            _read_named(self.source, part, columns) for part in ("units", EXTRA) if part in there
-        ]
-        return [frame for frame in parts if frame is not None]
+        source = self.source
+        packed = (
+            {} if source is None else facts_of(read_part(source, METADATA), self.path)["packed"]
+        )
+        if source is None or any({*columns} & {*packed.get(part, [])} for part in DETAILS):
+            yield from read_grid(self.path).named()
+            return
+        there = {name for name, _ in list_layers(source)}
+        for part in ("units", EXTRA):
+            if part in there and (frame := _read_named(source, part, columns)) is not None:
+                yield frame
 
 
-def _read_named(source: Source, name: str, columns: Sequence[str]) -> gpd.GeoDataFrame | None:
-    """Read some columns of a layer where one of them is not blank; None where it has none."""
+def _read_named(source: Source, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Read some columns where one is not blank, and a place on each; None without columns."""
     check_table(source, name)
     with telling(source.name, GDAL_FAILURES), quiet():
         told = pyogrio.read_info(source.gdal_path, layer=name)
@@ -482,9 +490,15 @@ def _read_named(source: Source, name: str, columns: Sequence[str]) -> gpd.GeoDat
             return None
         filled = {True: "\"{}\" <> ''", False: '"{}" IS NOT NULL'}
         where = " OR ".join(filled[kinds[column] == "object"].format(column) for column in shown)
-        frame: gpd.GeoDataFrame = pyogrio.read_dataframe(
-            source.gdal_path, layer=name, columns=shown, where=where, use_arrow=True
-        )
+        parts = [pd.DataFrame(columns=[*shown, "x", "y"])]
+        flags = {"columns": shown, "where": where, "use_pyarrow": True}
+        with pyogrio.open_arrow(source.gdal_path, layer=name, **flags) as (about, reader):
+            geometry = about["geometry_name"] or "wkb_geometry"
+            for batch in reader:
+                shapes = batch.column(geometry).to_numpy(zero_copy_only=False)
+                x, y = middles(shapely.from_wkb(shapes))
+                parts.append(batch.select(shown).to_pandas().assign(x=x, y=y))
+    frame = pd.concat(parts[1:] or parts, ignore_index=True)
     check_text(frame, source.name)
     return frame
 

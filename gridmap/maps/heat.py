@@ -86,6 +86,7 @@ def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] |
     found = density(
         points, grid, bandwidth=_bandwidth(grid), exposure="households" if homes else None
     )
+    grid.locator.rest()  # the page needs the room
     if not found.shown.any():
         return None
     edges = RATIOS if homes else _quantiles(found)

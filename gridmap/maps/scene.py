@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints
+from gridmap._arrays import Floats, Geometries, Ints
 from gridmap._checks import label
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
@@ -162,6 +162,7 @@ PLACES = {
 """Columns of units and buildings by which a place is found, and what each is called."""
 
 PLACE_BYTES = 250_000  # what the names of buildings may add to a page
+AT_ONCE = 1 << 16  # places that are points at a time
 ROOM_NUMBER = re.compile(r"[\s,，、-]*\d+\s*(?:单元|室|房|户).*$")
 BARE_NUMBER = r"[\dA-Za-z-]*\d[\dA-Za-z-]*\s*[号號栋幢座楼#]*"  # names nothing without its compound
 
@@ -208,8 +209,7 @@ def _named(grid: Grid, areas: Geometries) -> pd.DataFrame:
         spelt = _spelt_out(texts.iloc[first])
         telling = (spelt != "").any(axis=1).to_numpy()
         rows = np.flatnonzero(telling[kind])
-        points = shapely.point_on_surface(frame.geometry.to_numpy()[rows])
-        who, where = tree.query(points, predicate="intersects")
+        who, where = _areas_at(tree, frame["x"].to_numpy()[rows], frame["y"].to_numpy()[rows])
         once = np.unique(who, return_index=True)[1]
         pairs = pd.DataFrame({"kind": kind[rows[who[once]]], "at": where[once]}).drop_duplicates()
         for column in spelt.columns:
@@ -218,6 +218,17 @@ def _named(grid: Grid, areas: Geometries) -> pd.DataFrame:
             parts.append(pd.DataFrame({"text": text, "of": of, "at": pairs["at"]}))
     found = pd.concat(parts, ignore_index=True)
     return found[found["text"] != ""].drop_duplicates(["text", "at"])
+
+
+def _areas_at(tree: shapely.STRtree, x: Floats, y: Floats) -> tuple[Ints, Ints]:
+    """Return pairs of a place and an area that it lies in, for some places at a time."""
+    pairs = [np.empty((2, 0), np.int64)]
+    for first in range(0, len(x), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        who, where = tree.query(shapely.points(x[some], y[some]), predicate="intersects")
+        pairs.append(np.array([who + first, where]))
+    who, where = np.concatenate(pairs, axis=1)
+    return who, where
 
 
 def _alike(texts: pd.DataFrame) -> tuple[Ints, Ints]:

@@ -139,7 +139,7 @@ def test_units_and_buildings_are_read_when_they_are_asked_for(
             for part, known in zip(named, read_grid(path).named(), strict=True):
                 assert 0 < len(part) < len(one.units)
                 assert part["name"].tolist() == known["name"].tolist()
-                assert part.geometry.geom_equals(known.geometry, align=False).all()
+                assert part[["x", "y"]].to_numpy().tolist() == known[["x", "y"]].to_numpy().tolist()
 
 
 def test_the_same_grid_gives_the_same_bytes(grid: Grid, rich: Grid, tmp_path: Path) -> None:
