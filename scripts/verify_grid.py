@@ -3,8 +3,10 @@
 
 Shows, by cancelling directed edges, that the cells of a GeoPackage fill its boundary and each
 jurisdiction exactly, that every polygon is one, that codes are unique, and that geometry,
-attributes and the numbers of the CRS are those of the content hash in the file; the CRS is not
-looked up in any register. Coordinates are compared bit for bit. Ends with 0 when proved, 1 when
+attributes and the numbers of the CRS are those of the content hash in the file, that its units,
+buildings, exceptions, retired codes and metadata are those of the record hash, and that the units
+of each cell fill it and have its households; the CRS is not looked up in any register. Coordinates
+are compared bit for bit. Ends with 0 when proved, 1 when
 refuted, 2 when the file cannot be read, 70 on a bug of this script.
 
 Of a dataset by district (a folder of Parquet) the same is shown of each district, one at a time,
@@ -31,6 +33,7 @@ import traceback
 import unicodedata
 import zlib
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -124,12 +127,22 @@ def verify(path: str, own: str | None = None) -> tuple[list[str], list[str]]:
     return judged(layers, faults, own)
 
 
+class Table(NamedTuple):
+    """What the record hash is of: values by column, and the coordinates of each row if any."""
+
+    values: dict[str, list[Any]]
+    types: dict[str, str]
+    shapes: list[list[Point]] | None
+
+
 class Layers(NamedTuple):
-    """What a grid consists of, as far as it is checked."""
+    """What a grid consists of."""
 
     cells: Layer
     parents: Layer
     rims: Layer
+    units: Layer
+    record: dict[str, Table]
     metadata: dict[str, Any]
 
 
@@ -138,14 +151,15 @@ def of_database(path: str, faults: list[str]) -> Layers:
     database = opened(path)
     try:
         check_tables(database, faults)
-        cells, parents, rims = (
-            read(database, name, faults) for name in ("cells", "jurisdictions", "boundary")
+        cells, parents, rims, units = (
+            read(database, name, faults) for name in ("cells", "jurisdictions", "boundary", "units")
         )
+        record = {name: table_of(database, name) for name in RECORDED if holds(database, name)}
         try:
             rows = database.execute("SELECT key, value FROM gridmap_metadata").fetchall()
         except sqlite3.OperationalError as error:
             raise UnreadableError(f"has damaged metadata (OperationalError: {error}).") from error
-        return Layers(cells, parents, rims, facts_of(rows, faults))
+        return Layers(cells, parents, rims, units, record, facts_of(rows, faults))
     finally:
         database.close()
 
@@ -154,13 +168,13 @@ def judged(
     layers: Layers, faults: list[str], own: str | None = None
 ) -> tuple[list[str], list[str]]:
     """Return what is wrong with the layers of a grid, and what to say when nothing is."""
-    cells, parents, rims, metadata = layers
-    for layer in (cells, parents, rims):
+    cells, parents, rims, units, record, metadata = layers
+    for layer in (cells, parents, rims, units):
         if not layer.rows:
             raise UnreadableError(f"has no {layer.name}, so nothing can be proved.")
         for number, row in enumerate(layer.rows):
             faults += [f"{title(layer, number)}: {f}" for f in polygon_faults(row.polygons)]
-    faults += crs_faults([cells, parents, rims], metadata)
+    faults += crs_faults([cells, parents, rims, units], metadata)
     faults += attribute_faults(cells, parents)
     if len(rims.rows) > 1:
         faults.append(f"the boundary stands in {len(rims.rows)} rows, of which readers take one")
@@ -171,10 +185,17 @@ def judged(
     faults += differences("jurisdictions against the boundary", whole, outline)
     faults += nesting_faults(cells, parents)
     faults += hash_faults(metadata, cells, parents, rims)
-    said = []
+    faults += unit_faults(cells, units)
+    faults += code_faults(cells, record)
+    said = [f"record hash {metadata[RECORD]}, {RECORDS}" if RECORD in metadata else NO_RECORD]
+    if metadata.get(RECORD) not in (None, record_hash(metadata, record)):
+        faults.append(
+            "the record hash in the file is not that of its units, buildings, exceptions, retired "
+            "codes and metadata"
+        )
     if own is not None:
-        wrong, said = against_own(own, rims)
-        faults += wrong
+        wrong, more = against_own(own, rims)
+        faults, said = faults + wrong, said + more
     return faults, said_of(cells, parents, rims, len(everything), metadata, said)
 
 
@@ -197,6 +218,7 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
     seen: set[str | None] = set()
     cells = count = small = split = 0
     sizes: dict[str, int] = {}
+    told = [RECORD in whole.metadata]
     for key in sorted({*parts} & {*outlines}):
         part, wrong = judged_part(folder, parts[key], outlines[key], whole)
         if key in below:
@@ -205,6 +227,7 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
             wrong += [f"micro-cells: {fault}" for fault in more]
             small, split = small + len(finer.cells.rows), split + len(finer.parents.rows)
         codes = {name_of(row, "code") for row in part.cells.rows}
+        told.append(RECORD in part.metadata)
         wrong += [
             f"code {code} stands in another district too" for code in sorted(map(str, codes & seen))
         ]
@@ -220,7 +243,8 @@ def verify_districts(path: str, own: str | None = None) -> tuple[list[str], list
             * bool(small)
         ),
         f"content hash {content_of(whole, parts, below)}, of all districts",
-        *said[2:-2],
+        *(fact for fact in said[2:-2] if "record hash" not in fact),
+        f"a record hash in each, {RECORDS}" if all(told) else NO_RECORD,
         counted(len(parts), "district"),
         *(f"  {plain(key)}: {counted(sizes[key], 'cell')}" for key in sorted(sizes)[:SHOWN]),
     ]
@@ -310,6 +334,18 @@ def parts_of(metadata: dict[str, Any]) -> dict[str, dict[str, str]]:
 PHYSICAL = {0: "BOOLEAN", 2: "INTEGER", 4: "FLOAT", 5: "REAL", 6: "TEXT"}
 """What the types of Parquet are called here; others do not occur in grids."""
 NUMBERS = {2: "q", 4: "f", 5: "d"}
+RECORD = "record_hash"
+EXTRA = "buildings"
+"""The one part that a grid may lack."""
+RECORDS = (
+    "of units, buildings, exceptions, retired codes and metadata; the units of each cell fill it "
+    "and have its households"
+)
+NO_RECORD = (
+    "no record hash: whether buildings, exceptions, retired codes and parameters were changed is "
+    "unknown; the units of each cell fill it and have its households"
+)
+RECORDED = ("boundary", "units", "exceptions", "retired", EXTRA)
 WHOLE, MICRO = "districts", "micro"
 """The part of a dataset by district whose cells are the districts; its micro-cells."""
 
@@ -325,9 +361,23 @@ def of_folder(folder: Path, faults: list[str]) -> Layers:
         raise UnreadableError("does not define its CRS; it is not of plain Parquet.")
     layers = [
         layer_of(folder / f"{name}.parquet", definition, faults)
-        for name in ("cells", "jurisdictions", "boundary")
+        for name in ("cells", "jurisdictions", "boundary", "units")
     ]
-    return Layers(layers[0], layers[1], layers[2], metadata)
+    record = {
+        name: parquet_table(folder / f"{name}.parquet")
+        for name in RECORDED
+        if name != EXTRA or (folder / f"{name}.parquet").exists()
+    }
+    return Layers(layers[0], layers[1], layers[2], layers[3], record, metadata)
+
+
+def parquet_table(path: Path) -> Table:
+    """Return what the record hash is of in a GeoParquet file."""
+    columns, types, notes = parquet(path)
+    if "geo" not in notes:
+        return Table(columns, types, None)
+    blobs = columns.pop(json.loads(notes["geo"])["primary_column"])
+    return Table(columns, types, [coordinates(blob, 0)[0] if blob else [] for blob in blobs])
 
 
 def layer_of(path: Path, definition: str, faults: list[str]) -> Layer:
@@ -543,7 +593,9 @@ def text_of(data: bytes) -> str:
 def check_tables(database: sqlite3.Connection, faults: list[str]) -> None:
     """Refuse views and virtual tables, which may show every reader something else."""
     needed = ["gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"]
-    layers = ["cells", "jurisdictions", "boundary", "gridmap_metadata"]
+    tables = ["exceptions", "retired", "gridmap_metadata"]
+    layers = ["cells", "jurisdictions", "boundary", "units", *tables]
+    layers += [EXTRA] * holds(database, EXTRA)
     made = "SELECT type, rootpage FROM sqlite_master WHERE lower(name) = ? AND type != 'index'"
     for name in needed + layers:
         found = database.execute(made, (name,)).fetchall()
@@ -567,9 +619,72 @@ def check_tables(database: sqlite3.Connection, faults: list[str]) -> None:
         if not rows:
             raise UnreadableError(f"does not list the layer {name!r}; it is no grid file.")
         faults += count_faults(database, name)
-        kind = "attributes" if name == "gridmap_metadata" else "features"
+        kind = "attributes" if name in tables else "features"
         if [row[0] for row in rows] != [kind]:
             faults.append(f"{name} is listed as {', '.join(str(row[0]) for row in rows)}")
+
+
+def holds(database: sqlite3.Connection, name: str) -> bool:
+    """Tell whether there is a table, or what passes for one."""
+    made = "SELECT 1 FROM sqlite_master WHERE lower(name) = ? AND type != 'index'"
+    return database.execute(made, (name,)).fetchone() is not None
+
+
+def table_of(database: sqlite3.Connection, name: str) -> Table:
+    """Return what the record hash is of in a table."""
+    made = database.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
+    found = database.execute(
+        "SELECT column_name FROM gpkg_geometry_columns WHERE lower(table_name) = ?", (name,)
+    ).fetchone()
+    types = {str(c[1]): str(c[2]).upper() for c in made if not c[5]}
+    key = next((quoted(c[1]) for c in made if c[5]), "rowid")
+    names = ", ".join(quoted(column) for column in types)
+    rows = database.execute(f"SELECT {names} FROM {quoted(name)} ORDER BY {key}").fetchall()
+    values = {column: [row[k] for row in rows] for k, column in enumerate(types)}
+    if found is None or found[0] not in values:
+        return Table(values, types, None)
+    return Table(values, types, [points_of(blob) for blob in values.pop(found[0])])
+
+
+def points_of(blob: object) -> list[Point]:
+    """Return the coordinates of a GeoPackage geometry of any kind."""
+    if blob is None:
+        return []
+    if not isinstance(blob, bytes) or len(blob) < 8 or (blob[3] >> 1) & 7 >= len(HEADERS):
+        raise UnreadableError("holds a geometry that is no GeoPackage geometry.")
+    try:
+        return coordinates(blob, 8 + HEADERS[(blob[3] >> 1) & 7])[0]
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
+        raise UnreadableError(f"holds a geometry that is cut short ({error}).") from error
+
+
+def coordinates(blob: bytes, at: int) -> tuple[list[Point], int]:
+    """Return the coordinates of well-known binary of any kind as they stand, and where it ends."""
+    order = "<" if blob[at] == 1 else ">"
+    kind = struct.unpack_from(order + "I", blob, at + 1)[0]
+    high = kind // 1000 in (1, 3)
+    size = 2 + high + (kind // 1000 in (2, 3))
+    at, kind, count, points = at + 5, kind % 1000, 1, list[Point]()
+    if kind > 1:
+        (count,), at = struct.unpack_from(order + "I", blob, at), at + 4
+    if kind > 3:
+        for _ in range(count):
+            found, at = coordinates(blob, at)
+            points += found
+        return points, at
+    for _ in range(count if kind == 3 else 1):
+        steps = count
+        if kind == 3:
+            (steps,), at = struct.unpack_from(order + "I", blob, at), at + 4
+        if steps * size * 8 > len(blob):
+            raise ValueError("too few points")
+        flat = struct.unpack_from(f"{order}{steps * size}d", blob, at)
+        at += 8 * size * steps
+        points += [
+            (flat[k], flat[k + 1], flat[k + 2] if high else math.nan)
+            for k in range(0, len(flat), size)
+        ]
+    return [point for point in points if point[0] == point[0]] if kind == 1 else points, at
 
 
 def count_faults(database: sqlite3.Connection, name: str) -> list[str]:
@@ -1048,6 +1163,41 @@ def nesting_faults(cells: Layer, parents: Layer) -> list[str]:
     return faults
 
 
+def unit_faults(cells: Layer, units: Layer) -> list[str]:
+    """Return where the units of a cell do not fill it, or have other households than it."""
+    for layer, column in ((cells, "households"), (units, "households"), (units, "code")):
+        if column not in layer.types:
+            raise UnreadableError(f"has no column {column!r} in {layer.name!r}.")
+    own: dict[str | None, list[Row]] = defaultdict(list)
+    for row in units.rows:
+        own[name_of(row, "code")].append(row)
+    faults = []
+    for number, cell in enumerate(cells.rows):
+        mine, name = own.pop(name_of(cell, "code"), []), title(cells, number)
+        inner = leftover(edge for row in mine for edge in edges(row.polygons))
+        faults += differences(f"the units of {name}", inner, leftover(edges(cell.polygons)))
+        counts = [row.values["households"] for row in (*mine, cell)]
+        if any(not isinstance(n, (int, float)) for n in counts) or sum(counts[:-1]) != counts[-1]:
+            faults.append(f"the units of {name} do not have its households")
+        places = {name_of(row, "parent") for row in mine if "parent" in units.types}
+        if places - {name_of(cell, "parent")}:
+            faults.append(f"the units of {name} are not of its jurisdiction")
+    return faults + [f"the units name the cell {code}, which is not there" for code in own]
+
+
+def code_faults(cells: Layer, record: dict[str, Table]) -> list[str]:
+    """Return exceptions of cells that are not there, and retired codes that are in use."""
+    known = {name_of(row, "code") for row in cells.rows}
+    named, gone = (
+        {seen(code) for code in record[part].values.get("code", [])} - {None, ""}
+        for part in ("exceptions", "retired")
+    )
+    return [
+        f"an exception names the cell {code}, which is not there"
+        for code in map(str, named - known)
+    ] + [f"the retired code {code} is that of a cell" for code in map(str, gone & known)]
+
+
 def attribute_faults(cells: Layer, parents: Layer) -> list[str]:
     """Return codes that are missing or stand twice, and unknown parents."""
     faults = []
@@ -1079,7 +1229,11 @@ def attribute_faults(cells: Layer, parents: Layer) -> list[str]:
 
 def name_of(row: Row, column: str) -> str | None:
     """Return a code as it is seen, without blanks around it; None where there is none."""
-    value = row.values.get(column)
+    return seen(row.values.get(column))
+
+
+def seen(value: object) -> str | None:
+    """Return text as it is seen, without blanks around it; None where there is none."""
     if value is None:
         return None
     letters = unicodedata.normalize("NFC", str(value))
@@ -1088,8 +1242,11 @@ def name_of(row: Row, column: str) -> str | None:
 
 def title(layer: Layer, number: int) -> str:
     """Return what to call a row."""
-    name = name_of(layer.rows[number], "code" if layer.name == "cells" else "parent")
-    noun = {"cells": "cell", "jurisdictions": "jurisdiction", "boundary": "boundary"}[layer.name]
+    column = {"cells": "code", "units": "unit"}.get(layer.name, "parent")
+    name = name_of(layer.rows[number], column)
+    noun = {"cells": "cell", "jurisdictions": "jurisdiction", "units": "unit"}.get(
+        layer.name, layer.name
+    )
     return f"{noun} {name}" if name else f"{noun} (row {number + 1})"
 
 
@@ -1137,6 +1294,47 @@ def hash_faults(metadata: dict[str, Any], cells: Layer, parents: Layer, rims: La
             "the content hash in the file is not that of its geometry, attributes and CRS"
         )
     return faults
+
+
+def record_hash(metadata: dict[str, Any], record: dict[str, Table]) -> str:
+    """Return the SHA-256 of all but cells and jurisdictions, which the content hash is of."""
+    told = {key: metadata[key] for key in metadata if key not in (RECORD, "crs_definition")}
+    digest = hashlib.sha256(json_of(["metadata", told]))
+    for name, table in record.items():
+        for column in sorted(table.values):
+            texts = [recorded(v, table.types[column]) for v in table.values[column]]
+            digest.update(json_of([name, column, texts]))
+        if table.shapes is not None:
+            digest.update(json_of([name, [len(points) for points in table.shapes]]))
+            for points in table.shapes:
+                flat = [number for point in points for number in point]
+                digest.update(struct.pack(f"<{len(flat)}d", *flat))
+    return digest.hexdigest()
+
+
+def json_of(value: object) -> bytes:
+    """Return JSON with keys in order."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+
+
+def recorded(value: object, kind: str) -> str | None:
+    """Return a value as text: whole numbers as such, times in UTC to the millisecond."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, bytes):
+        raise UnreadableError("holds bytes where text or a number should stand.")
+    if isinstance(value, str):
+        if kind not in ("DATE", "DATETIME"):
+            return value
+        try:
+            clock = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        clock = clock if clock.tzinfo is None else clock.astimezone(UTC).replace(tzinfo=None)
+        return clock.isoformat(timespec="milliseconds")
+    if isinstance(value, float) and value % 1 != 0:
+        return repr(value)
+    return str(int(value))  # type: ignore[call-overload]
 
 
 def content_hash(metadata: dict[str, Any], cells: Layer, parents: Layer) -> str:

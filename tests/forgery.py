@@ -156,8 +156,25 @@ def partitioned(seed: int) -> Grid:
     return gridmap.partition(units, keep=first, seed=seed)
 
 
+def recorded(seed: int) -> Grid:
+    """Return a successor with retired codes, an exception, and the buildings that were counted."""
+    rng = np.random.default_rng(seed)
+    shapes = placed(squares(6, 4), METRIC)
+    units = gpd.GeoDataFrame(
+        {"parent": np.repeat(["A", "B"], 12), "households": rng.integers(60, 120, 24),
+         "name": [None, "楼"] * 12},
+        geometry=shapes, crs=METRIC,
+    )  # fmt: skip
+    first = gridmap.partition(units, seed=seed)
+    units.loc[:11, "households"] = 20
+    grid = gridmap.partition(units, keep=first, seed=seed)
+    points = units.assign(geometry=units.representative_point())[["households", "name", "geometry"]]
+    return grid.with_buildings(points)
+
+
 SOUND: dict[str, Callable[[int], Grid]] = {
-    f.__name__: f for f in (adopted, levelled, ringed, lonely, described, many, partitioned)
+    f.__name__: f
+    for f in (adopted, levelled, ringed, lonely, described, many, partitioned, recorded)
 }
 
 
@@ -528,3 +545,83 @@ BYTES: dict[str, tuple[str, ...]] = {
     "no column of geometries": ("DELETE FROM gpkg_geometry_columns WHERE table_name = 'cells'",),
 }
 """What makes a file unreadable."""
+
+
+def changes(path: Path) -> dict[str, str]:
+    """Return SQL for each value, row and key of a grid file, by what it forges."""
+    database = sqlite3.connect(path)
+    made: dict[str, str] = {}
+    for name in ("cells", "jurisdictions", "boundary", "units", "buildings", "exceptions",
+                 "retired"):  # fmt: skip
+        columns = database.execute(f"PRAGMA table_info({name})").fetchall()
+        plain = [column[1] for column in columns if not column[5]]
+        names = ", ".join(f'"{column}"' for column in plain)
+        made[f"{name}: a row gone"] = f"DELETE FROM {name} WHERE fid = 1"
+        made[f"{name}: a row twice"] = (
+            f"INSERT INTO {name} ({names}) SELECT {names} FROM {name} WHERE fid = 1"
+        )
+        if name in ("units", "buildings"):
+            made[f"{name}: rows in another order"] = f"UPDATE {name} SET fid = -fid"
+        made[f"{name}: a column more"] = f"ALTER TABLE {name} ADD COLUMN more TEXT"
+        for column in plain:
+            here = f'UPDATE {name} SET "{column}" = '
+            if column == "geom":
+                made[f"{name}: geometry"] = (
+                    here + "CAST(substr(geom, 1, length(geom) - 1) || x'42' AS BLOB) WHERE fid = 1"
+                )
+                continue
+            made[f"{name}: {column}"] = (
+                f"{here}CASE typeof(\"{column}\") WHEN 'text' THEN \"{column}\" || 'x' "
+                f"WHEN 'null' THEN 7 ELSE \"{column}\" + 1 END WHERE fid = 1"
+            )
+            made[f"{name}: {column} all"] = (
+                f"{here}CASE typeof(\"{column}\") WHEN 'text' THEN 'other' ELSE 7 END"
+            )
+    for key, now in database.execute("SELECT key, value FROM gridmap_metadata").fetchall():
+        where = f"WHERE key = '{key}'"
+        made[f"metadata: {key} gone"] = f"DELETE FROM gridmap_metadata {where}"
+        for value in {"{}", "7", '"x"', "[]"} - {now}:
+            made[f"metadata: {key} {value}"] = (
+                f"UPDATE gridmap_metadata SET value = '{value}' {where}"
+            )
+    made["metadata: a wider band"] = (
+        "UPDATE gridmap_metadata SET value = replace(value, '600', '900') WHERE key = 'parameters'"
+    )
+    database.close()
+    return made
+
+
+def rewritten(whole: Path, to: Path, **parts: Callable[[Any], Any]) -> Path:
+    """Return a copy of a grid file with other parts, and the record hash that goes with them."""
+    grid = gridmap.read_grid(whole)
+    kept = {f"_{name}": change(getattr(grid, name)) for name, change in parts.items()}
+    grid.__dict__.update(kept)
+    gridmap.write_grid(grid, to, overwrite=True)
+    return to
+
+
+def _first(frame: Any, **values: Any) -> Any:
+    """Return a frame with other values in its first row."""
+    frame = frame.copy()
+    for column, value in values.items():
+        frame.loc[frame.index[0], column] = value
+    return frame
+
+
+CONSISTENT: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "a unit in another cell": {"units": lambda u: _first(u, code=u["code"].iloc[-1])},
+    "a unit of no cell": {"units": lambda u: _first(u, code="other")},
+    "a unit of another jurisdiction": {"units": lambda u: _first(u, parent="B")},
+    "households of a unit": {"units": lambda u: _first(u, households=7)},
+    "a unit gone": {"units": lambda u: u.iloc[1:]},
+    "a unit twice": {"units": lambda u: u.iloc[[0, *range(len(u))]]},
+    "an empty unit more": {"units": lambda u: u.iloc[[0, *range(len(u))]].assign(
+        households=[0, *u["households"]])},
+    "a unit turned": {"units": lambda u: u.set_geometry(u.geometry.affine_transform(
+        [0, -1, 1, 0, 0, 0]))},
+    "a unit that moved": {"units": lambda u: _first(u, geometry=shapely.transform(
+        u.geometry.iloc[0], lambda xy: xy + 1e-9))},
+    "an exception for a cell that is not": {"exceptions": lambda e: _first(e, code="other")},
+    "a cell's code retired": {"retired": lambda r: _first(r, code="A-001")},
+}  # fmt: skip
+"""What somebody changes who computes the record hash anew: a part, and how."""

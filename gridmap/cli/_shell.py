@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from inspect import cleandoc
+from itertools import product
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -24,7 +25,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gridmap._checks import Progress, silent
-from gridmap.errors import GridmapError, reason_of
+from gridmap.errors import GridmapError, InputError, reason_of
 from gridmap.language import LOCALE, Lang, Message, compile_catalogues, speak, speaking, tr
 
 BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
@@ -259,6 +260,11 @@ quiet_option = click.option(
 class Command(click.Command):
     """A command that describes itself in the language spoken."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, unless an output would take the place of an input."""
+        _keep_apart(self.params, ctx.params)
+        return super().invoke(ctx)
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help with its words looked up."""
         click.Command.format_help(translated(self), ctx, formatter)
@@ -266,6 +272,49 @@ class Command(click.Command):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete options, their help looked up."""
         return click.Command.shell_complete(translated(self), ctx, incomplete)
+
+
+def _keep_apart(parameters: Iterable[click.Parameter], values: dict[str, Any]) -> None:
+    """Refuse an output that is an input as well, or another output, by whatever name."""
+    written: list[str] = []
+    read: list[str] = []
+    for parameter in parameters:
+        given = values.get(parameter.name or "")
+        names = [os.fspath(one) for one in (given if isinstance(given, (tuple, list)) else [given])
+                 if isinstance(one, (str, Path))]  # fmt: skip
+        if isinstance(parameter.type, (Output, FileOutput)):
+            written += names
+        else:  # a column may be called as a folder is
+            option = isinstance(parameter, click.Option)
+            read += [name for name in names if not (option and os.path.isdir(name))]
+    for number, output in enumerate(written):
+        for name in (*written[:number], *read):
+            if _same_place(output, name) or (
+                name in written and os.path.realpath(name) == os.path.realpath(output)
+            ):
+                raise InputError(
+                    "`{output}` would be written over `{name}`, which this command reads or "
+                    "writes too. Choose another name.",
+                    output=output,
+                    name=name,
+                )
+
+
+_SHAPE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+
+def _same_place(output: str, name: str) -> bool:
+    """Tell whether a name (FILE, FILE:LAYER, ARCHIVE/MEMBER) is of the file to be written."""
+    if "://" in output or output == "-":
+        return output == name != "-"
+    made = [Path(output)]
+    if made[0].suffix.lower() in _SHAPE_PARTS:
+        made = [made[0].with_suffix(part) for part in _SHAPE_PARTS]
+    for read in (Path(name), Path(name.rpartition(":")[0] or name)):
+        for one, place in product(made, (read, *(p for p in read.parents if p.is_file()))):
+            if one.exists() and place.exists() and one.samefile(place):
+                return True
+    return False
 
 
 # A line of help that ends within Chinese goes on without a space.

@@ -242,17 +242,17 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import content_changed, has_changed, is_dataset, is_grid_file
+    from gridmap.io.gridfile import is_dataset, is_grid_file, read_file_parts
     from gridmap.io.gridfile import read_parts as read_folder
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
     if is_dataset(Path(cells)):
-        parts = read_folder(Path(cells), whole=False)
-        given = _given_of(parts, cells, content_changed(parts, cells))
+        parts = read_folder(Path(cells), whole=True)
+        given = _given_of(parts, cells, _held(parts, cells))
     elif (source := find_source(cells)).layer is None and is_grid_file(source):
-        changed = has_changed(source)  # refuses what is damaged, too
-        given = _given_of(_grid_parts(source, crs), cells, changed)
+        held = _held(read_file_parts(source), cells)  # refuses what is damaged, too
+        given = _given_of(_grid_parts(source, crs), cells, held)
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]
@@ -283,13 +283,20 @@ def _grid_parts(source: Source, crs: str | None) -> dict[str, Any]:
     return parts
 
 
-def _given_of(parts: dict[str, Any], name: str, changed: bool) -> _Given:
+def _held(parts: dict[str, Any], name: str) -> dict[str, Any]:
+    """Hold what a grid's file says against its hashes, and its units against its cells."""
+    from gridmap.io.gridfile import file_faults, unrecorded
+
+    return {"file_faults": file_faults(parts, name), "unrecorded": unrecorded(parts)}
+
+
+def _given_of(parts: dict[str, Any], name: str, held: dict[str, Any]) -> _Given:
     """Return the layers of a grid as what is to be validated."""
     from gridmap.io.gridfile import METADATA, facts_of
 
     parameters = facts_of(parts[METADATA], name)["parameters"]
     recorded = parts.get("exceptions", {})
-    parts["cells"].attrs["content_changed"] = changed
+    parts["cells"].attrs |= held
     # cells adopted without counts have households that are unknown, not none
     counted = "min" in parameters and bool(parts["cells"]["households"].any())
     low, high = _ends(parameters) if counted else (None, None)

@@ -206,6 +206,14 @@ def validate(
             "`tolerance` is {tolerance}; give a width in metres, 0 or more.", tolerance=tolerance
         )
     notes: list[str] = []
+    if getattr(cells, "attrs", {}).get("unrecorded"):
+        notes.append(
+            tr(
+                "the file has no record hash: whether its units, buildings, exceptions, "
+                "retired codes and parameters were changed is unknown",
+                lang=lang,
+            )
+        )
     remarks = crs_remarks(cells, boundary, parents, lang)
     subject = subject_of(cells, boundary, exclude, code, lang, notes)
     if any(r.kind == "crs-mismatch" for r in remarks):
@@ -316,11 +324,9 @@ def _table_remarks(
     band: tuple[Any, Any] | None,
     exceptions: set[Any],
 ) -> list[Remark]:
-    remarks: list[Remark] = []
     lang, polygons = subject.lang, subject.polygons
-    if getattr(cells, "attrs", {}).get("content_changed"):  # as its reader found
-        note = tr("the content hash in the file is not that of its content", lang=lang)
-        remarks.append(Remark("content-changed", "", (), note, None))
+    faults = getattr(cells, "attrs", {}).get("file_faults", ())  # as its reader found
+    remarks = [Remark("content-changed", "", (), fault.text(lang), None) for fault in faults]
     if code is not None or hasattr(cells, "index"):
         codes = pd.Series(subject.names, dtype=object)
         remarks += code_remarks(codes, polygons, lang)

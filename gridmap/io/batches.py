@@ -349,13 +349,7 @@ class Layer:
         return self.size
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the records in order; refuse a layer that ends before it said.
-
-        Raises
-        ------
-        InputError
-            When it is damaged.
-        """
+        """Yield the records in order; refuse a layer that ends before it said."""
         done = 0
         with (
             telling(self.name or self.path, GDAL_FAILURES),
@@ -461,13 +455,7 @@ def wkb_column(schema: pa.Schema, first: Any) -> str | None:
 
 
 def arrow_table(source: Source) -> pa.Table:
-    """Read Parquet or Feather whole, as Arrow.
-
-    Raises
-    ------
-    InputError
-        When it is damaged.
-    """
+    """Read Parquet or Feather whole, as Arrow."""
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     with telling(source.name, BROKEN_PARQUET):
         if source.kind == "parquet":

@@ -109,13 +109,7 @@ class Delimited:
                     yield Batch(table, broken, done)
 
     def _pieces(self, file: BinaryIO) -> Iterator[tuple[bytes, int, bool]]:
-        """Yield the text as UTF-8 below its headings, the bytes read so far, and whether it ends.
-
-        Raises
-        ------
-        InputError
-            At zero bytes, and at what is no text in the encoding: nothing is read past.
-        """
+        """Yield text as UTF-8 below its headings, the bytes read so far, and whether it ends."""
         decoder = codecs.getincrementaldecoder(self.encoding)()
         plain, old_ends = self.encoding in _PLAIN, False
         head: bytes | None = b""
@@ -254,13 +248,7 @@ class Delimited:
 def open_text(
     source: Source, *, encoding: str | None = None, separator: str | None = None
 ) -> Delimited:
-    """Find out how a delimited text is written, and where its records start.
-
-    Raises
-    ------
-    InputError
-        When it is no text, blank, or in an encoding that must be told.
-    """
+    """Find out how a delimited text is written, and where its records start."""
     encoding = text_encoding(source, encoding)
     with source.opened() as file:
         raw = file.read(SAMPLE).removeprefix(codecs.BOM_UTF8)
@@ -277,11 +265,6 @@ def text_encoding(source: Source, declared: str | None = None) -> str:
     """Return the encoding of a text: as declared, else by its mark and all its bytes.
 
     The whole text is looked at, a block at a time, as one late character decides.
-
-    Raises
-    ------
-    InputError
-        When it must be told.
     """
     with source.opened() as file:
         head = file.read(SAMPLE)
@@ -315,13 +298,7 @@ def _lines_around(block: bytes, at: int) -> bytes:
 
 
 def find_start(data: bytes, separator: str, name: str) -> Start:
-    """Find the headings of a text as UTF-8, and where its records start.
-
-    Raises
-    ------
-    InputError
-        When it is blank, or no rows can be told.
-    """
+    """Find the headings of a text as UTF-8, and where its records start."""
     head = data[:SAMPLE].decode(errors="ignore")
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
     rows, ends = [], []

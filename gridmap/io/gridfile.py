@@ -35,6 +35,7 @@ from gridmap.grid.grid import (
 )
 from gridmap.io.atomic import check_writable, replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
+from gridmap.io.record import RECORD, record_faults, record_of
 from gridmap.io.source import (
     BROKEN_PARQUET,
     GDAL_FAILURES,
@@ -111,11 +112,6 @@ def write_grid_dataset(
     plain : bool
         Whether to write the plainest of Parquet, which the auditor's script reads with Python
         alone: larger, and no quicker.
-
-    Raises
-    ------
-    InputError
-        When the folder exists, or cannot be written.
     """
     check_grid("grid", grid)
     folder = Path(folder)
@@ -181,15 +177,7 @@ def district_folder(by: str, key: str) -> str:
 
 
 def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]:
-    """Read the districts of a dataset as a grid of their own, and where the grid of each stands.
-
-    Raises
-    ------
-    InputError
-        When a part is missing.
-    CoverageError
-        When the districts do not tile the boundary.
-    """
+    """Read the districts of a dataset as a grid of their own, and where the grid of each stands."""
     folder = Path(path)
     whole = read_grid(folder / WHOLE)
     parts: Any = whole.parameters.get("parts")
@@ -224,6 +212,9 @@ def prove_districts(
     whole, parts = _parts(Path(path))
     below = _parts(Path(path, MICRO))[1] if is_by_district(Path(path, MICRO)) else {}
     found = {key: Message("only its micro-cells are there") for key in sorted({*below} - {*parts})}
+    for name in (WHOLE, f"{MICRO}/{WHOLE}")[: 2 if below else 1]:
+        for fault in file_faults(read_parts(Path(path, name), whole=True), name)[:1]:
+            found[name] = fault
     owner: dict[str, str] = {}
     total: Counter[str] = Counter()
     calls = [(key, part, below.get(key)) for key, part in parts.items()]
@@ -292,14 +283,16 @@ def prove_part(
 def _proved(part: Part) -> tuple[Grid | None, Message | None]:
     """Return the grid of a part where it is one, and what is wrong with it."""
     try:
-        grid = read_grid(part.place, whole=False)
+        parts = read_parts(part.place, whole=True)
+        grid = grid_of(parts, str(part.place), whole=False)
+        faults = file_faults(parts, str(part.place))
     except (CoverageError, InputError) as error:
         return None, Message("{error}", error=" ".join(str(error).split()))
     if prove(part.outline, grid.boundary).verdict != "exact":
         return grid, Message("its outline is not that of the district among the others")
     if grid.content_hash != part.content_hash:
         return grid, Message("it was changed since it was made")
-    return grid, None
+    return grid, next(iter(faults), None)
 
 
 def _beside_cells(small: Grid, grid: Grid) -> Message | None:
@@ -503,10 +496,10 @@ def _read_named(source: Source, name: str, columns: Sequence[str]) -> pd.DataFra
     return frame
 
 
-def has_changed(source: Source) -> bool:
-    """Tell whether a grid file's content is not that of the hash it carries."""
-    parts = {name: read_part(source, name) for name in ("cells", "jurisdictions", METADATA)}
-    return content_changed(parts, source.name)
+def read_file_parts(source: Source) -> dict[str, pd.DataFrame]:
+    """Read the layers and tables of a grid file that are there, whatever they hold."""
+    there = {name for name, _ in list_layers(source)}
+    return {name: read_part(source, name) for name in (*PARTS, EXTRA) if name in there}
 
 
 def is_grid_file(source: Source) -> bool:
@@ -518,14 +511,14 @@ def is_grid_file(source: Source) -> bool:
 
 def read_part(source: Source, name: str) -> pd.DataFrame:
     """Read one layer or table of a grid file, whole or not at all."""
-    check_table(source, name)
+    rows = check_table(source, name)
     with telling(source.name, GDAL_FAILURES), quiet():
-        expected = pyogrio.read_info(source.gdal_path, layer=name)["features"]
+        told = pyogrio.read_info(source.gdal_path, layer=name)["features"]
         frame: pd.DataFrame = pyogrio.read_dataframe(
             source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
         )
     drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
-    if len(frame) != expected or (name in LAYERS and not drawn):
+    if not len(frame) == told == (told if rows is None else rows) or (name in LAYERS and not drawn):
         raise _damaged(name, source.name)
     check_text(frame, source.name)
     return frame
@@ -595,6 +588,7 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
         "packed": packed,
         "multi_of_one": {name: rows for name, rows in lone.items() if rows},
     }
+    facts[RECORD] = record_of(parts, json.loads(_json(facts)))
     keys = list(facts)
     values = [_json(facts[key]) for key in keys]
     parts[METADATA] = pd.DataFrame({"key": keys, "value": values}, dtype="str")
@@ -616,13 +610,6 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
     Returns
     -------
     Grid
-
-    Raises
-    ------
-    InputError
-        When a part is missing or damaged.
-    CoverageError
-        When the cells do not tile the boundary any more.
     """
     needed = [part for part in PARTS if whole or part not in DETAILS]
     missing = [part for part in needed if part not in parts]
@@ -655,14 +642,43 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
     )
 
 
-def content_changed(parts: Mapping[str, pd.DataFrame], name: str) -> bool:
-    """Tell whether cells and jurisdictions are not those that the recorded content hash is of."""
+def file_faults(parts: Mapping[str, pd.DataFrame], name: str) -> list[Message]:
+    """Tell what in a grid's parts is not as its hashes say, or not as its cells are.
+
+    Parameters
+    ----------
+    parts : mapping of str to DataFrame
+        As `parts_of` makes them; whether the cells tile their boundary is not asked here.
+    name : str
+        What to call their source in an error.
+    """
     facts = facts_of(parts[METADATA], name)
-    cells = _layer(parts, "cells", facts, name)
-    areas = _layer(parts, "jurisdictions", facts, name)
-    _check_columns({"cells": cells, "jurisdictions": areas}, facts, name)
-    said = content_of(str(facts.get("crs")), cells.set_index("code"), areas.set_index("parent"))
-    return bool(facts.get("content_hash") != said)
+    faults = [
+        Message("the file has no part {part}", part=part) for part in PARTS if part not in parts
+    ]
+    if faults:
+        return faults
+    _check_columns(parts, facts, name)
+    layers = {part: _layer(parts, part, facts, name) for part in LAYERS}
+    cells, areas = layers["cells"].set_index("code"), layers["jurisdictions"].set_index("parent")
+    if facts.get("content_hash") != content_of(str(facts.get("crs")), cells, areas):
+        faults.append(Message("the content hash in the file is not that of its content"))
+    if facts.get(RECORD, record := record_of(parts, facts)) != record:
+        said = Message("the record hash in the file is not that of its {rest}")
+        faults.append(said(rest=BEYOND_CONTENT))
+    if cells.index.hasnans or not cells.index.is_unique:
+        return faults
+    rest = parts["exceptions"], parts["retired"]
+    return faults + record_faults(cells, layers["boundary"].geometry, layers["units"], *rest)
+
+
+BEYOND_CONTENT = Message("units, buildings, exceptions, retired codes and parameters")
+"""What the record hash vouches for, beside the content hash."""
+
+
+def unrecorded(parts: Mapping[str, pd.DataFrame]) -> bool:
+    """Tell whether a grid was written before grids had a record hash."""
+    return RECORD not in set(parts[METADATA]["key"])
 
 
 def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -64,11 +64,17 @@ def list_layers(source: Source) -> list[tuple[str, str | None]]:
     return [(str(name), None if kind is None else str(kind)) for name, kind in found]
 
 
-def check_table(source: Source, table: str) -> None:
-    """Refuse a database in which pages of a table are damaged, so that rows would be missing."""
+def check_table(source: Source, table: str) -> int | None:
+    """Refuse a database in which pages of a table are damaged, so that rows would be missing.
+
+    Returns
+    -------
+    int or None
+        How many rows there are, whatever the file says of itself; None where SQLite cannot look.
+    """
     with _opened(source) as database:
         if database is None:
-            return
+            return None
         name = table.replace('"', '""')
         found = database.execute(f'PRAGMA quick_check("{name}")').fetchone()
         if found is not None and found[0] != b"ok":
@@ -78,6 +84,7 @@ def check_table(source: Source, table: str) -> None:
                 source=source.name,
                 reason=reason[:120],
             )
+        return int(database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])
 
 
 def check_names(columns: Iterable[str], name: str) -> None:

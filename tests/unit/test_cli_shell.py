@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gridmap.cli import COMMANDS, main
-from gridmap.cli._shell import Commands, command, json_option
+from gridmap.cli._shell import Commands, FileOutput, Output, command, json_option
 from gridmap.errors import InputError
 
 
@@ -95,3 +95,46 @@ def test_every_command_explains_itself(name):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         assert usage in result.output
+
+
+def _outputs():
+    for name in COMMANDS:
+        made = main.get_command(click.Context(main), name)
+        for option in made.params:
+            if isinstance(option.type, (Output, FileOutput)):
+                yield name, option.opts[-1]
+
+
+@pytest.mark.parametrize("other", ["itself", "hard link", "another way", "a layer", "a link"])
+@pytest.mark.parametrize(("name", "option"), list(_outputs()))
+def test_no_output_takes_the_place_of_an_input(name, option, other, tmp_path):
+    """Whatever command writes, and by whatever name the same file is read."""
+    out = tmp_path / "data.gpkg"
+    out.write_bytes(b"what was there")
+    read = {
+        "itself": out,
+        "hard link": tmp_path / "hard.gpkg",
+        "another way": tmp_path / "." / ".." / tmp_path.name / "data.gpkg",
+        "a layer": f"{out}:cells",
+        "a link": tmp_path / "link.gpkg",
+    }[other]
+    (tmp_path / "hard.gpkg").hardlink_to(out)
+    (tmp_path / "link.gpkg").symlink_to(out)
+    made = main.get_command(click.Context(main), name)
+    words = [str(read) for one in made.params if isinstance(one, click.Argument)]
+    for one in made.params:
+        if isinstance(one, click.Option) and one.required and option not in one.opts:
+            words += [one.opts[-1], str(read if "output" not in one.opts else tmp_path / "x.gpkg")]
+    found = CliRunner().invoke(main, [name, *words, option, str(out), "--lang", "en"])
+    assert found.exit_code == 2 and "would be written over" in found.stderr, found.output
+    assert len(found.stderr.splitlines()) == 1
+    assert out.read_bytes() == b"what was there"
+
+
+def test_a_column_may_be_called_as_a_folder_and_two_outputs_may_not_be_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "street").mkdir()
+    found = CliRunner().invoke(main, ["export", "no.gpkg", "-o", "street", "--level", "street"])
+    assert "street" not in found.stderr.replace("no.gpkg", "")
+    words = ["validate", "no.gpkg", "--map", "a.html", "--junit", "./a.html", "--lang", "en"]
+    assert "would be written over" in CliRunner().invoke(main, words).stderr

@@ -236,7 +236,7 @@ BAD = [
     ("validate cells.gpkg --boundary points.gpkg", "是点，不是面"),
     ("validate cells.gpkg --boundary outline --code 编码", "--code 所指的列 '编码' 不存在"),
     ("validate cells.gpkg --boundary outline --fail-on holes", "不是缺陷类型"),
-    ("validate cells.gpkg --defects cells.gpkg", "已存在。要覆盖请加 --overwrite"),
+    ("validate cells.gpkg --defects cells.gpkg", "而本命令也要读取"),
     ("validate cells.gpkg --defects out/d.gpkg", "文件夹 `out` 不存在"),
     ("validate cells.gpkg --crs EPSG:四五四七 --boundary bare.shp", "不是坐标系"),
     ("validate", "缺少参数 'CELLS'"),

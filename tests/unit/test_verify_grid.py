@@ -16,8 +16,10 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+from click.testing import CliRunner
 
 import gridmap
+from gridmap.cli import main
 from scripts import verify_grid
 from tests import forgery
 
@@ -95,6 +97,41 @@ def test_files_changed_by_sql_are_refuted(kind: str, whole: Path, said, tmp_path
     assert text.startswith("NOT PROVED")
 
 
+@pytest.fixture(scope="module")
+def successor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of a grid with all parts: retired codes, an exception, buildings."""
+    path = tmp_path_factory.mktemp("grid") / "grid.gpkg"
+    gridmap.write_grid(forgery.recorded(0), path)
+    return path
+
+
+def test_whatever_is_changed_both_find_it(successor: Path, said, tmp_path: Path):
+    """Every column, row and key: by the script and by `gridmap validate`, which share no code."""
+    for what, statement in forgery.changes(successor).items():
+        forged = forgery.edited(successor, tmp_path / "forged.gpkg", statement)
+        assert said(forged)[0] in (1, 2), what
+        assert CliRunner().invoke(main, ["validate", str(forged)]).exit_code in (1, 2), what
+
+
+@pytest.mark.parametrize("kind", forgery.CONSISTENT)
+def test_with_the_record_hash_anew_units_must_still_be_those_of_cells(
+    kind: str, successor: Path, said, tmp_path: Path
+):
+    path = forgery.rewritten(successor, tmp_path / "forged.gpkg", **forgery.CONSISTENT[kind])
+    assert said(path)[0] == 1
+    assert CliRunner().invoke(main, ["validate", str(path)]).exit_code == 1
+
+
+def test_without_a_record_hash_it_is_said_what_is_unknown(successor: Path, said, tmp_path: Path):
+    statement = "DELETE FROM gridmap_metadata WHERE key = 'record_hash'"
+    count = "UPDATE gpkg_ogr_contents SET feature_count = NULL"
+    older = forgery.edited(successor, tmp_path / "older.gpkg", statement, count)
+    code, text = said(older)
+    assert code == 0 and "no record hash" in text
+    found = CliRunner().invoke(main, ["validate", str(older), "--lang", "en"])
+    assert found.exit_code == 0 and "no record hash" in found.stdout
+
+
 @pytest.mark.parametrize("kind", forgery.BLOBS)
 def test_broken_geometries_are_unreadable(kind: str, whole: Path, said, tmp_path: Path):
     blob = forgery.BLOBS[kind](forgery.blob_of(whole))
@@ -114,7 +151,8 @@ def test_content_that_was_changed_is_told_by_its_hash(whole: Path, said, tmp_pat
     code, text = said(forgery.edited(whole, tmp_path / "changed.gpkg", statement))
     assert code == 1
     assert text.splitlines()[1:] == [
-        "  the content hash in the file is not that of its geometry, attributes and CRS"
+        "  the content hash in the file is not that of its geometry, attributes and CRS",
+        "  the units of cell C00000 do not have its households",
     ]
 
 
