@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -401,7 +404,7 @@ def write_gdal(
         frame = frame.set_geometry(shapely.force_2d(frame.geometry.to_numpy()), crs=frame.crs)
     try:
         with fixed_date(), quiet():
-            pyogrio.write_dataframe(frame, path, driver=driver, layer=layer, **options)
+            _write_whole(frame, path, driver=driver, layer=layer, **options)
     except UntoldError as error:
         raise InputError(
             "`{path}` cannot hold the CRS {crs!r}, for which files have no words. Transform to one "
@@ -413,6 +416,36 @@ def write_gdal(
         raise InputError(
             "`{path}` could not be written: {error}. Check the disk.", path=path.name, error=error
         ) from error
+
+
+def _write_whole(
+    frame: gpd.GeoDataFrame | pd.DataFrame, path: Path, *, driver: str, **options: Any
+) -> None:
+    """Let GDAL write, which does not tell when a disk is full, and refuse what is cut off."""
+    if driver not in ("GPKG", "ESRI Shapefile"):
+        whole = io.BytesIO()
+        pyogrio.write_dataframe(frame, whole, driver=driver, **options)
+        path.write_bytes(whole.getbuffer())
+        return
+    pyogrio.write_dataframe(frame, path, driver=driver, **options)
+    parts = [path] if driver == "GPKG" else sorted(path.parent.iterdir())
+    if cut := next((part for part in parts if not _is_whole(part, frame)), None):
+        raise DataSourceError(f"{cut.name} is cut off")
+
+
+def _is_whole(part: Path, frame: pd.DataFrame) -> bool:
+    """Tell whether a part of a Shapefile is as long as its head says, or GDAL came to an end."""
+    if part.suffix == ".gpkg":
+        with closing(sqlite3.connect(part)) as file:
+            indexed = file.execute("SELECT count(*) FROM gpkg_extensions").fetchone()[0]
+        return indexed > 0 or not isinstance(frame, gpd.GeoDataFrame)
+    data = part.read_bytes()
+    if part.suffix in (".shp", ".shx"):
+        return len(data) == 2 * int.from_bytes(data[24:28], "big") > 0
+    if part.suffix == ".dbf":
+        head, row = (int.from_bytes(data[at : at + 2], "little") for at in (8, 10))
+        return len(data) >= head + len(frame) * row > 0
+    return len(data) > 0
 
 
 def _free_names(frame: pd.DataFrame) -> dict[str, str]:

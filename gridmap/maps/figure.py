@@ -127,7 +127,9 @@ def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> 
         raise InputError("`{path}` is no .png, .pdf or .svg. Choose one of these.", path=path)
     same = matplotlib.rc_context({"svg.hashsalt": "gridmap"})  # clips are named by lot otherwise
     with replacing(path, overwrite=overwrite) as part, same:
-        drawn.savefig(part, dpi=200, metadata=_undated(path.suffix.lower()))
+        whole, suffix = io.BytesIO(), path.suffix.lower()
+        drawn.savefig(whole, format=suffix[1:], dpi=200, metadata=_undated(suffix))
+        part.write_bytes(whole.getbuffer())
     return path
 
 

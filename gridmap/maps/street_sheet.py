@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,12 +181,13 @@ class Atlas:
 
         path = Path(path)
         check_atlas(path)
-        with (
-            replacing(path, overwrite=overwrite) as part,
-            PdfPages(part, metadata={"CreationDate": None, "Title": self.overview.title}) as pdf,
-        ):
-            for page in self.pages():
-                pdf.savefig(page)
+        whole = io.BytesIO()  # on a full disk the writer of PDF stumbles over itself
+        about = {"CreationDate": None, "Title": self.overview.title}
+        with replacing(path, overwrite=overwrite) as part:
+            with PdfPages(whole, metadata=about) as pdf:
+                for page in self.pages():
+                    pdf.savefig(page)
+            part.write_bytes(whole.getbuffer())
         return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import resource
 import socket
 import stat
 import threading
@@ -13,21 +14,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import geopandas as gpd
 import numba
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import shapely
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from gridmap._checks import is_private
 from gridmap.cli import main
 from gridmap.coverage.kernels import compiled
 from gridmap.errors import InputError
-from gridmap.io import read_table, write_table
+from gridmap.io import read_table, write_layer, write_table
 from gridmap.io.address import masked, parse_address
 from gridmap.io.atomic import replacing
 from gridmap.io.source import find_source
 from gridmap.io.text import FormulaWarning
+from gridmap.maps.figure import save_figure
 from gridmap.maps.offline import write_page
 from tests.addresses import addresses
 
@@ -52,6 +58,37 @@ def test_delimited_output_says_what_excel_would_run(tmp_path: Path) -> None:
 def test_what_a_sheet_cannot_hold_is_refused_whole(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40,000 characters"):
         write_table(pd.DataFrame({"a": ["x" * 40_000]}), tmp_path / "a.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "ending", ["shp", "kml", "fgb", "geojson", "gpkg", "parquet", "csv", "pdf"]
+)
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
+def test_what_a_full_disk_cuts_off_is_no_file(ending: str, share: float, tmp_path: Path) -> None:
+    x = np.arange(400.0)
+    cells = gpd.GeoDataFrame(
+        {"code": x.astype(str)}, geometry=shapely.box(x, 0, x + 1, 1), crs=4490
+    )
+    drawn = Figure()
+    drawn.gca().plot(x, np.sin(x * x))
+    writers = {
+        "csv": lambda path: write_table(pd.DataFrame(cells["code"]), path),
+        "pdf": lambda path: save_figure(drawn, path),
+    }
+    write = writers.get(ending, lambda path: write_layer(cells, path))
+    path = tmp_path / f"a.{ending}"
+    write(path)
+    length = max(part.stat().st_size for part in tmp_path.iterdir())
+    for part in tmp_path.iterdir():
+        part.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * length), hard))
+    try:
+        with pytest.raises(InputError, match="could not be written"):
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
 
 
