@@ -11,7 +11,6 @@ from pathlib import Path
 
 import geopandas as gpd
 import matplotlib.pyplot as plt
-import pandas as pd
 
 import gridmap as gm
 from gridmap.partitioning.report import report
@@ -27,7 +26,13 @@ def main() -> None:
     """Print a row a case."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     rows = [make(folder) for make in CASES]
-    print(pd.DataFrame(rows).to_markdown(index=False))
+    heads = list(max(rows, key=len))
+    for line in (
+        heads,
+        ["---", *["--:"] * (len(heads) - 1)],
+        *(map(one.get, heads) for one in rows),
+    ):
+        print(f"| {' | '.join('' if part is None else str(part) for part in line)} |")
 
 
 def villages(folder: Path) -> dict[str, object]:

@@ -228,7 +228,7 @@ def with_numbers(
     approve : str
         Why cells outside the band are accepted; without a reason they are refused.
     on : str
-        Day from which the change holds; see `gridmap.operations.move`.
+        Day from which the change holds; see `gridmap.move`.
     lang : {"zh", "en"}
         Language of new names.
 
