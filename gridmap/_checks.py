@@ -128,6 +128,24 @@ def _whole(number: Any) -> int:
     return int(float(number)) if float(number).is_integer() else 0
 
 
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Return a column as numbers, NaN for what is none; a truth value is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_numbers(pd.Series([True, "7", 2.5, None])).tolist()
+    [nan, 7.0, 2.5, nan]
+    """
+    import pandas as pd
+
+    if values.dtype == object or pd.api.types.is_bool_dtype(values):
+        values = values.astype(object).mask(
+            values.map(lambda v: type(v).__name__ in ("bool", "bool_"))
+        )
+    return pd.to_numeric(values, errors="coerce")
+
+
 def check_table(name: str, table: object) -> None:
     """Refuse what is no table, a path for instance."""
     import pandas as pd

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segments, without
-from gridmap._checks import check_choice, takes_layers
+from gridmap._checks import as_numbers, check_choice, takes_layers
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
@@ -245,7 +245,7 @@ def _homes(cells: gpd.GeoDataFrame, count: str | None) -> Floats | None:
         return None
     column = count or "households"
     given = column_of(cells, column, "count")
-    numbers = pd.to_numeric(given, errors="coerce")
+    numbers = as_numbers(given)
     strange = given[numbers.isna() & given.notna()]
     if len(strange):
         raise InputError(

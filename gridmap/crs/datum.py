@@ -8,6 +8,8 @@ fixed-point iteration: each step shrinks the error about a thousandfold. Positio
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ import numpy.typing as npt
 import shapely
 
 from gridmap._arrays import Bools, Floats
-from gridmap._checks import label
+from gridmap._checks import as_seen, label
 from gridmap.crs.project import Layer, in_shift_area, moved, mover, parse_crs, replace_geometry
 from gridmap.errors import CRSError, InputError
 from gridmap.language import Message
@@ -271,19 +273,33 @@ def positions_to(x: npt.ArrayLike, y: npt.ArrayLike, datum: str, crs: Any = 4326
     return mover(crs, _system(key))(x, y)
 
 
-def check_datum(datum: str) -> str:
-    """Return the datum's canonical name, as gcj02 or EPSG:4547.
+_ALSO = {
+    "wgs84": ("wgs1984", "gps", "crs84", "ogc:crs84"),
+    "cgcs2000": ("cgcs", "国家2000", "2000国家", "2000国家大地", "国家大地2000", "大地2000",
+                 "国家大地", "cgcs2000国家大地", "天地图", "tianditu"),
+    "gcj02": ("gcj", "gcj2", "火星", "国测局", "高德", "高德地图", "腾讯", "腾讯地图", "微信",
+              "amap", "gaode", "autonavi", "tencent", "mars", "wechat"),
+    "bd09": ("bd09ll", "bd9", "bd", "百度", "百度地图", "百度09", "baidu", "baidumap"),
+}  # fmt: skip
+"""What people call the datums beside their names; Baidu's metres (bd09mc) are none of them."""
 
-    Raises
-    ------
-    InputError
-        When it is none of the known names and no EPSG code.
+
+def check_datum(datum: str) -> str:
+    """Return the datum's canonical name, as gcj02 or EPSG:4547, or refuse it with the names.
+
+    Examples
+    --------
+    >>> check_datum("百度坐标系"), check_datum("GCJ-02"), check_datum("高德")
+    ('bd09', 'gcj02', 'gcj02')
     """
-    key = str(datum).strip().lower().replace("-", "").replace(" ", "").replace("_", "")
-    if key in DATUMS:
-        return key
-    if key.startswith("epsg:"):
-        return label(parse_crs(key.upper(), name="datum"))
+    seen = unicodedata.normalize("NFKC", as_seen(datum)).lower()
+    key = re.sub(r"[\s_.()-]|(坐标|座标|坐標|座標|经纬度|經緯度)(系|系统)?", "", seen)
+    key = key.replace("國測局", "国测局").replace("國家", "国家").replace("地圖", "地图")
+    for name, others in _ALSO.items():
+        if key in (name, *others):
+            return name
+    if key.startswith("epsg"):
+        return label(parse_crs("EPSG:" + key[4:].lstrip(":").upper(), name="datum"))
     raise InputError(
         "`datum` is {datum!r}; write one of {datums} or EPSG:n, as EPSG:4547.",
         datum=datum,

@@ -17,7 +17,16 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Geometries, geometries, row_of
-from gridmap._checks import Bands, as_seen, check_choice, check_crs, check_same_crs, defined, label
+from gridmap._checks import (
+    Bands,
+    as_numbers,
+    as_seen,
+    check_choice,
+    check_crs,
+    check_same_crs,
+    defined,
+    label,
+)
 from gridmap.codes import name_in
 from gridmap.coverage.prove import areas_m2, boundary_of
 from gridmap.crs.project import reproject
@@ -694,7 +703,7 @@ def _households(frame: gpd.GeoDataFrame) -> pd.Series:
     """Return whole counts, 0 where the cells bring none, so that no exposure is made up."""
     if "households" not in frame:
         return pd.Series(0, frame.index, dtype=np.int64)
-    counts = pd.to_numeric(frame["households"], errors="coerce")
+    counts = as_numbers(frame["households"])
     wrong = ~((counts >= 0) & (counts <= MOST)) | (counts % 1 != 0)
     if wrong.any():
         culprit = frame.index[wrong][0]

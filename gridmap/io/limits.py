@@ -42,8 +42,12 @@ def check_members(members: Iterable[zipfile.ZipInfo], name: str, *, most: int) -
     """Refuse members of an archive that would take more than they may."""
     members = list(members)
     size = sum(member.file_size for member in members)
-    packed = sum(member.compress_size for member in members)
-    if size > most or (size > most / 4 and size > _USUAL * max(packed, 1)):
+    check_expansion(size, sum(member.compress_size for member in members), name, most=most)
+
+
+def check_expansion(size: int, packed: int, name: str, *, most: int = _MOST_STREAMED) -> None:
+    """Refuse so many bytes from so many packed ones: too many, or as no honest file shrinks."""
+    if size > most or (size > min(most, MOST_IN_MEMORY) / 4 and size > _USUAL * max(packed, 1)):
         raise InputError(
             "`{name}` expands to {size:,.0f} MB from {packed:,.1f}. If you trust it, "
             "unpack it and give the file itself.",

@@ -6,7 +6,9 @@ And GDAL as every reader and writer calls it: what it raises, quiet, with no clo
 from __future__ import annotations
 
 import difflib
+import importlib
 import io
+import lzma
 import os
 import re
 import select
@@ -32,7 +34,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 
 from gridmap.errors import InputError
 from gridmap.io.address import ADDRESS, parse_address
-from gridmap.io.limits import MOST_IN_MEMORY, check_members, check_once
+from gridmap.io.limits import MOST_IN_MEMORY, check_expansion, check_members, check_once
 from gridmap.language import Message
 
 Kind = Literal["vector", "parquet", "arrow", "csv", "sheet", "records", "database"]
@@ -53,6 +55,8 @@ _FOREIGN = {
     ".mdb": Message("Export its layers as GeoPackage"),
     ".rar": Message("Unpack it"),
     ".7z": Message("Unpack it"),
+    ".tar": Message("Unpack it"),
+    ".tgz": Message("Unpack it"),
 }
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PAR1", "parquet"),
@@ -262,6 +266,7 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     path, layer = (Path(text), None) if text in _STDIN else _split_layer(bare)
     path = _spooled(path)
     _check_readable(path)
+    path = _unpacked(path, text)
     if path.suffix.lower() in {".zip", ".kmz"} and path.is_file():
         return _archive(text, path, layer, member or None)
     if path.is_dir() and path.suffix.lower() != ".gdb":
@@ -270,16 +275,16 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     if foreign is not None:
         raise InputError(
             "`{path}` cannot be read, being {suffix}. {foreign}.",
-            path=path,
+            path=text,
             suffix=path.suffix,
             foreign=foreign,
         )
     if path.is_file() and path.stat().st_size == 0:
         raise InputError("`{text}` is empty (0 bytes). Ask for the file again.", text=text)
-    return Source(text, _by_content(path, _KINDS.get(path.suffix.lower())), path, layer)
+    return Source(text, _by_content(path, _KINDS.get(path.suffix.lower()), text), path, layer)
 
 
-def _by_content(path: Path, told: Kind | None) -> Kind:
+def _by_content(path: Path, told: Kind | None, name: str) -> Kind:
     """Tell the kind of a file by its beginning, where its ending is silent or often wrong."""
     if told is not None and told not in ("csv", "sheet", "vector"):
         return told
@@ -288,7 +293,7 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    _refuse_pointer(head, str(path))
+    _refuse_pointer(head, name)
     if told == "vector":
         return _kind_of_json(path, text) if path.suffix.lower() == ".json" else told
     for magic, kind in _MAGIC:
@@ -301,7 +306,7 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
             return "vector"
         raise InputError(
             "`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx.",
-            path=path,
+            path=name,
         )
     if told == "csv":
         return "csv"
@@ -315,7 +320,7 @@ def _by_content(path: Path, told: Kind | None) -> Kind:
     if (b"\0" in head and not wide) or not any(mark in head for mark in (b",", b";", b"|", b"\t")):
         raise InputError(
             "`{path}` is of no known format. Readable are {readable} and .zip.",
-            path=path,
+            path=name,
             readable=READABLE,
         )
     return "csv"
@@ -383,11 +388,7 @@ def _spooled(path: Path) -> Path:
             raise InputError("`{path}` is a device or socket, no file. Give a file.", path=path)
         if not stat.S_ISFIFO(kind):
             return path
-    import atexit
-
-    folder = tempfile.mkdtemp(prefix="gridmap-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    target = Path(folder, "input")
+    target = Path(_spool_folder(), "input")
     with target.open("wb") as file:
         if text in _STDIN:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -395,6 +396,47 @@ def _spooled(path: Path) -> Path:
             _drain(path, file)
     _spools[text] = target
     return target
+
+
+_PACKED = {b"\x1f\x8b": ("gzip", ".gz"), b"BZh": ("bz2", ".bz2"), b"\xfd7zXZ\0": ("lzma", ".xz")}
+"""How packed files begin, with the module of Python that unpacks them, and their usual ending."""
+
+
+def _unpacked(path: Path, name: str) -> Path:
+    """Return a file with what is packed in one (.csv.gz), within the bounds of archives."""
+    if not path.is_file():
+        return path
+    with path.open("rb") as file:
+        head = file.read(6)
+    found = next((how for magic, how in _PACKED.items() if head.startswith(magic)), None)
+    if found is None:
+        return path
+    facts = path.stat()
+    key = f"{path.absolute()}\0{facts.st_mtime_ns}\0{facts.st_size}"
+    if key in _spools:
+        return _spools[key]
+    module, ending = importlib.import_module(found[0]), found[1]
+    target = Path(_spool_folder(), path.stem if path.suffix.lower() == ending else path.name)
+    try:
+        with module.open(path) as packed, target.open("wb") as file:
+            while block := packed.read(1 << 20):
+                file.write(block)
+                check_expansion(file.tell(), facts.st_size, name)
+    except (*BROKEN_ZIP, OSError, lzma.LZMAError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise unreadable(name, error) from error
+    _spools[key] = target
+    return target
+
+
+def _spool_folder() -> str:
+    """Return a new folder that goes when the program ends."""
+    import atexit
+
+    folder = tempfile.mkdtemp(prefix="gridmap-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _drain(path: Path, target: BinaryIO) -> None:

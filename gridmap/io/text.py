@@ -79,6 +79,8 @@ def parse_number(value: object) -> float | None:
     >>> parse_number("3 60户"), parse_number("１，２３４"), parse_number("约300")
     (360.0, 1234.0, None)
     """
+    if isinstance(value, (bool, np.bool_)):  # true is no count
+        return None
     if isinstance(value, (int, float)):
         return None if value != value else float(value)
     text = unicodedata.normalize("NFKC", str(value)).lower()

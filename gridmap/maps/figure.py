@@ -155,13 +155,7 @@ def _theme(
 
 
 def font_for(texts: Iterable[str]) -> list[str]:
-    """Return the fonts that write some texts: the first of `FONTS` that is there, and a fallback.
-
-    Raises
-    ------
-    InputError
-        When they lack a sign.
-    """
+    """Return the fonts that write some texts: the first of `FONTS` there is, and a fallback."""
     from matplotlib import font_manager
 
     installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}

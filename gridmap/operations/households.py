@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_crs
+from gridmap._checks import as_numbers, check_crs
 from gridmap.crs import reproject
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
@@ -144,7 +144,7 @@ def _counts(buildings: gpd.GeoDataFrame) -> Any:
             "`buildings` has no column `households`. Rename yours, or read the file with "
             "`gridmap.io.inputs.read_households`."
         )
-    counts = pd.to_numeric(buildings["households"], errors="coerce").to_numpy(float)
+    counts = as_numbers(buildings["households"]).to_numpy(float)
     bad = ~(np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts)))
     if bad.any():
         raise InputError(

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Ints, components, geometries
-from gridmap._checks import Bands, check_band, check_crs, check_layer, is_nothing
+from gridmap._checks import Bands, as_numbers, check_band, check_crs, check_layer, is_nothing
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.prove import polygons_of
@@ -35,11 +35,6 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     ----------
     units : GeoDataFrame
         As `subdivide` makes them, or given: ``parent``, ``households`` and polygons are needed.
-
-    Raises
-    ------
-    InputError
-        When there are none, a column is missing, or households are not whole numbers from 0.
     """
     check_layer("units", units)
     crs = check_crs("units", units)
@@ -82,14 +77,7 @@ Bound: TypeAlias = int | str | pd.Series
 
 
 def bands_of(households: tuple[Bound, Bound], units: pd.DataFrame) -> Bands:
-    """Return the band of each jurisdiction of some units, or refuse it.
-
-    Raises
-    ------
-    InputError
-        When a column is missing, an end is no whole number from 1 in some jurisdiction or two
-        different ones, or min is over max.
-    """
+    """Return the band of each jurisdiction of some units, or refuse it."""
     pair = isinstance(households, tuple | list) and len(households) == 2
     if not pair or not any(isinstance(end, str | pd.Series) for end in households):
         return Bands(*check_band(households))
@@ -154,7 +142,7 @@ def _told(value: object) -> object:
 
 def whole_households(values: pd.Series) -> pd.Series:
     """Return households as whole numbers, or name what is wrong with them."""
-    numbers = pd.to_numeric(values, errors="coerce")
+    numbers = as_numbers(values)
     checks = {
         Message("missing or not a number"): numbers.isna() | np.isinf(numbers),
         Message("negative"): numbers < 0,
@@ -322,7 +310,7 @@ def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
         raise InputError(
             "`weight` names the column {weight!r}, which the units lack.", weight=weight
         )
-    load: Floats = np.asarray(pd.to_numeric(units[weight], errors="coerce"), dtype=np.float64)
+    load: Floats = np.asarray(as_numbers(units[weight]), dtype=np.float64)
     if not np.isfinite(load).all() or (load < 0).any():
         raise InputError(
             "`weight` column {weight!r} must hold numbers from 0 in every unit.", weight=weight

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
-from gridmap._checks import check_crs, check_layer, label
+from gridmap._checks import as_numbers, check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import MOST
@@ -123,7 +123,7 @@ def check_polygons(name: str, geometries: Geometries, labels: Sequence[Any]) -> 
 def whole_numbers(name: str, column: str, values: pd.Series, labels: Sequence[Any]) -> Ints:
     """Return a column of households as whole numbers, or refuse it by name."""
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        text = [v for v in values if not isinstance(v, (int, float))][:1] or [values.iloc[0]]
+        text = [v for v in values if type(v) not in (int, float)][:1] or [values.iloc[0]]
         raise InputError(
             "`{name}` column {column!r} holds {text!r} where a number of households "
             "belongs. Make it numbers: `pandas.to_numeric`.",
@@ -240,14 +240,7 @@ def read_homes(
     compound: str | None = None,
     weight: str | None = None,
 ) -> Homes:
-    """Check households and bring them into a metric CRS.
-
-    Raises
-    ------
-    InputError
-        When counts are missing, negative, fractional or text, geometries are lines, or a row with
-        households has no position.
-    """
+    """Check households and bring them into a metric CRS."""
     check_frame("households", frame)
     labels = list(frame.index)
     load = None if weight is None else loads_of("households", frame, weight)
@@ -281,7 +274,7 @@ def loads_of(argument: str, frame: gpd.GeoDataFrame, weight: str) -> Floats:
             argument=argument,
             columns=[*map(str, frame.columns)],
         )
-    numbers = pd.to_numeric(frame[weight], errors="coerce")
+    numbers = as_numbers(frame[weight])
     load: Floats = np.array(numbers.to_numpy(float, na_value=np.nan))
     load[frame[weight].isna().to_numpy()] = 0.0
     bad = ~np.isfinite(load) | (load < 0)

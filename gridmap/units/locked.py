@@ -71,13 +71,7 @@ def read_fixed(frame: gpd.GeoDataFrame | None, place: Jurisdictions) -> Fixed:
 
 
 def carve(place: Jurisdictions, fixed: Fixed) -> tuple[Jurisdictions, Fixed]:
-    """Take the ground of the cells that stay out of the jurisdictions that hold them.
-
-    Raises
-    ------
-    InputError
-        When a cell does not lie in one jurisdiction.
-    """
+    """Take the ground of the cells that stay out of the jurisdictions that hold them."""
     if not len(fixed):
         return place, fixed
     corners = shapely.multipoints(shapely.get_coordinates(fixed.polygons))

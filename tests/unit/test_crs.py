@@ -26,6 +26,7 @@ from gridmap.crs import (
     wgs84_to_bd09,
     wgs84_to_gcj02,
 )
+from gridmap.crs.datum import check_datum
 from gridmap.errors import CRSError, InputError
 
 INSIDE = {
@@ -208,7 +209,7 @@ def test_from_datum_moves_polygons_to_a_projected_crs() -> None:
 @pytest.mark.parametrize(
     ("crs", "datum", "message"),
     [
-        (4326, "amap", "write one of"),
+        (4326, "xian80", "write one of"),
         (4326, "EPSG:0", "names no CRS"),
         (4547, "gcj02", "positions are degrees"),
     ],
@@ -278,3 +279,25 @@ def test_a_definition_that_leads_nowhere_is_one_line(name: str, tmp_path: Path) 
         gm.coverage_map(grid)
     if name != "Foo_Bar":
         gm.atlas(grid).save(tmp_path / "atlas.pdf")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(name, datum) for datum, names in {
+        "bd09": "百度 BD-09 bd09 BD_09 ＢＤ０９ 百度地图 百度坐标系 百度座標 bd09ll Baidu",
+        "gcj02": "高德 GCJ02 gcj-02 GCJ-02坐标系 火星坐标 國測局坐標系 腾讯地图 微信 AMap",
+        "wgs84": "WGS-84 wgs1984 WGS84坐标系 GPS",
+        "cgcs2000": "国家2000 CGCS-2000 2000国家大地坐标系 國家2000座標系 天地图",
+        "EPSG:4547": "EPSG:4547 epsg4547",
+    }.items() for name in names.split()],
+)  # fmt: skip
+def test_a_datum_is_known_by_what_people_call_it(said: str, meant: str) -> None:
+    assert check_datum(said) == meant
+
+
+@pytest.mark.parametrize(
+    "said", ["bd09mc", "西安80", "北京54", "web墨卡托", "谷歌", "", "地方坐标系"]
+)
+def test_a_datum_that_is_another_is_refused_with_the_names(said: str) -> None:
+    with pytest.raises(InputError, match="write one of wgs84, cgcs2000, gcj02, bd09 or EPSG"):
+        check_datum(said)

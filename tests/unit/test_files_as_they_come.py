@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import importlib
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -601,3 +604,80 @@ def test_columns_that_point_beyond_their_bytes_are_damage(
     monkeypatch.setattr("gridmap.io.vector.pyogrio.open_arrow", lambda *_, **__: opened)
     with pytest.raises(InputError, match="cannot be read"):
         read_incidents(tmp_path / "a.fgb")
+
+
+@pytest.mark.parametrize("how", ["gzip", "bz2", "lzma"])
+def test_a_packed_file_is_read_as_what_is_in_it(how: str, tmp_path: Path) -> None:
+    """By `info`, `assign` and every reader alike, whatever it is called, in parts as well."""
+    module = importlib.import_module(how)
+    text = "经度,纬度,户数\n" + "".join(f"{k},{k % 7},{k}\n" for k in range(999))
+    data = text.encode("gb18030")
+    (tmp_path / "a.csv").write_bytes(data)
+    packed = module.compress(data[:5000]) + module.compress(data[5000:])
+    ending = {"gzip": ".gz", "bz2": ".bz2", "lzma": ".xz"}[how]
+    for name in (f"a.csv{ending}", "b.csv", f"c{ending}"):
+        (tmp_path / name).write_bytes(packed)
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), read_table(tmp_path / "a.csv"))
+        assert "999" in run("info", tmp_path / name).stdout
+    (tmp_path / f"cut.csv{ending}").write_bytes(packed[:-9])
+    with pytest.raises(InputError, match=rf"cut.csv{ending}` cannot be read"):
+        read_table(tmp_path / f"cut.csv{ending}")
+    (tmp_path / f"bomb.csv{ending}").write_bytes(module.compress(b"0" * (140 << 20)))
+    with pytest.raises(InputError, match="expands to 13"):
+        read_table(tmp_path / f"bomb.csv{ending}")
+
+
+def test_a_packed_grid_is_a_grid_and_a_packed_archive_is_not_read(grid, tmp_path: Path) -> None:
+    write_grid(grid, tmp_path / "g.gpkg")
+    (tmp_path / "g.gpkg.gz").write_bytes(gzip.compress((tmp_path / "g.gpkg").read_bytes(), 1))
+    assert gm.read_grid(tmp_path / "g.gpkg.gz").content_hash == grid.content_hash
+    with tarfile.open(tmp_path / "t.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "g.gpkg")
+    with pytest.raises(InputError, match=r"t.tar.gz` cannot be read, being .tar. Unpack"):
+        read_table(tmp_path / "t.tar.gz")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "geojson", "gpkg", "xlsx", "csv", "shp"])
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_truth_value_is_no_count(ending: str, truth: bool, tmp_path: Path) -> None:
+    """Whether the column is of truth values, or one stands among counts."""
+    boxes = shapely.box([0, 10], 0, [10, 20], 10)
+    for number, values in enumerate(([truth, True], [300, truth])):
+        if ending in ("gpkg", "shp") and number:
+            continue  # their columns are of one type
+        path = tmp_path / f"{number}.{ending}"
+        plain = pd.DataFrame(
+            {
+                "小区": ["a", "b"],
+                "经度": [114.1, 114.2],
+                "纬度": [30.1, 30.2],
+                "户数": pd.Series(values, dtype=object),
+            }
+        )
+        if not number:
+            plain["户数"] = plain["户数"].astype(bool)
+        if ending in ("xlsx", "csv"):
+            getattr(plain, f"to_{'excel' if ending == 'xlsx' else ending}")(path, index=False)
+        elif ending == "parquet":
+            if number:
+                continue
+            gpd.GeoDataFrame(plain, geometry=boxes, crs=4547).to_parquet(path)
+        else:
+            gpd.GeoDataFrame(plain, geometry=boxes, crs=4547).to_file(path, engine="pyogrio")
+        with pytest.raises(InputError, match="must hold whole numbers"):
+            read_households(path)
+
+
+def test_a_truth_value_is_no_count_in_frames_either() -> None:
+    cells = gpd.GeoDataFrame(
+        {"code": ["A", "B"], "households": [300, True]},
+        geometry=shapely.box([0, 10], 0, [10, 20], 10), crs=4547,
+    )  # fmt: skip
+    for values in ([300, True], [True, False], [np.True_, 7]):
+        frame = cells.assign(households=values)
+        with pytest.raises(InputError):
+            gm.adopt(frame, cells.union_all(), code="code")
+        with pytest.raises(InputError):
+            gm.partition(frame.assign(parent="A"))
+        with pytest.raises(InputError):
+            gm.repair(frame, cells.union_all())

@@ -257,7 +257,7 @@ BAD = [
     ("account cells.gpkg nowhere.csv", "没有坐标列，现有列："),
     ("account cells.gpkg swapped.csv", "经纬度似乎颠倒"),
     ("account cells.gpkg text.csv --x 经度 --y 纬度", "没有 '经度' 这一列"),
-    ("account cells.gpkg swapped.csv --datum gcj", "--datum 为 'gcj'"),
+    ("account cells.gpkg swapped.csv --datum xian80", "--datum 为 'xian80'"),
     ("partition cells.gpkg -o x.gpkg", "请给出 --households 或 --units 之一"),
     ("partition cells.gpkg --households text.csv -o x.gpkg", "两百"),
     ("nonsense", "没有命令 'nonsense'"),
