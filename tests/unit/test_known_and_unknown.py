@@ -316,3 +316,15 @@ def test_the_time_of_acceptance_is_that_of_reporting_only_where_nothing_else_is(
     found, known_ = understand(frame[["立案时间"]] if alone else frame, "incident")
     wanted = {"time": "立案时间"} if alone else {"time": "上报时间", "accepted_at": "立案时间"}
     assert known_.columns == wanted and list(found) == list(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "meant"),
+    [
+        *(("sources", word, "public") for word in
+          ["1999", "1999專線", "1999专线", "網路通報", "网络通报", "311", "Phone"]),
+        *(("statuses", word, "closed") for word in ["关单", "關單", "已关单"]),
+    ],
+)  # fmt: skip
+def test_words_of_taiwan_and_of_311(kind: str, word: str, meant: str) -> None:
+    assert list(vocabulary(kind).read(pd.Series([word]))) == [meant]
