@@ -258,6 +258,14 @@ def write_filed(
     write_table(table, output, overwrite=overwrite, headings=named)
 
 
+def tell_stretch(shell: Shell, cells: Any) -> None:
+    """Say by how much the CRS of cells makes areas too large, where it does."""
+    from gridmap.coverage.defect_table import stretch_note
+
+    for note in stretch_note(cells.geometry.to_numpy(), cells.crs, shell.lang):
+        shell.say(note)
+
+
 def read_lines(
     path: str, to: Any, kinds: Sequence[str] = (), *, crs: Any = None, without: Sequence[str] = ()
 ) -> Any:

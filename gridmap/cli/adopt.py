@@ -135,6 +135,7 @@ def _tell_adopted(
     from gridmap.io import write_grid
 
     write_grid(grid, output, overwrite=overwrite)
+    _options.tell_stretch(shell, grid.cells)
     if as_json:
         document = {"schema": "gridmap.adopt/1", "cells": len(grid), "proof": grid.proof.as_dict()}
         shell.emit_json(document)
@@ -309,6 +310,7 @@ def repair_command(
         write_table(log, log_file, overwrite=overwrite)
     if output is not None and not dry_run:
         write_layer(mended, output, overwrite=overwrite)
+    _options.tell_stretch(shell, mended)
     _report(shell, log, len(mended), dry_run, as_json)
     return 0
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _options, _shell
 from gridmap.cli.validate import districts_filled, micro_filled
 from gridmap.errors import InputError
 from gridmap.language import Lang, tr
@@ -169,6 +169,7 @@ def partition_command(
     told = report(grid, timings=clock.laps, wishes=costs)
     for note in remarks(grid):
         shell.say(note)
+    _options.tell_stretch(shell, grid.cells)
     _write_pages(told, report_path, options["edit_path"], shell.lang, overwrite=overwrite)
     below = None if small is None else report(small)
     if as_json:

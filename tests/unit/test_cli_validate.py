@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import shapely
@@ -295,3 +296,16 @@ def test_web_mercator_gets_a_note() -> None:
     cells = gpd.GeoDataFrame(geometry=[shapely.box(0, 4.58e6, 100, 4.5801e6)], crs=3857)
     found = gridmap.validate(cells, cells.geometry.iloc[0], lang="en")
     assert found.attrs["notes"][0].startswith("EPSG:3857 stretches: areas are 1.61 times")
+
+
+@pytest.mark.parametrize("command", ["adopt", "repair"])
+def test_whoever_measures_in_web_mercator_is_told_that_it_stretches(
+    command: str, tmp_path: Path
+) -> None:
+    corner = np.array([0, 1000.0])
+    shapes = shapely.box(12_690_000 + corner, 4_580_000, 12_691_000 + corner, 4_581_000)
+    cells = gpd.GeoDataFrame({"code": ["A", "B"], "households": 400}, geometry=shapes, crs=3857)
+    cells.to_file(tmp_path / "cells.gpkg")
+    line = [command, str(tmp_path / "cells.gpkg"), "--boundary", "outline", "-o"]
+    ran = CliRunner().invoke(main, ["--lang", "en", *line, str(tmp_path / "out.gpkg")])
+    assert ran.exit_code == 0 and "areas are 1.61 times too large" in ran.stderr, ran.output
