@@ -70,7 +70,7 @@ def cell_sheet(
     values = {
         "html_lang": tr("en", lang=lang),
         "title": head,
-        "subtitle": " › ".join([*found["levels"].values(), code]),
+        "subtitle": " › ".join([*found["levels"].values(), *([code] if code != head else [])]),
         "facts": _source_line(found, source, lang),
         "sheet_css": Markup(vendored.asset("sheet.css")),
         "map": portrait(grid, code, bounds, barriers, lang),
@@ -81,7 +81,7 @@ def cell_sheet(
         "incidents_title": tr("Incidents", lang=lang),
         "incidents": part(PARTS, "titled_list", _incident_rows(found, lang)),
         "people_title": tr("People and neighbours", lang=lang),
-        "people": part(PARTS, "titled_list", _people_rows(found, lang)),
+        "people": _people(found, lang),
         "trend_title": tr("Incidents by month", lang=lang),
         "trend": _trend(found, lang),
         "note": _note(found, lang),
@@ -245,7 +245,7 @@ def _spot_text(found: dict[str, Any], lang: Lang) -> str:
     return f"{side} {BINS[abs(found['bin'])]}"
 
 
-def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
+def _people(found: dict[str, Any], lang: Lang) -> Markup:
     rows: Rows = []
     posts = found["posts"]
     if posts is not None:
@@ -267,7 +267,9 @@ def _people_rows(found: dict[str, Any], lang: Lang) -> Rows:
         )
         for k, one in enumerate(found["neighbours"][:8])
     ]
-    return rows
+    if not rows:
+        return part(PARTS, "empty", tr("No cell touches this one.", lang=lang))
+    return part(PARTS, "titled_list", rows)
 
 
 def _trend(found: dict[str, Any], lang: Lang) -> Markup:

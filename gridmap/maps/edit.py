@@ -280,8 +280,10 @@ WORDS = {
     "canvas": Message(
         "Map of the cells. Arrow keys walk from unit to unit, Enter moves one, Space takes a cell."
     ),
-    "legendNumbers": Message("Numbers: households · red: outside {low}–{high}"),
-    "legendBands": Message("Numbers: households · red: outside the band of their jurisdiction"),
+    "legendNumbers": Message("Numbers: households · red, underlined: outside {low}–{high}"),
+    "legendBands": Message(
+        "Numbers: households · red, underlined: outside the band of their jurisdiction"
+    ),
     "legendFrames": Message(
         "Amber: active cell · blue: cell that loses · dashed: units that go along"
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +15,26 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_choice
+from gridmap._checks import check_choice, check_crs
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
-from gridmap.maps.heat import with_places
+from gridmap.maps.heat import RAMP, heat_legend, thickness, with_places
 from gridmap.maps.scene import credit_line
 from gridmap.maps.themes import counted, rate_theme
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from gridmap.grid.grid import Grid
+
+    Legend = tuple[str, list[Artist]]  # its heading and rows
 
 A4_LANDSCAPE = (11.69, 8.27)
 FONTS = (
@@ -48,14 +53,22 @@ FONTS = (
 )
 FALLBACK = "DejaVu Sans"  # which comes with matplotlib
 INK, SOFT, ACCENT = "#1b262c", "#4a5a63", "#8e1b1b"
+OUTLINES = (
+    ("#1b262c", "-"),
+    ("#6a1b9a", (0, (4, 2))),
+    ("#0b57a4", (0, (1, 1.2))),
+    ("#00695c", "-."),
+)
 
 
 def figure(
     grid: Grid,
     *,
-    color: str | None = None,
+    color: str | pd.Series | None = None,
     incidents: pd.DataFrame | None = None,
     spots: pd.DataFrame | None = None,
+    heat: bool = False,
+    outlines: Mapping[str, gpd.GeoDataFrame] | None = None,
     title: str | None = None,
     source: str = "",
     size: tuple[float, float] = A4_LANDSCAPE,
@@ -68,11 +81,16 @@ def figure(
     grid
         A proved grid.
     color
-        A column of the cells to colour by; households against the band when not given.
+        A column of the cells to colour by, or values by code, which are called by the name of the
+        Series; households against the band when not given.
     incidents
         Points; colours by incidents per 100 households.
     spots
-        What `hotspots` gives; colours by its bins.
+        What `hotspots` gives, which colours by its bins, or `emerging`, by the histories.
+    heat
+        Whether the density of the incidents is drawn in place of their rate.
+    outlines
+        Lines, or areas to outline, over the cells, by what the legend calls them.
     title, source
         What stands over the figure, and where the data come from.
     size
@@ -89,18 +107,32 @@ def figure(
     ------
     InputError
         When a column is missing, or Chinese is asked for and no font can write it.
+
+    Examples
+    --------
+    >>> import gridmap as gm
+    >>> drawn = gm.figure(grid, lang="en", outlines={"a street": grid.at("street").head(1)})
+    >>> drawn.legends[0].get_texts()[-1].get_text()
+    'a street'
     """
     import matplotlib
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
     grid = grid.in_language(lang)
-    theme = _theme(grid, color, incidents, spots, lang)
-    fonts = font_for(_written(grid, title, source, lang))
+    theme = _theme(grid, color, None if heat else incidents, spots, lang)
+    outlines = outlines or {}
+    fonts = font_for([*outlines, *_written(grid, title, source, lang)])
     with matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "path"}):
         drawn = shown_figure()(figsize=size, facecolor="white")
-        _draw_cells(drawn.add_axes((0.26, 0.06, 0.71, 0.82)), grid, theme)
-        _draw_words(drawn, grid, theme, title, source, lang)
+        axes = drawn.add_axes((0.26, 0.06, 0.71, 0.82))
+        if heat and incidents is not None:
+            legend = _draw_heat(axes, grid, incidents, lang)
+        else:
+            legend = _draw_cells(axes, grid, theme, 0.18 * size[0])
+        _draw_places(axes, grid)
+        legend[1].extend(_draw_outlines(axes, grid, outlines))
+        _draw_words(drawn, grid, legend, title, source, lang)
     return drawn
 
 
@@ -111,9 +143,13 @@ def shown_figure() -> type[Figure]:
 
     class Figure(Plain):
         def _repr_png_(self) -> bytes:
-            picture = io.BytesIO()
-            self.savefig(picture, format="png", dpi=100)
-            return picture.getvalue()
+            from PIL import Image
+
+            drawn, kept = io.BytesIO(), io.BytesIO()
+            self.savefig(drawn, format="png", dpi=100)
+            few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            few.save(kept, "PNG", optimize=True)  # a third of the bytes, in every notebook
+            return kept.getvalue()
 
     return Figure
 
@@ -140,7 +176,7 @@ def _undated(suffix: str) -> dict[str, Any]:
 
 def _theme(
     grid: Grid,
-    color: str | None,
+    color: str | pd.Series | None,
     incidents: pd.DataFrame | None,
     spots: pd.DataFrame | None,
     lang: Lang,
@@ -148,7 +184,7 @@ def _theme(
     if color is not None:
         return themes.column(grid, color, lang)
     if spots is not None:
-        return hot.hotspot(spots, grid, lang)
+        return (hot.histories if "pattern" in spots else hot.hotspot)(spots, grid, lang)
     if incidents is not None:
         return rate_theme(counted(with_places(incidents, grid), grid), grid, lang)
     return themes.households(grid, lang)
@@ -184,19 +220,74 @@ def _written(grid: Grid, title: str | None, source: str, lang: Lang) -> Iterator
         yield from grid.cells[level].astype(str).unique()
 
 
-def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme) -> None:
+def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme, inches: float) -> Legend:
+    """Draw the cells by their classes; return the heading and the rows of the legend."""
     import matplotlib
+    from matplotlib.patches import Patch
 
-    axes.set_axis_off()
     frame = grid.cells
-    for k, row in enumerate(theme.classes):
+    rows: list[Artist] = []
+    counts = np.bincount(theme.of, minlength=len(theme.classes))
+    for k, (row, count) in enumerate(zip(theme.classes, counts, strict=True)):
         part = frame[theme.of == k]
         if len(part):
             hatch = {"hatch": "////", "edgecolor": "#7d8b93"} if row.hatch else {}
             with matplotlib.rc_context({"hatch.linewidth": 0.4}):
                 part.plot(ax=axes, color=row.color, linewidth=0, aspect=None, **hatch)
+        rows.append(Patch(
+            facecolor=row.color, edgecolor="#7d8b93", linewidth=0.6,
+            hatch="////" if row.hatch else None, label=_labelled(row.label, count, inches),
+        ))  # fmt: skip
     thin = 0.5 * min(1.0, (400 / len(frame)) ** 0.5)  # many borders would hide what they bound
     frame.boundary.plot(ax=axes, color="white", linewidth=thin, aspect=None)
+    return (f"{theme.title} ({theme.unit})" if theme.unit else theme.title), rows
+
+
+def _draw_heat(axes: Axes, grid: Grid, incidents: pd.DataFrame, lang: Lang) -> Legend:
+    """Draw where incidents crowd over pale cells; return heading and rows of the legend."""
+    from matplotlib.patches import Patch
+
+    grid.cells.plot(ax=axes, color="#f3f4f4", edgecolor="#dde3e6", linewidth=0.3, aspect=None)
+    found = thickness(with_places(incidents, grid), grid)
+    if found is None:
+        return tr("Density", lang=lang), [
+            Patch(facecolor="#f3f4f4", label=themes.NO_DATA.text(lang))
+        ]
+    raster, edges, homes = found
+    step = np.digitize(np.where(raster.shown, raster.values, -1.0), edges)
+    west, south, east, north = raster.bounds
+    axes.imshow(np.array(RAMP)[step] / 255, extent=(west, east, south, north), zorder=2)
+    told = heat_legend(edges, homes, raster.bandwidth, lang)
+    rows = [
+        Patch(
+            facecolor=np.array(color) / 255, edgecolor="#7d8b93", linewidth=0.6, label=row["label"]
+        )
+        for color, row in zip(RAMP[1:], told["rows"], strict=False)
+    ]
+    return "\n".join((told["title"], *broken(told["unit"], 11, 1.7), told["note"])), [*rows]
+
+
+def _draw_outlines(
+    axes: Axes, grid: Grid, outlines: Mapping[str, gpd.GeoDataFrame]
+) -> Iterator[Line2D]:
+    """Draw lines and areas over the cells, and give a row of the legend for each."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
+    window = shapely.box(*grid.cells.total_bounds)
+    for (name, frame), (tone, dash) in zip(outlines.items(), itertools.cycle(OUTLINES)):
+        check_crs("outlines", frame)
+        shapes = frame.geometry.to_crs(grid.crs)
+        shapes = shapes.boundary.where(shapes.geom_type.str.endswith("Polygon"), shapes)
+        look = {"color": tone, "linestyle": dash, "linewidth": 2.0 if dash == "-" else 1.5}
+        seam = [withStroke(linewidth=3.4, foreground="white")] if dash == "-" else []
+        shapes.clip(window).plot(ax=axes, aspect=None, zorder=2.5, path_effects=seam, **look)
+        yield Line2D([], [], label=name, **look)
+
+
+def _draw_places(axes: Axes, grid: Grid) -> None:
+    """Draw the borders and names of the levels, the outline, scale and north."""
+    axes.set_axis_off()
     for rank, level in reversed(list(enumerate(grid.levels))):
         _draw_level(axes, grid, level, rank)
     outline = gpd.GeoSeries([grid.boundary], crs=grid.crs)
@@ -225,7 +316,6 @@ def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
 def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]) -> None:
     """Write the names of a level where they cover none; one that finds no room is left out."""
     from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.patheffects import withStroke
 
     keys = themes.area_keys(grid, level)
     places = keys.drop_duplicates()
@@ -233,13 +323,12 @@ def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]
         return
     measure: Any = RendererAgg  # which draws nothing here
     renderer = measure(1, 1, axes.figure.dpi)
-    halo = [withStroke(linewidth=2.5, foreground="white")]
     for key in places:
         shape = shapely.coverage_union_all(grid.cells.geometry.to_numpy()[keys == key])
         text = axes.text(
             0, 0, key.rsplit("\x1f", 1)[-1], ha="center", va="center", color=INK,
             fontsize=9 if rank else 11, fontweight="bold" if rank == 0 else "normal",
-            path_effects=halo,
+            path_effects=halo(2.5),
         )  # fmt: skip
         for spot in (shape.representative_point(), shapely.maximum_inscribed_circle([shape])):
             text.set_position(tuple(shapely.get_coordinates(spot)[0]))
@@ -249,6 +338,16 @@ def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]
                 break
         else:
             text.remove()
+
+
+def halo(width: float) -> list[Any]:
+    """Draw a text over a white seam, and never on whole pixels, which loses strokes of 中 or 里."""
+    from matplotlib.patheffects import Stroke
+
+    return [
+        Stroke(linewidth=width, foreground="white", snap=False),
+        Stroke(linewidth=0, snap=False),
+    ]
 
 
 def _scale_bar(axes: Axes, grid: Grid) -> None:
@@ -288,30 +387,20 @@ def length_text(metres: float) -> str:
 
 
 def _draw_words(
-    drawn: Figure, grid: Grid, theme: themes.Theme, title: str | None, source: str, lang: Lang
+    drawn: Figure, grid: Grid, rows: Legend, title: str | None, source: str, lang: Lang
 ) -> None:
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
     wide = drawn.get_figwidth()
     _draw_head(drawn, title or tr("Grid", lang=lang))
     drawn.add_artist(Line2D([0.03, 0.97], [0.915, 0.915], color=ACCENT, linewidth=2))
-    counts = np.bincount(theme.of, minlength=len(theme.classes))
-    rows = [
-        Patch(
-            facecolor=row.color, edgecolor="#7d8b93", linewidth=0.6,
-            hatch="////" if row.hatch else None, label=_labelled(row.label, count, 0.18 * wide),
-        )
-        for row, count in zip(theme.classes, counts, strict=True)
-    ]  # fmt: skip
-    heading = f"{theme.title} ({theme.unit})" if theme.unit else theme.title
     legend = drawn.legend(
-        handles=rows, title=heading, loc="upper left", bbox_to_anchor=(0.025, 0.885),
+        handles=rows[1], title=rows[0], loc="upper left", bbox_to_anchor=(0.025, 0.885),
         frameon=False, fontsize=9.5, title_fontsize=11, alignment="left",
         handlelength=1.8, handleheight=1.1, labelspacing=0.7,
     )  # fmt: skip
     legend.get_title().set_fontweight("bold")
-    for text in legend.get_texts():
+    for text in (legend.get_title(), *legend.get_texts()):
         text.set_linespacing(1.4)
     credit = broken(credit_line(grid.crs, grid.content_hash, lang, source), 8, 0.94 * wide, most=3)
     drawn.text(0.03, 0.015, "\n".join(credit), fontsize=8, color=SOFT, va="bottom", linespacing=1.4)
@@ -319,13 +408,19 @@ def _draw_words(
 
 def _draw_head(drawn: Figure, head: str) -> None:
     """Draw the title in one line, or smaller in two."""
-    room, points = 0.94 * drawn.get_figwidth(), 18
-    if len(broken(head, points, room)) > 1:
-        points = 12
-    drawn.text(
-        0.03, 0.925, "\n".join(broken(head, points, room, most=2)), fontsize=points,
-        fontweight="bold", color=INK, va="bottom", linespacing=1.4,
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    measure: Any = RendererAgg  # which draws nothing here
+    room = 0.94 * drawn.get_figwidth()
+    text = drawn.text(
+        0.03, 0.925, head, fontweight="bold", color=INK, va="bottom", linespacing=1.4
     )  # fmt: skip
+    for points, width in ((18, None), (14, None), (12, room), (12, 0.85 * room)):
+        text.set_fontsize(points)
+        if width:
+            text.set_text("\n".join(broken(head, points, width, most=2)))
+        if text.get_window_extent(measure(1, 1, drawn.dpi)).width <= room * drawn.dpi:
+            break
 
 
 def _labelled(label: str, count: int, inches: float) -> str:
@@ -344,7 +439,8 @@ def broken(text: str, points: float, inches: float, *, most: int = 99) -> list[s
     ['网格化', '管理…']
     """
     lines, width = [""], 0.0
-    for piece in re.findall(r"[!-~]+\s*|.", text):
+    room = max(1, int(inches * 72 / points / 0.56))  # signs of a word that finds none in any line
+    for piece in re.findall(rf"[!-~]{{1,{room}}}\s*|.", text):
         wide = sum(1.0 if ord(sign) > 0x2E80 else 0.56 for sign in piece.rstrip()) * points / 72
         if lines[-1] and width + wide > inches:
             lines.append("")

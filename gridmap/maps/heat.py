@@ -75,10 +75,31 @@ def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] |
     lang
         Language of its legend.
     """
-    if not {"x", "y"} <= set(placed):
+    drawn = thickness(placed, grid)
+    if drawn is None:
         return None
+    found, edges, homes = drawn
+    west, south, east, north = _extent(grid)
+    levels = _warped(found, edges, grid.crs, (west, south, east, north))
+    return {
+        "png": _png(levels),
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "legend": heat_legend(edges, homes, found.bandwidth, lang),
+    }
+
+
+def thickness(placed: pd.DataFrame, grid: Grid) -> tuple[Density, Floats, bool] | None:
+    """Return the density of what `with_places` gave, the edges of its steps, and if it has a base.
+
+    None when there is nothing to show.
+    """
     from gridmap.hotspot_analysis.density import density
 
+    if not {"x", "y"} <= set(placed):
+        return None
     homes = bool(grid.cells["households"].sum())
     points = placed.loc[placed["code"].notna(), ["x", "y"]].dropna()
     if points.empty:
@@ -89,17 +110,7 @@ def heat_image(placed: pd.DataFrame, grid: Grid, lang: Lang) -> dict[str, Any] |
     grid.locator.rest()  # the page needs the room
     if not found.shown.any():
         return None
-    edges = RATIOS if homes else _quantiles(found)
-    west, south, east, north = _extent(grid)
-    levels = _warped(found, edges, grid.crs, (west, south, east, north))
-    return {
-        "png": _png(levels),
-        "west": west,
-        "south": south,
-        "east": east,
-        "north": north,
-        "legend": _legend(edges, homes, found.bandwidth, lang),
-    }
+    return found, RATIOS if homes else _quantiles(found), homes
 
 
 MOST_STEPS = 120
@@ -238,7 +249,8 @@ def _warped(
     return np.digitize(np.where(shown, values, -1.0), edges).astype(np.uint8)
 
 
-def _legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[str, Any]:
+def heat_legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dict[str, Any]:
+    """Return title, unit, note and rows of the legend of a density."""
     unit = "×" if homes else ""
     labels = [f"{a:.3g} – {b:.3g}{unit}" for a, b in pairwise(edges)]
     labels.append(f"≥ {edges[-1]:.3g}{unit}")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def coverage_map(
     grid: Grid,
     *,
-    color: str | None = None,
+    color: str | pd.Series | None = None,
     incidents: pd.DataFrame | None = None,
     defects: gpd.GeoDataFrame | None = None,
     staff: pd.DataFrame | None = None,
@@ -61,7 +61,7 @@ def coverage_map(
     grid
         A proved grid.
     color
-        A column of the cells to colour by first.
+        A column of the cells, or values by code, to colour by first.
     incidents
         Points, as `assign` takes them; adds incidents per 100 households and their density.
     defects
@@ -107,7 +107,7 @@ def coverage_map(
 def coverage_scene(
     grid: Grid,
     *,
-    color: str | None,
+    color: str | pd.Series | None,
     incidents: pd.DataFrame | None,
     defects: gpd.GeoDataFrame | None,
     staff: pd.DataFrame | None,
@@ -120,7 +120,7 @@ def coverage_scene(
     from gridmap.maps.defect_map import defect_marks
     from gridmap.maps.heat import course, heat_image, with_places
 
-    shown = [themes.column(grid, color, lang)] if color else []
+    shown = [] if color is None else [themes.column(grid, color, lang)]
     extras: dict[str, Any] = {"show": {"heat": heat}}
     columns: list[dict[str, Any]] = []
     if incidents is not None:
@@ -183,7 +183,8 @@ def hotspot_map(
     grid
         A proved grid.
     spots
-        What `hotspots` gives. When it is split by period, a slider chooses the period.
+        What `hotspots` gives; when it is split by period, a slider chooses the period. Or what
+        `emerging` gives: the histories.
     clusters
         What `clusters` gives for one map.
     incidents
@@ -196,7 +197,7 @@ def hotspot_map(
     Raises
     ------
     InputError
-        When `spots` has no column ``bin``.
+        When `spots` has neither a column ``bin`` nor ``pattern``.
     """
     from gridmap.maps.layer import show
 
@@ -224,9 +225,10 @@ def hotspot_scene(
     """Put together what `hotspot_map` shows."""
     from gridmap.maps.heat import heat_image, with_places
 
-    if "bin" not in spots:
+    if not {"bin", "pattern"} & set(spots):
         raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
-    shown = [hot.hotspot(spots, grid, lang)]
+    drawn = hot.hotspot if "bin" in spots else hot.histories
+    shown = [drawn(spots, grid, lang)]
     if {"cell_bin", "exposure"} <= set(spots):
         shown.append(hot.own_count(spots, grid, lang))
     if clusters is not None:
@@ -262,7 +264,8 @@ def hotspot_scene(
 
 def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
     period, last = hot.maps_of(spots)[-1]
-    more, fewer = int((last["bin"] > 0).sum()), int((last["bin"] < 0).sum())
+    side = last["bin"] if "bin" in last else last["side"].map({"hot": 1, "cold": -1})
+    more, fewer = int((side > 0).sum()), int((side < 0).sum())
     said = Message(
         "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} {n:cell|cells} (false discovery "
         "rate 10%)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from gridmap.maps.figure import (
     SOFT,
     broken,
     font_for,
+    halo,
     length_text,
     round_length,
     shown_figure,
@@ -52,6 +53,7 @@ WORDS = {
     "cells": Message("Cells", context="sheet"),
     "households": Message("Households", context="sheet"),
     "more": Message("and {n} more", context="sheet"),
+    "overleaf": Message("and {n} more on the next page", context="sheet"),
     "scale": Message("Scale 1:{n} on {paper}", context="sheet"),
 }
 PAPERS: dict[str, tuple[float, float]] = {"A4": (297, 210), "A3": (420, 297)}
@@ -128,25 +130,34 @@ class Book:
         place = transformer(crs, crs.geodetic_crs).transform(here.x, here.y)
         return unit / float(pyproj.Proj(crs).get_factors(*place).meridional_scale)
 
-    def draw(self, sheet: Sheet, page: str) -> Figure:
-        """Draw a page."""
+    def pages(self, sheet: Sheet, number: str, *, alone: bool = False) -> Iterator[Figure]:
+        """Draw the page of a sheet, and unless it stands alone those that its list goes on to."""
         import matplotlib
 
         fonts = font_for([sheet.title, sheet.place, *sheet.names, self.period, self.source,
                           *self.grid.cells["name"].astype(str), self.say("cell")])  # fmt: skip
-        with matplotlib.rc_context(
-            {"font.family": fonts, "svg.fonttype": "path", "hatch.linewidth": 0.4}
-        ):
-            return Page(self, sheet).finished(page)
+        looks: Any = {"font.family": fonts, "svg.fonttype": "path", "hatch.linewidth": 0.4}
+        with matplotlib.rc_context(looks):
+            page = Page(self, sheet, alone)
+            drawn = page.finished(number)
+        yield drawn
+        part = 1
+        while page.rest and not alone:
+            part += 1
+            with matplotlib.rc_context(looks):
+                page = Page(self, replace(sheet, table=page.rest), alone)
+                drawn = page.listed(f"{number} ({part})")
+            yield drawn
 
 
 class Page:
     """One page being drawn; all places on it are in millimetres from its lower left corner."""
 
-    def __init__(self, book: Book, sheet: Sheet) -> None:
+    def __init__(self, book: Book, sheet: Sheet, alone: bool) -> None:
         from matplotlib.backends.backend_agg import RendererAgg
 
-        self.book, self.sheet = book, sheet
+        self.book, self.sheet, self.alone = book, sheet, alone
+        self.rest: list[tuple[str, ...]] = []  # rows of the list that found no room
         self.shapes = book.grid.cells.geometry.to_numpy()
         self.ground = shapely.total_bounds(self.shapes[sheet.rows])
         self.size, self.frame, self.panel, self.scale = self._laid_out()
@@ -219,6 +230,14 @@ class Page:
         self.draw_labels()
         self.draw_frame(number)
         self.draw_panel()
+        return self.figure
+
+    def listed(self, number: str) -> Figure:
+        """Finish a page that has the list alone."""
+        self.map.remove()
+        self.draw_head(number)
+        wide, high = self.size
+        self._table((MARGIN, MARGIN + FOOT, wide - 2 * MARGIN, high - 2 * MARGIN - HEAD - FOOT))
         return self.figure
 
     def _streets(self) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -397,12 +416,10 @@ class Page:
 
     def _write(self, x: float, y: float, text: str, points: float, **how: Any) -> None:
         """Write on the map, over a white seam except for what stands within a cell."""
-        from matplotlib.patheffects import withStroke
-
-        halo = None if "weight" in how else [withStroke(linewidth=1.8, foreground="white")]
+        seam = None if "weight" in how else halo(1.8)
         how = {"color": INK, "ha": "center", "va": "center", "linespacing": 1.15, **how}
         self.page.text(
-            x, y, text, fontsize=points, path_effects=halo, rotation_mode="anchor", **how
+            x, y, text, fontsize=points, path_effects=seam, rotation_mode="anchor", **how
         )
 
     # ---------- head, foot and panel ----------
@@ -410,11 +427,15 @@ class Page:
     def draw_frame(self, number: str) -> None:
         from matplotlib.patches import Rectangle
 
-        book, (wide, high) = self.book, self.size
         left, bottom, across, up = self.frame
         self.page.add_patch(
             Rectangle((left, bottom), across, up, fill=False, linewidth=0.8, edgecolor=INK)
         )
+        self.draw_head(number)
+
+    def draw_head(self, number: str) -> None:
+        """Write the title, what the sheet belongs to, the credit and the number of the page."""
+        book, (wide, high) = self.book, self.size
         top = high - MARGIN
         said = " · ".join(filter(None, [self.sheet.place, book.period]))
         side = self._text(wide - MARGIN, top - 6.5, said, 9, color=SOFT, ha="right", va="center")
@@ -516,7 +537,8 @@ class Page:
             for j, row in enumerate(shown[k * fit : (k + 1) * fit]):
                 self._row(row, start, stop, bottom + high - 9 - j * pitch, points)
         if len(shown) < len(rows):
-            more = say("more", n=len(rows) - len(shown))
+            self.rest = rows[len(shown) :]
+            more = say("more" if self.alone else "overleaf", n=len(self.rest))
             start = left + (used - 1) * each
             at = bottom + high - 9 - (len(shown) - (used - 1) * fit) * pitch
             self._text(start, at, more, points, color=SOFT)

@@ -19,7 +19,7 @@ from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import check_grid
 from gridmap.io.atomic import replacing
-from gridmap.language import Lang
+from gridmap.language import Lang, tr
 from gridmap.maps.edit import chosen_area
 from gridmap.maps.sheet_page import PAPERS, Book, Sheet
 from gridmap.maps.themes import area_keys, level_title
@@ -85,7 +85,7 @@ def street_sheet(
     """
     book = _book(grid, paper, labels, streets, period, source, lang)
     parents, _ = chosen_area(book.grid, of)
-    return book.draw(_sheet_of(book, parents, of, title), "")
+    return next(book.pages(_sheet_of(book, parents, of, title), "", alone=True))
 
 
 def atlas(
@@ -165,9 +165,9 @@ class Atlas:
         return 1 + len(self.sheets)
 
     def pages(self) -> Iterator[Figure]:
-        """Draw the pages one by one."""
+        """Draw the pages one by one; a list that finds no room goes on overleaf."""
         for number, sheet in enumerate((self.overview, *self.sheets), start=1):
-            yield self.book.draw(sheet, f"{number} / {len(self)}")
+            yield from self.book.pages(sheet, f"{number} / {len(self)}")
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the book as PDF, whole or not at all.
@@ -240,7 +240,7 @@ def _sheet_of(book: Book, parents: Sequence[str], of: str, title: str | None) ->
     way = way[: way.index(place)] if place in way else []
     called = next((level for level in levels if (inside[level] == place).all()), finest)
     return Sheet(
-        title or book.say("title", place=place),
+        title or (book.say("title", place=place) if place else tr("Grid", lang=book.lang)),
         " · ".join(map(str, way)),
         rows,
         parts.astype(np.int64),

@@ -116,9 +116,9 @@ class Theme:
 
 BAND_LOOKS = (
     ("#2166ac", COLD_HATCH),
-    ("#dbe9f2", None),
-    ("#eef0e9", None),
-    ("#fbdcc4", None),
+    ("#eaf2f7", None),
+    ("#dfe3d6", None),
+    ("#f3c9a3", None),
     ("#b2182b", None),
 )
 
@@ -338,7 +338,8 @@ def upper_edges(known: Floats, scheme: str, k: int, breaks: Sequence[float] | No
     if len(np.unique(known)) <= k:
         return np.unique(known)
     if scheme.lower() == "quantiles":  # as mapclassify does, without compiling it first
-        return np.unique(np.quantile(known, np.arange(1, k + 1) / k))
+        edges = np.unique(np.quantile(known, np.arange(1, k + 1) / k))
+        return edges if len(edges) > 1 else np.unique(known)[-2:]  # nearly all are the largest
     return _by_mapclassify(known, scheme, k)
 
 
@@ -358,15 +359,25 @@ def _by_mapclassify(known: Floats, scheme: str, k: int) -> Floats:
     return np.unique(np.asarray(bins, dtype=float))
 
 
-def column(grid: Grid, name: str, lang: Lang) -> Theme:
-    """Colour by one column of the cells: numbers in classes, words each in a colour."""
+def column(grid: Grid, name: str | pd.Series, lang: Lang) -> Theme:
+    """Colour by one column of the cells, or values by code: numbers in classes, words apart."""
+    if isinstance(name, pd.Series):
+        refuse_personal(name.to_frame(), name="color", to=Message("a map"))
+        if not name.index.isin(grid.cells.index).all():
+            raise InputError(
+                "`color` has codes that are no cell's. Index it by `grid.cells.index`."
+            )
+        return _by_value(name.reindex(grid.cells.index), str(name.name or ""), lang)
     if name not in grid.cells or name == "geometry":
         columns = ", ".join(map(str, grid.cells.columns.drop("geometry")))
         raise InputError(
             "`color` is {name!r}, but the cells have {columns}.", name=name, columns=columns
         )
     refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to=Message("a map"))
-    values = grid.cells[name]
+    return _by_value(grid.cells[name], name, lang)
+
+
+def _by_value(values: pd.Series, name: str, lang: Lang) -> Theme:
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         digits = 0 if pd.api.types.is_integer_dtype(values) else 2
         return quantity(values, level_title(name, lang), lang=lang, digits=digits, colors=BLUES)
@@ -403,8 +414,8 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:
     )
     classes = [
         Class(tr("has its leader", lang=lang), "#dfe8ec"),
-        Class(tr("several leaders", lang=lang), "#9fc0d3"),
-        Class(tr("more than {limit} each", lang=lang, limit=limit), "#fdd49e"),
+        Class(tr("several leaders", lang=lang), "#8fb6cd"),
+        Class(tr("more than {limit} each", lang=lang, limit=limit), "#fdbb6b"),
         Class(tr("no leader", lang=lang), "#ef6548", NOTHING_HATCH),
         Class(tr("nobody", lang=lang), "#990000"),
         Class(tr("not in the roster by cell", lang=lang), NOTHING),
@@ -415,6 +426,46 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:
         positions(pd.Index(order), status).clip(0),
         tab=tr("Staff", lang=lang),
         note=tr("by the 1+X+Y roster; no names", lang=lang),
+    )
+
+
+HISTORIES = {
+    "hot": ("#f768a1", "#fa9fb5", "#7a0177", "#c51b8a", "#fdae6b", "#fde0dd", "#e0c9a6", "#bdbdbd"),
+    "cold": (
+        "#41b6c4", "#7fcdbb", "#081d58", "#225ea8", "#a1dab4", "#cfe2f3", "#b9b0d6", "#cfd8dc"
+    ),
+}  # fmt: skip
+
+
+def histories(found: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
+    """Show what the history of each cell says of it; only what occurs is in the legend."""
+    from gridmap.hotspot_analysis.emerging import NAMED
+    from gridmap.hotspot_analysis.method_text import PATTERNS
+
+    if found.index.nlevels > 1:
+        raise InputError(
+            "`spots` has histories by {others}; choose one: `spots.xs(…, level={last!r})`.",
+            others=", ".join(map(str, found.index.names[1:])), last=str(found.index.names[-1]),
+        )  # fmt: skip
+    own = found.reindex(grid.cells.index)
+    classes = [Class(tr("neither hot nor cold", lang=lang), "#eceff1")]
+    of = np.zeros(len(grid), np.int64)
+    for side, tones in HISTORIES.items():
+        for pattern, tone in zip(NAMED, tones, strict=True):
+            mine = ((own["side"] == side) & (own["pattern"] == pattern)).to_numpy()
+            if mine.any():
+                of[mine] = len(classes)
+                label = f"{Message(side).text(lang)} · {PATTERNS[pattern].text(lang)}"
+                classes.append(Class(label, tone, COLD_HATCH if side == "cold" else None))
+    if (never := (own["tested"].fillna(0) == 0).to_numpy()).any():
+        of[never] = len(classes)
+        classes.append(Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH))
+    return Theme(
+        tr("Histories: new to historical", lang=lang),
+        classes,
+        of,
+        tab=tr("Histories", lang=lang),
+        note=tr("each period against its own level; trend by Mann–Kendall", lang=lang),
     )
 
 

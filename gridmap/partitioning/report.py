@@ -79,12 +79,12 @@ MARKED = 99  # exceptions that get a number on the map
 SIDE = 900  # pixels of the map
 MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
-    "short": (Message("under the band"), "#5b8db8"),
-    "near": (Message("within 12% of the target"), "#dce9dc"),
-    "band": (Message("in the band"), "#f4e6b8"),
-    "over": (Message("over the band"), "#c9543f"),
-    "dedicated": (Message("dedicated"), "#d9d3c7"),
-    "vacant": (Message("nobody lives here"), "#f7f7f5"),
+    "short": (Message("under the band"), "#1f4e79"),
+    "near": (Message("within 12% of the target"), "#e3eee0"),
+    "band": (Message("in the band"), "#ecd58a"),
+    "over": (Message("over the band"), "#d9694f"),
+    "dedicated": (Message("dedicated"), "#b5ab98"),
+    "vacant": (Message("nobody lives here"), "#ffffff"),
 }
 """How a cell is loaded, in words and colours that differ in grey."""
 

@@ -580,3 +580,71 @@ def test_a_panel_of_long_texts_has_the_room_of_two_and_days_stay_whole(
         }"""
     )
     assert lines == 1
+
+
+WRITTEN = """() => {
+    const ends = [];
+    const pen = CanvasRenderingContext2D.prototype;
+    const write = pen.fillText;
+    pen.fillText = function (text, x, y) {
+        const wide = this.measureText(text).width;
+        const left = x - { left: 0, center: 0.5, right: 1 }[this.textAlign] * wide;
+        ends.push([text, left, left + wide, y, this.canvas.width, this.canvas.height]);
+        write.call(this, text, x, y);
+    };
+    gridmap.rooms[0].preparePrint();
+    return ends;
+}"""
+
+
+@pytest.mark.parametrize(
+    "title", ["社会治理网格化服务管理" * 8, "Neighbourhoodgovernance" * 9, "in short words " * 20]
+)
+def test_no_word_of_a_printed_map_runs_off_the_sheet(
+    watched: Callable[..., Any], grid: gm.Grid, tmp_path: Path, title: str
+) -> None:
+    path = tmp_path / "map.html"
+    gm.coverage_map(grid, title=title, source=title).save(path)
+    page, _, _ = watched(path)
+    head, buttons = (page.locator(name).bounding_box() for name in (".gm-title", ".gm-buttons"))
+    wide = "(e) => e.scrollWidth <= e.clientWidth"
+    assert head["x"] + head["width"] < buttons["x"]
+    assert page.locator(".gm-title h1").evaluate(wide)
+    written = page.evaluate(WRITTEN)
+    assert "".join(line[0] for line in written).replace(" ", "").count(title.replace(" ", "")) == 2
+    for text, left, right, y, width, height in written:
+        assert left >= 0 and right <= width and 0 < y < height, text
+
+
+def test_the_bars_of_a_legend_compare_and_one_alone_has_none(
+    watched: Callable[..., Any], grid: gm.Grid, tmp_path: Path
+) -> None:
+    holed = grid.cells.drop(grid.cells.index[[20, 30]]).reset_index()
+    x, y = grid.cells.total_bounds[:2]
+    beyond = holed.iloc[[0]].assign(code="beyond", geometry=[shapely.box(x, y, x + 9, y + 9)])
+    for cells, many in ((holed, False), (pd.concat([holed, beyond], ignore_index=True), True)):
+        path = tmp_path / f"{many}.html"
+        gm.defect_map(cells, gm.validate(cells, grid.boundary), grid.boundary).save(path)
+        page, _, _ = watched(path)
+        rows = page.evaluate(
+            """() => [...document.querySelectorAll('.gm-legend-rows')].map((table) =>
+                [...table.children].map((row) => [+row.querySelector('em').innerText,
+                    row.querySelector('s').getBoundingClientRect().width]))"""
+        )
+        assert (len(rows[1]) > 1) == many
+        for table in rows:
+            most = max(count for count, _ in table)
+            for count, wide in table:
+                assert abs(wide - (40 * count / most if len(table) > 1 else 0)) <= 1
+
+
+def test_the_printed_list_of_cells_is_whole(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["edit"])
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.gm-edit, .gm-edit main, .gm-edit aside')]
+            .filter((e) => getComputedStyle(e).overflowY !== 'visible').length"""
+    )
+    assert cut == 0

@@ -19,7 +19,7 @@ import gridmap as gm
 from gridmap.briefings.cell_sheet import sheet_figures
 from gridmap.briefings.charts import four_bounds
 from gridmap.cli import main
-from gridmap.maps.figure import save_figure
+from gridmap.maps.figure import font_for, halo, save_figure
 from gridmap.maps.qgis import save_qgis_style
 from tests.lattice import lattice
 
@@ -61,6 +61,66 @@ def test_the_legend_of_a_figure_counts_every_cell() -> None:
     drawn = gm.figure(plain, lang="en")
     rows = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert sum(int(row.split()[-1].replace(",", "")) for row in rows) == len(plain)
+
+
+@pytest.mark.parametrize("dpi", [60, 75, 100])
+def test_straight_signs_keep_their_strokes_on_a_coarse_screen(dpi: int) -> None:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    def inked(dpi: int) -> float:
+        drawn = Figure(figsize=(2, 1), dpi=dpi)
+        drawn.text(0.503, 0.507, "華中里", fontsize=9, color="black", path_effects=halo(1.8))
+        sheet = FigureCanvasAgg(drawn)
+        sheet.draw()
+        return float((255 - np.asarray(sheet.buffer_rgba())[..., 0].astype(float)).sum()) / dpi**2
+
+    with matplotlib.rc_context({"font.family": font_for(["華中里"])}):
+        assert inked(dpi) == pytest.approx(inked(600), rel=0.05)
+
+
+def test_outlines_stand_in_the_legend_and_over_the_map() -> None:
+    plain = lattice(4, 5)
+    areas = gpd.GeoDataFrame(geometry=[shapely.box(120, 120, 240, 240)], crs=4547)
+    away = areas.to_crs(4326)  # which is drawn where the grid has it
+    lines = gpd.GeoDataFrame(geometry=[shapely.LineString([(-900, 50), (900, 50)])], crs=4547)
+    drawn = gm.figure(plain, lang="en", outlines={"planted": areas, "afar": away, "road": lines})
+    rows = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert rows[-3:] == ["planted", "afar", "road"]
+    ends = [
+        shapely.MultiLineString([path.vertices for path in one.get_paths()]).bounds
+        for one in drawn.axes[0].collections
+        if one.get_zorder() == 2.5
+    ]
+    np.testing.assert_allclose(ends[0], (120, 120, 240, 240))
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-3)
+    np.testing.assert_allclose(ends[2], (0, 50, 500, 50))  # nothing beyond the grid
+    with pytest.raises(gm.CRSError, match="outlines"):
+        gm.figure(plain, lang="en", outlines={"road": lines.set_crs(None, allow_override=True)})
+
+
+def test_a_figure_draws_the_density_in_place_of_the_rate(grid: gm.Grid, town: Any) -> None:
+    drawn = gm.figure(grid, incidents=town.incidents, heat=True, lang="en")
+    (image,) = drawn.axes[0].get_images()
+    assert (
+        len(drawn.legends[0].get_texts()) == 5
+        and "Density" in drawn.legends[0].get_title().get_text()
+    )
+    assert {tuple(c) for c in np.rint(image.get_array().reshape(-1, 4) * 255).astype(int)} > {
+        (0, 0, 0, 0)
+    }
+    nothing = gm.figure(grid, incidents=town.incidents.iloc[:0], heat=True, lang="en")
+    assert [text.get_text() for text in nothing.legends[0].get_texts()] == ["no data"]
+
+
+def test_a_cell_without_neighbours_says_so_and_a_sheet_without_names_has_a_title() -> None:
+    alone = lattice(1, 1)
+    points = gpd.GeoDataFrame(geometry=[shapely.Point(50, 50)], crs=4547)
+    page = str(gm.briefing(alone, points, cell="r00c00", lang="en").html)
+    assert "No cell touches this one." in page and "<p>r00c00</p>" not in page
+    drawn = gm.street_sheet(alone, alone.cells["parent"].iloc[0], lang="en")
+    assert not [text for text in drawn.texts if text.get_text().startswith(":")]
 
 
 def test_chinese_without_a_font_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

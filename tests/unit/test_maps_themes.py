@@ -80,6 +80,12 @@ def test_quantiles_are_those_of_mapclassify(k: int) -> None:
     assert np.allclose(ours, mapclassify.Quantiles(values, k=k).bins)
 
 
+def test_the_few_below_a_largest_value_that_nearly_all_have_are_seen() -> None:
+    values = np.array([1.0] * 90 + [0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    theme = themes.quantity(values, "leaders a cell", lang="en")
+    assert theme.sent()["counts"] == [6, 90]
+
+
 def test_other_schemes_and_given_breaks_are_followed() -> None:
     values = np.arange(100.0)
     assert np.allclose(
@@ -259,7 +265,11 @@ def test_quantiles_are_named_only_where_they_are_used() -> None:
     assert late.periods[0].of.max() < len(late.classes)
 
 
-def test_long_words_of_a_figure_stay_on_the_sheet() -> None:
+@pytest.mark.parametrize(
+    "title",
+    ["long title " * 30, "Neighbourhoodgovernance" * 9, "网格化服务管理" * 12, "户数 more · " * 7],
+)
+def test_long_words_of_a_figure_stay_on_the_sheet(title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from gridmap.maps.figure import figure
@@ -268,7 +278,7 @@ def test_long_words_of_a_figure_stay_on_the_sheet() -> None:
     cells = plain.cells.reset_index()
     cells["use"] = [f"a very long name of a use that goes on and on {k % 2}" for k in range(9)]
     named = gm.Grid(cells, plain.boundary, parameters=plain.parameters)
-    drawn = figure(named, color="use", title="long title " * 30, source="source " * 60, lang="en")
+    drawn = figure(named, color="use", title=title, source="source " * 60, lang="en")
     sheet = FigureCanvasAgg(drawn)
     sheet.draw()
     canvas = sheet.get_renderer()
@@ -300,3 +310,52 @@ def test_a_class_after_one_of_zeros_begins_with_what_it_holds() -> None:
     assert [row.label for row in theme.classes][:2] == ["0.00", "0.16 – 0.19"]
     kept_back = themes.quantity(rates_of, "rate", lang="en", digits=2, exact=False)
     assert kept_back.classes[1].label == "0.00 – 0.19"
+
+
+def grey(color: str) -> float:
+    """Return the luma of a colour, as a printer without colours has it (Rec. 601)."""
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def test_classes_differ_without_colour(grid: gm.Grid, town: Any) -> None:
+    from gridmap.operations.staffing import staffing
+    from gridmap.partitioning.report import CLASSES
+
+    posted = staffing(town.staff, grid)
+    drawn = [
+        [(row.color, row.hatch is not None) for row in theme.classes]
+        for theme in (
+            themes.households(grid, "en"),
+            themes.kinds(grid, "en"),
+            themes.staffing(grid, posted.cells, posted.limit, "en"),
+        )
+    ]
+    for looks in [*drawn, [(fill, False) for _, fill in CLASSES.values()]]:
+        for k, (one, hatched) in enumerate(looks):
+            for other, also in looks[:k]:
+                assert hatched != also or abs(grey(one) - grey(other)) >= 12, (one, other)
+
+
+def test_histories_are_told_by_side_and_pattern(grid: gm.Grid, town: Any) -> None:
+    found = gm.emerging(gm.tally(gm.assign(town.incidents, grid), grid, by="week"), grid)
+    theme = hot.histories(found, grid, "en")
+    assert sum(theme.sent()["counts"]) == len(grid)
+    for code, k in zip(grid.cells.index, theme.of, strict=True):
+        side, pattern, tested = found.loc[code, ["side", "pattern", "tested"]]
+        told = f"{side} · {pattern}" if side else "neither hot nor cold"
+        assert theme.classes[k].label == (told if tested else "not tested")
+    assert "hot" in str(gm.hotspot_map(grid, found, lang="en").get_root().render())
+    split = pd.concat({"waste": found}, names=["subcategory"]).swaplevel()
+    with pytest.raises(gm.InputError, match="histories by subcategory; choose one"):
+        gm.hotspot_map(grid, split)
+
+
+def test_values_by_code_colour_the_cells_they_name(grid: gm.Grid) -> None:
+    values = grid.cells["households"].iloc[3:].sample(frac=1, random_state=0).rename("homes")
+    theme = themes.column(grid, values, "en")
+    assert theme.title == "homes" and theme.values is not None
+    assert theme.values[:3] == [None] * 3
+    assert theme.values[3:] == grid.cells["households"].iloc[3:].tolist()
+    with pytest.raises(gm.InputError, match="codes that are no cell's"):
+        themes.column(grid, values.rename(index=str.lower).rename({values.index[0]: "?"}), "en")

@@ -244,3 +244,25 @@ def test_the_list_of_areas_is_whole_names_and_codes_for_all_or_none() -> None:
     names = [text for text in texts if text in set(places["village"])]
     listed = len(names) - sum(text in set(places["village"]) for text, _ in boxes_of(drawn))
     assert listed > 20 and len(codes) in (0, listed)
+
+
+def test_a_list_that_finds_no_room_goes_on_overleaf() -> None:
+    plain = lattice(20, 24, 455)
+    cells = plain.cells.reset_index()
+    cells["parent"] = [f"9901{k:08d}" for k in range(len(cells))]
+    places = cells[["parent", "geometry"]].set_index("parent")
+    places["district"], places["village"] = "中山區", [f"里{k:03d}" for k in range(len(cells))]
+    grid = gm.Grid(
+        cells[["code", "parent", "households", "geometry"]], plain.boundary,
+        ("district", "village"), jurisdictions=places,
+    )  # fmt: skip
+    book = gm.atlas(grid, level="district", lang="en")
+    pages = list(book.book.pages(book.sheets[0], "2 / 2"))
+    assert len(pages) > 1
+    said = [[text.get_text() for text in page.axes[-1].texts] for page in pages]
+    assert sum(texts.count("455") for texts in said) == len(places)  # a row each, none twice
+    assert {text for texts in said for text in texts} >= set(places["village"])
+    assert any(re.fullmatch(r"and \d+ more on the next page", text) for text in said[0])
+    assert "2 / 2 (2)" in said[1] and not [t for t in said[-1] if "more on" in t]
+    alone = gm.street_sheet(grid, "中山區", lang="en")
+    assert any(re.fullmatch(r"and \d+ more", text.get_text()) for text in alone.axes[1].texts)

@@ -267,6 +267,7 @@ class Painter {
       pen.strokeText(one.text, one.x, one.y);
       pen.fillStyle = one.wrong ? WRONG : INK;
       pen.fillText(one.text, one.x, one.y);
+      if (one.wrong) pen.fillRect(one.x - one.half, one.y + 7, 2 * one.half, 1.5); // told in grey too
     }
   }
 

@@ -199,9 +199,12 @@
     const parts = Array.from(this.leftBox.children)
       .filter((part) => part !== title && !part.classList.contains('gm-tabs'));
     const wide = Math.max.apply(null, parts.concat(this.legendBox).map((part) => part.offsetWidth)) + 22;
-    const head = title && title.offsetWidth > wide ? title.offsetHeight + 20 : 12;
+    const over = Array.from(this.leftBox.children)
+      .filter((part) => !parts.includes(part) && part.offsetWidth > wide)
+      .map((part) => part.offsetTop + part.offsetHeight + 20);
+    const head = Math.max(12, ...over);
     const top = this.leftBox.offsetHeight + 20;
-    const bottom = this.sliderBox.hidden ? 12 : this.sliderBox.offsetHeight + 20;
+    const bottom = this.sliderBox.hidden ? (small ? 12 : 34) : this.sliderBox.offsetHeight + 20;
     const ways = small
       ? [[12, top, 12, this.root.offsetHeight - this.legendBox.offsetTop + 28], [12, top, 12, bottom]]
       : [[wide, head, 56, bottom], [12, title ? title.offsetHeight + 20 : 12, 12, bottom]];
@@ -247,8 +250,14 @@
     if (this.map && this.root.classList.contains('gm-small')) this.foot();
   };
 
+  /** A bar as long as a count is of the most; beside one count alone it would tell nothing. */
+  function share(counts, k) {
+    const bar = make('s');
+    bar.style.width = counts.length > 1 ? Math.round(40 * counts[k] / Math.max(1, ...counts)) + 'px' : '0';
+    return bar;
+  }
+
   Room.prototype.classLegend = function (box, theme) {
-    const most = Math.max(1, Math.max.apply(null, theme.counts));
     const head = make('div', 'gm-legend-head');
     head.append(make('b', '', theme.title));
     if (theme.unit) head.append(make('span', '', theme.unit));
@@ -262,10 +271,8 @@
         swatch.style.backgroundImage = 'repeating-linear-gradient(135deg,' + row.hatch +
           ' 0 1px,transparent 1px 4px)';
       }
-      const bar = make('s');
-      bar.style.width = Math.round(40 * theme.counts[i] / most) + 'px';
       const count = make('em', '', number(theme.counts[i]));
-      line.append(swatch, this.legendWord(theme, i), bar, count);
+      line.append(swatch, this.legendWord(theme, i), share(theme.counts, i), count);
       table.append(line);
     });
     box.append(table);
@@ -287,12 +294,13 @@
   /** Kinds of marks with their counts; a click leads from one mark of the kind to the next. */
   Room.prototype.markLegend = function () {
     const table = make('div', 'gm-legend-rows gm-legend-marks');
+    const counts = this.data.marks.kinds.map((kind) => kind.count);
     this.data.marks.kinds.forEach((kind, k) => {
       const line = make('div', 'gm-legend-row');
       const ring = make('i', 'gm-ring');
       ring.style.borderColor = kind.color;
       const name = button('gm-kind', kind.label, this.words.each, () => this.nextMark(k));
-      line.append(ring, name, make('s'), make('em', '', number(kind.count)));
+      line.append(ring, name, share(counts, k), make('em', '', number(kind.count)));
       table.append(line);
     });
     return table;
@@ -322,9 +330,7 @@
       const line = make('div', 'gm-legend-row');
       const swatch = make('i');
       swatch.style.background = row.color;
-      const none = make('s');
-      none.style.width = '0';
-      line.append(swatch, make('span', '', row.label), none, make('em'));
+      line.append(swatch, make('span', '', row.label), share([0], 0), make('em'));
       table.append(line);
     });
     box.append(head, table, make('p', '', heat.note));
@@ -568,24 +574,39 @@
   /** A sheet for slides or paper: map, legend, scale bar and north; with a heading on request. */
   Room.prototype.sheet = function (width, height, factor, heading) {
     const legend = this.legendWidth();
+    const head = heading ? this.headLines(width / factor - 56) : [];
+    const rule = heading ? Math.max(66, head[head.length - 1].y + 13) : 0;
+    const foot = heading ? wrap(brush(), this.data.credit || '', width / factor - 300, '11.5px ') : [];
     const still = this.still(width, height, factor, {
-      left: legend + 44, right: 30, top: heading ? 84 : 10, bottom: heading ? 44 : 10,
+      left: legend + 44, right: 30, top: heading ? rule + 18 : 10, bottom: heading ? 29 + 15 * Math.max(1, foot.length) : 10,
     });
     const pen = still.pen;
     pen.textAlign = 'left';
     pen.textBaseline = 'middle';
     if (heading) {
       pen.fillStyle = '#8e1b1b';
-      pen.fillRect(28 * factor, 66 * factor, width - 56 * factor, 2.5 * factor);
-      const below = this.options.subtitle || this.data.subtitle || '';
-      this.ink(pen, factor, this.options.title || this.data.title || '', 28, below ? 26 : 38, 25, '700');
-      this.ink(pen, factor, below, 28, 53, 13, '', '#4a5a63');
-      this.ink(pen, factor, this.data.credit || '', 28, height / factor - 20, 11.5, '', '#4a5a63');
+      pen.fillRect(28 * factor, rule * factor, width - 56 * factor, 2.5 * factor);
+      head.forEach((line) => this.ink(pen, factor, line.text, 28, line.y, line.points, line.style, line.color));
+      foot.forEach((line, k) =>
+        this.ink(pen, factor, line, 28, height / factor - 20 - 15 * (foot.length - 1 - k), 11.5, '', '#4a5a63'));
     }
-    this.paperLegend(pen, factor, heading ? 28 : 8, heading ? 100 : 16, legend);
+    this.paperLegend(pen, factor, heading ? 28 : 8, heading ? rule + 34 : 16, legend);
     this.scaleBar(still, factor, width, height);
-    this.north(pen, factor, width - 44 * factor, (heading ? 108 : 30) * factor);
+    this.north(pen, factor, width - 44 * factor, (heading ? rule + 42 : 30) * factor);
     return still.canvas;
+  };
+
+  /** Title and subtitle as lines that fit a width: a long title smaller, in as many as it needs. */
+  Room.prototype.headLines = function (width) {
+    const pen = brush();
+    const title = this.options.title || this.data.title || '';
+    const below = wrap(pen, this.options.subtitle || this.data.subtitle || '', width, '13px ');
+    const points = wrap(pen, title, width, '700 25px ').length > 1 ? 17 : 25;
+    let y = (below.length ? 26 : 38) - points * 1.25;
+    const head = wrap(pen, title, width, '700 ' + points + 'px ')
+      .map((text) => ({ text: text, y: y += points * 1.25, points: points, style: '700' }));
+    y += points === 25 ? 8 : 4;
+    return head.concat(below.map((text) => ({ text: text, y: y += 19, points: 13, color: '#4a5a63' })));
   };
 
   Room.prototype.ink = function (pen, factor, text, x, y, points, style, color) {
@@ -602,7 +623,7 @@
   };
 
   Room.prototype.legendWidth = function () {
-    const pen = make('canvas').getContext('2d');
+    const pen = brush();
     const theme = this.paperTheme();
     pen.font = '13.5px ' + G.FONT;
     const rows = theme.classes.concat(this.data.marks ? this.data.marks.kinds : []);
@@ -645,7 +666,7 @@
       });
     }
     y += 26;
-    for (const line of wrap(pen, theme.note || '', width * factor, 12 * factor)) {
+    for (const line of wrap(pen, theme.note || '', width * factor, 12 * factor + 'px ')) {
       this.ink(pen, factor, line, x, y, 12, '', '#4a5a63');
       y += 18;
     }
@@ -725,10 +746,15 @@
     pen.textAlign = 'left';
   };
 
+  function brush() {
+    return make('canvas').getContext('2d');
+  }
+
   /** Break a text into lines: at spaces where there are some, else between any two signs. */
-  function wrap(pen, text, width, points) {
-    pen.font = points + 'px ' + G.FONT;
-    const pieces = text.match(/[!-~]+\s*|[^!-~]/g) || [];
+  function wrap(pen, text, width, font) {
+    pen.font = font + G.FONT;
+    const pieces = (text.match(/[!-~]+\s*|[^!-~]/g) || [])
+      .flatMap((piece) => pen.measureText(piece).width > width ? piece.split('') : [piece]);
     const lines = [];
     let line = '';
     for (const piece of pieces) {
