@@ -29,12 +29,9 @@ from gridmap.language import Lang, Message
 
 Basis = Literal["buildings", "units"]
 FILLS = {
-    "unchanged": "#dfe7ec",
-    "recoded": "#bebada",
-    "changed": "#fdb863",
-    "born": "#80b1d3",
+    "unchanged": "#dfe7ec", "recoded": "#bebada", "changed": "#fdb863", "born": "#80b1d3",
     "retired": "none",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

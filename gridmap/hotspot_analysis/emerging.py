@@ -124,16 +124,9 @@ def _ties(steps: Floats) -> tuple[Floats, Floats]:
 
 
 PATTERNS = [
-    "none",
-    "new",
-    "consecutive",
-    "intensifying",
-    "persistent",
-    "diminishing",
-    "sporadic",
-    "oscillating",
-    "historical",
-]
+    "none", "new", "consecutive", "intensifying", "persistent", "diminishing", "sporadic",
+    "oscillating", "historical",
+]  # fmt: skip
 NAMED = PATTERNS[1:]
 SIDES = ["", "hot", "cold"]
 Baseline = Literal["step", "whole", "previous"]

@@ -28,16 +28,10 @@ if TYPE_CHECKING:
     from gridmap.maps.layer import OfflineMap
 
 COLORS = {
-    "gap": "#c2185b",
-    "overlap": "#6a1b9a",
-    "outside": "#d84315",
-    "t-junction": "#1565c0",
-    "crosses-parent": "#00695c",
-    "parent-gap": "#ad1457",
-    "excluded-gap": "#546e7a",
-    "multipart": "#4e342e",
-    "households-out-of-range": "#8d6e00",
-}
+    "gap": "#c2185b", "overlap": "#6a1b9a", "outside": "#d84315", "t-junction": "#1565c0",
+    "crosses-parent": "#00695c", "parent-gap": "#ad1457", "excluded-gap": "#546e7a",
+    "multipart": "#4e342e", "households-out-of-range": "#8d6e00",
+}  # fmt: skip
 OTHER = "#283593"
 
 

@@ -38,27 +38,15 @@ if TYPE_CHECKING:
 
 A4_LANDSCAPE = (11.69, 8.27)
 FONTS = (
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "Source Han Sans CN",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "SimHei",
-    "Heiti SC",
-    "Arial Unicode MS",
-)
+    "Microsoft YaHei", "PingFang SC", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC",
+    "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "SimHei", "Heiti SC", "Arial Unicode MS",
+)  # fmt: skip
 FALLBACK = "DejaVu Sans"  # which comes with matplotlib
 INK, SOFT, ACCENT = "#1b262c", "#4a5a63", "#8e1b1b"
 OUTLINES = (
-    ("#1b262c", "-"),
-    ("#6a1b9a", (0, (4, 2))),
-    ("#0b57a4", (0, (1, 1.2))),
-    ("#00695c", "-."),
-)
+    ("#1b262c", "-"), ("#6a1b9a", (0, (4, 2))), ("#0b57a4", (0, (1, 1.2))), ("#00695c", "-."),
+)  # fmt: skip
 
 
 def figure(
@@ -107,13 +95,6 @@ def figure(
     ------
     InputError
         When a column is missing, or Chinese is asked for and no font can write it.
-
-    Examples
-    --------
-    >>> import gridmap as gm
-    >>> drawn = gm.figure(grid, lang="en", outlines={"a street": grid.at("street").head(1)})
-    >>> drawn.legends[0].get_texts()[-1].get_text()
-    'a street'
     """
     import matplotlib
 
@@ -250,18 +231,14 @@ def _draw_heat(axes: Axes, grid: Grid, incidents: pd.DataFrame, lang: Lang) -> L
     grid.cells.plot(ax=axes, color="#f3f4f4", edgecolor="#dde3e6", linewidth=0.3, aspect=None)
     found = thickness(with_places(incidents, grid), grid)
     if found is None:
-        return tr("Density", lang=lang), [
-            Patch(facecolor="#f3f4f4", label=themes.NO_DATA.text(lang))
-        ]
+        return tr("Density", lang=lang), [Patch(label=themes.NO_DATA.text(lang))]
     raster, edges, homes = found
     step = np.digitize(np.where(raster.shown, raster.values, -1.0), edges)
     west, south, east, north = raster.bounds
     axes.imshow(np.array(RAMP)[step] / 255, extent=(west, east, south, north), zorder=2)
     told = heat_legend(edges, homes, raster.bandwidth, lang)
     rows = [
-        Patch(
-            facecolor=np.array(color) / 255, edgecolor="#7d8b93", linewidth=0.6, label=row["label"]
-        )
+        Patch(facecolor=np.array(color) / 255, edgecolor="#7d8b93", label=row["label"])
         for color, row in zip(RAMP[1:], told["rows"], strict=False)
     ]
     return "\n".join((told["title"], *broken(told["unit"], 11, 1.7), told["note"])), [*rows]
@@ -344,10 +321,8 @@ def halo(width: float) -> list[Any]:
     """Draw a text over a white seam, and never on whole pixels, which loses strokes of 中 or 里."""
     from matplotlib.patheffects import Stroke
 
-    return [
-        Stroke(linewidth=width, foreground="white", snap=False),
-        Stroke(linewidth=0, snap=False),
-    ]
+    seam = {"linewidth": width, "foreground": "white"}
+    return [Stroke(**seam, snap=False), Stroke(linewidth=0, snap=False)]
 
 
 def _scale_bar(axes: Axes, grid: Grid) -> None:

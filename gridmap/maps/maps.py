@@ -282,22 +282,11 @@ def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
 
 
 HEADINGS = {
-    "网格编码": "code",
-    "案件数": "incidents",
-    "Gi*得分": "z",
-    "p值": "p",
-    "q值（错误发现率）": "q",
-    "校正后p值": "q",
-    "冷热等级": "bin",
-    "单格等级": "cell_bin",
-    "分母": "exposure",
-    "各种画法中为热点的占比": "ways",
-    "未判断原因": "gate",
-    "问题类型": "category",
-    "日期": "day",
-    "周": "week",
-    "月份": "month",
-}
+    "网格编码": "code", "案件数": "incidents", "Gi*得分": "z", "p值": "p",
+    "q值（错误发现率）": "q", "校正后p值": "q", "冷热等级": "bin", "单格等级": "cell_bin",
+    "分母": "exposure", "各种画法中为热点的占比": "ways", "未判断原因": "gate",
+    "问题类型": "category", "日期": "day", "周": "week", "月份": "month",
+}  # fmt: skip
 SPLITS = ("category", "day", "week", "month")
 
 
@@ -355,13 +344,8 @@ ALIKE = Message(
 )
 MAIN = {"cells", "in_band", "largest", "moved"}  # what a phone has room for
 BETTER = {
-    "in_band": 1,
-    "spread": -1,
-    "compactness": 1,
-    "border_m": -1,
-    "on_streets": 1,
-    "moved": -1,
-}
+    "in_band": 1, "spread": -1, "compactness": 1, "border_m": -1, "on_streets": 1, "moved": -1,
+}  # fmt: skip
 
 
 def plans_page(

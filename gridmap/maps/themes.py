@@ -115,12 +115,9 @@ class Theme:
 
 
 BAND_LOOKS = (
-    ("#2166ac", COLD_HATCH),
-    ("#eaf2f7", None),
-    ("#dfe3d6", None),
-    ("#f3c9a3", None),
+    ("#2166ac", COLD_HATCH), ("#eaf2f7", None), ("#dfe3d6", None), ("#f3c9a3", None),
     ("#b2182b", None),
-)
+)  # fmt: skip
 
 
 def thirds(low: Any, high: Any) -> tuple[Any, Any, Any, Any]:
@@ -364,9 +361,7 @@ def column(grid: Grid, name: str | pd.Series, lang: Lang) -> Theme:
     if isinstance(name, pd.Series):
         refuse_personal(name.to_frame(), name="color", to=Message("a map"))
         if not name.index.isin(grid.cells.index).all():
-            raise InputError(
-                "`color` has codes that are no cell's. Index it by `grid.cells.index`."
-            )
+            raise InputError("`color` has codes that no cell has. Index it by the cells' codes.")
         return _by_value(name.reindex(grid.cells.index), str(name.name or ""), lang)
     if name not in grid.cells or name == "geometry":
         columns = ", ".join(map(str, grid.cells.columns.drop("geometry")))
@@ -432,8 +427,7 @@ def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:
 HISTORIES = {
     "hot": ("#f768a1", "#fa9fb5", "#7a0177", "#c51b8a", "#fdae6b", "#fde0dd", "#e0c9a6", "#bdbdbd"),
     "cold": (
-        "#41b6c4", "#7fcdbb", "#081d58", "#225ea8", "#a1dab4", "#cfe2f3", "#b9b0d6", "#cfd8dc"
-    ),
+        "#41b6c4", "#7fcdbb", "#081d58", "#225ea8", "#a1dab4", "#cfe2f3", "#b9b0d6", "#cfd8dc"),
 }  # fmt: skip
 
 

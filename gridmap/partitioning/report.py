@@ -60,16 +60,9 @@ WORDS = {
     "share_moved": Message("Share of households moved"),
 }
 FACTS = (
-    "cells",
-    "residential",
-    "in_band",
-    "communities",
-    "households_in",
-    "households_out",
-    "polsby_popper_mean",
-    "internal_boundary_m",
-    "on_barriers_m",
-)
+    "cells", "residential", "in_band", "communities", "households_in", "households_out",
+    "polsby_popper_mean", "internal_boundary_m", "on_barriers_m",
+)  # fmt: skip
 
 SPREAD = ("community", "cells", "least", "most", "cv")
 SHOWN = 5  # rows of a list that a reader takes in

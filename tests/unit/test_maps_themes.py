@@ -357,5 +357,5 @@ def test_values_by_code_colour_the_cells_they_name(grid: gm.Grid) -> None:
     assert theme.title == "homes" and theme.values is not None
     assert theme.values[:3] == [None] * 3
     assert theme.values[3:] == grid.cells["households"].iloc[3:].tolist()
-    with pytest.raises(gm.InputError, match="codes that are no cell's"):
+    with pytest.raises(gm.InputError, match="codes that no cell has"):
         themes.column(grid, values.rename(index=str.lower).rename({values.index[0]: "?"}), "en")
