@@ -14,18 +14,9 @@ from gridmap.grid.changes import moves_of_units
 from gridmap.grid.grid import Grid, check_grid
 
 FIGURES = [
-    "cells",
-    "in_band",
-    "households",
-    "smallest",
-    "largest",
-    "spread",
-    "compactness",
-    "border_m",
-    "on_streets",
-    "moved",
-    "moved_share",
-]
+    "cells", "in_band", "households", "smallest", "largest", "spread",
+    "compactness", "border_m", "on_streets", "moved", "moved_share",
+]  # fmt: skip
 
 
 def plans(grids: Mapping[str, Grid], *, present: Grid | None = None) -> pd.DataFrame:

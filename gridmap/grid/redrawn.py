@@ -29,17 +29,9 @@ WIDE = 5.0
 DIVIDED = 0.02
 """Share of a unit that lies in a second cell when a border runs through it."""
 OWN = {
-    "fid",
-    "ogc_fid",
-    "objectid",
-    "code",
-    "name",
-    "kind",
-    "households",
-    "area_m2",
-    "parent",
-    "pieces",
-}
+    "fid", "ogc_fid", "objectid", "code", "name", "kind", "households", "area_m2",
+    "parent", "pieces",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -43,16 +43,11 @@ CORRECTIONS = {
 }
 
 PATTERNS = {
-    "none": Message("none"),
-    "new": Message("new"),
-    "consecutive": Message("consecutive"),
-    "intensifying": Message("intensifying"),
-    "persistent": Message("persistent"),
-    "diminishing": Message("diminishing"),
-    "sporadic": Message("sporadic"),
-    "oscillating": Message("oscillating"),
-    "historical": Message("historical"),
-}
+    "none": Message("none"), "new": Message("new"), "consecutive": Message("consecutive"),
+    "intensifying": Message("intensifying"), "persistent": Message("persistent"),
+    "diminishing": Message("diminishing"), "sporadic": Message("sporadic"),
+    "oscillating": Message("oscillating"), "historical": Message("historical"),
+}  # fmt: skip
 
 SIDES = {"": "", "hot": Message("hot"), "cold": Message("cold")}
 

@@ -322,7 +322,7 @@ TITLES = {
     "on_streets": Message("Of it on streets", context="plans"),
     "moved": Message("Households moved", context="plans"),
     "moved_share": Message("Share moved", context="plans"),
-}
+}  # fmt: skip
 WORDS = {
     "all": Message("Over all"),
     "areas": Message("By jurisdiction"),

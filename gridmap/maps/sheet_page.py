@@ -42,8 +42,7 @@ WORDS = {
     "title": Message("{place}: cells", context="sheet"),
     "page": Message("p. {n}", context="sheet"),
     "atlas": Message("Atlas of the grid", context="sheet"),
-    "whole": Message("Whole grid", context="sheet"),
-    "cell": Message("Cell", context="sheet"),
+    "whole": Message("Whole grid", context="sheet"), "cell": Message("Cell", context="sheet"),
     "road": Message("Road", context="sheet"),
     "dedicated": Message("Dedicated or without households", context="sheet"),
     "around": Message("Neighbouring area", context="sheet"),
@@ -55,7 +54,7 @@ WORDS = {
     "more": Message("and {n} more", context="sheet"),
     "overleaf": Message("and {n} more on the next page", context="sheet"),
     "scale": Message("Scale 1:{n} on {paper}", context="sheet"),
-}
+}  # fmt: skip
 PAPERS: dict[str, tuple[float, float]] = {"A4": (297, 210), "A3": (420, 297)}
 TINTS = ("#eef3e6", "#e6edf5", "#f7ece0", "#eee9f4", "#e4f1ef", "#f5efd6", "#f3e6ea", "#e9ecec")
 ROUND = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 10)  # what a scale may begin with

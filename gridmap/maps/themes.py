@@ -28,18 +28,12 @@ NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
 
 LEVEL_TITLES = {
-    "district": Message("District"),
-    "street": Message("Street"),
-    "community": Message("Community"),
-    "town": Message("Town"),
-    "village": Message("Village"),
-    "county": Message("County"),
-    "city": Message("City"),
-    "neighborhood": Message("Neighborhood"),
-    "neighbourhood": Message("Neighbourhood"),
-    "ward": Message("Ward"),
-    "parent": Message("Jurisdiction"),
-}
+    "district": Message("District"), "street": Message("Street"),
+    "community": Message("Community"), "town": Message("Town"), "village": Message("Village"),
+    "county": Message("County"), "city": Message("City"),
+    "neighborhood": Message("Neighborhood"), "neighbourhood": Message("Neighbourhood"),
+    "ward": Message("Ward"), "parent": Message("Jurisdiction"),
+}  # fmt: skip
 
 
 def level_title(level: str, lang: Lang) -> str:

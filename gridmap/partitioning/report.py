@@ -74,11 +74,10 @@ MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
     "short": (Message("under the band"), "#1f4e79"),
     "near": (Message("within 12% of the target"), "#e3eee0"),
-    "band": (Message("in the band"), "#ecd58a"),
-    "over": (Message("over the band"), "#d9694f"),
+    "band": (Message("in the band"), "#ecd58a"), "over": (Message("over the band"), "#d9694f"),
     "dedicated": (Message("dedicated"), "#b5ab98"),
     "vacant": (Message("nobody lives here"), "#ffffff"),
-}
+}  # fmt: skip
 """How a cell is loaded, in words and colours that differ in grey."""
 
 
