@@ -256,7 +256,11 @@ def _draw_outlines(
         check_crs("outlines", frame)
         shapes = frame.geometry.to_crs(grid.crs)
         shapes = shapes.boundary.where(shapes.geom_type.str.endswith("Polygon"), shapes)
-        look = {"color": tone, "linestyle": dash, "linewidth": 2.0 if dash == "-" else 1.5}
+        look: dict[str, Any] = {
+            "color": tone,
+            "linestyle": dash,
+            "linewidth": 2.0 if dash == "-" else 1.5,
+        }
         seam = [withStroke(linewidth=3.4, foreground="white")] if dash == "-" else []
         shapes.clip(window).plot(ax=axes, aspect=None, zorder=2.5, path_effects=seam, **look)
         yield Line2D([], [], label=name, **look)
@@ -321,7 +325,7 @@ def halo(width: float) -> list[Any]:
     """Draw a text over a white seam, and never on whole pixels, which loses strokes of 中 or 里."""
     from matplotlib.patheffects import Stroke
 
-    seam = {"linewidth": width, "foreground": "white"}
+    seam: Any = {"linewidth": width, "foreground": "white"}
     return [Stroke(**seam, snap=False), Stroke(linewidth=0, snap=False)]
 
 
