@@ -238,7 +238,11 @@ def _draw_heat(axes: Axes, grid: Grid, incidents: pd.DataFrame, lang: Lang) -> L
     axes.imshow(np.array(RAMP)[step] / 255, extent=(west, east, south, north), zorder=2)
     told = heat_legend(edges, homes, raster.bandwidth, lang)
     rows = [
-        Patch(facecolor=np.array(color) / 255, edgecolor="#7d8b93", label=row["label"])
+        Patch(
+            facecolor="#{:02x}{:02x}{:02x}{:02x}".format(*color),
+            edgecolor="#7d8b93",
+            label=row["label"],
+        )
         for color, row in zip(RAMP[1:], told["rows"], strict=False)
     ]
     return "\n".join((told["title"], *broken(told["unit"], 11, 1.7), told["note"])), [*rows]
