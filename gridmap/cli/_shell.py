@@ -137,6 +137,9 @@ def _learn_secrets(words: Iterable[str]) -> None:
         learn(words)
 
 
+INTERRUPTION = Message("Interrupted; nothing was half-written.")
+
+
 def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> NoReturn:
     """Run a command and end with its exit code, whatever it meets with one line."""
     try:
@@ -148,7 +151,7 @@ def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     except click.ClickException as error:
         _usage(shell, error)
     except (KeyboardInterrupt, click.Abort):
-        fail(shell, Message("Interrupted; nothing was half-written."), INTERRUPTED)
+        fail(shell, INTERRUPTION, INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -158,7 +161,9 @@ def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         name = error.filename or Message("a file")
         cannot = Message("`{name}` cannot be used ({reason}). Check it.")
         fail(shell, cannot(name=name, reason=reason_of(error)))
-    except Exception:
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # met as compiled code returned
+            fail(shell, INTERRUPTION, INTERRUPTED)
         click.echo(safe(traceback.format_exc()), err=True)
         fail(shell, Message("This is a bug; please report the lines above."), BUG)
     sys.exit(code if isinstance(code, int) and code else int(shell.nothing_placed))

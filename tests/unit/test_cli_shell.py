@@ -35,6 +35,11 @@ def _raise(error):
     return action
 
 
+def _caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
@@ -44,6 +49,7 @@ def _raise(error):
             "gridmap: 网格文件中没有编码为 'C1' 的网格",
         ),
         (KeyboardInterrupt(), 130, "已中断"),
+        (_caused(SystemError("a kernel returned"), KeyboardInterrupt()), 130, "已中断"),
         (PermissionError(13, "Permission denied", "x.gpkg"), 2, "`x.gpkg` 无法使用（没有权限）"),
         (ZeroDivisionError("oops"), 70, "程序出错"),
         (MemoryError(), 2, "内存不足"),
