@@ -302,7 +302,7 @@ def prove(
         return Proof("unprovable", len(polygons), rings.edges, 0, 0, invalid, name, "")
     rim = rings_of(np.array([outline], dtype=object))
     left, verdict = _cancel(rings, rim)
-    nested = () if parents is None else _prove_parents(cells, rings, parents, parent_of)
+    nested = () if parents is None else prove_parents(cells, rings, parents, parent_of)
     if invalid or not shapely.is_valid(outline):
         verdict = "failed"
     if any(p.verdict == "failed" for p in nested):
@@ -392,7 +392,7 @@ def _cancels(rings: Rings, rim: Rings, group: Ints | None = None) -> bool:
     return kernels.leftover_count(xy, kernels.vertex_words(xy), starts, turn, group) == 0
 
 
-def _prove_parents(
+def prove_parents(
     cells: Any, rings: Rings, parents: Any, parent_of: Any
 ) -> tuple[ParentProof, ...]:
     """Return, for each parent, whether its own cells tile it."""

@@ -669,7 +669,8 @@ def file_faults(parts: Mapping[str, pd.DataFrame], name: str) -> list[Message]:
     if cells.index.hasnans or not cells.index.is_unique:
         return faults
     rest = parts["exceptions"], parts["retired"]
-    return faults + record_faults(cells, layers["boundary"].geometry, layers["units"], *rest)
+    layers["units"].attrs.clear()  # copied by every step otherwise
+    return faults + record_faults(cells, layers["units"], *rest)
 
 
 BEYOND_CONTENT = Message("units, buildings, exceptions, retired codes and parameters")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap.coverage.prove import prove
+from gridmap.coverage.edges import rings_of
+from gridmap.coverage.prove import check_finite, invalid_among, prove_parents
 from gridmap.language import Message
-
-if TYPE_CHECKING:
-    from gridmap._arrays import Outline
 
 RECORD = "record_hash"
 BESIDE = frozenset({RECORD, "crs_definition"})
@@ -47,7 +45,7 @@ def _pieces(name: str, frame: pd.DataFrame) -> Iterator[bytes]:
     """Yield the columns of a layer by name, and its coordinates as they follow each other."""
     shape = frame.geometry.name if isinstance(frame, gpd.GeoDataFrame) else None
     for column in sorted(str(name) for name in frame.columns if name != shape):
-        yield _text([name, column, [_value(v) for v in frame[column].tolist()]])
+        yield _text([name, column, _texts(frame[column])])
     if shape is not None:
         geometry = frame[shape].to_numpy()
         yield _text([name, shapely.get_num_coordinates(geometry).tolist()])
@@ -59,8 +57,16 @@ def _text(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
 
 
+def _texts(column: pd.Series[Any]) -> list[str | None]:
+    """Return values as texts that are the same in whatever type a file keeps them."""
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.astype(object).where(column.notna(), None).tolist()
+    if column.dtype == np.int64:
+        return list(map(str, column.tolist()))
+    return [_value(value) for value in column.tolist()]
+
+
 def _value(value: Any) -> str | None:
-    """Return a value as text that is the same in whatever type a file keeps it."""
     if value is None or value is pd.NA or value != value:
         return None
     if isinstance(value, pd.Timestamp):
@@ -73,7 +79,6 @@ def _value(value: Any) -> str | None:
 
 def record_faults(
     cells: gpd.GeoDataFrame,
-    boundary: Outline,
     units: gpd.GeoDataFrame,
     exceptions: pd.DataFrame,
     retired: pd.DataFrame,
@@ -84,32 +89,34 @@ def record_faults(
     ----------
     cells : GeoDataFrame
         Indexed by code.
-    boundary : geometry or GeoSeries
-        What the cells fill.
     units : GeoDataFrame
         Those of each cell, by their column ``code``, must fill it edge by edge, and have its
         households and its jurisdiction.
     exceptions, retired : DataFrame
         The former name cells that are there, the latter none.
     """
-    known, owner = {*cells.index}, units["code"].astype(str)
+    known, owner = {*cells.index}, units["code"].astype(str).astype(object)
+    named = {*owner}
     astray: list[tuple[Message, Iterable[str]]] = [
         (Message("an exception names the cell {code}, which is not there"),
          sorted(_codes(exceptions) - known)),
         (Message("the retired code {code} is that of a cell"), sorted(_codes(retired) & known)),
-        (Message("the units name the cell {code}, which is not there"), sorted({*owner} - known)),
-        (Message("cell {code} has no units"), sorted(known - {*owner})),
+        (Message("the units name the cell {code}, which is not there"), sorted(named - known)),
+        (Message("cell {code} has no units"), sorted(known - named)),
     ]  # fmt: skip
-    if {*owner} == known:
-        proof = prove(units.geometry, boundary, parents=cells.geometry, parent_of=owner.tolist())
+    if named == known:
+        polygons = units.geometry.to_numpy()
+        rings = rings_of(polygons)
+        check_finite("units", polygons, rings.xy)
+        proofs = prove_parents(units.geometry, rings, cells.geometry, owner.tolist())
         homes = units["households"].groupby(owner.to_numpy()).sum().reindex(cells.index)
         place = cells["parent"].reindex(owner).to_numpy()
         own = units["parent"].astype(str).to_numpy() if "parent" in units else place
-        sound = shapely.is_valid(units.geometry.to_numpy())
         astray += [
-            (Message("a unit of cell {code} is no sound polygon"), owner[~sound]),
+            (Message("a unit of cell {code} is no sound polygon"),
+             owner.iloc[invalid_among(polygons, rings)]),
             (Message("the units of cell {code} do not fill it"),
-             [part.parent for part in proof.parents if part.verdict != "exact"]),
+             [part.parent for part in proofs if part.verdict != "exact"]),
             (Message("the units of cell {code} do not have its households"),
              cells.index[homes != cells["households"]]),
             (Message("the units of cell {code} are not of its jurisdiction"), owner[own != place]),
