@@ -88,7 +88,8 @@ def test_the_exit_code_table(files: Path, cells, options, code, verdict):
         (["whole.gpkg", "--boundary", "missing.gpkg"], "missing.gpkg"),
         (["whole.gpkg", "--boundary", "outline", "--code", "nix"], "nix"),
         (["whole.gpkg", "--boundary", "outline", "--fail-on", "nix"], "不是缺陷类型"),
-        (["whole.gpkg", "--boundary", "outline", "--defects", "whole.gpkg"], "--overwrite"),
+        (["whole.gpkg", "--boundary", "outline", "--defects", "whole.gpkg"], "请换一个名字"),
+        (["whole.gpkg", "--boundary", "outline", "--defects", "moved.gpkg"], "--overwrite"),
         (["whole.gpkg", "--boundary", "outline", "--min", "700", "--max", "600"], "户数下限 700"),
     ],
 )
