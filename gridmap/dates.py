@@ -58,12 +58,17 @@ _SPELT = tuple(
         r"(?P<year>\d{4})",
     )
 )
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)[T ]+(\d\d|\d(?=:)):?(\d\d):?(\d\d)?(.*)")
+_COMPACT = re.compile(
+    r"(1\d\d|\d{4})(\d\d)(\d\d)[T ]+(\d\d|\d(?=:)):?(\d\d):?(\d\d)?(.*)"
+)  # a year of three figures is one of the Republic
+_PADDED_DAY = r"^0[5-9]\d{5}$"  # 0990105, which as a number would lose what tells its years
+_PADDED = re.compile(r"0([5-9]\d)(\d\d)(\d\d)(?:[T ]*(\d\d):?(\d\d):?(\d\d)?)?")
 _WEEK = re.compile(r"(\d{4})-?W(\d\d)(?:-?0?([1-7]))?")  # an offset of one figure got its nought
 _MONTH_ONLY = re.compile(r"((?:(?:中华)?民国)?\d{2,4})(?:[-/.]|年)(\d{1,2})月?")
 _MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _ODD = (
-    r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{8}[T ]|[〇零○一二三四五六七八九十]{2,}\s*年"
+    r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{7,8}[T ]|[〇零○一二三四五六七八九十百]{2,}\s*年"
+    r"|^0\d{6}"
     r"|^['‘’`]|[元廿卅半刻년\[\x{200b}-\x{200f}\x{2010}-\x{2015}\x{202a}-\x{202e}\x{feff}()]"
     r"|星期|周|礼拜|北京时间|오전|오후|GMT|UTC[-+]|\dt\d|\dz$|\d \d\d?\.\d\d|\d月\s?-"
     r"|\d [-+]\d{4} [A-Z]|\d[.。]$|^\d{4} \d|^\d{4}-?W\d"
@@ -98,7 +103,7 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"卅"), "三十"),
 )
 _FIGURES = {c: str(n) for n, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "○": "0"}
-_NUMERAL = re.compile(r"[〇零○一二三四五六七八九十]+")
+_NUMERAL = re.compile(r"[〇零○一二三四五六七八九十百]+")
 _OLD_SIGNS = str.maketrans("時點號國華週禮間後년월일시분초", "时点号国华周礼间后年月日时分秒")
 _LATE = ("下午", "午后", "傍晚", "晚上", "pm")
 _HALVES = (*_LATE, "中午", "上午", "凌晨", "早上", "早晨", "清晨", "am")
@@ -284,8 +289,9 @@ def _of_texts(values: pd.Series, column: _Column) -> Times:
     text = pa.chunked_array(pa.array(values.astype("str").array, pa.large_string()))
     with suppress(pa.ArrowInvalid):
         return np.array(pc.cast(text, pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
-    with suppress(pa.ArrowInvalid):
-        return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), column)
+    if not pc.any(pc.match_substring_regex(text, _PADDED_DAY)).as_py():
+        with suppress(pa.ArrowInvalid):
+            return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), column)
     text = pc.utf8_trim_whitespace(pc.utf8_normalize(text, "NFKC")).combine_chunks()
     text = respelt(text)
     parts, found = take_apart(text)
@@ -602,7 +608,11 @@ def _in_digits(text: str) -> str:
     if week is not None:
         with suppress(ValueError):
             return str(date.fromisocalendar(int(week[1]), int(week[2]), int(week[3] or 1)))
-    compact = _COMPACT.fullmatch(text)
+    padded, compact = _PADDED.fullmatch(text), _COMPACT.fullmatch(text)
+    if padded is not None:
+        year, mm, dd, hour, minute, second = padded.groups()
+        clock = f" {hour}:{minute}:{second or '00'}" if hour else ""
+        return f"民国{year}年{mm}月{dd}日{clock}"
     if compact is not None:
         year, mm, dd, hour, minute, second, rest = compact.groups()
         return f"{year}-{mm}-{dd} {hour}:{minute}:{second or '00'}{rest}"
@@ -620,9 +630,12 @@ def _arabic(numeral: str) -> str:
 
     Examples
     --------
-    >>> [_arabic(text) for text in ("二〇二四", "十", "十二", "三十一")]
-    ['2024', '10', '12', '31']
+    >>> [_arabic(text) for text in ("二〇二四", "十", "十二", "三十一", "一百零三", "一百一十")]
+    ['2024', '10', '12', '31', '103', '110']
     """
+    hundreds, hundred, rest = numeral.partition("百")
+    if hundred:
+        return str(100 * int(_arabic(hundreds or "一")) + int(_arabic(rest.lstrip("零〇○")) or 0))
     if "十" not in numeral:
         return "".join(_FIGURES[figure] for figure in numeral)
     tens, _, ones = numeral.partition("十")

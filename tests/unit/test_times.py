@@ -260,3 +260,31 @@ def test_figures_of_the_republic_of_any_length() -> None:
     assert read(*map(str, epoch))[0] == [
         str(datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None)) for ms in epoch
     ]
+
+
+def counted(number: int) -> str:
+    """Write a number up to 199 as it is said: 103 is 一百零三, 113 is 一百一十三."""
+    figures = "零一二三四五六七八九"
+    tens, ones = divmod(number % 100, 10)
+    first = "一百" if number >= 100 else ""
+    middle = ("" if not first and tens == 1 else figures[tens]) + "十" if tens else ""
+    gap = "零" if first and not tens and ones else ""
+    return first + gap + middle + (figures[ones] if ones else "")
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(2011, 1, 1), datetime(2110, 12, 31, 23, 59)))
+def test_years_of_the_republic_in_words_and_in_figures_with_a_clock(day: datetime) -> None:
+    year = day.year - 1911
+    said = f"民國{counted(year)}年{counted(day.month)}月{counted(day.day)}日"
+    assert read(said)[0] == [f"{day:%Y-%m-%d} 00:00:00"]
+    assert read(f"{year}{day:%m%d %H%M}")[0] == [f"{day:%Y-%m-%d %H:%M}:00"]
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(1961, 1, 1), datetime(2010, 12, 31, 23, 59)))
+def test_a_nought_before_a_year_of_the_republic_tells_it(day: datetime) -> None:
+    padded = f"0{day.year - 1911}{day:%m%d}"
+    assert read(padded)[0] == [f"{day:%Y-%m-%d} 00:00:00"]
+    assert read(f"{padded} {day:%H:%M}")[0] == [f"{day:%Y-%m-%d %H:%M}:00"]
+    assert read(padded, "1130105")[0][1] == "2024-01-05 00:00:00"
