@@ -187,7 +187,7 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
         ((grid_file, tmp_path / "gone.csv"), "gone.csv"),
         ((grid_file, table, "--x", "lng", "--y", "lat"), "没有 'lng' 这一列"),
         ((grid_file, table, "--x", "X坐标"), "要么都给"),
-        ((grid_file, table, "--datum", "mars"), "--datum 为 'mars'"),
+        ((grid_file, table, "--datum", "venus"), "--datum 为 'venus'"),
         ((grid_file, table, "--encoding", "klingon"), "不认识编码 'klingon'"),
     ]
     for arguments, message in cases:
@@ -361,10 +361,13 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(
     grid_file: Path, table: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "folder").mkdir()
+    there = tmp_path / "there.csv"
+    there.write_text("mine")
     for out, message in (
         (tmp_path / "folder", "is a folder"),
         (tmp_path / "none" / "out.csv", "does not exist"),
-        (table, "exists already"),
+        (table, "which this command reads"),
+        (there, "exists already"),
     ):
         result = run("--lang", "en", "assign", grid_file, table, "-o", out)
         assert result.exit_code == 2

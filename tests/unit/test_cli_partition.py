@@ -184,7 +184,8 @@ def test_keep_works_in_the_crs_of_the_old_grid(files: Path) -> None:
     assert partition(files).exit_code == 0
     for name in ("areas", "units"):
         gpd.read_file(files / f"{name}.gpkg").to_crs(4548).to_file(files / f"{name}.gpkg")
-    again = partition(files, "--keep", files / "grid.gpkg", "--overwrite", "--seed", 5)
+    (files / "grid.gpkg").rename(files / "old.gpkg")
+    again = partition(files, "--keep", files / "old.gpkg", "--seed", 5)
     assert again.exit_code == 0, again.output
     assert "transformed vertex by vertex to EPSG:4547" in again.stderr
     assert "4 unchanged, 0 redrawn, 0 new, 0 retired; 0 households moved" in again.stdout
