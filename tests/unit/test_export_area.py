@@ -93,7 +93,7 @@ def test_a_cell_or_an_unknown_area_is_refused(path: Path, tmp_path: Path) -> Non
     assert found.exit_code == 2 and "has no area '南街'" in found.stderr
     found = run(path, "--of", "410101001001000", "-o", out)
     assert found.exit_code == 2 and "single cell" in found.stderr
-    found = run(path, "--datum", "mars", "-o", out)
+    found = run(path, "--datum", "venus", "-o", out)
     assert found.exit_code == 2 and not out.exists()
 
 
