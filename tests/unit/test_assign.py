@@ -176,8 +176,8 @@ def test_what_is_no_position_is_refused(board: gm.Grid) -> None:
         assign(pd.DataFrame({"a": [1]}), board, x="a")
     with pytest.raises(InputError, match="`points` is a list"):
         assign([1, 2], board)
-    with pytest.raises(InputError, match="`datum` is 'mars'"):
-        assign(pd.DataFrame({"x": [1], "y": [1]}), board, datum="mars")
+    with pytest.raises(InputError, match="`datum` is 'venus'"):
+        assign(pd.DataFrame({"x": [1], "y": [1]}), board, datum="venus")
 
 
 def test_locate_answers_like_assign(board: gm.Grid) -> None:
