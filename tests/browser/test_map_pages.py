@@ -55,6 +55,7 @@ def gap_pixels(seen: Any, grid: gm.Grid) -> int:
         for hole in part.interiors:
             pen.polygon([tuple(p) for p in hole.coords], fill=0)
     inside = np.asarray(mask.filter(ImageFilter.MinFilter(3))) > 0
+    inside[[0, -1]] = inside[:, [0, -1]] = False  # what lies beyond the window is not known
     assert inside.sum() > 10_000
     green = picture[..., 1] - (picture[..., 0] + picture[..., 2]) / 2
     return int((inside & (green < 20)).sum())
@@ -124,7 +125,7 @@ def test_a_moved_map_is_the_map_drawn_anew(
             a, b = (pixels(one[0]) for one in (moved, anew))
             assert a.shape == b.shape
             apart = np.abs(a - b).max(axis=2)  # soft edges differ by what was drawn with them
-            assert apart.max() <= 80 and (apart > 24).mean() < 1e-4 and (apart > 2).mean() < 1e-3
+            assert apart.max() <= 80 and (apart > 24).mean() < 1e-4 and (apart > 2).mean() < 2.5e-3
             before = anew[0]
 
 

@@ -33,7 +33,16 @@ from gridmap.cli import main
 from gridmap.errors import InputError, PartitionError
 from gridmap.incidents.stream import count_districts, count_file
 from gridmap.io.batches import ParquetFile
-from gridmap.io.gridfile import PLAIN, prove_districts, read_districts, write_grid_dataset
+from gridmap.io.gridfile import (
+    METADATA,
+    PLAIN,
+    facts_of,
+    prove_districts,
+    read_districts,
+    read_parts,
+    write_grid_dataset,
+)
+from gridmap.io.record import record_of
 from gridmap.io.vector import Slices
 from gridmap.partitioning import districts
 from gridmap.partitioning.districts import Inputs, corners, partition_districts, stitched
@@ -388,7 +397,12 @@ def _rehash(whole: Path, folder: str, fresh: str) -> None:
     told = json.loads(table.at["parameters", "value"])
     next(p for p in told["parts"].values() if p["folder"] == folder)["content_hash"] = fresh
     table.loc["parameters", "value"] = json.dumps(told, ensure_ascii=False, sort_keys=True)
-    table.reset_index().to_parquet(whole / "gridmap_metadata.parquet", index=False, **PLAIN)
+    place = whole / "gridmap_metadata.parquet"
+    table.reset_index().to_parquet(place, index=False, **PLAIN)
+    parts = read_parts(whole, True)
+    record = record_of(parts, facts_of(parts[METADATA], str(whole)))
+    table.loc["record_hash", "value"] = json.dumps(record)
+    table.reset_index().to_parquet(place, index=False, **PLAIN)
 
 
 @pytest.mark.parametrize("spoil", [_cells_of_another, _moved_cells])
