@@ -405,6 +405,11 @@ def four_bounds(grid: Grid, code: str, barriers: gpd.GeoDataFrame | None = None)
     -------
     list of Bound
         East, south, west, north.
+
+    Raises
+    ------
+    InputError
+        When no cell has the code, or barriers have no names.
     """
     if code not in grid.cells.index:
         raise InputError("No cell has the code {code!r}.", code=code)

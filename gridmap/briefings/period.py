@@ -56,6 +56,11 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
     """Make a window of days; without `since` and `until` it is all the time there is.
 
     A change is told only where the data cover both the period and the one before it.
+
+    Raises
+    ------
+    InputError
+        When no time can be read, or a year is mistyped: in the times, or in the days asked for.
     """
     known = time.dropna()
     if known.empty:

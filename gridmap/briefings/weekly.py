@@ -190,6 +190,11 @@ def week(
     Returns
     -------
     Week
+
+    Raises
+    ------
+    InputError
+        When nothing tells where or when a case was.
     """
     incidents = _with_places(incidents)
     placed, account = inside(incidents, grid)
@@ -264,7 +269,13 @@ def week(
 
 
 def _with_places(incidents: pd.DataFrame) -> pd.DataFrame:
-    """Return incidents with columns of places, blank where cases are known by their cells alone."""
+    """Return incidents with columns of places, blank where cases are known by their cells alone.
+
+    Raises
+    ------
+    InputError
+        When nothing tells where a case was.
+    """
     if isinstance(incidents, gpd.GeoDataFrame) or {"x", "y"} <= set(incidents):
         return incidents
     if "code" not in incidents:

@@ -482,6 +482,11 @@ def paired_edges(polygons: Array) -> Sides:
     ----------
     polygons : array of Polygon or MultiPolygon
         A coverage: edge-matched and without overlap.
+
+    Raises
+    ------
+    CoverageError
+        When two polygons lie on one side of an edge.
     """
     ends, owner = directed_edges(polygons)
     if not len(ends):

@@ -50,6 +50,11 @@ def polygons_of(name: str, data: object, *, finite: bool = True) -> Geometries:
     data : GeoDataFrame, GeoSeries, geometry or array
     finite : bool
         Whether to look at every coordinate; else the caller does, by `check_finite`.
+
+    Raises
+    ------
+    InputError
+        When a geometry is not a polygon, or a coordinate is no number.
     """
     geometry = getattr(data, "geometry", data)
     if isinstance(geometry, shapely.Geometry):
@@ -142,7 +147,13 @@ def areas_m2(geometry: Geometries, crs: Any) -> Floats:
 
 
 def check_area(outline: shapely.Geometry) -> None:
-    """Refuse an outline that crosses itself, or is otherwise no area."""
+    """Refuse an outline that crosses itself, or is otherwise no area.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
     if not shapely.is_valid(outline):
         reason, _, place = shapely.is_valid_reason(outline).rstrip("]").partition("[")
         raise InputError(

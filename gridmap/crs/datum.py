@@ -291,6 +291,11 @@ def check_datum(datum: str) -> str:
     --------
     >>> check_datum("百度坐标系"), check_datum("GCJ-02"), check_datum("高德")
     ('bd09', 'gcj02', 'gcj02')
+
+    Raises
+    ------
+    InputError
+        When it is none of the known names and no EPSG code.
     """
     seen = unicodedata.normalize("NFKC", as_seen(datum)).lower()
     key = re.sub(r"[\s_.()-]|(坐标|座标|坐標|座標|经纬度|經緯度)(系|系统)?", "", seen)

@@ -97,6 +97,11 @@ def parse_address(text: str) -> Address:
     -------
     Address
 
+    Raises
+    ------
+    InputError
+        When it names no host or database; nothing of it is told, as it may hold a password.
+
     Examples
     --------
     >>> found = parse_address("postgresql+psycopg://ann:p/w#1@db.city/grids?table=plan")
@@ -197,6 +202,11 @@ def cluster(address: str, cure: Message, *, timeout: float = 10.0) -> Iterator[C
         What became of the output, and what to look at, where the cluster dies.
     timeout : float
         Seconds to wait for the scheduler.
+
+    Raises
+    ------
+    InputError
+        When Dask is missing, or the cluster does not answer or dies.
     """
     try:
         from distributed import Client

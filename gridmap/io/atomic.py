@@ -37,6 +37,13 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     ------
     Path
         A path of the same name in a temporary folder beside `path`, which is removed.
+
+    Raises
+    ------
+    InputError
+        When the file exists, is a link or a device, or its folder is missing or cannot be
+        written; when a grid file would give way to something else, as its units and retired codes
+        would be lost.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
@@ -77,7 +84,13 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
-    """Refuse an output that exists or has no folder to lie in, before any work is done."""
+    """Refuse an output that exists or has no folder to lie in, before any work is done.
+
+    Raises
+    ------
+    InputError
+        When it may not be written, or is a link, a device or a socket.
+    """
     path = Path(path)
     if is_stream(path):
         if overwrite:

@@ -349,7 +349,13 @@ class Layer:
         return self.size
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the records in order; refuse a layer that ends before it said."""
+        """Yield the records in order; refuse a layer that ends before it said.
+
+        Raises
+        ------
+        InputError
+            When it is damaged.
+        """
         done = 0
         with (
             telling(self.name or self.path, GDAL_FAILURES),
@@ -455,7 +461,13 @@ def wkb_column(schema: pa.Schema, first: Any) -> str | None:
 
 
 def arrow_table(source: Source) -> pa.Table:
-    """Read Parquet or Feather whole, as Arrow."""
+    """Read Parquet or Feather whole, as Arrow.
+
+    Raises
+    ------
+    InputError
+        When it is damaged.
+    """
     place = source.path if source.member is None else io.BytesIO(source.read_bytes())
     with telling(source.name, BROKEN_PARQUET):
         if source.kind == "parquet":

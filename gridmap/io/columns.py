@@ -99,6 +99,11 @@ def aliases(table: str, extra: str | os.PathLike[str] | None = None) -> dict[str
     Returns
     -------
     dict of str to Alias
+
+    Raises
+    ------
+    InputError
+        When the table is unknown or the extra file is no such table.
     """
     check_choice("table", table, TABLES)
     found = dict(_shipped()[table])
@@ -264,6 +269,11 @@ def understand(
     tuple of DataFrame and Understanding
         The frame on the same index, other columns as they were.
 
+    Raises
+    ------
+    InputError
+        When two columns claim one field, a chosen heading is not there, or a count is no number.
+
     Examples
     --------
     >>> table = pd.DataFrame({"小区名称": ["福苑"], "户数": ["3 60户"]})
@@ -334,6 +344,11 @@ def meaning(heading: str, known: Mapping[str, Alias]) -> str:
 
 def heading_for(wanted: str, headings: Sequence[str]) -> str:
     """Return the heading that a user means: as it stands, or by the field it is understood as.
+
+    Raises
+    ------
+    InputError
+        When there is none, or several.
 
     Examples
     --------

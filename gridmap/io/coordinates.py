@@ -93,6 +93,11 @@ def find_places(
     -------
     Places
         Of headings; both empty where there are none.
+
+    Raises
+    ------
+    InputError
+        When there are none although needed, or several.
     """
     others = tuple(
         Pair(headings[pair.x], headings[pair.y], pair.datum)
@@ -188,6 +193,11 @@ def declared_datum(
 
     Degrees without a declared datum are taken as WGS 84, which a note says. The first rows tell
     what degrees are, whether a file streams or is read whole.
+
+    Raises
+    ------
+    InputError
+        When longitude and latitude are plainly exchanged.
     """
     if datum is not None:
         return check_datum(datum), []

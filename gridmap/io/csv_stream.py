@@ -109,7 +109,13 @@ class Delimited:
                     yield Batch(table, broken, done)
 
     def _pieces(self, file: BinaryIO) -> Iterator[tuple[bytes, int, bool]]:
-        """Yield text as UTF-8 below its headings, the bytes read so far, and whether it ends."""
+        """Yield text as UTF-8 below its headings, the bytes read so far, and whether it ends.
+
+        Raises
+        ------
+        InputError
+            At zero bytes, and at what is no text in the encoding: nothing is read past.
+        """
         decoder = codecs.getincrementaldecoder(self.encoding)()
         plain, old_ends = self.encoding in _PLAIN, False
         head: bytes | None = b""
@@ -248,7 +254,13 @@ class Delimited:
 def open_text(
     source: Source, *, encoding: str | None = None, separator: str | None = None
 ) -> Delimited:
-    """Find out how a delimited text is written, and where its records start."""
+    """Find out how a delimited text is written, and where its records start.
+
+    Raises
+    ------
+    InputError
+        When it is no text, blank, or in an encoding that must be told.
+    """
     encoding = text_encoding(source, encoding)
     with source.opened() as file:
         raw = file.read(SAMPLE).removeprefix(codecs.BOM_UTF8)
@@ -265,6 +277,11 @@ def text_encoding(source: Source, declared: str | None = None) -> str:
     """Return the encoding of a text: as declared, else by its mark and all its bytes.
 
     The whole text is looked at, a block at a time, as one late character decides.
+
+    Raises
+    ------
+    InputError
+        When it must be told.
     """
     with source.opened() as file:
         head = file.read(SAMPLE)
@@ -298,7 +315,13 @@ def _lines_around(block: bytes, at: int) -> bytes:
 
 
 def find_start(data: bytes, separator: str, name: str) -> Start:
-    """Find the headings of a text as UTF-8, and where its records start."""
+    """Find the headings of a text as UTF-8, and where its records start.
+
+    Raises
+    ------
+    InputError
+        When it is blank, or no rows can be told.
+    """
     head = data[:SAMPLE].decode(errors="ignore")
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
     rows, ends = [], []

@@ -71,6 +71,11 @@ def read_csv(
     -------
     DataFrame
         Every record in order.
+
+    Raises
+    ------
+    InputError
+        When it is no text, or its rows do not fit its headings.
     """
     read = _quickly(source, encoding, separator) or _carefully(source, encoding, separator)
     if not keep_broken:

@@ -72,6 +72,11 @@ def named_encoding(name: str) -> str:
     ('big5hkscs', 'gb18030', 'utf-8')
     >>> named_encoding("ISO 8859-1"), named_encoding("1251"), named_encoding("LDID/87")
     ('cp1252', 'cp1251', 'cp1252')
+
+    Raises
+    ------
+    InputError
+        When no codec of texts has that name.
     """
     key = re.sub(r"[^a-z0-9]", "", name.strip().lower())
     key = _SAME.get(key, key)
@@ -126,6 +131,11 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
     Returns
     -------
     str
+
+    Raises
+    ------
+    InputError
+        When it is neither; it names the encodings that would make words of it.
 
     Examples
     --------

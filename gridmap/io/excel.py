@@ -213,6 +213,11 @@ def read_sheet(source: Source, *, places: bool = False) -> pd.DataFrame:
     -------
     DataFrame
         Every record in order; ``attrs["notes"]`` tells what was left out.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, has no table, or has several that differ.
     """
     with telling(source.name, _BROKEN):
         tables, aside = chosen_tables(source, places=places)
@@ -244,6 +249,11 @@ def chosen_tables(
         As of `read_sheet`.
     named : sequence of str
         Columns that the user named; sheets that have them are meant.
+
+    Raises
+    ------
+    InputError
+        When there is no table, or several that differ.
     """
     tables = _tables(source)
     if source.layer is not None:
@@ -327,7 +337,13 @@ def _headings_filled(rows: list[Row], numbers: list[int], merges: Sequence[Merge
 
 
 def open_sheets(source: Source) -> list[Sheet]:
-    """Open the visible sheets of a workbook."""
+    """Open the visible sheets of a workbook.
+
+    Raises
+    ------
+    InputError
+        When it is damaged, or would take more memory than a workbook may.
+    """
     with source.opened() as file:
         head = file.read(8)
     with warnings.catch_warnings():

@@ -63,6 +63,11 @@ def write_workbook(sheets: Mapping[str, Sheet], path: Path) -> None:
     path : path
         Where to; made atomic by the caller.
 
+    Raises
+    ------
+    InputError
+        When a sheet cannot hold the rows, the columns or a text.
+
     Examples
     --------
     >>> import tempfile, openpyxl

@@ -76,6 +76,11 @@ def sheets_of(
     Returns
     -------
     dict of str to DataFrame
+
+    Raises
+    ------
+    InputError
+        When a column asked for is not there or looks personal.
     """
     check_choice("audience", audience, ("internal", "public"))
     grid = grid.in_language(lang)
@@ -113,6 +118,11 @@ def export_grid(
         As in `sheets_of`.
     overwrite : bool
         Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When a column looks personal, or the file cannot be written.
     """
     sheets = sheets_of(grid, columns=columns, lang=lang, audience=audience)
     path = Path(path)
@@ -217,6 +227,11 @@ def share(
     -------
     int
         How many rows were written.
+
+    Raises
+    ------
+    InputError
+        When a column on the list is not there or looks personal.
     """
     table = plain_table(frame)
     missing = [c for c in (*columns, *counts, *hashed_columns) if c not in table]

@@ -112,6 +112,11 @@ def write_grid_dataset(
     plain : bool
         Whether to write the plainest of Parquet, which the auditor's script reads with Python
         alone: larger, and no quicker.
+
+    Raises
+    ------
+    InputError
+        When the folder exists, or cannot be written.
     """
     check_grid("grid", grid)
     folder = Path(folder)
@@ -177,7 +182,15 @@ def district_folder(by: str, key: str) -> str:
 
 
 def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]:
-    """Read the districts of a dataset as a grid of their own, and where the grid of each stands."""
+    """Read the districts of a dataset as a grid of their own, and where the grid of each stands.
+
+    Raises
+    ------
+    InputError
+        When a part is missing.
+    CoverageError
+        When the districts do not tile the boundary.
+    """
     folder = Path(path)
     whole = read_grid(folder / WHOLE)
     parts: Any = whole.parameters.get("parts")
@@ -610,6 +623,13 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
     Returns
     -------
     Grid
+
+    Raises
+    ------
+    InputError
+        When a part is missing or damaged.
+    CoverageError
+        When the cells do not tile the boundary any more.
     """
     needed = [part for part in PARTS if whole or part not in DETAILS]
     missing = [part for part in needed if part not in parts]

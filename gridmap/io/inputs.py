@@ -95,6 +95,11 @@ def read_households(
     -------
     tuple of GeoDataFrame and Understanding
         Canonical columns, among them ``households`` (int64), in a true CRS.
+
+    Raises
+    ------
+    InputError
+        When there is no column of households, one is no count, or a place is no number.
     """
     choose = {"households": count, "x": x, "y": y}
     frame, known = _placed(spec, crs, choose, datum)
@@ -327,7 +332,13 @@ def as_incidents(
 
 
 def _in_degrees(frame: gpd.GeoDataFrame, known: Understanding, spec: Spec) -> gpd.GeoDataFrame:
-    """Declare points without a CRS to be in WGS 84 when they are degrees, as columns would be."""
+    """Declare points without a CRS to be in WGS 84 when they are degrees, as columns would be.
+
+    Raises
+    ------
+    CRSError
+        When they are not.
+    """
     x, y = coordinates_of(shapely.centroid(frame.geometry.to_numpy()), str(spec))
     found, notes = declared_datum(x, y, None, None, spec)
     if found is None:

@@ -118,6 +118,11 @@ def look(spec: Spec, **where: Any) -> list[Layer]:
     Returns
     -------
     list of Layer
+
+    Raises
+    ------
+    InputError
+        When it is not there or cannot be read.
     """
     source = find_source(spec)
     if source.kind == "vector":

@@ -101,6 +101,11 @@ def open_incidents(
     Returns
     -------
     Opened
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no positions.
     """
     if y is not None and x is None:
         raise InputError("Give both --x and --y, or neither.")

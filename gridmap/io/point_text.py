@@ -97,6 +97,11 @@ def holds_shapes(values: Sequence[object]) -> bool:
 def parse_points(values: pa.Array, column: PointColumn) -> Points:
     """Read the points of a column of text; what is none becomes NaN.
 
+    Raises
+    ------
+    InputError
+        When the order of two numbers cannot be told, or a shape is no point.
+
     Examples
     --------
     >>> column = PointColumn("geom", "wkt", None)

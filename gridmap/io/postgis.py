@@ -34,6 +34,11 @@ def read_postgis(source: Source) -> gpd.GeoDataFrame:
     Returns
     -------
     GeoDataFrame
+
+    Raises
+    ------
+    InputError
+        When the database cannot be reached, or has no such table with geometries.
     """
     with connected(source) as connection:
         name = existing(connection, source)

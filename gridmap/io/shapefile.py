@@ -35,6 +35,11 @@ def dbf_encoding(source: Source, told: str | None = None) -> str | None:
     str or None
         What the ``.cpg``, or the table's own mark, says where the bytes agree; else UTF-8 or
         plausible Chinese; None for plain ASCII or when there is no table.
+
+    Raises
+    ------
+    InputError
+        When it must be told.
     """
     table = _sibling(source, ".dbf")
     if table is None:

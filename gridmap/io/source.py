@@ -136,7 +136,13 @@ class Source:
         return f"/vsizip/{{{self.path.absolute()}}}/{self.member}"
 
     def read_bytes(self) -> bytes:
-        """Return the whole content."""
+        """Return the whole content.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read, or expands to more than memory should hold.
+        """
         try:
             if self.member is None:
                 return self.path.read_bytes()
@@ -149,7 +155,13 @@ class Source:
             raise unreadable(self.name, error) from error
 
     def opened(self) -> BinaryIO:
-        """Return the content as a file, of an archive unpacked."""
+        """Return the content as a file, of an archive unpacked.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read.
+        """
         if self.member is not None:
             return io.BytesIO(self.read_bytes())
         try:
@@ -258,6 +270,11 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     Returns
     -------
     Source
+
+    Raises
+    ------
+    InputError
+        When nothing is there, it may not be read, it is empty, or its format is unknown.
     """
     text = os.fspath(spec)
     if names_database(text):
@@ -285,7 +302,13 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
 
 
 def _by_content(path: Path, told: Kind | None, name: str) -> Kind:
-    """Tell the kind of a file by its beginning, where its ending is silent or often wrong."""
+    """Tell the kind of a file by its beginning, where its ending is silent or often wrong.
+
+    Raises
+    ------
+    InputError
+        When it is a web page in place of a table, or of no known format.
+    """
     if told is not None and told not in ("csv", "sheet", "vector"):
         return told
     if path.is_dir():
@@ -375,7 +398,13 @@ _spools: dict[str, Path] = {}
 
 
 def _spooled(path: Path) -> Path:
-    """Return a file with what comes through a FIFO or standard input, which can be read once."""
+    """Return a file with what comes through a FIFO or standard input, which can be read once.
+
+    Raises
+    ------
+    InputError
+        When nobody writes into it.
+    """
     text = str(path)
     if text in _spools:
         return _spools[text]
@@ -473,7 +502,13 @@ def names_database(path: str | os.PathLike[str]) -> bool:
 
 
 def known_suffix(path: Path, writable: Collection[str]) -> str:
-    """Return the extension of a file to write, which tells its format."""
+    """Return the extension of a file to write, which tells its format.
+
+    Raises
+    ------
+    InputError
+        When it is none that can be written.
+    """
     suffix = path.suffix.lower()
     if suffix not in writable:
         raise InputError(

@@ -70,6 +70,11 @@ def read_table(
     DataFrame
         All records in order, under the headings of the file. ``attrs["notes"]`` lists what was
         left out or assumed, in either language; ``attrs["encoding"]`` names that of a text.
+
+    Raises
+    ------
+    InputError
+        When the file is not there, unreadable, damaged, empty or ambiguous.
     """
     source = find_source(spec)
     frame = _read(source, encoding or declared().encoding, separator, places, keep_broken)
@@ -133,6 +138,11 @@ def write_table(
         New names of columns, as Chinese headings.
     sheet : str
         Name of the sheet in a workbook.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
         from gridmap.io.postgis import write_database_table

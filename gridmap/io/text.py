@@ -104,6 +104,11 @@ def counts(values: pd.Series, heading: str, notes: list[Message]) -> pd.Series:
     Returns
     -------
     Series of int64
+
+    Raises
+    ------
+    InputError
+        Naming the first rows that are no counts.
     """
     plain = values.dtype.kind in "iuf"
     dash = pd.Series(False, index=values.index)

@@ -87,6 +87,13 @@ def read_layer(
     GeoDataFrame
         All features in the order of the file, heights dropped. ``attrs["notes"]`` lists what the
         reader should know, in either language.
+
+    Raises
+    ------
+    InputError
+        When the file is not there, unreadable, damaged or empty, or has several layers.
+    CRSError
+        When there is no CRS, or the coordinates are plainly not in it.
     """
     source = find_source(spec)
     if source.kind == "database":
@@ -523,6 +530,11 @@ def write_layer(
         Name of the layer; that of the file when not given.
     overwrite : bool
         Whether an existing file may be replaced.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown, the file exists, or it cannot be written.
     """
     if names_database(path):
         from gridmap.io.postgis import write_postgis

@@ -77,6 +77,11 @@ def tiles_at(address: str, datum: str) -> Tiles:
     datum
         Datum declared for the tiles.
 
+    Raises
+    ------
+    InputError
+        When the address names no tiles, leaves a place open, or its tiles lie in no Web Mercator.
+
     Examples
     --------
     >>> tiles_at("https://host/{TileMatrixSet}/{z}/{x}/{y}", "wgs84")
@@ -171,7 +176,13 @@ KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 def laid(
     scene: Scene, basemap: str | Path | None, bounds: Bounds | None, datum: Datum
 ) -> tuple[Scene, Tiles | None]:
-    """Lay a scene over its basemap; return it with the tiles, if tiles they are."""
+    """Lay a scene over its basemap; return it with the tiles, if tiles they are.
+
+    Raises
+    ------
+    InputError
+        When an image has no bounds, tiles have some, or either cannot be used.
+    """
     if basemap is None:
         if bounds is not None:
             raise InputError("`basemap_bounds` needs `basemap`. Name the image, or leave both out.")
@@ -205,6 +216,11 @@ def over_image(scene: Scene, path: Path, bounds: Bounds | None, datum: Datum) ->
         Its west, south, east and north in degrees.
     datum
         Datum of the image; the cells are moved to lie over it.
+
+    Raises
+    ------
+    InputError
+        When the file is no such image, or the bounds are not those of these cells.
     """
     scene = over_basemap(scene, datum)
     west, south, east, north = _corners(bounds)
@@ -297,6 +313,11 @@ def over_basemap(scene: Scene, datum: Datum) -> Scene:
 
     GCJ-02 and BD-09 tiles show everything some hundred metres off. The cells are moved by the
     same offset, vertex by vertex, for display only.
+
+    Raises
+    ------
+    InputError
+        When the datum is unknown.
     """
     check_choice("basemap_datum", datum, DATUMS)
     extras = {**scene.extras, "opacity": SEEN_THROUGH}

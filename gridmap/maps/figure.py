@@ -172,7 +172,13 @@ def _theme(
 
 
 def font_for(texts: Iterable[str]) -> list[str]:
-    """Return the fonts that write some texts: the first of `FONTS` there is, and a fallback."""
+    """Return the fonts that write some texts: the first of `FONTS` there is, and a fallback.
+
+    Raises
+    ------
+    InputError
+        When they lack a sign.
+    """
     from matplotlib import font_manager
 
     installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}

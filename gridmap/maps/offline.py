@@ -122,7 +122,13 @@ def answer(url: str) -> str | None:
 
 @functools.cache
 def vendored(name: str) -> bytes:
-    """Read a vendored file and check it against the manifest."""
+    """Read a vendored file and check it against the manifest.
+
+    Raises
+    ------
+    DamagedAsset
+        When its SHA-256 is not the one recorded.
+    """
     package, _, path = name.partition("/")
     content = assets().joinpath("vendor").joinpath(name).read_bytes()
     recorded = manifest()["packages"][package]["files"][path]["sha256"]

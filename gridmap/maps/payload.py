@@ -39,7 +39,13 @@ class Arcs(NamedTuple):
 
 
 def web_mercator(geometries: npt.ArrayLike, crs: Any) -> Geometries:
-    """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared."""
+    """Move geometries to EPSG:3857 vertex by vertex, so that shared vertices stay shared.
+
+    Raises
+    ------
+    InputError
+        When a vertex lies nowhere on the map, as with the CRS of another zone.
+    """
     shapes = np.asarray(geometries, dtype=object)
     same = pyproj.CRS(crs) == pyproj.CRS(3857)
     move = transformer(crs, 3857).transform

@@ -78,6 +78,11 @@ def read_changes(source: str | os.PathLike[str] | Document | Changes) -> Changes
     -------
     Changes
 
+    Raises
+    ------
+    InputError
+        When it is no change file, or names a unit twice.
+
     Examples
     --------
     >>> read_changes({"schema": SCHEMA, "grid": "", "moves": {"A2": [1]}}).moves
@@ -170,7 +175,13 @@ def as_document(changes: Changes) -> dict[str, object]:
 def write_changes(
     changes: Changes, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
-    """Write a change file."""
+    """Write a change file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written, or is there already and `overwrite` is not set.
+    """
     text = json.dumps(as_document(changes), ensure_ascii=False, indent=1) + "\n"
     with replacing(os.fspath(path), overwrite=overwrite) as part:
         part.write_text(text, encoding="utf-8")

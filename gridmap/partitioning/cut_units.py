@@ -33,6 +33,12 @@ def cut_units(grid: Grid, cuts: Sequence[Cut]) -> Grid:
     -------
     Grid
         The same cells with more units, called ``unit.1``, ``unit.2``: those left of the line first.
+
+    Raises
+    ------
+    InputError
+        When a unit is not there, a line does not part it or runs through a building, or its
+        households cannot be counted.
     """
     if not cuts:
         return grid

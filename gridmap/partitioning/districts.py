@@ -153,6 +153,13 @@ def partition_districts(
     -------
     Counter
         Cells, districts, exceptions and so on; districts that were done before.
+
+    Raises
+    ------
+    InputError
+        When inputs cannot be used, or the outlines of the districts do not match as given.
+    PartitionError
+        When outlines do not match as made, or a process was killed; what is done stays.
     """
     progress = progress or silent
     folder = Path(folder)

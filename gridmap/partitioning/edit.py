@@ -236,6 +236,12 @@ def with_numbers(
     -------
     Grid
 
+    Raises
+    ------
+    InputError
+        When a jurisdiction is not there, has fewer units than cells are wanted, or a cell would
+        leave the band without `approve`.
+
     Examples
     --------
     >>> import geopandas as gpd, shapely

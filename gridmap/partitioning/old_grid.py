@@ -53,7 +53,13 @@ class Kept:
 def read_old(
     grid: Grid, units: gpd.GeoDataFrame, price: float | None, locked: Collection[str]
 ) -> Kept:
-    """Find the old cell of each unit, and check what is to be kept."""
+    """Find the old cell of each unit, and check what is to be kept.
+
+    Raises
+    ------
+    InputError
+        When the grid is in another CRS, a locked code is none of its, or the price is negative.
+    """
     if units.crs != grid.crs:
         raise CRSError(
             "`units` are in {crs} but the grid to `keep` in {crs_2}; moving either would "

@@ -35,6 +35,11 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     ----------
     units : GeoDataFrame
         As `subdivide` makes them, or given: ``parent``, ``households`` and polygons are needed.
+
+    Raises
+    ------
+    InputError
+        When there are none, a column is missing, or households are not whole numbers from 0.
     """
     check_layer("units", units)
     crs = check_crs("units", units)
@@ -77,7 +82,14 @@ Bound: TypeAlias = int | str | pd.Series
 
 
 def bands_of(households: tuple[Bound, Bound], units: pd.DataFrame) -> Bands:
-    """Return the band of each jurisdiction of some units, or refuse it."""
+    """Return the band of each jurisdiction of some units, or refuse it.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, an end is no whole number from 1 in some jurisdiction or two
+        different ones, or min is over max.
+    """
     pair = isinstance(households, tuple | list) and len(households) == 2
     if not pair or not any(isinstance(end, str | pd.Series) for end in households):
         return Bands(*check_band(households))

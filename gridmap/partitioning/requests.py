@@ -120,7 +120,13 @@ def _receiver(grid: Grid, what: str, handed: list[str], name: str) -> str:
 
 
 def units_called(grid: Grid, what: str) -> list[str]:
-    """Return the units that a planner means: a unit, a building or compound by name, or x,y."""
+    """Return the units that a planner means: a unit, a building or compound by name, or x,y.
+
+    Raises
+    ------
+    InputError
+        When nothing, or more than one thing, is called so.
+    """
     units = grid.units
     labels = [str(label) for label in units.index]
     if what in labels:

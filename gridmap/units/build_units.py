@@ -199,7 +199,13 @@ def tiled_outlines(polygons: Geometries, owner: Ints, n: int) -> Geometries:
 
 
 def check_tiling(polygons: Geometries, owner: Ints, codes: Sequence[str]) -> Geometries:
-    """Prove that polygons tile each owner exactly, and return the outlines that they tile."""
+    """Prove that polygons tile each owner exactly, and return the outlines that they tile.
+
+    Raises
+    ------
+    CoverageError
+        When they do not, which would be an error of ours: nothing is handed on unproved.
+    """
     tiled = tiled_outlines(polygons, owner, len(codes))
     used = np.unique(owner)
     import geopandas as gpd

@@ -240,7 +240,14 @@ def read_homes(
     compound: str | None = None,
     weight: str | None = None,
 ) -> Homes:
-    """Check households and bring them into a metric CRS."""
+    """Check households and bring them into a metric CRS.
+
+    Raises
+    ------
+    InputError
+        When counts are missing, negative, fractional or text, geometries are lines, or a row with
+        households has no position.
+    """
     check_frame("households", frame)
     labels = list(frame.index)
     load = None if weight is None else loads_of("households", frame, weight)

@@ -82,7 +82,16 @@ def read_jurisdictions(
     crs: Any = None,
     within: shapely.Geometry | None = None,
 ) -> Jurisdictions:
-    """Check jurisdictions and make them tile exactly, within their outline where it is known."""
+    """Check jurisdictions and make them tile exactly, within their outline where it is known.
+
+    Raises
+    ------
+    InputError
+        When codes or levels are missing or repeat, or an outline is no polygon.
+    CoverageError
+        When outlines leave slivers or overlap and `repair` is off, or overlap so far that only
+        the planner can tell which is right; ``.defects`` shows where.
+    """
     check_frame("jurisdictions", frame)
     codes, table = hierarchy(frame, levels, code)
     crs, notes = working_crs("jurisdictions", frame, crs)
@@ -298,7 +307,13 @@ class Areas:
 
 
 def read_areas(name: str, frame: gpd.GeoDataFrame | None, crs: Any) -> Areas:
-    """Bring named polygons into the metric CRS."""
+    """Bring named polygons into the metric CRS.
+
+    Raises
+    ------
+    InputError
+        When a geometry is missing or no polygon.
+    """
     if frame is None or (hasattr(frame, "geometry") and len(frame) == 0):
         return Areas(np.empty(0, dtype=object), [], [])
     check_frame(name, frame)

@@ -71,7 +71,13 @@ def read_fixed(frame: gpd.GeoDataFrame | None, place: Jurisdictions) -> Fixed:
 
 
 def carve(place: Jurisdictions, fixed: Fixed) -> tuple[Jurisdictions, Fixed]:
-    """Take the ground of the cells that stay out of the jurisdictions that hold them."""
+    """Take the ground of the cells that stay out of the jurisdictions that hold them.
+
+    Raises
+    ------
+    InputError
+        When a cell does not lie in one jurisdiction.
+    """
     if not len(fixed):
         return place, fixed
     corners = shapely.multipoints(shapely.get_coordinates(fixed.polygons))

@@ -46,16 +46,16 @@ def gap_pixels(seen: Any, grid: gm.Grid) -> int:
 
     def pixels(xy: Any) -> Any:
         x, y = move(xy[:, 0], xy[:, 1])
-        return np.column_stack([x * view[0] + view[1], view[2] - y * view[0]])
+        return np.column_stack([x * view[0] + view[1], view[2] - y * view[0]]) + rim
 
-    mask = Image.new("L", (picture.shape[1], picture.shape[0]), 0)
+    rim = 2  # the boundary may leave the window, and is a pixel away there too
+    mask = Image.new("L", (picture.shape[1] + 2 * rim, picture.shape[0] + 2 * rim), 0)
     pen = ImageDraw.Draw(mask)
     for part in shapely.get_parts(shapely.transform(grid.boundary, pixels)):
         pen.polygon([tuple(p) for p in part.exterior.coords], fill=255)
         for hole in part.interiors:
             pen.polygon([tuple(p) for p in hole.coords], fill=0)
-    inside = np.asarray(mask.filter(ImageFilter.MinFilter(3))) > 0
-    inside[[0, -1]] = inside[:, [0, -1]] = False  # what lies beyond the window is not known
+    inside = np.asarray(mask.filter(ImageFilter.MinFilter(3)))[rim:-rim, rim:-rim] > 0
     assert inside.sum() > 10_000
     green = picture[..., 1] - (picture[..., 0] + picture[..., 2]) / 2
     return int((inside & (green < 20)).sum())
@@ -125,7 +125,7 @@ def test_a_moved_map_is_the_map_drawn_anew(
             a, b = (pixels(one[0]) for one in (moved, anew))
             assert a.shape == b.shape
             apart = np.abs(a - b).max(axis=2)  # soft edges differ by what was drawn with them
-            assert apart.max() <= 80 and (apart > 24).mean() < 1e-4 and (apart > 2).mean() < 5e-3
+            assert apart.max() <= 80 and (apart > 24).mean() < 1e-4 and (apart > 2).mean() < 1e-3
             before = anew[0]
 
 

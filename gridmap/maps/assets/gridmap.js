@@ -443,7 +443,8 @@
     }
     const pattern = pen.createPattern(tiles[key], 'repeat');
     const side = tiles[key].width;
-    pattern.setTransform(new DOMMatrix([1, 0, 0, 1, view.dx % side, view.dy % side])); // moves with the map
+    const [x, y] = [view.dx, view.dy].map((at) => Math.round(at) % side); // moves with the map, by pixels
+    pattern.setTransform(new DOMMatrix([1, 0, 0, 1, x, y]));
     return pattern;
   }
 
