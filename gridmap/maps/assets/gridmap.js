@@ -424,7 +424,8 @@
   const tiles = {};
 
   function hatch(pen, color, view) {
-    const factor = view.factor;
+    const dense = pen.getTransform().a; // a tile has the pixels of the screen, not those of the page
+    const factor = view.factor * dense;
     const key = color + factor;
     if (!tiles[key]) {
       const side = Math.round(6 * factor);
@@ -443,8 +444,8 @@
     }
     const pattern = pen.createPattern(tiles[key], 'repeat');
     const side = tiles[key].width;
-    const [x, y] = [view.dx, view.dy].map((at) => Math.round(at) % side); // moves with the map, by pixels
-    pattern.setTransform(new DOMMatrix([1, 0, 0, 1, x, y]));
+    const [x, y] = [view.dx, view.dy].map((at) => Math.round(at * dense) % side / dense); // moves with the map
+    pattern.setTransform(new DOMMatrix([1 / dense, 0, 0, 1 / dense, x, y]));
     return pattern;
   }
 
