@@ -82,9 +82,10 @@ def test_a_town_too_small_for_its_hotspots_says_so(town: Any, grid: Any) -> None
 def test_what_began_lately_is_not_persistent(city: Any) -> None:
     town, grid, placed = city
     late = town.truth[town.truth["since"] > town.incidents["time"].min() + pd.Timedelta(days=60)]
-    placed = placed[placed["subcategory"].isin(late["subcategory"])]
-    found = gm.emerging(gm.tally(placed, grid, by="month"), grid)
+    own = placed[placed["subcategory"].isin(late["subcategory"])]
+    whole, found = (gm.emerging(gm.tally(some, grid, by="month"), grid) for some in (placed, own))
     for area in late.geometry:
+        assert set(whole.loc[touched(grid, area), "pattern"]) & {"new", "consecutive", "sporadic"}
         near = grid.cells.index[grid.cells.geometry.intersects(area)]
         patterns = set(found.loc[near, "pattern"].astype(str))
         assert patterns & {"new", "consecutive", "sporadic"}
