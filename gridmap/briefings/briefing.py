@@ -585,7 +585,7 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
 def brief(lang: Lang) -> str:
     """Say in one line what the first screen cannot be read without."""
     return tr(
-        "Rate: incidents / households x 100, ranked with 95% Poisson intervals. "
+        "Rate: incidents / households × 100, ranked with 95% Poisson intervals. "
         "Hotspot: a cell by its own count, or with its neighbours (Gi*), false discovery rate "
         "q ≤ 0.10. Density is for orientation.",
         lang=lang,
@@ -610,7 +610,7 @@ def definitions(found: Figures, lang: Lang, public: bool) -> list[str]:
             lang=lang,
         ),
         tr(
-            "Rate: incidents of the period in cells / households x 100; the ranking "
+            "Rate: incidents of the period in cells / households × 100; the ranking "
             "({level}) bears 95% Poisson intervals; order within overlapping ones means "
             "nothing.",
             lang=lang,

@@ -581,6 +581,11 @@ def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
     )
 
 
+def _capital(text: str) -> str:
+    """Begin a heading with a capital, but for p, which is a sign."""
+    return text[:1].upper() + text[1:] if text != "p" else text
+
+
 def _panels(made: Week, grid: Grid, lang: Lang) -> Mapping[str, pd.DataFrame]:
     """Return the tables that the page shows below, short, by names and in whole numbers."""
     names = grid.in_language(lang).cells["name"].astype(str)
@@ -594,14 +599,15 @@ def _panels(made: Week, grid: Grid, lang: Lang) -> Mapping[str, pd.DataFrame]:
         kept = table[[column for column in columns if column in table]].head(_PANEL_ROWS)
         if "p" in kept:
             kept = kept.assign(p=["<0.001" if p < 0.001 else f"{p:.3f}" for p in kept["p"]])
-        panels[name] = _headed(_named(kept, name, names, lang).map(_short), lang)
+        headed = _headed(_named(kept, name, names, lang).map(_short), lang)
+        panels[name] = headed.rename(columns=_capital)
     since = max(made.figures["series"][0]["since"], made.figures["first_record"] or "")
     titles = {
         "": tr("Hot neighbourhoods (a cell with those around it), new and lasting", lang=lang),
         "steps": tr("Time of each step since {day}", lang=lang, day=since),
     }
     named = {name: titles.get(name) or _title(name, lang) for name in panels}
-    return {named[name][:1].upper() + named[name][1:]: table for name, table in panels.items()}
+    return {_capital(named[name]): table for name, table in panels.items()}
 
 
 def _named(table: pd.DataFrame, panel: str, names: pd.Series, lang: Lang) -> pd.DataFrame:

@@ -183,6 +183,39 @@ def test_nothing_overlaps_or_is_cut(
     assert cut == []
 
 
+ROWS = """(many) => {
+    const more = document.querySelector('.more');
+    const first = more.firstElementChild;
+    more.replaceChildren(...Array.from({ length: many }, () => first.cloneNode(true)));
+    const rows = Map.groupBy(more.children, (one) => Math.round(one.getBoundingClientRect().top));
+    const end = more.getBoundingClientRect().right;
+    return [...rows.values()].map((row) =>
+        [row.length, end - Math.max(...row.map((one) => one.getBoundingClientRect().right))]);
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024, 1280, 1440, 1920])
+def test_panels_fill_their_rows_and_none_stands_alone_on_a_desk(
+    opened: Callable[..., Any], briefing_file: Path, width: int
+) -> None:
+    seen = opened(briefing_file, {"width": width, "height": 900})
+    for many in range(1, 13):
+        rows = seen.run(ROWS, many)
+        assert all(abs(empty) <= 1 for _, empty in rows)
+        if width > 1240 and many > 1:
+            assert all(panels > 1 for panels, _ in rows), (many, rows)
+
+
+@pytest.mark.parametrize("width", [1241, 1280, 1366, 1440])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_no_card_is_cut_off_on_a_small_desk(
+    opened: Callable[..., Any], briefing_files: dict[str, Path], width: int, lang: str
+) -> None:
+    seen = opened(briefing_files[lang], {"width": width, "height": 800})
+    cut = "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText)"
+    assert seen.page.locator(".cards em").evaluate_all(cut) == []
+
+
 @pytest.mark.parametrize("lang", ["zh", "en"])
 @pytest.mark.parametrize("size", [(1366, 768), (1600, 1000), (1920, 1080)], ids=str)
 def test_a_desk_sees_all_that_matters_without_scrolling(

@@ -17,7 +17,7 @@ import pytest
 import shapely
 from click.testing import CliRunner, Result
 
-from gridmap.briefings.weekly import _named, uninterrupted
+from gridmap.briefings.weekly import _capital, _named, uninterrupted
 from gridmap.cli import main
 from gridmap.grid.grid import Grid
 from gridmap.io import write_grid
@@ -347,6 +347,12 @@ def test_what_is_all_unknown_has_a_page_without_nan(office: Path) -> None:
 def test_cases_that_all_lie_elsewhere_are_no_quiet_week(office: Path) -> None:
     code, told, _ = weeks_of(office, "far", ["2026-01-05 10:00"] * 3, X坐标=99_000.0)
     assert code == 2 and "3 件案件没有一件在网格内" in told["error"]
+
+
+def test_headings_of_panels_begin_with_a_capital_but_for_p() -> None:
+    assert [*map(_capital, ("median days", "p", "Cell", "总数"))] == [
+        "Median days", "p", "Cell", "总数"
+    ]  # fmt: skip
 
 
 def test_panels_call_cells_by_their_names() -> None:
