@@ -11,7 +11,7 @@ import shapely
 
 from gridmap._arrays import Geometries, positions, without
 from gridmap._checks import check_choice, check_crs, check_same_crs
-from gridmap.coverage.defect_names import name_of
+from gridmap.coverage.defect_names import KINDS, name_of
 from gridmap.grid.grid import check_grid
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps import themes
@@ -33,10 +33,19 @@ COLORS = {
     "multipart": "#4e342e", "households-out-of-range": "#8d6e00",
 }  # fmt: skip
 OTHER = "#283593"
+_PLAIN = (
+    "M1 0A1 1 0 0 1-1 0A1 1 0 0 1 1 0Z", "M-.9-.9H.9V.9H-.9Z", "M0-1.2L1.1 .8H-1.1Z",
+    "M-1-1L1 1M1-1L-1 1", "M0-1.3L1.3 0L0 1.3L-1.3 0Z", "M0 1.2L1.1-.8H-1.1Z",
+    "M-1.3 0H1.3M0-1.3V1.3", "M-1.2 0L.8-1.1V1.1Z", "M1.2 0L-.8-1.1V1.1Z", "M-1-1H1L-1 1H1Z",
+    "M-1.3-.4H1.3V.4H-1.3Z",
+)  # fmt: skip
+_LINED = tuple(form + "M-1.2 1.7H1.2" for form in _PLAIN)
+FORMS = dict(zip(KINDS, _PLAIN + _LINED, strict=False))
+"""A path of SVG for each kind, so that kinds are told apart in grey; the later are underlined."""
 
 
 def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
-    """Return defects as the browser marks them: kinds with colours and counts, shapes, places."""
+    """Return defects as the browser marks them: kinds with their looks, shapes, places."""
     crs = defects.crs if defects.crs is not None else crs
     placed = defects[~(defects.geometry.isna() | defects.geometry.is_empty)]
     shapes = web_mercator(placed.geometry.to_numpy(), crs)
@@ -55,6 +64,7 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
             {
                 "label": name_of(kind, lang, int(counts[kind])),
                 "color": COLORS.get(kind, OTHER),
+                "form": FORMS[kind],
                 "count": int(counts[kind]),
             }
             for kind in kinds
@@ -66,7 +76,8 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
 def _text(row: Any, lang: Lang) -> str:
     """Tell one defect: its kind, size and cells."""
     facts = [name_of(str(row.kind), lang)]
-    for value, unit in ((getattr(row, "area_m2", np.nan), "m²"), (row_width(row), "m")):
+    for name, unit in (("area_m2", "m²"), ("width_m", "m")):
+        value = getattr(row, name, np.nan)
         if pd.notna(value) and value > 0:
             facts.append(f"{value:,.3g} {unit}" if value < 1 else f"{value:,.1f} {unit}")
     cells = getattr(row, "cells", ())
@@ -76,12 +87,7 @@ def _text(row: Any, lang: Lang) -> str:
     return " · ".join([*facts, listed] if listed else facts)
 
 
-def row_width(row: Any) -> float:
-    """Return the width of a defect, NaN where it has none."""
-    width = getattr(row, "width_m", np.nan)
-    return float(width) if pd.notna(width) else float("nan")
-
-
+_HEADLINES = Message("Defects of the coverage"), Message("Repair, before and after")
 PALE = "#dde5e9"
 CHANGES = {
     "unchanged": (Message("unchanged"), "#e3e8ea", None),
@@ -106,8 +112,8 @@ def defect_map(
 ) -> OfflineMap:
     """Map the defects of a coverage over its cells, before a repair or with what it changes.
 
-    What is too small to be seen has a ring around it; a click on a kind in the legend leads from
-    one defect to the next.
+    Each defect has the colour and the form of its kind; a click on a kind in the legend leads from
+    one to the next.
 
     Parameters
     ----------
@@ -148,7 +154,7 @@ def defect_map(
         codes,
         [theme],
         lang=lang,
-        title=title or _headline(mended is not None, lang),
+        title=title or _HEADLINES[mended is not None].text(lang),
         subtitle=_found(len(cells), len(defects), mended, theme, lang),
         credit=credit_line(cells.crs, "", lang),
         marks=replace(defect_marks(defects, cells.crs, lang), pale=mended is not None),
@@ -197,14 +203,6 @@ def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> 
 def _change(status: str, lang: Lang) -> themes.Class:
     name, color, hatch = CHANGES[status]
     return themes.Class(name.text(lang), color, hatch, SOUGHT.get(status))
-
-
-def _headline(mended: bool, lang: Lang) -> str:
-    return (
-        tr("Repair, before and after", lang=lang)
-        if mended
-        else tr("Defects of the coverage", lang=lang)
-    )
 
 
 def _before(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> Old | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyproj
@@ -16,6 +17,7 @@ import shapely
 from PIL import Image
 
 import gridmap as gm
+from gridmap.coverage.defect_names import KINDS
 
 pytestmark = pytest.mark.browser
 
@@ -306,3 +308,59 @@ def test_what_is_left_out_of_the_search_is_told(
     seen.page.fill(".gm-search input", "nowhere")
     told = seen.page.locator(".gm-search p").inner_text()
     assert told == "Nothing found Buildings and addresses are too many for this page."
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Map squares that hold a defect of each kind in their middle."""
+    kinds = list(KINDS)
+    x, y = (200.0 * side for side in np.divmod(np.arange(len(kinds)), 5))
+    squares = shapely.box(462e3 + x, 3385e3 + y, 462e3 + x + 200, 3385e3 + y + 200)
+    cells = gpd.GeoDataFrame({"code": [f"A{k:02}" for k in range(len(x))]}, geometry=squares)
+    defects = gpd.GeoDataFrame({"kind": kinds}, geometry=shapely.centroid(squares), crs=4547)
+    path = tmp_path_factory.mktemp("kinds") / "defects.html"
+    gm.defect_map(cells.set_crs(4547), defects, shapely.union_all(squares)).save(path)
+    return path
+
+
+def told_apart(patches: list[Any]) -> bool:
+    """Tell whether grey patches differ in at least twenty pixels, each from each."""
+    dark = [np.asarray(patch.convert("L")) < 190 for patch in patches]
+    return all((a ^ b).sum() >= 20 for k, a in enumerate(dark) for b in dark[:k])
+
+
+def test_kinds_of_defects_are_told_apart_without_their_colours(
+    opened: Callable[..., Any], every_kind: Path
+) -> None:
+    seen = opened(every_kind)
+    seen.run(
+        f"""() => {{ for (const kind of {ROOM}.data.marks.kinds) kind.color = '#777';
+            {ROOM}.layer.draw(); }}"""
+    )
+    places = seen.run(
+        f"""() => {{ const layer = {ROOM}.layer, at = layer._cells.getBoundingClientRect();
+            const {{ scale, dx, dy }} = layer.view;
+            return layer.data.marks.xy.map(([x, y]) =>
+                [x * scale + dx + at.left, dy - y * scale + at.top]); }}"""
+    )
+    assert len(places) == len(KINDS)
+    screen = Image.open(io.BytesIO(seen.page.screenshot()))
+    on_map = [screen.crop((int(x) - 14, int(y) - 14, int(x) + 14, int(y) + 16)) for x, y in places]
+    assert told_apart(on_map)
+    rows = seen.page.locator(".gm-legend .gm-form")
+    assert told_apart([Image.open(io.BytesIO(row.screenshot())) for row in rows.all()])
+
+
+def test_names_keep_off_the_marks_of_defects(opened: Callable[..., Any], every_kind: Path) -> None:
+    seen = opened(every_kind)
+    written = seen.run(
+        f"""() => {{
+            const said = [], write = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {{
+                said.push(text); write.call(this, text, ...at); }};
+            const {{ layer }} = {ROOM}, told = [];
+            for (const marks of [true, false]) {{
+                said.length = 0; layer.show.marks = marks; layer.draw(); told.push(said.length); }}
+            return told; }}"""
+    )
+    assert written == [0, len(KINDS)]

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridmap as gm
+from gridmap.coverage.defect_names import KINDS
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps import themes as rates
-from gridmap.maps.defect_map import defect_marks
+from gridmap.maps.defect_map import FORMS, defect_marks
 from gridmap.maps.heat import heat_image, with_places
 from gridmap.maps.qgis import save_qgis_style
 from gridmap.maps.scene import levels_of
@@ -208,6 +209,7 @@ def test_marks_tell_kind_size_and_place() -> None:
     assert [kind["count"] for kind in marks.kinds] == [1, 1]
     assert marks.texts[0] == "gap · 25.0 m² · 2.5 m · A, B"
     assert len(marks.shapes) == 2 and len(marks.xy) == 2
+    assert set(FORMS) == set(KINDS) and len(set(FORMS.values())) == len(KINDS)
 
 
 def test_a_grid_without_levels_or_households_can_be_mapped() -> None:

@@ -243,7 +243,7 @@
       const own = row.seek ? cells.filter((cell) => theme.of[cell] === k) : [];
       if (!own.length) return;
       this.outline(pen, view, own, row.seek);
-      if (marked) return; // marks have rings of their own
+      if (marked) return; // marks are found by their forms
       const box = this.shape.box;
       for (const i of own) {
         const wide = (box[4 * i + 2] - box[4 * i]) * view.scale;
@@ -266,7 +266,7 @@
   }
 
   function ring(pen, x, y, radius, color, factor) {
-    for (const [width, style] of [[radius > 10 ? 6 : 5, '#fff'], [radius > 10 ? 3 : 2.5, color]]) {
+    for (const [width, style] of [[6, '#fff'], [3, color]]) {
       pen.beginPath();
       pen.arc(x, y, radius * factor, 0, 7);
       pen.lineWidth = width * factor;
@@ -275,8 +275,19 @@
     }
   }
 
+  /** Draw the form of a kind of marks, a path of SVG around 0, 0, on a white edge. */
+  function symbol(pen, x, y, radius, kind, factor) {
+    const path = new Path2D();
+    path.addPath(new Path2D(kind.form), new DOMMatrix([radius * factor, 0, 0, radius * factor, x, y]));
+    for (const [width, style] of [[5, '#fff'], [2.5, kind.color]]) {
+      pen.lineWidth = width * factor;
+      pen.strokeStyle = style;
+      pen.stroke(path);
+    }
+  }
+
   Painter.prototype.names = function (pen, view, show) {
-    if (show.labels) paintLabels(pen, view, this.data, this.size, this.typical);
+    if (show.labels) paintLabels(pen, view, this.data, this.size, this.typical, show.marks && this.data.marks);
   };
 
   /** Sort arcs that are seen: those of each level, and the outline. */
@@ -520,7 +531,7 @@
     pen.globalAlpha = 1;
   }
 
-  /** Defects and other marks: their shape, and a ring around what would be too small to see. */
+  /** Defects and other marks: their shape, and the form of their kind, by which small ones are found. */
   function paintMarks(pen, view, marks) {
     const pixels = project(marks.shape, view, arcsOf(marks.shape, all(marks.shape)));
     for (let i = 0; i < marks.shape.cells; i++) {
@@ -535,17 +546,13 @@
       pen.stroke();
     }
     if (!marks.xy) return;
-    for (let i = 0; i < marks.xy.length; i++) {
-      const x = marks.xy[i][0] * view.scale + view.dx;
-      const y = view.dy - marks.xy[i][1] * view.scale;
-      if (marks.xy[i][2] * view.scale > 14 * view.factor) continue;
-      ring(pen, x, y, 8, marks.kinds[marks.of[i]].color, view.factor);
-    }
+    marks.xy.forEach(([x, y], i) => symbol(pen, x * view.scale + view.dx, view.dy - y * view.scale,
+      7, marks.kinds[marks.of[i]], view.factor));
   }
 
-  /** Write names where they collide with no name written before: coarse levels first. */
-  function paintLabels(pen, view, data, size, typical) {
-    const taken = [];
+  /** Write names where they collide with no mark and no name written before: coarse levels first. */
+  function paintLabels(pen, view, data, size, typical, marks) {
+    const taken = marks && marks.xy ? marked(pen, view, marks.xy) : [];
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     data.levels.forEach((level, rank) => {
@@ -565,6 +572,14 @@
       const at = anchor(data.shape, i);
       write(pen, view, data.tail(i), at[0] * view.scale + view.dx, view.dy - at[1] * view.scale, 10.5, taken, '#37474f');
     }
+  }
+
+  /** Return the boxes of the marks that are seen. */
+  function marked(pen, view, places) {
+    const half = 9 * view.factor;
+    return places.map(([x, y]) => [x * view.scale + view.dx, view.dy - y * view.scale])
+      .filter(([x, y]) => x > -half && y > -half && x < pen.canvas.width + half && y < pen.canvas.height + half)
+      .map(([x, y]) => [x - half, y - half, x + half, y + half]);
   }
 
   function write(pen, view, text, x, y, points, taken, color) {
@@ -906,6 +921,6 @@
 
   window.gridmap = {
     open: open, read: read, unpack: unpack, Painter: Painter, Layer: Layer, FONT: FONT, INK: INK,
-    boxOf: boxOf, toBounds: toBounds, all: all, seek: seek, rooms: [],
+    boxOf: boxOf, toBounds: toBounds, all: all, seek: seek, symbol: symbol, rooms: [],
   };
 })();

@@ -297,10 +297,11 @@
     const counts = this.data.marks.kinds.map((kind) => kind.count);
     this.data.marks.kinds.forEach((kind, k) => {
       const line = make('div', 'gm-legend-row');
-      const ring = make('i', 'gm-ring');
-      ring.style.borderColor = kind.color;
+      const form = make('canvas', 'gm-form');
+      form.width = form.height = 64;
+      G.symbol(form.getContext('2d'), 32, 28, 6.5, kind, 3);
       const name = button('gm-kind', kind.label, this.words.each, () => this.nextMark(k));
-      line.append(ring, name, share(counts, k), make('em', '', number(kind.count)));
+      line.append(form, name, share(counts, k), make('em', '', number(kind.count)));
       table.append(line);
     });
     return table;
@@ -656,11 +657,7 @@
     if (this.data.marks) {
       this.data.marks.kinds.forEach((kind) => {
         y += 25;
-        pen.beginPath();
-        pen.arc((x + 13) * factor, y * factor, 7 * factor, 0, 7);
-        pen.lineWidth = 2.5 * factor;
-        pen.strokeStyle = kind.color;
-        pen.stroke();
+        G.symbol(pen, (x + 13) * factor, y * factor, 7, kind, factor);
         this.ink(pen, factor, kind.label, x + 34, y, 13.5);
         this.amount(pen, factor, kind.count, x + width, y);
       });
