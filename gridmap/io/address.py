@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -237,23 +239,6 @@ def cluster(address: str, cure: Message, *, timeout: float = 10.0) -> Iterator[C
 GLANCE = 0.2  # seconds between looks at a cluster
 
 
-def finished(futures: Iterable[Any], client: Client, patience: float = 10.0) -> Iterator[Any]:
-    """Yield futures as they end; give up a cluster without workers, or gone, for some seconds."""
-    waiting, seen = list(futures), time.monotonic()
-    while waiting:
-        done = [future for future in waiting if future.done()]
-        yield from done
-        waiting = [future for future in waiting if future not in done]
-        if done:
-            continue
-        time.sleep(GLANCE)
-        running = client.status == "running"
-        if running and client.scheduler_info()["workers"]:
-            seen = time.monotonic()
-        if time.monotonic() - seen > patience:
-            raise OSError("no worker is left" if running else "the scheduler is gone")
-
-
 def on_cluster(
     function: Callable[..., Any],
     calls: Iterable[tuple[Any, ...]],
@@ -261,12 +246,35 @@ def on_cluster(
     patience: float = 10.0,
 ) -> Iterator[Any]:
     """Yield what a function returns for each of some calls, as they end on a Dask cluster."""
-    waiting = [client.submit(function, *call, pure=False) for call in calls]
+    futures = [client.submit(function, *call, pure=False) for call in calls]
     try:
-        for done in finished(waiting, client, patience):
-            yield done.result()
+        yield from results(futures, client, patience)
     finally:
-        client.cancel(waiting)
+        client.cancel(futures)
+
+
+def results(futures: Iterable[Any], client: Client, patience: float = 10.0) -> Iterator[Any]:
+    """Yield results as they come; give up a cluster without workers, or gone, for some seconds.
+
+    A result may go with its worker before it is here, though its future was done: it is computed
+    again, and waited for without an end where no worker is left. So nothing waits for one alone.
+    """
+    loop: Any = client.loop
+    waiting = {
+        asyncio.run_coroutine_threadsafe(
+            client.gather(future, asynchronous=True), loop.asyncio_loop
+        )
+        for future in futures
+    }
+    seen = time.monotonic()
+    while waiting:
+        done, waiting = wait(waiting, GLANCE, FIRST_COMPLETED)
+        yield from (fetched.result() for fetched in done)
+        running = client.status == "running"
+        if done or (running and client.scheduler_info()["workers"]):
+            seen = time.monotonic()
+        if time.monotonic() - seen > patience:
+            raise OSError("no worker is left" if running else "the scheduler is gone")
 
 
 _CHATTY = ("distributed", "tornado", "asyncio")

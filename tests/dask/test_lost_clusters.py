@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import Client, Future, wait
 
 import gridmap as gm
+from gridmap.io.address import on_cluster, results
 from tests.coverages import frame, mosaic, moved
 
 pytestmark = pytest.mark.dask
@@ -138,6 +140,42 @@ def test_all_workers_are_killed(cluster: Cluster, place: Path, tmp_path: Path) -
     for worker in workers:
         worker.kill()
     _is_refused(process, tmp_path / "out", "no worker is left")
+
+
+def _lost_results(cluster: Cluster, client: Client) -> list[Future]:
+    """Return what is done, and lies on a worker that is no more."""
+    worker = cluster.worker()
+    done = [client.submit(pow, 2, number, pure=False) for number in range(3)]
+    wait(done, timeout=60)
+    worker.kill()
+    worker.wait()
+    return done
+
+
+def test_results_that_die_with_their_worker_are_told(cluster: Cluster) -> None:
+    with Client(cluster.address) as client:
+        lost = _lost_results(cluster, client)
+        with pytest.raises(OSError, match="no worker is left"):
+            list(results(lost, client, patience=2))
+
+
+def test_results_that_die_with_their_worker_come_from_another(cluster: Cluster) -> None:
+    with Client(cluster.address) as client:
+        lost = _lost_results(cluster, client)
+        cluster.worker()
+        assert sorted(results(lost, client, patience=60)) == [1, 2, 4]
+
+
+def test_a_call_that_runs_out_of_time_is_not_called_again(cluster: Cluster) -> None:
+    def late() -> None:
+        raise TimeoutError("of the call itself")
+
+    cluster.worker()
+    with (
+        Client(cluster.address) as client,
+        pytest.raises(TimeoutError, match="of the call itself"),
+    ):
+        list(on_cluster(late, [()], client))
 
 
 def test_all_workers_are_killed_and_others_come(

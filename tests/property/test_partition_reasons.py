@@ -235,8 +235,8 @@ def option_holds(said: str, town: Oracle, both: Oracle, low: int, high: int) -> 
     """Tell whether an option does what it says."""
     if said == "mark it as an approved exception" or "(helps part" in said:
         return True
-    if found := re.fullmatch(r"widen the band to (\d+)-(\d+)", said):
-        wide = int(found[1]), int(found[2])
+    if found := re.fullmatch(r"widen the band to ([\d,]+)-([\d,]+)", said):
+        wide = number(found[1]), number(found[2])
         return (wide[0] <= low and wide[1] >= high) and town.possible(*wide)
     if found := re.match(r"split unit (u\d+) into (\d+) parts of at most ([\d,]+)", said):
         cut = town.split(found[1], int(found[2]))
