@@ -328,6 +328,7 @@ def certify(
     found = cut_unit(masks) or no_cell(masks, chosen)
     if found is not None and found.kind == NO_CELL:
         unit = found.facts["unit"]
+        found.facts.update(_left_over(masks, whole_masks(households, i, j, low, high), unit))
         near = np.unique(np.concatenate([j[i == unit], i[j == unit]]))
         near = near[households[near] > 0]
         found.facts["near"] = near.tolist()
@@ -360,21 +361,29 @@ def no_cell(masks: Masks, units: list[int], budget: int = SETS_PER_UNIT) -> Find
     """Find a unit that no valid cell can contain.
 
     Either no connected units in the band contain it, or all that do leave a part over that cannot
-    be cut; then one such `cell` and the `rest` are facts.
+    be cut.
     """
     for unit in units:
         if next(cells_with(masks, masks.all, unit, Fuel(budget)), None) is None:
             facts = {"unit": masks.unit[unit], "households": masks.households[unit]}
-            return Finding(NO_CELL, facts | _left_over(masks, unit, budget))
+            return Finding(NO_CELL, facts)
     return None
 
 
-def _left_over(masks: Masks, unit: int, budget: int) -> dict[str, int]:
-    """Return a cell in the band with a unit, and what it leaves that cannot be cut; or nothing."""
-    cell = next(cells_with(masks, masks.all, unit, Fuel(budget), any_rest=True), None)
+def _left_over(masks: Masks, whole: Masks, unit: int) -> dict[str, int]:
+    """Return a `cell` in the band with a unit, and the `rest` it leaves uncut; or nothing.
+
+    What joins the cell goes with it: the units without households that it touches.
+    """
+    found = cells_with(masks, masks.all, masks.unit.index(unit), Fuel(SETS_PER_UNIT), any_rest=True)
+    cell = next(found, None)
     if not cell:
         return {}
-    rest = [masks.weigh(part) for part in masks.parts(masks.all & ~cell)]
+    taken = sum(1 << masks.unit[u] for u in bits(cell))
+    empty = whole.all & ~sum(1 << u for u in masks.unit)
+    while more := whole.reach(taken) & empty:
+        taken |= more
+    rest = map(whole.weigh, whole.parts(whole.all & ~taken))
     return {"cell": masks.weigh(cell), "rest": next(w for w in rest if not masks.sound(w))}
 
 

@@ -18,6 +18,7 @@ import shapely
 import gridmap as gm
 
 INSTANCES = int(os.environ.get("GRIDMAP_INSTANCES", "300"))
+FOUND = (348, 1760)  # a band over 1,000; a cell whose way leads over a unit without households
 BANDS = ((300, 600), (300, 500), (291, 500), (200, 330))
 
 Homes = dict[str, int]
@@ -253,7 +254,7 @@ def option_holds(said: str, town: Oracle, both: Oracle, low: int, high: int) -> 
 
 def test_every_verdict_and_word_is_true() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(INSTANCES):
+    for seed in sorted({*range(INSTANCES), *FOUND}):
         units, towns, (low, high), both = instance(seed)
         table = gm.feasibility(units, (low, high), lang="en")
         for parent, town in towns.items():
