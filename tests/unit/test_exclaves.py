@@ -102,6 +102,13 @@ def test_isolated_units_without_households_do_not_make_a_community_impossible() 
     assert gm.partition(units).exceptions.empty
 
 
+def test_isolated_units_without_households_are_no_reason() -> None:
+    units = joined(squares([(0, 0), (1, 0), (9, 9)], [290, 320, 0], "A"))
+    found = gm.feasibility(units, (300, 600), lang="en").loc["A"]
+    assert found["possible"] == "no"
+    assert found["certificate"].split("\n") == ["no-cell-contains"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_community_in_several_parts_is_in_the_band_or_certified(seed: int) -> None:
     rng = np.random.default_rng(seed)
