@@ -23,6 +23,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 180_000  # ms
 DESK = {"width": 1366, "height": 768}
 
 
@@ -46,6 +47,15 @@ def browser(chromium: str) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        new_context = running.new_context
+
+        def patient(**options: Any) -> Any:
+            """Open a context in which a busy machine is slow, not broken."""
+            context = new_context(**options)
+            context.set_default_timeout(PATIENCE)
+            return context
+
+        running.new_context = patient  # type: ignore[method-assign]
         yield running
         running.close()
 

@@ -62,7 +62,7 @@ class Cluster:
             process.wait()
 
 
-def _until(true: Any, seconds: float = 60) -> None:
+def _until(true: Any, seconds: float = SECONDS) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "nothing happened"

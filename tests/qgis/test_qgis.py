@@ -232,7 +232,7 @@ def test_cancelling_ends_the_command_and_leaves_nothing(ask, desk):
     worker = int(started.read_text())
     assert process.poll() is None and _alive(worker)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=240)
     assert "nothing was written" in said, said
     assert process.returncode != 0
     assert not _alive(worker)

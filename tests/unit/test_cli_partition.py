@@ -273,7 +273,7 @@ def test_a_partition_ends_alike_on_ctrl_c_and_on_request(
     assert "used as given" in process.stderr.readline()
     time.sleep(1)
     process.send_signal(kill)
-    _, news = process.communicate(timeout=60)
+    _, news = process.communicate(timeout=240)
     assert process.returncode == 130, news
     assert "Traceback" not in news
     assert {path.name for path in tmp_path.iterdir()} == {"units.gpkg", "areas.gpkg"}
