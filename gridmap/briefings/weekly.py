@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +28,7 @@ from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
+from gridmap.io.atomic import uninterrupted
 from gridmap.io.excel_write import write_workbook
 from gridmap.io.export import chinese_headings
 from gridmap.io.tables import sheet_of
@@ -661,21 +659,3 @@ def _same(old: Path, new: Path) -> bool:
     if sorted(path.name for path in old.iterdir()) != names:
         return False
     return all((old / name).read_bytes() == (new / name).read_bytes() for name in names)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let no signal come between two renames: it is answered after them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    old = {one: signal.signal(one, lambda number, _: waiting.append(number))
-           for one in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
-    try:
-        yield
-    finally:
-        for one, handler in old.items():
-            signal.signal(one, handler)
-        if waiting:
-            signal.raise_signal(waiting[0])

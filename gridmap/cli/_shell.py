@@ -266,8 +266,14 @@ class Command(click.Command):
     """A command that describes itself in the language spoken."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, unless an output would take the place of an input."""
+        """Run the command, unless an output cannot be written or is an input as well."""
         _keep_apart(self.params, ctx.params)
+        overwrite = ctx.params.get("overwrite", False)
+        for parameter in self.params:
+            output = ctx.params.get(parameter.name or "")
+            unwritten = parameter.name == "output" and ctx.params.get("dry_run")
+            if isinstance(parameter.type, Output) and output is not None and not unwritten:
+                parameter.type.check(output, overwrite=overwrite)
         return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -287,7 +293,7 @@ def _keep_apart(parameters: Iterable[click.Parameter], values: dict[str, Any]) -
         given = values.get(parameter.name or "")
         names = [os.fspath(one) for one in (given if isinstance(given, (tuple, list)) else [given])
                  if isinstance(one, (str, Path))]  # fmt: skip
-        if isinstance(parameter.type, (Output, FileOutput)):
+        if isinstance(parameter.type, Output):
             written += names
         else:  # a column may be called as a folder is
             option = isinstance(parameter, click.Option)
@@ -393,9 +399,12 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Output(click.ParamType):  # type: ignore[type-arg]
-    """A file to write, or a table of a database."""
+    """A file to write, or a table of a database; with `folder` perhaps a folder."""
 
     name = "output"
+
+    def __init__(self, *, folder: bool = False) -> None:
+        self.folder = folder
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -405,8 +414,31 @@ class Output(click.ParamType):  # type: ignore[type-arg]
 
         return str(value) if names_database(value) else Path(value)
 
+    def check(self, output: Path | str, *, overwrite: bool, endings: Iterable[str] = ("",)) -> None:
+        """Refuse an output that exists or cannot be written, before any work is done."""
+        from gridmap.io.atomic import check_writable
 
-class FileOutput(click.ParamType):  # type: ignore[type-arg]
+        if isinstance(output, str):
+            from gridmap.io.postgis import check_free
+
+            check_free(output, overwrite=overwrite, endings=endings)
+        elif not self.folder:
+            check_writable(output, overwrite=overwrite)
+
+
+class GridOutput(Output):
+    """A grid file to write, or the tables of one."""
+
+    def check(self, output: Path | str, *, overwrite: bool, endings: Iterable[str] = ()) -> None:
+        """Refuse an output that cannot become a grid file, before any work is done."""
+        from gridmap.io.gridfile import EXTRA_TABLE, PARTS, check_name
+
+        check_name(output)
+        endings = [f"_{name}" for name in (*PARTS, EXTRA_TABLE)]
+        super().check(output, overwrite=overwrite, endings=endings)
+
+
+class FileOutput(Output):
     """A file to write, which is no table of a database."""
 
     name = "path"
@@ -420,25 +452,15 @@ class FileOutput(click.ParamType):  # type: ignore[type-arg]
         return Path(value)
 
 
-def check_output(output: Path | str, *, overwrite: bool, endings: Iterable[str] = ("",)) -> None:
-    """Refuse an output that exists or cannot be written, before any work is done."""
-    from gridmap.io.atomic import check_writable
+class PageOutput(FileOutput):
+    """A page to write."""
 
-    if isinstance(output, Path):
-        check_writable(output, overwrite=overwrite)
-        return
-    from gridmap.io.postgis import check_free
+    def check(self, output: Path | str, *, overwrite: bool, endings: Iterable[str] = ()) -> None:
+        """Refuse a name that no browser would open as a page, too."""
+        from gridmap.maps.offline import check_page
 
-    check_free(output, overwrite=overwrite, endings=endings)
-
-
-def check_grid_output(output: Path | str, *, overwrite: bool) -> None:
-    """Refuse an output that cannot become a grid file, before any work is done."""
-    from gridmap.io.gridfile import EXTRA_TABLE, PARTS, check_name
-
-    check_name(output)
-    endings = [f"_{name}" for name in (*PARTS, EXTRA_TABLE)]
-    check_output(output, overwrite=overwrite, endings=endings)
+        check_page(output)
+        super().check(output, overwrite=overwrite)
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
 @_options.boundary_option(required=False)
-@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="GRID.gpkg")
+@click.option("-o", "--output", required=True, type=_shell.GridOutput(), metavar="GRID.gpkg")
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )
@@ -74,7 +74,6 @@ def adopt_command(
                     "--boundary, --repair, --level and --exclude out."
                 )
             )
-        _shell.check_grid_output(output, overwrite=overwrite)
         home = come_home_from(shell, cells, origin, households, code, (low, high), on, crs)
         tell_home(shell, home, output, overwrite=overwrite, as_json=as_json)
         return
@@ -85,7 +84,6 @@ def adopt_command(
                 "over with --from OLD.gpkg (--households and --on go with that)."
             )
         )
-    _shell.check_grid_output(output, overwrite=overwrite)
     band = (low or 300, high or 600)
     read = {"crs": crs, "code": code, "count": count}
     grid = _adopted(shell, (cells, boundary, exclude), mend, levels, band, read)
@@ -251,7 +249,7 @@ _MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_v
 @click.option("--log", "log_file", type=_shell.FileOutput(), metavar="OUT.csv",
               help="Every changed cell, with area and households before and after.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change; write no cells.")
-@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html",
               help="Before and after: the defects, and the cells that change.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
@@ -282,13 +280,12 @@ def repair_command(
     from gridmap.coverage.report import describe
     from gridmap.errors import CoverageError
     from gridmap.io import read_layer, write_layer, write_table
+    from gridmap.io.atomic import together
     from gridmap.io.columns import understand
     from gridmap.io.inputs import counts_as_typed
 
     if output is None and not dry_run:
         raise click.UsageError(tr("Missing option '-o' / '--output' (or --dry-run)."))
-    for path in filter(None, (None if dry_run else output, log_file, page)):
-        _shell.check_output(path, overwrite=overwrite)
     drawn = read_layer(cells, crs=crs)
     known = understand(drawn, "cell", choose={"code": code, "households": count}, convert=False)[1]
     code, count = known.columns.get("code", code), known.columns.get("households", count)
@@ -304,12 +301,13 @@ def repair_command(
         shell.warn(str(error))
         shell.answer(describe(cast("gpd.GeoDataFrame", error.defects), shell.lang))
         return 1
-    if page is not None:
-        _draw(drawn, mended, outline, excluded, code, shell.lang, page, overwrite)
-    if log_file is not None:
-        write_table(log, log_file, overwrite=overwrite)
-    if output is not None and not dry_run:
-        write_layer(mended, output, overwrite=overwrite)
+    with together():
+        if page is not None:
+            _draw(drawn, mended, outline, excluded, code, shell.lang, page, overwrite)
+        if log_file is not None:
+            write_table(log, log_file, overwrite=overwrite)
+        if output is not None and not dry_run:
+            write_layer(mended, output, overwrite=overwrite)
     _options.tell_stretch(shell, mended)
     _report(shell, log, len(mended), dry_run, as_json)
     return 0

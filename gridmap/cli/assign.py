@@ -66,7 +66,6 @@ def assign_command(
 
     if dask is not None and not counts and isinstance(output, str):
         raise click.UsageError(tr("--dask writes a folder of Parquet, not to a database."))
-    _shell.check_output(output, overwrite=overwrite)
     opened = open_incidents(incidents, **where)
     shell.readings.append(opened.known.as_dict(incidents, shell.lang))
     shell.say(stated(opened.known.stated))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @_shell.command(name="briefing")
 @click.argument("grid", metavar="GRID")
 @click.argument("incidents", metavar="INCIDENTS")
-@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT.html",
+@click.option("-o", "--output", required=True, type=_shell.PageOutput(), metavar="OUT.html",
               help="Page to write.")  # fmt: skip
 @click.option("--staff", metavar="FILE", help="Roster with codes and roles.")
 @click.option("--title", metavar="TEXT", help="What stands at the head.")
@@ -64,13 +64,9 @@ def briefing_command(
     from gridmap.briefings.briefing import OVERLAPS, briefing
     from gridmap.crs import reproject
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
     from gridmap.io.inputs import read_households
-    from gridmap.maps.offline import check_page
     from gridmap.privacy import SMALL
 
-    check_page(output)
-    check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     days = {"since": given.pop("since"), "until": given.pop("until")}
     placed = placed_incidents(shell, proved, incidents, **given)

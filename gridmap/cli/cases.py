@@ -60,8 +60,6 @@ def indicators_command(
 
     if rank and level is None:
         raise click.UsageError(tr("--rank needs --level."))
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     _check_level(proved, level)
     cases = _options.cases_of(shell, proved, incidents, needs_places=level is not None, **given)
@@ -227,8 +225,6 @@ def duplicates_command(
     from gridmap.incidents.recurrence import duplicates
     from gridmap.io import read_grid
 
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     cases = _options.cases_of(shell, proved, incidents, needs_places=True, codes=False, **given)
     located = _options.located(cases, proved)
@@ -296,8 +292,6 @@ def recheck_command(
     from gridmap.incidents.recurrence import recheck, recurrence
     from gridmap.io import read_grid
 
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     cases = _options.cases_of(shell, proved, incidents, **given)
     located = _options.located(cases, proved)

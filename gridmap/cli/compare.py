@@ -41,7 +41,7 @@ _SHOWN = 20
 @click.argument("new", metavar="NEW")
 @click.option("-o", "--output", type=_shell.Output(), metavar="OUT",
               help="The cells with their change: .gpkg, .geojson, .csv or .xlsx.")  # fmt: skip
-@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html",
               help="A map that opens offline.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Count buildings one by one.")
 @_options.basemap_options
@@ -63,26 +63,23 @@ def compare_command(
     from gridmap.comparison.compare import compare
     from gridmap.crs import reproject
     from gridmap.io import read_grid
+    from gridmap.io.atomic import together
     from gridmap.io.inputs import read_households
-    from gridmap.maps.offline import check_page
 
-    for path in filter(None, (output, page)):
-        _shell.check_output(path, overwrite=overwrite)
-    if page is not None:
-        check_page(page)
-    elif ground["basemap"] is not None:
+    if page is None and ground["basemap"] is not None:
         raise click.UsageError(tr("--basemap is for the page of --map OUT.html. Add that."))
     before, after = read_grid(old), read_grid(new)
     houses = None if buildings is None else reproject(read_households(buildings)[0], after.crs)
     found = compare(before, after, buildings=houses)
-    if output is not None:
-        _write(shell, found, output, overwrite)
-    if page is not None:
-        from gridmap.maps.defect_map import compare_map
+    with together():
+        if output is not None:
+            _write(shell, found, output, overwrite)
+        if page is not None:
+            from gridmap.maps.defect_map import compare_map
 
-        lang = shell.lang
-        drawn = compare_map(before, after, buildings=houses, lang=lang, **ground)
-        drawn.save(page, overwrite=overwrite)
+            lang = shell.lang
+            drawn = compare_map(before, after, buildings=houses, lang=lang, **ground)
+            drawn.save(page, overwrite=overwrite)
     if as_json:
         shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
         return
@@ -137,7 +134,6 @@ def plans_command(
 ) -> None:
     """Set alternatives side by side: band, spread, compactness, streets, households moved."""
     from gridmap.comparison.plans import plans
-    from gridmap.io.atomic import check_writable
     from gridmap.io.gridfile import read_grid
 
     names = [Path(path).stem for path in grids]
@@ -145,8 +141,6 @@ def plans_command(
         names = [str(path) for path in grids]
     if len(set(names)) < len(names):
         raise click.UsageError(tr("One plan is named twice. Name each once."))
-    if output is not None:
-        check_writable(output, overwrite=overwrite)
     drawn = {name: read_grid(path) for name, path in zip(names, grids, strict=True)}
     force = None if present is None else read_grid(present)
     table = plans(drawn, present=force)

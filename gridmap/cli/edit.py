@@ -13,7 +13,7 @@ from gridmap.language import tr
 
 @_shell.command(name="edit")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="PLAN.html")
+@click.option("-o", "--output", required=True, type=_shell.PageOutput(), metavar="PLAN.html")
 @click.option("--of", metavar="CODE", help="Only this jurisdiction, or area of any level.")
 @click.option("--compare", "others", multiple=True, metavar="OTHER.gpkg",
               help="An alternative whose borders can be shown.")  # fmt: skip
@@ -30,13 +30,10 @@ def edit_command(
     overwrite: bool,
 ) -> None:
     """Write a page to redraw a grid on: it opens offline and saves a change file for `apply`."""
-    from gridmap.io.atomic import check_writable
     from gridmap.io.gridfile import read_grid
     from gridmap.maps.edit import edit_page
-    from gridmap.maps.offline import check_page, write_page
+    from gridmap.maps.offline import write_page
 
-    check_page(output)
-    check_writable(output, overwrite=overwrite)
     plan = read_grid(grid)
     compare = [(Path(other).stem, read_grid(other)) for other in others]
     page = edit_page(plan, of=of, compare=compare, title=title, lang=shell.lang)
@@ -70,7 +67,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @_shell.command(name="apply")
 @click.argument("source", metavar="GRID")
 @click.argument("file", metavar="[CHANGES.json]", required=False)
-@click.option("-o", "--output", type=_shell.Output(), metavar="NEW.gpkg")
+@click.option("-o", "--output", type=_shell.GridOutput(), metavar="NEW.gpkg")
 @click.option("--move", "moves", multiple=True, type=Pair(":", "WHAT:CODE"), metavar="WHAT:CODE",
               help="Move a unit, a building or compound by name, or what lies at x,y.")  # fmt: skip
 @click.option("--merge", "merges", multiple=True, metavar="A,B", help="Merge cells into one.")
@@ -88,7 +85,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @click.option("--renumber", is_flag=True, help="New codes in the changed jurisdictions.")
 @click.option("--on", default="", metavar="DAY", help="Day from which the change holds.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
-@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html",
+@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html",
               help="A map of what changed.")  # fmt: skip
 @click.option("--save", type=_shell.FileOutput(), metavar="CHANGES.json",
               help="Keep what was asked for as a change file.")  # fmt: skip
@@ -99,6 +96,7 @@ def apply_command(
     shell: _shell.Shell, /, source: str, file: str | None, as_json: bool, **options: Any
 ) -> None:
     """Apply a change file of `gridmap edit`, or what the options ask for, and prove the result."""
+    from gridmap.io.atomic import together
     from gridmap.io.gridfile import read_grid, write_grid
     from gridmap.partitioning.apply import apply
     from gridmap.partitioning.change_file import write_changes
@@ -108,7 +106,6 @@ def apply_command(
         raise click.UsageError(
             tr("Name the new grid with -o NEW.gpkg, or add --dry-run; not both.")
         )
-    check_outputs(output, page, save, overwrite=options["overwrite"])
     old = read_grid(source)
     wanted = wanted_of(old, file, options)
     new = apply(
@@ -119,37 +116,22 @@ def apply_command(
         on=options["on"],
         lang=shell.lang,
     )
-    if output is not None:
-        write_grid(new, output, overwrite=options["overwrite"])
-    if save is not None:
-        write_changes(wanted, save, overwrite=options["overwrite"])
-    if page is not None:
-        from gridmap.maps.defect_map import compare_map
+    with together():
+        if output is not None:
+            write_grid(new, output, overwrite=options["overwrite"])
+        if save is not None:
+            write_changes(wanted, save, overwrite=options["overwrite"])
+        if page is not None:
+            from gridmap.maps.defect_map import compare_map
 
-        drawn = compare_map(old, new, lang=shell.lang)
-        drawn.save(page, overwrite=options["overwrite"])
+            drawn = compare_map(old, new, lang=shell.lang)
+            drawn.save(page, overwrite=options["overwrite"])
     change, cells = new.parameters["change"], changed_cells(old, new)
     if as_json:
         document = {"schema": "gridmap.apply/1", "change": change, "cells": cells, "dry_run": dry}
         shell.emit_json(document | {"proof": new.proof.as_dict()})
         return
     say(shell, change, cells)
-
-
-def check_outputs(
-    output: Path | str | None, page: Path | None, save: Path | None = None, *, overwrite: bool
-) -> None:
-    """Refuse what cannot be written, before any work is done."""
-    from gridmap.io.atomic import check_writable
-    from gridmap.maps.offline import check_page
-
-    if output is not None:
-        _shell.check_grid_output(output, overwrite=overwrite)
-    if page is not None:
-        check_page(page)
-    for path in (page, save):
-        if path is not None:
-            check_writable(path, overwrite=overwrite)
 
 
 def wanted_of(grid: Any, file: str | None, options: dict[str, Any]) -> Any:

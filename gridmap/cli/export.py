@@ -21,7 +21,7 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 
 @_shell.command(name="export")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=_shell.FileOutput(), metavar="OUT",
+@click.option("-o", "--output", required=True, type=_shell.FileOutput(folder=True), metavar="OUT",
               help=".xlsx (a sheet for each level) or .csv; .gpkg for a grid file of its own; "
               ".geojson, .shp, .fgb, .kml or .parquet for the cells.")  # fmt: skip
 @click.option("--of", metavar="CODE", help="Only this area: its code, its name or its digits.")
@@ -38,15 +38,7 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 @_shell.overwrite_option
 @click.pass_obj
 def export_command(
-    shell: _shell.Shell,
-    /,
-    grid: str,
-    output: Path,
-    of: str | None,
-    datum: str | None,
-    on: str | None,
-    overwrite: bool,
-    **options: Any,
+    shell: _shell.Shell, /, grid: str, output: Path, of: str | None, on: str | None, **how: Any
 ) -> None:
     """File GRID as planners do, or share the cells of one area, in the datum of a phone's map.
 
@@ -59,15 +51,16 @@ def export_command(
     from gridmap.operations.rollout import part_of
 
     if output.suffix or on is not None:
-        check_writable(output, overwrite=overwrite)
-    if datum is not None:
-        check_datum(datum)
+        check_writable(output, overwrite=how["overwrite"])
+    if how["datum"] is not None:
+        check_datum(how["datum"])
+    how["lang"] = shell.lang
     proved = read_grid(grid)
     proved = proved if of is None else part_of(proved, of)
     if on is not None:
-        _write_codes(shell, proved, on, output, datum, overwrite, options)
+        _write_codes(shell, proved, on, output, how)
         return
-    known = _written(shell, proved, output, datum, overwrite, options)
+    known = _written(proved, output, **how)
     shell.answer(tr("{output}: {proved:,} {proved:cell|cells}", output=output, proved=len(proved)))
     if known in ("gcj02", "bd09"):
         shell.say(
@@ -77,13 +70,7 @@ def export_command(
 
 
 def _write_codes(
-    shell: _shell.Shell,
-    grid: Grid,
-    day: str,
-    output: Path,
-    datum: str | None,
-    overwrite: bool,
-    options: dict[str, Any],
+    shell: _shell.Shell, grid: Grid, day: str, output: Path, how: dict[str, Any]
 ) -> None:
     """Write what was valid on a day: the codes, or the cells of today that bore them."""
     from gridmap.io import write_table
@@ -102,13 +89,13 @@ def _write_codes(
             )
         )
     if output.suffix.lower() not in _SHAPED:
-        write_table(table, output, overwrite=overwrite)
+        write_table(table, output, overwrite=how["overwrite"])
         n = len(table) - len(lost)
         shell.answer(
             tr("{output}: {n:,} {n:code|codes} valid on {day}", output=output, n=n, day=day)
         )
         return
-    _write_cells_of(shell, grid, day, table, output, datum, overwrite, options)
+    _write_cells_of(shell, grid, day, table, output, how)
 
 
 def _write_cells_of(
@@ -117,9 +104,7 @@ def _write_cells_of(
     day: str,
     table: pd.DataFrame,
     output: Path,
-    datum: str | None,
-    overwrite: bool,
-    options: dict[str, Any],
+    how: dict[str, Any],
 ) -> None:
     """Write the cells that were valid on a day, in the shapes of today; tell what is not known."""
     from gridmap.errors import InputError
@@ -132,9 +117,7 @@ def _write_cells_of(
             "into .csv or .xlsx.",
             day=day,
         )
-    export_cells(
-        grid, output, datum=datum, codes=codes, lang=shell.lang, overwrite=overwrite, **options
-    )
+    export_cells(grid, output, codes=codes, **how)
     shell.answer(
         tr(
             "{output}: {n:,} {n:cell|cells} valid on {day}, drawn as today",
@@ -162,14 +145,7 @@ def _write_cells_of(
     )
 
 
-def _written(
-    shell: _shell.Shell,
-    grid: Grid,
-    output: Path,
-    datum: str | None,
-    overwrite: bool,
-    options: dict[str, Any],
-) -> str:
+def _written(grid: Grid, output: Path, *, datum: str | None, **how: Any) -> str:
     """Write what the name of the file asks for; return what its coordinates are in."""
     from gridmap.io import write_grid
     from gridmap.io.export import export_cells, export_grid
@@ -177,16 +153,14 @@ def _written(
 
     suffix = output.suffix.lower()
     if not suffix and datum is None and str(output) != "-":
-        write_grid_dataset(grid, output, overwrite=overwrite)
+        write_grid_dataset(grid, output, overwrite=how["overwrite"])
         return ""
     if suffix == ".gpkg" and datum is None:
-        write_grid(grid, output, overwrite=overwrite)
+        write_grid(grid, output, overwrite=how["overwrite"])
         return ""
     if datum is not None or suffix in _SHAPED:
-        return export_cells(
-            grid, output, datum=datum, lang=shell.lang, overwrite=overwrite, **options
-        )
-    export_grid(grid, output, lang=shell.lang, overwrite=overwrite, **options)
+        return export_cells(grid, output, datum=datum, **how)
+    export_grid(grid, output, **how)
     return ""
 
 
@@ -221,13 +195,11 @@ def share_command(
     A column is named as in the file (总户数), or by what it is understood as (households).
     """
     from gridmap.io import read_table
-    from gridmap.io.atomic import check_writable
     from gridmap.io.columns import heading_for
     from gridmap.io.export import share
 
     if hashed_columns and key is None:
         raise click.UsageError(tr("Give --key FILE for --hash."))
-    check_writable(output, overwrite=overwrite)
     frame = read_table(table)
 
     def named(wanted: tuple[str, ...]) -> list[str]:

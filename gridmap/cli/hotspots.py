@@ -105,6 +105,7 @@ def hotspots_command(
     from gridmap.hotspot_analysis.emerging import emerging as histories
     from gridmap.hotspot_analysis.hotspots import hotspots
     from gridmap.io import read_grid
+    from gridmap.io.atomic import together
 
     if emerging is not None and by is None:
         raise click.UsageError(tr("--emerging needs --by day, week or month."))
@@ -112,8 +113,6 @@ def hotspots_command(
         raise click.UsageError(tr("--robustness is for one map, without --by and --category."))
     if dask is not None and grids is None:
         raise click.UsageError(tr("--dask goes with --robustness; the rest takes seconds."))
-    for path in filter(None, (output, emerging)):
-        _shell.check_output(path, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     placed, accounts = placed_of(shell, proved, incidents, **given)
     category, to = given["category"], Message("a table of hotspots")
@@ -130,9 +129,10 @@ def hotspots_command(
                 shell, results["hotspots"], placed, proved, denominator, grids, seed, each
             )
     own = {} if correction in ("bh", "by") else {"q": "校正后p值"}
-    _write(shell, results["hotspots"], proved, output, overwrite, HEADINGS | own)
-    if emerging is not None:
-        _write(shell, results["emerging"], proved, emerging, overwrite, HEADINGS)
+    with together():
+        _write(shell, results["hotspots"], proved, output, overwrite, HEADINGS | own)
+        if emerging is not None:
+            _write(shell, results["emerging"], proved, emerging, overwrite, HEADINGS)
     methods = {name: found.attrs["method"] for name, found in results.items()}
     if as_json:
         document = {"schema": "gridmap.hotspots/1", "output": str(output), **accounts, **methods}
@@ -356,9 +356,7 @@ def clusters_command(
     """
     from gridmap.hotspot_analysis.clusters import clusters
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
 
-    check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     placed, accounts = placed_of(shell, proved, incidents, **given)
     category, to = given["category"], Message("a table of clusters")

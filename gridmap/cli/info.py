@@ -127,19 +127,18 @@ def example_command(
     """Write a made-up city into DIR: four layers for QGIS, incidents (CSV) and staff (XLSX)."""
     from gridmap.examples import HEADINGS, example_city
     from gridmap.io import write_layer, write_table
-    from gridmap.io.atomic import check_writable
+    from gridmap.io.atomic import together
 
     folder.mkdir(parents=True, exist_ok=True)
     layers = {name: folder / f"{name}.gpkg" for name in LAYERS}
     tables = {name: folder / file for name, file in TABLES.items()}
-    for path in (*layers.values(), *tables.values()):
-        check_writable(path, overwrite=overwrite)
     city = example_city(seed=seed, size=size)  # type: ignore[arg-type]
-    for name, path in layers.items():
-        write_layer(getattr(city, name), path, overwrite=overwrite)
-    for name, path in tables.items():
-        frame = getattr(city, name)
-        write_table(frame, path, overwrite=overwrite, headings=HEADINGS[shell.lang][name])
+    with together():
+        for name, path in layers.items():
+            write_layer(getattr(city, name), path, overwrite=overwrite)
+        for name, path in tables.items():
+            frame = getattr(city, name)
+            write_table(frame, path, overwrite=overwrite, headings=HEADINGS[shell.lang][name])
     households, cases = int(city.buildings["households"].sum()), len(city.incidents)
     shell.answer(
         tr(

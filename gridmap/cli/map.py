@@ -85,7 +85,6 @@ def map_command(
     round scale, with the codes of the cells and what lies around.
     """
     from gridmap.io import read_grid, read_layer
-    from gridmap.io.atomic import check_writable
     from gridmap.maps.figure import figure, save_figure
     from gridmap.maps.maps import coverage_map, hotspot_map
     from gridmap.maps.qgis import save_qgis_style
@@ -96,7 +95,6 @@ def map_command(
     themes = {"--color": color, "--incidents": incidents, "--hotspots": spots, "--staff": staff,
               "--defects": defects}  # fmt: skip
     _check_sheet(kind, of, sheet, [name for name, value in themes.items() if value is not None])
-    check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     placed = None
     if incidents is not None:
@@ -191,11 +189,9 @@ def atlas_command(
     communities; `gridmap map GRID --of AREA` draws one of them.
     """
     from gridmap.io import read_grid
-    from gridmap.io.atomic import check_writable
     from gridmap.maps.street_sheet import atlas, check_atlas
 
     check_atlas(output)
-    check_writable(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     made = atlas(
         proved, level=level, title=title, source=source, lang=shell.lang,

@@ -36,7 +36,7 @@ _PASSED_ON = (
 
 @_shell.command(name="partition")
 @click.argument("jurisdictions", metavar="JURISDICTIONS")
-@click.option("-o", "--output", required=True, type=_shell.Output(), metavar="GRID.gpkg",
+@click.option("-o", "--output", required=True, type=_shell.Output(folder=True), metavar="GRID.gpkg",
               help="Grid file to write, or postgresql://…?table=NAME.")  # fmt: skip
 @click.option("--households", metavar="FILE", help="Buildings or addresses with their households.")
 @click.option("--units", metavar="FILE", help="Indivisible polygons with their households.")
@@ -86,9 +86,9 @@ _PASSED_ON = (
 @click.option("--dask", metavar="ADDRESS", help="Work on a Dask cluster, with --by.")
 @click.option("--report", "report_path", type=_shell.FileOutput(), metavar="R.json",
               help="Report to write, .json or .html.")  # fmt: skip
-@click.option("--edit", "edit_path", type=_shell.FileOutput(), metavar="PLAN.html",
+@click.option("--edit", "edit_path", type=_shell.PageOutput(), metavar="PLAN.html",
               help="Page to redraw cells to write too, to which the report links.")  # fmt: skip
-@click.option("--micro", "micro_path", type=_shell.Output(), metavar="MICRO.gpkg",
+@click.option("--micro", "micro_path", type=_shell.Output(folder=True), metavar="MICRO.gpkg",
               is_flag=False, flag_value="micro",
               help="Cut the cells into micro-cells too, and write them here; with --by without "
               "a name, as a part of the dataset.")  # fmt: skip
@@ -118,7 +118,7 @@ def partition_command(
     """
     from gridmap.io import read_grid, write_grid
     from gridmap.io.address import masked
-    from gridmap.io.atomic import check_writable
+    from gridmap.io.atomic import together
     from gridmap.partitioning.partition import micro_cells, partition
     from gridmap.partitioning.report import remarks, report, wish_costs
 
@@ -127,20 +127,17 @@ def partition_command(
     by, dask = options.pop("by"), options.pop("dask")
     if dask is not None and by is None:
         raise click.UsageError(tr("--dask goes with --by, which names the districts to share out."))
+    if (options["households"] is None) == (options["units"] is None):
+        raise click.UsageError(tr("Give --households or --units, one of them."))
     if by is not None:
         options |= {"report": report_path}
         made = by_district(shell, output, by, dask, options, overwrite=overwrite)
         say_districts(shell, made, output, as_json=as_json)
         counted = "exceptions" if strict else "unexplained"
         return int(made[counted] + made[f"micro_{counted}"] > 0)
-    if (options["households"] is None) == (options["units"] is None):
-        raise click.UsageError(tr("Give --households or --units, one of them."))
     for path in (output, options["micro_path"]):
         if path is not None:
-            _shell.check_grid_output(path, overwrite=overwrite)
-    for path in (report_path, options["edit_path"]):
-        if path is not None:
-            check_writable(path, overwrite=overwrite)
+            _shell.GridOutput().check(path, overwrite=overwrite)
     clock = Clock()
     old = None if options["keep"] is None else read_grid(options["keep"])
     units, band, wanted, homes, micro_band = read_units(shell, clock, options, old)
@@ -156,21 +153,22 @@ def partition_command(
     if homes is not None:
         grid = grid.with_buildings(homes)
     clock.lap("partition")
-    write_grid(grid, output, overwrite=overwrite)
-    clock.lap("write")
-    small = None
-    if options["micro_path"] is not None:
-        small = micro_cells(grid, micro_band, asked)
-        if small is None:
-            raise InputError("No jurisdiction names a band of micro-cells. Leave out --micro.")
-        write_grid(small, options["micro_path"], overwrite=overwrite)
-        clock.lap("micro-cells")
-    costs = wish_costs(grid, units, **asked) if options["wishes"] else None
-    told = report(grid, timings=clock.laps, wishes=costs)
-    for note in remarks(grid):
-        shell.say(note)
-    _options.tell_stretch(shell, grid.cells)
-    _write_pages(told, report_path, options["edit_path"], shell.lang, overwrite=overwrite)
+    with together():
+        write_grid(grid, output, overwrite=overwrite)
+        clock.lap("write")
+        small = None
+        if options["micro_path"] is not None:
+            small = micro_cells(grid, micro_band, asked)
+            if small is None:
+                raise InputError("No jurisdiction names a band of micro-cells. Leave out --micro.")
+            write_grid(small, options["micro_path"], overwrite=overwrite)
+            clock.lap("micro-cells")
+        costs = wish_costs(grid, units, **asked) if options["wishes"] else None
+        told = report(grid, timings=clock.laps, wishes=costs)
+        for note in remarks(grid):
+            shell.say(note)
+        _options.tell_stretch(shell, grid.cells)
+        _write_pages(told, report_path, options["edit_path"], shell.lang, overwrite=overwrite)
     below = None if small is None else report(small)
     if as_json:
         document = told.as_dict() | {"output": masked(str(output))}
@@ -204,8 +202,6 @@ def by_district(
     from gridmap.partitioning.parallel import cores
     from gridmap.partitioning.partition import BAND
 
-    if (options["households"] is None) == (options["units"] is None):
-        raise click.UsageError(tr("Give --households or --units, one of them."))
     if asked := [name for name in _NOT_BY if options[name]]:
         flags = {"locked": "lock", "edit_path": "edit"}
         flag = flags.get(asked[0], asked[0]).replace("_", "-")
@@ -310,13 +306,12 @@ def _write_pages(
     made: Report, path: Path | None, edit: Path | None, lang: Lang, *, overwrite: bool
 ) -> None:
     """Write the page to redraw cells, and the report as a page that leads there or as JSON."""
-    from gridmap.io.atomic import replacing
+    from gridmap.maps.offline import write_text
 
     if edit is not None:
         from gridmap.maps.edit import edit_page
-        from gridmap.maps.offline import write_page
 
-        write_page(edit_page(made.grid, lang=lang), edit, overwrite=overwrite)
+        write_text(edit_page(made.grid, lang=lang), edit, overwrite=overwrite)
     if path is None:
         return
     if path.suffix.lower() in {".html", ".htm"}:
@@ -324,8 +319,7 @@ def _write_pages(
         text = made.html(lang, edit=link)
     else:
         text = json.dumps(made.as_dict(), ensure_ascii=False, indent=1)
-    with replacing(path, overwrite=overwrite) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(text, path, overwrite=overwrite)
 
 
 class Clock:

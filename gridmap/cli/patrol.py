@@ -54,7 +54,6 @@ def patrol_command(
     """
     from gridmap.io import read_grid
 
-    _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     if by is None:
         lines = _options.read_lines(streets, proved.crs, kinds, crs=crs, without=HARD)
@@ -181,8 +180,6 @@ def streets_command(
     from gridmap.operations.staffing import street_chiefs
     from gridmap.vocabulary import fold
 
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     proved = read_grid(grid, whole=False)
     lines = _options.read_lines(streets, proved.crs, kinds, crs=crs)
     posts = _options.read_roster(shell, roster, words["roles"])

@@ -79,8 +79,6 @@ def staff_command(
     from gridmap.io import read_grid, write_table
     from gridmap.operations.staffing import staffing
 
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     table = _options.read_roster(shell, roster, words["roles"])
     found = staffing(table, read_grid(grid, whole=False), limit=limit)
     ratios = found.ratios(level)
@@ -186,8 +184,6 @@ def account_command(
     from gridmap.io.inputs import read_households
     from gridmap.operations.households import account
 
-    if output is not None:
-        _shell.check_output(output, overwrite=overwrite)
     frame, known = read_households(buildings, crs=crs, count=count, **where)
     _options.tell(shell, known)
     found = account(frame, read_grid(grid, whole=False))

@@ -53,7 +53,7 @@ class _Given:
               help="Width in metres up to which a defect is a sliver.")  # fmt: skip
 @click.option("--fail-on", metavar="KIND,...", help="Exit with 1 for exactly these kinds.")
 @click.option("--defects", "layer", type=_shell.Output(), metavar="OUT.gpkg|.geojson")
-@click.option("--map", "page", type=_shell.FileOutput(), metavar="OUT.html")
+@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html")
 @click.option("--junit", "tests", type=_shell.FileOutput(), metavar="OUT.xml")
 @click.option("--sarif", type=_shell.FileOutput(), metavar="OUT.sarif",
               help="Annotations for code review, at the features of a GeoJSON file.")  # fmt: skip
@@ -99,6 +99,7 @@ def validate_command(
     from gridmap.coverage.report import describe, document
     from gridmap.coverage.validate import validate
     from gridmap.io import read_layer
+    from gridmap.io.atomic import together
     from gridmap.io.gridfile import is_by_district
 
     kinds = _kinds(fail_on)
@@ -108,8 +109,6 @@ def validate_command(
     if dask is not None:
         raise click.UsageError(tr("--dask goes with a dataset by district, whose parts it shares."))
     reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
-    for path in filter(None, (layer, page, *reports.values())):
-        _shell.check_output(path, overwrite=overwrite)
     given = _read(cells, boundary, parents, crs, code, count)
     given.parent_column = parent_column or given.parent_column
     given.count = count or given.count
@@ -130,8 +129,9 @@ def validate_command(
         exceptions=given.exceptions,
         lang=lang,
     )
-    _write(found, given, lang, layer, page, overwrite)
-    _report(found, given, cells, lang, reports, overwrite)
+    with together():
+        _write(found, given, lang, layer, page, overwrite)
+        _report(found, given, cells, lang, reports, overwrite)
     if as_json:
         shell.emit_json(document(found))
     else:
@@ -357,15 +357,14 @@ def _report(
 ) -> None:
     """Write what pipelines read."""
     from gridmap.coverage.annotations import report
-    from gridmap.io.atomic import replacing
     from gridmap.io.source import find_source
+    from gridmap.maps.offline import write_text
 
     codes = given.cells.index if given.code is None else given.cells[given.code]
     for form, path in paths.items():
         if path is not None:
             text = report(form, found, list(codes), find_source(spec).path, lang)
-            with replacing(path, overwrite=overwrite) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(text, path, overwrite=overwrite)
 
 
 def _exit_code(found: gpd.GeoDataFrame, kinds: set[str] | None) -> int:

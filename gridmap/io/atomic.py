@@ -4,18 +4,76 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from gridmap.errors import InputError
 
 STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
 """Names of the standard output."""
+
+
+class Batch(NamedTuple):
+    """Outputs that appear together, whole in temporary places until all of them are.
+
+    Attributes
+    ----------
+    folders : ExitStack
+        Keeps the temporary folders.
+    kept : ExitStack
+        Transactions of databases, which end once the files have come to their places.
+    files : list of tuple
+        Each finished file, its place, and whether what is there may be replaced.
+    """
+
+    folders: ExitStack
+    kept: ExitStack
+    files: list[tuple[Path, Path, bool]]
+
+
+_batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let all outputs that the block writes appear when it ends well, or none of them."""
+    with batched() as batch:
+        before = _batch.set(batch)
+        try:
+            yield
+        finally:
+            _batch.reset(before)
+
+
+@contextmanager
+def batched() -> Iterator[Batch]:
+    """Yield what an output appears together with: what `together` holds, else itself alone."""
+    if (batch := _batch.get()) is not None:
+        yield batch
+        return
+    with ExitStack() as folders, ExitStack() as undone:
+        with ExitStack() as kept:
+            yield (batch := Batch(folders, kept, []))
+            for part, path, _ in batch.files:
+                if is_stream(path):
+                    _pour(part, path)
+            with uninterrupted():
+                for part, path, overwrite in batch.files:
+                    if not is_stream(path):
+                        undo = _undoing(part, path)
+                        _install(part, path, overwrite)
+                        undone.callback(undo)
+        undone.pop_all()
 
 
 @contextmanager
@@ -24,7 +82,8 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     The mode is that of the file replaced, or what the umask leaves of 0666. Other files that the
     block makes beside the temporary one, as the parts of a Shapefile, come along first. A FIFO and
-    the standard output (``-``) get the content once it is whole.
+    the standard output (``-``) get the content once it is whole. Within `together` all wait for
+    its end.
 
     Parameters
     ----------
@@ -47,23 +106,21 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
-    if is_stream(path):
-        with tempfile.TemporaryDirectory(prefix="gridmap-") as name:
-            temporary = Path(name, f"{path.name.lstrip('-') or 'stdout'}.csv")
-            yield temporary
-            _pour(temporary, path)
-        return
-    try:
-        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".gridmap-")
-    except OSError as error:
-        raise InputError(
-            "`{parent}` cannot be written ({strerror}). Choose another folder.",
-            parent=path.parent,
-            strerror=error.strerror,
-        ) from error
-    with folder as name:
-        temporary = Path(name) / path.name
+    stream = is_stream(path)
+    with batched() as batch:
         try:
+            made = tempfile.TemporaryDirectory(
+                dir=None if stream else path.parent, prefix=".gridmap-"
+            )
+        except OSError as error:
+            raise InputError(
+                "`{parent}` cannot be written ({strerror}). Choose another folder.",
+                parent=path.parent,
+                strerror=error.strerror,
+            ) from error
+        name = f"{path.name.lstrip('-') or 'stdout'}.csv" if stream else path.name
+        temporary = Path(batch.folders.enter_context(made), name)
+        with _writing(path):
             yield temporary
             if _holds_grid(path) and not _holds_grid(temporary):
                 raise InputError(
@@ -71,16 +128,44 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
                     "written over. Choose another name.",
                     path=path,
                 )
-            made = sorted(Path(name).iterdir(), key=lambda part: (part == temporary, part.name))
-            for part in made:
-                _install(part, path.parent / part.name, overwrite or part != temporary)
-        except OSError as error:
-            raise InputError(
-                "`{path}` could not be written ({strerror}). Nothing was changed; free some "
-                "space or choose another folder.",
-                path=path,
-                strerror=error.strerror or error,
-            ) from error
+            for part in sorted(temporary.parent.iterdir(), key=lambda p: (p == temporary, p.name)):
+                place = path if part == temporary else path.parent / part.name
+                if not stream:
+                    os.chmod(part, _mode(place, part.parent))
+                    _flush(part)
+                batch.files.append((part, place, overwrite))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell in one line what kept a file from being written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            "`{path}` could not be written ({strerror}). Nothing was changed; free some "
+            "space or choose another folder.",
+            path=path,
+            strerror=error.strerror or error,
+        ) from error
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no signal come between renames: it is answered after them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    old = {one: signal.signal(one, lambda number, _: waiting.append(number))
+           for one in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
+    try:
+        yield
+    finally:
+        for one, handler in old.items():
+            signal.signal(one, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
@@ -154,23 +239,34 @@ def _pour(whole: Path, path: Path) -> None:
 
 
 def _install(part: Path, path: Path, overwrite: bool) -> None:
-    """Put a finished file in its place, at once, with the mode of the one it replaces."""
+    """Put a finished file in its place, at once."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise InputError("`{path}` is a link or a device, which is never replaced.", path=path)
-    os.chmod(part, _mode(path, part.parent))
-    _flush(part)
-    if not overwrite:
-        try:
-            os.link(part, path)
-        except FileExistsError as error:
-            raise InputError(
-                "`{path}` exists already. Add --overwrite, or choose another name.", path=path
-            ) from error
-        except OSError:  # a file system without hard links
-            pass
-        else:
-            return
-    os.replace(part, path)
+    with _writing(path):
+        if not overwrite:
+            try:
+                os.link(part, path)
+            except FileExistsError as error:
+                raise InputError(
+                    "`{path}` exists already. Add --overwrite, or choose another name.", path=path
+                ) from error
+            except OSError:  # a file system without hard links
+                pass
+            else:
+                return
+        os.replace(part, path)
+
+
+def _undoing(part: Path, path: Path) -> Callable[[], None]:
+    """Return what undoes that a finished file takes its place: the old one is kept aside."""
+    if not path.is_file():
+        return partial(os.unlink, path)
+    old = part.with_name(f".old-{part.name}")
+    try:
+        os.link(path, old)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, old)
+    return partial(os.replace, old, path)
 
 
 def _mode(path: Path, folder: Path) -> int:

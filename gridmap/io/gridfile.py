@@ -33,7 +33,7 @@ from gridmap.grid.grid import (
     content_of,
     middles,
 )
-from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.atomic import replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.record import RECORD, record_faults, record_of
 from gridmap.io.source import (
@@ -82,7 +82,6 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
         return
     check_name(path)
     path = Path(path)
-    check_writable(path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
         for name, frame in parts_of(grid).items():
             options = {"geometry_type": _layer_type(frame)} if name in (*LAYERS, EXTRA) else {}

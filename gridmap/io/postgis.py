@@ -16,6 +16,7 @@ import shapely
 from gridmap._checks import label
 from gridmap.errors import InputError
 from gridmap.io.address import masked
+from gridmap.io.atomic import batched
 from gridmap.io.batches import geometry_of
 from gridmap.io.excel_write import Batches, Writer
 from gridmap.io.source import Source, find_source
@@ -291,7 +292,8 @@ def incident_writer(url: str, *, overwrite: bool = False) -> Writer:
             else _arrow_type(field.type)
             for field in schema
         }
-        with connected(source) as connection:
+        with batched() as outputs:
+            connection = outputs.kept.enter_context(connected(source))
             name = table_of(source)
             _make_room(connection, name, overwrite)
             rows = (row for batch in batches for row in _rows(batch, geometry, code))
@@ -312,7 +314,8 @@ def check_free(url: str, *, overwrite: bool = False, endings: Iterable[str] = ("
 
 def _write(source: Source, frames: Mapping[str, pd.DataFrame | None], overwrite: bool) -> None:
     schema, table = table_of(source)
-    with connected(source) as connection:
+    with batched() as outputs:
+        connection = outputs.kept.enter_context(connected(source))
         for ending, frame in frames.items():
             name = (schema, f"{table}{ending}")
             _make_room(connection, name, overwrite)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -28,7 +27,7 @@ from gridmap._checks import label
 from gridmap.crs import parse_crs
 from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
-from gridmap.io.atomic import check_writable, replacing
+from gridmap.io.atomic import replacing
 from gridmap.io.batches import arrow_table, flat_columns, shape_column
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.limits import check_held, is_bomb, packed_size
@@ -571,13 +570,9 @@ def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> None:
     """Write the parts of a Shapefile, the .shp last."""
-    check_writable(path, overwrite=overwrite)
     frame = frame.rename(columns=short_names(attributes(frame)))
     with replacing(path, overwrite=overwrite) as temporary:
         write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
-        for part in sorted(temporary.parent.iterdir()):
-            if part != temporary:
-                shutil.move(part, path.with_suffix(part.suffix))
 
 
 _SLICED = (".gpkg", ".fgb", ".gdb", ".parquet", ".geoparquet")

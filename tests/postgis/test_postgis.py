@@ -16,8 +16,16 @@ from click.testing import CliRunner
 import gridmap
 from gridmap.cli import main
 from gridmap.errors import InputError
+from gridmap.io import (
+    atomic,
+    read_grid,
+    read_layer,
+    read_table,
+    write_grid,
+    write_layer,
+    write_table,
+)
 from gridmap.io import postgis as room
-from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer, write_table
 from gridmap.io.inputs import read_households, read_incidents
 from tests.unit.test_apply import housed
 
@@ -328,3 +336,37 @@ def test_a_password_is_never_in_a_document(tmp_path: Path) -> None:
     )
     assert result.exit_code == 2
     assert "topsecret" not in result.output
+
+
+def test_a_table_and_a_file_of_one_command_come_together(
+    postgis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    place, path = f"{postgis_url}?table=together", tmp_path / "a.csv"
+    frame = pd.DataFrame({"a": [1]})
+
+    def write(between: str = "") -> None:
+        with atomic.together():
+            write_table(frame, place)
+            write_table(frame, path)
+            if between:
+                with psycopg.connect(postgis_url, autocommit=True) as other:
+                    other.execute(between)
+
+    kill = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND state = 'idle in transaction'"
+    )
+    with pytest.raises(InputError, match="nothing was changed"):
+        write(kill)
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "_install", lambda *_: path.mkdir(exist_ok=False) or path.open("w"))
+        with pytest.raises(IsADirectoryError):
+            write()
+    path.rmdir()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="has no table"):
+        read_table(place)
+    write()
+    assert list(read_table(place)["a"]) == list(read_table(path)["a"]) == [1]

@@ -208,6 +208,7 @@ def test_other_lines_are_drawn_and_told(tmp_path: Path) -> None:
     assert f"cells of {len(units)} units" in found.stdout
     assert pd.read_parquet(out)["ways"].between(0, 1).all()
     found = CliRunner().invoke(
-        main, ["--lang", "en", "hotspots", *asked, "--robustness", "2", "--by", "week"]
+        main,
+        ["--lang", "en", "hotspots", *asked, "--overwrite", "--robustness", "2", "--by", "week"],
     )
     assert found.exit_code == 2 and "for one map" in found.stderr
