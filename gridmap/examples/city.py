@@ -101,11 +101,6 @@ def _unique(first: list[str] | str, second: list[str] | str, count: int, ends: l
     return names[:count]
 
 
-def district_names(count: int) -> list[str]:
-    """Name districts."""
-    return [f"{name}区" for name in DISTRICTS[:count]]
-
-
 def street_names(count: int, rng: np.random.Generator) -> list[str]:
     """Name streets (the offices, not the roads)."""
     return _unique(STREET_FIRST, STREET_SECOND, count, ["街道", "镇"], rng)
@@ -376,7 +371,7 @@ def _jurisdictions(
         f"{COUNTY + d + 1:06d}{s + 1:03d}{c + 1:03d}"
         for d, s, c in zip(division.district, within_district, within_street, strict=True)
     ]
-    districts = np.array(district_names(int(division.district.max()) + 1))
+    districts = np.array([f"{name}区" for name in DISTRICTS[: int(division.district.max()) + 1]])
     streets = np.array(street_names(int(division.street.max()) + 1, rng))
     return gpd.GeoDataFrame(
         {

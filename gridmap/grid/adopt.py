@@ -92,18 +92,14 @@ def adopt(
         frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
         jurisdictions = _unions(frame, list(levels))
     outline = one_geometry(known_layer("boundary", boundary), frame)
+    beside = resolution(shapely.get_coordinates(frame.geometry))  # of the doubles on slanting sides
     return Grid(
         frame,
-        matched_boundary(outline, frame.geometry, _as_near_as_can_be(frame.geometry)),
+        matched_boundary(outline, frame.geometry, beside),
         levels,
         jurisdictions=jurisdictions,
         parameters={"min": low, "max": high, "adopted": True},
     )
-
-
-def _as_near_as_can_be(geometry: gpd.GeoSeries) -> float:
-    """Return how far beside a slanting side the doubles on it lie."""
-    return resolution(shapely.get_coordinates(geometry))
 
 
 def _unions(cells: gpd.GeoDataFrame, levels: list[str]) -> gpd.GeoDataFrame:

@@ -47,12 +47,11 @@ ADDRESS = re.compile(rf"{_SCHEME.pattern}|{_FOREIGN.pattern}", re.IGNORECASE)
 Those of other programs are known too, so that they are refused rather than taken for files.
 """
 _LOGIN = re.compile(r"(?:postg\w*|[a-z][\w+.\-]+:)/*[^:/@]*:(.+)@", re.IGNORECASE)
-_NAMED = re.compile(
-    r"(?:pass\w*|pwd|sslpassword|sslkey|token|secret)\s*=\s*(.+?)(?=[\s;,&]+\w+\s*=|$)",
-    re.IGNORECASE,
-)
+_TOKEN = re.compile(r"(?!postg)[a-z][\w+.\-]+:/+([^:/@]+)@", re.IGNORECASE)
+_SECRET = r"(?:\w*pass\w*|pwd|sslkey|\w*token|\w*secret|\w*api_?key)\s*=\s*"
+_NAMED = re.compile(rf"{_SECRET}(.+?)(?=[\s;,&]+\w+\s*=|$)", re.IGNORECASE)
 _LONGER = 6  # characters of a piece of a bad address that may be a secret
-_SHORTEST = 4  # characters of a secret that is looked for in other texts
+_SHORTEST = 4  # characters of a secret that is hidden wherever it stands, not in addresses alone
 
 _NO_ADDRESS = Message(
     "The database URL is none. Write it as "
@@ -143,14 +142,24 @@ def parse_address(text: str) -> Address:
 def masked(text: str) -> str:
     """Return a text for any eye: addresses without passwords, and no secret met before.
 
+    A secret of a few characters is hidden where an address has it, or quotes stand around it.
+
     Examples
     --------
     >>> masked("cannot open postgresql://ann:open/sesame@db/city?table=plan now")
     'cannot open postgresql://ann:***@db/city?table=plan now'
     """
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = re.sub(_standing(secret), r"\1***", text)
     return _WRITTEN.sub(lambda found: _shown(found[0]), text)
+
+
+def _standing(secret: str) -> str:
+    """Return the pattern of what is hidden: a secret anywhere, a short one in its place only."""
+    told = re.escape(secret)
+    if len(secret) >= _SHORTEST:
+        return rf"(){told}"
+    return rf"([:/](?={told}@)|\"(?={told}\")|(?i:{_SECRET})['\"]?){told}(?!\w)"
 
 
 def learn(words: Iterable[str]) -> None:
@@ -158,7 +167,7 @@ def learn(words: Iterable[str]) -> None:
     for word in words:
         if found := _SCHEME.search(word):
             _shown(word[found.start() :])
-        for secret in [*_LOGIN.findall(word), *_NAMED.findall(word)]:
+        for secret in (*_LOGIN.findall(word), *_TOKEN.findall(word), *_NAMED.findall(word)):
             _remember(secret.strip("'\" "))
 
 
@@ -187,9 +196,7 @@ def _pieces(text: str) -> list[str]:
 
 def _remember(*secrets: str) -> None:
     for secret in secrets:
-        for form in {secret, unquote(secret), _quoted(secret), *_pieces(secret)}:
-            if len(form) >= _SHORTEST:
-                _secrets.add(form)
+        _secrets.update({secret, unquote(secret), _quoted(secret), *_pieces(secret)} - {""})
 
 
 @contextmanager

@@ -582,7 +582,7 @@ def typed_column(values: list[Any]) -> Any:
     if present and all(map(_is_number, present)) and not all(map(_is_int, present)):
         return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
     if present and all(isinstance(value, datetime.datetime) for value in present):
-        return pd.Series(values, dtype=object).map(_moment)
+        return pd.Series(values, dtype=object).map(pd.Timestamp, na_action="ignore")
     texts = [v.strip() if type(v) is str else None if v is None else text_of(v) for v in values]
     return pd.array(texts, dtype="str")
 
@@ -594,10 +594,6 @@ def text_of(value: Any) -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ")
     return str(int(value)) if _is_int(value) else str(value).strip()
-
-
-def _moment(value: Any) -> Any:
-    return pd.NaT if value is None else pd.Timestamp(value)
 
 
 def _is_int(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import shutil
 import signal
 import threading
 import zipfile
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyogrio
@@ -98,7 +99,7 @@ class _Undated(zipfile.ZipFile):
 
     def write(self, filename: str, arcname: str | None = None, *_: object) -> None:  # type: ignore[override]
         with open(filename, "rb") as source, self.open(self._info(arcname or filename), "w") as to:
-            _copy(source, to)
+            shutil.copyfileobj(source, to)
 
     def writestr(self, name: object, data: bytes | str, *_: object) -> None:  # type: ignore[override]
         content = data.encode() if isinstance(data, str) else data
@@ -111,11 +112,6 @@ class _Undated(zipfile.ZipFile):
         info = zipfile.ZipInfo(name, _CLOCK.timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
         return info
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    while block := source.read(1 << 20):
-        target.write(block)
 
 
 def _fill(sheet: Worksheet, content: Sheet) -> None:

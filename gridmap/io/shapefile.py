@@ -49,7 +49,8 @@ def dbf_encoding(source: Source, told: str | None = None) -> str | None:
         return named_encoding(told)
     if text.isascii():
         return None
-    stated = _codepage_of(_sibling(source, ".cpg"))
+    named = _sibling(source, ".cpg")
+    stated = _codepage(named.decode("ascii", errors="ignore").strip()) if named else None
     if stated is not None and _decodes(text, stated):
         return stated
     marked = _codepage(f"LDID/{table[29]}") if table[29] else None
@@ -146,11 +147,6 @@ def _parts(source: Source) -> Iterator[tuple[str, bytes]]:
         data = _sibling(source, suffix, size=-1)
         if data is not None:
             yield suffix, data
-
-
-def _codepage_of(content: bytes | None) -> str | None:
-    """Return the codec that a .cpg file names, None when it names none."""
-    return None if content is None else _codepage(content.decode("ascii", errors="ignore").strip())
 
 
 def _codepage(name: str) -> str | None:

@@ -577,6 +577,8 @@ def _split_layer(text: str) -> tuple[Path, str | None]:
 
 def _not_there(path: Path) -> InputError:
     folder = path.parent
+    if re.match(r"[a-z][\w+.\-]+:/", str(path), re.IGNORECASE):
+        return InputError("Nothing is read over a network. Save the file, and give its path.")
     if not folder.is_dir():
         return InputError(
             "`{path}` is not there: there is no folder `{folder}`. Check the path.",

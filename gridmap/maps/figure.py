@@ -145,14 +145,10 @@ def save_figure(drawn: Figure, path: str | Path, *, overwrite: bool = False) -> 
     same = matplotlib.rc_context({"svg.hashsalt": "gridmap"})  # clips are named by lot otherwise
     with replacing(path, overwrite=overwrite) as part, same:
         whole, suffix = io.BytesIO(), path.suffix.lower()
-        drawn.savefig(whole, format=suffix[1:], dpi=200, metadata=_undated(suffix))
+        undated: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+        drawn.savefig(whole, format=suffix[1:], dpi=200, metadata=undated.get(suffix, {}))
         part.write_bytes(whole.getbuffer())
     return path
-
-
-def _undated(suffix: str) -> dict[str, Any]:
-    """Leave the clock out, so that the same grid gives the same file."""
-    return {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
 
 
 def _theme(

@@ -356,20 +356,14 @@ def _script(found: re.Match[str], tiles: Tiles | None) -> str:
 
 def _refuse_addresses(body: str, tiles: Tiles | None) -> None:
     """Refuse a script of the map that names an address, other than to click on."""
-    for found in ADDRESS.finditer(ANCHOR.sub("", _attributions(_comments(body)))):
+    body = re.sub(r"(?m)^\s*//.*$", "", body)  # comments
+    body = re.sub(r"\"attribution\":\s*\"(?:[^\"\\]|\\.)*\"", "", body)
+    for found in ADDRESS.finditer(ANCHOR.sub("", body)):
         address = found.group(0)
         named = address.startswith("http") or re.match(r"//[\w-]+(\.[\w-]+)+/", address)
         allowed = tiles is not None and address.startswith(tiles.origin + "/")
         if named and not allowed and not HARMLESS.match(address):
             raise _unknown(address)
-
-
-def _comments(body: str) -> str:
-    return re.sub(r"(?m)^\s*//.*$", "", body)
-
-
-def _attributions(body: str) -> str:
-    return re.sub(r"\"attribution\":\s*\"(?:[^\"\\]|\\.)*\"", "", body)
 
 
 def _refuse_loading(html: str) -> None:

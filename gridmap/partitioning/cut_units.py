@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -165,13 +166,9 @@ def _with_vertices(ring: Floats, ends: Ends) -> Floats:
     for a, b in pairwise(points):
         result.append(a)
         low, high = min(a, b), max(a, b)
-        new = sorted(set(ends.get((*low, *high), [])), key=lambda p: _far(low, p))
+        new = sorted(set(ends.get((*low, *high), [])), key=lambda p: math.dist(low[:2], p))
         result += new if a == low else new[::-1]
     return np.array([*result, points[-1]])
-
-
-def _far(start: tuple[float, ...], point: tuple[float, float]) -> float:
-    return float(np.hypot(point[0] - start[0], point[1] - start[1]))
 
 
 class _State:

@@ -345,7 +345,8 @@ def partition(
     """
     check_choice("quality", quality, EFFORTS)
     check_choice("exclaves", exclaves, get_args(Exclaves))
-    pattern = code_pattern(scheme or _scheme_of(keep))
+    inherited = DEFAULT_SCHEME if keep is None else keep.parameters.get("scheme", DEFAULT_SCHEME)
+    pattern = code_pattern(scheme or str(inherited))
     progress = progress or silent
     frame = check_units(units)
     bands = wanted_bands(households, keep, frame)
@@ -410,11 +411,6 @@ def partition(
     if keep is not None:
         unaltered(keep, grid, locked)
     return grid
-
-
-def _scheme_of(grid: Grid | None) -> str:
-    """Return the scheme of the codes of an old grid, or the usual one."""
-    return DEFAULT_SCHEME if grid is None else str(grid.parameters.get("scheme", DEFAULT_SCHEME))
 
 
 def _approved_before(grid: Grid) -> list[str]:

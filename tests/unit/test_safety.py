@@ -374,3 +374,33 @@ def test_no_file_sends_a_reader_to_the_network(
         ear.accept()
     if text in _POINTERS and name in ("a", "a.kml", "a.zip"):
         assert "says where other data are" in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["a", "i", "1", "no", "a'b", "%40"])
+@pytest.mark.parametrize(
+    "address",
+    ["https://ann:{}@host/x.gpkg", "https://{}@host/x.csv", "https://host/x.csv?token={}",
+     "s3://key:{}@bucket/x.parquet", "/vsicurl/https://ann:{}@host/x.gpkg",
+     "postgresql://ann:{}@/city?table=x", "postgresql:///city?password={}&table=x",
+     "host=db password={} dbname=x", "mysql://ann:{}@db/city"],
+)  # fmt: skip
+def test_a_secret_of_any_length_is_hidden_and_words_are_not(address: str, secret: str) -> None:
+    said = address.format(secret)
+    ways = (
+        ["info", said],
+        [said],
+        ["staff", "a.gpkg", "b.csv", "-o", said],
+    )
+    for words in ways:
+        told = CliRunner().invoke(main, ["--lang", "en", *words]).output
+        assert told.count("gridmap") >= 1
+        for shown in (f":{secret}@", f"/{secret}@", f"={secret}&", f"={secret} ", f"={secret}'"):
+            assert shown not in told, (words, told)
+    plain = CliRunner().invoke(main, ["--lang", "en", "info", "a/cabin.csv"]).output
+    assert "`a/cabin.csv` is not there: there is no folder `a`" in plain
+
+
+def test_an_address_of_the_web_is_told_from_a_path() -> None:
+    told = CliRunner().invoke(main, ["--lang", "en", "info", "https://ann:pw@host/x.csv"])
+    assert told.exit_code == 2
+    assert "Nothing is read over a network. Save the file, and give its path." in told.output
