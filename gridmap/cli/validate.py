@@ -17,8 +17,6 @@ from gridmap.language import Lang, Message, tr
 if TYPE_CHECKING:
     import geopandas as gpd
 
-    from gridmap.io.source import Source
-
 FINDINGS, UNPROVABLE = 1, 2
 
 
@@ -242,17 +240,14 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import is_dataset, is_grid_file, read_file_parts
-    from gridmap.io.gridfile import read_parts as read_folder
+    from gridmap.io.gridfile import is_dataset, is_grid_file, read_file_parts, read_parts
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
 
     if is_dataset(Path(cells)):
-        parts = read_folder(Path(cells), whole=True)
-        given = _given_of(parts, cells, _held(parts, cells))
+        given = _given_of(read_parts(Path(cells), whole=True), cells, crs)
     elif (source := find_source(cells)).layer is None and is_grid_file(source):
-        held = _held(read_file_parts(source), cells)  # refuses what is damaged, too
-        given = _given_of(_grid_parts(source, crs), cells, held)
+        given = _given_of(read_file_parts(source), cells, crs)
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]
@@ -267,33 +262,15 @@ def _read(
     return given
 
 
-def _grid_parts(source: Source, crs: str | None) -> dict[str, Any]:
-    """Read the layers of a grid file without building the grid, which may be broken."""
-    from gridmap.io import read_layer
-    from gridmap.io.gridfile import METADATA, read_part
-    from gridmap.io.integrity import list_layers
+def _given_of(parts: dict[str, Any], name: str, crs: str | None) -> _Given:
+    """Return the layers of a grid, which may be broken, held against its hashes and its units."""
+    from gridmap.io.gridfile import METADATA, check_parts, facts_of, file_faults, unrecorded
+    from gridmap.io.vector import settled
 
-    there = {name for name, _ in list_layers(source)} | {"cells", "jurisdictions", METADATA}
-    parts: dict[str, Any] = {
-        name: read_layer(f"{source.path}:{name}", crs=crs)
-        for name in ("cells", "jurisdictions", "boundary")
-        if name in there
-    }
-    parts |= {name: read_part(source, name) for name in (METADATA, "exceptions") if name in there}
-    return parts
-
-
-def _held(parts: dict[str, Any], name: str) -> dict[str, Any]:
-    """Hold what a grid's file says against its hashes, and its units against its cells."""
-    from gridmap.io.gridfile import file_faults, unrecorded
-
-    return {"file_faults": file_faults(parts, name), "unrecorded": unrecorded(parts)}
-
-
-def _given_of(parts: dict[str, Any], name: str, held: dict[str, Any]) -> _Given:
-    """Return the layers of a grid as what is to be validated."""
-    from gridmap.io.gridfile import METADATA, facts_of
-
+    held = {"file_faults": file_faults(parts, name), "unrecorded": unrecorded(parts)}
+    check_parts(parts, ("cells", "jurisdictions"), name)
+    for part in ("cells", "jurisdictions", *({"boundary"} & {*parts})):
+        parts[part] = settled(parts[part], f"{name}:{part}", crs)
     parameters = facts_of(parts[METADATA], name)["parameters"]
     recorded = parts.get("exceptions", {})
     parts["cells"].attrs |= held

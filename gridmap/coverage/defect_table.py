@@ -283,11 +283,18 @@ def _with_verdict(
         "verdict": verdict,
         "cells": cells,
         "parents": len(proof.parents),
-        "proof": replace(proof, verdict=verdict).as_dict(),
+        "proof": Told(replace(proof, verdict=verdict).as_dict()),
         "notes": notes,
         "tolerance": tolerance,
     }
     return frame
+
+
+class Told(dict[str, Any]):
+    """What a frame tells of itself and no one changes: pandas copies ``attrs`` at every step."""
+
+    def __deepcopy__(self, memo: object) -> Told:
+        return self
 
 
 def findings(defects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

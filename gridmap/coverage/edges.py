@@ -168,19 +168,21 @@ def rings_of(geometries: Geometries) -> Rings:
     Polygons without holes take the short way, which is ten times faster.
     """
     geometries = np.asarray(geometries, dtype=object)
-    plain = np.flatnonzero(
+    plain = (
         (shapely.get_type_id(geometries) == shapely.GeometryType.POLYGON)
         & (shapely.get_num_interior_rings(geometries) == 0)
         & ~shapely.is_empty(geometries)
     )
-    if len(plain) == len(geometries):
-        xy, sizes, owner = _exteriors(geometries)
-        shell = np.ones(len(owner), dtype=bool)
-    else:
-        xy, sizes, owner, shell = _all_rings(geometries)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    rest = np.flatnonzero(~plain)
+    rings, ring_of, shell = _all_rings(geometries[rest])
+    owner = np.concatenate([np.flatnonzero(plain), rest[ring_of]]).astype(np.int64)
+    order = np.argsort(owner, kind="stable")
+    rings = np.concatenate([geometries[plain], rings])[order]
+    shell = np.concatenate([np.ones(len(order) - len(shell), dtype=bool), shell])[order]
+    starts = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(rings))]).astype(np.int64)
+    xy = shapely.get_coordinates(rings)
     xy += 0.0  # turns -0.0 into 0.0
-    return Rings(xy, starts, owner, _turns(xy, starts, shell))
+    return Rings(xy, starts, owner[order], _turns(xy, starts, shell))
 
 
 def directed_edges(geometries: Geometries) -> tuple[Floats, Ints]:
@@ -370,23 +372,16 @@ def equal_edges(edges: Floats, group: Ints | None = None) -> tuple[Ints, Ints]:
     return order.astype(np.int64), heads.astype(np.int64)
 
 
-def _exteriors(polygons: Geometries) -> tuple[Floats, Ints, Ints]:
-    sizes = shapely.get_num_coordinates(polygons).astype(np.int64)
-    return shapely.get_coordinates(polygons), sizes, np.arange(len(polygons), dtype=np.int64)
-
-
-def _all_rings(geometries: Geometries) -> tuple[Floats, Ints, Ints, Bools]:
-    """Return rings of polygons with holes or several parts, and which rings are shells."""
+def _all_rings(geometries: Geometries) -> tuple[Geometries, Ints, Bools]:
+    """Return rings of polygons with holes or several parts, their owners, and which are shells."""
     parts, part_of = shapely.get_parts(geometries, return_index=True)
     areal = (shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)
     parts, part_of = parts[areal], part_of[areal]
     rings, ring_of = shapely.get_rings(parts, return_index=True)
-    filled = ~shapely.is_empty(rings)
     shell = np.ones(len(rings), dtype=bool)
     shell[1:] = ring_of[1:] != ring_of[:-1]
-    rings, ring_of, shell = rings[filled], ring_of[filled], shell[filled]
-    sizes = shapely.get_num_coordinates(rings).astype(np.int64)
-    return shapely.get_coordinates(rings), sizes, part_of[ring_of].astype(np.int64), shell
+    filled = ~shapely.is_empty(rings)
+    return rings[filled], part_of[ring_of[filled]], shell[filled]
 
 
 def _turns(xy: Floats, starts: Ints, shell: Bools) -> Ints8:

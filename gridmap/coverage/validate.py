@@ -443,7 +443,7 @@ def _junctions(parts: Split, left: Leftover, owner: Ints) -> Faults:
     )
     for row in range(len(points)):
         near = np.unique(order[low[row] : high[row]] // 2)
-        cells = {int(c) for k in near for c in _owners(left, owner, k)}
+        cells = {int(c) for k in near for c in owner[left.members[left.runs[k] : left.runs[k + 1]]]}
         culprits[row, 1] = min(cells - {-1, int(side[row])}, default=-1)
     return faults_of("t-junction", geometries(shapely.points(points)), culprits)
 
@@ -462,10 +462,6 @@ def _unexplained(junctions: Faults, found: Faults) -> Faults:
     keep = np.ones(len(junctions), dtype=bool)
     keep[at[explained]] = False
     return junctions.take(keep)
-
-
-def _owners(left: Leftover, owner: Ints, edge: int) -> Ints:
-    return owner[left.members[left.runs[edge] : left.runs[edge + 1]]]
 
 
 def _unseen(rest: Leftover, whose: Ints, bare: Ints, label: Ints) -> Faults:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pyogrio
 import shapely
 
-from gridmap._arrays import Geometries, geometries
+from gridmap._arrays import Geometries, geometries, uncollected
 from gridmap._checks import Bands, Each, Progress, definition, here, label, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
@@ -35,7 +35,7 @@ from gridmap.grid.grid import (
 )
 from gridmap.io.atomic import replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
-from gridmap.io.record import RECORD, record_faults, record_of
+from gridmap.io.record import RECORD, WKB, record_faults, record_of
 from gridmap.io.source import (
     BROKEN_PARQUET,
     GDAL_FAILURES,
@@ -508,10 +508,13 @@ def _read_named(source: Source, name: str, columns: Sequence[str]) -> pd.DataFra
     return frame
 
 
+@uncollected
 def read_file_parts(source: Source) -> dict[str, pd.DataFrame]:
-    """Read the layers and tables of a grid file that are there, whatever they hold."""
+    """Read what is there of a grid file, whatever it holds; buildings only to be hashed."""
     there = {name for name, _ in list_layers(source)}
-    return {name: read_part(source, name) for name in (*PARTS, EXTRA) if name in there}
+    return {
+        name: read_part(source, name, name == EXTRA) for name in (*PARTS, EXTRA) if name in there
+    }
 
 
 def is_grid_file(source: Source) -> bool:
@@ -521,14 +524,16 @@ def is_grid_file(source: Source) -> bool:
     return METADATA in {name for name, _ in list_layers(source)}
 
 
-def read_part(source: Source, name: str) -> pd.DataFrame:
-    """Read one layer or table of a grid file, whole or not at all."""
+def read_part(source: Source, name: str, packed: bool = False) -> pd.DataFrame:
+    """Read one layer or table of a grid file, whole or not at all, with shapes packed if asked."""
     rows = check_table(source, name)
     with telling(source.name, GDAL_FAILURES), quiet():
         told = pyogrio.read_info(source.gdal_path, layer=name)["features"]
-        frame: pd.DataFrame = pyogrio.read_dataframe(
-            source.gdal_path, layer=name, use_arrow=name in (*LAYERS, EXTRA)
-        )
+        flags = {"use_arrow": name in (*LAYERS, EXTRA), "read_geometry": not packed}
+        frame: pd.DataFrame = pyogrio.read_dataframe(source.gdal_path, layer=name, **flags)
+        if packed:
+            about, table = pyogrio.read_arrow(source.gdal_path, layer=name, columns=[])
+            frame[WKB] = table.column(about["geometry_name"] or "wkb_geometry").to_numpy()
     drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
     if not len(frame) == told == (told if rows is None else rows) or (name in LAYERS and not drawn):
         raise _damaged(name, source.name)
@@ -631,14 +636,7 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
         When the cells do not tile the boundary any more.
     """
     needed = [part for part in PARTS if whole or part not in DETAILS]
-    missing = [part for part in needed if part not in parts]
-    if missing:
-        raise InputError(
-            "`{name}` is no grid file: it lacks {missing}. Make one of plain cells with "
-            "`gridmap adopt`.",
-            name=name,
-            missing=[*missing],
-        )
+    check_parts(parts, needed, name)
     facts = facts_of(parts[METADATA], name)
     layers = {part: _layer(parts, part, facts, name) for part in needed if part in LAYERS}
     tables = {
@@ -661,6 +659,19 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
     )
 
 
+def check_parts(parts: Mapping[str, pd.DataFrame], needed: Sequence[str], name: str) -> None:
+    """Refuse a grid that lacks parts."""
+    missing = [part for part in needed if part not in parts]
+    if missing:
+        raise InputError(
+            "`{name}` is no grid file: it lacks {missing}. Make one of plain cells with "
+            "`gridmap adopt`.",
+            name=name,
+            missing=missing,
+        )
+
+
+@uncollected
 def file_faults(parts: Mapping[str, pd.DataFrame], name: str) -> list[Message]:
     """Tell what in a grid's parts is not as its hashes say, or not as its cells are.
 

@@ -10,8 +10,11 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import shapely
+from pyarrow import compute as pc
 
+from gridmap._arrays import Floats, Objects
 from gridmap.coverage.edges import rings_of
 from gridmap.coverage.prove import check_finite, invalid_among, prove_parents
 from gridmap.language import Message
@@ -19,6 +22,15 @@ from gridmap.language import Message
 RECORD = "record_hash"
 BESIDE = frozenset({RECORD, "crs_definition"})
 """Metadata that the record hash is not of: itself, and what goes with plain Parquet only."""
+LARGE = pa.large_string()
+ESCAPED = bytes([*range(32), ord("\\")])
+"""What JSON does not write as it is, beside quotation marks."""
+AT_ONCE = 50_000
+"""Shapes whose coordinates are held at once."""
+WKB = 0
+"""The column of shapes that were left as bytes; those of a file have text for a name."""
+POINT = b"\1\1\0\0\0"
+"""How a point in two dimensions begins in WKB."""
 
 
 def record_of(parts: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> str:
@@ -43,27 +55,53 @@ def record_of(parts: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> st
 
 def _pieces(name: str, frame: pd.DataFrame) -> Iterator[bytes]:
     """Yield the columns of a layer by name, and its coordinates as they follow each other."""
-    shape = frame.geometry.name if isinstance(frame, gpd.GeoDataFrame) else None
-    for column in sorted(str(name) for name in frame.columns if name != shape):
-        yield _text([name, column, _texts(frame[column])])
-    if shape is not None:
-        geometry = frame[shape].to_numpy()
-        yield _text([name, shapely.get_num_coordinates(geometry).tolist()])
-        xyz = shapely.get_coordinates(geometry, include_z=True)
-        yield np.where(np.isnan(xyz), np.nan, xyz).astype("<f8").tobytes()
+    shape = frame.geometry.name if isinstance(frame, gpd.GeoDataFrame) else WKB
+    for column in sorted(str(column) for column in frame.columns if column != shape):
+        yield _text([name, column])[:-1] + b", " + _texts(frame[column]) + b"]"
+    if shape not in frame:
+        return
+    shapes = frame[shape].to_numpy()
+    points = _plain_points(shapes) if shape == WKB else None
+    if points is not None:
+        yield _text([name, [1] * len(points)])
+        yield np.insert(points, 2, np.nan, axis=1).tobytes()
+        return
+    geometry = shapely.from_wkb(shapes) if shape == WKB else shapes
+    yield _text([name, shapely.get_num_coordinates(geometry).tolist()])
+    for start in range(0, len(geometry), AT_ONCE):
+        xyz = shapely.get_coordinates(geometry[start : start + AT_ONCE], include_z=True)
+        xyz[np.isnan(xyz)] = np.nan
+        yield xyz.astype("<f8", copy=False).tobytes()
+
+
+def _plain_points(shapes: Objects) -> Floats | None:
+    """Return the coordinates of points in WKB, which need not be made for it; None of others."""
+    if {len(shape or b"") for shape in shapes} != {len(POINT) + 16}:
+        return None
+    table = np.frombuffer(b"".join(shapes), np.uint8).reshape(len(shapes), -1)
+    xy = table[:, len(POINT) :].copy().view("<f8")
+    plain = (table[:, : len(POINT)] == np.frombuffer(POINT, np.uint8)).all()
+    return xy if plain and not np.isnan(xy).any() else None
 
 
 def _text(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
 
 
-def _texts(column: pd.Series[Any]) -> list[str | None]:
-    """Return values as texts that are the same in whatever type a file keeps them."""
-    if isinstance(column.dtype, pd.StringDtype):
-        return column.astype(object).where(column.notna(), None).tolist()
-    if column.dtype == np.int64:
-        return list(map(str, column.tolist()))
-    return [_value(value) for value in column.tolist()]
+def _texts(column: pd.Series[Any]) -> bytes:
+    """Return values as a list of texts, the same in whatever type a file keeps them."""
+    if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == np.int64):
+        return _text([_value(value) for value in column.tolist()])
+    texts = pc.cast(pa.array(column), LARGE)
+    mark, gap, comma = (pa.scalar(sign, LARGE) for sign in ('"', "", ", "))
+    quoted = pc.fill_null(pc.binary_join_element_wise(mark, texts, mark, gap), "null")
+    quoted = pa.chunked_array(getattr(quoted, "chunks", [quoted]), LARGE).combine_chunks()
+    row = pa.LargeListArray.from_arrays([0, len(quoted)], quoted)
+    told: bytes = pc.binary_join(row, comma)[0].as_buffer().to_pybytes()
+    marks = 2 * (len(texts) - texts.null_count)
+    if told.count(b'"') > marks or len(told.translate(None, ESCAPED)) < len(told):
+        return _text(texts.to_pylist())
+    return b"[" + told + b"]"
 
 
 def _value(value: Any) -> str | None:

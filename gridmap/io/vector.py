@@ -109,13 +109,19 @@ def read_layer(
         encoding = encoding or declared().encoding
         held = source.kind in ("parquet", "arrow")
         frame = _read_arrow(source) if held else _read_gdal(source, encoding)
+    check_text(frame, source.name)
+    return settled(frame, source.name, crs, need_crs, empty)
+
+
+def settled(
+    frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool = True, empty: bool = False
+) -> gpd.GeoDataFrame:
+    """Return a layer that was read in two dimensions and in a CRS, as `read_layer` does."""
     if len(frame) == 0 and not empty:
         raise InputError(
-            "`{source}` has no features. Check the layer, or export it again.", source=source.name
+            "`{source}` has no features. Check the layer, or export it again.", source=name
         )
-    check_text(frame, source.name)
-    frame = _flat(frame, source)
-    return _with_crs(frame, source, crs, need_crs)
+    return _with_crs(_flat(frame, name), name, crs, need_crs)
 
 
 def choose_layer(source: Source) -> str:
@@ -292,7 +298,7 @@ def _stored(source: Source) -> gpd.GeoDataFrame:
     return gpd.read_parquet(place) if source.kind == "parquet" else gpd.read_feather(place)
 
 
-def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
+def _flat(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
     """Drop heights, and refuse coordinates that are not finite."""
     geometry = frame.geometry.to_numpy()
     high = shapely.has_z(geometry)
@@ -310,7 +316,7 @@ def _flat(frame: gpd.GeoDataFrame, source: Source) -> gpd.GeoDataFrame:
     raise InputError(
         "`{source}` has coordinates that are no numbers in {bad:,} "
         "{bad:feature|features} (the first is row {bad_2}). Mend or remove them.",
-        source=source.name,
+        source=name,
         bad=len(bad),
         bad_2=bad[0] + 1,
     )
@@ -326,9 +332,7 @@ def _all_finite(geometry: Any) -> bool:
     return bool(np.isfinite(shapely.get_coordinates(geometry)).all())
 
 
-def _with_crs(
-    frame: gpd.GeoDataFrame, source: Source, crs: Any, need_crs: bool
-) -> gpd.GeoDataFrame:
+def _with_crs(frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool) -> gpd.GeoDataFrame:
     """Declare the CRS where the file is silent, or plainly wrong."""
     stated = frame.crs
     believable = stated is None or not stated.is_geographic or _near_degrees(frame)
@@ -342,7 +346,7 @@ def _with_crs(
             "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} "
             "to {east:g}, {north:g}, which are no degrees. Declare what they are in: "
             "`--crs EPSG:4547`.",
-            source=source.name,
+            source=name,
             stated=label(stated),
             west=west,
             south=south,
@@ -353,7 +357,7 @@ def _with_crs(
         raise CRSError(
             "`{source}` has no CRS, so its coordinates mean nothing. Declare it: `--crs "
             "EPSG:4547`.",
-            source=source.name,
+            source=name,
         )
     return frame
 

@@ -190,7 +190,8 @@ def _contacts_among(grid: Grid, rows: Ints) -> dict[str, str]:
     place[rows] = np.arange(len(rows))
     both = (place[i] >= 0) & (place[j] >= 0)
     lower, upper = place[i[both]], place[j[both]]
-    return {"lower": _text(_steps(lower)), "upper": _text(upper - lower)}
+    steps = _zigzag(np.diff(lower, prepend=np.int64(0)))
+    return {"lower": _text(steps), "upper": _text(upper - lower)}
 
 
 def chosen_area(grid: Grid, of: str | None) -> tuple[list[str], str]:
@@ -231,11 +232,6 @@ def _other(name: str, other: Grid, grid: Grid, parents: list[str]) -> dict[str, 
         )
     cells = other.cells[other.cells["parent"].isin(parents)]
     return {"label": name, "geometry": payload(cells.geometry.to_numpy(), quantum=COARSE)}
-
-
-def _steps(values: np.ndarray) -> np.ndarray:
-    """Write sorted numbers as their differences."""
-    return _zigzag(np.diff(values, prepend=np.int64(0)))
 
 
 def _text(values: np.ndarray) -> str:

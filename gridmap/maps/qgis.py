@@ -82,16 +82,12 @@ def _by_parent(grid: Grid, edge: int) -> str:
     usual = int(themes.thirds(bands.low, bands.high)[edge])
     groups: dict[int, list[str]] = {}
     for parent, band in sorted(bands.own.items()):
-        groups.setdefault(int(themes.thirds(*band)[edge]), []).append(_quoted(parent))
+        quoted = "'" + parent.replace("'", "''") + "'"
+        groups.setdefault(int(themes.thirds(*band)[edge]), []).append(quoted)
     cases = [
         f'WHEN "parent" IN ({", ".join(parents)}) THEN {value}' for value, parents in groups.items()
     ]
     return f"(CASE {' '.join(cases)} ELSE {usual} END)" if cases else str(usual)
-
-
-def _quoted(text: str) -> str:
-    """Write a text as QGIS expressions do."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _looks(row: themes.Class) -> list[dict[str, str]]:

@@ -212,14 +212,8 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
         covered & (cells["workers"] == 0) & (cells["households"] > 0)
     )
     vacancies = _vacancies(placed, cells, areas, grid, set(places.index[places]))
-    return Staffing(
-        cells, _by_post(placed, cells, areas), placed, _written(most), vacancies, problems, areas
-    )
-
-
-def _written(most: pd.Series | float) -> str:
-    """Write a limit, or those of several bands, each once."""
-    return " / ".join(f"{one:g}" for one in sorted(set(np.atleast_1d(most).tolist())))
+    told = " / ".join(f"{one:g}" for one in sorted(set(np.atleast_1d(most).tolist())))
+    return Staffing(cells, _by_post(placed, cells, areas), placed, told, vacancies, problems, areas)
 
 
 def _covered(placed: pd.DataFrame, parent: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -415,7 +415,7 @@ def _around_giants(whole: Piece, wishes: Wishes) -> list[Piece]:
     for number in range(int(part.max(initial=-1)) + 1):
         members = free[part == number]
         found.append(_piece(community, whole.bonds, members, f"{whole.name}.rest{number}"))
-    return [_lift(piece, whole.members) for piece in found]
+    return [replace_in(piece, members=whole.members[piece.members]) for piece in found]
 
 
 def _hosts(whole: Piece, giant: Bools, wishes: Wishes) -> Ints:
@@ -435,11 +435,6 @@ def _hosts(whole: Piece, giant: Bools, wishes: Wishes) -> Ints:
         other = np.where(members[community.i], community.j, community.i)[out]
         host[members] = int(np.argmax(np.bincount(other, community.length[out])))
     return host
-
-
-def _lift(piece: Piece, members: Ints) -> Piece:
-    """Return a piece of a piece as one of the whole community."""
-    return Piece(piece.name, members[piece.members], piece.community, piece.bonds, piece.giant)
 
 
 def bonds_of(community: Community, wishes: Wishes) -> Bools:

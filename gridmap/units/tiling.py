@@ -113,7 +113,7 @@ def tiles(polygons: Geometries) -> bool:
     union = shapely.coverage_union_all(polygons)
     rings = shapely.get_rings(shapely.get_parts(union))
     holes = geometries(shapely.polygons(rings[~shapely.is_ccw(rings)]))
-    return not any(area <= GAP_AREA or width <= GAP_WIDTH for area, width in _sizes(holes))
+    return not ((shapely.area(holes) <= GAP_AREA) | (widths(holes) <= GAP_WIDTH)).any()
 
 
 def _slits(polygons: Geometries) -> tuple[Ints, Ints]:
@@ -142,11 +142,6 @@ def _across(polygons: Geometries) -> Geometries:
     middle = shapely.line_interpolate_point(lines, 0.5, normalized=True)
     filled = shapely.STRtree(polygons).query(middle, predicate="intersects")[0]
     return np.delete(lines, filled)
-
-
-def _sizes(polygons: Geometries) -> zip[tuple[float, float]]:
-    """Return area and mean width of polygons."""
-    return zip(shapely.area(polygons).tolist(), widths(polygons).tolist(), strict=True)
 
 
 def _holders(face: Ints, holder: Ints, covers: Ints) -> dict[int, tuple[int, ...]]:

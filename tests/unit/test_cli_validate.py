@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import gridmap
 from gridmap.cli import main
+from gridmap.io.gridfile import write_grid_dataset
 
 QUARTERS = shapely.box([0, 5, 0, 5], [0, 0, 5, 5], [5, 10, 5, 10], [5, 5, 10, 10])
 
@@ -290,6 +291,22 @@ def test_a_grid_file_that_somebody_changed_fails(tmp_path: Path) -> None:
     found = run("validate", changed, "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout)["counts"]["content-changed"] == 2  # by hash and by units
+
+
+@pytest.mark.parametrize("part", ["cells", "jurisdictions"])
+def test_a_grid_without_its_cells_cannot_be_proved(part: str, tmp_path: Path) -> None:
+    """Whether it is a file or a folder of GeoParquet, a sentence says what is missing."""
+    from tests import forgery
+
+    write_grid_dataset(forgery.levelled(0), tmp_path / "grid")
+    (tmp_path / "grid" / f"{part}.parquet").unlink()
+    gridmap.write_grid(forgery.levelled(0), tmp_path / "grid.gpkg")
+    statement = f"DELETE FROM gpkg_contents WHERE table_name = '{part}'"
+    unlisted = forgery.edited(tmp_path / "grid.gpkg", tmp_path / "unlisted.gpkg", statement)
+    for path in (tmp_path / "grid", unlisted):
+        found = run("validate", path, "--lang", "en")
+        assert found.exit_code == 2 and found.stdout == ""
+        assert f"is no grid file: it lacks {part}" in found.stderr
 
 
 def test_web_mercator_gets_a_note() -> None:
