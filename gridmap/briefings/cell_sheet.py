@@ -198,11 +198,7 @@ def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
             fact(found["households"]),
             "" if dedicated else status or missed,
         ),
-        (
-            tr("Area", lang=lang),
-            f"{found['area_m2'] / 1e4:,.2f}",
-            tr("ha", lang=lang),
-        ),
+        (tr("Area", lang=lang), f"{found['area_m2'] / 1e4:,.2f}", tr("ha", lang=lang)),
         (tr("Units", lang=lang), fact(found["units"]), ""),
     ]
     if found["buildings"] is not None:
@@ -211,24 +207,14 @@ def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
 
 
 def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
-    rows = [
-        (
-            tr("This period", lang=lang),
-            fact(found["incidents"]),
-            tr("change {change}", lang=lang, change=change_text(found, lang))
-            if found["change"] is not None
-            else "",
-        )
-    ]
+    changed = "" if found["change"] is None else change_text(found, lang)
+    if changed:
+        changed = tr("change {change}", lang=lang, change=changed)
+    rows = [(tr("This period", lang=lang), fact(found["incidents"]), changed)]
     if found["rate"] is not None:
-        rows.append(
-            (
-                tr("Per 100 hh", lang=lang),
-                f"{found['rate']:.2f}",
-                f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}",
-            )
-        )
-    spot = "" if found["gate"] else f"z {found['z']:.1f}"
+        interval = f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}"
+        rows.append((tr("Per 100 hh", lang=lang), f"{found['rate']:.2f}", interval))
+    spot = "" if found["gate"] else f"z {found['z']:.1f}, q {found['q']:.2f}"
     rows.append((tr("With its neighbours", lang=lang), _spot_text(found, lang), spot))
     for one in found["categories"] or ():
         name = one["name"] or tr("others", lang=lang)
@@ -291,7 +277,6 @@ def _source_line(found: dict[str, Any], source: str, lang: Lang) -> str:
 
 
 def _note(found: dict[str, Any], lang: Lang) -> str:
-
     return tr(
         "A bound is the street, river or railway that the side runs along longest, or the cell "
         "beyond where that is less than three tenths; per cent of the side's length. Rates of one "

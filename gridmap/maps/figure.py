@@ -288,30 +288,23 @@ def _draw_places(axes: Axes, grid: Grid) -> None:
 
 
 def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
+    width = (1.2, 0.7)[rank > 0]
+    if shapes := list(_places(grid, level, 400).values()):
+        gpd.GeoSeries(shapes).boundary.plot(ax=axes, color="#37474f", linewidth=width, aspect=None)
+
+
+def _places(grid: Grid, level: str, most: int) -> dict[str, Any]:
+    """Return the areas of a level by their keys, or none when they are too many to be told."""
     keys = themes.area_keys(grid, level)
-    places = keys.drop_duplicates()
-    if len(places) > 400:
-        return
-    shapes = [
-        shapely.coverage_union_all(grid.cells.geometry.to_numpy()[keys == key]) for key in places
-    ]
-    gpd.GeoSeries(shapes).boundary.plot(
-        ax=axes, color="#37474f", linewidth=(1.2, 0.7)[rank > 0], aspect=None
-    )
+    shapes, places = grid.cells.geometry.to_numpy(), keys.drop_duplicates()
+    told = places if len(places) <= most else ()
+    return {key: shapely.coverage_union_all(shapes[keys == key]) for key in told}
 
 
 def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]) -> None:
     """Write the names of a level where they cover none; one that finds no room is left out."""
-    from matplotlib.backends.backend_agg import RendererAgg
-
-    keys = themes.area_keys(grid, level)
-    places = keys.drop_duplicates()
-    if len(places) > 40:
-        return
-    measure: Any = RendererAgg  # which draws nothing here
-    renderer = measure(1, 1, axes.figure.dpi)
-    for key in places:
-        shape = shapely.coverage_union_all(grid.cells.geometry.to_numpy()[keys == key])
+    renderer = measuring(axes.figure)
+    for key, shape in _places(grid, level, 40).items():
         text = axes.text(
             0, 0, key.rsplit("\x1f", 1)[-1], ha="center", va="center", color=INK,
             fontsize=9 if rank else 11, fontweight="bold" if rank == 0 else "normal",
@@ -325,6 +318,14 @@ def _name_places(axes: Axes, grid: Grid, level: str, rank: int, taken: list[Any]
                 break
         else:
             text.remove()
+
+
+def measuring(drawn: Any) -> Any:
+    """Return what measures the texts of a figure, and draws nothing."""
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    made: Any = RendererAgg
+    return made(1, 1, drawn.dpi)
 
 
 def halo(width: float) -> list[Any]:
@@ -393,9 +394,6 @@ def _draw_words(
 
 def _draw_head(drawn: Figure, head: str) -> None:
     """Draw the title in one line, or smaller in two."""
-    from matplotlib.backends.backend_agg import RendererAgg
-
-    measure: Any = RendererAgg  # which draws nothing here
     room = 0.94 * drawn.get_figwidth()
     text = drawn.text(
         0.03, 0.925, head, fontweight="bold", color=INK, va="bottom", linespacing=1.4
@@ -404,7 +402,7 @@ def _draw_head(drawn: Figure, head: str) -> None:
         text.set_fontsize(points)
         if width:
             text.set_text("\n".join(broken(head, points, width, most=2)))
-        if text.get_window_extent(measure(1, 1, drawn.dpi)).width <= room * drawn.dpi:
+        if text.get_window_extent(measuring(drawn)).width <= room * drawn.dpi:
             break
 
 

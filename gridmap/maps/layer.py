@@ -168,12 +168,7 @@ class OfflineMap(folium.Map):
     """
 
     def __init__(
-        self,
-        *,
-        basemap: Tiles | None = None,
-        lean: bool = True,
-        lang: Lang = "zh",
-        **options: Any,
+        self, *, basemap: Tiles | None = None, lean: bool = True, lang: Lang = "zh", **options: Any
     ) -> None:
         options.setdefault("zoom_control", False)
         options.setdefault("zoom_snap", 0.1)

@@ -311,7 +311,7 @@ def from_file(table: pd.DataFrame, grid: Grid) -> pd.DataFrame | None:
 
 
 TITLES = {
-    "cells": Message("Cells", context="plans"),
+    "cells": Message("Residential cells", context="plans"),
     "in_band": Message("In the band", context="plans"),
     "households": Message("Households", context="plans"),
     "smallest": Message("Smallest cell", context="plans"),
@@ -324,24 +324,22 @@ TITLES = {
     "moved_share": Message("Share moved", context="plans"),
 }  # fmt: skip
 WORDS = {
-    "all": Message("Over all"),
+    "all": Message("Overall"),
     "areas": Message("By jurisdiction"),
     "area": Message("Jurisdiction", context="plans"),
     "plan": Message("Plan", context="plans"),
     "outside": Message("Outside the band"),
-    "changed": Message("Another cell than in {present}"),
+    "changed": Message("Another cell than in “{present}”"),
     "dedicated": Message("dedicated, exempt"),
     "key": Message(
-        "Cells are the residential ones. Spread: standard deviation of the households of a cell "
+        "Spread: standard deviation of the households of a cell "
         "over their mean. Compactness: mean of 4πA/P². Internal border: between cells of one "
         "jurisdiction; on streets where the units know their blocks. Moved: households whose cell "
         "has another code than in {present}."
     ),
 }
 OUTSIDE, SHORT, CHANGED = "#e39a92", "#b3261e", "#0b57a4"
-ALIKE = Message(
-    "{n:,} {n:jurisdiction is|jurisdictions are} alike in all plans and not listed.",
-)
+ALIKE = Message("{n:,} {n:jurisdiction is|jurisdictions are} alike in all plans and not listed.")
 MAIN = {"cells", "in_band", "largest", "moved"}  # what a phone has room for
 BETTER = {
     "in_band": 1, "spread": -1, "compactness": 1, "border_m": -1, "on_streets": 1, "moved": -1,
@@ -349,11 +347,7 @@ BETTER = {
 
 
 def plans_page(
-    table: pd.DataFrame,
-    grids: Mapping[str, Grid],
-    *,
-    present: tuple[str, Grid],
-    lang: Lang = "zh",
+    table: pd.DataFrame, grids: Mapping[str, Grid], *, present: tuple[str, Grid], lang: Lang = "zh"
 ) -> str:
     """Return alternatives side by side as one HTML text that loads nothing.
 

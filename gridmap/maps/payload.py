@@ -175,13 +175,7 @@ def _junctions(vertex: Ints, edge: Ints, starts: Ints) -> Bools:
 
 
 def _arcs(
-    x: Ints,
-    y: Ints,
-    starts: Ints,
-    owner: Ints,
-    edge: Ints,
-    forward: Bools,
-    junction: Bools,
+    x: Ints, y: Ints, starts: Ints, owner: Ints, edge: Ints, forward: Bools, junction: Bools
 ) -> Arcs:
     ring = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     order = _turned_to_junction(starts, ring, junction)
@@ -218,14 +212,7 @@ def _smallest_edge(edge: Ints, forward: Bools, begin: Ints) -> tuple[Ints, Bools
 
 
 def _arc_vertices(
-    x: Ints,
-    y: Ints,
-    order: Ints,
-    begin: Ints,
-    stop: Ints,
-    ring: Ints,
-    starts: Ints,
-    chosen: Ints,
+    x: Ints, y: Ints, order: Ints, begin: Ints, stop: Ints, ring: Ints, starts: Ints, chosen: Ints
 ) -> tuple[Ints, Ints, Ints]:
     """Gather the vertices of the chosen arcs, each with the junction it ends at."""
     length = stop[chosen] - begin[chosen] + 1

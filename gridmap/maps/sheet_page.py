@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyproj
 import shapely
 
@@ -23,6 +25,7 @@ from gridmap.maps.figure import (
     font_for,
     halo,
     length_text,
+    measuring,
     round_length,
     shown_figure,
 )
@@ -53,6 +56,7 @@ WORDS = {
     "households": Message("Households", context="sheet"),
     "more": Message("and {n} more", context="sheet"),
     "overleaf": Message("and {n} more on the next page", context="sheet"),
+    "extent": Message("Extent of this page", context="sheet"),
     "scale": Message("Scale 1:{n} on {paper}", context="sheet"),
 }  # fmt: skip
 PAPERS: dict[str, tuple[float, float]] = {"A4": (297, 210), "A3": (420, 297)}
@@ -60,14 +64,13 @@ TINTS = ("#eef3e6", "#e6edf5", "#f7ece0", "#eee9f4", "#e4f1ef", "#f5efd6", "#f3e
 ROUND = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 10)  # what a scale may begin with
 MARGIN, HEAD, FOOT, GAP = 10.0, 16.0, 8.0, 4.0
 INCH = 25.4
+FEW = 4  # areas that share a page, however crowded
 PART, FAR = "#5d1212", "#70706c"
 BOLD = {"weight": "bold"}
 CALLOUT = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
 ROAD_METRES = 8.0  # what a road is drawn as wide as, within reason
-PALE, PALE_LINE, ROAD, PALE_ROAD = "#f5f5f3", "#d5d5d1", "#e3cf9f", "#f0e8d3"
-
-
 STRAIGHT = 0.06  # share of its length by which a street may bend under its name
+PALE, PALE_LINE, ROAD, PALE_ROAD = "#f5f5f3", "#d5d5d1", "#e3cf9f", "#f0e8d3"
 
 
 @dataclass(frozen=True)
@@ -130,31 +133,79 @@ class Book:
         return unit / float(pyproj.Proj(crs).get_factors(*place).meridional_scale)
 
     def pages(self, sheet: Sheet, number: str, *, alone: bool = False) -> Iterator[Figure]:
-        """Draw the page of a sheet, and unless it stands alone those that its list goes on to."""
+        """Draw the page of a sheet, and unless it stands alone those that it goes on to.
+
+        Where codes crowd, a key map is followed by sheets of its parts at larger scales; else a
+        list that finds no room goes on overleaf.
+        """
+        first = self._labelled(sheet, alone)
+        several = [first] if alone else self._split(first)
+        if len(several) > 1:
+            several = [self._labelled(_key(sheet, several), alone=True), *several]
+        for part, page in enumerate(several, start=1):
+            with self._looks(sheet):
+                drawn = page.finished(number if part == 1 else f"{number} ({part})")
+            yield drawn
+        part = 1
+        while first.rest and not alone:
+            part += 1
+            with self._looks(sheet):
+                first = Page(self, replace(sheet, table=first.rest), alone)
+                drawn = first.listed(f"{number} ({part})")
+            yield drawn
+
+    def _looks(self, sheet: Sheet) -> AbstractContextManager[None]:
         import matplotlib
 
         fonts = font_for([sheet.title, sheet.place, *sheet.names, self.period, self.source,
                           *self.grid.cells["name"].astype(str), self.say("cell")])  # fmt: skip
         looks: Any = {"font.family": fonts, "svg.fonttype": "path", "hatch.linewidth": 0.4}
-        with matplotlib.rc_context(looks):
+        return matplotlib.rc_context(looks)
+
+    def _labelled(self, sheet: Sheet, alone: bool) -> Page:
+        """Write the labels of a sheet, which tell whether they crowd."""
+        with self._looks(sheet):
             page = Page(self, sheet, alone)
-            drawn = page.finished(number)
-        yield drawn
-        part = 1
-        while page.rest and not alone:
-            part += 1
-            with matplotlib.rc_context(looks):
-                page = Page(self, replace(sheet, table=page.rest), alone)
-                drawn = page.listed(f"{number} ({part})")
-            yield drawn
+            page.draw_labels()
+        return page
+
+    def _split(self, page: Page) -> list[Page]:
+        """Halve what a page shows across its longer side, until its labels find room."""
+        sheet, many = page.sheet, len(page.sheet.names)
+        if not page.crowded or many < FEW or sheet.rows.sum() < 2 * many:  # names tell lone cells
+            return [page]
+        at = pd.DataFrame(shapely.get_coordinates(shapely.centroid(page.shapes[sheet.rows])))
+        at = at.groupby(sheet.parts[sheet.rows]).mean()
+        longer = int(np.argmax(at.max() - at.min()))
+        halves = np.array_split(at[longer].sort_values(kind="stable").index, 2)
+        parts = (_some(sheet, np.asarray(half), self.say("extent")) for half in halves)
+        return [one for part in parts for one in self._split(self._labelled(part, True))]
+
+
+def _some(sheet: Sheet, numbers: Ints, extent: str) -> Sheet:
+    """Describe the sheet of some parts of another."""
+    kept = np.sort(numbers)
+    renumbered = np.full(len(sheet.names) + 1, -1)
+    renumbered[kept] = np.arange(len(kept))
+    parts = renumbered[sheet.parts]
+    return replace(
+        sheet, rows=parts >= 0, parts=parts, names=[sheet.names[k] for k in kept],
+        table=[sheet.table[k] for k in kept], levels=(extent, sheet.levels[1]),
+    )  # fmt: skip
+
+
+def _key(sheet: Sheet, pages: Sequence[Page]) -> Sheet:
+    """Describe the key map of a sheet: its parts with the numbers of their pages."""
+    on = {row: part for part, page in enumerate(pages, start=2) for row in page.sheet.table}
+    table = [(row[0], f"({on[row]})", *row[2:]) for row in sheet.table]
+    names = [f"{name} ({on[row]})" for name, row in zip(sheet.names, sheet.table, strict=True)]
+    return replace(sheet, names=names, table=table, cells_labelled=False)
 
 
 class Page:
     """One page being drawn; all places on it are in millimetres from its lower left corner."""
 
     def __init__(self, book: Book, sheet: Sheet, alone: bool) -> None:
-        from matplotlib.backends.backend_agg import RendererAgg
-
         self.book, self.sheet, self.alone = book, sheet, alone
         self.rest: list[tuple[str, ...]] = []  # rows of the list that found no room
         self.shapes = book.grid.cells.geometry.to_numpy()
@@ -163,13 +214,13 @@ class Page:
         self.figure = shown_figure()(
             figsize=(self.size[0] / INCH, self.size[1] / INCH), facecolor="white"
         )
-        measure: Any = RendererAgg  # which draws nothing here
-        self.renderer = measure(1, 1, self.figure.dpi)
+        self.renderer = measuring(self.figure)
         self.map = self._axes(self.frame, self._window())
         self.page = self._axes((0, 0, *self.size), (0, self.size[0], 0, self.size[1]))
         self.room = Room(*_corners(self.frame))
         self.sizes: dict[tuple[str, float], tuple[float, float]] = {}
         self.left_out = 0
+        self.crowded = False  # more than a fifth of the codes find no room inside
         self.roads, self.own_roads = self._streets()
 
     def _laid_out(self) -> tuple[tuple[float, float], Rect, Rect, float]:
@@ -225,8 +276,8 @@ class Page:
         return moved
 
     def finished(self, number: str) -> Figure:
+        """Draw what lies under and beside the labels."""
         self.draw_ground()
-        self.draw_labels()
         self.draw_frame(number)
         self.draw_panel()
         return self.figure
@@ -309,17 +360,13 @@ class Page:
         waiting = [
             k for k in order if not self._fits(texts[k], spots[k], shapes[k], (8, 7, 6), **BOLD)
         ]
+        self.crowded = len(waiting) > len(rows) / 5
         waiting = [k for k in waiting if not self._fits(texts[k], spots[k], None, (6, 5), **BOLD)]
         for k in waiting:
             self.left_out += not self._led_to(texts[k], spots[k][0])
 
     def _fits(
-        self,
-        text: str,
-        spots: Sequence[Spot],
-        shape: Any,
-        sizes: Sequence[float],
-        **how: Any,
+        self, text: str, spots: Sequence[Spot], shape: Any, sizes: Sequence[float], **how: Any
     ) -> bool:
         """Write a text at the first free place and the largest size there is room for."""
         x, y = np.array(spots).reshape(-1, 2).T
@@ -386,7 +433,8 @@ class Page:
         level = grid.levels[-2:][0]
         keys = area_keys(grid, level).to_numpy()
         own = set(keys[sheet.rows])
-        if len(own) > 1 or len(grid.levels) == 1 or len(set(grid.cells["parent"][sheet.rows])) == 1:
+        halved = not own.isdisjoint(keys[~sheet.rows])
+        if halved or len(own) > 1 or len(set(grid.cells["parent"][sheet.rows])) == 1:
             keys = area_keys(grid, grid.levels[-1]).to_numpy()
             own = set(keys[sheet.rows])
         for key in dict.fromkeys(keys[~sheet.rows]):
@@ -575,14 +623,10 @@ class Page:
                         facecolor=color, edgecolor=INK, linewidth=0.6)
             )  # fmt: skip
         for share in (0.0, 0.5, 1.0):
-            text = (
-                length_text(length)
-                if share == 1
-                else f"{share * length / (1000 if length >= 1000 else 1):g}"
-            )
-            self._text(
-                left + share * across, y - 3.6, text, 7, ha="left" if share == 1 else "center"
-            )
+            text, side = f"{share * length / (1000 if length >= 1000 else 1):g}", "center"
+            if share == 1:
+                text, side = length_text(length), "left"
+            self._text(left + share * across, y - 3.6, text, 7, ha=side)
         stated = self.book.say("scale", n=f"{self.scale:,.0f}", paper=self.book.paper)
         self._text(left, y - 9, stated, 9, fontweight="bold")
         at = left + across + 12 if left + across + 14 < left + wide + 10 else left + wide

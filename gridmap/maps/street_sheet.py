@@ -102,6 +102,8 @@ def atlas(
 ) -> Atlas:
     """Put the sheets of all areas of a level into one book: an overview, then a page each.
 
+    Where the codes of an area crowd, a key map is followed by pages of its parts.
+
     Parameters
     ----------
     grid
@@ -165,7 +167,7 @@ class Atlas:
         return 1 + len(self.sheets)
 
     def pages(self) -> Iterator[Figure]:
-        """Draw the pages one by one; a list that finds no room goes on overleaf."""
+        """Draw the pages one by one; what finds no room on one goes on overleaf."""
         for number, sheet in enumerate((self.overview, *self.sheets), start=1):
             yield from self.book.pages(sheet, f"{number} / {len(self)}")
 

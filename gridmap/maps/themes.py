@@ -16,7 +16,7 @@ from gridmap.maps.payload import packed
 from gridmap.privacy import refuse_personal
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from gridmap.grid.grid import Grid
 
@@ -154,9 +154,7 @@ def households(grid: Grid, lang: Lang) -> Theme:
         for label, (colour, hatch) in zip(
             _band_labels(grid, small, large, lang), BAND_LOOKS, strict=True
         )
-    ] + [
-        Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH),
-    ]
+    ] + [Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH)]
     if (kind == "vacant").any():
         classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
     listed = len(grid.exceptions)
@@ -211,11 +209,7 @@ def areas(grid: Grid, level: str, lang: Lang) -> Theme:
         title=title,
     )
     return Theme(
-        tr("{title} areas", lang=lang, title=title),
-        classes,
-        colour[codes],
-        tab=title,
-        note=note,
+        tr("{title} areas", lang=lang, title=title), classes, colour[codes], tab=title, note=note
     )
 
 
@@ -462,41 +456,42 @@ BLUE_GREY_RED = ["#2166ac", "#67a9cf", "#c9e0ee", "#eceff1", "#fddbc7", "#ef8a62
 
 def hotspot(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the bins of Gi*, blue (fewer than expected) to red (more), and what was not tested."""
-    classes = _bin_classes(lang, "q")
-    split = spots.index.nlevels > 1
-    periods = [
-        Period(str(when), _bins(part, grid), total=_total(part)) for when, part in maps_of(spots)
-    ]
+    of, periods = _by_period(spots, grid, _bins)
     return Theme(
         tr("Hot and cold neighbourhoods", lang=lang),
-        classes,
-        periods[-1].of if split else _bins(spots, grid),
+        _bin_classes(lang, "q"),
+        of,
         unit="Gi*",
         tab=tr("Hotspots", lang=lang),
         note=tr(
             "Getis-Ord Gi* on standardised rates, contiguity and self, FDR corrected", lang=lang
         ),
-        periods=periods if split else (),
+        periods=periods,
         whole_time=False,
     )
 
 
 def own_count(spots: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the bins of each cell's own count; a cell that was not compared was not tested."""
-    split = spots.index.nlevels > 1
-    periods = [
-        Period(str(when), _own_bins(part, grid), total=_total(part))
-        for when, part in maps_of(spots)
-    ]
+    of, periods = _by_period(spots, grid, _own_bins)
     return Theme(
         tr("Cells by their own count", lang=lang),
         _bin_classes(lang, "q"),
-        periods[-1].of if split else _own_bins(spots, grid),
+        of,
         tab=tr("Cells", lang=lang, context="question"),
         note=tr("exact test of each cell's own count, FDR corrected", lang=lang),
-        periods=periods if split else (),
+        periods=periods,
         whole_time=False,
     )
+
+
+def _by_period(
+    spots: pd.DataFrame, grid: Grid, bins: Callable[[pd.DataFrame, Grid], Ints]
+) -> tuple[Ints, list[Period]]:
+    """Return the bins that are shown first, and those of each period when there are several."""
+    periods = [Period(str(when), bins(part, grid), total=_total(part))
+               for when, part in maps_of(spots)]  # fmt: skip
+    return periods[-1].of, periods if spots.index.nlevels > 1 else []
 
 
 def in_clusters(found: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
@@ -549,39 +544,31 @@ def _total(spots: pd.DataFrame) -> int | None:
 
 def _bins(spots: pd.DataFrame, grid: Grid) -> Ints:
     spots = spots.reindex(grid.cells.index)
-    tested = spots["bin"].notna().to_numpy()
-    if "gate" in spots:
-        tested = tested & (spots["gate"].fillna("").astype(str).to_numpy() == "")
-    of = spots["bin"].fillna(0).to_numpy().astype(np.int64) + 3
-    return np.where(tested, of, 7).astype(np.int64)
+    gate = spots["gate"] if "gate" in spots else pd.Series("", spots.index)
+    return _binned(spots["bin"], spots["bin"].notna() & (gate.fillna("").astype(str) == ""))
 
 
 def _own_bins(spots: pd.DataFrame, grid: Grid) -> Ints:
     spots = spots.reindex(grid.cells.index)
-    tested = spots["cell_bin"].notna() & (spots["exposure"].fillna(0.0) > 0)
-    of = spots["cell_bin"].fillna(0).to_numpy().astype(np.int64) + 3
-    return np.where(tested.to_numpy(), of, 7).astype(np.int64)
+    return _binned(
+        spots["cell_bin"], spots["cell_bin"].notna() & (spots["exposure"].fillna(0.0) > 0)
+    )
+
+
+def _binned(bins: pd.Series, tested: pd.Series) -> Ints:
+    return (bins.fillna(0) + 3).where(tested, 7).to_numpy().astype(np.int64)
 
 
 def _bin_classes(lang: Lang, measure: str) -> list[Class]:
-    classes = [
-        Class(label, color, COLD_HATCH if k < 3 else None)
-        for k, (label, color) in enumerate(
-            zip(_bin_labels(lang, measure), BLUE_GREY_RED, strict=True)
-        )
-    ]
-    return [*classes, Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH)]
-
-
-def _bin_labels(lang: Lang, measure: str) -> list[str]:
     levels = [f"{measure} ≤ {level}" for level in ("0.01", "0.05", "0.10")]
     cold, hot = tr("cold", lang=lang), tr("hot", lang=lang)
-    plain = tr("not significant", lang=lang)
-    return [
-        *(f"{cold} {q}" for q in levels),
-        plain,
-        *(f"{hot} {q}" for q in reversed(levels)),
-    ]
+    labels = [
+        *(f"{cold} {level}" for level in levels), tr("not significant", lang=lang),
+        *(f"{hot} {level}" for level in reversed(levels)),
+    ]  # fmt: skip
+    looks = enumerate(zip(labels, BLUE_GREY_RED, strict=True))
+    classes = [Class(label, tone, COLD_HATCH if k < 3 else None) for k, (label, tone) in looks]
+    return [*classes, Class(tr("not tested", lang=lang), NOTHING, NOTHING_HATCH)]
 
 
 def rate_theme(

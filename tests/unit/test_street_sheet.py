@@ -266,3 +266,49 @@ def test_a_list_that_finds_no_room_goes_on_overleaf() -> None:
     assert "2 / 2 (2)" in said[1] and not [t for t in said[-1] if "more on" in t]
     alone = gm.street_sheet(grid, "中山區", lang="en")
     assert any(re.fullmatch(r"and \d+ more", text.get_text()) for text in alone.axes[1].texts)
+
+
+@pytest.fixture(scope="module")
+def crowd() -> gm.Grid:
+    """Make a district of 18 villages with 36 cells each, too many for a sheet of A4."""
+    plain = lattice(18, 36, 455)
+    cells = plain.cells.reset_index()
+    at = shapely.get_coordinates(shapely.centroid(cells.geometry))
+    side, up = (np.unique(axis, return_inverse=True)[1] // 6 for axis in at.T)
+    cells["parent"] = [f"V{6 * a + b:02d}" for a, b in zip(side, up, strict=True)]
+    cells["code"] = cells["parent"] + [f"{k:04d}" for k in range(len(cells))]
+    places = cells.dissolve("parent")[["geometry"]]
+    places["district"], places["village"] = "中山區", [f"{code}里" for code in places.index]
+    return gm.Grid(
+        cells[["code", "parent", "households", "geometry"]], plain.boundary,
+        ("district", "village"), jurisdictions=places,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_crowded_area_has_a_key_map_and_sheets_on_which_all_is_read(
+    crowd: gm.Grid, lang: Any
+) -> None:
+    book = gm.atlas(crowd, level="district", lang=lang)
+    key, *pages = book.book.pages(book.sheets[0], "2 / 2")
+    assert len(pages) > 1
+    assert {stated(page) < stated(key) for page in pages} == {True}
+    written: Counter[str] = Counter()
+    for number, page in enumerate(pages, start=2):
+        found = boxes_of(page)
+        texts = {text for text, _ in found}
+        assert f"2 / 2 ({number})" in [text.get_text() for text in page.axes[1].texts]
+        for (one, a), (other, b) in itertools.combinations(found, 2):
+            assert not a.intersects(b), (number, one, other)
+        own = [name for name in crowd.jurisdictions["village"] if f"{name} ({number})" in
+               {text for text, _ in boxes_of(key)}]  # fmt: skip
+        assert own and set(own) <= texts
+        written.update(text for text, _ in found if re.fullmatch(r"\d{4}", text))
+    assert written == Counter({code[3:]: 1 for code in crowd.cells.index})
+
+
+def test_an_area_with_room_stays_on_one_sheet(grid: gm.Grid) -> None:
+    book = gm.atlas(grid)
+    assert [len(list(book.book.pages(sheet, "2"))) for sheet in book.sheets] == [1] * len(
+        book.sheets
+    )
