@@ -80,12 +80,13 @@ def exceptions_of(
         seen += 1
         found = [*findings.values()]
         tried = remedies(units, community, asked, found, bands) if seen <= TRIED else []
-        options = sentences.options(tried, call)
         for cell, finding in findings.items():
             number = int(label[community.place[np.argmax(outcome.label == cell)]])
             if total[number] == 0:
                 continue
             reason = sentences.reason(finding, asked.low, asked.high, call)
+            helps = [remedy for remedy in tried if remedy.concerns(finding)]
+            options = sentences.options(helps, call)
             rows.append(
                 {
                     "parent": community.key,

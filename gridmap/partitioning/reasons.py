@@ -32,7 +32,6 @@ from gridmap.partitioning.search import can_be_cut
 from gridmap.partitioning.solve import linked, unlinked
 
 LEAVES = "leaves"  # a unit whose every cell leaves what cannot be cut
-SHOWN = 5
 
 
 def reason(finding: Finding, low: int, high: int, name: Caller) -> Message:
@@ -51,7 +50,7 @@ def reason(finding: Finding, low: int, high: int, name: Caller) -> Message:
         if key in facts:
             facts[key] = name(int(facts[key]))
     if "near" in facts:
-        facts["near"] = [name(unit) for unit in facts["near"][:SHOWN]] or [Message("none")]
+        facts["near"] = [name(unit) for unit in facts["near"]] or [Message("none")]
         facts["neighbours"] = facts["neighbours"] or [0]
     if "pockets" in facts:
         facts["pockets"] = " + ".join(map(str, facts["pockets"]))
@@ -60,7 +59,7 @@ def reason(finding: Finding, low: int, high: int, name: Caller) -> Message:
     if at is not None and (kind in _PARTS.values() or "unit" in facts):
         said = name.placed(said, int(at))
     if "apart" in facts and kind != UNIT_OVER_MAX:
-        giants = [name(unit) for unit in facts["apart"][:SHOWN]]
+        giants = [name(unit) for unit in facts["apart"]]
         said = Message("With {giants} set apart, which no cell can hold: {said}")(
             giants=giants, said=said
         )
@@ -83,6 +82,8 @@ def options(found: Sequence[Remedy], name: Caller) -> list[Message]:
         for key in ("unit", "at"):
             if key in facts:
                 facts[key] = name(int(facts[key]))
+        if "each" in facts:
+            facts["each"] = [_INTO(unit=name(unit), parts=parts) for unit, parts in facts["each"]]
         said = _OPTIONS[remedy.kind](**facts)
         if remedy.left:
             said = _HELPS_PART(option=said, left=remedy.left)
@@ -155,6 +156,9 @@ _OPTIONS = {
         "split unit {unit} into {parts} {parts:part|parts} of at most {most} "
         "{most:household|households} that touch each other and its neighbours"
     ),
+    "split-all": Message(
+        "split all of these, the parts touching each other and what the unit touched: {each}"
+    ),
     "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
     "hand": Message("hand the part at unit {at} over to {to} (gridmap apply --hand)"),
     "widen": Message("widen the band to {low:,}-{high:,}"),
@@ -165,6 +169,7 @@ _OPTIONS = {
     "release": Message("unlock it, or raise the limit"),
     "approve": Message("mark it as an approved exception"),
 }
+_INTO = Message("unit {unit} into {parts} parts")
 _HELPS_PART = Message("{option} (helps part: {left} {left:part is|parts are} left)")
 
 
@@ -179,6 +184,10 @@ class Remedy(NamedTuple):
     kind: str
     facts: dict[str, Any]
     left: int = 0
+
+    def concerns(self, finding: Finding) -> bool:
+        """Whether it mends what was found: all, or the unit that is named."""
+        return self.left == 0 or self.facts.get("unit") in (None, finding.facts.get("unit"))
 
 
 def failing(community: Community, wishes: Wishes) -> int:
@@ -248,9 +257,9 @@ MOST_PARTS = 1_000
 def _splits(
     community: Community, wishes: Wishes, findings: Sequence[Finding], before: int
 ) -> Iterator[Remedy]:
-    """Try to split each unit that a finding names, and all of them."""
-    named = list(dict.fromkeys(int(f.facts["unit"]) for f in findings if "unit" in f.facts))
-    helped = []
+    """Try to split each unit that a finding names, and all of them where no one is enough."""
+    named = dict.fromkeys(int(f.facts["unit"]) for f in findings if "unit" in f.facts)
+    least, each, whole = before, [], community
     for unit in named:
         homes = int(community.households[unit])
         parts = max(2, -(-homes // wishes.high))
@@ -258,10 +267,14 @@ def _splits(
             continue
         left = failing(_split(community, unit, parts), wishes)
         if left < before:
-            helped.append(unit)
             yield Remedy("split", {"unit": unit, "parts": parts, "most": -(-homes // parts)}, left)
             if left == 0:
                 return
+        least = min(least, left)
+        each.append((unit, parts))
+        whole = _split(whole, unit, parts)
+    if len(each) > 1 and (left := failing(whole, wishes)) < least:
+        yield Remedy("split-all", {"each": each}, left)
 
 
 def _split(community: Community, unit: int, parts: int) -> Community:

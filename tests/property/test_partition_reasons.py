@@ -232,21 +232,40 @@ def _in_part(said: str, rest: Oracle, total: int, low: int, high: int) -> bool:
     return mine < low if "fewer than" in said else not sound(mine, low, high)
 
 
+def failing(town: Oracle, low: int, high: int) -> int:
+    """Count the units over the band, each with the pockets at it, and other parts never cut."""
+    giants = frozenset(name for name, homes in town.homes.items() if homes > high)
+    parts = town.parts(frozenset(town.homes) - giants)
+    return len(giants) + sum(
+        (not giants or town.weigh(part) >= low) and not town.possible(low, high, part)
+        for part in parts
+    )
+
+
 def option_holds(said: str, town: Oracle, both: Oracle, low: int, high: int) -> bool:
-    """Tell whether an option does what it says."""
-    if said == "mark it as an approved exception" or "(helps part" in said:
+    """Tell whether an option does what it says: solves all, or leaves so many parts."""
+    if said == "mark it as an approved exception":
         return True
+    left = 0
+    if helps := re.fullmatch(r"(.*) \(helps part: (\d+) parts? (?:is|are) left\)", said):
+        said, left = helps[1], int(helps[2])
+        assert 0 < left < failing(town, low, high)
     if found := re.fullmatch(r"widen the band to ([\d,]+)-([\d,]+)", said):
         wide = number(found[1]), number(found[2])
-        return (wide[0] <= low and wide[1] >= high) and town.possible(*wide)
+        return left == 0 and wide[0] <= low and wide[1] >= high and town.possible(*wide)
     if found := re.match(r"split unit (u\d+) into (\d+) parts of at most ([\d,]+)", said):
         cut = town.split(found[1], int(found[2]))
-        return -(-town.homes[found[1]] // int(found[2])) == number(found[3]) and cut.possible(
-            low, high
-        )
+        most = -(-town.homes[found[1]] // int(found[2]))
+        return most == number(found[3]) and failing(cut, low, high) == left
+    if found := re.fullmatch(r"split all of these, .* touched: (.*)", said):
+        for name, parts in re.findall(r"unit (u\d+) into (\d+) parts", found[1]):
+            assert found[1].count(f"unit {name} ") == 1
+            town = town.split(name, int(parts))
+        return failing(town, low, high) == left
     found = re.fullmatch(r"join the community with [AB] \(([\d,]+) households? together\)", said)
     return (
         found is not None
+        and left == 0
         and number(found[1]) == both.weigh(frozenset(both.homes))
         and both.possible(low, high)
     )
@@ -266,6 +285,7 @@ def test_every_verdict_and_word_is_true() -> None:
                 assert reason_holds(said, town, low, high), (seed, parent, said)
                 counts["reasons"] += 1
             for said in filter(None, row["options"].split("\n")):
+                counts[said.split()[0] + " " + said.split()[1]] += 1
                 assert option_holds(said, town, both, low, high), (seed, parent, said)
                 counts["options"] += 1
     print(dict(counts))

@@ -87,6 +87,21 @@ def test_a_giant_becomes_an_exception_and_the_rest_is_cut() -> None:
     assert sorted(grid.cells["households"]) == [350, 350, 440, 900]
 
 
+def test_each_exception_shows_how_to_split_its_own_unit_and_all_of_them() -> None:
+    places = shapely.box(100 * np.arange(5), 0, 100 * np.arange(1, 6), 100)
+    units = gpd.GeoDataFrame(
+        {"parent": "A", "name": [*"abcde"], "households": [400, 700, 400, 900, 400]},
+        geometry=places, crs=4547,
+    )  # fmt: skip
+    rows = gm.partition(units, lang="en").exceptions.set_index("households")["options"]
+    for homes, own, other in ((700, "b", "d"), (900, "d", "b")):
+        said = rows[homes].split("\n")
+        assert said[0].startswith(f"split unit {own} into 2 parts")
+        assert said[0].endswith("(helps part: 1 part is left)")
+        assert said[1].endswith("unit b into 2 parts, unit d into 2 parts")
+        assert not any(option.startswith(f"split unit {other} ") for option in said)
+
+
 def test_a_pocket_joins_the_giant_that_cuts_it_off() -> None:
     grid = gm.partition(row(100, 900, 400))
     assert sorted(grid.cells["households"]) == [400, 1000]
