@@ -169,7 +169,7 @@ _OPTIONS = {
     "release": Message("unlock it, or raise the limit"),
     "approve": Message("mark it as an approved exception"),
 }
-_INTO = Message("unit {unit} into {parts} parts")
+_INTO = Message("unit {unit} into {parts} {parts:part|parts}")
 _HELPS_PART = Message("{option} (helps part: {left} {left:part is|parts are} left)")
 
 
