@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -13,7 +13,6 @@ import shapely
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
 
     import geopandas as gpd
     import pandas as pd
@@ -45,6 +44,7 @@ Bools = npt.NDArray[np.bool_]
 Complexes = npt.NDArray[np.complex128]
 Objects = npt.NDArray[np.object_]
 Geometries = npt.NDArray[np.object_]
+Neighbours = Sequence[Iterable[int]] | Mapping[int, Iterable[int]]
 
 
 def components(count: int, one: Array, other: Array) -> Ints:
@@ -60,6 +60,57 @@ def components(count: int, one: Array, other: Array) -> Ints:
 
     links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def connected_parts(members: Iterable[int], neighbours: Neighbours) -> list[list[int]]:
+    """Return the connected parts of some things, by their first member.
+
+    Examples
+    --------
+    >>> connected_parts([0, 1, 2], [[2], [], [0]])
+    [[0, 2], [1]]
+    """
+    left = dict.fromkeys(members)
+    parts = []
+    while left:
+        stack, part = [next(iter(left))], []
+        del left[stack[0]]
+        while stack:
+            part.append(stack.pop())
+            for other in {*neighbours[part[-1]]} & left.keys():
+                del left[other]
+                stack.append(other)
+        parts.append(sorted(part))
+    return parts
+
+
+def summed(group: Ints, values: Array, n: int = 0) -> Floats:
+    """Return the sum of the values of each group 0 … n - 1."""
+    return np.bincount(group, values, n).astype(np.float64)
+
+
+def in_order(label: Array) -> Ints:
+    """Number labels afresh in the order in which they first appear.
+
+    Examples
+    --------
+    >>> in_order(np.array([7, 3, 7, 0]))
+    array([0, 1, 0, 2])
+    """
+    _, first, back = np.unique(label, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[back]
+
+
+def as_points(xy: Floats) -> Complexes:
+    """Return coordinates as one complex number each, for comparing sets of them."""
+    return np.ascontiguousarray(xy, dtype=np.float64).view(np.complex128).ravel()
+
+
+def distance(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return how far two places lie apart."""
+    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
 def geometries(made: object) -> Geometries:

@@ -158,6 +158,18 @@ def check_table(name: str, table: object) -> None:
         )
 
 
+def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
+    """Refuse a column that a table does not have."""
+    known = [*columns]
+    if column not in known:
+        raise InputError(
+            "`{name}` has no column {column!r}; it has {columns}.",
+            name=name,
+            column=column,
+            columns=known,
+        )
+
+
 def check_layer(name: str, layer: object) -> None:
     """Refuse what is no layer, a path or a table without geometry for instance."""
     import geopandas as gpd
@@ -327,6 +339,13 @@ _LONG = 60  # characters of a value in a message
 def is_nothing(value: Any) -> bool:
     """Tell whether a value, or a dash in its place, says that there is none."""
     return value is None or value != value or str(value).strip().lower() in _NOTHING | DASHES
+
+
+def jsonable(value: Any) -> Any:
+    """Return what JSON knows in place of what it does not, as the scalars and arrays of NumPy."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return sorted(value) if isinstance(value, (set, frozenset)) else str(value)
 
 
 def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:

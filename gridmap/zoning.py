@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from scipy import sparse
 
-from gridmap._arrays import Floats, Ints, geometries
+from gridmap._arrays import Floats, Ints, geometries, summed
 from gridmap._checks import Each, Progress, check_choice, here, silent, takes_layers
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
@@ -29,7 +29,7 @@ from gridmap.partitioning.partition import (
     wanted_target,
 )
 from gridmap.partitioning.prepare import Bound, bands_of, check_units, communities, dedicate
-from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes, summed
+from gridmap.partitioning.problem import BALANCE, EFFORTS, FULL, ROADS, Quality, Wishes
 from gridmap.partitioning.solve import Exclaves, linked_all
 
 if TYPE_CHECKING:

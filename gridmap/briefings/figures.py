@@ -20,10 +20,11 @@ from gridmap.briefings.period import (
 from gridmap.briefings.period import window as window_of
 from gridmap.dates import FREQUENCY, NO_TIMES, moments
 from gridmap.errors import InputError
+from gridmap.grid.grid import check_level
 from gridmap.intervals import count_change, poisson_interval
 from gridmap.language import Lang, Message
 from gridmap.maps.heat import with_places
-from gridmap.maps.themes import area_keys
+from gridmap.maps.themes import area_keys, counted
 from gridmap.operations.staffing import VACANT, roles
 from gridmap.privacy import withheld
 from gridmap.vocabulary import strange_words
@@ -362,18 +363,10 @@ def ranked_level(grid: Grid) -> str:
 
 def place_keys(grid: Grid, level: str) -> pd.Series:
     """Name the place of each cell on the ranked level."""
-    if level != "parent" and level not in grid.levels:
-        raise InputError(
-            "`level` is {level!r}; the grid has {levels}.",
-            level=level,
-            levels=[*grid.levels] or Message("none"),
-        )
-    return grid.cells["parent"].astype(str) if level == "parent" else area_keys(grid, level)
-
-
-def counts_of(now: pd.DataFrame, grid: Grid) -> pd.Series:
-    """Count incidents per cell, in the order of the cells."""
-    return now["code"].value_counts().reindex(grid.cells.index, fill_value=0).astype(int)
+    if level == "parent":
+        return grid.cells["parent"].astype(str)
+    check_level(level, grid.levels)
+    return area_keys(grid, level)
 
 
 def ranking(
@@ -398,8 +391,8 @@ def ranking(
 
     homes = summed(cells["households"])
     residential = cells["kind"] == "residential"
-    incidents = summed(counts_of(now, grid)).astype(int)
-    earlier = None if before is None else summed(counts_of(before, grid)).astype(int)
+    incidents = summed(counted(now, grid)).astype(int)
+    earlier = None if before is None else summed(counted(before, grid)).astype(int)
     outside = residential & ~grid.in_band
     columns = {
         "cells": summed(np.ones(len(cells))),

@@ -24,7 +24,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from gridmap._checks import Progress, silent
+from gridmap._checks import Progress, jsonable, silent
 from gridmap.errors import GridmapError, InputError, reason_of
 from gridmap.language import LOCALE, Lang, Message, compile_catalogues, speak, speaking, tr
 
@@ -67,7 +67,7 @@ class Shell:
         """Print one JSON document, to stdout, with how each input was read."""
         if self.readings:
             document = document | {"reading": self.readings}
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=_plain)
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=jsonable)
         click.echo(safe(text))
 
     def progress(self) -> Progress:
@@ -467,12 +467,3 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace exist
 crs_option = click.option(
     "--crs", metavar="EPSG:N", help="CRS of input files that do not say their own."
 )
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy scalars and arrays into what JSON knows."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return str(value)

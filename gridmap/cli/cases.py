@@ -56,12 +56,14 @@ def indicators_command(
 
     Each rate bears its formula, its Wilson interval, and how many answers are unknown.
     """
+    from gridmap.grid.grid import check_level
     from gridmap.io import read_grid
 
     if rank and level is None:
         raise click.UsageError(tr("--rank needs --level."))
     proved = read_grid(grid, whole=False)
-    _check_level(proved, level)
+    if level is not None:
+        check_level(level, proved.levels)
     cases = _options.cases_of(shell, proved, incidents, needs_places=level is not None, **given)
     if level is not None:
         cases = cases.assign(**{level: cases["code"].map(proved.cells[level].to_dict())})
@@ -78,15 +80,6 @@ def indicators_command(
         return
     for line in _told(table, found, by, rank, shell):
         shell.answer(line)
-
-
-def _check_level(grid: Grid, level: str | None) -> None:
-    from gridmap.errors import InputError
-
-    if level is not None and level not in grid.levels:
-        raise InputError(
-            "The grid has no level {level!r}; it has {levels}.", level=level, levels=[*grid.levels]
-        )
 
 
 def _computed(

@@ -12,7 +12,6 @@ import shapely
 
 from gridmap._arrays import geometries
 from gridmap._checks import check_same_crs
-from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid.changes import (
     STATUSES,
@@ -168,28 +167,23 @@ code, 90.0% stay in their cell
     moves = (
         moves_of_units(before, new.units).assign(buildings=0)
         if buildings is None
-        else _moves_of(buildings, before, after)
+        else _moves_of(buildings, old, new)
     )
     basis: Basis = "units" if buildings is None else "buildings"
     return Comparison(_changes(before, after, moves), moves, basis)
 
 
-def _moves_of(
-    buildings: gpd.GeoDataFrame, before: gpd.GeoDataFrame, after: gpd.GeoDataFrame
-) -> pd.DataFrame:
+def _moves_of(buildings: gpd.GeoDataFrame, old: Grid, new: Grid) -> pd.DataFrame:
     """Count buildings and their households by old and new code."""
-    check_same_crs("new", after, "buildings", buildings)
+    check_same_crs("new", new.cells, "buildings", buildings)
     if "households" not in buildings:
         raise InputError("`buildings` has no column `households`; name the counts so.")
     place = buildings.geometry.representative_point()
     x, y = place.x.to_numpy(), place.y.to_numpy()
     households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
-    indexes = [
-        CoverageIndex(cells.geometry.to_numpy(), list(cells.index)) for cells in (before, after)
-    ]
     codes = [
-        codes_at(cells, index.locate(x, y).astype(np.int64) - 1)
-        for cells, index in zip((before, after), indexes, strict=True)
+        codes_at(grid.cells, grid.locator.relate(x, y)[0].astype(np.int64) - 1)
+        for grid in (old, new)
     ]
     table = pd.DataFrame(
         {"before": codes[0], "after": codes[1], "households": households, "buildings": 1}

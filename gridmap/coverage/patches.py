@@ -15,7 +15,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, components, segments
+from gridmap._arrays import (
+    Bools,
+    Floats,
+    Geometries,
+    Ints,
+    as_points,
+    components,
+    connected_parts,
+    segments,
+)
 from gridmap.coverage.edges import (
     Leftover,
     ascending,
@@ -25,7 +34,7 @@ from gridmap.coverage.edges import (
     residual,
     reverse,
 )
-from gridmap.coverage.prove import as_points, rows_of, split
+from gridmap.coverage.prove import rows_of, split
 from gridmap.coverage.snapping import keep_corners, keep_outline, without_idle_vertices
 
 
@@ -54,7 +63,7 @@ class Patches:
     origin: Floats
 
 
-def find_patches(polygons: Geometries, rest: Leftover, owner: Ints, at_fault: Ints) -> Patches:
+def find_patches(polygons: Geometries, rest: Leftover, owner: Ints) -> Patches:
     """Find the cells that touch leftover edges, and the area that all other cells leave open.
 
     With S the sum of the edges of all cells, J the outline and L = S - J what is left, the area
@@ -69,15 +78,10 @@ def find_patches(polygons: Geometries, rest: Leftover, owner: Ints, at_fault: In
         What is left of them against the outline, T-junctions aside.
     owner : ndarray of int
         Cells that own leftover edges.
-    at_fault : ndarray of int
-        Cells to count in whatever their edges say, as their rings are not valid.
     """
     lines = segments(rest.edges)
-    usable = polygons.copy()
-    usable[at_fault] = None
-    _, hit = shapely.STRtree(usable).query(lines, predicate="intersects")
-    broken = at_fault[~shapely.is_missing(polygons[at_fault])]
-    cells = np.unique(np.concatenate([hit, owner[owner >= 0], broken])).astype(np.int64)
+    _, hit = shapely.STRtree(polygons).query(lines, predicate="intersects")
+    cells = np.unique(np.concatenate([hit, owner[owner >= 0]])).astype(np.int64)
     faces = open_faces(polygons[cells], rest)
     return _grouped(polygons, cells, faces, lines)
 
@@ -367,7 +371,7 @@ def _reunite(
     for cell in range(len(local)):
         if shapely.get_num_geometries(local[cell]) > 1:
             continue
-        parts = _parts(np.flatnonzero(owner == cell).tolist(), border)
+        parts = connected_parts(np.flatnonzero(owner == cell).tolist(), border)
         parts.sort(key=lambda p: -float(area[p].sum()))
         for part in parts[1:]:
             if any(cover[k] == [cell] for k in part):
@@ -379,21 +383,6 @@ def _reunite(
                         length[int(owner[piece])] += size  # type: ignore[assignment]
             if length:
                 owner[part] = max(length, key=lambda c: (length[c], -c))
-
-
-def _parts(members: list[int], border: list[dict[int, float]]) -> list[list[int]]:
-    """Return the connected parts of a set of pieces."""
-    left, parts = set(members), []
-    while left:
-        stack, part = [left.pop()], []
-        while stack:
-            k = stack.pop()
-            part.append(k)
-            near = [n for n in border[k] if n in left]
-            left.difference_update(near)
-            stack.extend(near)
-        parts.append(sorted(part))
-    return parts
 
 
 def heir_of(k: int, cells: Ints, cover: list[list[int]], owner: Ints) -> int:

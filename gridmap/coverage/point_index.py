@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from gridmap._arrays import Array, Bools, Complexes, Floats, Ints8, Ints32, Rows
+from gridmap._arrays import Array, Bools, Floats, Ints8, Ints32, Rows, as_points
 from gridmap.coverage.edges import Sides, orientation, paired_edges
 
 EAST, WEST, STRADDLES = range(3)  # where an edge lies, seen from the pixel's western border
@@ -397,7 +397,7 @@ class CoverageIndex:
         ends = np.concatenate([self._ends[inner, :2], self._ends[inner, 2:]])
         outer = self.outer_edges()[0].reshape(-1, 2)
         at = np.flatnonzero(_perhaps_among(ends[:, 0], outer[:, 0]))
-        at = at[np.isin(_as_complex(ends[at]), _as_complex(outer))]
+        at = at[np.isin(as_points(ends[at]), as_points(outer))]
         xy, edge = ends[at], inner[at % len(inner)] if len(inner) else inner
         return np.concatenate([xy, xy]), np.concatenate([left[edge], right[edge]])
 
@@ -516,10 +516,6 @@ def _perhaps_among(values: Floats, wanted: Floats) -> Bools:
     some[sought] = True
     found: Bools = some[place]
     return found
-
-
-def _as_complex(xy: Floats) -> Complexes:
-    return np.ascontiguousarray(xy).view(np.complex128)[:, 0]
 
 
 def _unpickled(

@@ -523,11 +523,6 @@ def rows_of(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     return table.view(np.dtype((np.void, table.itemsize * table.shape[1]))).ravel()
 
 
-def as_points(xy: Floats) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
-    """Return coordinates as one complex number each, for comparing sets of them."""
-    return np.ascontiguousarray(xy, dtype=np.float64).view(np.complex128).ravel()
-
-
 def _near_pairs(edges: Floats) -> Pairs:
     """Return each pair of edges once whose boxes come near each other."""
     near = 8 * np.spacing(np.abs(edges).max(initial=0.0))  # twice what tells a shape from a line

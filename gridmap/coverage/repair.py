@@ -516,7 +516,7 @@ def mend(polygons: Geometries, outline: shapely.Geometry, rules: Rules, limit: f
             break
         parts, owners = rest
         everything = everything_of(work)
-        patches = find_patches(everything, parts.left, owners, np.empty(0, dtype=np.int64))
+        patches = find_patches(everything, parts.left, owners)
         built = rebuild(everything, patches, rules)
         _take(work, everything, built.polygons, patches.cells)
         work.created += built.created

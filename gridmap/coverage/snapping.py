@@ -21,7 +21,9 @@ from gridmap._arrays import (
     Floats,
     Geometries,
     Ints,
+    as_points,
     components,
+    distance,
     geometries,
     segments,
 )
@@ -34,7 +36,7 @@ from gridmap.coverage.edges import (
     reverse,
     rings_of,
 )
-from gridmap.coverage.prove import Split, as_points, remainder, split
+from gridmap.coverage.prove import Split, remainder, split
 
 Node = tuple[float, float]
 Sides = dict[tuple[float, ...], Floats]
@@ -147,13 +149,13 @@ def _between(
 ) -> list[tuple[Node, bool]]:
     """Return the nodes on the way along a side, and whether one cell has both sides of each."""
     found: list[tuple[Node, int]] = []
-    at, limit = start, _distance(start, end) * (1 + 1e-9)
+    at, limit = start, distance(start, end) * (1 + 1e-9)
     while at != end:
-        ways = [w for w in steps.get(at, []) if _distance(w[0], end) < limit]
+        ways = [w for w in steps.get(at, []) if distance(w[0], end) < limit]
         if not ways:
             break
         at, whose = min(ways, key=lambda w: abs(_offset(start, end, w[0])))
-        limit = _distance(at, end)
+        limit = distance(at, end)
         found.append((at, whose))
     return [(node, whose == after) for (node, whose), (_, after) in pairwise(found) if node != end]
 
@@ -218,10 +220,6 @@ def _with_vertices(ring: shapely.LinearRing, extra: dict[tuple[float, ...], Floa
             out.append(back[::-1])
         out.append(b[None, :])
     return np.concatenate(out)
-
-
-def _distance(a: Node, b: Node) -> float:
-    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
 def _offset(a: Node, b: Node, p: Node) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Geometries, Ints, geometries, segments, uncollected
+from gridmap._arrays import Floats, Geometries, Ints, as_points, geometries, segments, uncollected
 from gridmap._checks import check_band, check_choice, takes_layers
 from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.defect_table import (
@@ -47,7 +47,6 @@ from gridmap.coverage.prove import (
     Proof,
     Split,
     Verdict,
-    as_points,
     invalid_among,
     match_parents,
     polygons_of,

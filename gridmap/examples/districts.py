@@ -10,7 +10,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Floats, Ints
+from gridmap._arrays import Floats, Ints, summed
 from gridmap.codes import reading_order
 from gridmap.examples.streets import (
     HIGHRISE,
@@ -22,7 +22,6 @@ from gridmap.examples.streets import (
     Blocks,
     Contacts,
     Houses,
-    sums,
 )
 
 
@@ -213,7 +212,7 @@ def divide(
 
 def households_of(houses: Houses, blocks: int) -> Floats:
     """Add up the households of each block."""
-    return sums(houses.block, houses.households.astype(np.float64), blocks)
+    return summed(houses.block, houses.households.astype(np.float64), blocks)
 
 
 def _communities(
@@ -230,7 +229,7 @@ def _communities(
     _, group = np.unique(leader, return_inverse=True)
     size = np.bincount(group)
     middle = np.c_[np.bincount(group, centre[:, 0]), np.bincount(group, centre[:, 1])]
-    weight = sums(group, households)
+    weight = summed(group, households)
     contacts = blocks.contacts.merged(group)
     middle /= size[:, None]
     if plan.communities:
@@ -374,7 +373,7 @@ def _in_reading_order(
     weight = shapely.area(blocks.polygons)
 
     def ranks(label: Ints) -> Ints:
-        area = sums(label, weight)
+        area = summed(label, weight)
         x = np.bincount(label, weights=weight * xy[:, 0]) / area
         y = np.bincount(label, weights=weight * xy[:, 1]) / area
         return np.argsort(reading_order(x, y, area))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
+from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries, summed
 
 RIVER, RAILWAY, SHORE = -1, -2, 99
 CORE_BLOCK_M2, EDGE_BLOCK_M2 = 0.9e4, 6e4
@@ -333,12 +333,7 @@ def _collect(i: Ints, j: Ints, length: Floats, hard: Floats) -> Contacts:
     low, high = np.minimum(i, j), np.maximum(i, j)
     size = int(high.max()) + 1
     keys, where = np.unique(low * size + high, return_inverse=True)
-    return Contacts(keys // size, keys % size, sums(where, length), sums(where, hard))
-
-
-def sums(label: Ints, weight: Floats, count: int = 0) -> Floats:
-    """Add up weights by label."""
-    return np.bincount(label, weights=weight, minlength=count).astype(np.float64)
+    return Contacts(keys // size, keys % size, summed(where, length), summed(where, hard))
 
 
 def _largest_part(contacts: Contacts, count: int) -> Bools:

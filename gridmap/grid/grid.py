@@ -6,7 +6,7 @@ The class comes first, then its door: what is asked of cells before they are tru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, get_args
@@ -389,12 +389,7 @@ class Grid:
         InputError
             When the grid has no such level.
         """
-        if level not in self._levels:
-            raise InputError(
-                "The grid has no level {level!r}; it has {levels}.",
-                level=level,
-                levels=[*self._levels],
-            )
+        check_level(level, self._levels)
         path = list(self._levels[: self._levels.index(level) + 1])
         groups = self._cells.groupby(path, sort=True)
         table = groups.agg(
@@ -517,6 +512,23 @@ def _exception(row: pd.Series) -> dict[str, object]:
 def _counted(number: int, noun: str) -> str:
     """Return how many there are of a noun."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def check_cells(grid: Grid, codes: Iterable[str]) -> None:
+    """Refuse codes that are of no cell."""
+    for code in codes:
+        if code not in grid.cells.index:
+            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
+
+
+def check_level(level: str, levels: Sequence[str]) -> None:
+    """Refuse a level that a grid does not have."""
+    if level not in levels:
+        raise InputError(
+            "`level` is {level!r}; the grid has {levels}.",
+            level=level,
+            levels=[*levels] or Message("no levels"),
+        )
 
 
 def check_grid(name: str, grid: object, *others: object) -> None:

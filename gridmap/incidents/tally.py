@@ -13,7 +13,7 @@ import pandas as pd
 from gridmap._arrays import positions
 from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.grid.grid import check_grid
+from gridmap.grid.grid import check_grid, check_level
 from gridmap.incidents.space_time import check_span, wall_times
 from gridmap.language import Message
 
@@ -148,12 +148,7 @@ def _areas(
         )
     if level is None:
         return number.astype(np.int64), pd.Index(codes, name="code")
-    if level not in grid.levels:
-        raise InputError(
-            "`level` is {level!r}; the grid has {levels}.",
-            level=level,
-            levels=[*grid.levels] or Message("no levels"),
-        )
+    check_level(level, grid.levels)
     area_of, areas = pd.factorize(cells[level].reindex(codes), sort=True)
     return np.append(area_of, -1)[number].astype(np.int64), pd.Index(areas, name=level)
 

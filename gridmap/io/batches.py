@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ import pyarrow.parquet as pq
 import pyogrio
 import pyproj
 import shapely
-from pyarrow import parquet
 
 from gridmap._arrays import Geometries
 from gridmap.errors import InputError
@@ -199,7 +197,7 @@ class ParquetFile:
         parts: list[tuple[Path, list[int]]] = []
         for path in self._files:
             with telling(self.path.name, BROKEN_PARQUET):
-                told = parquet.read_metadata(path)
+                told = pq.read_metadata(path)
             rows = PIECE
             for group in range(told.num_row_groups):
                 rows += told.row_group(group).num_rows
@@ -216,7 +214,7 @@ class ParquetFile:
     @cached_property
     def _stored(self) -> pa.Schema:
         with telling(self.path.name, BROKEN_PARQUET):
-            return parquet.read_schema(self._files[0])
+            return pq.read_schema(self._files[0])
 
     @cached_property
     def _geo(self) -> dict[str, Any]:
@@ -232,7 +230,7 @@ class ParquetFile:
         return {} if name is None else {"name": name, "encoding": "WKB", "crs": None}
 
     def _first(self, name: str) -> pa.Array:
-        with parquet.ParquetFile(self._files[0]) as file:
+        with pq.ParquetFile(self._files[0]) as file:
             return _head(file, name)
 
     @property
@@ -263,7 +261,7 @@ class ParquetFile:
     def size(self) -> int:
         """Rows."""
         with telling(self.path.name, BROKEN_PARQUET):
-            told = [parquet.read_metadata(file) for file in self._files]
+            told = [pq.read_metadata(file) for file in self._files]
         if self.groups is not None:
             return sum(told[0].row_group(group).num_rows for group in self.groups)
         return sum(one.num_rows for one in told)
@@ -280,7 +278,7 @@ class ParquetFile:
         with telling(self.path.name, BROKEN_PARQUET):
             for path in self._files:
                 rows = rows_at_once(path, ROWS, self.path.name)
-                with parquet.ParquetFile(path, pre_buffer=False) as file:
+                with pq.ParquetFile(path, pre_buffer=False) as file:
                     chosen = {"row_groups": self.groups, "columns": names}
                     for table in file.iter_batches(rows, use_threads=False, **chosen):
                         done += table.num_rows
@@ -468,7 +466,7 @@ def arrow_table(source: Source) -> pa.Table:
     InputError
         When it is damaged.
     """
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    place = source.whole()
     with telling(source.name, BROKEN_PARQUET):
         if source.kind == "parquet":
             size, streams = parquet_size(place)[0], source.member is None
@@ -487,8 +485,7 @@ def has_shapes(source: Source) -> bool:
     if source.kind == "arrow":
         with telling(source.name, BROKEN_PARQUET):
             return shape_column(arrow_table(source)) is not None
-    place = source.path if source.member is None else io.BytesIO(source.read_bytes())
-    with telling(source.name, BROKEN_PARQUET), pq.ParquetFile(place) as file:
+    with telling(source.name, BROKEN_PARQUET), pq.ParquetFile(source.whole()) as file:
         schema = file.schema_arrow
         if b"geo" in (schema.metadata or {}):
             return True

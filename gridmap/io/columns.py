@@ -400,8 +400,7 @@ def _settle(
     rivals = [heading for rank, heading in claimants if rank == best]
     if len(rivals) == 1:
         return rivals[0]
-    first, *others = rivals
-    listed = rivals
+    first, *others = listed = rivals
     if all(frame[first].astype(str).equals(frame[other].astype(str)) for other in others):
         notes.append(Message("{listed} are equal; took {first}.", listed=listed, first=first))
         return first

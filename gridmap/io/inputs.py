@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
-from gridmap._checks import coordinates_of, label
+from gridmap._checks import check_column, coordinates_of, label
 from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
@@ -59,7 +59,7 @@ def read_jurisdictions(
     """
     frame = _polygons(read_layer(spec, crs=crs), "jurisdictions")
     for level in levels:
-        _check_column(frame, level, "jurisdictions")
+        check_column("jurisdictions", level, frame.columns)
     named, known = understand(frame, "jurisdiction", choose={"code": code})
     if "code" in named:
         frame = frame.assign(code=named["code"].to_numpy())
@@ -532,14 +532,4 @@ def _need_households(named: pd.DataFrame, columns: pd.Index, spec: Spec) -> None
             "`{spec}` has no column of households among {columns}. Name it: `--count COLUMN`.",
             spec=spec,
             columns=[*columns],
-        )
-
-
-def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
-    if column not in frame.columns:
-        raise InputError(
-            "`{name}` has no column {column!r}; it has {columns}.",
-            name=name,
-            column=column,
-            columns=[*frame.columns],
         )

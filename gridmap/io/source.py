@@ -23,9 +23,9 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 import pyogrio
@@ -154,6 +154,10 @@ class Source:
         except (OSError, *BROKEN_ZIP) as error:
             raise unreadable(self.name, error) from error
 
+    def whole(self) -> Any:
+        """Return what readers of Parquet take: the path, or a member of an archive unpacked."""
+        return self.path if self.member is None else io.BytesIO(self.read_bytes())
+
     def opened(self) -> BinaryIO:
         """Return the content as a file, of an archive unpacked.
 
@@ -205,14 +209,12 @@ def declared() -> Declared:
 
 def declare(**said: str | None) -> None:
     """Let a declaration hold for all readers from here on; None says nothing."""
-    known = {f.name for f in fields(Declared)}
-    assert set(said) <= known
     _declared.set(replace(_declared.get(), **{k: v for k, v in said.items() if v is not None}))
 
 
 def forget() -> None:
     """Let nothing declared hold any longer."""
-    _declared.set(Declared())
+    _declared.set(_NOTHING_SAID)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import mimetypes
+import posixpath
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -168,19 +169,10 @@ def style(name: str) -> str:
             "glyphicons-halflings-regular" in target and "//" in target
         ):  # one form of five is enough
             return f"url({_data_uri(GLYPHS) if target.endswith('.woff') else 'data:,'})"
-        return f"url({_data_uri(_joined(folder, re.split('[?#]', target)[0]))})"
+        path = posixpath.join(folder, re.split("[?#]", target)[0])
+        return f"url({_data_uri(posixpath.normpath(path))})"
 
     return re.sub(r"url\(([^)]+)\)", inside, text).replace("</", "<\\/")
-
-
-def _joined(folder: str, target: str) -> str:
-    parts = folder.split("/")
-    for step in target.split("/"):
-        if step == "..":
-            parts.pop()
-        elif step != ".":
-            parts.append(step)
-    return "/".join(parts)
 
 
 def _data_uri(name: str) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints
-from gridmap._checks import label
+from gridmap._checks import jsonable, label
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys, level_title
@@ -365,15 +365,9 @@ def _shared(a: str, b: str) -> int:
 def as_json(data: Any) -> str:
     """Write data as JSON that cannot end the script element it stands in."""
     text = json.dumps(
-        data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+        data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=jsonable
     )
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
 
 
 def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:

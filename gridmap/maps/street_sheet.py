@@ -17,7 +17,7 @@ from gridmap._arrays import Ints
 from gridmap._checks import check_choice, check_crs
 from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
-from gridmap.grid.grid import check_grid
+from gridmap.grid.grid import check_grid, check_level
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps.edit import chosen_area
@@ -133,12 +133,8 @@ def atlas(
     book = _book(grid, paper, labels, streets, period, source, lang)
     if level is None:
         level = book.grid.levels[-2:][0] if book.grid.levels else "parent"
-    elif level not in book.grid.levels:
-        raise InputError(
-            "`level` is {level!r}, but the grid has the levels {levels}.",
-            level=level,
-            levels=[*book.grid.levels],
-        )
+    else:
+        check_level(level, book.grid.levels)
     keys = area_keys(book.grid, level)
     sheets = []
     for key in dict.fromkeys(keys.sort_index()):

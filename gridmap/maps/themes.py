@@ -596,10 +596,12 @@ def rate_theme(
 
 def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
     """Class empirical-Bayes rates (Marshall 1991), which pull small cells to the mean."""
+    from gridmap.hotspot_analysis.rates import smoothed
+
     base = grid.cells["households"].to_numpy().astype(float)
     has = base > 0
     rate = np.full(len(base), np.nan)
-    rate[has] = 100 * empirical_bayes(counts.to_numpy()[has].astype(float), base[has])
+    rate[has] = 100 * smoothed(counts.to_numpy()[has].astype(float), base[has])
     return quantity(
         rate,
         tr("Smoothed rate", lang=lang),
@@ -611,22 +613,6 @@ def smoothed_theme(counts: pd.Series, grid: Grid, lang: Lang) -> Theme:
         absent=NO_BASE,
         lang=lang,
     )
-
-
-def empirical_bayes(
-    counts: np.ndarray[Any, np.dtype[np.float64]], base: np.ndarray[Any, np.dtype[np.float64]]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return Marshall's global empirical-Bayes rates, prior variance clipped at 0."""
-    if not base.sum():
-        return np.zeros(len(base))
-    mean = counts.sum() / base.sum()
-    rate = counts / base
-    variance = (base * (rate - mean) ** 2).sum() / base.sum()
-    prior = max(0.0, variance - mean / base.mean())
-    noise = prior + mean / base
-    weight = np.divide(prior, noise, out=np.zeros_like(noise), where=noise > 0)
-    smoothed: np.ndarray[Any, np.dtype[np.float64]] = mean + weight * (rate - mean)
-    return smoothed
 
 
 def count_theme(

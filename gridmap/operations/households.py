@@ -104,12 +104,10 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
     Of 3 buildings with 7 households, 1 (1 household) lies in no cell, 0 rows repeat an id, and \
 1 cell has another count.
     """
-    from gridmap.coverage.point_index import CoverageIndex
-
     check_crs("buildings", buildings)
     counts = _counts(buildings)
     x, y = _places(reproject(buildings, grid.crs).geometry.to_numpy())
-    where = CoverageIndex(grid.cells.geometry.to_numpy()).locate(x, y)
+    where = grid.locator.relate(x, y)[0]
     codes = pd.Series([*grid.cells.index, None], dtype="str").iloc[where - 1]
     codes.index = buildings.index
     problem = np.where(np.isnan(x), "nowhere", np.where(where == 0, "outside", ""))

@@ -14,7 +14,6 @@ import shapely
 
 from gridmap._arrays import Floats, Ints, positions
 from gridmap._checks import Progress, check_same_crs, silent
-from gridmap.coverage.point_index import CoverageIndex
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.operations.route import Ways, closed_walk, segments, street_graph
@@ -208,9 +207,8 @@ def _visits(log: pd.DataFrame, grid: Grid) -> tuple[Ints, pd.Series]:
     if "code" in log:
         return positions(cells.index, log["code"]), pd.to_datetime(log["time"])
     check_same_crs("log", log, "grid", cells)
-    index = CoverageIndex(cells.geometry.to_numpy(), list(cells.index))
-    cell = index.locate(log.geometry.x.to_numpy(), log.geometry.y.to_numpy()).astype(np.int64) - 1
-    return cell, pd.to_datetime(log["time"])
+    cell, _ = grid.locator.relate(log.geometry.x.to_numpy(), log.geometry.y.to_numpy())
+    return cell.astype(np.int64) - 1, pd.to_datetime(log["time"])
 
 
 def _counted(cell: Ints, when: pd.Series, steps: pd.Index, grid: Grid) -> pd.DataFrame:

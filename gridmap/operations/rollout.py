@@ -21,7 +21,7 @@ from gridmap.codes import (
 )
 from gridmap.dates import day_of
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid, check_grid, check_level
 from gridmap.operations.staffing import places_called
 
 
@@ -49,10 +49,8 @@ def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Gr
     """
     check_grid("grid", grid)
     places = grid.jurisdictions
-    if level is not None and level not in grid.levels:
-        raise InputError(
-            "`level` is {level!r}; the grid has {levels}.", level=level, levels=[*grid.levels]
-        )
+    if level is not None:
+        check_level(level, grid.levels)
     names = places.index if level is None else places[level]
     chosen = list(dict.fromkeys(areas))
     unknown = [area for area in chosen if area not in set(names)]

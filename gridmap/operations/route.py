@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridmap._arrays import distance
 from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
@@ -140,7 +141,7 @@ def _links(streets: nx.MultiGraph[Any], ways: Ways) -> list[tuple[Any, Any, Any]
             steps = ways.steps(before, node)
         else:
             _, start, node = min(
-                (_apart(a, b), a, b) for part in rest for b in part for a in joined
+                (distance(a, b), a, b) for part in rest for b in part for a in joined
             )
             steps = [(start, node, None)]
         links += steps
@@ -148,10 +149,6 @@ def _links(streets: nx.MultiGraph[Any], ways: Ways) -> list[tuple[Any, Any, Any]
         joined |= next(part for part in rest if node in part)
         rest = [part for part in rest if not part <= joined]
     return links
-
-
-def _apart(a: Any, b: Any) -> float:
-    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
 def _between(
@@ -164,7 +161,7 @@ def _between(
         others = odd[row + 1 :]
         found, before = ways.reach([u], others)
         for v in others:
-            length[u, v] = length[v, u] = found[v] if v in found else _apart(u, v)
+            length[u, v] = length[v, u] = found[v] if v in found else distance(u, v)
             way[u, v] = way[v, u] = (before, v) if v in found else None
     return length, way
 

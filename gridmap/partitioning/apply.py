@@ -246,7 +246,8 @@ def assess(grid: Grid, label: Objects, parent: Objects | None = None) -> pd.Data
     table = pd.DataFrame(index=pd.Index(living, dtype=object, name="code"))
     table["parent"] = [parent[np.argmax(label == code)] for code in living]
     table["like"] = [
-        code if code in old.index else _origin(before, label, code, homes) for code in living
+        code if code in old.index else _most(before[label == code], homes[label == code])
+        for code in living
     ]
     table["kind"] = [_kind(old, before, label, code) for code in living]
     table["households"] = total.reindex(living).to_numpy(dtype=np.int64)
@@ -263,11 +264,9 @@ def assess(grid: Grid, label: Objects, parent: Objects | None = None) -> pd.Data
     return table
 
 
-def _origin(before: Objects, label: Objects, code: str, homes: Ints) -> str:
-    """Return the old cell from which a new one has most households, then most units."""
-    mine = label == code
-    names, at = np.unique(before[mine].astype(str), return_inverse=True)
-    return str(names[np.argmax(np.bincount(at, homes[mine] + 1e-3))])
+def _most(cells: Objects, homes: Ints) -> str:
+    """Return the cell of which most households are among some units, then most units."""
+    return str(pd.Series(homes + 1e-3).groupby(cells).sum().idxmax())
 
 
 def _kind(old: gpd.GeoDataFrame, before: Objects, label: Objects, code: str) -> str:
@@ -365,7 +364,9 @@ def _built(
         units["parent"] = parent
     if wanted.cuts:
         units = units.reset_index(drop=True).rename_axis("unit")
-    reasons = {code: f"merged into {_heir(before, label, code, units, codes)}" for code in gone}
+    homes = units["households"].to_numpy(dtype=np.int64)
+    heirs = {code: _most(label[before == code], homes[before == code]) for code in gone}
+    reasons = {code: f"merged into {codes.get(heir, heir)}" for code, heir in heirs.items()}
     reasons |= {code: "renumbered" for code in codes if code in old.index}
     parameters = {**base.parameters, "change": _ledger(base, cells, units)}
     if wanted.note:
@@ -462,16 +463,6 @@ def _named(made: gpd.GeoDataFrame, base: Grid, fresh: set[str], lang: Lang) -> g
 def _dated(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return cells with a column ``valid_from``."""
     return cells if "valid_from" in cells else cells.assign(valid_from="")
-
-
-def _heir(
-    before: Objects, label: Objects, code: str, units: gpd.GeoDataFrame, codes: Mapping[str, str]
-) -> str:
-    """Return the code of the cell that has most of what was in one that is gone."""
-    mine = before == code
-    homes = pd.Series(units["households"].to_numpy()[mine] + 1e-3).groupby(label[mine]).sum()
-    heir = str(homes.idxmax())
-    return codes.get(heir, heir)
 
 
 def _exceptions(

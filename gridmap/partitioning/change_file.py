@@ -238,23 +238,30 @@ def _codes(document: Document, key: str, name: str) -> tuple[str, ...]:
 def _ends(document: Document, key: str, name: str) -> dict[str, str]:
     """Return where each unit ends, of a table of codes with lists of units."""
     table = document.get(key, {})
-    if not isinstance(table, Mapping) or not all(isinstance(u, list) for u in table.values()):
+    if not isinstance(table, Mapping) or not all(map(_are_labels, table.values())):
         raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
     ends: dict[str, str] = {}
     for code, units in table.items():
-        if not all(_is_label(unit) for unit in units):
-            raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
         for unit in map(str, units):
             if unit in ends:
-                raise InputError(
-                    "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take "
-                    "it out of one.",
-                    unit=unit,
-                    one=ends[unit],
-                    two=code,
-                )
+                raise ends_twice(unit, ends[unit], code)
             ends[unit] = str(code)
     return ends
+
+
+def ends_twice(unit: str, one: str, two: str) -> InputError:
+    """Return the error that a unit is to be in two cells."""
+    return InputError(
+        "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take it out of "
+        "one.",
+        unit=unit,
+        one=one,
+        two=two,
+    )
+
+
+def _are_labels(units: object) -> bool:
+    return isinstance(units, list) and all(map(_is_label, units))
 
 
 def _is_label(unit: object) -> bool:

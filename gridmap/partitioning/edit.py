@@ -11,7 +11,7 @@ import pandas as pd
 
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid, check_cells, check_grid
 from gridmap.language import Lang
 from gridmap.partitioning.apply import apply, assess
 from gridmap.partitioning.change_file import FRESH, Changes
@@ -64,7 +64,7 @@ def move(
     units = grid.units
     if unit not in units.index:
         raise InputError("The grid has no unit {unit!r}; see `grid.units`.", unit=unit)
-    _check_codes(grid, [to])
+    check_cells(grid, [to])
     source = str(units.at[unit, "code"])
     if source == to:
         raise InputError("Unit {unit!r} is in cell {to} already.", unit=unit, to=to)
@@ -98,8 +98,9 @@ def merge(
     InputError
         As for `move`.
     """
+    check_grid("grid", grid)
     chosen = list(dict.fromkeys(codes))
-    _check_codes(grid, chosen)
+    check_cells(grid, chosen)
     if len(chosen) < 2:
         raise InputError(
             "`codes` names {chosen} {chosen:cell|cells}; give two or more to merge.",
@@ -143,7 +144,8 @@ def split(
     InputError
         As for `move`, and when a group names a unit of another cell or names one twice.
     """
-    _check_codes(grid, [code])
+    check_grid("grid", grid)
+    check_cells(grid, [code])
     units = grid.units
     parts_of = dict.fromkeys(units.index[units["code"] == code], 0)
     for number, group in enumerate(parts, start=1):
@@ -184,13 +186,6 @@ def _ended(grid: Grid, label: pd.Series, approve: str, on: str, lang: Lang) -> G
         on=on,
         lang=lang,
     )
-
-
-def _check_codes(grid: Grid, codes: Sequence[str]) -> None:
-    check_grid("grid", grid)
-    unknown = [code for code in codes if code not in grid.cells.index]
-    if unknown:
-        raise InputError("The grid has no cell {unknown!r}; see `grid.cells`.", unknown=unknown[0])
 
 
 def _check_one_parent(grid: Grid, codes: Sequence[str]) -> None:

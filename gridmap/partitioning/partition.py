@@ -115,10 +115,7 @@ def wanted_bands(
         return Bands(*BAND)
     if not keep.bands.own:
         return keep.bands
-    low, high = (
-        pd.Series({key: band[end] for key, band in keep.bands.own.items()}) for end in (0, 1)
-    )
-    return bands_of((low, high), units)
+    return bands_of(keep.bands.ends(pd.Series({key: key for key in keep.bands.own})), units)
 
 
 def wanted_cells(cells: pd.Series | str | None, units: gpd.GeoDataFrame) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from gridmap._arrays import Array, Bools, Dice, Floats, Ints
+from gridmap._arrays import Array, Bools, Dice, Floats, Ints, in_order, summed
 from gridmap._checks import Progress, silent
 from gridmap.contiguity import SHORTEST
 from gridmap.partitioning.energy import Network, Rules, connected_parts
@@ -139,25 +139,6 @@ class Community:
             x=self.x.astype(np.float64),
             y=self.y.astype(np.float64),
         )
-
-
-def summed(group: Ints, values: Array, n: int) -> Floats:
-    """Return the sum of the values of each group 0 … n - 1."""
-    return np.bincount(group, values, n).astype(np.float64)
-
-
-def in_order(label: Array) -> Ints:
-    """Number labels afresh in the order in which they first appear.
-
-    Examples
-    --------
-    >>> in_order(np.array([7, 3, 7, 0]))
-    array([0, 1, 0, 2])
-    """
-    _, first, back = np.unique(label, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[back]
 
 
 def dice_of(seed: int, *names: object) -> Dice:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gridmap._arrays import Bools, Ints
+from gridmap._arrays import Bools, Ints, in_order
 from gridmap.partitioning.certificates import HELD, UNKNOWN, Finding
 from gridmap.partitioning.energy import Rules
 from gridmap.partitioning.problem import (
@@ -23,7 +23,6 @@ from gridmap.partitioning.problem import (
     Wishes,
     bad_cells,
     bonds_of,
-    in_order,
     neighbouring_cells,
     pieces_of,
     rings,

@@ -14,9 +14,9 @@ from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
 from gridmap.contiguity import contacts
 from gridmap.crs import reproject
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, check_cells
 from gridmap.partitioning.apply import unit_contacts
-from gridmap.partitioning.change_file import FRESH, Changes, Cut
+from gridmap.partitioning.change_file import FRESH, Changes, Cut, ends_twice
 from gridmap.partitioning.cut_units import cut_units, faces
 
 ENOUGH = 0.02
@@ -170,18 +170,12 @@ def _point(what: str) -> shapely.Point | None:
 
 def _put(wanted: dict[str, str], unit: str, code: str) -> None:
     if wanted.get(unit, code) != code:
-        raise InputError(
-            "Unit {unit} is to move to {one} and to {two}; a unit ends in one cell. Take it out of "
-            "one.",
-            unit=unit,
-            one=wanted[unit],
-            two=code,
-        )
+        raise ends_twice(unit, wanted[unit], code)
     wanted[unit] = code
 
 
 def _merged(grid: Grid, codes: list[str]) -> list[tuple[str, str]]:
-    _check_codes(grid, codes)
+    check_cells(grid, codes)
     if len(set(codes)) < 2:
         raise InputError("A merger needs two cells or more: --merge A,B.")
     survivor = str(grid.cells.loc[codes].sort_values("households", kind="stable").index[-1])
@@ -190,15 +184,9 @@ def _merged(grid: Grid, codes: list[str]) -> list[tuple[str, str]]:
     return [(str(unit), survivor) for unit in rows]
 
 
-def _check_codes(grid: Grid, codes: Iterable[str]) -> None:
-    for code in codes:
-        if code not in grid.cells.index:
-            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
-
-
 def _line_across(grid: Grid, code: str, lines: gpd.GeoDataFrame) -> Floats:
     """Return the one line of a layer that crosses a cell."""
-    _check_codes(grid, [code])
+    check_cells(grid, [code])
     shapes = reproject(lines, grid.crs).geometry.to_numpy()
     parts = shapely.get_parts(shapely.force_2d(shapes))
     kinds = shapely.get_type_id(parts)

@@ -11,7 +11,7 @@ from dataclasses import replace as replace_in
 import networkx as nx
 import numpy as np
 
-from gridmap._arrays import Bools, Ints
+from gridmap._arrays import Bools, Ints, in_order
 from gridmap.partitioning.certificates import Finding, certify, settle
 from gridmap.partitioning.energy import Rules
 from gridmap.partitioning.problem import (
@@ -19,7 +19,6 @@ from gridmap.partitioning.problem import (
     Task,
     Wishes,
     bad_cells,
-    in_order,
     neighbouring_cells,
     replace,
     rings,

@@ -10,7 +10,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Geometries, Ints
+from gridmap._arrays import Bools, Geometries, Ints, in_order
 from gridmap._checks import Bands
 from gridmap.partitioning.certificates import (
     TOO_FEW,
@@ -24,7 +24,6 @@ from gridmap.partitioning.problem import (
     Piece,
     Wishes,
     bonds_of,
-    in_order,
     pieces_of,
     share,
 )

@@ -15,6 +15,7 @@ from gridmap._checks import check_crs
 from gridmap.contiguity import contacts
 from gridmap.crs import reproject
 from gridmap.errors import CoverageError, InputError
+from gridmap.grid.grid import check_cells
 from gridmap.language import Message
 from gridmap.units.barriers import Barriers, inhabited, read_barriers, regions
 from gridmap.units.build_units import (
@@ -470,9 +471,7 @@ def units_within(
     """
     cells = grid.cells
     chosen = list(cells.index[cells["kind"] == "residential"] if codes is None else codes)
-    unknown = [code for code in chosen if code not in cells.index]
-    if unknown:
-        raise InputError("The grid has no cell {unknown!r}; see `grid.cells`.", unknown=unknown[0])
+    check_cells(grid, chosen)
     if level in grid.levels:
         raise InputError(
             "The grid has a level {level!r} already; name the new one otherwise.", level=level

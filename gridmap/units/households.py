@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
-from gridmap._checks import as_numbers, check_crs, check_layer, label
+from gridmap._checks import as_numbers, check_column, check_crs, check_layer, label
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import MOST
@@ -311,13 +311,8 @@ def counts_of(
     name: str, frame: gpd.GeoDataFrame, count: str | None, labels: Sequence[Any]
 ) -> tuple[Ints, list[Message]]:
     """Return the households of each row: of the column named, of `households`, or one each."""
-    if count is not None and count not in frame.columns:
-        raise InputError(
-            "`{name}` has no column {count!r}; it has {columns}.",
-            name=name,
-            count=count,
-            columns=attributes(frame),
-        )
+    if count is not None:
+        check_column(name, count, attributes(frame))
     column = count or (COUNT if COUNT in frame.columns else None)
     if column is not None:
         counts = whole_numbers(name, column, frame[column], labels)

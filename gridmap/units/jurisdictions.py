@@ -12,6 +12,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, Ints, attributes
+from gridmap._checks import check_column
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.households import (
@@ -131,12 +132,7 @@ def hierarchy(
     """Return the code of each jurisdiction and its level columns, coarse to fine."""
     levels = [levels] if isinstance(levels, str) else levels
     for column in [*(levels or ()), *([code] if code else [])]:
-        if column not in frame.columns:
-            raise InputError(
-                "`jurisdictions` has no column {column!r}; it has {columns}.",
-                column=column,
-                columns=attributes(frame),
-            )
+        check_column("jurisdictions", column, attributes(frame))
     if taken := sorted(RESERVED.intersection(levels or ())):
         raise InputError(
             "`levels` names {taken!r}, a column that units and cells have themselves. "

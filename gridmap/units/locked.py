@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Geometries, Ints
+from gridmap._arrays import Bools, Geometries, Ints, distance
 from gridmap._checks import check_same_crs
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
@@ -227,7 +227,7 @@ class Quay:
         for at in np.unique(line[first]).tolist():
             start, end = map(tuple, shapely.get_coordinates(lines[at]).tolist())
             between = map(tuple, fresh[corner[line[first] == at]].tolist())
-            edges.append((start, end, sorted(between, key=lambda place: _apart(start, place))))
+            edges.append((start, end, sorted(between, key=lambda place: distance(start, place))))
         return cls(polygons.copy(), owner, near, np.ones(len(polygons), dtype=bool), edges)
 
     def settle(self, most: float) -> Place | None:
@@ -237,14 +237,14 @@ class Quay:
         """
         for start, end, between in self.edges:
             while between:
-                first = _apart(start, between[0]) <= _apart(between[-1], end)
+                first = distance(start, between[0]) <= distance(between[-1], end)
                 place = between.pop(0 if first else -1)
                 users = self._users(place)
                 ends = [start if first else end]
                 if not between:
                     ends.append(end if first else start)
                 if len(np.unique(self.owner[users])) > 1:
-                    ends = [other for other in ends if _apart(place, other) <= most]
+                    ends = [other for other in ends if distance(place, other) <= most]
                 if self._cleared(users, place, ends):
                     continue
                 if len(np.unique(self.owner[users])) > 1:
@@ -277,10 +277,6 @@ class Quay:
         self.polygons[largest] = _without(united, place)
         self.left[users] = False
         self.left[largest] = True
-
-
-def _apart(one: Place, other: Place) -> float:
-    return float(np.hypot(one[0] - other[0], one[1] - other[1]))
 
 
 def _moved(polygons: Geometries, place: Place, end: Place) -> Geometries:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Complexes, Floats, Geometries, Ints
+from gridmap._arrays import Bools, Floats, Geometries, Ints, as_points
 
 LATTICE = 2.0**-20
 COMPILED_FROM = 40_000
@@ -62,13 +62,13 @@ def _restored(faces: Geometries, given: Floats) -> Geometries:
     Where several vertices fell on one lattice point, or a face would break or turn over, the point
     stays: faces that share their vertices and keep their turn keep tiling.
     """
-    exact = np.unique(_complex(given))
+    exact = np.unique(as_points(given + 0.0))
     rounded = LATTICE * (
         np.floor(exact.real / LATTICE + 0.5) + 1j * np.floor(exact.imag / LATTICE + 0.5)
     )
     place, first, count = np.unique(rounded, return_index=True, return_counts=True)
     place, exact = place[count == 1], exact[first[count == 1]]
-    here = _complex(shapely.get_coordinates(faces))
+    here = as_points(shapely.get_coordinates(faces) + 0.0)
     owner = np.repeat(np.arange(len(faces)), shapely.get_num_coordinates(faces))
     at = np.searchsorted(place, here) % max(len(place), 1)
     moves = place[at] == here if len(place) else np.zeros(len(here), dtype=bool)
@@ -89,11 +89,6 @@ def _turn(faces: Geometries) -> Bools:
     return np.asarray(shapely.is_ccw(shapely.get_exterior_ring(faces)), dtype=bool)
 
 
-def _complex(xy: Floats) -> Complexes:
-    """Return coordinates as one number each, so that they can be sorted and looked up."""
-    return np.asarray(xy[:, 0] + 1j * xy[:, 1])
-
-
 def outlines(polygons: Any) -> Geometries:
     """Return the rings of polygons and multipolygons as lines."""
     return np.asarray(shapely.get_rings(shapely.get_parts(polygons)), dtype=object)
@@ -104,7 +99,7 @@ def linework(polygons: Geometries) -> Geometries:
     rings = outlines(polygons)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     joined = np.flatnonzero(ring[1:] == ring[:-1])
-    place = _complex(xy)
+    place = as_points(xy + 0.0)
     one, other = place[joined], place[joined + 1]
     swap = (one.real > other.real) | ((one.real == other.real) & (one.imag > other.imag))
     ends = np.c_[np.where(swap, other, one), np.where(swap, one, other)]

@@ -27,6 +27,8 @@ from gridmap._arrays import (
     Ints,
     Objects,
     components,
+    connected_parts,
+    in_order,
     segments,
 )
 from gridmap.contiguity import Contacts
@@ -424,17 +426,17 @@ def settle(block: Ints, path: Objects, contacts: Contacts) -> tuple[Ints, Object
     """
     broken = np.flatnonzero(_broken(block, path, contacts)[block])
     if not len(broken):
-        return _by_first(block), path
+        return in_order(block), path
     neighbours = _neighbours(len(block), contacts)
     new_block, new_path = block.copy(), path.copy()
     number = int(block.max()) + 1
     broken = broken[np.argsort(block[broken], kind="stable")]
     for members in np.split(broken, np.flatnonzero(np.diff(block[broken])) + 1):
-        for part in _parts_of(members.tolist(), neighbours):
+        for part in connected_parts(members.tolist(), neighbours):
             new_block[part] = number
             number += 1
             _grow(part, path, 0, "", new_path, neighbours)
-    return _by_first(new_block), new_path
+    return in_order(new_block), new_path
 
 
 def _broken(block: Ints, path: Objects, contacts: Contacts) -> Bools:
@@ -490,34 +492,13 @@ def _branches(
             below.setdefault(digit, []).append(unit)
         else:
             ended.append([unit])
-    parts = [part for digit in sorted(below) for part in _parts_of(below[digit], neighbours)]
+    parts = [part for digit in sorted(below) for part in connected_parts(below[digit], neighbours)]
     return ended + parts
 
 
 def _digits(count: int) -> Sequence[str]:
     """Return one character for each branch, accented letters beyond the 62 digits."""
     return DIGITS[:count] + "".join(chr(0xC0 + k) for k in range(count - len(DIGITS)))
-
-
-def _parts_of(members: list[int], neighbours: list[list[int]]) -> list[list[int]]:
-    """Return the connected parts of some units, by their first unit."""
-    if len(members) == 1:
-        return [members]
-    left = set(members)
-    parts = []
-    for seed in members:
-        if seed not in left:
-            continue
-        left.remove(seed)
-        part, stack = [seed], [seed]
-        while stack:
-            for other in neighbours[stack.pop()]:
-                if other in left:
-                    left.remove(other)
-                    part.append(other)
-                    stack.append(other)
-        parts.append(sorted(part))
-    return parts
 
 
 def _neighbours(n: int, contacts: Contacts) -> list[list[int]]:
@@ -528,11 +509,3 @@ def _neighbours(n: int, contacts: Contacts) -> list[list[int]]:
         result[i].append(j)
         result[j].append(i)
     return result
-
-
-def _by_first(block: Ints) -> Ints:
-    """Number blocks by their first unit."""
-    _, first, inverse = np.unique(block, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]

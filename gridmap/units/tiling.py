@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, components, geometries
+from gridmap._arrays import Bools, Floats, Geometries, Ints, components, geometries, summed
 from gridmap.contiguity import Contacts, contacts, pair_up
 from gridmap.units.noding import containing, faces_of, inner_points, merge, outlines, widths
 
@@ -293,25 +293,20 @@ class _Pieces:
         n = int(group.max()) + 1
         i, j = group[self.contacts.i], group[self.contacts.j]
         inner = i == j
-        lost = _sums(i[inner], self.contacts.length[inner], n)
+        lost = summed(i[inner], self.contacts.length[inner], n)
         contacts = pair_up(i[~inner], j[~inner], self.contacts.length[~inner], n)
         rank = _highest(i[~inner], j[~inner], self.rank[~inner], contacts, n)
         largest = np.empty(n, dtype=np.int64)
         order = np.argsort(self.area, kind="stable")
         largest[group[order]] = order
         return _Pieces(
-            _sums(group, self.area, n),
-            _sums(group, self.perimeter, n) - 2 * lost,
+            summed(group, self.area, n),
+            summed(group, self.perimeter, n) - 2 * lost,
             self.small[largest],
             self.narrow[largest],
             contacts,
             rank,
         )
-
-
-def _sums(group: Ints, values: Floats, n: int) -> Floats:
-    """Return the sum of the values of each group."""
-    return np.asarray(np.bincount(group, weights=values, minlength=n), dtype=np.float64)
 
 
 def _highest(i: Ints, j: Ints, rank: Ints, contacts: Contacts, n: int) -> Ints:

@@ -96,7 +96,7 @@ def test_levels_roll_up(small):
     streets = small.at("street")
     assert streets[["cells", "households", "area_m2"]].to_numpy().tolist() == [[4, 1629, 100.0]]
     assert small.at("community").geometry.area.tolist() == [50.0, 50.0]
-    with pytest.raises(gm.InputError, match="no level 'district'"):
+    with pytest.raises(gm.InputError, match="`level` is 'district'; the grid has"):
         small.at("district")
 
 

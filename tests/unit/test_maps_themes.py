@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import gridmap as gm
 from gridmap.coverage.defect_names import KINDS
+from gridmap.hotspot_analysis.rates import smoothed
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps import themes as rates
@@ -115,10 +116,10 @@ def test_touching_areas_never_share_a_colour(grid: gm.Grid) -> None:
 
 def test_empirical_bayes_draws_small_cells_to_the_mean() -> None:
     counts, base = np.array([1.0, 100, 30, 220]), np.array([10.0, 1000, 1000, 1000])
-    smooth = rates.empirical_bayes(counts, base)
+    smooth = smoothed(counts, base)
     mean = counts.sum() / base.sum()
     assert abs(smooth[0] - mean) < abs(counts[0] / base[0] - mean) or counts[0] / base[0] == mean
-    assert np.allclose(rates.empirical_bayes(np.full(4, 5.0), np.full(4, 50.0)), 0.1)
+    assert np.allclose(smoothed(np.full(4, 5.0), np.full(4, 50.0)), 0.1)
 
 
 def test_a_column_that_is_not_there_is_named(grid: gm.Grid) -> None:

@@ -149,7 +149,7 @@ def test_what_has_no_sheet_is_refused(grid: gm.Grid, town: Any) -> None:
         gm.street_sheet(grid, "nowhere")
     with pytest.raises(gm.InputError, match="no column `name`"):
         gm.street_sheet(grid, "云川区", streets=town.barriers.drop(columns="name"))
-    with pytest.raises(gm.InputError, match="has the levels"):
+    with pytest.raises(gm.InputError, match="`level` is 'county'; the grid has"):
         gm.atlas(grid, level="county")
     degrees = grid.cells.reset_index().to_crs(4490)
     flat = gm.adopt(degrees, degrees.union_all("coverage"), code="code")
