@@ -150,7 +150,7 @@ def _only_proof(*asked: object) -> None:
 
 def _districts(shell: _shell.Shell, path: str, dask: str | None, as_json: bool) -> int:
     """Prove a dataset by district, and say what was found."""
-    from gridmap.io.gridfile import prove_districts
+    from gridmap.io.verify import prove_districts
 
     with _options.spread(dask) as each:
         proved = prove_districts(os.path.abspath(path), shell.progress(), each)
@@ -240,9 +240,10 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import is_dataset, is_grid_file, read_file_parts, read_parts
+    from gridmap.io.gridfile import is_dataset, is_grid_file, read_parts
     from gridmap.io.inputs import read_cells
     from gridmap.io.source import find_source
+    from gridmap.io.verify import read_file_parts
 
     if is_dataset(Path(cells)):
         given = _given_of(read_parts(Path(cells), whole=True), cells, crs)
@@ -264,8 +265,9 @@ def _read(
 
 def _given_of(parts: dict[str, Any], name: str, crs: str | None) -> _Given:
     """Return the layers of a grid, which may be broken, held against its hashes and its units."""
-    from gridmap.io.gridfile import METADATA, check_parts, facts_of, file_faults, unrecorded
+    from gridmap.io.gridfile import METADATA, check_parts, facts_of
     from gridmap.io.vector import settled
+    from gridmap.io.verify import file_faults, unrecorded
 
     held = {"file_faults": file_faults(parts, name), "unrecorded": unrecorded(parts)}
     check_parts(parts, ("cells", "jurisdictions"), name)
@@ -299,8 +301,7 @@ def _ends(parameters: dict[str, Any]) -> tuple[Any, Any]:
     bands = Bands.kept(parameters)
     if not bands.own:
         return bands.low, bands.high
-    low, high = (pd.Series({key: band[end] for key, band in bands.own.items()}) for end in (0, 1))
-    return low, high
+    return bands.ends(pd.Series({key: key for key in bands.own}))
 
 
 def _write(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import geopandas as gpd
@@ -21,21 +19,19 @@ import pyarrow.parquet as pq
 import pyogrio
 import shapely
 
-from gridmap._arrays import Geometries, geometries, uncollected
-from gridmap._checks import Bands, Each, Progress, definition, here, label, silent
-from gridmap.coverage.prove import prove
-from gridmap.errors import CoverageError, InputError
+from gridmap._arrays import Bools, Geometries, geometries
+from gridmap._checks import Bands, definition, jsonable, label
+from gridmap.errors import InputError
 from gridmap.grid.grid import (
     EXCEPTION_COLUMNS,
     RETIRED_COLUMNS,
     Grid,
     check_grid,
-    content_of,
     middles,
 )
 from gridmap.io.atomic import replacing
 from gridmap.io.integrity import check_table, check_text, list_layers
-from gridmap.io.record import RECORD, WKB, record_faults, record_of
+from gridmap.io.record import RECORD, WKB, record_of
 from gridmap.io.source import (
     BROKEN_PARQUET,
     GDAL_FAILURES,
@@ -207,142 +203,12 @@ def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]
     return whole, places
 
 
-def prove_districts(
-    path: str | os.PathLike[str], progress: Progress = silent, each: Each = here
-) -> Proved:
-    """Prove a dataset by district, holding one district at a time.
-
-    Each part is proved when it is read. That its outline is that of the district, which is a cell
-    of the whole, joins the proofs: the cells of all parts tile the boundary of the whole. Where
-    there are micro-cells, those of a cell are proved to fill just that cell.
-
-    Returns
-    -------
-    Proved
-        Findings in words by district, none when all is proved.
-    """
-    whole, parts = _parts(Path(path))
-    below = _parts(Path(path, MICRO))[1] if is_by_district(Path(path, MICRO)) else {}
-    found = {key: Message("only its micro-cells are there") for key in sorted({*below} - {*parts})}
-    for name in (WHOLE, f"{MICRO}/{WHOLE}")[: 2 if below else 1]:
-        for fault in file_faults(read_parts(Path(path, name), whole=True), name)[:1]:
-            found[name] = fault
-    owner: dict[str, str] = {}
-    total: Counter[str] = Counter()
-    calls = [(key, part, below.get(key)) for key, part in parts.items()]
-    progress("prove", 0, len(parts))
-    answers = []
-    for answer in each(prove_part, calls):
-        answers.append(answer)
-        progress("prove", len(answers), len(parts))
-    for key, facts, codes, said in sorted(answers, key=lambda answer: str(answer[0])):
-        total.update(facts)
-        twice = [code for code in codes if owner.setdefault(code, key) != key]
-        if twice:
-            said = Message("its code {code} stands in another district", code=twice[0])
-        if said is not None:
-            found[key] = said
-    return Proved(
-        len(parts), total["cells"], total["edges"], _content(whole, parts, below), found,
-        total["micro"], total["split"],
-    )  # fmt: skip
-
-
-def _content(whole: Grid, parts: Mapping[str, Part], below: Mapping[str, Part]) -> str:
-    """Return a hash over the content hashes of all grids of a dataset."""
-    lines = [whole.content_hash, *(f"{key}\t{part.content_hash}" for key, part in parts.items())]
-    lines += [f"{MICRO}/{key}\t{part.content_hash}" for key, part in sorted(below.items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-class Part(NamedTuple):
-    """A district of a dataset: where its grid is, and what the whole says of it."""
-
-    place: Path
-    outline: Geometries
-    content_hash: str
-
-
-def _parts(folder: Path) -> tuple[Grid, dict[str, Part]]:
-    """Read the districts of a dataset, and what is said of each."""
-    whole, places = read_districts(folder)
-    told: Any = whole.parameters["parts"]
-    shapes = whole.cells.geometry
-    return whole, {
-        key: Part(place, geometries(shapes.loc[[key]]), str(told[key]["content_hash"]))
-        for key, place in places.items()
-    }
-
-
-def prove_part(
-    key: str, part: Part, below: Part | None
-) -> tuple[str, dict[str, int], list[str], Message | None]:
-    """Prove one district: return its key, its figures, its codes, and what is wrong with it."""
-    grid, said = _proved(part)
-    if grid is None:
-        return key, {}, [], said
-    facts = {"cells": len(grid), "edges": grid.proof.edges}
-    if below is not None:
-        small, wrong = _proved(below)
-        if small is not None:
-            facts |= {"micro": len(small), "split": len(small.jurisdictions)}
-            wrong = wrong or _beside_cells(small, grid)
-        if wrong is not None:
-            said = said or Message("its micro-cells: {wrong}", wrong=wrong)
-    return key, facts, list(grid.cells.index), said
-
-
-def _proved(part: Part) -> tuple[Grid | None, Message | None]:
-    """Return the grid of a part where it is one, and what is wrong with it."""
-    try:
-        parts = read_parts(part.place, whole=True)
-        grid = grid_of(parts, str(part.place), whole=False)
-        faults = file_faults(parts, str(part.place))
-    except (CoverageError, InputError) as error:
-        return None, Message("{error}", error=" ".join(str(error).split()))
-    if prove(part.outline, grid.boundary).verdict != "exact":
-        return grid, Message("its outline is not that of the district among the others")
-    if grid.content_hash != part.content_hash:
-        return grid, Message("it was changed since it was made")
-    return grid, next(iter(faults), None)
-
-
-def _beside_cells(small: Grid, grid: Grid) -> Message | None:
-    """Tell why the areas that micro-cells fill are not cells of a grid, each the same."""
-    areas = small.jurisdictions.geometry
-    homes = small.cells.groupby("parent")["households"].sum()
-    cells = grid.cells.reindex(areas.index)
-    same = shapely.equals_exact(
-        shapely.normalize(areas.to_numpy()), shapely.normalize(cells.geometry.to_numpy()), 0.0
-    )
-    same &= (homes.reindex(areas.index) == cells["households"]).to_numpy(dtype=bool)
-    if not same.all():
-        return Message("those of {code} do not fill that cell", code=areas.index[~same][0])
-    astray = [c for c, cell in small.cells["parent"].items() if not str(c).startswith(cell)]
-    if astray:
-        return Message("the code {code} does not extend that of its cell", code=astray[0])
-    return None
-
-
-@dataclass(frozen=True)
-class Proved:
-    """What was found in a dataset by district; `split` cells hold micro-cells."""
-
-    districts: int
-    cells: int
-    edges: int
-    content_hash: str
-    found: dict[str, Message]
-    micro: int = 0
-    split: int = 0
-
-
 def _joined(path: str | os.PathLike[str], whole: bool) -> Grid:
     """Read all districts of a dataset as one grid; all is proved again at once."""
     districts, places = read_districts(path)
     parts = [read_grid(place, whole=whole) for place in places.values()]
     first = parts[0]
-    kept = [part.buildings for part in parts] if whole else []
+    kept = [one for part in parts if whole and (one := part.buildings) is not None]
     return Grid(
         _stacked([part.cells for part in parts]),
         districts.boundary,
@@ -352,9 +218,7 @@ def _joined(path: str | os.PathLike[str], whole: bool) -> Grid:
         exceptions=pd.concat([part.exceptions for part in parts], ignore_index=True),
         retired=pd.concat([part.retired for part in parts], ignore_index=True),
         parameters=_parameters_of(parts) | {"by": districts.parameters["by"]},
-        buildings=None
-        if not kept or any(one is None for one in kept)
-        else _stacked([one for one in kept if one is not None], ignore_index=True),
+        buildings=_stacked(kept, ignore_index=True) if len(kept) == len(parts) else None,
     )
 
 
@@ -406,7 +270,7 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     ----------
     path : path
         A grid file, a folder that `write_grid_dataset` made, a dataset by district (which is read
-        whole: see `prove_districts` where it is larger than memory), or a database URL with
+        whole: see `gridmap.io.verify` where it is larger than memory), or a database URL with
         ``?table=`` as `write_grid` took it.
     whole : bool
         Whether units and buildings are read at once, most of a file; else when they are asked for.
@@ -443,7 +307,7 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
             source=source.name,
         )
     wanted = {name for name, _ in list_layers(source)} - (frozenset() if whole else DETAILS)
-    parts = {name: read_part(source, name) for name in (*LAYERS, *TABLES, EXTRA) if name in wanted}
+    parts = {name: read_part(source, name) for name in (*PARTS, EXTRA) if name in wanted}
     grid = grid_of(parts, source.name, whole=whole)
     return grid if whole else _thin(grid, path, source)
 
@@ -506,15 +370,6 @@ def _read_named(source: Source, name: str, columns: Sequence[str]) -> pd.DataFra
     frame = pd.concat(parts[1:] or parts, ignore_index=True)
     check_text(frame, source.name)
     return frame
-
-
-@uncollected
-def read_file_parts(source: Source) -> dict[str, pd.DataFrame]:
-    """Read what is there of a grid file, whatever it holds; buildings only to be hashed."""
-    there = {name for name, _ in list_layers(source)}
-    return {
-        name: read_part(source, name, name == EXTRA) for name in (*PARTS, EXTRA) if name in there
-    }
 
 
 def is_grid_file(source: Source) -> bool:
@@ -593,7 +448,7 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
         raw[EXTRA] = grid.buildings
     packed: dict[str, list[str]] = {}
     parts = {name: _packed(frame, name, packed) for name, frame in raw.items()}
-    lone = {name: _lone_multis(geometries(raw[name].geometry)) for name in LAYERS}
+    lone = {name: np.flatnonzero(_of_one_part(geometries(raw[name].geometry))) for name in LAYERS}
     facts = {
         "schema": SCHEMA,
         "crs": label(grid.crs),
@@ -603,7 +458,7 @@ def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:
         "content_hash": grid.content_hash,
         "unit_facts": grid.units.attrs,
         "packed": packed,
-        "multi_of_one": {name: rows for name, rows in lone.items() if rows},
+        "multi_of_one": {name: rows for name, rows in lone.items() if len(rows)},
     }
     facts[RECORD] = record_of(parts, json.loads(_json(facts)))
     keys = list(facts)
@@ -638,14 +493,14 @@ def grid_of(parts: Mapping[str, pd.DataFrame], name: str, *, whole: bool = True)
     needed = [part for part in PARTS if whole or part not in DETAILS]
     check_parts(parts, needed, name)
     facts = facts_of(parts[METADATA], name)
-    layers = {part: _layer(parts, part, facts, name) for part in needed if part in LAYERS}
+    layers = {part: layer_of(parts, part, facts, name) for part in needed if part in LAYERS}
     tables = {
         part: pd.DataFrame(_unpacked(parts[part], part, facts, name))
         for part in needed
         if part not in LAYERS
     }
-    buildings = _layer(parts, EXTRA, facts, name) if whole and EXTRA in parts else None
-    _check_columns({**layers, **tables}, facts, name)
+    buildings = layer_of(parts, EXTRA, facts, name) if whole and EXTRA in parts else None
+    check_columns({**layers, **tables}, facts, name)
     return Grid(
         layers["cells"].set_index("code"),
         layers["boundary"].geometry.iloc[0],
@@ -671,47 +526,6 @@ def check_parts(parts: Mapping[str, pd.DataFrame], needed: Sequence[str], name: 
         )
 
 
-@uncollected
-def file_faults(parts: Mapping[str, pd.DataFrame], name: str) -> list[Message]:
-    """Tell what in a grid's parts is not as its hashes say, or not as its cells are.
-
-    Parameters
-    ----------
-    parts : mapping of str to DataFrame
-        As `parts_of` makes them; whether the cells tile their boundary is not asked here.
-    name : str
-        What to call their source in an error.
-    """
-    facts = facts_of(parts[METADATA], name)
-    faults = [
-        Message("the file has no part {part}", part=part) for part in PARTS if part not in parts
-    ]
-    if faults:
-        return faults
-    _check_columns(parts, facts, name)
-    layers = {part: _layer(parts, part, facts, name) for part in LAYERS}
-    cells, areas = layers["cells"].set_index("code"), layers["jurisdictions"].set_index("parent")
-    if facts.get("content_hash") != content_of(str(facts.get("crs")), cells, areas):
-        faults.append(Message("the content hash in the file is not that of its content"))
-    if facts.get(RECORD, record := record_of(parts, facts)) != record:
-        said = Message("the record hash in the file is not that of its {rest}")
-        faults.append(said(rest=BEYOND_CONTENT))
-    if cells.index.hasnans or not cells.index.is_unique:
-        return faults
-    rest = parts["exceptions"], parts["retired"]
-    layers["units"].attrs.clear()  # copied by every step otherwise
-    return faults + record_faults(cells, layers["units"], *rest)
-
-
-BEYOND_CONTENT = Message("units, buildings, exceptions, retired codes and parameters")
-"""What the record hash vouches for, beside the content hash."""
-
-
-def unrecorded(parts: Mapping[str, pd.DataFrame]) -> bool:
-    """Tell whether a grid was written before grids had a record hash."""
-    return RECORD not in set(parts[METADATA]["key"])
-
-
 def _unit_rows(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     plain = isinstance(units.index, pd.RangeIndex) and units.index.equals(pd.RangeIndex(len(units)))
     if plain or "unit" in units:
@@ -734,10 +548,7 @@ def _packed(frame: pd.DataFrame, name: str, packed: dict[str, list[str]]) -> pd.
         if frame[column].dtype != object:
             continue
         values = list(frame[column])
-        if any(isinstance(v, (list, tuple, dict, set, frozenset)) for v in values):
-            packed.setdefault(name, []).append(str(column))
-            fresh[column] = pd.array([_json(v) for v in values], dtype="str")
-        elif all(isinstance(v, (bool, np.bool_)) for v in values) and values:
+        if all(isinstance(v, (bool, np.bool_)) for v in values) and values:
             fresh[column] = np.array(values, dtype=bool)
         elif any(not (v is None or v is pd.NA or isinstance(v, (str, float))) for v in values):
             packed.setdefault(name, []).append(str(column))
@@ -758,7 +569,7 @@ def _unpacked(frame: pd.DataFrame, part: str, facts: Mapping[str, Any], name: st
     return frame.assign(**fresh)
 
 
-def _layer(
+def layer_of(
     parts: Mapping[str, pd.DataFrame], part: str, facts: Mapping[str, Any], name: str
 ) -> gpd.GeoDataFrame:
     frame = _unpacked(parts[part], part, facts, name)
@@ -770,15 +581,15 @@ def _layer(
     return frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
 
 
-def _lone_multis(geometry: Geometries) -> list[int]:
-    """Return the rows that are a MultiPolygon of one part."""
-    alone = (shapely.get_type_id(geometry) == 6) & (shapely.get_num_geometries(geometry) == 1)
-    return [int(row) for row in np.flatnonzero(alone)]
+def _of_one_part(geometry: Geometries) -> Bools:
+    """Tell which shapes are a MultiPolygon of one part."""
+    multi = shapely.get_type_id(geometry) == shapely.GeometryType.MULTIPOLYGON
+    return np.asarray(multi & (shapely.get_num_geometries(geometry) == 1))
 
 
 def _demoted(geometry: Geometries, lone: list[int]) -> Geometries:
     """Undo the promotion of polygons in a layer of multipolygons."""
-    one = (shapely.get_type_id(geometry) == 6) & (shapely.get_num_geometries(geometry) == 1)
+    one = _of_one_part(geometry)
     one[[row for row in lone if row < len(one)]] = False
     result = geometry.copy()
     result[one] = shapely.get_geometry(geometry[one], 0)
@@ -798,16 +609,16 @@ def facts_of(table: pd.DataFrame, name: str) -> dict[str, Any]:
             schema=facts.get("schema"),
             schema_2=SCHEMA,
         )
-    for key, kind in (("levels", list), ("parameters", dict), ("unit_facts", dict)):
-        if not isinstance(facts.get(key), kind):
-            raise InputError(
-                "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
-            )
-    for key, item in (("packed", str), ("multi_of_one", int)):
-        if not _are_lists(facts.get(key), item):
-            raise InputError(
-                "`{name}` has damaged metadata ({key}). Write the grid again.", name=name, key=key
-            )
+    kinds = (("levels", list), ("parameters", dict), ("unit_facts", dict))
+    damaged = [key for key, kind in kinds if not isinstance(facts.get(key), kind)]
+    lists = (("packed", str), ("multi_of_one", int))
+    damaged += [key for key, item in lists if not _are_lists(facts.get(key), item)]
+    if damaged:
+        raise InputError(
+            "`{name}` has damaged metadata ({key}). Write the grid again.",
+            name=name,
+            key=damaged[0],
+        )
     return facts
 
 
@@ -819,7 +630,7 @@ def _are_lists(value: Any, kind: type) -> bool:
     )
 
 
-def _check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], name: str) -> None:
+def check_columns(frames: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], name: str) -> None:
     needed = {
         "cells": {"code", "parent", "kind", "households", *facts["levels"]},
         "jurisdictions": {"parent", *facts["levels"]},
@@ -851,11 +662,7 @@ def _json(value: Any) -> str:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, Message):
         return value.plain()
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return None if value is pd.NA or value is pd.NaT else str(value)
+    return None if value is pd.NA or value is pd.NaT else jsonable(value)
 
 
 def _parsed(text: Any, name: str) -> Any:
