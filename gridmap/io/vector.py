@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sqlite3
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,18 +12,14 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyogrio
 import shapely
-from pyarrow import dataset
-from pyarrow import parquet as pq
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj.exceptions import CRSError as UntoldError
 
 from gridmap._arrays import attributes
 from gridmap._checks import label
 from gridmap.crs import parse_crs
-from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.batches import arrow_table, flat_columns, shape_column
@@ -292,9 +286,7 @@ def _read_arrow(source: Source) -> gpd.GeoDataFrame:
 
 
 def _stored(source: Source) -> gpd.GeoDataFrame:
-    import io
-
-    place: Any = source.path if source.member is None else io.BytesIO(source.read_bytes())
+    place = source.whole()
     return gpd.read_parquet(place) if source.kind == "parquet" else gpd.read_feather(place)
 
 
@@ -376,15 +368,9 @@ def _near_degrees(frame: gpd.GeoDataFrame) -> bool:
 
 def read_attributes(source: Source, *, encoding: str | None = None) -> pd.DataFrame:
     """Read the attributes of a layer, or a plain table within a GeoPackage."""
-    layers = dict(list_layers(source))
-    layer = source.layer or (next(iter(layers)) if len(layers) == 1 else choose_layer(source))
-    if layer not in layers:
-        raise InputError(
-            "`{source}` has no layer {layer!r}; it has {layers}.",
-            source=source.path,
-            layer=layer,
-            layers=[*layers],
-        )
+    layers = list_layers(source)
+    only = len(layers) == 1 and source.layer is None
+    layer = layers[0][0] if only else choose_layer(source)
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
     with telling(source.name, GDAL_FAILURES), quiet(), whole_names(source, found) as whole:
         _check_claim(pyogrio.read_info(whole.gdal_path, layer=layer, encoding=found), source)
@@ -577,152 +563,3 @@ def _write_shapefile(frame: gpd.GeoDataFrame, path: Path, overwrite: bool) -> No
     frame = frame.rename(columns=short_names(attributes(frame)))
     with replacing(path, overwrite=overwrite) as temporary:
         write_gdal(frame, temporary, "ESRI Shapefile", path.stem, encoding="UTF-8")
-
-
-_SLICED = (".gpkg", ".fgb", ".gdb", ".parquet", ".geoparquet")
-
-
-class Slices:
-    """A layer of which one part after the other is read, never the whole.
-
-    Parts of GeoParquet are found quickly where it is sorted and has a column of bounding boxes.
-    """
-
-    def __init__(self, spec: str | os.PathLike[str]) -> None:
-        self.source = find_source(spec)
-        if self.source.suffix not in _SLICED or self.source.member is not None:
-            raise InputError(
-                "`{source}` cannot be read by district. Give a GeoPackage, FlatGeobuf or "
-                "GeoParquet.",
-                source=self.source.name,
-            )
-        self._held = self.source.kind == "parquet"
-        if self._held:
-            with telling(self.source.name, BROKEN_PARQUET):
-                self._file = pq.ParquetFile(self.source.path)
-                self.count = int(self._file.metadata.num_rows)
-                geo = json.loads((self._file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
-            if not geo:
-                raise InputError(
-                    "`{source}` has no geometries. Name another file.", source=self.source.name
-                )
-            self._shape = str(geo["primary_column"])
-            facts = geo["columns"][self._shape]
-            self.crs = parse_crs(facts["crs"]) if facts.get("crs") else None
-            self.bounds = tuple(facts["bbox"]) if "bbox" in facts else None
-            self._boxes = facts.get("covering", {}).get("bbox")
-            self._columns = [str(name) for name in self._file.schema_arrow.names]
-            return
-        self._layer = choose_layer(self.source)
-        with telling(self.source.name, GDAL_FAILURES), quiet():
-            info = pyogrio.read_info(
-                self.source.gdal_path,
-                layer=self._layer,
-                force_feature_count=True,
-                force_total_bounds=True,
-            )
-        self.count = int(info["features"])
-        self.crs = parse_crs(info["crs"]) if info["crs"] else None
-        self.bounds = info["total_bounds"]
-        self._columns = [str(name) for name in info["fields"]]
-
-    def groups(self, column: str) -> dict[str, Any]:
-        """Return the numbers of the rows by the value of a column, as `through` takes them."""
-        if column not in self._columns:
-            raise InputError(
-                "`{source}` has no column {column!r}; it has {columns}.",
-                source=self.source.name,
-                column=column,
-                columns=self._columns,
-            )
-        with telling(self.source.name, (*GDAL_FAILURES, *BROKEN_PARQUET)), quiet():
-            if self._held:
-                values = self._file.read(columns=[column]).column(0).to_pandas()
-            else:
-                values = pyogrio.read_dataframe(
-                    self.source.gdal_path,
-                    layer=self._layer,
-                    columns=[column],
-                    read_geometry=False,
-                    fid_as_index=True,
-                )[column]
-        if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-            values = values.astype("Int64")
-        named = values.astype("str").where(values.notna(), "").str.strip()
-        if blank := int((named == "").sum()):
-            raise InputError(
-                "`{source}` has {blank:,} {blank:row|rows} without a value in {column!r}. Fill "
-                "them in.",
-                source=self.source.name,
-                blank=blank,
-                column=column,
-            )
-        rows = values.index.to_numpy(dtype=np.int64)
-        return {str(key): np.sort(rows[at]) for key, at in named.groupby(named).indices.items()}
-
-    def through(
-        self, reader: Any, *, rows: Any = None, box: gpd.GeoSeries | None = None, around: float = 0
-    ) -> Any:
-        """Return what a reader of files makes of some rows, or of those that meet a box.
-
-        Its bounds are widened by `around` metres. None where no row is left.
-        """
-        with tempfile.TemporaryDirectory(prefix="gridmap-") as folder:
-            target = Path(folder, f"{self.source.path.stem}.parquet")
-            bounds = None if box is None else self._bounds_of(box, around)
-            with telling(self.source.name, (*GDAL_FAILURES, *BROKEN_PARQUET)), quiet():
-                found = self._write(target, rows, bounds)
-            return reader(target) if found else None
-
-    def _bounds_of(self, box: gpd.GeoSeries, around: float) -> tuple[float, ...]:
-        """Return the bounds of an area in the CRS of the layer, a little wider if transformed."""
-        moved = box if self.crs is None or self.crs == box.crs else reproject(box, self.crs)
-        west, south, east, north = (float(v) for v in moved.total_bounds)
-        wider = 0.0 if moved is box else 0.01 * max(east - west, north - south)
-        degrees = self.crs is not None and self.crs.is_geographic
-        wider += around / _NARROWEST if degrees else around
-        return west - wider, south - wider, east + wider, north + wider
-
-    def _write(self, target: Path, rows: Any, bounds: Any) -> int:
-        if self._held:
-            table = self._chosen(rows) if rows is not None else self._within(bounds)
-            pq.write_table(table, target)
-            return int(table.num_rows)
-        arrow = self.source.suffix != ".fgb"  # of which no row would come as half a one
-        where = {"fids": rows} if rows is not None else {"bbox": bounds, "use_arrow": arrow}
-        frame = pyogrio.read_dataframe(self.source.gdal_path, layer=self._layer, **where)
-        frame.to_parquet(target, index=False)
-        return len(frame)
-
-    def _chosen(self, rows: Any) -> pa.Table:
-        """Return some rows, reading only the row groups in which they are."""
-        sizes = [
-            self._file.metadata.row_group(k).num_rows for k in range(self._file.num_row_groups)
-        ]
-        ends = np.cumsum(sizes)
-        group = np.searchsorted(ends, rows, side="right")
-        parts = [
-            self._file.read_row_group(int(k)).take(rows[group == k] - (ends[k] - sizes[k]))
-            for k in np.unique(group)
-        ]
-        return pa.concat_tables(parts)
-
-    def _within(self, bounds: tuple[float, ...]) -> pa.Table:
-        """Return the rows whose bounds meet others, a row group at a time."""
-        west, south, east, north = bounds
-        if self._boxes is not None:
-            side = {name: dataset.field(*path) for name, path in self._boxes.items()}
-            meets = (side["xmin"] <= east) & (side["xmax"] >= west)
-            meets &= (side["ymin"] <= north) & (side["ymax"] >= south)
-            return dataset.dataset(self.source.path, format="parquet").to_table(filter=meets)
-        parts = [self._file.schema_arrow.empty_table()]
-        for batch in self._file.iter_batches():
-            shapes = shapely.from_wkb(batch.column(self._shape).to_numpy(zero_copy_only=False))
-            box = shapely.bounds(shapes)
-            meets = (box[:, :2] <= (east, north)).all(axis=1)
-            meets &= (box[:, 2:] >= (west, south)).all(axis=1)
-            parts.append(pa.Table.from_batches([batch.filter(pa.array(meets))]))
-        return pa.concat_tables(parts)
-
-
-_NARROWEST = 50_000.0  # metres in a degree of longitude where people live

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints
+from gridmap._arrays import Geometries, Ints, as_points
 from gridmap._checks import Each, Progress, here, silent
 from gridmap._version import __version__
 from gridmap.coverage.prove import dissolved
@@ -45,7 +45,7 @@ from gridmap.io.gridfile import (
     read_grid,
     write_grid_dataset,
 )
-from gridmap.io.vector import Slices
+from gridmap.io.slices import Slices
 from gridmap.language import Lang, Message
 from gridmap.partitioning.parallel import BrokenWorkerError, in_processes, warm
 from gridmap.partitioning.partition import band_in, micro_band_in, micro_cells, partition
@@ -537,12 +537,7 @@ def corners(
 
 def _rings(shape: shapely.Geometry) -> list[Any]:
     rings = shapely.get_rings(shapely.get_parts(shape))
-    return [_numbers(shapely.get_coordinates(ring)) for ring in rings]
-
-
-def _numbers(xy: Any) -> Any:
-    """Return coordinates as one number each."""
-    return (xy[:, 0] + 0.0) + 1j * (xy[:, 1] + 0.0)
+    return [as_points(shapely.get_coordinates(ring) + 0.0) for ring in rings]
 
 
 def _runs(rings: list[Any], common: Any) -> dict[tuple[complex, complex], list[list[complex]]]:
@@ -596,13 +591,13 @@ def stitched(
     [[2.0, 0.0], [2.0, 1.0], [2.0, 2.0], [0.0, 2.0], [0.0, 0.0], [2.0, 0.0]]
     """
     xy, owner = shapely.get_coordinates(shapes, return_index=True)
-    hit = np.unique(owner[np.isin(_numbers(xy), np.array(list(steps)))])
+    hit = np.unique(owner[np.isin(as_points(xy + 0.0), np.array(list(steps)))])
     result = shapes.copy()
     for k in hit.tolist():
         polygons = []
         for polygon in shapely.get_parts(shapes[k]):
             shell, *holes = (
-                _walked(_numbers(shapely.get_coordinates(ring)), steps)
+                _walked(as_points(shapely.get_coordinates(ring) + 0.0), steps)
                 for ring in shapely.get_rings(polygon)
             )
             polygons.append(shapely.Polygon(shell, holes))

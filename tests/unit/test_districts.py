@@ -37,13 +37,13 @@ from gridmap.io.gridfile import (
     METADATA,
     PLAIN,
     facts_of,
-    prove_districts,
     read_districts,
     read_parts,
     write_grid_dataset,
 )
 from gridmap.io.record import record_of
-from gridmap.io.vector import Slices
+from gridmap.io.slices import Slices
+from gridmap.io.verify import prove_districts
 from gridmap.partitioning import districts
 from gridmap.partitioning.districts import Inputs, corners, partition_districts, stitched
 from scripts import verify_grid
