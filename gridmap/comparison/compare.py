@@ -22,7 +22,7 @@ from gridmap.grid.changes import (
     overlaps,
     statuses,
 )
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid, check_grid, middles
 from gridmap.html import card
 from gridmap.language import Lang, Message
 
@@ -178,8 +178,7 @@ def _moves_of(buildings: gpd.GeoDataFrame, old: Grid, new: Grid) -> pd.DataFrame
     check_same_crs("new", new.cells, "buildings", buildings)
     if "households" not in buildings:
         raise InputError("`buildings` has no column `households`; name the counts so.")
-    place = buildings.geometry.representative_point()
-    x, y = place.x.to_numpy(), place.y.to_numpy()
+    x, y = middles(buildings.geometry.to_numpy())
     households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
     codes = [
         codes_at(grid.cells, grid.locator.relate(x, y)[0].astype(np.int64) - 1)

@@ -77,8 +77,9 @@ class Unread(Protocol):
 
 
 def middles(shapes: Geometries) -> tuple[Floats, Floats]:
-    """Return the coordinates of a point on each shape, which take less room than points."""
-    points = shapely.point_on_surface(shapes)
+    """Return the coordinates of a point on each shape, NaN where there is nothing."""
+    points = geometries(shapely.point_on_surface(shapes))
+    points = np.where(shapely.is_empty(points), None, points)
     return shapely.get_x(points), shapely.get_y(points)
 
 

@@ -418,14 +418,11 @@ class _Run:
                 strange=self.seen.strange,
             )
         placed = sum(counts[name] for name in ("inside", "boundary", "rim"))
+        x, y = np.concatenate([np.empty((2, 0)), *self.seen.sample], axis=1)
         if counts["read"] and not placed:
-            x, y = (
-                np.concatenate(self.seen.sample, axis=1) if self.seen.sample else np.empty((2, 0))
-            )
             self.seen.accounts.nowhere = nowhere(x, y, self._datum, counts["read"], self.grid)
-        elif self.seen.sample:
-            x, y = np.concatenate(self.seen.sample, axis=1)
-            lost = self.seen.given - sum(counts[name] for name in ("inside", "boundary", "rim"))
+        else:
+            lost = self.seen.given - placed
             self.seen.accounts.alarm = alarm_of(x, y, self._datum, lost, counts["read"], self.grid)
         return self.seen.accounts
 

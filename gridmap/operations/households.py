@@ -9,12 +9,11 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from gridmap._checks import as_numbers, check_crs
 from gridmap.crs import reproject
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid, check_grid, middles
 from gridmap.language import Lang, Message
 
 
@@ -106,7 +105,7 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
     """
     check_crs("buildings", buildings)
     counts = _counts(buildings)
-    x, y = _places(reproject(buildings, grid.crs).geometry.to_numpy())
+    x, y = middles(reproject(buildings, grid.crs).geometry.to_numpy())
     where = grid.locator.relate(x, y)[0]
     codes = pd.Series([*grid.cells.index, None], dtype="str").iloc[where - 1]
     codes.index = buildings.index
@@ -152,13 +151,6 @@ def _counts(buildings: gpd.GeoDataFrame) -> Any:
             index=buildings.index[bad.argmax()],
         )
     return counts.astype(np.int64)
-
-
-def _places(geometry: Any) -> tuple[Any, Any]:
-    """Return a point inside each building, NaN where there is none."""
-    kinds = shapely.get_type_id(geometry)
-    inside = np.where(kinds == 0, geometry, shapely.point_on_surface(geometry))
-    return shapely.get_x(inside), shapely.get_y(inside)
 
 
 def workload(

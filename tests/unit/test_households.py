@@ -39,9 +39,10 @@ def test_complete(squares: gm.Grid) -> None:
     assert found.sentence("en").startswith("Nobody left out: 3 buildings with 7 households")
 
 
-def test_left_out_buildings_are_listed(squares: gm.Grid) -> None:
+@pytest.mark.parametrize("nothing", [None, shapely.Point(), shapely.Polygon()])
+def test_left_out_buildings_are_listed(squares: gm.Grid, nothing: Any) -> None:
     buildings = homes([1, 2, 4, 9], [1, 2, 6, 99], building_id=list("wxyz"))
-    buildings.loc[3, "geometry"] = None
+    buildings.loc[[3], "geometry"] = nothing
     buildings.index = [10, 20, 30, 40]
     found = account(buildings, squares)
     assert found.left_out["problem"].to_dict() == {40: "nowhere"}
