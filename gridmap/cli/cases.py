@@ -126,22 +126,22 @@ def _told(
     table: str, found: pd.DataFrame, by: list[str], rank: bool, shell: _shell.Shell
 ) -> list[str]:
     if rank:
-        return _ranked(found, shell)
-    return _sentences(found, by, shell) if table == "rates" else _rows(found, shell)
+        return _ranked(found)
+    return _sentences(found, by) if table == "rates" else _rows(found, shell)
 
 
-def _sentences(table: pd.DataFrame, by: list[str], shell: _shell.Shell) -> list[str]:
+def _sentences(table: pd.DataFrame, by: list[str]) -> list[str]:
     """Tell each indicator in a line, with its formula at its first mention."""
     lines, told = [], set()
     for row in _plain(table).to_dict("records"):
         place = " ".join(_said(row[name]) for name in by)
         formula = "" if row["name"] in told else f"  {row['formula']}"
         told.add(row["name"])
-        lines.append(f"{place + '  ' if place else ''}{row['name']}  {_rate(row, shell)}{formula}")
+        lines.append(f"{place + '  ' if place else ''}{row['name']}  {_rate(row)}{formula}")
     return lines
 
 
-def _rate(row: Mapping[Any, Any], shell: _shell.Shell) -> str:
+def _rate(row: Mapping[Any, Any]) -> str:
     """Tell a rate with its interval and counts; unknown where nothing is known."""
     unknown = int(row["unknown"])
     more = tr("  {unknown:,} unknown", unknown=unknown) if unknown else ""
@@ -171,14 +171,14 @@ def _said(value: Any) -> str:
     return "—" if value != value or value in (None, "", "NaT") else str(value)
 
 
-def _ranked(table: pd.DataFrame, shell: _shell.Shell) -> list[str]:
+def _ranked(table: pd.DataFrame) -> list[str]:
     """Tell the ranking; who reports too little is listed without a rank."""
     lines = []
     for area, row in table.iterrows():
         rated = row["rate"] == row["rate"]
         rank = str(row["rank"]) if rated and not row["silent"] else "–"
         note = tr("reports too little, not ranked")
-        rate = _rate(row.to_dict(), shell)
+        rate = _rate(row.to_dict())
         lines.append(f"{rank}  {area}  {rate}" + (f"  {note}" if row["silent"] else ""))
     return lines
 

@@ -84,11 +84,11 @@ def compare_command(
         shell.emit_json({"schema": "gridmap.compare/1", **found.as_dict()})
         return
     shell.answer(found.sentence(shell.lang))
-    for line in _moves(shell, found):
+    for line in _moves(found):
         shell.answer(line)
 
 
-def _moves(shell: _shell.Shell, found: Comparison) -> list[str]:
+def _moves(found: Comparison) -> list[str]:
     """Tell the largest moves, a line each."""
     moves = found.moves[found.moves["before"] != found.moves["after"]]
     moves = moves[moves["households"] > 0].sort_values("households", ascending=False, kind="stable")

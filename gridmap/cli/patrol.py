@@ -62,7 +62,7 @@ def patrol_command(
         log = _options.cases_of(
             shell, proved, streets, needs_places=True, codes=True, crs=crs, **period, **where
         )
-        document, said = _visits(shell, proved, log, by, period, output, overwrite)
+        document, said = _visits(proved, log, by, period, output, overwrite)
     if as_json:
         shell.emit_json(document)
     else:
@@ -102,7 +102,6 @@ def _rounds(
 
 
 def _visits(
-    shell: _shell.Shell,
     grid: Any,
     log: Any,
     by: str,

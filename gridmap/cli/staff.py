@@ -90,7 +90,7 @@ def staff_command(
         shell.emit_json(_document(found, ratios))
         return
     shell.answer(found.sentence(shell.lang))
-    for line in [*_ratios(ratios, level, shell), *_vacancies(found, shell), *_bad(found, shell)]:
+    for line in [*_ratios(ratios, level), *_vacancies(found), *_bad(found)]:
         shell.answer(line)
 
 
@@ -108,7 +108,7 @@ def _document(found: Staffing, ratios: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _ratios(ratios: pd.DataFrame, level: str | None, shell: _shell.Shell) -> list[str]:
+def _ratios(ratios: pd.DataFrame, level: str | None) -> list[str]:
     """Tell the ratios in all, or by the areas of a level."""
     lines = []
     for row in ratios.itertuples():
@@ -125,7 +125,7 @@ def _ratios(ratios: pd.DataFrame, level: str | None, shell: _shell.Shell) -> lis
     return lines
 
 
-def _vacancies(found: Staffing, shell: _shell.Shell) -> list[str]:
+def _vacancies(found: Staffing) -> list[str]:
     """Name the places without a leader, level by level."""
     lines = []
     for level, rows in found.vacancies.groupby("level", sort=False):
@@ -137,7 +137,7 @@ def _vacancies(found: Staffing, shell: _shell.Shell) -> list[str]:
     return lines
 
 
-def _bad(found: Staffing, shell: _shell.Shell) -> list[str]:
+def _bad(found: Staffing) -> list[str]:
     """List the rows that could not be used as they are."""
     rows = found.problems
     lines = [
@@ -195,7 +195,7 @@ def account_command(
         shell.emit_json(_account_document(found))
     else:
         shell.answer(found.sentence(shell.lang))
-        for line in _lines(shell, found):
+        for line in _lines(found):
             shell.answer(line)
     return 0 if found.complete else 1
 
@@ -216,7 +216,7 @@ def _account_document(found: Account) -> dict[str, Any]:
     }
 
 
-def _lines(shell: _shell.Shell, found: Account) -> list[str]:
+def _lines(found: Account) -> list[str]:
     """List the first buildings left out and the first cells that differ."""
     problems = {"nowhere": Message("nowhere"), "outside": Message("outside every cell")}
     rows = enumerate(found.buildings.itertuples(), start=1)

@@ -79,7 +79,7 @@ class Unread(Protocol):
 def middles(shapes: Geometries) -> tuple[Floats, Floats]:
     """Return the coordinates of a point on each shape, NaN where there is nothing."""
     points = geometries(shapely.point_on_surface(shapes))
-    points = np.where(shapely.is_empty(points), None, points)
+    points[shapely.is_empty(points)] = None
     return shapely.get_x(points), shapely.get_y(points)
 
 

@@ -100,7 +100,7 @@ def read_jurisdictions(
     check_polygons("jurisdictions", geometry, codes)
     given, mended = valid_polygons(geometry)
     tiling = tile(given, within)
-    _refuse(codes, given, crs, tiling.mends, overlap_shares(tiling, given), mended, repair)
+    _refuse(codes, crs, tiling.mends, overlap_shares(tiling, given), mended, repair)
     gone = np.setdiff1d(np.arange(len(codes)), tiling.owner)
     if len(gone):
         raise InputError(
@@ -191,7 +191,6 @@ def _check_codes(codes: list[str], column: str) -> None:
 
 def _refuse(
     codes: list[str],
-    given: Geometries,
     crs: Any,
     mends: list[Mend],
     shares: dict[tuple[int, int], float],
