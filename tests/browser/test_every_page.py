@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -648,3 +649,50 @@ def test_the_printed_list_of_cells_is_whole(
             .filter((e) => getComputedStyle(e).overflowY !== 'visible').length"""
     )
     assert cut == 0
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("size", ["phone", "laptop"])
+def test_headings_of_the_list_to_redraw_keep_apart(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], lang: str, size: str
+) -> None:
+    page, _, _ = watched(pages[lang]["edit"], size)
+    spans = page.locator(".heads td").evaluate_all(
+        """(cells) => cells.filter((one) => one.innerText).map((one) => {
+            const range = document.createRange();
+            range.selectNodeContents(one);
+            const box = range.getBoundingClientRect();
+            return [box.left, box.right];
+        })"""
+    )
+    assert len(spans) == 3
+    assert all(after[0] - before[1] >= 2 for before, after in pairwise(spans))
+
+
+def test_titles_of_a_cell_stand_on_one_line(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    for lang in ("zh", "en"):
+        page, _, _ = watched(pages[lang]["cell"])
+        assert (
+            page.locator("dt").evaluate_all("(all) => all.filter((e) => e.offsetHeight > 26)") == []
+        )
+
+
+def test_a_short_list_of_hotspots_leaves_no_hole_on_a_phone(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["briefing"], "phone")
+    page.evaluate("document.querySelectorAll('.hot tbody tr ~ tr').forEach((row) => row.remove())")
+    assert page.locator(".panel.hot").bounding_box()["height"] < 110
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_plans_and_their_figures_share_a_printed_page(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], lang: str
+) -> None:
+    page, _, _ = watched(pages[lang]["plans"])
+    page.set_viewport_size({"width": 1047, "height": 718})  # A4 within its margins
+    page.emulate_media(media="print")
+    box = page.locator("table").first.bounding_box()
+    assert box["y"] + box["height"] <= 718
