@@ -40,7 +40,7 @@ _HEADINGS = re.compile(
     r"租客|承租人|网格长|网格员|负责人|责任人|监护人|配偶|亲属|家属|老人|患者|病人|出生|生日|银行卡|账号|"
     r"社保|医保|车牌|住址|籍贯|政治面貌|(来电|主叫|被叫|呼入)号|^(居民|市民|住户|群众)$|"
     r"(上报|举报|投诉|报案|来电|诉求|申请|受理|处置|处理|经办|填报|采集|审核|签收|办理|被访|反映|报修)人|"
-    r"(巡查|采集|监督|协管|调解)员|"
+    r"(巡查|采集|监督|协管|调解)员|^副?(里|邻|村|楼栋)长$|"
     r"^id_?(card|number|no)$|identity|passport|phone|mobile|^tel$|telephone|e[-_]?mail|wechat|^qq|"
     r"^contact(s|[-_ ]?(person|number|info|details|no))?$|"
     r"^(owner|tenant|caller|reporter|resident)s?$|complainant|guardian|patient|nick_?name|user_?name|"

@@ -420,7 +420,7 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
             (counted(one["incidents"], public, lang), "", ""),
             (f"{one['expected']:.1f}", "", ""),
             (fact(one["households"]), "optional", ""),
-            (_small(one["q"]), "", ""),
+            ("<0.001" if one["q"] < 0.001 else f"{one['q']:.3f}", "", ""),
             (go, "go", ""),
             **({} if k < printed else {"class": SCREEN}),
             **{"data-cell": one["index"], "data-theme": theme},
@@ -440,10 +440,6 @@ def _hotspot_heads(lang: Lang) -> list[tuple[str, str]]:
         ("q", ""),
         ("", "go"),
     ]
-
-
-def _small(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 @dataclass(frozen=True)

@@ -357,8 +357,14 @@ def _built(
         made.loc[list(codes.values()), "valid_from"] = on
     cells = with_pieces(pd.concat([rest, made]).sort_index())
     for code, name in wanted.names.items():
-        if codes.get(code, code) in cells.index:
-            cells.loc[codes.get(code, code), "name"] = name
+        if codes.get(code, code) not in cells.index:
+            raise InputError(
+                "Cell {code} is named {name!r}, but the changes leave it no unit. Name the cell "
+                "that its units went to, or leave the name out.",
+                code=code,
+                name=name,
+            )
+        cells.loc[codes.get(code, code), "name"] = name
     units = base.units.assign(code=[codes.get(code, code) for code in label])
     if "parent" in units:
         units["parent"] = parent

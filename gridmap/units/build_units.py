@@ -62,7 +62,7 @@ class Woven:
 def weave(blocks: Blocks, pieces: Pieces, homes: Homes, home_piece: Ints) -> Woven:
     """Node blocks, cuts and the shapes they must not cut, and gather the faces to units."""
     around = _crossed(blocks, pieces, homes, home_piece)
-    shapes = around_shapes(homes, around)
+    shapes = np.empty(0, dtype=object) if homes.shapes is None else homes.shapes[around]
     faces = faces_of(np.concatenate([linework(blocks.polygons), pieces.cuts, outlines(shapes)]))
     points = inner_points(faces)
     label = nearest_or_containing(points, pieces.polygons)
@@ -94,11 +94,6 @@ def homes_in(polygons: Geometries, xy: Floats) -> Ints:
     if not len(polygons):
         return np.full(len(xy), -1, dtype=np.int64)
     return PolygonTree(polygons).relate(xy[:, 0], xy[:, 1])[0].astype(np.int64) - 1
-
-
-def around_shapes(homes: Homes, chosen: Ints) -> Geometries:
-    """Return the shapes of some homes."""
-    return np.empty(0, dtype=object) if homes.shapes is None else homes.shapes[chosen]
 
 
 def _crossed(blocks: Blocks, pieces: Pieces, homes: Homes, home_piece: Ints) -> Ints:

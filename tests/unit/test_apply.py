@@ -79,6 +79,17 @@ def test_only_the_end_must_hold(plan: Grid) -> None:
     assert done.buildings is not None and len(done.buildings) == len(plan.buildings)
 
 
+def test_a_name_for_a_cell_that_ends_is_refused(plan: Grid) -> None:
+    first, second = list(plan.cells.index[:2])
+    wanted = wish(plan, moves={first: [*plan.units.index[plan.units["code"] == second]]},
+                  names={second: "留名"}, approve={first: "x"})  # fmt: skip
+    for renumber in (False, True):
+        with pytest.raises(InputError, match=rf"Cell {second} is named '留名', but .* no unit"):
+            apply(plan, wanted, renumber=renumber)
+    kept = apply(plan, wanted | {"names": {first: "留名"}})
+    assert kept.cells.at[first, "name"] == "留名"
+
+
 def test_new_cells_names_notes_and_days(plan: Grid) -> None:
     half = [unit_at(plan, x, 5) for x in range(3)]
     done = apply(

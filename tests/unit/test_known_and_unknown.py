@@ -13,7 +13,9 @@ from gridmap.incidents.cases import count_cases, funnel
 from gridmap.incidents.indicators import FORMULAS, indicators, rates
 from gridmap.incidents.workflow import department_calls, step_times
 from gridmap.intervals import count_change
+from gridmap.io import columns
 from gridmap.io.columns import understand
+from gridmap.privacy import personal_columns
 from gridmap.vocabulary import fold, restated, vocabulary
 
 PUBLIC = [
@@ -328,3 +330,75 @@ def test_the_time_of_acceptance_is_that_of_reporting_only_where_nothing_else_is(
 )  # fmt: skip
 def test_words_of_taiwan_and_of_311(kind: str, word: str, meant: str) -> None:
     assert list(vocabulary(kind).read(pd.Series([word]))) == [meant]
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant", "words"),
+    [
+        ("roles", "leader", "里长 里長 网格负责人 网格副长"),
+        ("roles", "assistant", "里幹事 村幹事 社区专干 网格工作者"),
+        ("roles", "patrol", "联防队员 巡守員"),
+        ("roles", "department", "网格警务员 网格辅警"),
+        ("roles", "volunteer", "鄰長 邻长 志工 義工 環保志工 社區志工 院落长 弄堂长"),
+        ("roles", "volunteer", "兼职微网格员 党员中心户 楼管家"),
+        ("statuses", "reported", "暂存 呈报"),
+        ("statuses", "rejected", "重複案件 重复件"),
+        ("statuses", "accepted", "待派工"),
+        ("statuses", "dispatched", "已派工 已下发 改派 改分 重新派遣 退单重派 退回重派 申请退单"),
+        ("statuses", "handled", "退回重办 退回整改 会办中 協辦中 施工中"),
+        ("statuses", None, "退回 已退回 驳回 督办 已移交 併案 完工 预结案"),
+        ("sources", "public", "民眾陳情 民眾通報 陳情 網路投訴 信访转办 浙里办 随申办"),
+        ("sources", "patrol", "入户走访 走访入户 主動查報 巡查通報"),
+        ("sources", "video", "物联网 智能感知 ai抓拍"),
+        ("sources", "department", "稽查 上级派单 部门推送 会议交办"),
+        ("sources", None, "里长反映 第三方测评 社会治理平台 志愿者上报"),
+        ("satisfaction", "neutral", "普通 尚可"),
+        ("levels", "community", "里 里级 村里"),
+        ("levels", "street", "办事处"),
+        ("levels", None, "部门 片区 鄰 委办局"),
+    ],
+)  # fmt: skip
+def test_words_that_offices_write_mean_one_thing_or_are_asked_about(
+    kind: str, meant: str | None, words: str
+) -> None:
+    found = {word: vocabulary(kind)._meaning(word) or None for word in words.split()}  # type: ignore[arg-type]
+    assert found == dict.fromkeys(words.split(), meant)
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "headings"),
+    [
+        ("incident", "incident_id", "事件编号 受理单号 陳情編號"),
+        ("incident", "category", "事件大类 事件类型 一级分类"),
+        ("incident", "subcategory", "事件小类 二级分类"),
+        ("incident", "source", "事件来源 上报渠道 陳情來源"),
+        ("incident", "status", "事件状态 工单状态 当前环节 處理情形"),
+        ("incident", "department", "承办部门 處理單位 主办单位"),
+        ("incident", "time", "事发时间 采集时间 陳情日期"),
+        ("incident", "due", "应办结时间 截止处置时间"),
+        ("incident", "address", "事发地点 详细位置"),
+        ("incident", "code", "归属网格 事发网格"),
+        ("incident", "", "处置时限 紧急程度 督办 地图经度 催办次数"),
+        ("staff", "code", "所在网格 管辖网格 包保网格"),
+        ("staff", "leader", "里長 鄰長 里长姓名"),
+        ("staff", "role", "人员角色 网格角色"),
+        ("cell", "leader", "里長 鄰長 网格负责人"),
+        ("cell", "households", "网格户数 常住户数"),
+        ("cell", "parent", "上级网格编码"),
+        ("building", "households", "住宅户数 居住户数"),
+        ("building", "", "套数 房屋套数"),
+        ("building", "address", "門牌 门牌号"),
+        ("jurisdiction", "community", "行政村"),
+    ],
+)
+def test_headings_that_offices_write_are_understood(table: str, field: str, headings: str) -> None:
+    known_ = columns.aliases(table)
+    found = {name: columns.meaning(name, known_) for name in headings.split()}
+    assert found == dict.fromkeys(headings.split(), field)
+
+
+def test_heads_of_villages_are_persons_and_kilometres_are_none() -> None:
+    frame = pd.DataFrame(
+        {name: ["王五"] for name in ("里長", "鄰長", "村长", "公里长度", "里长数")}
+    )
+    assert set(personal_columns(frame)) == {"里長", "鄰長", "村长"}
