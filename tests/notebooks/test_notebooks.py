@@ -46,3 +46,25 @@ def _said(cell) -> str:
         for output in cell.outputs
         if "image/png" not in output.get("data", {}) and output.get("name") != "stderr"
     )
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_a_finding_stands_under_every_picture(book):
+    import nbformat
+
+    cells = nbformat.read(book, as_version=4).cells
+    pictured = [k for k, cell in enumerate(cells) if cell.cell_type == "code" and _pictured(cell)]
+    assert pictured
+    for below in (cells[k + 1] for k in pictured):
+        assert below.cell_type == "markdown" and not below.source.startswith("#")
+
+
+def _pictured(cell) -> bool:
+    """Tell whether a cell shows a figure, a map or a widget."""
+    shown = [output.get("data", {}) for output in cell.outputs]
+    return any(
+        "image/png" in data
+        or any("widget" in kind for kind in data)
+        or "<iframe" in data.get("text/html", "")
+        for data in shown
+    )
