@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -580,8 +581,8 @@ def _headed(table: pd.DataFrame, lang: Lang) -> pd.DataFrame:
 
 
 def _capital(text: str) -> str:
-    """Begin a heading with a capital, but for p, which is a sign."""
-    return text[:1].upper() + text[1:] if text != "p" else text
+    """Begin a heading with a capital when it begins with a word, as p and p90 do not."""
+    return text[:1].upper() + text[1:] if re.match("[a-z]{2}", text) else text
 
 
 def _panels(made: Week, grid: Grid, lang: Lang) -> Mapping[str, pd.DataFrame]:

@@ -68,6 +68,8 @@ class CellLayer(_Drawn, Layer):
         Colours from the lowest class to the highest.
     name, show
         As for any folium layer.
+    lang
+        Language of the legend, "zh" or "en".
 
     Examples
     --------

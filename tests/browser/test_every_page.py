@@ -696,3 +696,31 @@ def test_plans_and_their_figures_share_a_printed_page(
     page.emulate_media(media="print")
     box = page.locator("table").first.bounding_box()
     assert box["y"] + box["height"] <= 718
+
+
+def test_long_names_of_a_table_stay_on_a_phone(
+    watched: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
+) -> None:
+    names = "、".join(f"金亭社区第{k}网格" for k in range(9))
+    alarm = {"自": ["2026-05-25"], "网格数": ["9"], "案件数": ["127"], "按以往应有": ["70.9"],
+             "p值": ["<0.001"], "哪些": [names]}  # fmt: skip
+    file = tmp_path / "alarm.html"
+    gm.briefing(grid, town.incidents, tables={"扫描警报": pd.DataFrame(alarm)}).save(file)
+    page, _, _ = watched(file, "phone")
+    spill = "(all) => all.map((e) => e.scrollWidth - e.clientWidth)"
+    assert max(page.locator(".more .panel").evaluate_all(spill)) <= 0
+
+
+def test_chinese_headings_on_a_phone_break_into_no_single_signs(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    for kind in ("briefing", "weekly", "plans"):
+        page, _, _ = watched(pages["zh"][kind], "phone")
+        heads = page.locator(".ranking th, main > .scroll th").evaluate_all(
+            """(all) => all.filter((e) => e.offsetHeight && e.innerText.length > 1).map((e) => {
+                const range = document.createRange();
+                range.selectNodeContents(e);
+                return range.getBoundingClientRect().width;
+            })"""
+        )
+        assert heads and min(heads) > 20

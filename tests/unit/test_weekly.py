@@ -349,10 +349,10 @@ def test_cases_that_all_lie_elsewhere_are_no_quiet_week(office: Path) -> None:
     assert code == 2 and "3 件案件没有一件在网格内" in told["error"]
 
 
-def test_headings_of_panels_begin_with_a_capital_but_for_p() -> None:
-    assert [*map(_capital, ("median days", "p", "Cell", "总数"))] == [
-        "Median days", "p", "Cell", "总数"
-    ]  # fmt: skip
+def test_headings_of_panels_begin_with_a_capital_but_for_signs() -> None:
+    given = ("median days", "p", "p值", "p90 hours", "Cell", "总数")
+    told = ["Median days", "p", "p值", "p90 hours", "Cell", "总数"]
+    assert [*map(_capital, given)] == told
 
 
 def test_panels_call_cells_by_their_names() -> None:
