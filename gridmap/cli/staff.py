@@ -179,8 +179,7 @@ def account_command(
 
     Ends with 1 when a building lies in no cell, stands twice, or a count differs.
     """
-    from gridmap.io import read_grid, write_table
-    from gridmap.io.export import chinese_headings
+    from gridmap.io import read_grid
     from gridmap.io.inputs import read_households
     from gridmap.operations.households import account
 
@@ -189,8 +188,7 @@ def account_command(
     found = account(frame, read_grid(grid, whole=False))
     if output is not None:
         table = found.cells.reset_index()
-        headings = chinese_headings(table.columns) if shell.lang == "zh" else None
-        write_table(table, output, overwrite=overwrite, headings=headings)
+        _options.write_filed(shell, table, output, {}, overwrite=overwrite)
     if as_json:
         shell.emit_json(_account_document(found))
     else:

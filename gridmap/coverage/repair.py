@@ -441,7 +441,7 @@ def _exchanged(
     What lay in exactly one cell and inside the boundary lies in that cell afterwards, but for
     strips as narrow as the limit: a row that lost more is to be refused.
     """
-    new = np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
+    new = everything_of(work)
     old = np.concatenate([before, np.full(len(work.created), None)])
     old, new = (without(of, shapely.is_missing(of)) for of in (old, new))
     origin = local_origin(shapely.total_bounds(np.concatenate([old, new])))

@@ -7,7 +7,7 @@ than a micrometre. Corners that close become one; a corner that close to a side 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -494,7 +494,7 @@ def brought_together(work: Work, limit: float) -> tuple[Split, Ints]:
     left, owner, parts = _remainder(work)
     if len(left) == 0:
         return parts, owner[:0]
-    if _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]]):
+    if _insert(work, left, owner, parts):
         left, owner, parts = _remainder(work)
     if len(parts.left):
         everything, changed, moved = welded(everything_of(work), left, owner, limit)
@@ -504,7 +504,7 @@ def brought_together(work: Work, limit: float) -> tuple[Split, Ints]:
             left, owner, parts = _remainder(work)
         if _follow_chains(work, left, owner, limit):
             left, owner, parts = _remainder(work)
-    if len(left) and _insert(work, parts, left.edges, owner[left.members[left.runs[:-1]]]):
+    if len(left) and _insert(work, left, owner, parts):
         left, owner, parts = _remainder(work)
     mine = np.isin(left.source, parts.piece_of[parts.left.members])
     return parts, owner[left.members[mine]]
@@ -514,11 +514,7 @@ def _follow_chains(work: Work, left: Leftover, owner: Ints, limit: float) -> boo
     """Add vertices where borders run beside each other; tell whether there were any."""
     chains = near_chains(left, owner, limit)
     work.beside = max(work.beside, chains.beside)
-    for cell, extra in chains.of_cells.items():
-        _put(work, {cell: with_vertices(everything_of(work)[cell], extra)}, [cell], "vertex-added")
-    if chains.of_rim:
-        work.outline = with_vertices(work.outline, chains.of_rim)
-    return bool(chains.of_cells or chains.of_rim)
+    return _add(work, chains.of_cells | ({-1: chains.of_rim} if chains.of_rim else {}))
 
 
 def _remainder(work: Work) -> tuple[Leftover, Ints, Split]:
@@ -543,24 +539,25 @@ def everything_of(work: Work) -> Geometries:
     return np.concatenate([work.polygons, np.array([*work.created, None], dtype=object)[:-1]])
 
 
-def _insert(work: Work, parts: Split, sides: Floats, owner: Ints) -> bool:
+def _insert(work: Work, left: Leftover, owner: Ints, parts: Split) -> bool:
     """Add the vertices that neighbours have exactly on a side; tell whether there were any."""
-    found = False
-    for cell in np.unique(owner).tolist():
-        extra = extra_vertices(parts, sides, owner == cell)
-        if not extra:
-            continue
-        found = True
+    side_of = owner[left.members[left.runs[:-1]]]
+    extra = {
+        cell: extra_vertices(parts, left.edges, side_of == cell)
+        for cell in np.unique(side_of).tolist()
+    }
+    return _add(work, {cell: added for cell, added in extra.items() if added})
+
+
+def _add(work: Work, extra: Mapping[int, Sides]) -> bool:
+    """Add vertices to sides of cells (-1: of the outline); tell whether there are any."""
+    for cell, added in extra.items():
         if cell < 0:
-            work.outline = with_vertices(work.outline, extra)
+            work.outline = with_vertices(work.outline, added)
         else:
-            _put(
-                work,
-                {cell: with_vertices(everything_of(work)[cell], extra)},
-                [cell],
-                "vertex-added",
-            )
-    return found
+            shape = with_vertices(everything_of(work)[cell], added)
+            _put(work, {cell: shape}, [cell], "vertex-added")
+    return bool(extra)
 
 
 def extra_vertices(parts: Split, sides: Floats, mine: Bools) -> dict[tuple[float, ...], Floats]:

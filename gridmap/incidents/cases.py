@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import check_table
+from gridmap._checks import check_column, check_table
 from gridmap.dates import moments
 from gridmap.errors import InputError
 from gridmap.incidents.assign import STATUSES
@@ -181,8 +181,7 @@ def funnel(
         reached = stages_on(incidents, until).map(places).astype(float)
         cases = [int((reached >= float(row["order"])).sum()) for row in rows.values()]
     else:
-        if of not in incidents:
-            raise InputError("`incidents` has no column `{of}`.", of=of)
+        check_column("incidents", of, incidents.columns)
         reached = levels_of(incidents["handling_level"])
         seen = {level: int((reached == int(row["order"])).sum()) for level, row in levels().items()}
         rows = {level: row for level, row in levels().items() if level != "city" or seen[level]}
@@ -219,10 +218,9 @@ def usual_levels(incidents: pd.DataFrame, table: pd.DataFrame | None = None) -> 
     """
     by = "subcategory"
     rows = pd.DataFrame(shipped_rows("handling_levels.csv")) if table is None else table
-    for name, frame, columns in (("incidents", incidents, [by]), ("table", rows, [by, "level"])):
-        lacking = [column for column in columns if column not in frame]
-        if lacking:
-            raise InputError("`{name}` has no column `{lacking}`.", name=name, lacking=lacking[0])
+    check_column("incidents", by, incidents.columns)
+    check_column("table", by, rows.columns)
+    check_column("table", "level", rows.columns)
     order = levels_of(rows["level"]).set_axis(rows[by])
     return incidents[by].map(order[~order.index.duplicated()].to_dict()).astype("Int64")
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from gridmap._checks import check_column
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
 from gridmap.language import Lang, Message, tr
@@ -376,10 +377,7 @@ def street_chiefs(roster: pd.DataFrame, grid: Grid) -> pd.DataFrame:
 def matched(roster: pd.DataFrame, grid: Grid) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the postings, and the rows that could not be used as they are."""
     roster = _with_roles(roster)
-    if "role" not in roster:
-        raise InputError(
-            "`roster` has no column `role`; it has {columns}.", columns=[*roster.columns]
-        )
+    check_column("roster", "role", roster.columns)
     table = _rows(roster, grid)
     problems = [_problem(table[table["role"] == ""], "unknown role", "said")]
     leading = table["role"] != "chief"  # whose place is a street, not an area
@@ -470,9 +468,7 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
     if not columns and "road" in roster:
         return pd.Series([[] for _ in range(len(roster))], index=roster.index)
     if not columns:
-        raise InputError(
-            "`roster` has no column `code`; it has {columns}.", columns=[*roster.columns]
-        )
+        check_column("roster", "code", roster.columns)
     texts = [
         roster[column].astype("string").fillna("").str.strip().to_numpy(dtype=object)
         for column in columns

@@ -87,7 +87,7 @@ def test_usual_levels_come_from_a_table_that_can_be_replaced(town: object) -> No
     assert 0.01 < (taken > usual).mean() < 0.10
     own = pd.DataFrame({"subcategory": ["暴露垃圾"], "level": ["区"]})
     assert usual_levels(incidents, own).dropna().eq(4).all()
-    with pytest.raises(InputError, match="`table` has no column `level`"):
+    with pytest.raises(InputError, match="`table` has no column 'level'"):
         usual_levels(incidents, own.drop(columns="level"))
 
 
@@ -100,7 +100,7 @@ def test_the_funnel_narrows(town: object) -> None:
     settled = funnel(incidents, of="handling_level", lang="en")
     assert settled["cases"].sum() == len(incidents)
     assert settled["share"].sum() == pytest.approx(1)
-    with pytest.raises(InputError, match="no column `handling_level`"):
+    with pytest.raises(InputError, match="no column 'handling_level'"):
         funnel(incidents.drop(columns="handling_level"), of="handling_level")
 
 

@@ -130,8 +130,8 @@ def test_bad_rosters_are_named() -> None:
     grid = row_of_cells(2)
     bad = [
         (roster(("a", "leader", "999")), "no place that the grid has; the first is '999'"),
-        (roster(("a", "leader", "101000")).drop(columns="role"), "no column `role`"),
-        (roster(("a", "leader", "101000")).drop(columns="code"), "no column `code`"),
+        (roster(("a", "leader", "101000")).drop(columns="role"), "no column 'role'"),
+        (roster(("a", "leader", "101000")).drop(columns="code"), "no column 'code'"),
     ]
     for table, message in bad:
         with pytest.raises(InputError, match=message):
