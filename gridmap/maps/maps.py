@@ -329,7 +329,7 @@ WORDS = {
     "area": Message("Jurisdiction", context="plans"),
     "plan": Message("Plan", context="plans"),
     "outside": Message("Outside the band"),
-    "changed": Message("Another cell than in “{present}”"),
+    "changed": Message('Another cell than in "{present}"'),
     "dedicated": Message("dedicated, exempt"),
     "key": Message(
         "Spread: standard deviation of the households of a cell "

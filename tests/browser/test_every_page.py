@@ -724,3 +724,16 @@ def test_chinese_headings_on_a_phone_break_into_no_single_signs(
             })"""
         )
         assert heads and min(heads) > 20
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_plans_fit_a_narrow_phone(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], lang: str
+) -> None:
+    page, _, _ = watched(pages[lang]["plans"], "phone")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.locator("td:last-child").evaluate_all("(all) => all.forEach((e) => e.append('0,000'))")
+    ends = page.locator("table").evaluate_all(
+        "(all) => all.map((e) => e.getBoundingClientRect().right)"
+    )
+    assert max(ends) <= 360
