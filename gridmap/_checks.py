@@ -235,22 +235,18 @@ def coordinates_of(shapes: Geometries, name: str) -> tuple[Floats, Floats]:
     import numpy as np
     import shapely
 
-    filled, empty = shapes, shapely.is_empty(shapes)
-    if empty.any():
-        filled = np.array(shapes, dtype=object)
-        filled[empty] = None
-    x, y = shapely.get_x(filled), shapely.get_y(filled)
-    look = np.flatnonzero(np.isnan(x))  # what is no point has none
+    shapes = np.asarray(shapes, dtype=object)
+    x, y, kinds = np.empty(len(shapes)), np.empty(len(shapes)), np.empty(len(shapes), np.int32)
+    step = 1 << 14  # shapes that are looked at twice while they are at hand
+    for start in range(0, len(shapes), step):
+        some = slice(start, start + step)
+        x[some], y[some] = shapely.bounds(shapes[some]).T[:2]  # in half the time of get_x and get_y
+        kinds[some] = shapely.get_type_id(shapes[some])
+    look = np.flatnonzero(kinds > shapely.GeometryType.POINT)
     if len(look):
-        strange = np.asarray(shapes, dtype=object)[look]
-        kinds = shapely.get_type_id(strange)
-        many = kinds == shapely.GeometryType.MULTIPOINT
-        lone = many & (shapely.get_num_geometries(strange) == 1)
-        point = shapely.get_geometry(strange[lone], 0)
-        x[look[lone]], y[look[lone]] = shapely.get_x(point), shapely.get_y(point)
-        _refuse_others(
-            strange, look, (kinds != shapely.GeometryType.POINT) & (kinds >= 0) & ~lone, name
-        )
+        lone = kinds[look] == shapely.GeometryType.MULTIPOINT
+        lone &= shapely.get_num_geometries(shapes[look]) == 1
+        _refuse_others(shapes[look], look, ~lone, name)
     return x, y
 
 

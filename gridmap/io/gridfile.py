@@ -80,7 +80,10 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     path = Path(path)
     with replacing(path, overwrite=overwrite) as temporary:
         for name, frame in parts_of(grid).items():
-            options = {"geometry_type": _layer_type(frame)} if name in (*LAYERS, EXTRA) else {}
+            options: dict[str, Any] = {}
+            if name in (*LAYERS, EXTRA):
+                quick = {*map(str, frame.dtypes)} <= QUICK
+                options = {"geometry_type": _layer_type(frame), "use_arrow": quick}
             write_gdal(frame, temporary, "GPKG", name, **options)
 
 
@@ -421,6 +424,7 @@ DETAILS = frozenset({"units", EXTRA})
 TABLES = ("exceptions", "retired", "gridmap_metadata")
 PARTS = (*LAYERS, *TABLES)
 METADATA = "gridmap_metadata"
+QUICK = {"geometry", "str", "int64", "float64"}  # columns that GDAL writes alike by Arrow, faster
 
 
 def parts_of(grid: Grid) -> dict[str, pd.DataFrame]:

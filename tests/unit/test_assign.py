@@ -11,6 +11,7 @@ import pytest
 import shapely
 
 import gridmap as gm
+from gridmap._checks import coordinates_of
 from gridmap.errors import CRSError, InputError, UnassignedWarning
 from gridmap.incidents.assign import assign
 from tests.coverages import Exactly, awkward_points, frame, mosaic, moved
@@ -226,3 +227,27 @@ def test_feet_are_converted() -> None:
     with pytest.warns(UnassignedWarning, match="None of the"):
         placed = assign(gpd.GeoSeries.from_xy([-1000], [5], crs=2263), grid)
     assert placed["distance_m"].iloc[0] == pytest.approx(304.8006, abs=1e-4)
+
+
+def test_coordinates_are_those_of_the_shapes() -> None:
+    """Of points and lone points of many, to the bit; of empty and missing ones there are none."""
+    xy = np.random.default_rng(0).normal(size=(40_000, 2))
+    xy[0] = -0.0, np.inf
+    shapes = shapely.points(xy)
+    shapes[7::100] = shapely.multipoints(shapes[7::100].reshape(-1, 1))
+    shapes[3::50] = shapely.force_3d(shapes[3::50], 9.0)
+    gone = np.zeros(len(shapes), dtype=bool)
+    for row, shape in ((5, None), (20_000, shapely.Point()), (39_999, None)):
+        shapes[row], gone[row] = shape, True
+    x, y = coordinates_of(shapes, "points")
+    assert np.array_equal(np.column_stack([x, y])[~gone].view("i8"), xy[~gone].view("i8"))
+    assert np.isnan(x[gone]).all() and np.isnan(y[gone]).all()
+
+
+@pytest.mark.parametrize(
+    "text", ["POLYGON EMPTY", "MULTIPOINT EMPTY", "MULTIPOINT (1 2, 1 2)", "LINESTRING (1 2, 1 2)"]
+)
+def test_what_is_no_point_has_no_coordinates(text: str) -> None:
+    shapes = np.array([shapely.Point(1, 2), shapely.from_wkt(text)])
+    with pytest.raises(InputError, match=r"no point, the first a .* in row 2"):
+        coordinates_of(shapes, "points")

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gridmap import CoverageError, Grid
 from gridmap.errors import InputError
 from gridmap.io import read_grid, read_layer, read_table, write_grid, write_layer
 from gridmap.io.gridfile import write_grid_dataset
+from gridmap.io.vector import write_gdal
 
 
 def digest(path: Path) -> str:
@@ -294,3 +296,32 @@ def test_a_dataset_of_geoparquet_is_read_by_others_and_is_the_same_grid(
         write_grid_dataset(grid, tmp_path / "other", overwrite=True)
     write_grid_dataset(grid, tmp_path / "set", overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "set"]
+
+
+def test_gdal_writes_the_same_by_arrow(tmp_path: Path) -> None:
+    """Row by row and byte by byte: odd texts, numbers that are none, shapes of every kind."""
+    n = 40
+    rng = np.random.default_rng(0)
+    frame = gpd.GeoDataFrame(
+        {
+            "fid": np.arange(n)[::-1] * 10**15,
+            "geom": pd.array(["x", None, "", "\"'\\\n\u2028"] * (n // 4), dtype="str"),
+            "share": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+            "limit": np.where(rng.random(n) < 0.3, np.inf, 1e-320),
+        },
+        geometry=shapely.box(rng.random(n), 0, 2, 2),
+        crs=4547,
+    )
+    polygons = frame.geometry.to_numpy()
+    points = shapely.force_3d(shapely.centroid(polygons), 3.0)
+    many = np.where(np.arange(n) % 2, polygons, shapely.multipolygons(polygons.reshape(-1, 1)))
+    mixed = np.where(np.arange(n) % 3, points, None)
+    for kind, shapes in (("Polygon", polygons), ("MultiPolygon", many), ("Unknown", mixed)):
+        dumps = []
+        for quick in (False, True):
+            path = tmp_path / f"{kind}-{quick}.gpkg"
+            kept = frame.set_geometry(gpd.GeoSeries(shapes, crs=4547))
+            write_gdal(kept, path, "GPKG", "units", geometry_type=kind, use_arrow=quick)
+            with closing(sqlite3.connect(path)) as file:
+                dumps.append([*file.iterdump()])
+        assert dumps[0] == dumps[1] and len(dumps[0]) > n
