@@ -191,7 +191,27 @@ def check_crs(name: str, frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
             "`{name}.set_crs(4547)`, or `--crs EPSG:4547`.",
             name=name,
         )
+    check_sound(name, frame.crs)
     return frame.crs
+
+
+def check_sound(name: str, crs: pyproj.CRS) -> None:
+    """Refuse a CRS that can be that of no place, as a damaged .prj has it."""
+    if not is_sound(crs):
+        raise CRSError(
+            "`{name}` is in {crs}, whose units or ellipsoid are none of a planet. Mend its .prj, "
+            "or take it away and declare the CRS: `--crs EPSG:4547`.",
+            name=name,
+            crs=label(crs),
+        )
+
+
+def is_sound(crs: pyproj.CRS) -> bool:
+    """Tell whether the units and the ellipsoid of a CRS can be those of a place on a planet."""
+    body = crs.ellipsoid
+    radii = [] if body is None else [body.semi_major_metre, body.semi_minor_metre]
+    units = [axis.unit_conversion_factor for axis in crs.axis_info]
+    return all(1e-6 < unit < 1e6 for unit in units) and all(1e5 < radius < 1e9 for radius in radii)
 
 
 def check_same_crs(name: str, frame: Any, other_name: str, other: Any) -> None:

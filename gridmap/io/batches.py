@@ -20,6 +20,7 @@ import pyproj
 import shapely
 
 from gridmap._arrays import Geometries
+from gridmap._checks import check_sound
 from gridmap.errors import InputError
 from gridmap.io.header import MENTIONS_TOTAL, is_total
 from gridmap.io.limits import arrow_size, check_held, parquet_size, rows_at_once
@@ -327,14 +328,15 @@ class Layer:
             pyogrio.open_arrow(self.path, layer=self.layer, use_pyarrow=True) as (meta, reader),
         ):
             geometry = meta["geometry_name"] or "wkb_geometry"
-            schema = reader.schema.remove_metadata()
+            stored = [f.with_type(getattr(f.type, "storage_type", f.type)) for f in reader.schema]
+        schema = pa.schema(stored)  # objects of GeoJSON as text
         return marked(schema, geometry if geometry in schema.names else None)
 
     @cached_property
     def crs(self) -> Any:
         """As the layer says."""
         crs = self._info["crs"]
-        return None if crs is None else _crs(crs, self.name or self.path)
+        return _crs(crs, self.name or self.path) if crs else None
 
     @property
     def size(self) -> int:
@@ -364,7 +366,8 @@ class Layer:
             for table in reader:
                 done += table.num_rows
                 table.validate(full=True)
-                yield Batch(pa.RecordBatch.from_arrays(table.columns, schema=self.schema), {}, done)
+                columns = [getattr(column, "storage", column) for column in table.columns]
+                yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done)
         if done < self.size:
             raise InputError(
                 "`{name}` says it has {size:,} {size:feature|features}, but {done:,} can be "
@@ -378,7 +381,9 @@ class Layer:
 def _crs(stated: Any, name: str) -> pyproj.CRS:
     """Return the CRS that a file states; one that means nothing is damage."""
     with telling(name, (pyproj.exceptions.ProjError,)):
-        return pyproj.CRS.from_user_input(stated)
+        crs = pyproj.CRS.from_user_input(stated)
+    check_sound(name, crs)
+    return crs
 
 
 def points_as_wkb(column: pa.Array) -> pa.Array:

@@ -32,6 +32,7 @@ from gridmap.io.source import (
     telling,
 )
 from gridmap.io.tables import read_table
+from gridmap.io.text import as_text
 from gridmap.io.vector import choose_layer
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
@@ -40,6 +41,7 @@ Spec = str | os.PathLike[str]
 
 _SAMPLE = 2000
 _READ_WHOLE = 1 << 24  # bytes of a layer up to which it is read as the commands read it
+_SHAPED = (".fgb", ".shp")  # never tables alone
 _OF_LINES = ("barrier",)  # the only table whose rows are lines
 _OF_POINTS = ("building", "incident")
 
@@ -182,7 +184,7 @@ def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
     from fiona.errors import FionaError
 
     check_file(source)
-    chosen = choose_layer(source) if source.layer else None
+    chosen = choose_layer(source) if source.layer or source.suffix in _SHAPED else None
     with (
         telling(source.name, (FionaError, CPLE_BaseError, *GDAL_FAILURES)),
         quiet(),
@@ -225,7 +227,10 @@ def _look_layer(source: Source, name: str, where: dict[str, Any]) -> Layer:
         ):
             shape = str(layer.schema["geometry"])
             shaped = shape != "None"
-            rows = [dict(record["properties"]) for record in islice(layer, _SAMPLE)]
+            rows = [
+                {key: as_text(value) for key, value in record["properties"].items()}
+                for record in islice(layer, _SAMPLE)
+            ]
             wkt = layer.crs_wkt if shaped else ""
             extent = _finite(layer.bounds) if shaped and count else None
             kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}

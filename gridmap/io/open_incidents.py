@@ -178,7 +178,7 @@ def _of_geometry(
     """Return the datum of points as geometry; without a CRS, degrees are taken as WGS 84."""
     told, assumed = datum, False
     if datum is None and file.crs is None:
-        shapes = shapely.from_wkb(np.array(first.to_pylist(), dtype=object))
+        shapes = shapely.from_wkb(np.array(first.to_pylist(), dtype=object), on_invalid="ignore")
         x, y = coordinates_of(shapes, name)
         told, _ = declared_datum(x, y, None, None, name)
         assumed = told is not None

@@ -18,7 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from pyproj.exceptions import CRSError as UntoldError
 
 from gridmap._arrays import attributes
-from gridmap._checks import label
+from gridmap._checks import check_sound, is_sound, label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
@@ -327,11 +327,14 @@ def _all_finite(geometry: Any) -> bool:
 def _with_crs(frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool) -> gpd.GeoDataFrame:
     """Declare the CRS where the file is silent, or plainly wrong."""
     stated = frame.crs
+    sound = stated is None or is_sound(stated)
     believable = stated is None or not stated.is_geographic or _near_degrees(frame)
-    if stated is not None and believable:
+    if stated is not None and believable and sound:
         return frame
     if crs is not None:
         return frame.set_crs(parse_crs(crs), allow_override=True)
+    if stated is not None:
+        check_sound(name, stated)
     if not believable:
         west, south, east, north = frame.total_bounds
         raise CRSError(
