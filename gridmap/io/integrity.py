@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyogrio
 
 from gridmap.errors import InputError
+from gridmap.io.encodings import choose_encoding
 from gridmap.io.source import BROKEN_ZIP, GDAL_FAILURES, Source, quiet, telling, unreadable
 
 _DATABASES = (".gpkg", ".sqlite")
@@ -47,6 +48,8 @@ def check_file(source: Source) -> None:
             ) from error
     if source.suffix in _LINES:
         _check_lines(source)
+    if source.suffix in _MAPINFO and source.member is None:
+        _check_charset(source)
     if source.suffix == ".shp":
         _check_complete(source)
     if source.suffix == ".shp" and source.member is None:
@@ -184,6 +187,51 @@ def _check_complete(source: Source) -> None:
                 source=source.name,
                 part=suffix,
             )
+
+
+_MAPINFO = {".mif": ".mid", ".tab": ".dat"}
+_CHARSET = re.compile(rb'^\s*!?charset\s+"?([\w-]+)', re.IGNORECASE | re.MULTILINE)
+_IN_UTF_8, _OF_EUROPE = (b"neutral", b"utf-8"), (b"windowslatin1", b"iso8859_1")
+
+
+def _check_charset(source: Source) -> None:
+    """Refuse a file of MapInfo whose text is in another encoding than its head says."""
+    values = source.path.with_suffix(_MAPINFO[source.suffix])
+    with source.path.open("rb") as file:
+        head = file.read(_PIECE)
+    told = _CHARSET.search(head)
+    below = values.read_bytes() if values.is_file() else b""
+    text = head + (_texts_of(below, head) if source.suffix == ".tab" else below)
+    if told is None or text.isascii():
+        return
+    try:
+        found = choose_encoding(text, cut=True, name=source.name)
+    except InputError:
+        found = ""
+    charset = told[1].lower()
+    strange = charset not in _IN_UTF_8 if found == "utf-8" else charset in _IN_UTF_8
+    if strange or (charset in _OF_EUROPE and found in ("gb18030", "big5")):
+        raise InputError(
+            "`{source}` says that its text is {charset}, and it is not, so that names would be "
+            'garbled. Write the right one into its head, as `Charset "WindowsSimpChinese"` for '
+            "GBK, or export it again with the encoding UTF-8.",
+            source=source.name,
+            charset=told[1].decode(),
+        )
+
+
+def _texts_of(table: bytes, head: bytes) -> bytes:
+    """Return the texts of a table of MapInfo without its numbers, which are bytes of any kind."""
+    fields = re.split(rb"\n\s*fields\s+\d+\s*\n", head, maxsplit=1, flags=re.IGNORECASE)[-1]
+    start, size = (int.from_bytes(table[at : at + 2], "little") for at in (8, 10))
+    kept, place = [], 1  # behind the mark of deletion
+    for field, told in zip(range(32, start - 31, 32), fields.splitlines(), strict=False):
+        width = table[field + 16]
+        kept += [(place, place + width)] if b" char" in told.lower() else []
+        place += width
+    rows = range(start, len(table), size or len(table))
+    texts = [table[row + low : row + high] for row in rows for low, high in kept]
+    return b"\n".join(text.split(b"\0")[0] for text in texts)
 
 
 def _check_parts(source: Source) -> None:
