@@ -643,12 +643,21 @@ def test_the_printed_list_of_cells_is_whole(
     watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
 ) -> None:
     page, _, _ = watched(pages["zh"]["edit"])
+    listed = page.locator('[data-part="list"] tr[data-cell]')
+    short = listed.count()
     page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    living = page.evaluate(
+        "gridmapEditor.plan.cells.filter((_, at) => gridmapEditor.plan.lives(at)).length"
+    )
+    assert short < listed.count() == living
     cut = page.evaluate(
         """() => [...document.querySelectorAll('.gm-edit, .gm-edit main, .gm-edit aside')]
             .filter((e) => getComputedStyle(e).overflowY !== 'visible').length"""
     )
     assert cut == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert listed.count() == short
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

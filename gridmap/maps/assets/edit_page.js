@@ -503,6 +503,8 @@ class Editor {
     }).observe(root.querySelector('.stage'));
     if (this.host.keys) {
       addEventListener('hashchange', () => this.follow());
+      addEventListener('beforeprint', () => this.panel(Infinity));
+      addEventListener('afterprint', () => this.panel());
       addEventListener('beforeunload', (event) => { if (this.plan.done.length !== this.kept) event.preventDefault(); });
     }
     this.kept = 0;
@@ -951,12 +953,12 @@ class Editor {
     if (little.textContent !== small) little.textContent = small;
   }
 
-  panel() {
+  panel(most = ROWS) {
     const list = this.plan.todo();
     this.find('todo-title').textContent = list.length ? this.say('todo', { count: list.length }) : this.say('nothingToDo');
     this.find('todo-title').classList.toggle('done', !list.length);
-    fill(this.find('todo'), list.slice(0, ROWS).map((item) => this.need(item)), (item) => this.task(item));
-    fill(this.find('list'), this.rows().map((at) => this.facts(at)), (facts) => this.row(facts));
+    fill(this.find('todo'), list.slice(0, most).map((item) => this.need(item)), (item) => this.task(item));
+    fill(this.find('list'), this.rows(most).map((at) => this.facts(at)), (facts) => this.row(facts));
   }
 
   /** Gather what an item of the list of what is not yet right says. */
@@ -988,8 +990,8 @@ class Editor {
     return link;
   }
 
-  /** List first what is touched, then the active cell and those beside it. */
-  rows() {
+  /** List first what is touched, then the active cell and those beside it, then others of its parent. */
+  rows(most) {
     const { plan } = this;
     const rows = new Set();
     if (this.active >= 0) rows.add(this.active);
@@ -1002,13 +1004,11 @@ class Editor {
         for (const next of plan.neighbours(unit)) rows.add(plan.cell[next]);
       }
     }
-    if (rows.size < ROWS) {
-      const parent = this.active >= 0 ? plan.cells[this.active].parent : -1;
-      for (let at = 0; at < plan.cells.length && rows.size < ROWS; at++) {
-        if (plan.lives(at) && (parent < 0 || plan.cells[at].parent === parent)) rows.add(at);
-      }
+    const parent = this.active >= 0 && most < Infinity ? plan.cells[this.active].parent : -1;
+    for (let at = 0; at < plan.cells.length && rows.size < most; at++) {
+      if (plan.lives(at) && (parent < 0 || plan.cells[at].parent === parent)) rows.add(at);
     }
-    return [...rows].slice(0, ROWS + 20);
+    return [...rows].slice(0, most + 20);
   }
 
   /** Gather what the row of a cell says. */
