@@ -68,6 +68,6 @@ def test_what_a_notebook_counts_in_words_is_what_it_printed(name):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     printed = json.dumps([cell["outputs"] for cell in cells if cell["cell_type"] == "code"])
     words = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    for told in re.findall(r"(\d[\d,]*) of (?:the )?(\d[\d,]*)", words):
+    for told in re.findall(r"(\d[\d,]*) of (?:the )?(\d(?:[\d,]*\d)?)", words):
         for figure in told:
             assert re.search(rf"(?<![\d,.]){figure}(?![\d,.]*\d)", printed), f"{told}: {figure}"
