@@ -17,6 +17,8 @@ from gridmap.vocabulary import fold, vocabulary
 
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
+_SPACED = re.compile(r"(?<!\d)\d{6}(?:[ -]\d{3})+(?!\d)")  # one code, as 990101 001 002
+_FILLED = re.compile(r"(?<=\d{6})(?:000)+$")  # of the code of an area, as long as a finer one
 _NUMBER = "[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_.-]*"  # of a post; no role is written so
 _CELL = "cell"
 _AGAIN = 0.1  # share of posts in a place with a second role, beyond which posts are kinds
@@ -495,6 +497,7 @@ def _named(row: list[tuple[str, str]]) -> list[_Named]:
         return []
     (column, words), *coarser = row
     around = tuple(text for _, text in coarser)
+    words = _SPACED.sub(lambda code: re.sub("[ -]", "", code[0]), words)
     return [_Named(part, column, around) for part in _SEVERAL.split(words) if part]
 
 
@@ -533,6 +536,7 @@ class _Places:
     def called(self, named: _Named) -> list[Place]:
         """Return the places of a code or name: none, one, or all between which nothing decides."""
         word = fold(named.word)
+        word = word if word in self.coded else _FILLED.sub("", word)
         if word in self.coded:
             return [self.coded[word]]
         if word in self.named or not word.isdigit():

@@ -101,6 +101,27 @@ def test_a_street_is_known_by_its_digits_and_its_name(named: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "code", "level"),
+    [
+        ("990101 001 002", PARENTS[1], "parent"),
+        ("990101-001-002", PARENTS[1], "parent"),
+        ("990101 001 002 003", PARENTS[1] + "003", "cell"),
+        (PARENTS[1] + "000", PARENTS[1], "parent"),
+        ("990101002000", "002街道", "street"),
+        ("990101000000", "福区", "district"),
+    ],
+)
+def test_a_code_in_groups_or_filled_with_noughts_names_one_place(
+    written: str, code: str, level: str
+) -> None:
+    found = staffing(roster((written, "网格长")), GRID)
+    assert found.postings[["code", "level"]].values.tolist() == [[code, level]]
+    assert found.problems.empty
+    two = postings(roster((f"{GRID.cells.index[0]} {written}", "网格长")), GRID)
+    assert two["code"].tolist() == [GRID.cells.index[0], code]
+
+
 def test_one_bad_row_never_stops_the_rest() -> None:
     good = GRID.cells.index[0]
     table = roster((good, "网格长"), ("999", "网格员"), (good, "船长"), ("", "网格员"))
