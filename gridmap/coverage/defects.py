@@ -15,6 +15,7 @@ from gridmap._checks import as_seen
 from gridmap.coverage.defect_names import reason_in
 from gridmap.coverage.edges import Rings, directed_edges, edges_of, residual, reverse, rings_of
 from gridmap.coverage.patches import areal_parts, known_vertices, local_origin, made_valid, shift
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.language import Lang, tr
 
 THIN = 1e-6
@@ -111,10 +112,8 @@ def in_metres(geometry: Geometries, area: Floats, width: Floats, crs: Any) -> tu
     Feet are converted; degrees are scaled by the curvature of the ellipsoid at each geometry, as
     defects are small. Without a CRS the units are taken for metres.
     """
-    if crs is None:
-        return area, width
-    if not crs.is_geographic:
-        unit = float(crs.axis_info[0].unit_conversion_factor)
+    if crs is None or not crs.is_geographic:
+        unit = metres_per_unit(crs)
         return area * unit**2, width * unit
     east, north = _metres_per_degree(geometry, crs)
     square_metres = area * east * north
@@ -122,14 +121,6 @@ def in_metres(geometry: Geometries, area: Floats, width: Floats, crs: Any) -> tu
     return square_metres, np.divide(
         2 * square_metres, perimeter, out=np.zeros_like(area), where=perimeter > 0
     )
-
-
-def metres_per_unit(crs: Any) -> float:
-    """Return the metres of a unit of a CRS, of a degree along the equator; 1 without a CRS."""
-    if crs is None:
-        return 1.0
-    factor = float(crs.axis_info[0].unit_conversion_factor)
-    return factor * crs.ellipsoid.semi_major_metre if crs.is_geographic else factor
 
 
 def _metres_per_degree(geometry: Geometries, crs: Any) -> tuple[Floats, Floats]:

@@ -131,13 +131,19 @@ def boundary_of(boundary: object) -> shapely.Geometry | None:
     return dissolved(rows)
 
 
+def metres_per_unit(crs: Any) -> float:
+    """Return the metres of a unit of a CRS, of a degree along the equator; 1 without a CRS."""
+    if crs is None:
+        return 1.0
+    factor = float(crs.axis_info[0].unit_conversion_factor)
+    return factor * crs.ellipsoid.semi_major_metre if crs.is_geographic else factor
+
+
 def areas_m2(geometry: Geometries, crs: Any) -> Floats:
     """Return areas of cells in square metres, on the ellipsoid where in degrees; 0 for none."""
     area: Floats = np.nan_to_num(shapely.area(geometry))
-    if crs is None:
-        return area
-    if not crs.is_geographic:
-        return area * float(crs.axis_info[0].unit_conversion_factor) ** 2
+    if crs is None or not crs.is_geographic:
+        return area * metres_per_unit(crs) ** 2
     geod = crs.get_geod()
     measured = (
         0.0 if shape is None or shape.is_empty else abs(geod.geometry_area_perimeter(shape)[0])

@@ -15,7 +15,7 @@ from gridmap._checks import as_numbers, check_choice, takes_layers
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
-from gridmap.coverage.defects import in_metres, metres_per_unit
+from gridmap.coverage.defects import in_metres
 from gridmap.coverage.edges import directed_edges, residual, reverse, ring_sums
 from gridmap.coverage.patches import (
     Rules,
@@ -32,6 +32,7 @@ from gridmap.coverage.prove import (
     boundary_of,
     check_area,
     invalid_among,
+    metres_per_unit,
     polygons_of,
     prove,
     same_crs,

@@ -19,6 +19,7 @@ from gridmap._arrays import Array, Floats, Ints8, Ints32, Rows
 from gridmap._checks import is_private
 from gridmap.coverage.point_index import OUTSIDE, CoverageIndex, Labels
 from gridmap.coverage.point_tree import Border, PolygonTree
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.crs import metric_crs, mover
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
@@ -102,9 +103,7 @@ class Locator:
     @cached_property
     def _metres(self) -> float:
         """Metres in one unit of the coordinates in which is measured."""
-        if self.crs is None or not self.crs.is_projected:
-            return 1.0
-        return float(self.crs.axis_info[0].unit_conversion_factor)
+        return metres_per_unit(self.crs) if self._measure is None else 1.0
 
     def prepare(self, points: int) -> None:
         """Build the index at once where so many points will come, in however small batches."""

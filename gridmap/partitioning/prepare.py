@@ -15,7 +15,7 @@ from gridmap._arrays import Floats, Ints, components, geometries
 from gridmap._checks import Bands, as_numbers, check_band, check_crs, check_layer, is_nothing
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
-from gridmap.coverage.prove import polygons_of
+from gridmap.coverage.prove import areas_m2, metres_per_unit, polygons_of
 from gridmap.coverage.snapping import first_misfit, matched
 from gridmap.crs import reproject
 from gridmap.errors import CRSError, InputError
@@ -73,7 +73,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         if column not in frame:
             frame[column] = value
     _check_shapes(frame)
-    frame = _matched(frame, float(crs.axis_info[0].unit_conversion_factor))
+    frame = _matched(frame, metres_per_unit(crs))
     return frame.reset_index(drop=True).rename_axis("unit")
 
 
@@ -234,8 +234,12 @@ def communities(
     weight: str | None = None,
     barriers: gpd.GeoDataFrame | None = None,
 ) -> Iterator[Community]:
-    """Yield the residential units of each parent as arrays, in the order of their codes."""
+    """Yield the residential units of each parent as arrays, in the order of their codes.
+
+    Lengths and areas are in metres, whatever the unit of the coordinates.
+    """
     shapes = units.geometry.to_numpy()
+    metre = metres_per_unit(units.crs)
     edges = shared_edges(shapes)
     found = pair_up(edges.i, edges.j, edges.length, len(shapes))
     parent, keys = pd.factorize(units["parent"], sort=True)
@@ -254,16 +258,16 @@ def communities(
         place=np.arange(len(units)),
         households=units["households"].to_numpy(np.int64),
         load=_loads(units, weight),
-        area=shapely.area(shapes),
-        perimeter=shapely.length(shapes),
+        area=areas_m2(shapes, units.crs),
+        perimeter=shapely.length(shapes) * metre,
         x=centre[:, 0],
         y=centre[:, 1],
         block=block.astype(np.int64),
         path=units["path"].to_numpy(object),
         i=i,
         j=j,
-        length=length,
-        road=road[kept],
+        length=length * metre,
+        road=road[kept] * metre,
         hard=side[i] != side[j],
     )
     yield from _by_parent(whole, parent, [str(key) for key in keys], homes)
@@ -305,7 +309,8 @@ def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdg
     tree = shapely.STRtree(lines.geometry.to_numpy())
     middle = geometries(shapely.points(edges.midpoints))
     near = np.zeros(len(middle), np.bool_)
-    near[tree.query(middle, predicate="dwithin", distance=NEAR)[0]] = True
+    reach = NEAR / metres_per_unit(units.crs)
+    near[tree.query(middle, predicate="dwithin", distance=reach)[0]] = True
     return pair_up(edges.i, edges.j, np.where(near, edges.length, 0.0), len(units)).length
 
 

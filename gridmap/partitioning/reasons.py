@@ -246,7 +246,8 @@ def remedies(
     found += _attaching(units, community, wishes)
     found += _handing(units, community, wishes, findings, bands)
     found += _widened(community, wishes)
-    found += _joined(units, community, wishes, bands)
+    if {"attach", "hand"}.isdisjoint(remedy.kind for remedy in found):  # no mere fragment
+        found += _joined(units, community, wishes, bands)
     return found
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gridmap._arrays import positions
 from gridmap.contiguity import contacts
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.grid.grid import Grid
 from gridmap.html import render, thumbnail
 from gridmap.language import Lang, Message, tr
@@ -522,13 +523,14 @@ def loads(
 
 
 def _borders(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return by cell the border to cells of the same jurisdiction, and how much is on barriers."""
+    """Return by cell the metres of border within its jurisdiction, and those on barriers."""
     units = grid.units
     found = contacts(units.geometry.to_numpy())
     code = positions(grid.cells.index, units["code"])
     parent = pd.factorize(units["parent"])[0]
     cut = (code[found.i] != code[found.j]) & (parent[found.i] == parent[found.j])
-    a, b, length = code[found.i[cut]], code[found.j[cut]], found.length[cut]
+    a, b = code[found.i[cut]], code[found.j[cut]]
+    length = found.length[cut] * metres_per_unit(grid.crs)
     on = _on_barriers(units, found.i[cut], found.j[cut])
     n = len(grid)
     border = np.bincount(a, length, n) + np.bincount(b, length, n)

@@ -303,15 +303,11 @@ def _pieces(community: Community, label: Ints) -> Iterator[tuple[int, int, Ints]
     touch = unlinked(community)
     part = touch.parts(touch.bonds(hard=True) & (label[touch.i] == label[touch.j]))
     for cell in np.unique(label):
-        inside = part[label == cell]
-        numbers = np.unique(inside)
-        if len(numbers) == 1:
-            continue
-        weight = [(community.households[part == n].sum(), (part == n).sum()) for n in numbers]
-        main = max(range(len(numbers)), key=lambda k: weight[k])
-        for k, number in enumerate(numbers):
-            if k != main:
-                yield int(cell), len(numbers), np.flatnonzero(part == number)
+        pieces = [np.flatnonzero(part == number) for number in np.unique(part[label == cell])]
+        main = max(pieces, key=lambda piece: (community.households[piece].sum(), len(piece)))
+        for piece in pieces:
+            if piece is not main:
+                yield int(cell), len(pieces), piece
 
 
 def _around(units: gpd.GeoDataFrame, parent: str, fragment: shapely.Geometry) -> str:

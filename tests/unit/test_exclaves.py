@@ -5,12 +5,14 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import shapely
 
 import gridmap as gm
 from gridmap.errors import InputError
 from gridmap.partitioning.report import remarks, report
+from gridmap.partitioning.solve import Exclaves
 
 BAND = (300, 600)
 
@@ -100,6 +102,45 @@ def test_isolated_units_without_households_do_not_make_a_community_impossible() 
     units = joined(MAIN, squares([(9, 0), (11, 5)], [0, 0], "A"))
     assert gm.feasibility(units)["possible"].tolist() == ["yes"]
     assert gm.partition(units).exceptions.empty
+
+
+@pytest.mark.parametrize("how", ["attach", "own"])
+def test_nothing_is_missing_in_a_jurisdiction_where_nobody_lives(how: Exclaves) -> None:
+    parts = [(20, 0), (24, 0)]
+    units = joined(MAIN, squares(parts, [0, 0], "E"), squares([(30, 0)], [0], "F"))
+    found = gm.feasibility(units)
+    assert found["possible"].tolist() == ["yes"] * 3
+    assert (found["reason"] == "").all()
+    assert gm.what_if(units, [BAND])["impossible"].tolist() == [0]
+    assert gm.partition(units, exclaves=how).exceptions.empty
+
+
+def test_no_fragment_is_a_reason_to_join_whole_communities() -> None:
+    units = joined(MAIN, squares([(9, 0)], [61], "A"), squares([(10, 0)], [400], "B"))
+    (options,) = gm.partition(units, exclaves="own", lang="en").exceptions["options"]
+    assert "let fragments join" in options
+    assert "over to B" in options
+    assert "join the community" not in options
+
+
+@pytest.mark.parametrize("how", ["attach", "own"])
+def test_a_plan_in_feet_is_that_in_metres(how: Exclaves) -> None:
+    feet = 1 / pyproj.CRS(2232).axis_info[0].unit_conversion_factor
+    sliver = gpd.GeoDataFrame(
+        {"parent": "A", "households": 0},
+        geometry=[shapely.box(0, 900, 12, 912)],
+        crs=4547,
+        index=[0],
+    )
+    metres = joined(MAIN, sliver, squares([(9, 0)], [61], "A"))
+    scaled = metres.scale(feet, feet, origin=(0, 0)).set_crs(2232, allow_override=True)
+    plans = []
+    for units in (metres, metres.set_geometry(scaled)):
+        grid = gm.partition(units, exclaves=how)
+        areas = [row["area_m2"] for row in grid.parameters["attached"]]
+        plans.append([len(grid), *areas, report(grid).as_dict()["internal_boundary_m"]])
+    assert 144.0 in plans[0]
+    assert plans[1] == pytest.approx(plans[0])
 
 
 def test_isolated_units_without_households_are_no_reason() -> None:
