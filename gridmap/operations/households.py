@@ -93,6 +93,7 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
 
     Examples
     --------
+    >>> import shapely
     >>> import gridmap as gm
     >>> cells = gpd.GeoDataFrame({"id": ["a", "b"], "households": [3, 4]},
     ...     geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547)
