@@ -405,9 +405,8 @@ def _spots(found: Figures) -> list[Message]:
     if not found["cells"]["households"]:
         return [Message("; hotspots not tested, as households are unknown. ")]
     if not spots["either"]:
-        some = found["incidents"]["count"]
-        none = Message("; no cell is above chance, neither alone nor with its neighbours. ")
-        return [none if some else Message(". ")]
+        none = Message(". {said} ", said=parts.NONE_ABOVE(**spots))
+        return [none if found["incidents"]["count"] else Message(". ")]
     return [
         Message(
             "; <strong>{alone:,}</strong> {alone:cell stands|cells stand} out alone, "
@@ -505,7 +504,7 @@ def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
         hot=spots["hot"],
     )
     if not spots["either"]:
-        below = tr("nothing above chance", lang=lang)
+        below = tr("nothing above chance where tested", lang=lang)
     return _card(
         label, fact(spots["either"]), measure(Message("cell", context="measure word"), lang), below
     )

@@ -393,15 +393,17 @@ def _closure(row: dict[str, Any]) -> tuple[Markup | str, str, str]:
     return part(PARTS, "spanned", percent(row["closure"]), span), "", f"95%: {span}"
 
 
+NONE_ABOVE = Message(
+    "No cell is above chance, neither alone nor with its neighbours (tested: {counted:,} "
+    "{counted:cell|cells} alone, {tested:,} with their neighbours)."
+)
+
+
 def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
     """List the strongest hotspots with what was expected; a click leads to the map."""
     top = found["hotspots"]["top"]
     if not top:
-        text = tr(
-            "No cell is above chance in this period, neither by its own count nor with its "
-            "neighbours.",
-            lang=lang,
-        )
+        text = NONE_ABOVE(**found["hotspots"]).text(lang)
         if not found["cells"]["households"]:
             text = tr("Not tested, as households are unknown.", lang=lang)
         if not found["account"]["read"]:

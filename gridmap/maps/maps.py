@@ -265,11 +265,10 @@ def hotspot_scene(
 def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
     period, last = hot.maps_of(spots)[-1]
     side = last["bin"] if "bin" in last else last["side"].map({"hot": 1, "cold": -1})
-    more, fewer = int((side > 0).sum()), int((side < 0).sum())
+    gates = last["gate"].fillna("").astype(str) if "gate" in last else pd.Series("", last.index)
     said = Message(
-        "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} {n:cell|cells} (false discovery "
-        "rate 10%)",
-        hot=more, cold=fewer, n=len(grid),
+        "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} tested (false discovery rate 10%)",
+        hot=int((side > 0).sum()), cold=int((side < 0).sum()), n=int((gates == "").sum()),
     )  # fmt: skip
     if "cell_bin" in last:
         said = Message(

@@ -226,6 +226,23 @@ def test_no_hotspot_and_no_test_are_two_things(
     )
 
 
+@pytest.mark.parametrize("households", [400, [0] + [400] * 143])
+def test_nothing_is_said_to_be_found_where_nothing_was_tested(
+    found: dict[str, Any], households: Any
+) -> None:
+    city = lattice(12, 12, households)
+    few = pd.Series(0, city.cells.index)
+    few[few.index[[0, 30, 60, 90, 143]]] = 1
+    spots = gm.hotspots(table_of(city, few), city)
+    account = hotspot_account(spots, city)
+    assert (account["either"], account["tested"]) == (0, 0)
+    counted = int((city.cells["households"] > 0).sum())
+    said = "".join(text for text, _ in conclusion({**found, "hotspots": account}, "en"))
+    assert f"(tested: {counted} cells alone, 0 with their neighbours)" in said
+    page = gm.hotspot_map(city, spots, lang="en").get_root().render()
+    assert "0 hot and 0 cold of 0 tested" in page
+
+
 def test_a_briefing_names_no_person_and_holds_no_point(grid: gm.Grid, town: Any) -> None:
     staff = town.staff.assign(姓名="张三丰", 手机="13800001111")
     incidents = town.incidents.assign(举报人="李四光", 联系电话="13900002222")
