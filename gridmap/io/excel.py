@@ -356,9 +356,8 @@ def open_sheets(source: Source) -> list[Sheet]:
 def _sheets_xlsx(source: Source) -> list[Sheet]:
     from gridmap.io.plain_sheets import plain_sheets
 
-    if source.member is None:  # a member was read whole, within its limit
-        check_workbook(source.path, source.name)
     data = source.read_bytes()
+    check_workbook(data, source.name)
     if _is_open(data):
         return _sheets_ods(data)
     if (plain := plain_sheets(data)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from collections import Counter
@@ -57,17 +58,17 @@ def check_expansion(size: int, packed: int, name: str, *, most: int = _MOST_STRE
         )
 
 
-def check_workbook(path: Path, name: str) -> None:
-    """Refuse a workbook whose parts expand beyond what a workbook may."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    check_once((member.filename for member in members), name)
-    sheets = [m for m in members if m.filename.startswith("xl/worksheets/")]
+def check_workbook(data: bytes, name: str) -> None:
+    """Refuse a workbook whose parts expand beyond what a workbook may, or beyond what they tell."""
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    check_once(archive.namelist(), name)
+    sheets = [m for m in archive.infolist() if m.filename.startswith("xl/worksheets/")]
     check_members(sheets, name, most=_MOST_STREAMED)
-    check_members((m for m in members if m not in sheets), name, most=_MOST_TEXTS)
+    check_members((m for m in archive.infolist() if m not in sheets), name, most=_MOST_TEXTS)
     for sheet in sheets:
-        if sheet.file_size > MOST_IN_MEMORY / 4 and sheet.file_size > _USUAL * sheet.compress_size:
-            check_members([sheet], name, most=MOST_IN_MEMORY)
+        check_members([sheet], name, most=_MOST_STREAMED)
+    if part := archive.testzip():  # which unpacks no more than is told
+        raise zipfile.BadZipFile(part)
 
 
 def check_once(members: Iterable[str], name: str) -> None:

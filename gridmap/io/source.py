@@ -147,8 +147,10 @@ class Source:
             if self.member is None:
                 return self.path.read_bytes()
             with zipfile.ZipFile(self.path) as archive:
-                check_members([archive.getinfo(self.member)], self.name, most=MOST_IN_MEMORY)
-                return archive.read(self.member)
+                told = archive.getinfo(self.member)
+                check_members([told], self.name, most=MOST_IN_MEMORY)
+                with archive.open(told) as member:
+                    return member.read(told.file_size)  # and no byte more, whatever it holds
         except InputError:
             raise
         except (OSError, *BROKEN_ZIP) as error:

@@ -214,12 +214,10 @@ def _archipelago(
 
 def _fragment(community: Community, part: Ints, low: int, how: Exclaves) -> int | None:
     """Return the part with the fewest households that is to be linked; None when none is."""
-    if int(part.max(initial=0)) == 0:
-        return None
     total = np.bincount(part, community.households)
     area = np.bincount(part, community.area)
     small = total < low if how == "attach" else (total == 0) & (area < SLIVER)
-    if not small.any():
+    if len(total) == 1 or not small.any():
         return None
     return int(np.lexsort((area, total, ~small))[0])
 

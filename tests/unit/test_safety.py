@@ -9,6 +9,7 @@ import resource
 import socket
 import stat
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -315,6 +316,40 @@ def test_a_bomb_is_told_before_it_is_unpacked(
     monkeypatch.setattr("gridmap.io.source.MOST_IN_MEMORY", 32 << 20)
     with pytest.raises(InputError, match="expands to 42 MB"):
         read_table(path)
+
+
+def understated(path: Path, member: str) -> None:
+    """Let the directory of an archive tell a thousand bytes of a member."""
+    data = path.read_bytes()
+    named = data.rindex(member.encode())  # in the directory, which stands last
+    path.write_bytes(data[: named - 22] + (1000).to_bytes(4, "little") + data[named - 18 :])
+
+
+@pytest.mark.parametrize("inner", ["a.csv", "a.geojson", "xl/more.xml"])
+def test_an_archive_that_tells_less_than_it_holds_is_not_unpacked(
+    tmp_path: Path, inner: str
+) -> None:
+    path = tmp_path / ("a.xlsx" if inner.startswith("xl") else "a.zip")
+    pd.DataFrame({"户数": [1]}).to_excel(tmp_path / "a.xlsx", index=False)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(inner, b"0" * (64 << 20))
+    understated(path, inner)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="cannot be read: "):
+        read_table(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
+
+
+def test_a_workbook_within_an_archive_is_bounded_like_any_other(tmp_path: Path) -> None:
+    pd.DataFrame({"户数": [1]}).to_excel(tmp_path / "a.xlsx", index=False)
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet2.xml", b"0" * (140 << 20))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.xlsx", "a.xlsx")
+    with pytest.raises(InputError, match="expands to 1"):
+        read_table(tmp_path / "a.zip")
 
 
 def test_a_workbook_is_as_long_as_its_cells_not_as_it_claims(tmp_path: Path) -> None:
