@@ -308,9 +308,8 @@ def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdg
     lines = reproject(barriers, check_crs("units", units))
     tree = shapely.STRtree(lines.geometry.to_numpy())
     middle = geometries(shapely.points(edges.midpoints))
-    near = np.zeros(len(middle), np.bool_)
-    reach = NEAR / metres_per_unit(units.crs)
-    near[tree.query(middle, predicate="dwithin", distance=reach)[0]] = True
+    met = tree.query(middle, predicate="dwithin", distance=NEAR / metres_per_unit(units.crs))[0]
+    near = np.isin(np.arange(len(middle)), met)
     return pair_up(edges.i, edges.j, np.where(near, edges.length, 0.0), len(units)).length
 
 

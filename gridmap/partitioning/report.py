@@ -229,8 +229,7 @@ def _vacant(cells: gpd.GeoDataFrame) -> list[Message]:
         "Nobody lives in {n:,} {n:cell|cells} of {places:,} {places:community|communities}, which "
         "no band binds: {codes}."
     )
-    places = vacant["parent"].nunique()
-    return [said(n=len(vacant), places=places, codes=_first(vacant.index))]
+    return [said(n=len(vacant), places=vacant["parent"].nunique(), codes=_first(vacant.index))]
 
 
 def _former(codes: dict[str, str]) -> list[Message]:
