@@ -33,7 +33,7 @@ from gridmap.incidents.assign import (
     renamed,
 )
 from gridmap.io.atomic import replacing
-from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of, marked
+from gridmap.io.batches import Batch, FileOfPoints, ParquetFile, geometry_of, marked, shapes_of
 from gridmap.io.coordinates import Pair, fill_places
 from gridmap.io.excel_write import WRITERS, Writer
 from gridmap.io.gridfile import read_districts, read_grid
@@ -432,10 +432,7 @@ class _Run:
             found = parse_points(columns[0].cast(pa.string()), self._where.points)
             x, y = found.x, found.y
         elif len(columns) == 1:
-            shapes = shapely.from_wkb(
-                columns[0].to_numpy(zero_copy_only=False), on_invalid="ignore"
-            )
-            x, y = coordinates_of(shapes, "points")
+            x, y = coordinates_of(shapes_of(columns[0], "points"), "points")
         else:
             x, y = (number_array(column).copy() for column in columns)
             if self.seen.strange is None and not (np.isfinite(x) & np.isfinite(y)).any():

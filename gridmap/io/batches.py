@@ -317,8 +317,7 @@ class Layer:
     @cached_property
     def _info(self) -> dict[str, Any]:
         with telling(self.name or self.path, GDAL_FAILURES):
-            info: dict[str, Any] = pyogrio.read_info(self.path, layer=self.layer)
-        return info
+            return layer_info(self.path, self.layer)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -376,6 +375,14 @@ class Layer:
                 size=self.size,
                 done=done,
             )
+
+
+def layer_info(path: str, layer: str | None, encoding: str | None = None) -> dict[str, Any]:
+    """Tell what GDAL knows of a layer; its features are counted only where the file is silent."""
+    info: dict[str, Any] = pyogrio.read_info(path, layer=layer, encoding=encoding)
+    if info["features"] < 0:
+        info = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=True)
+    return info
 
 
 def _crs(stated: Any, name: str) -> pyproj.CRS:
@@ -483,6 +490,13 @@ def arrow_table(source: Source) -> pa.Table:
             with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
                 return stream.read_all()
         return pyarrow.feather.read_table(place, memory_map=False)
+
+
+def shapes_of(column: pa.Array, name: str) -> Geometries:
+    """Return the shapes of a column of WKB; bytes that are no shape are damage."""
+    with telling(name, GDAL_FAILURES):
+        shapes: Geometries = shapely.from_wkb(column.to_numpy(zero_copy_only=False))
+        return shapes
 
 
 def has_shapes(source: Source) -> bool:

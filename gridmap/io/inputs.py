@@ -22,11 +22,12 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import has_shapes
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
+from gridmap.io.integrity import list_layers
 from gridmap.io.point_text import PointOrder, parse_points
 from gridmap.io.source import Source, declared, find_source
 from gridmap.io.tables import read_table
 from gridmap.io.text import number_array, parse_number
-from gridmap.io.vector import read_layer
+from gridmap.io.vector import choose_layer, read_layer
 from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
@@ -34,6 +35,7 @@ Spec = str | os.PathLike[str]
 _TRIED = 200  # values by which a column of points is known
 _AREAS = (3, 6)
 _LINES = (1, 2, 3, 5, 6)
+_WITH_TABLES = (".gpkg", ".sqlite", ".gdb")  # formats in which a layer may be a plain table
 
 
 def read_jurisdictions(
@@ -488,9 +490,13 @@ def has_geometry(source: Source) -> bool:
         from gridmap.io.postgis import is_shaped
 
         return is_shaped(source)
-    if source.kind not in ("parquet", "arrow"):
-        return source.kind == "vector" and source.suffix != ".dbf"
-    return has_shapes(source)
+    if source.kind in ("parquet", "arrow"):
+        return has_shapes(source)
+    if source.kind != "vector" or source.suffix == ".dbf":
+        return False
+    if source.suffix not in _WITH_TABLES:
+        return True
+    return dict(list_layers(source))[choose_layer(source)] is not None
 
 
 def _polygons(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import label
-from gridmap.crs import DatumAlarm, datum_alarm, parse_crs
-from gridmap.errors import InputError
-from gridmap.io.batches import ROWS, ParquetFile, geometry_of
+from gridmap._checks import is_sound, label
+from gridmap.coverage.prove import check_finite
+from gridmap.crs import DatumAlarm, datum_alarm
+from gridmap.errors import CRSError, InputError
+from gridmap.io.batches import ROWS, FileOfPoints, ParquetFile, geometry_of, layer_info, shapes_of
+from gridmap.io.batches import Layer as Streamed
 from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file
-from gridmap.io.limits import is_too_much, parquet_size
-from gridmap.io.shapefile import dbf_encoding, whole_names
+from gridmap.io.limits import is_bomb, is_too_much, packed_size, parquet_size
 from gridmap.io.source import (
     BROKEN_PARQUET,
     GDAL_FAILURES,
@@ -32,15 +33,12 @@ from gridmap.io.source import (
     telling,
 )
 from gridmap.io.tables import read_table
-from gridmap.io.text import as_text
-from gridmap.io.vector import choose_layer
+from gridmap.io.vector import choose_layer, layer_size, read_attributes, read_shapes, settled
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
 
 Spec = str | os.PathLike[str]
 
-_SAMPLE = 2000
-_READ_WHOLE = 1 << 24  # bytes of a layer up to which it is read as the commands read it
 _SHAPED = (".fgb", ".shp")  # never tables alone
 _OF_LINES = ("barrier",)  # the only table whose rows are lines
 _OF_POINTS = ("building", "incident")
@@ -178,7 +176,7 @@ def alarm_against(
 
 
 def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
-    """Look through fiona, which opens a source without reading it."""
+    """List the layers by fiona; each is read as the commands read it."""
     import fiona
     from fiona._err import CPLE_BaseError
     from fiona.errors import FionaError
@@ -192,91 +190,36 @@ def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
     ):
         names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
     alone = len(names) == 1
-    return [_looked_at(source, str(name), alone, where) for name in names]
+    return [_looked_at(replace(source, layer=str(name)), alone, where) for name in names]
 
 
-def _looked_at(source: Source, name: str, alone: bool, where: dict[str, Any]) -> Layer:
+def _looked_at(source: Source, alone: bool, where: dict[str, Any]) -> Layer:
     """Look at one layer; of several, one that cannot be read does not hide the others."""
-    from fiona._err import CPLE_BaseError
-    from fiona.errors import FionaError
-
     try:
-        with quiet(), telling(source.name, (FionaError, CPLE_BaseError, *GDAL_FAILURES)):
-            return _look_layer(source, name, where)
+        return _look_layer(source, where)
     except InputError as told:
         if alone:
             raise
-        return Layer(name, "", 0, "", None, suspicions=[told.message])
+        return Layer(str(source.layer), "", 0, "", None, suspicions=[told.message], refused=True)
 
 
-def _look_layer(source: Source, name: str, where: dict[str, Any]) -> Layer:
-    import fiona
-    import pyogrio
-
-    texts = source.suffix in (".shp", ".dbf")
-    encoding = dbf_encoding(source, declared().encoding) if texts else None
-    with whole_names(source, encoding) as whole:
-        count = int(
-            pyogrio.read_info(whole.gdal_path, layer=name, force_feature_count=True)["features"]
-        )
-        with (
-            fiona.Env(**OFFLINE),
-            fiona.open(
-                whole.gdal_path, layer=name, encoding=encoding, allow_unsupported_drivers=True
-            ) as layer,
-        ):
-            shape = str(layer.schema["geometry"])
-            shaped = shape != "None"
-            rows = [
-                {key: as_text(value) for key, value in record["properties"].items()}
-                for record in islice(layer, _SAMPLE)
-            ]
-            wkt = layer.crs_wkt if shaped else ""
-            extent = _finite(layer.bounds) if shaped and count else None
-            kinds = {str(k): str(v).split(":")[0] for k, v in layer.schema["properties"].items()}
-    sample = pd.DataFrame(rows, columns=list(kinds))
-    crs = parse_crs(wkt) if wkt else None
-    reads_as, columns = _columns(sample, kinds, shape if shaped else "")
-    reading, refusal = None, None
-    if source.path.is_file() and source.path.stat().st_size <= _READ_WHOLE and count:
-        whole_frame = _read_as_others_do(source, name, shaped)
-        if whole_frame is not None:
-            _, reading, refusal = _understood(whole_frame, source.text, reads_as, where)
-    suspicions = crs_suspicions(crs, extent, shaped) + service_suspicions(sample)
-    suspicions += [] if refusal is None else [refusal]
-    if encoding is not None:
-        suspicions.append(Message("Attributes are {encoding} text.", encoding=encoding))
-    return Layer(
-        name,
-        shape if shaped else "",
-        count,
-        label(crs) if crs is not None else "",
-        extent,
-        encoding or "",
-        reads_as,
-        columns,
-        suspicions,
-        reading,
-        refusal is not None,
-    )
+def _look_layer(source: Source, where: dict[str, Any]) -> Layer:
+    """Look at a layer by the reader of the commands, whose verdict is the only one."""
+    if not has_geometry(source):
+        return _look_table(source, read_attributes(source, encoding=declared().encoding), where)
+    if (large := _large_layer(source)) is not None:
+        return _look_at_head(source, large, where)
+    return _look_shapes(source, read_shapes(source, declared().encoding), where)
 
 
-def _read_as_others_do(source: Source, name: str, shaped: bool) -> pd.DataFrame | None:
-    """Read a layer as the commands do, which refuse what is damaged; None without a CRS."""
-    from gridmap.errors import CRSError
-    from gridmap.io.vector import read_attributes, read_layer
-
-    spec = (
-        f"{source.text}:{name}" if source.layer is None and source.member is None else source.text
-    )
-    try:
-        if shaped and source.member is None:
-            return read_layer(spec, need_crs=False)
-        if source.member is None:
-            return read_attributes(replace(source, layer=name), encoding=declared().encoding)
-    except CRSError:
-        pass  # it is told among what seems wrong
-    return None
+def _large_layer(source: Source) -> Streamed | None:
+    """Return a layer that takes more memory than a table may, to be read in parts."""
+    with telling(source.name, GDAL_FAILURES), quiet():
+        told = layer_info(source.gdal_path, source.layer, "ISO-8859-1")  # which is never refused
+    size = layer_size(told)
+    packed = source.size or packed_size(source.path)
+    large = is_too_much(size, packed) and not is_bomb(size, packed)
+    return Streamed(source.gdal_path, source.layer, source.name) if large else None
 
 
 def _look_table(source: Source, frame: pd.DataFrame, where: dict[str, Any]) -> Layer:
@@ -335,13 +278,11 @@ def _may_be_incidents(frame: pd.DataFrame) -> bool:
 def _look_whole(source: Source, spec: Spec, where: dict[str, Any]) -> Layer:
     """Look into a database table or a Parquet file by reading it."""
 
-    from gridmap.io.vector import read_layer
-
     if (packed := _packed(source)) is not None:
         return _look_at_head(source, packed, where)
     if not has_geometry(source):
         return _look_table(source, read_table(spec, empty=True), where)
-    return _look_shapes(source, read_layer(spec, need_crs=False, empty=True), spec, where)
+    return _look_shapes(source, read_shapes(source, None), where)
 
 
 def _packed(source: Source) -> ParquetFile | None:
@@ -354,7 +295,7 @@ def _packed(source: Source) -> ParquetFile | None:
     return file if large and file.streams else None
 
 
-def _look_at_head(source: Source, file: ParquetFile, where: dict[str, Any]) -> Layer:
+def _look_at_head(source: Source, file: FileOfPoints, where: dict[str, Any]) -> Layer:
     """Look at the first rows of a file of which a part at a time can be read."""
     from geopandas import GeoDataFrame, GeoSeries
 
@@ -363,8 +304,9 @@ def _look_at_head(source: Source, file: ParquetFile, where: dict[str, Any]) -> L
     if shape is None:
         layer = _look_table(source, frame, where)
     else:
-        points = GeoSeries.from_wkb(frame.pop(shape), crs=file.crs)
-        layer = _look_shapes(source, GeoDataFrame(frame, geometry=points), source.text, where)
+        frame = frame.drop(columns=shape)
+        points = GeoSeries(shapes_of(first.column(shape), source.name), crs=file.crs)
+        layer = _look_shapes(source, GeoDataFrame(frame, geometry=points), where)
     told = Message(
         "Looked at the first {n:,} of {rows:,} {rows:row|rows}: all of them would take more memory "
         "than a table may, and only `gridmap assign` reads them, a part at a time.",
@@ -376,8 +318,15 @@ def _look_at_head(source: Source, file: ParquetFile, where: dict[str, Any]) -> L
     return replace(layer, features=file.rows, suspicions=[*layer.suspicions, told])
 
 
-def _look_shapes(source: Source, frame: Any, spec: Spec, where: dict[str, Any]) -> Layer:
+def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
     """Look at a layer that has been read."""
+    refusal = None
+    try:
+        frame = settled(frame, source.name, None, need_crs=False, empty=True)
+    except CRSError as error:
+        refusal = error.message
+    if not _may_be_incidents(frame):
+        check_finite(source.name, frame.geometry.to_numpy())
     name = source.layer or source.path.stem
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     extent = _finite(frame.total_bounds)
@@ -385,10 +334,16 @@ def _look_shapes(source: Source, frame: Any, spec: Spec, where: dict[str, Any]) 
     reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
     suspicions = crs_suspicions(frame.crs, extent, True) + service_suspicions(table)
-    _, reading, refusal = _understood(frame, os.fspath(spec), reads_as, where)
+    if refusal is not None and _may_be_incidents(frame) and is_sound(frame.crs):
+        refusal = None  # points that lie nowhere are told one by one
+    _, reading, unplaced = _understood(frame, source.text, reads_as, where)
+    refusal = refusal or unplaced
     suspicions += [] if refusal is None else [refusal]
-    return Layer(name, kinds, len(frame), crs, extent, "", reads_as, columns, suspicions, reading,
-                 refusal is not None)  # fmt: skip
+    encoding = str(frame.attrs.get("encoding", ""))
+    if encoding:
+        suspicions.append(Message("Attributes are {encoding} text.", encoding=encoding))
+    return Layer(name, kinds, len(frame), crs, extent, encoding, reads_as, columns, suspicions,
+                 reading, refusal is not None)  # fmt: skip
 
 
 def _kinds(frame: pd.DataFrame) -> dict[str, str]:

@@ -9,7 +9,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import shapely
@@ -26,13 +25,14 @@ from gridmap.io.batches import (
     WithoutTotals,
     geometry_of,
     marked,
+    shapes_of,
 )  # fmt: skip
 from gridmap.io.columns import Understanding, stated_times, understand
 from gridmap.io.coordinates import Pair, declared_datum, find_places
 from gridmap.io.csv_stream import Delimited, open_text
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
 from gridmap.io.inputs import layer_or_table
-from gridmap.io.integrity import check_names
+from gridmap.io.integrity import check_names, check_table
 from gridmap.io.point_text import PointColumn, PointOrder, parse_points
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, declared, find_source
@@ -178,8 +178,7 @@ def _of_geometry(
     """Return the datum of points as geometry; without a CRS, degrees are taken as WGS 84."""
     told, assumed = datum, False
     if datum is None and file.crs is None:
-        shapes = shapely.from_wkb(np.array(first.to_pylist(), dtype=object), on_invalid="ignore")
-        x, y = coordinates_of(shapes, name)
+        x, y = coordinates_of(shapes_of(first, name), name)
         told, _ = declared_datum(x, y, None, None, name)
         assumed = told is not None
     return told, assumed
@@ -194,8 +193,9 @@ def _open(
         return ParquetFile(path), str(path), [], {"skipped": 0}
     source = find_source(spec)
     if source.kind == "vector" and source.member is None and not _held(source, encoding):
-        layer = Layer(source.gdal_path, choose_layer(source), source.name)
-        return layer, source.name, [], {"skipped": 0}
+        layer = choose_layer(source)
+        check_table(source, layer)
+        return Layer(source.gdal_path, layer, source.name), source.name, [], {"skipped": 0}
     if source.kind == "parquet" and source.member is None:
         file = ParquetFile(source.path)
         if file.streams:

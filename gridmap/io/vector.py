@@ -22,7 +22,7 @@ from gridmap._checks import check_sound, is_sound, label
 from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
-from gridmap.io.batches import arrow_table, flat_columns, shape_column
+from gridmap.io.batches import arrow_table, flat_columns, layer_info, shape_column
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.limits import check_held, is_bomb, packed_size
 from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
@@ -89,6 +89,12 @@ def read_layer(
         When there is no CRS, or the coordinates are plainly not in it.
     """
     source = find_source(spec)
+    frame = read_shapes(source, encoding or declared().encoding)
+    return settled(frame, source.name, crs, need_crs, empty)
+
+
+def read_shapes(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
+    """Read a layer in whatever CRS and dimensions it has; see `settled`."""
     if source.kind == "database":
         from gridmap.io.postgis import read_postgis
 
@@ -100,11 +106,10 @@ def read_layer(
             source=source.name,
         )
     else:
-        encoding = encoding or declared().encoding
         held = source.kind in ("parquet", "arrow")
         frame = _read_arrow(source) if held else _read_gdal(source, encoding)
     check_text(frame, source.name)
-    return settled(frame, source.name, crs, need_crs, empty)
+    return frame
 
 
 def settled(
@@ -119,7 +124,7 @@ def settled(
 
 
 def choose_layer(source: Source) -> str:
-    """Return the layer to read: the one asked for, or the only one with geometries."""
+    """Return the layer to read: the one asked for, the only one, or that with geometries."""
     layers = list_layers(source)
     names = [name for name, _ in layers]
     if source.layer is not None:
@@ -136,6 +141,8 @@ def choose_layer(source: Source) -> str:
     shaped = [name for name, kind in layers if kind is not None]
     if len(shaped) > 1:
         shaped = [name for name in shaped if _has_features(source, name)] or shaped
+    if not shaped and len(names) == 1:
+        return names[0]
     if len(shaped) != 1:
         found = ", ".join(shaped) if shaped else "no layer with geometries"
         raise InputError(
@@ -167,9 +174,7 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
     told = telling(source.name, GDAL_FAILURES)
     with told, quiet() as heard, whole_names(source, found) as whole:
-        info = pyogrio.read_info(
-            whole.gdal_path, layer=layer, encoding=found, force_feature_count=True
-        )
+        info = layer_info(whole.gdal_path, layer, found)
         expected = info["features"]
         _check_claim(info, source)
         if info["driver"] in _UNCHECKED:
@@ -199,11 +204,15 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
     return frame
 
 
+def layer_size(info: dict[str, Any]) -> int:
+    """Return the bytes that a layer takes in memory, about."""
+    return max(int(info["features"]), 0) * (_SHAPE + _FIELD * len(info["fields"]))
+
+
 def _check_claim(info: dict[str, Any], source: Source) -> None:
     """Refuse a layer that claims more features than its file holds, for which room is made."""
     packed = source.size if source.member else packed_size(source.path)
-    count = max(int(info["features"]), 0)
-    size = count * (_SHAPE + _FIELD * len(info["fields"]))
+    count, size = max(int(info["features"]), 0), layer_size(info)
     if is_bomb(size, packed):
         raise InputError(
             "`{source}` says it has {n:,} {n:feature|features}, far more than its {packed:,.1f} MB "
@@ -371,9 +380,8 @@ def _near_degrees(frame: gpd.GeoDataFrame) -> bool:
 
 def read_attributes(source: Source, *, encoding: str | None = None) -> pd.DataFrame:
     """Read the attributes of a layer, or a plain table within a GeoPackage."""
-    layers = list_layers(source)
-    only = len(layers) == 1 and source.layer is None
-    layer = layers[0][0] if only else choose_layer(source)
+    layer = choose_layer(source)
+    check_table(source, layer)
     found = dbf_encoding(source, encoding) if source.suffix in (".shp", ".dbf") else None
     with telling(source.name, GDAL_FAILURES), quiet(), whole_names(source, found) as whole:
         _check_claim(pyogrio.read_info(whole.gdal_path, layer=layer, encoding=found), source)

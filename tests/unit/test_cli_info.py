@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyogrio
 import pytest
 import shapely
 from click.testing import CliRunner, Result
+from pyarrow import parquet as pq
 
 from gridmap import Grid
 from gridmap.cli import main
@@ -209,3 +214,71 @@ def test_lines_read_as_barriers_only(tmp_path: Path) -> None:
         (layer,) = look(tmp_path / name)
         assert layer.reads_as == "barrier"
         assert [column.field for column in layer.columns] == ["kind"]
+
+
+def verdicts(grid: Grid, spec: Path) -> tuple[int, int]:
+    """Return how info and assign end on a file."""
+    write_grid(grid, spec.parent / "grid-of-all.gpkg", overwrite=True)
+    out = spec.parent / "placed.csv"
+    placed = run("assign", spec.parent / "grid-of-all.gpkg", spec, "-o", out, "--overwrite")
+    return run("info", spec).exit_code, placed.exit_code
+
+
+def points_in(grid: Grid) -> gpd.GeoDataFrame:
+    places = grid.cells.geometry.representative_point().reset_index(drop=True)
+    return gpd.GeoDataFrame({"note": [f"n{at}" for at in range(len(places))]}, geometry=places)
+
+
+def test_a_cut_mif_is_refused_by_all(grid: Grid, tmp_path: Path) -> None:
+    points_in(grid).to_file(tmp_path / "p.mif", driver="MapInfo File", FORMAT="MIF")
+    assert verdicts(grid, tmp_path / "p.mif") == (0, 0)
+    values = (tmp_path / "p.mid").read_bytes()
+    (tmp_path / "p.mid").write_bytes(values[: len(values) // 2])
+    assert verdicts(grid, tmp_path / "p.mif") == (2, 2)
+
+
+def test_a_tab_with_lost_shapes_is_refused_by_all(grid: Grid, tmp_path: Path) -> None:
+    points_in(grid).to_file(tmp_path / "p.tab", driver="MapInfo File")
+    assert verdicts(grid, tmp_path / "p.tab") == (0, 0)
+    places = bytearray((tmp_path / "p.id").read_bytes())
+    places[8:12] = b"\xff\xff\xff\x7f"
+    (tmp_path / "p.id").write_bytes(bytes(places))
+    assert verdicts(grid, tmp_path / "p.tab") == (2, 2)
+
+
+def test_a_plain_table_in_a_geopackage_is_read_by_all(grid: Grid, tmp_path: Path) -> None:
+    points = points_in(grid)
+    table = pd.DataFrame({"x": points.geometry.x, "y": points.geometry.y, "note": points["note"]})
+    pyogrio.write_dataframe(table, tmp_path / "p.gpkg", layer="t")
+    assert verdicts(grid, tmp_path / "p.gpkg") == (0, 0)
+    with closing(sqlite3.connect(tmp_path / "p.gpkg")) as database:
+        database.execute("PRAGMA writable_schema=ON")
+        database.execute("UPDATE t SET note = NULL WHERE rowid = 2")
+        made = ('"note" TEXT', '"note" TEXT NOT NULL')
+        database.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", made)
+        database.commit()
+    assert verdicts(grid, tmp_path / "p.gpkg") == (2, 2)
+
+
+@pytest.mark.parametrize("crs", [None, 4547])
+def test_bytes_that_are_no_shape_are_refused_by_all(
+    grid: Grid, tmp_path: Path, crs: int | None
+) -> None:
+    lone = points_in(grid).set_crs(4547).to_crs(4326).set_crs(None, allow_override=True)
+    points = lone if crs is None else points_in(grid).set_crs(crs)
+    points.to_parquet(tmp_path / "p.parquet")
+    assert verdicts(grid, tmp_path / "p.parquet") == (0, 0)
+    table = pq.read_table(tmp_path / "p.parquet")
+    shapes = table.column("geometry").to_pylist()
+    shapes[1] = shapes[1][:9]
+    broken = table.set_column(1, "geometry", pa.array(shapes, pa.binary()))
+    pq.write_table(broken, tmp_path / "p.parquet")
+    assert verdicts(grid, tmp_path / "p.parquet") == (2, 2)
+
+
+def test_a_wild_corner_is_refused_as_validate_does(tmp_path: Path) -> None:
+    wild = shapely.Polygon([(460_000, 3_380_000), (4.5e160, 3_380_000), (460_000, 3_381_000)])
+    frame = gpd.GeoDataFrame({"code": ["1"]}, geometry=[wild], crs=4547)
+    frame.to_file(tmp_path / "a.fgb")
+    assert run("validate", tmp_path / "a.fgb").exit_code == 2
+    assert run("info", tmp_path / "a.fgb").exit_code == 2
