@@ -20,7 +20,7 @@ from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understa
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
-from gridmap.io.integrity import check_file
+from gridmap.io.integrity import check_file, list_layers
 from gridmap.io.limits import is_bomb, is_too_much, packed_size, parquet_size
 from gridmap.io.source import (
     BROKEN_PARQUET,
@@ -209,7 +209,8 @@ def _look_layer(source: Source, where: dict[str, Any]) -> Layer:
         return _look_table(source, read_attributes(source, encoding=declared().encoding), where)
     if (large := _large_layer(source)) is not None:
         return _look_at_head(source, large, where)
-    return _look_shapes(source, read_shapes(source, declared().encoding), where)
+    layer = _look_shapes(source, read_shapes(source, declared().encoding), where)
+    return replace(layer, geometry=layer.geometry or str(dict(list_layers(source))[layer.name]))
 
 
 def _large_layer(source: Source) -> Streamed | None:
@@ -347,7 +348,8 @@ def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
 
 
 def _kinds(frame: pd.DataFrame) -> dict[str, str]:
-    return {str(c): str(frame.dtypes.iloc[n]) for n, c in enumerate(frame.columns)}
+    kinds = [str(kind).split("64[")[0] for kind in frame.dtypes]  # no unit of a datetime64[ms]
+    return {str(c): kind for c, kind in zip(frame.columns, kinds, strict=True)}
 
 
 def _columns(

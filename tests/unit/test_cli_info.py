@@ -282,3 +282,14 @@ def test_a_wild_corner_is_refused_as_validate_does(tmp_path: Path) -> None:
     frame.to_file(tmp_path / "a.fgb")
     assert run("validate", tmp_path / "a.fgb").exit_code == 2
     assert run("info", tmp_path / "a.fgb").exit_code == 2
+
+
+def test_an_empty_layer_keeps_its_type_and_times_have_no_unit(tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame(
+        {"time": pd.to_datetime(["2026-01-01 10:00"])}, geometry=[shapely.Point(0, 0)], crs=4547
+    )
+    for name, rows in (("none", frame.iloc[:0]), ("one", frame)):
+        pyogrio.write_dataframe(rows, tmp_path / f"{name}.gpkg", geometry_type="Point")
+        (layer,) = look(tmp_path / f"{name}.gpkg")
+        assert layer.geometry == "Point"
+        assert [column.kind for column in layer.columns] == ["datetime"]
