@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -266,6 +264,9 @@ def results(futures: Iterable[Any], client: Client, patience: float = 10.0) -> I
     A result may go with its worker before it is here, though its future was done: it is computed
     again, and waited for without an end where no worker is left. So nothing waits for one alone.
     """
+    import asyncio
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     loop: Any = client.loop
     waiting = {
         asyncio.run_coroutine_threadsafe(
