@@ -403,12 +403,13 @@ def is_private(folder: Path) -> bool:
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent
-    return _is_own(folder, sticky=False) and all(_is_own(f, sticky=True) for f in folder.parents)
+    above = {*folder.parents, *folder.resolve().parents}  # also where a link leads
+    return _is_own(folder, sticky=False) and all(_is_own(f, sticky=True) for f in above)
 
 
 def _is_own(folder: Path, *, sticky: bool) -> bool:
     found = folder.stat()
-    others = 0o002 if found.st_gid == os.getgid() else 0o022
+    others = 0o002 if found.st_gid == os.getgid() == os.getuid() else 0o022  # one's own group
     kept = not found.st_mode & others or (sticky and bool(found.st_mode & stat.S_ISVTX))
     return found.st_uid in (0, os.getuid()) and kept
 

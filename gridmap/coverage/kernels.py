@@ -53,11 +53,11 @@ def _compile(function: F, *, counting: bool = True, within: bool = False) -> F:
     kept_on_disk, at_once = (numba.njit(cache=keep, **flags) for keep in (True, False))
     try:
         kernel = kept_on_disk(function)
-        kept = kernel.stats.cache_path
-        if kept is not None and is_private(Path(kept)):
+        kept = Path(kernel.stats.cache_path)
+        if all(map(is_private, [kept, *kept.glob(f"*.{function.__name__}-*")])):
             _forget_what_is_strange(kernel)
             return cast(F, kernel)
-    except (RuntimeError, OSError):  # no folder for the cache, or none to write into
+    except (RuntimeError, OSError, TypeError):  # no folder for the cache, or none to write into
         pass
     return cast(F, at_once(function))
 

@@ -277,6 +277,36 @@ def test_nothing_is_read_back_from_a_folder_that_others_can_write_to(
     assert any((tmp_path / "own").rglob("*.nbc"))
 
 
+def test_no_machine_code_is_read_from_a_file_that_others_can_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    assert compiled(_twice)(2) == 4
+    for file in tmp_path.rglob("*.nb?"):
+        file.write_bytes(b"planted")
+        file.chmod(0o666)
+    assert compiled(_twice)(3) == 6
+    assert {file.read_bytes() for file in tmp_path.rglob("*.nb?")} == {b"planted"}
+
+
+def test_a_link_into_a_shared_folder_is_not_private(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    (shared / "own").mkdir(parents=True, mode=0o700)
+    os.chmod(shared, 0o777)
+    (tmp_path / "link").symlink_to(shared / "own")
+    assert not is_private(tmp_path / "link")
+
+
+def test_a_group_of_many_is_not_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    os.chmod(folder, 0o775)
+    monkeypatch.setattr(os, "getgid", lambda: folder.stat().st_gid)
+    for number, private in ((os.getuid(), os.getuid() == folder.stat().st_gid), (-1, False)):
+        monkeypatch.setattr(os, "getuid", lambda number=number: number)
+        assert is_private(folder) == private
+
+
 @pytest.mark.parametrize("damage", ["another version", "cut short", "no pickle", "empty"])
 def test_machine_code_of_another_version_is_made_anew(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
