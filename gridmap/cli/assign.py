@@ -61,6 +61,7 @@ def assign_command(
     """
     from gridmap.io.address import masked
     from gridmap.io.atomic import output_is_stdout
+    from gridmap.io.batches import geometry_of
     from gridmap.io.columns import stated
     from gridmap.io.open_incidents import open_incidents
 
@@ -71,6 +72,7 @@ def assign_command(
     shell.say(stated(opened.known.stated))
     if opened.assumed:
         columns = [opened.points.name] if opened.points else [opened.x, opened.y]
+        columns = columns if any(columns) else [geometry_of(opened.file.schema)]
         shell.say(tr("{columns} were taken as wgs84; else declare --datum.", columns=columns))
     options: dict[str, Any] = {"max_distance": max_distance, "overwrite": overwrite}
     if dask is not None and not counts:

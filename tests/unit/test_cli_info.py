@@ -293,3 +293,12 @@ def test_an_empty_layer_keeps_its_type_and_times_have_no_unit(tmp_path: Path) ->
         (layer,) = look(tmp_path / f"{name}.gpkg")
         assert layer.geometry == "Point"
         assert [column.kind for column in layer.columns] == ["datetime"]
+
+
+def test_points_without_a_crs_are_named_by_their_column(grid: Grid, tmp_path: Path) -> None:
+    lone = points_in(grid).set_crs(4547).to_crs(4326).set_crs(None, allow_override=True)
+    lone.to_parquet(tmp_path / "p.parquet")
+    write_grid(grid, tmp_path / "g.gpkg")
+    placed = run("assign", tmp_path / "g.gpkg", tmp_path / "p.parquet", "-o", tmp_path / "o.csv")
+    assert placed.exit_code == 0
+    assert "geometry" in placed.stderr and "None" not in placed.stderr
