@@ -189,6 +189,8 @@ def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:
         fiona.Env(**OFFLINE),
     ):
         names = [chosen] if chosen else fiona.listlayers(source.gdal_path)
+    if not names:
+        choose_layer(source)  # which refuses it
     alone = len(names) == 1
     return [_looked_at(replace(source, layer=str(name)), alone, where) for name in names]
 

@@ -302,3 +302,9 @@ def test_points_without_a_crs_are_named_by_their_column(grid: Grid, tmp_path: Pa
     placed = run("assign", tmp_path / "g.gpkg", tmp_path / "p.parquet", "-o", tmp_path / "o.csv")
     assert placed.exit_code == 0
     assert "geometry" in placed.stderr and "None" not in placed.stderr
+
+
+def test_a_file_without_any_layer_is_refused(grid: Grid, tmp_path: Path) -> None:
+    head = '<FeatureCollection xmlns="http://www.opengis.net/gml"></FeatureCollection>'
+    (tmp_path / "p.gml").write_text(head, encoding="utf-8")
+    assert verdicts(grid, tmp_path / "p.gml") == (2, 2)
