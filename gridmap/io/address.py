@@ -148,7 +148,8 @@ def masked(text: str) -> str:
     'cannot open postgresql://ann:***@db/city?table=plan now'
     """
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = re.sub(_standing(secret), r"\1***", text)
+        if secret in text:
+            text = re.sub(_standing(secret), r"\1***", text)
     return _WRITTEN.sub(lambda found: _shown(found[0]), text)
 
 
