@@ -12,16 +12,17 @@ from pathlib import Path
 HERE = sys.path.pop(0)  # numba looks for a module `coverage`, and must not find the one here
 import numba  # noqa: F401
 
-sys.path.append(HERE)
+sys.path += [HERE, str(Path(HERE).resolve().parents[1])]
 import matplotlib.pyplot as plt
 import numpy as np
-from partition_cases import WISHES, city, table, taipei
+from partition_cases import SHARED, WISHES, city, table, taipei
 
 from gridmap.partitioning import energy
 from gridmap.partitioning.parallel import warm
 from gridmap.partitioning.prepare import check_units, communities
 from gridmap.partitioning.problem import BALANCE, FULL, ROADS
 from gridmap.partitioning.solve import solve
+from scripts.real_cities import blocks, cambridge
 
 STEPS = (0.0, 0.125, 0.25, BALANCE, 0.75, 1.0)
 
@@ -81,10 +82,15 @@ def main() -> None:
     """Print the table and draw the picture."""
     warm()
     rows = front("made-up town", city(True)[0])
+    rows += front("made-up city", city(False)[0])
     for by in ("villages", "areas"):
         units = taipei(by)
         if units is not None:
             rows += front(f"Taipei by {by}", units)
+    if (SHARED / "cambridge_parcels.parquet").is_file():
+        places = cambridge(SHARED, "neighborhoods")
+        units = blocks(SHARED, places, code="code", levels=["neighborhood"])
+        rows += front("Cambridge by neighborhoods", units)
     print(table(rows))
     picture(rows, Path(sys.argv[1]))
 
