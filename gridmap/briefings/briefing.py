@@ -504,7 +504,7 @@ def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
         hot=spots["hot"],
     )
     if not spots["either"]:
-        below = tr("nothing above chance where tested", lang=lang)
+        below = tr("none where tested", lang=lang)
     return _card(
         label, fact(spots["either"]), measure(Message("cell", context="measure word"), lang), below
     )

@@ -33,6 +33,7 @@ from gridmap.io.source import (
     telling,
 )
 from gridmap.io.tables import read_table
+from gridmap.io.text import as_text
 from gridmap.io.vector import choose_layer, layer_size, read_attributes, read_shapes, settled
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns
@@ -332,6 +333,8 @@ def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
         check_finite(source.name, frame.geometry.to_numpy())
     name = source.layer or source.path.stem
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    for column in table.columns[table.dtypes == np.dtype("O")]:
+        table[column] = table[column].map(as_text)
     extent = _finite(frame.total_bounds)
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     reads_as, columns = _columns(table, _kinds(table), kinds)

@@ -124,8 +124,8 @@ def _diagnose(community: Community, wishes: Wishes, *, hard: bool) -> tuple[Verd
     bonds = community.bonds(hard=True) if hard else bonds_of(community, wishes)
     found = []
     for piece in pieces_of(community, bonds, wishes):
-        if piece.community.total == 0:
-            continue  # where nobody lives no cell is missing
+        if piece.community.total == 0 < community.total:
+            continue  # land without households, which hinders nobody
         finding = _diagnose_piece(piece, wishes)
         if finding is not None:
             finding = finding.moved(piece.members)
