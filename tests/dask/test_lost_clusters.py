@@ -9,16 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, Future, wait
 
 import gridmap as gm
 from gridmap.io.address import on_cluster, results
 from tests.coverages import frame, mosaic, moved
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 pytestmark = pytest.mark.dask
 PARTS, ROWS = 40, 20_000
@@ -142,8 +144,17 @@ def test_all_workers_are_killed(cluster: Cluster, place: Path, tmp_path: Path) -
     _is_refused(process, tmp_path / "out", "no worker is left")
 
 
+def connected(cluster: Cluster) -> Client:
+    """Return a client of a cluster."""
+    from distributed import Client
+
+    return Client(cluster.address)
+
+
 def _lost_results(cluster: Cluster, client: Client) -> list[Future]:
     """Return what is done, and lies on a worker that is no more."""
+    from distributed import wait
+
     worker = cluster.worker()
     done = [client.submit(pow, 2, number, pure=False) for number in range(3)]
     wait(done, timeout=60)
@@ -153,14 +164,14 @@ def _lost_results(cluster: Cluster, client: Client) -> list[Future]:
 
 
 def test_results_that_die_with_their_worker_are_told(cluster: Cluster) -> None:
-    with Client(cluster.address) as client:
+    with connected(cluster) as client:
         lost = _lost_results(cluster, client)
         with pytest.raises(OSError, match="no worker is left"):
             list(results(lost, client, patience=2))
 
 
 def test_results_that_die_with_their_worker_come_from_another(cluster: Cluster) -> None:
-    with Client(cluster.address) as client:
+    with connected(cluster) as client:
         lost = _lost_results(cluster, client)
         cluster.worker()
         assert sorted(results(lost, client, patience=60)) == [1, 2, 4]
@@ -172,7 +183,7 @@ def test_a_call_that_runs_out_of_time_is_not_called_again(cluster: Cluster) -> N
 
     cluster.worker()
     with (
-        Client(cluster.address) as client,
+        connected(cluster) as client,
         pytest.raises(TimeoutError, match="of the call itself"),
     ):
         list(on_cluster(late, [()], client))
