@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from gridmap.grid.grid import Grid
@@ -33,6 +32,8 @@ NOTEBOOK = [
 @pytest.fixture
 def lab(grid: Grid, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Start JupyterLab on a folder with a grid and a notebook."""
+    import nbformat
+
     write_grid(grid, tmp_path / "grid.gpkg")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in NOTEBOOK])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}

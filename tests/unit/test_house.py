@@ -248,3 +248,28 @@ def test_no_constant_is_bound_twice_in_a_file() -> None:
             bound += [part.id for target in targets for part in ast.walk(target)
                       if isinstance(part, ast.Name)]  # fmt: skip
         assert len(bound) == len(set(bound)), path
+
+
+MAYBE_MISSING = {
+    "anywidget", "dask", "dask_geopandas", "distributed", "duckdb", "ipykernel", "jupyterlab",
+    "mkdocs", "nbclient", "nbformat", "playwright", "psycopg", "qgis", "sedonadb",
+}  # fmt: skip
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """Return the packages that a file cannot be imported without."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+    return found
+
+
+def test_what_a_machine_lacks_is_skipped_by_name_and_ends_no_collection() -> None:
+    files = [*(ROOT / "tests").rglob("*.py")]
+    files = [path for path in files if "node_modules" not in path.parts]
+    assert "pytest" in set().union(*map(imported_at_once, files))
+    for path in files:
+        assert not imported_at_once(path) & MAYBE_MISSING, path
