@@ -41,7 +41,7 @@ _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*ref=\"([A-Z]+[0-9]+:[A-Z]+[0-9]
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, ElementTree.ParseError, struct.error, re.error, KeyError,
     ValueError, TypeError, AttributeError, IndexError, AssertionError, EOFError, OSError,
-    NotImplementedError, OverflowError, RuntimeError, ArithmeticError,
+    RuntimeError, ArithmeticError,
 )  # fmt: skip
 
 

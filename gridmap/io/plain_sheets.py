@@ -76,7 +76,7 @@ def plain_sheets(data: bytes) -> list[PlainSheet] | None:
             return _sheets(archive, data)
     except (
         zipfile.BadZipFile, CalamineError, ElementTree.ParseError, expat.ExpatError, KeyError,
-        ValueError, OSError, EOFError, NotImplementedError, RuntimeError,
+        ValueError, OSError, EOFError, RuntimeError,
     ):  # fmt: skip
         return None  # openpyxl will tell what is wrong
 

@@ -254,8 +254,7 @@ BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,
-    RuntimeError,  # an encrypted member
+    RuntimeError,  # an encrypted member, or an unknown compression
     ValueError,
     KeyError,
 )
