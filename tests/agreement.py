@@ -17,8 +17,8 @@ from click.testing import CliRunner
 import gridmap as gm
 from gridmap.cli import main
 from gridmap.io import write_grid
+from gridmap.io.declared import declaring
 from gridmap.io.inputs import read_incidents
-from gridmap.io.source import declaring
 from tests import corpus
 
 READ = ("rows", "skipped", "encoding", "date_order", "time_zone", "datum", "columns")

@@ -349,7 +349,7 @@ def declaring_option(name: str) -> Callable[[click.Context, click.Parameter, Any
 
     def callback(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
         if value is not None:
-            from gridmap.io.source import declare
+            from gridmap.io.declared import declare
 
             declare(**{name: value})
         return value
@@ -363,9 +363,9 @@ def _undeclared() -> Iterator[None]:
     try:
         yield
     finally:
-        source = sys.modules.get("gridmap.io.source")
-        if source is not None:
-            source.forget()
+        declared = sys.modules.get("gridmap.io.declared")
+        if declared is not None:
+            declared.forget()
 
 
 encoding_option = click.option(

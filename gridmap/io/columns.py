@@ -19,8 +19,8 @@ import pandas as pd
 from gridmap._checks import check_choice
 from gridmap.dates import DateOrder, moments
 from gridmap.errors import InputError, reason_of
+from gridmap.io.declared import declared
 from gridmap.io.encodings import choose_encoding
-from gridmap.io.source import declared
 from gridmap.io.text import counts, fold, numbers, texts
 from gridmap.language import Lang, Message
 from gridmap.privacy import personal_columns

@@ -22,9 +22,10 @@ from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import has_shapes
 from gridmap.io.columns import Understanding, understand
 from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
+from gridmap.io.declared import declared
 from gridmap.io.integrity import list_layers
 from gridmap.io.point_text import PointOrder, parse_points
-from gridmap.io.source import Source, declared, find_source
+from gridmap.io.source import Source, find_source
 from gridmap.io.tables import read_table
 from gridmap.io.text import number_array, parse_number
 from gridmap.io.vector import choose_layer, read_layer

@@ -18,6 +18,7 @@ from gridmap.io.batches import ROWS, FileOfPoints, ParquetFile, geometry_of, lay
 from gridmap.io.batches import Layer as Streamed
 from gridmap.io.columns import TABLES, Understanding, aliases, meaning, understand
 from gridmap.io.coordinates import axis_suspicions, crs_suspicions, service_suspicions, undeclared
+from gridmap.io.declared import declared
 from gridmap.io.excel import read_sheet, sheet_names
 from gridmap.io.inputs import as_incidents, has_geometry, with_places
 from gridmap.io.integrity import check_file, list_layers
@@ -27,7 +28,6 @@ from gridmap.io.source import (
     GDAL_FAILURES,
     OFFLINE,
     Source,
-    declared,
     find_source,
     quiet,
     telling,

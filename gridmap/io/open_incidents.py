@@ -30,12 +30,13 @@ from gridmap.io.batches import (
 from gridmap.io.columns import Understanding, stated_times, understand
 from gridmap.io.coordinates import Pair, declared_datum, find_places
 from gridmap.io.csv_stream import Delimited, open_text
+from gridmap.io.declared import declared
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
 from gridmap.io.inputs import layer_or_table
 from gridmap.io.integrity import check_names, check_table
 from gridmap.io.point_text import PointColumn, PointOrder, parse_points
 from gridmap.io.shapefile import dbf_encoding
-from gridmap.io.source import Source, declared, find_source
+from gridmap.io.source import Source, find_source
 from gridmap.io.text import number_array, plain_table
 from gridmap.io.vector import SPARSE, choose_layer
 from gridmap.language import Message

@@ -17,6 +17,7 @@ from gridmap.errors import InputError
 from gridmap.io.atomic import ending_of, replacing
 from gridmap.io.batches import arrow_table, flat_columns, json_text, shape_column
 from gridmap.io.csv_table import read_csv
+from gridmap.io.declared import declared
 from gridmap.io.excel import read_sheet, typed_column
 from gridmap.io.excel_write import Sheet, write_workbook
 from gridmap.io.integrity import check_text
@@ -24,7 +25,6 @@ from gridmap.io.limits import check_held
 from gridmap.io.source import (
     BROKEN_PARQUET,
     Source,
-    declared,
     find_source,
     known_suffix,
     names_database,

@@ -23,6 +23,7 @@ from gridmap.crs import parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.batches import arrow_table, flat_columns, layer_info, shape_column
+from gridmap.io.declared import declared
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.limits import check_held, is_bomb, packed_size
 from gridmap.io.shapefile import dbf_encoding, short_names, whole_names
@@ -30,7 +31,6 @@ from gridmap.io.source import (
     BROKEN_PARQUET,
     GDAL_FAILURES,
     Source,
-    declared,
     find_source,
     fixed_date,
     known_suffix,

@@ -12,8 +12,8 @@ from unicodedata import category
 
 from gridmap.errors import InputError, reason_of
 from gridmap.io.atomic import replacing
+from gridmap.io.declared import declared
 from gridmap.io.encodings import choose_encoding, named_encoding
-from gridmap.io.source import declared
 from gridmap.language import Message
 
 SCHEMA = "gridmap.changes/1"

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from gridmap.cli import main
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
+from gridmap.io.declared import declaring
 from gridmap.io.gridfile import read_grid, write_grid
-from gridmap.io.source import declaring
 from gridmap.partitioning.apply import apply
 from gridmap.partitioning.change_file import Changes, read_changes
 from gridmap.partitioning.partition import partition

@@ -29,12 +29,12 @@ from gridmap.crs import positions_to
 from gridmap.errors import InputError
 from gridmap.io import read_table, write_grid
 from gridmap.io.columns import understand
+from gridmap.io.declared import declaring
 from gridmap.io.encodings import choose_encoding
 from gridmap.io.inputs import read_cells, read_households, read_incidents
 from gridmap.io.inspect import look
 from gridmap.io.open_incidents import open_incidents
 from gridmap.io.point_text import find_point_column, parse_points
-from gridmap.io.source import declaring
 from gridmap.privacy import personal_columns
 from gridmap.vocabulary import fold
 
