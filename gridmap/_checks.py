@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -144,6 +144,65 @@ def as_numbers(values: pd.Series) -> pd.Series:
             values.map(lambda v: type(v).__name__ in ("bool", "bool_"))
         )
     return pd.to_numeric(values, errors="coerce")
+
+
+MOST = 2**53
+"""The greatest number up to which doubles count every one."""
+
+
+def whole_counts(name: str, frame: pd.DataFrame, column: str = "households") -> Ints:
+    """Return a column of counts as whole numbers of which a sum is exact, or refuse it by name."""
+    import numpy as np
+
+    if column not in frame.columns:
+        raise InputError(
+            "`{name}` has no column {column!r}; name the counts so, or rename the column.",
+            name=name,
+            column=column,
+        )
+    values = frame[column]
+    number = as_numbers(values).to_numpy(float, na_value=np.nan)
+    text = values.notna().to_numpy() & np.isnan(number)
+    if text.any():
+        raise InputError(
+            "`{name}` column {column!r} holds {text!r} where a count belongs, in {labels}. Make it "
+            "numbers.",
+            name=name,
+            column=column,
+            text=values.iloc[int(text.argmax())],
+            labels=named(values.index, text),
+        )
+    refusals = {
+        Message("is missing or not finite"): ~np.isfinite(number),
+        Message("is negative"): number < 0,
+        Message("is too large"): number > MOST / max(len(number), 1),
+        Message("is fractional"): number != np.floor(number),
+    }
+    for what, bad in refusals.items():
+        if bad.any():
+            raise InputError(
+                "`{name}` column {column!r} {what} in {labels}. Give whole numbers from 0; "
+                "round fractions so that the sum stays.",
+                name=name,
+                column=column,
+                what=what,
+                labels=named(values.index, bad),
+            )
+    return np.asarray(number, dtype=np.int64)
+
+
+def named(labels: Sequence[Any] | pd.Index, chosen: Bools) -> Message:
+    """Return how many rows are meant and the labels of the first of them."""
+    import numpy as np
+
+    rows = np.flatnonzero(chosen)
+    return Message(
+        "{n:,} of {all:,} {all:row|rows} ({first}{more})",
+        n=len(rows),
+        all=len(chosen),
+        first=[str(labels[k]) for k in rows[:3]],
+        more=", …" if len(rows) > 3 else "",
+    )
 
 
 def check_table(name: str, table: object) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import geometries
-from gridmap._checks import check_same_crs
+from gridmap._arrays import Floats, Ints, geometries
+from gridmap._checks import check_same_crs, whole_counts
 from gridmap.errors import InputError
 from gridmap.grid.changes import (
     STATUSES,
@@ -176,10 +176,8 @@ code, 90.0% stay in their cell
 def _moves_of(buildings: gpd.GeoDataFrame, old: Grid, new: Grid) -> pd.DataFrame:
     """Count buildings and their households by old and new code."""
     check_same_crs("new", new.cells, "buildings", buildings)
-    if "households" not in buildings:
-        raise InputError("`buildings` has no column `households`; name the counts so.")
+    households = whole_counts("buildings", buildings)
     x, y = middles(buildings.geometry.to_numpy())
-    households = pd.to_numeric(buildings["households"]).to_numpy(dtype=float)
     codes = [
         codes_at(grid.cells, grid.locator.relate(x, y)[0].astype(np.int64) - 1)
         for grid in (old, new)
@@ -292,16 +290,18 @@ def crosswalk(
     table = _areas(here, there)
     if buildings is not None:
         check_same_crs("left", here, "buildings", buildings)
-        if "households" not in buildings:
-            raise InputError("`buildings` has no column `households`; name the counts so.")
-        table = _with_points(table, here, there, buildings, "households")
+        homes = whole_counts("buildings", buildings)
+        table = _with_points(table, here, there, buildings, homes, "households")
     else:
         whole = here["households"].reindex(table["left"]).to_numpy(dtype=float)
         share = table["area_m2"] / here.area.reindex(table["left"]).to_numpy()
         table["households"] = np.nan_to_num(share * whole)
     if incidents is not None:
         check_same_crs("left", here, "incidents", incidents)
-        table = _with_points(table, here, there, incidents, "incidents")
+        each: Floats | Ints = np.ones(len(incidents))
+        if "incidents" in incidents:
+            each = whole_counts("incidents", incidents, "incidents")
+        table = _with_points(table, here, there, incidents, each, "incidents")
     else:
         table["incidents"] = 0.0
     table = table[COLUMNS].sort_values(["left", "right"], ignore_index=True)
@@ -346,17 +346,17 @@ def _with_points(
     left: gpd.GeoDataFrame,
     right: gpd.GeoDataFrame,
     points: gpd.GeoDataFrame,
+    weight: Floats | Ints,
     column: str,
 ) -> pd.DataFrame:
-    """Add up points by the pair of cells that holds them; `column` is their weight or name."""
+    """Add up the weights of points, as `column`, by the pair of cells that holds them."""
     place = points.geometry.representative_point()
     x, y = shapely.get_coordinates(geometries(place)).T
-    weight = points[column] if column in points else pd.Series(1.0, index=points.index)
     found = pd.DataFrame(
         {
             "left": codes_at(left, holders(left.geometry.to_numpy(), x, y)),
             "right": codes_at(right, holders(right.geometry.to_numpy(), x, y)),
-            column: pd.to_numeric(weight).to_numpy(dtype=float),
+            column: weight.astype(float),
         }
     )
     found = found[(found["left"] != "") | (found["right"] != "")]

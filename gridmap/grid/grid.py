@@ -19,13 +19,13 @@ import shapely
 from gridmap._arrays import Floats, Geometries, geometries, row_of
 from gridmap._checks import (
     Bands,
-    as_numbers,
     as_seen,
     check_choice,
     check_crs,
     check_same_crs,
     defined,
     label,
+    whole_counts,
 )
 from gridmap.codes import name_in
 from gridmap.coverage.prove import areas_m2, boundary_of
@@ -212,11 +212,8 @@ class Grid:
             Points or footprints with ``households``; of other columns only ``name``, ``compound``
             and ``address`` are kept, and of rows those that lie in the boundary.
         """
-        if "households" not in buildings:
-            raise InputError(
-                "`buildings` has no column `households`; name the counts so, or rename the column."
-            )
         check_crs("buildings", buildings)
+        whole_counts("buildings", buildings)
         frame = reproject(buildings, self.crs)
         points = frame.geometry.representative_point().to_numpy()
         shapely.prepare(self._boundary)
@@ -569,10 +566,6 @@ def check_grid(name: str, grid: object, *others: object) -> None:
     )
 
 
-MOST = 2**53
-"""The greatest number up to which doubles count every one."""
-
-
 def one_geometry(boundary: object, cells: gpd.GeoDataFrame) -> shapely.Geometry:
     if isinstance(boundary, gpd.GeoDataFrame | gpd.GeoSeries):
         check_same_crs("cells", cells, "boundary", boundary)
@@ -712,21 +705,11 @@ def _parents(frame: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFrame) -> pd.Ser
     return parents
 
 
-def _households(frame: gpd.GeoDataFrame) -> pd.Series:
+def _households(frame: gpd.GeoDataFrame) -> Ints:
     """Return whole counts, 0 where the cells bring none, so that no exposure is made up."""
     if "households" not in frame:
-        return pd.Series(0, frame.index, dtype=np.int64)
-    counts = as_numbers(frame["households"])
-    wrong = ~((counts >= 0) & (counts <= MOST)) | (counts % 1 != 0)
-    if wrong.any():
-        culprit = frame.index[wrong][0]
-        raise InputError(
-            "Cell {culprit} has {households} {households:household|households}; counts "
-            "are whole numbers from 0.",
-            culprit=culprit,
-            households=frame["households"][culprit],
-        )
-    return counts.astype(np.int64)
+        return np.zeros(len(frame), dtype=np.int64)
+    return whole_counts("cells", frame)
 
 
 def proved(

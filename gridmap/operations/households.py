@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import as_numbers, check_crs
+from gridmap._checks import check_crs, whole_counts
 from gridmap.crs import reproject
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid, middles
@@ -105,7 +104,7 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
 1 cell has another count.
     """
     check_crs("buildings", buildings)
-    counts = _counts(buildings)
+    counts = whole_counts("buildings", buildings)
     x, y = middles(reproject(buildings, grid.crs).geometry.to_numpy())
     where = grid.locator.relate(x, y)[0]
     codes = pd.Series([*grid.cells.index, None], dtype="str").iloc[where - 1]
@@ -134,24 +133,6 @@ def _recount(placed: pd.DataFrame, grid: Grid) -> pd.DataFrame:
             "buildings": groups.size().reindex(stated.index, fill_value=0),
         }
     )
-
-
-def _counts(buildings: gpd.GeoDataFrame) -> Any:
-    if "households" not in buildings:
-        raise InputError(
-            "`buildings` has no column `households`. Rename yours, or read the file with "
-            "`gridmap.io.inputs.read_households`."
-        )
-    counts = as_numbers(buildings["households"]).to_numpy(float)
-    bad = ~(np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts)))
-    if bad.any():
-        raise InputError(
-            "`buildings` has no whole number of households in {bad:,} {bad:row|rows} (the "
-            "first is {index!r}). Fill in the count, or 0.",
-            bad=bad.sum(),
-            index=buildings.index[bad.argmax()],
-        )
-    return counts.astype(np.int64)
 
 
 def workload(

@@ -12,7 +12,15 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Ints, components, geometries
-from gridmap._checks import Bands, as_numbers, check_band, check_crs, check_layer, is_nothing
+from gridmap._checks import (
+    Bands,
+    as_numbers,
+    check_band,
+    check_crs,
+    check_layer,
+    is_nothing,
+    whole_counts,
+)
 from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.prove import areas_m2, metres_per_unit, polygons_of
@@ -20,7 +28,7 @@ from gridmap.coverage.snapping import first_misfit, matched
 from gridmap.crs import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
-from gridmap.grid.grid import MOST, Grid
+from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message
 from gridmap.partitioning.problem import Community
 
@@ -60,7 +68,7 @@ def check_units(units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         )
     _check_parents_named(units)
     frame = units.copy(deep=False)
-    frame["households"] = whole_households(units["households"])
+    frame["households"] = whole_counts("units", units)
     frame["parent"] = units["parent"].astype(str)
     defaults: dict[str, Any] = {
         "block": range(len(units)),
@@ -150,29 +158,6 @@ def _told(value: object) -> object:
     if is_nothing(value):
         return Message("empty")
     return repr(value) if isinstance(value, str) else str(value)
-
-
-def whole_households(values: pd.Series) -> pd.Series:
-    """Return households as whole numbers, or name what is wrong with them."""
-    numbers = as_numbers(values)
-    checks = {
-        Message("missing or not a number"): numbers.isna() | np.isinf(numbers),
-        Message("negative"): numbers < 0,
-        Message("fractional"): numbers % 1 != 0,
-        Message("too large"): numbers > MOST / len(numbers),  # so that sums stay exact
-    }
-    for wrong, found in checks.items():
-        if found.any():
-            place = found.to_numpy().argmax()
-            raise InputError(
-                "`households` is {wrong} in {found} {found:unit|units}, first in unit "
-                "{index!r} ({values!r}); give whole numbers from 0.",
-                wrong=wrong,
-                found=int(found.sum()),
-                index=values.index[place],
-                values=values.iloc[place],
-            )
-    return numbers.astype(np.int64)
 
 
 def _check_shapes(units: gpd.GeoDataFrame) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Geometries, Ints
-from gridmap._checks import check_crs
+from gridmap._checks import check_crs, named
 from gridmap.contiguity import contacts
 from gridmap.crs import reproject
 from gridmap.errors import CoverageError, InputError
@@ -36,7 +36,6 @@ from gridmap.units.households import (
     counts_of,
     loads_of,
     moved,
-    named,
     valid_polygons,
 )
 from gridmap.units.jurisdictions import (
@@ -95,7 +94,7 @@ def read_units(
     """Check given units and make them an exact coverage of connected polygons."""
     check_frame("units", units)
     labels = list(units.index)
-    counts, notes = counts_of("units", units, count, labels)
+    counts, notes = counts_of("units", units, count)
     geometry, said = moved("units", units, crs)
     check_polygons("units", geometry, labels)
     valid, _ = valid_polygons(geometry)

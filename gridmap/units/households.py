@@ -11,10 +11,17 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
-from gridmap._checks import as_numbers, check_column, check_crs, check_layer, label
+from gridmap._checks import (
+    as_numbers,
+    check_column,
+    check_crs,
+    check_layer,
+    label,
+    named,
+    whole_counts,
+)
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
-from gridmap.grid.grid import MOST
 from gridmap.language import Message
 from gridmap.units.noding import first_containing
 
@@ -120,57 +127,6 @@ def check_polygons(name: str, geometries: Geometries, labels: Sequence[Any]) -> 
         )
 
 
-def whole_numbers(name: str, column: str, values: pd.Series, labels: Sequence[Any]) -> Ints:
-    """Return a column of households as whole numbers, or refuse it by name."""
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        text = [v for v in values if type(v) not in (int, float)][:1] or [values.iloc[0]]
-        raise InputError(
-            "`{name}` column {column!r} holds {text!r} where a number of households "
-            "belongs. Make it numbers: `pandas.to_numeric`.",
-            name=name,
-            column=column,
-            text=text[0],
-        )
-    number = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    refusals = (
-        (
-            ~np.isfinite(number),
-            Message("is missing or not finite"),
-            Message("Fill it with the count, or 0."),
-        ),
-        (number < 0, Message("is negative"), Message("Correct the count.")),
-        (number > MOST / len(number), Message("is too large"), Message("Correct the count.")),
-        (
-            np.isfinite(number) & (number != np.floor(number)),
-            Message("is fractional"),
-            Message("A band of households needs whole numbers: round them so that the sum stays."),
-        ),
-    )
-    for bad, what, cure in refusals:
-        if bad.any():
-            raise InputError(
-                "`{name}` column {column!r} {what} in {labels}. {cure}",
-                name=name,
-                column=column,
-                what=what,
-                labels=named(labels, bad),
-                cure=cure,
-            )
-    return np.asarray(number, dtype=np.int64)
-
-
-def named(labels: Sequence[Any], chosen: Bools) -> Message:
-    """Return how many rows are meant and the labels of the first of them."""
-    rows = np.flatnonzero(chosen)
-    return Message(
-        "{n:,} of {all:,} {all:row|rows} ({first}{more})",
-        n=len(rows),
-        all=len(chosen),
-        first=[str(labels[k]) for k in rows[:3]],
-        more=", …" if len(rows) > 3 else "",
-    )
-
-
 def as_text(values: pd.Series) -> list[str]:
     """Return codes as text without blanks at the ends; whole numbers lose their decimal point."""
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
@@ -251,7 +207,7 @@ def read_homes(
     check_frame("households", frame)
     labels = list(frame.index)
     load = None if weight is None else loads_of("households", frame, weight)
-    counts, notes = counts_of("households", frame, count, labels)
+    counts, notes = counts_of("households", frame, count)
     notes += _about_repeats(frame)
     geometry, said = moved("households", frame, crs)
     there = usable(geometry)
@@ -307,15 +263,13 @@ def _refuse_placeless(labels: Sequence[Any], counts: Ints, there: Bools) -> None
         )
 
 
-def counts_of(
-    name: str, frame: gpd.GeoDataFrame, count: str | None, labels: Sequence[Any]
-) -> tuple[Ints, list[Message]]:
+def counts_of(name: str, frame: gpd.GeoDataFrame, count: str | None) -> tuple[Ints, list[Message]]:
     """Return the households of each row: of the column named, of `households`, or one each."""
     if count is not None:
         check_column(name, count, attributes(frame))
     column = count or (COUNT if COUNT in frame.columns else None)
     if column is not None:
-        counts = whole_numbers(name, column, frame[column], labels)
+        counts = whole_counts(name, frame, column)
         if not counts.any():
             raise InputError(
                 "`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name "

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, Ints, attributes
-from gridmap._checks import check_column
+from gridmap._checks import check_column, named
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
 from gridmap.units.households import (
@@ -20,7 +20,6 @@ from gridmap.units.households import (
     check_frame,
     check_polygons,
     moved,
-    named,
     valid_polygons,
     working_crs,
 )

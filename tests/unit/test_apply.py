@@ -438,5 +438,5 @@ def test_buildings_survive_the_file(plan: Grid, tmp_path: Path) -> None:
     back = read_grid(tmp_path / "grid.gpkg")
     assert back.buildings.equals(plan.buildings) and back.content_hash == plan.content_hash
     assert make_plan().buildings is None and squares().crs == plan.crs
-    with pytest.raises(InputError, match="no column `households`"):
+    with pytest.raises(InputError, match="no column 'households'"):
         plan.with_buildings(plan.buildings.drop(columns="households"))

@@ -182,7 +182,7 @@ def test_repair_understands_counts_as_people_type_them(files: Path, last: str | 
 
 def test_a_count_that_is_none_is_refused_by_repair(files: Path):
     cells = gpd.GeoDataFrame({"households": ["约300"] * 4}, geometry=list(QUARTERS), crs=4547)
-    with pytest.raises(gridmap.InputError, match="holds '约300' where a number of households"):
+    with pytest.raises(gridmap.InputError, match="holds '约300' where a count belongs"):
         gridmap.repair(cells, shapely.box(0, 0, 10, 10))
 
 

@@ -172,15 +172,26 @@ def test_grids_in_two_crs_are_refused() -> None:
         compare(old, new)
 
 
-def test_buildings_without_households_are_refused() -> None:
+@pytest.mark.parametrize("count", [None, "many", -1, 0.5, np.nan, 2**62])
+def test_buildings_without_whole_households_are_refused(count: object) -> None:
     grid = strips([0, 4, 8], ["A", "B"])
-    bare = houses([1.0], [5]).drop(columns="households")
+    homes = houses([1.0, 5.0], [5, 6]).astype({"households": object})
+    homes.loc[0, "households"] = count
+    if count is None:
+        homes = homes.drop(columns="households")
     for job in (
-        lambda: compare(grid, grid, buildings=bare),
-        lambda: crosswalk(grid, grid, buildings=bare),
+        lambda: compare(grid, grid, buildings=homes),
+        lambda: crosswalk(grid, grid, buildings=homes),
+        lambda: grid.with_buildings(homes),
     ):
-        with pytest.raises(InputError, match="`households`"):
+        with pytest.raises(InputError, match=r"`buildings` .*'households'"):
             job()
+
+
+def test_households_written_as_text_are_numbers() -> None:
+    grid, homes = strips([0, 4, 8], ["A", "B"]), houses([1.0, 5.0], [5, 6])
+    told = compare(grid, grid, buildings=homes.astype({"households": str}))
+    assert told.households == compare(grid, grid, buildings=homes).households == 11
 
 
 def test_crosswalk_tells_nesting_from_conflict() -> None:

@@ -191,7 +191,7 @@ class TestSmallThings:
         assert found["note"].tolist() == [note]
 
     def test_counts_beyond_counting_are_refused_by_the_grid(self):
-        with pytest.raises(InputError, match="counts are whole numbers"):
+        with pytest.raises(InputError, match="is too large in 1 of 1 row "):
             gm.adopt(frame([BOX], households=[2**63 - 1]), BOX)
 
     def test_a_message_is_in_one_language(self):

@@ -164,9 +164,18 @@ def test_one_moved_millimetre_is_refused(squares):
         (lambda f: f.assign(code=["A1", None, " ", "B2"]), "2 of 4 cells have no code"),
         (lambda f: f.assign(code=["A1", "A1 ", "B1", "B2"]), "code 'A1' stands twice"),
         (lambda f: f.assign(code=["A1", "A1\u200b", "B1", "B2"]), "code 'A1' stands twice"),
-        (lambda f: f.assign(households=[310, 420, -1, 300]), "B1 has -1 households"),
-        (lambda f: f.assign(households=["310", "x", "1", "2"]), "A2 has x households"),
-        (lambda f: f.assign(households=[310, 420, 10.5, 300]), "B1 has 10.5 households"),
+        (
+            lambda f: f.assign(households=[310, 420, -1, 300]),
+            r"'households' is negative in 1 of 4 rows \(B1\)",
+        ),
+        (
+            lambda f: f.assign(households=["310", "x", "1", "2"]),
+            r"holds 'x' where a count belongs, in 1 of 4 rows \(A2\)",
+        ),
+        (
+            lambda f: f.assign(households=[310, 420, 10.5, 300]),
+            r"'households' is fractional in 1 of 4 rows \(B1\)",
+        ),
         (lambda f: f.set_crs(None, allow_override=True), "has no CRS"),
         (lambda f: f.assign(parent=["A", "A", "B", "C"]), "jurisdiction 'C'"),
         (lambda f: f.assign(community=["A", "A", "B", "A"]), "crosses `community`"),

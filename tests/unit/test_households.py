@@ -73,14 +73,17 @@ def test_buildings_in_another_crs_are_moved(squares: gm.Grid) -> None:
     assert found.complete
 
 
-@pytest.mark.parametrize("count", [np.nan, -1.0, 0.5])
-def test_what_is_no_count_is_refused(squares: gm.Grid, count: float) -> None:
-    with pytest.raises(InputError, match="no whole number of households in 1 row"):
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(np.nan, "missing or not finite"), (-1.0, "negative"), (0.5, "fractional")],
+)
+def test_what_is_no_count_is_refused(squares: gm.Grid, count: float, told: str) -> None:
+    with pytest.raises(InputError, match=rf"is {told} in 1 of 2 rows \(1\)\. Give whole"):
         account(homes([1.0, count], [1, 2]), squares)
 
 
 def test_missing_columns_and_crs_are_refused(squares: gm.Grid) -> None:
-    with pytest.raises(InputError, match="no column `households`"):
+    with pytest.raises(InputError, match="no column 'households'"):
         account(homes([1], [1]).drop(columns="households"), squares)
     with pytest.raises(CRSError, match="has no CRS"):
         account(homes([1], [1]).set_crs(None, allow_override=True), squares)

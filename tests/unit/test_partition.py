@@ -216,9 +216,9 @@ def test_contacts_of_two_cells_are_lines() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"households": [1, -2, 3]}, r"`households` is negative in 1 unit, first in unit 1"),
-        ({"households": [1, None, 3]}, "missing or not a number"),
-        ({"households": ["1", "many", "3"]}, "missing or not a number"),
+        ({"households": [1, -2, 3]}, r"'households' is negative in 1 of 3 rows \(1\)"),
+        ({"households": [1, None, 3]}, "missing or not finite"),
+        ({"households": ["1", "many", "3"]}, "holds 'many' where a count belongs"),
         ({"households": [1.5, 2, 3]}, "fractional"),
     ],
 )

@@ -70,7 +70,7 @@ def test_counts_whose_sum_doubles_cannot_hold_are_refused_and_none_wraps_around(
     assert gm.feasibility(units)["households"].tolist() == [2**40 + 200]
     for count in (2**63 - 1, 2**62, 1e300):
         homes = units.assign(households=[count, 200])
-        with pytest.raises(gm.InputError, match="`households` is too large in 1 unit"):
+        with pytest.raises(gm.InputError, match="column 'households' is too large in 1 of 2 rows"):
             gm.feasibility(homes)
         with pytest.raises(gm.InputError, match="column 'households' is too large in 1 of 2 rows"):
             gm.subdivide(units.dissolve(), homes.set_geometry(homes.centroid))

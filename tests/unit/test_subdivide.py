@@ -367,7 +367,7 @@ def test_parcels_are_led_round_and_never_cut() -> None:
 with np.errstate(invalid="ignore"):
     NOWHERE = shapely.from_wkt("POLYGON ((0 0, 1 0, NaN NaN, 0 0))")
 BAD = [
-    ({"households": FOUR.assign(households=["3户", "1", "2", "3"])}, "'3户' where a number"),
+    ({"households": FOUR.assign(households=["3户", "1", "2", "3"])}, "'3户' where a count belongs"),
     ({"households": FOUR.assign(households=[1, -2, 3, 4])}, "negative in 1 of 4 rows \\(1\\)"),
     ({"households": FOUR.assign(households=[1, np.nan, 3, 4])}, "missing or not finite"),
     ({"households": FOUR.assign(households=[1, 2.5, 3, 4])}, "fractional in 1 of 4"),
