@@ -426,7 +426,7 @@ def jsonable(value: Any) -> Any:
 def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
     """Name the first of some rows, counted from 1, with what stands there."""
     shown = [
-        Message("row {row} {value}", row=_place(at), value=_brief(value))
+        Message("row {row} {value}", row=at + 1 if isinstance(at, int) else at, value=_brief(value))
         for at, value in values.head(most).items()
     ]
     if len(values) > most > 1:
@@ -437,10 +437,6 @@ def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
 def _brief(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"
-
-
-def _place(label: Any) -> Any:
-    return label + 1 if isinstance(label, int) else label
 
 
 Progress = Callable[[str, int, int], None]

@@ -283,8 +283,8 @@ def _utc(column: _Column) -> None:
     column.facts["zone"] = "UTC"
     column.tell(
         Message(
-            "{heading} is in UTC and kept so; bring it to your zone, as --time-zone "
-            "Asia/Shanghai, before counting by hour or day."
+            "{heading} is in UTC and kept so; bring it to your zone, as `--time-zone "
+            "Asia/Shanghai`, before counting by hour or day."
         )
     )
 
@@ -365,17 +365,15 @@ def _order(
         return fitting[0]
     if custom in fitting:
         return custom
+    way = Message("{meaning} (`--date-order {order}`)")
     could = reduce(lambda one, other: Message("{one} or {other}", one=one, other=other),
-                   [_MEANING[name] for name in fitting])  # fmt: skip
-    named = "` / `--date-order ".join(fitting)
+                   [way(meaning=_MEANING[name], order=name) for name in fitting])  # fmt: skip
     raise InputError(
         "Column {heading!r} has dates that could be {could}, and no value tells "
-        "which: {rows}. Say it: `--date-order {named}`, or write the year first, with "
-        "four digits.",
+        "which: {rows}. Say which, or write the year first, with four digits.",
         heading=heading,
         could=could,
         rows=named_rows(rows[readable][differ], 1),
-        named=named,
     )
 
 

@@ -8,6 +8,7 @@ was found in one language can be read in the other.
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,13 +20,17 @@ Lang = Literal["zh", "en"]
 
 LOCALE = Path(__file__).with_name("locale")
 _current: ContextVar[Lang] = ContextVar("language", default="en")
+_at_shell: ContextVar[bool] = ContextVar("at_shell", default=False)
+_OPTION = re.compile(r"`gridmap[^`]*`|`--[^`]*`|--[a-z]+(?:-[a-z]+)*")
+_VALUE = re.compile(r"--(\S+)(?:\s+([^\s-]\S*))?")
 
 
 class Message:
     """A sentence or a word that is put into words when it is shown.
 
     Values are written with `str.format`. A list is joined by the comma of the language, and a
-    number chooses words of its own: ``{n:row|rows}`` is *row* for 1.
+    number chooses words of its own: ``{n:row|rows}`` is *row* for 1. Options are written as at the
+    shell, and told as keywords to who calls from Python.
 
     Parameters
     ----------
@@ -43,6 +48,8 @@ class Message:
     ('1 cell tiles the boundary exactly', '1,200 cells tile the boundary exactly')
     >>> str(Message("It has {columns}.", columns=["code", "name"]))
     'It has code, name.'
+    >>> print(Message("Declare it: `--crs EPSG:4547`, and look at `gridmap info --json`."))
+    Declare it: `crs="EPSG:4547"`, and look at `gridmap info --json`.
     """
 
     __slots__ = ("context", "template", "values")
@@ -57,6 +64,8 @@ class Message:
     def __str__(self) -> str:
         """Put it into words in the current language."""
         words = _words(self.template, self.context, _current.get())
+        if "--" in words and not _at_shell.get():
+            words = _OPTION.sub(_as_keywords, words)
         return words.format_map(_Shown(self.values)) if self.values else words
 
     def __repr__(self) -> str:
@@ -83,9 +92,7 @@ class Message:
         with speaking(lang):
             return str(self)
 
-    def __getitem__(self, lang: Lang) -> str:
-        """Put it into words in one language, as `text` does."""
-        return self.text(lang)
+    __getitem__ = text
 
     def plain(self) -> dict[str, object]:
         """Return it as plain data, for a file that is read in whatever language."""
@@ -138,13 +145,15 @@ def speak(lang: Lang) -> None:
 
 
 @contextmanager
-def speaking(lang: Lang) -> Iterator[None]:
-    """Speak a language for the time of a block."""
+def speaking(lang: Lang, *, at_shell: bool | None = None) -> Iterator[None]:
+    """Speak a language, and with options or keywords, for the time of a block."""
     token = _current.set(lang)
+    place = _at_shell.set(_at_shell.get() if at_shell is None else at_shell)
     try:
         yield
     finally:
         _current.reset(token)
+        _at_shell.reset(place)
 
 
 class _Shown(dict[str, object]):
@@ -201,6 +210,21 @@ def _said(value: object) -> object:
     if isinstance(value, Mapping):
         return Message.of(value) if "message" in value else _read(value)
     return [_said(one) for one in value] if isinstance(value, list) else value
+
+
+def _as_keywords(found: re.Match[str]) -> str:
+    """Write options as the keywords that they are in Python; commands stay commands."""
+    if found[0].startswith("`gridmap"):
+        return found[0]
+    told = []
+    for name, value in _VALUE.findall(found[0].strip("`")):
+        keyword = name.replace("-", "_")
+        given = value if value.isdigit() else f'"{value}"' if value else ""
+        key, pair, said = value.partition("=")
+        given = f'{{{{"{key}": {said}}}}}' if pair else given  # doubled, as `str.format` reads it
+        given = "True" if name == "overwrite" else given
+        told.append(f"{keyword}={given}" if given else keyword)
+    return f"`{', '.join(told)}`"
 
 
 def _words(template: str, context: str, lang: Lang) -> str:

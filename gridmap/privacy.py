@@ -251,7 +251,9 @@ def hashed(ids: Iterable[Any], key: bytes) -> list[str]:
     (True, False)
     """
     if len(key) < 16:
-        raise InputError("`key` has fewer than 16 bytes. Make one with `local_key(path)`.")
+        raise InputError(
+            "`key` has fewer than 16 bytes. Name a file that is not there, and one is made."
+        )
     digests = (hmac.new(key, str(i).encode(), hashlib.sha256).digest() for i in ids)
     return [base64.b32encode(digest)[:16].decode().lower() for digest in digests]
 

@@ -133,30 +133,21 @@ class Vocabulary:
         lines = "; ".join(f"{word},{choices}" for word in words)
         ordinal = [word for word in words if _ORDINAL.match(fold(word))]
         if self.kind == "levels" and ordinal:
-            warnings.warn(
-                UnknownWordsWarning(
-                    Message(
-                        "`handling_level` counts levels ({ordinal}), and cities count them from "
-                        "the top or from the bottom. Until you say which is meant they are "
-                        "unknown.",
-                        ordinal=[*ordinal],
-                    )
-                ),
-                stacklevel=3,
+            told = Message(
+                "`handling_level` counts levels ({ordinal}), and cities count them from the top or "
+                "from the bottom. Until you say which is meant they are unknown.",
+                ordinal=[*ordinal],
             )
-        warnings.warn(
-            UnknownWordsWarning(
-                Message(
-                    "`{column}` is in words that are not known: {named}. They count as unknown. "
-                    "Lines for `--{kind} FILE` under word,meaning: {lines}.",
-                    column=_SAID[self.kind],
-                    named=named,
-                    kind=self.kind,
-                    lines=lines,
-                )
-            ),
-            stacklevel=3,
+            warnings.warn(UnknownWordsWarning(told), stacklevel=3)
+        told = Message(
+            "`{column}` is in words that are not known: {named}. They count as unknown. "
+            "Lines for `--{kind} FILE` under word,meaning: {lines}.",
+            column=_SAID[self.kind],
+            named=named,
+            kind=self.kind,
+            lines=lines,
         )
+        warnings.warn(UnknownWordsWarning(told), stacklevel=3)
 
     def _meaning(self, word: object) -> str | None:
         """Return the key of a word, "" where it is known to tell nothing, None if unknown."""

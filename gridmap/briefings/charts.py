@@ -91,7 +91,7 @@ def trend_chart(
             "x": k * step + step * 0.16,
             "width": step * 0.68,
             "height": 100 * count / top,
-            "tone": _tone(whole[k], bool(own) and own[k] and not all(own)),
+            "tone": "now" if own and own[k] and not all(own) else "" if whole[k] else "cut",
             "title": titles[k],
         }
         for k, count in enumerate(counts)
@@ -103,10 +103,6 @@ def trend_chart(
     )
     dates, years = _dates(labels, step), _years(labels, step)
     return part("charts.html", "trend", ticks, columns, points, dates, years)
-
-
-def _tone(whole: bool, own: bool) -> str:
-    return "now" if own else "" if whole else "cut"
 
 
 def _dates(labels: Sequence[str], step: float) -> list[tuple[float, str]]:
@@ -174,7 +170,7 @@ def _signed(share: float | None) -> str:
     return "∞" if share is None else f"{100 * share:+.1f}%".replace("-", "−")
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def percent(share: float | None, digits: int = 1, none: str = "–") -> str:
     """Write a share in per cent, never 100 for less than all nor 0 for more than none.
 
     Examples
@@ -183,7 +179,7 @@ def percent(share: float | None, digits: int = 1) -> str:
     ('>99.9%', '100.0%', '<0.1%', '–')
     """
     if share is None:
-        return "–"
+        return none
     text = f"{100 * share:.{digits}f}"
     edge = 10**-digits
     if share < 1 and float(text) >= 100:

@@ -234,11 +234,12 @@ def indicators(found: Figures, lang: Lang, public: bool) -> Markup:
         (tr("Rate", lang=lang, context="indicators"), ""),
         (tr("95% interval", lang=lang), ""),
     ]
+    unknown = tr("unknown", lang=lang)
     body = [
         row(
             (one["name"], "left", ""),
             (f"{fact(one['numerator'])} / {fact(one['denominator'])}", "roomy", ""),
-            (part(PARTS, "strong", _known_rate(one, lang)), "", ""),
+            (part(PARTS, "strong", percent(one["rate"], none=unknown)), "", ""),
             (_span(one, lang), "", ""),
             title=one["formula"],
         )
@@ -246,10 +247,6 @@ def indicators(found: Figures, lang: Lang, public: bool) -> Markup:
         if not (public and tells_few(one["numerator"] or 0, one["denominator"] or 0))
     ]
     return part(PARTS, "table", head, body, "wrap")
-
-
-def _known_rate(one: dict[str, Any], lang: Lang) -> str:
-    return tr("unknown", lang=lang) if one["rate"] is None else percent(one["rate"])
 
 
 def _span(one: dict[str, Any], lang: Lang) -> str:

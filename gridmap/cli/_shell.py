@@ -176,7 +176,7 @@ def _spoken(shell: Shell) -> Iterator[None]:
     gettext.bindtextdomain("click", str(LOCALE))
     gettext.textdomain("click")
     before = os.environ.get("LANGUAGE")
-    with speaking(shell.lang):
+    with speaking(shell.lang, at_shell=True):
         os.environ["LANGUAGE"] = shell.lang
         try:
             yield

@@ -278,7 +278,7 @@ def _rank(
     if homes is None:
         raise InputError(
             "`policy` is 'fewest-households' but the cells have no households; name the "
-            "column with `count` (`--count`)."
+            "column with `--count`."
         )
     area = shapely.area(polygons_of("cells", cells))
     return np.asarray(np.divide(homes, area, out=np.zeros(len(homes)), where=area > 0))

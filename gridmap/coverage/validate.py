@@ -263,7 +263,7 @@ def _check_parents(names: list[Any], parent_of: list[Any] | None) -> None:
         return
     raise InputError(
         "None of the cells names one of the `parents`: cells say {said!r}, parents are {known!r}. "
-        "Name the column of the cells that holds their parent: `parent_column` (--parent-column).",
+        "Name the column of the cells that holds their parent: `--parent-column`.",
         said=str(parent_of[0]),
         known=str(names[0]),
     )

@@ -345,7 +345,7 @@ class DatumAlarm:
 
 FITS = Message(
     "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} would "
-    "as {fits}. Find out which it is, then declare --datum {fits}."
+    "as {fits}. Find out which it is, then declare `--datum {fits}`."
 )
 SWAPPED = Message(
     "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} with x "

@@ -516,7 +516,7 @@ def check_cells(grid: Grid, codes: Iterable[str]) -> None:
     """Refuse codes that are of no cell."""
     for code in codes:
         if code not in grid.cells.index:
-            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
+            raise InputError("The grid has no cell {code!r}; see `cells` of the grid.", code=code)
 
 
 def check_level(level: str, levels: Sequence[str]) -> None:
@@ -726,7 +726,7 @@ def proved(
     defects = validate(cells, boundary, parents=jurisdictions)
     raise CoverageError(
         "The cells do not tile their boundary exactly: {found}. See `.defects`, or "
-        "mend them with `gridmap.repair` (--repair).",
+        "mend them first: `repair`.",
         found=counted(defects),
         defects=defects,
     )

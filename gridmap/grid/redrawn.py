@@ -113,7 +113,7 @@ def come_home(
     if out != total:
         raise InputError(
             "The drawn cells hold {out:,} {out:household|households}, but {total:,} were counted "
-            "before. Look at `gridmap account`, or give `households` (--households).",
+            "before. Look at `gridmap account`, or give `households`.",
             out=out,
             total=total,
         )

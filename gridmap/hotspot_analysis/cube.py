@@ -123,8 +123,8 @@ def _meant(cells: pd.DataFrame, exposure: str | pd.Series) -> tuple[str, pd.Seri
         return str(exposure.name or "exposure"), exposure.reindex(cells.index)
     if not isinstance(exposure, str) or exposure not in cells.columns:
         raise InputError(
-            "`exposure` is {exposure!r}, but `grid.cells` has no such column. Use "
-            "'households', 'area_m2', another column of `grid.cells`, or a Series by code.",
+            "`exposure` is {exposure!r}, but `cells` of the grid has no such column. Use "
+            "'households', 'area_m2', another column of them, or numbers by code.",
             exposure=exposure,
         )
     return exposure, cells[exposure]
@@ -155,8 +155,7 @@ def exposure_of(grid: Grid, exposure: str | pd.Series | None) -> tuple[Floats, s
     if not pd.api.types.is_numeric_dtype(values.dtype):
         # a code of digits only is a name, not an amount
         raise InputError(
-            "`exposure` {name!r} holds no amounts. Name a numeric column, as "
-            "'households', or turn it into numbers: `pd.to_numeric`.",
+            "`exposure` {name!r} holds no amounts. Name a column of numbers, as 'households'.",
             name=name,
         )
     numbers = values.to_numpy(dtype=float, na_value=np.nan)

@@ -76,7 +76,7 @@ def step_times(
             (at[second] - at[first]).dt.total_seconds() / _HOUR_S,
             incidents,
             groups,
-            _name(first, second, lang),
+            f"{MOMENTS[first].text(lang)} → {MOMENTS[second].text(lang)}",
         )
         for first, second in _steps([*at])
     }
@@ -119,10 +119,6 @@ def _steps(names: list[str]) -> list[tuple[str, str]]:
     if set(whole) <= set(names) and whole not in pairs:
         pairs.append(whole)
     return pairs
-
-
-def _name(first: str, second: str, lang: Lang) -> str:
-    return f"{MOMENTS[first].text(lang)} → {MOMENTS[second].text(lang)}"
 
 
 def _measured(

@@ -33,16 +33,8 @@ OWN_ALIASES = "GRIDMAP_ALIASES"
 _ALIAS_COLUMNS = ("table", "field", "rank", "headings")
 
 
-_OPTIONS = {
-    "households": "--count",
-    "code": "--code",
-    "x": "--x",
-    "lng": "--x",
-    "y": "--y",
-    "lat": "--y",
-    "time": "--time",
-    "category": "--category",
-    "cells": "--cells",
+_OPTIONS = {"households": "count", "lng": "x", "lat": "y"} | {
+    name: name for name in ("code", "x", "y", "time", "category", "cells")
 }
 _COMPUTED = {*_OPTIONS, "closed", "due", "status", "handling_level", "role", "parent"}
 TABLE_NAMES = {
@@ -73,6 +65,10 @@ _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
 _ADDITIVE = re.compile(r"(户|人|件|间|套|辆|户口)数$|人口|面积|数量|count$")
 _WORLD = ("UTC", "Etc/UTC", "GMT", "+00:00")
 _MIDNIGHT = re.compile(r"[\s日T](?:24|２４)\s*[:：时時点點]")
+_SHORTENED_CODES = Message(
+    "{heading} has codes that a spreadsheet cut short, as {value}. Format the column as text where "
+    "they are still whole, and save it again."
+)
 _AGAIN = re.compile(r"_\d+$")  # what a heading that stands twice gets behind it
 _CUT_AT = (8, 9, 10)  # bytes at which a Shapefile may have cut a heading
 
@@ -407,7 +403,7 @@ def _settle(
     if name in _COMPUTED:
         option = Message("rename one")
         if name in _OPTIONS:
-            option = Message("say which: `{option} {first}`", option=_OPTIONS[name], first=first)
+            option = Message("say which: `--{option} {first}`", option=_OPTIONS[name], first=first)
         raise InputError(
             "`{name}` could be any of the columns {listed}, which differ; {option}.",
             name=name,
@@ -467,6 +463,8 @@ def _converted(
             fresh[name] = numbers(values, heading, notes)
         elif name in _TEXTS:
             fresh[name] = texts(values)
+            short = fresh[name][fresh[name].str.fullmatch(r"\d(\.\d+)?[eE]\+?\d\d", na=False)]
+            notes += [_SHORTENED_CODES(heading=heading, value=value) for value in short[:1]]
     if zone is None:
         _check_one_zone(zones)
     converted: Frame = frame.assign(**fresh)

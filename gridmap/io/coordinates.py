@@ -210,7 +210,7 @@ def declared_datum(
     low, high = np.quantile(places, [0.01, 0.99], axis=0)
     if are_degrees((*low, *high)):
         note = Message(
-            "Longitudes and latitudes are taken as WGS 84; declare --datum gcj02 for Amap "
+            "Longitudes and latitudes are taken as WGS 84; declare `--datum gcj02` for Amap "
             "or WeChat, bd09 for Baidu."
         )
         return "wgs84", [note]

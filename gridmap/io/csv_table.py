@@ -29,7 +29,8 @@ from gridmap.language import Message
 BLANK = ["", "NULL", "null", "NaN", "nan", "NA", "None", "#N/A"]
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}$"  # no quantity, or would not survive as one
+_CODE = r"^[-+]?0[0-9]|^\+|^-?[0-9]{12,}(?:\.0*)?$|[eE]\+?(?:1[1-9]|2[0-9])$"
+"""What is no quantity, or would not survive as one, or did not."""
 _BLOCK = 1 << 22
 _PIECE = 1 << 18  # stays in the cache while its lines are counted
 _PLAIN = ("utf-8", "utf-8-sig")
@@ -252,8 +253,8 @@ def _decimals(body: str, separator: str, names: list[str]) -> list[str]:
     found = []
     for position, name in enumerate(names):
         values = [row[position] for row in rows if position < len(row) and row[position]]
-        numbers = all(_NUMBER.fullmatch(value) for value in values)
-        if numbers and any("." in value for value in values):
+        numbers = all(_NUMBER.fullmatch(v) and not re.search(_CODE, v) for v in values)
+        if numbers and any("." in value and not value.endswith(".0") for value in values):
             found.append(name)
     return found
 

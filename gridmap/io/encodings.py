@@ -150,9 +150,9 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
     wide = _wide(data)
     if wide is not None:
         return wide
-    if is_shifted(data) and _decoded(data, "iso2022_jp", cut) is not None:
+    if is_shifted(data) and decoded(data, "iso2022_jp", cut) is not None:
         return "iso2022_jp"
-    text = _decoded(data, "utf-8", cut)
+    text = decoded(data, "utf-8", cut)
     if text is not None:
         return "gb18030" if _is_short_chinese(text, data, cut) else "utf-8"
     _refuse_mixture(data, name)
@@ -168,6 +168,12 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
     raise InputError(_question(data, cut, name, found))
 
 
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes, not by accident, are UTF-8, whatever is said of them elsewhere."""
+    text = decoded(data, "utf-8")
+    return text is not None and chinese_worth(text) >= _PLAUSIBLE
+
+
 def is_shifted(data: bytes) -> bool:
     """Tell whether a text changes between ASCII and another script by signs, as ISO 2022 does."""
     return b"\x1b$" in data
@@ -176,7 +182,7 @@ def is_shifted(data: bytes) -> bool:
 def _refuse_mixture(data: bytes, name: str) -> None:
     """Refuse a text of which some lines are in UTF-8, as of files that were put together."""
     for line in data.split(b"\n"):
-        text = None if line.isascii() else _decoded(line, "utf-8", False)
+        text = None if line.isascii() else decoded(line, "utf-8", False)
         if text is None or chinese_worth(text) < _PLAUSIBLE:
             continue
         if chinese_worth(line.decode("gb18030", errors="replace")) < _PLAUSIBLE:
@@ -193,18 +199,18 @@ def _is_short_chinese(text: str, data: bytes, cut: bool) -> bool:
     """Tell whether a text is UTF-8 by accident, as the two characters 违停 in GB 18030 are."""
     if text.isascii() or re.search("[\u0800-\U0010ffff]", text) or _words(text) > 0.5:
         return False
-    return chinese_worth(_decoded(data, "gb18030", cut) or "") >= _USUAL
+    return chinese_worth(decoded(data, "gb18030", cut) or "") >= _USUAL
 
 
 def _is_kana(data: bytes, cut: bool) -> bool:
     """Tell whether most of a text is kana, which GB 2312 and EUC-JP write alike."""
-    others = _others(_decoded(data, "gb18030", cut) or "")
+    others = _others(decoded(data, "gb18030", cut) or "")
     return len(re.findall(r"[\u3041-\u30fe]", others)) > len(others) / 3
 
 
 def _is_hangul(data: bytes, cut: bool) -> bool:
     """Tell whether a text is hangul alone in EUC-KR, which is Chinese of the letters A to M."""
-    others = _others(_decoded(data, "euc_kr", cut) or "")
+    others = _others(decoded(data, "euc_kr", cut) or "")
     return re.fullmatch("[\uac00-\ud7a3]+", others) is not None
 
 
@@ -217,13 +223,14 @@ def _wide(data: bytes) -> str | None:
         zeros, others = head[side::2].count(0), head[1 - side :: 2].count(0)
         if others > zeros / 3 or zeros <= _FEW * len(head) / 2:
             continue
-        text = _decoded(head, encoding, True)
+        text = decoded(head, encoding, True)
         if text and ("\n" in text or "\r" in text):
             return encoding
     return None
 
 
-def _decoded(data: bytes, encoding: str, cut: bool) -> str | None:
+def decoded(data: bytes, encoding: str, cut: bool = True) -> str | None:
+    """Return a text, whose end may be cut off, or None where the encoding is not its own."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
     except UnicodeDecodeError:
@@ -234,7 +241,7 @@ def _chinese(data: bytes, cut: bool) -> list[Reading]:
     """Return the readings as Chinese; of the kinds of Big5 the narrowest that fits."""
     found: list[Reading] = []
     for encoding in _CHINESE:
-        text = _decoded(data, encoding, cut)
+        text = decoded(data, encoding, cut)
         if text is None or (found and found[-1].encoding != "gb18030"):
             continue
         found.append(Reading(encoding, chinese_worth(text), _sample(text)))
@@ -286,6 +293,14 @@ def _worth(character: str) -> float | None:
 
 def _question(data: bytes, cut: bool, name: str, chinese: list[Reading]) -> Message:
     """Say what could not be told, and how each encoding that makes words would read it."""
+    mended = data.decode("gb18030", errors="replace")
+    if chinese_worth(mended) > _USUAL and not _is_kana(data, cut):
+        told = Message(
+            "`{name}` is Chinese in GB 18030, but damaged at {n:,} {n:place|places}, the first "
+            "after {before!r}. Ask for the file again, or mend it and save it as UTF-8."
+        )
+        before = mended.partition("\ufffd")[0][-12:].strip()
+        return told(name=name, n=mended.count("\ufffd"), before=before)
     readings = [r for r in chinese if r.worth > 0] + _alphabetic(data, cut)
     readings.sort(key=lambda reading: -reading.worth)
     if not readings:
@@ -306,7 +321,7 @@ def _alphabetic(data: bytes, cut: bool) -> list[Reading]:
     """Return the readings under which what is not ASCII are letters of words."""
     found: list[Reading] = []
     for encoding in _OTHERS:
-        text = _decoded(data, encoding, cut)
+        text = decoded(data, encoding, cut)
         if text is None:
             continue
         worth, sample = _words(text), _sample(text)

@@ -85,7 +85,8 @@ def write_workbook(sheets: Mapping[str, Sheet], path: Path) -> None:
     book = Workbook(write_only=True)
     book.properties.created = book.properties.modified = _CLOCK
     for name, sheet in sheets.items():
-        page = book.create_sheet(_sheet_name(name))
+        called = "".join("_" if c in r"[]:*?/\'" else c for c in str(name))[:31] or "Sheet"
+        page = book.create_sheet(called)
         try:
             _fill(page, sheet)
         finally:
@@ -196,10 +197,6 @@ def _plain(value: Value) -> Value:
 def _width(values: Sequence[Value]) -> float:
     texts = ["" if value is None else str(value) for value in values]
     return min(60.0, 2 + max(sum(2 if ord(c) > 255 else 1 for c in text) for text in texts))
-
-
-def _sheet_name(name: str) -> str:
-    return "".join("_" if c in r"[]:*?/\'" else c for c in str(name))[:31] or "Sheet"
 
 
 Batches = Iterator[pa.RecordBatch]

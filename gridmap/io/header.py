@@ -93,13 +93,9 @@ def is_total(row: Row) -> bool:
                 break
     if not texts:
         return False
-    if any(map(_says_total, texts[:2])):
+    if any(not _CODE.fullmatch(text) and _TOTAL.match(fold(text)) for text in texts[:2]):
         return True
     return len(texts) <= 2 and bool(_FOOTNOTE.match(fold(texts[0]))) and not _is_number(texts[-1])
-
-
-def _says_total(text: str) -> bool:
-    return not _CODE.fullmatch(text) and _TOTAL.match(fold(text)) is not None
 
 
 def known_headings(names: Row) -> int:

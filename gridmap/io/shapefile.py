@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gridmap.errors import InputError
-from gridmap.io.encodings import choose_encoding, named_encoding
+from gridmap.io.encodings import choose_encoding, decoded, is_utf8, named_encoding
 from gridmap.io.source import Source
 
 _NAME_BYTES = 10
@@ -51,15 +50,17 @@ def dbf_encoding(source: Source, told: str | None = None) -> str | None:
         return None
     named = _sibling(source, ".cpg")
     stated = _codepage(named.decode("ascii", errors="ignore").strip()) if named else None
-    if stated is not None and _decodes(text, stated):
+    if is_utf8(text):
+        return "utf-8"
+    if stated is not None and decoded(text, stated) is not None:
         return stated
     marked = _codepage(f"LDID/{table[29]}") if table[29] else None
-    if marked is not None and _decodes(text, marked) and marked not in _CARELESS:
+    if marked is not None and decoded(text, marked) is not None and marked not in _CARELESS:
         return marked
     try:
         return choose_encoding(text, cut=True, name=source.name)
     except InputError:
-        if marked is not None and _decodes(text, marked):
+        if marked is not None and decoded(text, marked) is not None:
             return marked
         raise
 
@@ -113,14 +114,6 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _cut(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
-
-
-def _decodes(text: bytes, encoding: str) -> bool:
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(text)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _cut_names(table: bytes, encoding: str) -> dict[int, bytes]:

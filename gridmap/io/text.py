@@ -39,7 +39,7 @@ def guess_separator(text: str) -> str:
     lines = [line for line in text.splitlines()[:60] if line.strip()]
     best, most = ",", 0
     for separator in SEPARATORS:
-        counts = [_outside_quotes(line, separator) for line in lines]
+        counts = [sum(p.count(separator) for p in line.split('"')[::2]) for line in lines]
         usual = max(set(counts), key=counts.count) if counts else 0
         agreeing = counts.count(usual) if usual else 0
         if agreeing > most:
@@ -59,10 +59,6 @@ def fold(text: object) -> str:
     if not plain.isascii():
         plain = plain.translate(simplified()).replace("座标", "坐标")
     return _NOISE.sub("", _BRACKETED.sub("", plain)) or _NOISE.sub("", plain)
-
-
-def _outside_quotes(line: str, separator: str) -> int:
-    return sum(part.count(separator) for part in line.split('"')[::2])
 
 
 _COUNT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")

@@ -217,9 +217,10 @@ def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme, inches: float) -> L
             hatch = {"hatch": "////", "edgecolor": "#7d8b93"} if row.hatch else {}
             with matplotlib.rc_context({"hatch.linewidth": 0.4}):
                 part.plot(ax=axes, color=row.color, linewidth=0, aspect=None, **hatch)
+        label = "\n".join(broken(f"{row.label} · {count:,}", 9.5, inches, most=3))
         rows.append(Patch(
             facecolor=row.color, edgecolor="#7d8b93", linewidth=0.6,
-            hatch="////" if row.hatch else None, label=_labelled(row.label, count, inches),
+            hatch="////" if row.hatch else None, label=label,
         ))  # fmt: skip
     thin = 0.5 * min(1.0, (400 / len(frame)) ** 0.5)  # many borders would hide what they bound
     frame.boundary.plot(ax=axes, color="white", linewidth=thin, aspect=None)
@@ -404,11 +405,6 @@ def _draw_head(drawn: Figure, head: str) -> None:
             text.set_text("\n".join(broken(head, points, width, most=2)))
         if text.get_window_extent(measuring(drawn)).width <= room * drawn.dpi:
             break
-
-
-def _labelled(label: str, count: int, inches: float) -> str:
-    """Write a class with its count, over as many lines as the column of the legend needs."""
-    return "\n".join(broken(f"{label} · {count:,}", 9.5, inches, most=3))
 
 
 def broken(text: str, points: float, inches: float, *, most: int = 99) -> list[str]:

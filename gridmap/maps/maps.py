@@ -365,6 +365,7 @@ def plans_page(
     areas = [code for code in table.index.get_level_values("area").unique() if code]
     rows = {code: table.loc[[code]].droplevel("area") for code in areas}
     listed = [code for code in areas if len(areas) > 1 and not _alike(rows[code])]
+    dedicated = any((grid.cells["kind"] == "dedicated").any() for grid in grids.values())
     page = render(
         "plans.html",
         lang=lang,
@@ -381,7 +382,7 @@ def plans_page(
         legend=[
             {"name": "outside", "fill": OUTSIDE, "line": SHORT},
             {"name": "changed", "line": CHANGED},
-            *([{"name": "dedicated", "fill": FILLS["dedicated"]}] if _dedicated(grids) else []),
+            *([{"name": "dedicated", "fill": FILLS["dedicated"]}] if dedicated else []),
         ],
         words={
             key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)
@@ -389,10 +390,6 @@ def plans_page(
         },
     )
     return with_policy(page)
-
-
-def _dedicated(grids: Mapping[str, Grid]) -> bool:
-    return any((grid.cells["kind"] == "dedicated").any() for grid in grids.values())
 
 
 def _picture(grid: Grid, present: Grid) -> Markup:

@@ -489,8 +489,11 @@ def _by_period(
     spots: pd.DataFrame, grid: Grid, bins: Callable[[pd.DataFrame, Grid], Ints]
 ) -> tuple[Ints, list[Period]]:
     """Return the bins that are shown first, and those of each period when there are several."""
-    periods = [Period(str(when), bins(part, grid), total=_total(part))
-               for when, part in maps_of(spots)]  # fmt: skip
+    told = "incidents" in spots
+    periods = [
+        Period(str(when), bins(part, grid), total=int(part["incidents"].sum()) if told else None)
+        for when, part in maps_of(spots)
+    ]
     return periods[-1].of, periods if spots.index.nlevels > 1 else []
 
 
@@ -536,10 +539,6 @@ def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         (" · ".join(map(str, key)) if isinstance(key, tuple) else str(key), part.droplevel(others))
         for key, part in spots.groupby(level=by, sort=True, observed=True)
     ]
-
-
-def _total(spots: pd.DataFrame) -> int | None:
-    return int(spots["incidents"].sum()) if "incidents" in spots else None
 
 
 def _bins(spots: pd.DataFrame, grid: Grid) -> Ints:

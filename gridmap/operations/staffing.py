@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from gridmap.vocabulary import fold, vocabulary
 
 GROUPS = {"1": "leaders", "X": "x", "Y": "y"}
 _SEVERAL = re.compile(r"[;；,，、|/\s]+")
+_JOINT = re.compile(r"[-/\\>＞→·|_—–－、,，\s]+")  # between the levels of one place
 _SPACED = re.compile(r"(?<!\d)\d{6}(?:[ -]\d{3})+(?!\d)")  # one code, as 990101 001 002
 _FILLED = re.compile(r"(?<=\d{6})(?:000)+$")  # of the code of an area, as long as a finer one
 _NUMBER = "[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_.-]*"  # of a post; no role is written so
@@ -476,8 +478,9 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         for column in columns
     ]
     rows = list(zip(*texts, strict=True))
+    joined = _Places(grid).named
     places = {
-        row: _named([(c, text) for c, text in zip(columns, row, strict=True) if text])
+        row: _named([(c, text) for c, text in zip(columns, row, strict=True) if text], joined)
         for row in set(rows)
     }
     return pd.Series([places[row] for row in rows], index=roster.index, dtype=object)
@@ -491,13 +494,16 @@ class _Named(NamedTuple):
     around: tuple[str, ...] = ()
 
 
-def _named(row: list[tuple[str, str]]) -> list[_Named]:
-    """Return the places that the finest name of a row tells."""
+def _named(row: list[tuple[str, str]], joined: Collection[str]) -> list[_Named]:
+    """Return the places that the finest name of a row tells; one with its levels is one place."""
     if not row:
         return []
     (column, words), *coarser = row
     around = tuple(text for _, text in coarser)
     words = _SPACED.sub(lambda code: re.sub("[ -]", "", code[0]), words)
+    whole = _JOINT.sub("", words)
+    if fold(whole) in joined:
+        return [_Named(whole, column, around)]
     return [_Named(part, column, around) for part in _SEVERAL.split(words) if part]
 
 
@@ -524,6 +530,12 @@ class _Places:
         for level, area in self.levels.items():
             for name in area.unique():
                 self.named.setdefault(fold(name), set()).add((level, str(name)))
+        for code, *names in grid.jurisdictions[list(grid.levels)].astype(str).itertuples():
+            for depth, level in enumerate(grid.levels):
+                place = ("parent", str(code)) if level == self.finest else (level, names[depth])
+                for start in range(depth):
+                    joined = fold("".join(names[start : depth + 1]))
+                    self.named.setdefault(joined, set()).add(place)
         codes = grid.jurisdictions.index.astype(str)
         self.coded: dict[str, Place] = {fold(code): ("parent", code) for code in codes}
         self.coded |= {fold(code): (_CELL, str(code)) for code in grid.cells.index}
@@ -541,13 +553,14 @@ class _Places:
             return [self.coded[word]]
         if word in self.named or not word.isdigit():
             return self._narrowed(sorted(self.named.get(word, ())), named)
+        tails = [place for code, place in self.coded.items() if _is_tail(word, code)]
         inside = self.parents[self.parents.str.startswith(word)]
         fitting = [
             (level, str(area[inside.index[0]]))
             for level, area in self.levels.items()
             if len(inside) and set(area.index[area == area[inside.index[0]]]) == set(inside.index)
         ]
-        return fitting[-1:] if len(word) <= _DISTRICT_DIGITS else fitting[:1]
+        return tails or (fitting[-1:] if len(word) <= _DISTRICT_DIGITS else fitting[:1])
 
     def _narrowed(self, found: list[Place], named: _Named) -> list[Place]:
         """Keep, of places of one name, those of the column's level and in the areas beside it."""
@@ -562,6 +575,12 @@ class _Places:
                 around = {c for at in self.called(_Named(text)) for c in self.within(at)}
                 found = [place for place in found if around.issuperset(self.within(place))] or found
         return found
+
+
+def _is_tail(word: str, code: str) -> bool:
+    """Tell whether a code is given without its county, and perhaps without the noughts in front."""
+    tail = code[_DISTRICT_DIGITS:]
+    return len(tail) >= _DISTRICT_DIGITS and word.zfill(len(tail)) == tail
 
 
 def places_called(given: str, grid: Grid) -> list[Place]:

@@ -116,10 +116,10 @@ def owners(grid: Grid, wanted: Changes) -> Objects:
     place = {str(unit): at for at, unit in enumerate(units.index)}
     for unit, name in wanted.hand.items():
         if unit not in place:
-            raise InputError("The grid has no unit {unit}; see `grid.units`.", unit=unit)
+            raise InputError("The grid has no unit {unit}; see `units` of the grid.", unit=unit)
         if name not in grid.jurisdictions.index:
             raise InputError(
-                "The grid has no jurisdiction {name!r}; see `grid.jurisdictions`.", name=name
+                "The grid has no jurisdiction {name!r}; see `jurisdictions` of the grid.", name=name
             )
         parent[place[unit]] = name
     if gone := sorted(set(grid.cells["parent"]).difference(parent)):
@@ -139,14 +139,14 @@ def labels(grid: Grid, wanted: Changes, parent: Objects) -> Objects:
     owner = grid.cells["parent"].to_dict()
     for unit, code in wanted.moves.items():
         if unit not in place:
-            raise InputError("The grid has no unit {unit}; see `grid.units`.", unit=unit)
+            raise InputError("The grid has no unit {unit}; see `units` of the grid.", unit=unit)
         if code not in owner and not code.startswith(FRESH):
-            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
+            raise InputError("The grid has no cell {code!r}; see `cells` of the grid.", code=code)
         at = place[unit]
         if owner.setdefault(code, parent[at]) != parent[at]:
             raise InputError(
                 "Unit {unit} lies in jurisdiction {parent} and cell {code} in {other}, and no cell "
-                "may cross one. Hand the unit over first (`hand`, --hand).",
+                "may cross one. Hand the unit over first: `hand`.",
                 unit=unit,
                 parent=parent[at],
                 code=code,
@@ -164,7 +164,7 @@ def labels(grid: Grid, wanted: Changes, parent: Objects) -> Objects:
             )
     for code in (*wanted.names, *wanted.approve, *wanted.locked, *wanted.finished):
         if code not in owner:
-            raise InputError("The grid has no cell {code!r}; see `grid.cells`.", code=code)
+            raise InputError("The grid has no cell {code!r}; see `cells` of the grid.", code=code)
     return label
 
 
@@ -303,7 +303,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None
         if "pieces" in row["faults"]:
             raise InputError(
                 "{called} would be in {pieces} {pieces:piece|pieces}. Choose other units, or "
-                'approve it with a reason: `approve` (--approve {code}="…").',
+                'approve it with a reason: `--approve {code}="…"`.',
                 called=called,
                 pieces=row["pieces"],
                 code=code,
@@ -312,7 +312,7 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None
             raise InputError(
                 "Cell {code} is {kind} and would have {households} "
                 "{households:household|households}, and no band binds it. Choose other units, or "
-                'approve it with a reason: `approve` (--approve {code}="…").',
+                'approve it with a reason: `--approve {code}="…"`.',
                 code=code,
                 kind=KINDS[row["kind"]],
                 households=row["households"],
@@ -320,8 +320,8 @@ def _refuse(table: pd.DataFrame, approve: Mapping[str, str], grid: Grid) -> None
         low, high = grid.bands.of(str(row["parent"]))
         raise InputError(
             "{called} would have {households} {households:household|households}, outside "
-            "{low}-{high}. Choose other units, or approve it with a reason: `approve` "
-            '(--approve {code}="…").',
+            "{low}-{high}. Choose other units, or approve it with a reason: "
+            '`--approve {code}="…"`.',
             called=called,
             households=row["households"],
             low=low,

@@ -238,7 +238,9 @@ def _codes(document: Document, key: str, name: str) -> tuple[str, ...]:
 def _ends(document: Document, key: str, name: str) -> dict[str, str]:
     """Return where each unit ends, of a table of codes with lists of units."""
     table = document.get(key, {})
-    if not isinstance(table, Mapping) or not all(map(_are_labels, table.values())):
+    if not isinstance(table, Mapping) or not all(
+        isinstance(units, list) and all(map(_is_label, units)) for units in table.values()
+    ):
         raise _damaged(name, Message("{key!r} must map codes to lists of units", key=key))
     ends: dict[str, str] = {}
     for code, units in table.items():
@@ -258,10 +260,6 @@ def ends_twice(unit: str, one: str, two: str) -> InputError:
         one=one,
         two=two,
     )
-
-
-def _are_labels(units: object) -> bool:
-    return isinstance(units, list) and all(map(_is_label, units))
 
 
 def _is_label(unit: object) -> bool:

@@ -186,7 +186,7 @@ class _State:
     def cut(self, cut: Cut) -> None:
         """Cut one unit."""
         if cut.unit not in self.units.index:
-            raise InputError("The grid has no unit {unit}; see `grid.units`.", unit=cut.unit)
+            raise InputError("The grid has no unit {unit}; see `units` of the grid.", unit=cut.unit)
         line = np.array(cut.line, dtype=np.float64)
         if not np.isfinite(line).all() or not shapely.LineString(line).is_simple:
             raise InputError(

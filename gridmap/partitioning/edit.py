@@ -63,7 +63,7 @@ def move(
     check_grid("grid", grid)
     units = grid.units
     if unit not in units.index:
-        raise InputError("The grid has no unit {unit!r}; see `grid.units`.", unit=unit)
+        raise InputError("The grid has no unit {unit!r}; see `units` of the grid.", unit=unit)
     check_cells(grid, [to])
     source = str(units.at[unit, "code"])
     if source == to:
@@ -152,7 +152,9 @@ def split(
         for unit in group:
             if unit not in parts_of:
                 raise InputError(
-                    "Unit {unit!r} is not in cell {code}; see `grid.units`.", unit=unit, code=code
+                    "Unit {unit!r} is not in cell {code}; see `units` of the grid.",
+                    unit=unit,
+                    code=code,
                 )
             if parts_of[unit]:
                 raise InputError("Unit {unit!r} stands in two groups of `parts`.", unit=unit)

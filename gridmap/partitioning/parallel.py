@@ -173,7 +173,7 @@ def in_processes(
         except BrokenProcessPool as error:
             raise BrokenWorkerError(
                 "A worker process was killed, most likely for want of memory. Ask for fewer "
-                "workers (--workers 1)."
+                "workers (`--workers 1`)."
             ) from error
         except BaseException:
             _stop(pool)

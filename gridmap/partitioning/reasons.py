@@ -160,7 +160,7 @@ _OPTIONS = {
         "split all of these, the parts touching each other and what the unit touched: {each}"
     ),
     "attach": Message("let fragments join the nearest cell (exclaves: attach)"),
-    "hand": Message("hand the part at unit {at} over to {to} (gridmap apply --hand)"),
+    "hand": Message("hand the part at unit {at} over to {to} (`gridmap apply --hand`)"),
     "widen": Message("widen the band to {low:,}-{high:,}"),
     "join": Message(
         "join the community with {partner} ({households:,} {households:household|households} "

@@ -349,7 +349,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as one JSON document, schema ``gridmap.partition/1``."""
         exceptions = self.grid.exceptions
-        residential = self.residential
+        residential, compact = self.residential, self.residential["polsby_popper"]
         counted = self.grid.units.attrs.get("households_in")
         out = int(self.grid.cells["households"].sum())
         document: dict[str, Any] = {
@@ -363,7 +363,7 @@ class Report:
             "households_in": out if counted is None else int(counted),
             "households_out": out,
             "households_outside": int(self.grid.units.attrs.get("households_outside", 0)),
-            "polsby_popper_mean": _mean(residential["polsby_popper"]),
+            "polsby_popper_mean": round(float(compact.mean()), 6) if len(compact) else None,
             "internal_boundary_m": round(float(self.cells["border_m"].sum()) / 2, 3),
             "on_barriers_m": round(float(self.cells["road_m"].sum()) / 2, 3),
             "loads": loads(
@@ -557,8 +557,3 @@ def _communities(grid: Grid, cells: pd.DataFrame) -> pd.DataFrame:
             verdict = "approved"
         table.loc[parent, ["verdict", "reason"]] = verdict, " ".join(dict.fromkeys(rows["reason"]))
     return table
-
-
-def _mean(values: pd.Series) -> float | None:
-    """Return a rounded mean, None of nothing."""
-    return round(float(values.mean()), 6) if len(values) else None

@@ -107,7 +107,7 @@ def _receiver(grid: Grid, what: str, handed: list[str], name: str) -> str:
         shared[code] = shared.get(code, 0.0) + length
     if name not in grid.jurisdictions.index:
         raise InputError(
-            "The grid has no jurisdiction {name!r}; see `grid.jurisdictions`.", name=name
+            "The grid has no jurisdiction {name!r}; see `jurisdictions` of the grid.", name=name
         )
     if not shared:
         raise InputError(
@@ -177,7 +177,7 @@ def _put(wanted: dict[str, str], unit: str, code: str) -> None:
 def _merged(grid: Grid, codes: list[str]) -> list[tuple[str, str]]:
     check_cells(grid, codes)
     if len(set(codes)) < 2:
-        raise InputError("A merger needs two cells or more: --merge A,B.")
+        raise InputError("A merger needs two cells or more: `--merge A,B`.")
     survivor = str(grid.cells.loc[codes].sort_values("households", kind="stable").index[-1])
     units = grid.units
     rows = units.index[units["code"].isin(codes) & (units["code"] != survivor)]

@@ -273,7 +273,7 @@ def counts_of(name: str, frame: gpd.GeoDataFrame, count: str | None) -> tuple[In
         if not counts.any():
             raise InputError(
                 "`{name}` column {column!r} is 0 in all rows, so nobody lives anywhere. Name "
-                "the column that holds the households: `count=`, `--count`.",
+                "the column that holds the households: `--count`.",
                 name=name,
                 column=column,
             )

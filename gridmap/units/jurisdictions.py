@@ -181,7 +181,7 @@ def _check_codes(codes: list[str], column: str) -> None:
         listed = ", ".join(map(repr, twice[:3])) + (", …" if len(twice) > 3 else "")
         raise InputError(
             "`jurisdictions` repeats {listed} in column {column!r}. Unite the rows with "
-            "`jurisdictions.dissolve({column!r})`, or name a unique column: `code=`, "
+            "`jurisdictions.dissolve({column!r})`, or name a unique column: "
             "`--code`.",
             listed=listed,
             column=column,

@@ -323,7 +323,7 @@ def test_a_change_file_may_be_in_any_encoding_of_unicode(encoding: str, tmp_path
 def test_another_encoding_of_a_change_file_is_asked_for_and_obeyed(tmp_path: Path) -> None:
     path = tmp_path / "changes.json"
     path.write_text(NOTED, encoding="gbk")
-    with pytest.raises(InputError, match="--encoding gb18030"):
+    with pytest.raises(InputError, match='encoding="gb18030"'):
         read_changes(path)
     with declaring(encoding="GBK"):
         assert read_changes(path).note == "学校归东边"

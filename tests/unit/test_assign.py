@@ -112,10 +112,10 @@ def test_a_mistaken_datum_raises_the_alarm(board: gm.Grid) -> None:
     """The likely cause is named: shifted, swapped or undeclared."""
     degrees = scattered(board, 2000).to_crs(4326)
     shifted = gm.to_datum(degrees, "gcj02").set_crs(4326)
-    with pytest.warns(UnassignedWarning, match="--datum gcj02"):
+    with pytest.warns(UnassignedWarning, match='datum="gcj02"'):
         assign(shifted, board)
     table = pd.DataFrame({"x": degrees.x, "y": degrees.y})
-    with pytest.warns(UnassignedWarning, match="they are degrees: declare `--datum wgs84`"):
+    with pytest.warns(UnassignedWarning, match="they are degrees: declare `datum=.wgs84.`"):
         assign(table, board)
     with pytest.warns(UnassignedWarning, match="exchanged"):
         assign(table.rename(columns={"x": "y", "y": "x"}), board, datum="wgs84")

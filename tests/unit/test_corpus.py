@@ -61,7 +61,7 @@ def test_a_date_in_any_form(form: corpus.DateForm) -> None:
     read = moments(pd.Series(form.texts), "time", [], order=form.order)  # type: ignore[arg-type]
     assert read.tolist() == [pd.Timestamp(mean) for mean in form.means]
     if form.order is not None:
-        with pytest.raises(InputError, match=f"--date-order {form.order}"):
+        with pytest.raises(InputError, match=f'date_order="{form.order}"'):
             moments(pd.Series(form.texts), "time", [])
 
 

@@ -243,8 +243,8 @@ def test_the_alarm_names_the_datum_that_fits(datum: str, declared: str) -> None:
     assert alarm is not None
     assert alarm.fits == datum
     assert alarm.outside > 0.05 > alarm.outside_then
-    assert f"--datum {datum}" in alarm.message().text("zh")
-    assert f"--datum {datum}" in alarm.message().text("en")
+    assert f'datum="{datum}"' in alarm.message().text("zh")
+    assert f'datum="{datum}"' in alarm.message().text("en")
 
 
 def test_the_alarm_sees_exchanged_axes() -> None:

@@ -117,7 +117,7 @@ def test_bad_input_is_refused() -> None:
         duplicates(frame, hours=np.inf)
     with pytest.raises(
         InputError,
-        match=r"^No times were recognised in `incidents`; name the column: `--time COLUMN`\.$",
+        match=r"^No times were recognised in `incidents`; name the column: `time=.COLUMN.`\.$",
     ):
         duplicates(frame.drop(columns="time"))
     with pytest.raises(InputError, match="neither geometry"):

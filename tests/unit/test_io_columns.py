@@ -87,7 +87,7 @@ def test_a_cut_that_fits_two_fields_is_left_alone() -> None:
 
 def test_two_columns_for_one_field_are_an_error_with_the_candidates() -> None:
     frame = pd.DataFrame({"户数": [3, 4], "居民总户数": [3, 5]})
-    with pytest.raises(InputError, match=r"户数, 居民总户数.*--count 户数"):
+    with pytest.raises(InputError, match=r"户数, 居民总户数.*count=.户数."):
         understand(frame, "building")
     chosen, known = understand(frame, "building", choose={"households": "居民总户数"})
     assert chosen["households"].tolist() == [3, 5]

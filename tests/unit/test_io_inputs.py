@@ -80,8 +80,8 @@ def test_households_from_a_table_in_any_datum(tmp_path: Path, datum: str, suffix
     assert frame.crs.to_epsg() == 4547
     undeclared, known = read_households(tmp_path / f"a{suffix}")
     assert undeclared.crs.to_epsg() == 4326
-    assert any("--datum gcj02" in line for line in known.sentences("en"))
-    assert any("--datum gcj02" in line for line in known.sentences("zh"))
+    assert any('datum="gcj02"' in line for line in known.sentences("en"))
+    assert any('datum="gcj02"' in line for line in known.sentences("zh"))
 
 
 def test_households_with_projected_columns_need_a_crs(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_households_with_projected_columns_need_a_crs(tmp_path: Path) -> None:
 
 def test_households_without_count_or_place_are_refused(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"经度": [114.0], "纬度": [34.0]}), tmp_path / "a.csv")
-    with pytest.raises(InputError, match=r"no column of households.*--count COLUMN"):
+    with pytest.raises(InputError, match=r"no column of households.*count=.COLUMN."):
         read_households(tmp_path / "a.csv")
     write_table(pd.DataFrame({"户数": [1]}), tmp_path / "b.csv")
-    with pytest.raises(InputError, match=r"no coordinates among 户数.*--x COLUMN"):
+    with pytest.raises(InputError, match=r"no coordinates among 户数.*x=.COLUMN."):
         read_households(tmp_path / "b.csv")
     table = pd.DataFrame({"户数": [1, 2], "经度": [114.0, None], "纬度": [34.0, 34.0]})
     write_table(table, tmp_path / "c.csv")
@@ -125,7 +125,7 @@ def test_two_pairs_of_coordinates_are_an_error_with_the_candidates(tmp_path: Pat
     )
     write_table(table, tmp_path / "a.csv")
     with pytest.raises(
-        InputError, match=r"经度 and 纬度, and in X坐标 and Y坐标.*--x 经度 --y 纬度"
+        InputError, match=r"经度 and 纬度, and in X坐标 and Y坐标.*x=.经度., y=.纬度."
     ):
         read_incidents(tmp_path / "a.csv")
     frame, _ = read_incidents(tmp_path / "a.csv", x="X坐标", y="Y坐标")
@@ -190,7 +190,7 @@ def test_units_barriers_dedicated_and_cells(areas: gpd.GeoDataFrame, tmp_path: P
     write_layer(areas.assign(户数=["3户", "4"], 类型=["学校", "公园"]), tmp_path / "a.gpkg")
     units, _ = read_units(tmp_path / "a.gpkg")
     assert units["households"].tolist() == [3, 4]
-    with pytest.raises(InputError, match="--count COLUMN"):
+    with pytest.raises(InputError, match='count="COLUMN"'):
         read_units(_bare(areas, tmp_path))
     dedicated, _ = read_dedicated(tmp_path / "a.gpkg")
     assert dedicated["use"].tolist() == ["学校", "公园"]

@@ -167,7 +167,7 @@ def test_a_layer_without_crs_is_refused_with_the_cure(
     areas: gpd.GeoDataFrame, tmp_path: Path
 ) -> None:
     write_layer(areas.set_crs(None, allow_override=True), tmp_path / "a.shp")
-    with pytest.raises(CRSError, match="--crs EPSG:4547"):
+    with pytest.raises(CRSError, match='crs="EPSG:4547"'):
         read_layer(tmp_path / "a.shp")
     assert read_layer(tmp_path / "a.shp", crs="EPSG:4547").crs.to_epsg() == 4547
     assert read_layer(tmp_path / "a.shp", crs=4547).crs.to_epsg() == 4547

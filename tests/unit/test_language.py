@@ -138,6 +138,35 @@ def test_each_message_can_be_said(lang):
         assert said, template
 
 
+OF_THE_SHELL = re.compile(r"`gridmap[^`]*`")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_cure_is_in_the_words_of_the_door(lang):
+    """Options at the shell, keywords in Python; a command named in full is one at both."""
+    for (template, context), place in SAID.items():
+        if place.startswith("gridmap/cli/"):
+            continue
+        message = Message(template, context=context or "")
+        told = OF_THE_SHELL.sub("", message.text(lang))
+        assert not re.search(r"--[a-z]", told), (place, told)
+
+
+def test_options_become_keywords_with_their_values():
+    """As they are written in Python: text in quotes, flags True, reasons by code."""
+    said = {
+        "Name them: `--x COLUMN --y COLUMN`.": 'Name them: `x="COLUMN", y="COLUMN"`.',
+        "Add --overwrite, or wait.": "Add `overwrite=True`, or wait.",
+        "`--workers 1` or --date-order": "`workers=1` or `date_order`",
+        "`gridmap apply --hand`": "`gridmap apply --hand`",
+    }
+    for template, told in said.items():
+        assert str(Message(template)) == told
+        with speaking("en", at_shell=True):
+            assert str(Message(template)) == template
+    assert str(Message('`--approve {code}="…"`', code="A1")) == '`approve={"A1": "…"}`'
+
+
 def test_a_number_chooses_its_words():
     said = Message("{n:,} {n:row is|rows are} blank in {of} {of:file|files}")
     assert str(said(n=1, of=1)) == "1 row is blank in 1 file"
@@ -231,7 +260,7 @@ BAD = [
     ("validate empty.gpkg", "是空文件（0 字节）"),
     ("validate none.gpkg", "`none.gpkg` 中没有要素"),
     ("validate bare.shp", "没有坐标系，坐标无从解释"),
-    ("validate wrong.gpkg", "不是经纬度。请用 --crs EPSG:4547"),
+    ("validate wrong.gpkg", "不是经纬度。请用 `--crs EPSG:4547`"),
     ("validate cells.gpkg:nets", "没有图层 'nets'"),
     ("validate cells.gpkg --boundary points.gpkg", "是点，不是面"),
     ("validate cells.gpkg --boundary outline --code 编码", "--code 所指的列 '编码' 不存在"),

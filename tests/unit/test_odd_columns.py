@@ -81,6 +81,6 @@ def test_korean_that_is_not_declared_is_asked_for(text: str, tmp_path: Path) -> 
     (tmp_path / "a.csv").write_bytes(line.encode("euc_kr"))
     with pytest.raises(InputError, match="cp949") as asked:
         read_incidents(tmp_path / "a.csv")
-    assert "--encoding" in str(asked.value)
+    assert "encoding=" in str(asked.value)
     found, _ = read_incidents(tmp_path / "a.csv", encoding="cp949")
     assert text in found.to_numpy().ravel().tolist()

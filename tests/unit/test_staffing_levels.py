@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from gridmap import Grid
 from gridmap.cli import main
 from gridmap.errors import InputError
-from gridmap.io import write_grid
+from gridmap.io import read_table, write_grid
+from gridmap.io.columns import understand
 from gridmap.operations.staffing import postings, staffing, who
 
 WORDS = [
@@ -110,16 +111,56 @@ def test_a_street_is_known_by_its_digits_and_its_name(named: str) -> None:
         (PARENTS[1] + "000", PARENTS[1], "parent"),
         ("990101002000", "002街道", "street"),
         ("990101000000", "福区", "district"),
+        (PARENTS[1] + ".0", PARENTS[1], "parent"),
+        ("001002", PARENTS[1], "parent"),
+        ("1002", PARENTS[1], "parent"),
+        ("002001003", PARENTS[2] + "003", "cell"),
+        ("福区/001街道/001002社区", PARENTS[1], "parent"),
+        ("福区-001街道-001002社区", PARENTS[1], "parent"),
+        ("福区 001街道 001002社区", PARENTS[1], "parent"),
+        ("福区001街道001002社区", PARENTS[1], "parent"),
+        ("001街道＞001002社区", PARENTS[1], "parent"),
+        ("福区/002街道", "002街道", "street"),
     ],
 )
 def test_a_code_in_groups_or_filled_with_noughts_names_one_place(
     written: str, code: str, level: str
 ) -> None:
-    found = staffing(roster((written, "网格长")), GRID)
+    given, _ = understand(roster((written, "网格长")), "staff")
+    found = staffing(given, GRID)
     assert found.postings[["code", "level"]].values.tolist() == [[code, level]]
     assert found.problems.empty
+    if not written.replace(" ", "").replace("-", "").isdigit() or len(written) < 9:
+        return
     two = postings(roster((f"{GRID.cells.index[0]} {written}", "网格长")), GRID)
     assert two["code"].tolist() == [GRID.cells.index[0], code]
+
+
+def test_codes_that_a_spreadsheet_wrote_as_numbers_stay_whole(tmp_path: Path) -> None:
+    """Noughts in front and digits at the end live on; what was cut short is told, not guessed."""
+    long = "99010100100200300001"
+    rows = [PARENTS[0] + ".0", "001002", "9.90101E+11", long + ".0"]
+    (tmp_path / "a.csv").write_text("\n".join(["网格编码", *rows]), encoding="utf-8")
+    frame, known = understand(read_table(tmp_path / "a.csv"), "staff")
+    assert frame["code"].tolist() == [PARENTS[0], "001002", "9.90101E+11", long]
+    assert [note for note in map(str, known.notes) if "as 9.90101E+11. Format" in note]
+    cut = roster(("9.90101E+11", "网格长"), (PARENTS[0], "网格长"))
+    assert staffing(cut, GRID).problems["value"].tolist() == ["9.90101E+11"]
+
+
+def test_a_code_without_its_county_is_not_guessed_between_two() -> None:
+    other = GRID.jurisdictions.rename(index=lambda code: code.replace("990101", "990102"))
+    cells = GRID.cells.rename(index=lambda code: code.replace("990101", "990102"))
+    cells["parent"] = cells["parent"].str.replace("990101", "990102")
+    both, areas = (
+        pd.concat([one, two.set_geometry(two.translate(500))])
+        for one, two in ((GRID.cells, cells), (GRID.jurisdictions, other))
+    )
+    grid = Grid(both, both.union_all("coverage"), GRID.levels, jurisdictions=areas)
+    found = staffing(roster(("001002", "网格长"), (PARENTS[0], "网格长")), grid)
+    assert found.problems[["problem", "value"]].values.tolist() == [
+        ["ambiguous place", "001002 (990101001002 parent, 990102001002 parent)"]
+    ]
 
 
 def test_one_bad_row_never_stops_the_rest() -> None:

@@ -390,8 +390,8 @@ def test_the_alarm_names_the_datum(tmp_path: Path) -> None:
     options: dict[str, Any] = {"x": "lng", "y": "lat"}
     accounts = assign_file(file, tmp_path / "out.csv", grid, datum="wgs84", **options)
     assert accounts.alarm.fits == "gcj02"
-    assert "--datum gcj02" in accounts.sentences("zh")[-1]
-    assert "--datum gcj02" in accounts.sentences("en")[-1]
+    assert 'datum="gcj02"' in accounts.sentences("zh")[-1]
+    assert 'datum="gcj02"' in accounts.sentences("en")[-1]
     accounts = assign_file(file, tmp_path / "out.csv", grid, datum="gcj02", **options)
     assert accounts.alarm is None
     assert accounts.counts["outside"] == 0

@@ -134,7 +134,7 @@ def test_both_orders_are_an_error_with_rows() -> None:
 
 
 def test_days_and_months_that_could_be_exchanged_are_refused_with_the_cure() -> None:
-    with pytest.raises(InputError, match=r"row 2 '03/04/2026'.*--date-order dmy"):
+    with pytest.raises(InputError, match=r"day/month/year .`date_order=.dmy.`.*row 2 '03/04/2026'"):
         read("03/03/2026", "03/04/2026")
     assert read("03/04/2026", order="dmy")[0] == ["2026-04-03 00:00:00"]
     assert read("03/04/2026", order="mdy")[0] == ["2026-03-04 00:00:00"]

@@ -22,7 +22,7 @@ def test_a_killed_worker_is_told_with_a_cure(monkeypatch: pytest.MonkeyPatch) ->
         crs=4547,
     )
     monkeypatch.setattr(parallel, "_start_worker", lambda: os._exit(9))
-    with pytest.raises(gm.PartitionError, match=r"worker process was killed.*--workers 1"):
+    with pytest.raises(gm.PartitionError, match=r"worker process was killed.*workers=1"):
         gm.partition(units, workers=2)
 
 
