@@ -206,7 +206,7 @@ def _typed(values: pd.Series, column: _Column) -> pd.Series:
     if str(told) in ("UTC", "Etc/UTC", "GMT", "+00:00"):
         _utc(column)
     else:
-        column.facts["zone"] = str(told)
+        column.facts["zone"] = str(told).removeprefix("UTC")
     times: pd.Series = values.dt.tz_localize(None)
     times.attrs = dict(column.facts.items())
     return times

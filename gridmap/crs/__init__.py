@@ -21,6 +21,7 @@ from gridmap.crs.datum import (
 )
 from gridmap.crs.project import (
     in_shift_area,
+    lacks_parameters,
     metric_crs,
     mover,
     parse_crs,
@@ -39,6 +40,7 @@ __all__ = [
     "gcj02_to_bd09",
     "gcj02_to_wgs84",
     "in_shift_area",
+    "lacks_parameters",
     "likely_cause",
     "metric_crs",
     "mover",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -228,10 +229,19 @@ def _refuse_without_parameters(*systems: pyproj.CRS) -> None:
             raise _no_parameters(crs)
 
 
+def lacks_parameters(crs: pyproj.CRS) -> bool:
+    """Tell whether a CRS says nothing of where on the earth its coordinates are."""
+    try:
+        mover(crs, 4326)
+    except CRSError:
+        return True
+    return False
+
+
 def _no_parameters(crs: pyproj.CRS) -> CRSError:
     return CRSError(
         "{crs} ({crs_2}) cannot be transformed without parameters: a guess would be "
-        "off by tens of metres. Give a PROJ string with +towgs84=…, or have the data "
+        "off by tens of metres. Give a PROJ string with +towgs84=… (`--crs`), or have the data "
         "office transform the file to CGCS2000.",
         crs=label(crs),
         crs_2=_frame(crs),
@@ -301,46 +311,6 @@ def parse_degrees(value: object) -> float | None:
     return -angle if (before or behind) in tuple("sSwW南西") else angle
 
 
-_SHELL = """
-73.2 39.4, 73.6 38.2, 74.5 37.0, 75.8 35.7, 77.5 35.2, 78.0 34.5, 78.3 33.0, 78.2 32.3,
-78.4 31.2, 79.3 30.7, 81.0 29.9, 82.0 30.0, 83.8 28.7, 85.8 27.7, 87.9 27.6, 88.6 27.9,
-88.85 27.1, 89.2 27.3, 89.6 27.9, 90.8 27.7, 91.5 27.4, 92.0 26.7, 93.7 26.7, 95.2 26.6,
-96.4 27.1, 97.4 27.7, 98.2 27.3, 98.4 26.0, 97.3 24.8, 97.4 23.7, 98.4 23.7, 98.7 22.9,
-99.0 21.9, 100.0 21.2, 101.1 21.0, 101.9 21.0, 102.0 22.1, 103.0 22.2, 104.0 22.3,
-104.9 22.6, 105.5 23.0, 106.5 22.5, 106.5 21.8, 107.3 21.4, 108.0 21.3, 108.2 20.0,
-108.2 18.6, 108.9 17.9, 110.2 17.9, 111.5 19.3, 112.2 21.2, 114.0 21.7, 115.0 22.2,
-116.8 22.7, 117.8 23.4, 118.13 24.2, 118.18 24.4, 118.212 24.46, 118.26 24.5, 118.3 24.53,
-118.39 24.545, 118.47 24.53, 118.56 24.45, 119.0 24.6, 119.6 24.8, 120.0 25.3, 119.88 25.8,
-119.8 26.05, 119.86 26.25, 119.98 26.28, 120.3 26.42, 121.2 27.1, 122.5 28.4, 123.3 30.2,
-123.3 31.2, 122.5 32.5, 121.6 34.2, 121.0 35.2, 121.8 36.3, 123.0 36.8, 123.0 37.7,
-122.6 38.6, 123.6 38.9, 124.2 39.6, 124.45 40.0, 125.1 40.4, 126.1 40.9, 127.0 41.4,
-128.3 41.25, 128.4 41.9, 129.3 42.0, 129.95 42.5, 130.3 42.6, 130.6 42.25, 130.85 42.4,
-130.7 42.75, 131.3 42.8, 131.5 43.5, 131.4 44.6, 131.9 44.95, 133.1 44.9, 133.7 45.8,
-134.4 47.2, 135.0 47.8, 135.3 48.5, 134.5 48.6, 132.5 48.1, 131.2 48.0, 130.9 49.0,
-129.6 49.7, 128.0 49.9, 127.65 50.3, 127.5 51.0, 127.1 51.6, 126.4 52.8, 125.2 53.4,
-123.6 53.8, 121.0 53.6, 119.8 52.9, 120.0 52.4, 120.3 52.0, 119.6 51.3, 118.9 50.4,
-117.7 49.8, 116.6 50.1, 115.2 48.2, 115.4 47.5, 116.5 47.6, 117.4 47.4, 118.5 47.7,
-119.4 47.2, 118.2 46.9, 117.3 46.6, 116.4 46.6, 115.5 45.7, 114.6 45.6, 113.6 45.0, 111.8 45.4,
-111.0 44.4, 111.5 43.8, 110.2 43.0, 107.4 42.7, 105.0 41.9, 101.9 42.9, 100.0 43.0,
-96.5 43.1, 95.5 44.6, 93.5 45.3, 91.2 45.5, 91.3 46.8, 90.2 48.1, 88.7 48.7, 87.9 49.5,
-86.5 49.4, 85.2 48.5, 85.2 47.4, 82.9 47.5, 82.0 45.7, 81.8 45.5, 79.7 45.2, 80.1 44.1,
-80.2 43.2, 79.9 42.3, 78.0 41.5, 76.7 41.3, 75.5 40.9, 74.6 40.7, 73.5 40.0, 73.2 39.4
-"""
-
-_HONG_KONG = """
-113.86 22.425, 113.9 22.445, 113.945 22.478, 113.99 22.497, 114.03 22.503, 114.055 22.503,
-114.068 22.516, 114.083 22.518, 114.09 22.53, 114.114 22.533, 114.13 22.54, 114.15 22.541,
-114.16 22.556, 114.17 22.56, 114.185 22.555, 114.22 22.555, 114.232 22.548, 114.26 22.56,
-114.35 22.565, 114.44 22.565, 114.47 22.45, 114.51 22.4, 114.51 22.14, 113.85 22.14,
-113.85 22.2, 113.83 22.25, 113.86 22.425
-"""
-
-_MACAU = """
-113.53 22.195, 113.538 22.2125, 113.549 22.2165, 113.56 22.214, 113.6 22.214, 113.62 22.1,
-113.552 22.1, 113.546 22.118, 113.548 22.15, 113.533 22.18, 113.53 22.195
-"""
-
-
 @cache
 def shift_area() -> shapely.Polygon:
     """Return the polygon, in degrees (lng, lat), inside which GCJ-02 and BD-09 are shifted.
@@ -359,7 +329,8 @@ def shift_area() -> shapely.Polygon:
     >>> in_shift_area([116.4, 114.17, 121.5], [39.9, 22.3, 25.0])  # Beijing, Hong Kong, Taipei
     array([ True, False, False])
     """
-    area = shapely.Polygon(_ring(_SHELL), [_ring(_HONG_KONG), _ring(_MACAU)])
+    area = shapely.from_wkt(files("gridmap.crs").joinpath("shift_area.wkt").read_text("ascii"))
+    assert isinstance(area, shapely.Polygon)
     shapely.prepare(area)
     return area
 
@@ -378,7 +349,3 @@ def in_shift_area(lng: npt.ArrayLike, lat: npt.ArrayLike) -> Bools:
     """
     inside = shapely.contains_xy(shift_area(), np.asarray(lng, float), np.asarray(lat, float))
     return np.asarray(inside, dtype=np.bool_)
-
-
-def _ring(text: str) -> Floats:
-    return np.array([pair.split() for pair in text.split(",")], dtype=np.float64)

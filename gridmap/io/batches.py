@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -36,6 +37,7 @@ GEOMETRY = b"gridmap:geometry"  # marks the column of points in a schema
 _TOLD = 5
 _SAMPLE = 20  # values by which bytes are known as shapes
 _POINT = {"point", "geoarrow.point"}
+_ZONE = r"\d(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?$"  # behind the clock
 
 
 class Batch(NamedTuple):
@@ -322,14 +324,40 @@ class Layer:
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns, the geometry last."""
-        with (
-            telling(self.name or self.path, GDAL_FAILURES),
-            pyogrio.open_arrow(self.path, layer=self.layer, use_pyarrow=True) as (meta, reader),
-        ):
+        with self._opened() as (meta, reader):
             geometry = meta["geometry_name"] or "wkb_geometry"
             stored = [f.with_type(getattr(f.type, "storage_type", f.type)) for f in reader.schema]
-        schema = pa.schema(stored)  # objects of GeoJSON as text
+        timed = {name: pa.timestamp("ms", zone or None) for name, zone in self._zones.items()}
+        schema = pa.schema([f.with_type(timed.get(f.name, f.type)) for f in stored])
         return marked(schema, geometry if geometry in schema.names else None)
+
+    @cached_property
+    def _zones(self) -> dict[str, str]:
+        """The one zone of each column of times, empty where none is named; several stay text.
+
+        GDAL calls all times of a GeoPackage UTC and forgets the zones of a FlatGeobuf; what they
+        are as text tells, in a pass over these columns.
+        """
+        kinds = zip(self._info["fields"], self._info["dtypes"], strict=True)
+        names = [str(name) for name, kind in kinds if str(kind) == "datetime64[ms]"]
+        zones: dict[str, set[str]] = {name: set() for name in names}
+        if names:
+            with self._opened(columns=names, read_geometry=False) as (_, reader):
+                for table in reader:
+                    for name in names:
+                        found = pc.extract_regex(table.column(name).drop_null(), _ZONE)
+                        zones[name].update(pc.unique(found.field("zone")).to_pylist())
+        alone = {name: found.pop() for name, found in zones.items() if len(found) == 1}
+        return {name: "UTC" if zone == "Z" else zone for name, zone in alone.items()}
+
+    @contextmanager
+    def _opened(self, **options: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+        options |= {"use_pyarrow": True, "datetime_as_string": True}
+        with (
+            telling(self.name or self.path, GDAL_FAILURES),
+            pyogrio.open_arrow(self.path, layer=self.layer, **options) as opened,
+        ):
+            yield opened
 
     @cached_property
     def crs(self) -> Any:
@@ -356,16 +384,12 @@ class Layer:
             When it is damaged.
         """
         done = 0
-        with (
-            telling(self.name or self.path, GDAL_FAILURES),
-            pyogrio.open_arrow(
-                self.path, layer=self.layer, use_pyarrow=True, batch_size=1 << 16
-            ) as (_, reader),
-        ):
+        with self._opened() as (_, reader):
             for table in reader:
                 done += table.num_rows
                 table.validate(full=True)
-                columns = [getattr(column, "storage", column) for column in table.columns]
+                plain = [getattr(column, "storage", column) for column in table.columns]
+                columns = [c.cast(k) for c, k in zip(plain, self.schema.types, strict=True)]
                 yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done)
         if done < self.size:
             raise InputError(

@@ -15,12 +15,12 @@ from gridmap._checks import is_sound, label
 from gridmap.crs import (
     check_datum,
     in_shift_area,
-    mover,
+    lacks_parameters,
     parse_crs,
     positions_from,
     positions_to,
 )  # fmt: skip
-from gridmap.errors import CRSError, InputError
+from gridmap.errors import InputError
 from gridmap.io.point_text import PointColumn, PointOrder, find_point_column, holds_shapes
 from gridmap.io.text import fold
 from gridmap.io.vector import are_degrees
@@ -304,7 +304,14 @@ def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> 
         found.append(
             Message("The CRS {crs} is in degrees, but the coordinates are not.", crs=label(crs))
         )
-    return found + axis_suspicions(extent, crs) + _needs_parameters(crs)
+    if lacks_parameters(crs):
+        found.append(
+            Message(
+                "{crs} cannot be transformed to CGCS2000 or WGS 84 without parameters.",
+                crs=label(crs),
+            )
+        )
+    return found + axis_suspicions(extent, crs)
 
 
 def axis_suspicions(extent: tuple[float, ...], crs: Any) -> list[Message]:
@@ -334,19 +341,6 @@ def _central(crs: Any) -> float:
     operation = crs.coordinate_operation
     parameters = operation.params if operation is not None else []
     return next((float(p.value) for p in parameters if p.name == "False easting"), 0.0)
-
-
-def _needs_parameters(crs: Any) -> list[Message]:
-    try:
-        mover(crs, 4326)
-    except CRSError:
-        return [
-            Message(
-                "{crs} cannot be transformed to CGCS2000 or WGS 84 without parameters.",
-                crs=label(crs),
-            )
-        ]
-    return []
 
 
 def undeclared(extent: tuple[float, ...]) -> list[Message]:

@@ -43,6 +43,7 @@ Spec = str | os.PathLike[str]
 _SHAPED = (".fgb", ".shp")  # never tables alone
 _OF_LINES = ("barrier",)  # the only table whose rows are lines
 _OF_POINTS = ("building", "incident")
+_OF_AREAS = ("jurisdiction", "building", "cell")
 
 
 @dataclass(frozen=True)
@@ -362,12 +363,13 @@ def _columns(
 ) -> tuple[str, list[Column]]:
     """Return the kind of table that understands most columns, and each column under it."""
     parts = shape.split("/") if shape else []
-    lines = bool(parts) and all("LineString" in part for part in parts)
-    points = bool(parts) and all("Point" in part for part in parts)
-    tables = _OF_LINES if lines else _OF_POINTS if points else TABLES
+    shapes = {"LineString": _OF_LINES, "Point": _OF_POINTS, "Polygon": _OF_AREAS}
+    alike = (of for word, of in shapes.items() if parts and all(word in part for part in parts))
+    tables = next(alike, TABLES)
     fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
     understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
-    best = max(tables, key=lambda table: (understood[table], table == "incident"))
+    lived_in = "building" if "households" in fields.get("building", {}).values() else "incident"
+    best = max(tables, key=lambda table: (understood[table], table == lived_in))
     if not understood[best]:
         best = ""
     personal = personal_columns(sample)

@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError as UntoldError
 
 from gridmap._arrays import attributes
 from gridmap._checks import check_sound, is_sound, label
-from gridmap.crs import parse_crs
+from gridmap.crs import lacks_parameters, parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.batches import arrow_table, flat_columns, layer_info, shape_column
@@ -338,7 +338,8 @@ def _with_crs(frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool) -> g
     stated = frame.crs
     sound = stated is None or is_sound(stated)
     believable = stated is None or not stated.is_geographic or _near_degrees(frame)
-    if stated is not None and believable and sound:
+    placed = crs is None or not parse_crs(crs).is_bound  # or its parameters are for this one
+    if stated is not None and believable and sound and (placed or not lacks_parameters(stated)):
         return frame
     if crs is not None:
         return frame.set_crs(parse_crs(crs), allow_override=True)

@@ -166,7 +166,8 @@ def partition_districts(
     check_folder(folder, overwrite=overwrite)
     given = _absolute(given)
     work = folder.absolute().with_name(f".gridmap-{folder.name}")  # for workers elsewhere
-    districts, crs = survey(given, progress)
+    districts, crs, levels = survey(given, progress)
+    given = replace(given, levels=levels)
     task = Task(given, crs, str(work), options, lang, micro)
     done_before = _begin(work, fingerprint(task))
     with pool(workers, dask, GOES_ON) as each:
@@ -194,8 +195,10 @@ def _absolute(given: Inputs) -> Inputs:
     return replace(given, **paths, barriers=tuple(map(os.path.abspath, given.barriers)))
 
 
-def survey(given: Inputs, progress: Progress = silent) -> tuple[list[District], str]:
-    """Find the districts, and see that their outlines match; return them and the metric CRS."""
+def survey(
+    given: Inputs, progress: Progress = silent
+) -> tuple[list[District], str, tuple[str, ...]]:
+    """Find the districts, whose outlines must match, the metric CRS, and the levels of all."""
     layer = Slices(given.jurisdictions)
     rows = layer.groups(given.by)
     mine = {} if given.units is None else Slices(given.units).groups(given.by)
@@ -208,10 +211,14 @@ def survey(given: Inputs, progress: Progress = silent) -> tuple[list[District], 
         )
     outlines: dict[str, Any] = {}
     crs: Any = None
-    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code)
+    levels = given.levels
+    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code, levels=levels)
     for number, (key, chosen) in enumerate(sorted(rows.items())):
         progress("survey", number, len(rows))
         areas, _ = layer.through(read, rows=chosen)
+        if (code := _code_in(given, areas)) is not None:
+            told = hierarchy(areas, list(given.levels) or None, code)[1]
+            levels = max(levels, tuple(map(str, told.columns)), key=len)
         if crs is None:
             extent = [shapely.box(*(layer.bounds or areas.total_bounds))]
             whole = gpd.GeoDataFrame(geometry=extent, crs=areas.crs)
@@ -226,7 +233,7 @@ def survey(given: Inputs, progress: Progress = silent) -> tuple[list[District], 
             by=given.by,
         )
     progress("survey", len(rows), len(rows))
-    return _neighbours(outlines, rows, mine), crs.to_wkt()
+    return _neighbours(outlines, rows, mine), crs.to_wkt(), levels
 
 
 def _neighbours(
@@ -382,9 +389,12 @@ def _counted(grid: Grid) -> dict[str, int]:
 
 def _areas(given: Inputs, district: District) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Read the jurisdictions of one district, and the code of each."""
-    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code, levels=given.levels)
+    read = partial(inputs.read_jurisdictions, crs=given.crs, code=given.code)
     areas, _ = Slices(given.jurisdictions).through(read, rows=district.rows)
-    return areas, hierarchy(areas, list(given.levels) or None, _code_in(given, areas))[0]
+    code = _code_in(given, areas)
+    if given.levels and given.levels[-1] not in areas:
+        areas = areas.assign(**{given.levels[-1]: areas[code]})
+    return areas, hierarchy(areas, list(given.levels) or None, code)[0]
 
 
 def _code_in(given: Inputs, areas: gpd.GeoDataFrame) -> str | None:

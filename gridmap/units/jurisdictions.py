@@ -128,7 +128,10 @@ def read_jurisdictions(
 def hierarchy(
     frame: gpd.GeoDataFrame, levels: Sequence[str] | None, code: str | None
 ) -> tuple[list[str], pd.DataFrame]:
-    """Return the code of each jurisdiction and its level columns, coarse to fine."""
+    """Return the code of each jurisdiction and its level columns, coarse to fine.
+
+    The finest level names each jurisdiction: where none does, their codes are a level as well.
+    """
     levels = [levels] if isinstance(levels, str) else levels
     for column in [*(levels or ()), *([code] if code else [])]:
         check_column("jurisdictions", column, attributes(frame))
@@ -140,12 +143,12 @@ def hierarchy(
         )
     chosen = list(levels) if levels else [c for c in LEVELS if c in frame.columns]
     code = code or ("code" if "code" in frame.columns else None)
-    if chosen:
-        table = pd.DataFrame({c: as_text(frame[c]) for c in chosen})
-    else:
-        only = as_text(frame[code]) if code else [str(label) for label in frame.index]
-        table = pd.DataFrame({code if code and code not in RESERVED else LEVELS[-1]: only})
-    codes = as_text(frame[code]) if code else _codes_from(table)
+    table = pd.DataFrame({c: as_text(frame[c]) for c in chosen})
+    own = as_text(frame[code]) if code else [str(label) for label in frame.index]
+    if not chosen or (code and table.duplicated().any()):  # no level tells them apart
+        free = LEVELS[-1] if LEVELS[-1] not in frame else "jurisdiction"
+        table[code if code and code not in RESERVED else free] = own
+    codes = own if code else _codes_from(table)
     _check_codes(codes, code or table.columns[-1])
     for column in map(str, table.columns):
         empty = (table[column] == "").to_numpy()

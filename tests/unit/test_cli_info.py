@@ -13,15 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyogrio
+import pyproj
 import pytest
 import shapely
 from click.testing import CliRunner, Result
 from pyarrow import parquet as pq
 
+import gridmap as gm
 from gridmap import Grid
 from gridmap.cli import main
 from gridmap.crs import positions_to
-from gridmap.io import write_grid, write_layer, write_table
+from gridmap.io import read_layer, write_grid, write_layer, write_table
 from gridmap.io.inspect import look
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx
 
@@ -200,6 +202,28 @@ def test_places_without_end_are_no_extent(tmp_path: Path) -> None:
     nowhere.to_parquet(tmp_path / "b.parquet")
     document = json.loads(run("info", tmp_path / "b.parquet", "--json").stdout)
     assert document["layers"][0]["extent"] is None
+
+
+def test_areas_are_no_incidents_and_places_with_households_are_buildings(tmp_path: Path) -> None:
+    homes = gpd.GeoDataFrame(
+        {"id": ["B1"], "households": [3]}, geometry=gpd.points_from_xy([1], [2]), crs=4547
+    )
+    layers = {"jurisdiction": areas()[["geometry"]].assign(code=["a", "b"]), "building": homes,
+              "incident": homes.drop(columns="households")}  # fmt: skip
+    for meant, layer in layers.items():
+        write_layer(layer, tmp_path / f"{meant}.gpkg")
+        assert look(tmp_path / f"{meant}.gpkg")[0].reads_as == meant
+
+
+def test_parameters_are_declared_for_a_local_crs_that_has_none(tmp_path: Path) -> None:
+    local = pyproj.CRS('LOCAL_CS["site",UNIT["metre",1]]')
+    write_layer(areas(local), tmp_path / "site.gpkg")
+    assert "site" in suspicions(tmp_path / "site.gpkg")
+    told = "+proj=tmerc +lon_0=114 +x_0=500000 +ellps=krass"
+    for bare in ("EPSG:4547", told):  # what lies elsewhere is never moved silently
+        assert read_layer(tmp_path / "site.gpkg", crs=bare).crs == local
+    placed = read_layer(tmp_path / "site.gpkg", crs=f"{told} +towgs84=15.8,-154.4,-82.3")
+    assert gm.metric_crs(placed).to_epsg() == 4547
 
 
 def test_lines_read_as_barriers_only(tmp_path: Path) -> None:

@@ -76,6 +76,20 @@ def dataset(town: Path) -> Path:
     return town / "grid"
 
 
+def test_the_codes_are_a_level_of_all_districts_or_of_none(tmp_path: Path) -> None:
+    x = 500_000 + np.arange(3) * 300.0
+    shapes = shapely.box(x, 3_400_000, x + 300, 3_400_300)
+    homes = gpd.GeoDataFrame({"households": [400] * 3}, geometry=shapely.centroid(shapes), crs=4547)
+    homes.to_file(tmp_path / "h.gpkg")
+    places = {"code": list("abc"), "district": ["D1", "D1", "D2"]}
+    gpd.GeoDataFrame(places, geometry=shapes, crs=4547).to_file(tmp_path / "j.gpkg")
+    given = Inputs(str(tmp_path / "j.gpkg"), "district", str(tmp_path / "h.gpkg"))
+    partition_districts(given, tmp_path / "grid", **OPTIONS)
+    whole = gm.read_grid(tmp_path / "grid")
+    assert whole.levels == ("district", "community")
+    assert sorted(whole.cells["name"]) == ["a cell 1", "b cell 1", "c cell 1"]
+
+
 @pytest.fixture
 def damaged(dataset: Path, tmp_path: Path) -> Path:
     """Return a copy of the dataset, to be spoilt."""

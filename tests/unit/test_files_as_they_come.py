@@ -147,6 +147,21 @@ def test_one_rule_for_time_zones(
     assert hours == [t.tz_convert("Asia/Shanghai").hour if t.tzinfo else t.hour for t in told]
 
 
+@pytest.mark.parametrize("zone", ["", "UTC", "+08:00"])
+@pytest.mark.parametrize("suffix", [".gpkg", ".fgb", ".geojson"])
+def test_a_stream_of_a_layer_keeps_the_zone_that_its_times_name(
+    wuhan: Path, tmp_path: Path, suffix: str, zone: str
+) -> None:
+    times = pd.date_range("2026-01-01 08:00", periods=3, freq="7h", unit="ms", tz=zone or None)
+    points = gpd.points_from_xy([440_000] * 3, [3_380_000] * 3)
+    given, placed = tmp_path / f"a{suffix}", tmp_path / "placed.parquet"
+    gpd.GeoDataFrame({"time": times}, geometry=points, crs=4547).to_file(given)
+    told = json.loads(run("assign", wuhan, given, "-o", placed, "--json").stdout)["reading"]
+    seen = json.loads(run("info", given, "--json").stdout)["layers"][0]["reading"]
+    assert told[-1]["time_zone"] == seen["time_zone"] == (zone or "as written")
+    assert sorted(pq.read_table(placed)["time"].to_pandas()) == list(times)
+
+
 def test_untyped_days_of_1904(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904

@@ -331,6 +331,21 @@ def test_levels_and_codes() -> None:
     assert set(coded["parent"]) == {"7", "8"} and coded.attrs["levels"] == ["street"]
 
 
+def test_codes_are_a_level_where_no_level_tells_jurisdictions_apart() -> None:
+    coded = TOWN.drop(columns="community").assign(code=["7", "8"], district=["D", "D"])
+    for levels in (None, ["district"]):
+        units = subdivide(coded, FOUR, levels=levels, code="code")
+        assert units.attrs["levels"] == ["district", "community"]
+        assert (units["community"] == units["parent"]).all()
+    town = coded.rename(columns={"district": "community"})
+    units = subdivide(town.rename(columns={"code": "id"}), FOUR, code="id")
+    assert units.attrs["levels"] == ["community", "id"]
+    named = TOWN.assign(code=["7", "8"], district=["D", "D"])
+    for given, levels in ((town, ["community"]), (named, ["district"])):
+        units = subdivide(given, FOUR, levels=levels, code="code")
+        assert units.attrs["levels"] == [*levels, "jurisdiction"]
+
+
 def test_one_level_may_be_named_plainly() -> None:
     assert subdivide(TOWN, FOUR, levels="community").attrs["levels"] == ["community"]
 
