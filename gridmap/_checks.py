@@ -117,6 +117,11 @@ class Bands:
         shown = [f"{low}-{high}" for low, high in every[:_BANDS]]
         return " / ".join([*shown, "…"] if len(every) > _BANDS else shown)
 
+    @property
+    def printed(self) -> str:
+        """Write the bands as a page does."""
+        return str(self).replace("-", "–")
+
 
 _BANDS = 3  # bands that are written out
 

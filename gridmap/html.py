@@ -32,6 +32,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_unbroken,
+    )
+
+
+def _unbroken(value: object) -> object:
+    """Keep a bound and its sign on one line; what is HTML already stays as it is."""
+    return (
+        value.replace(" ≤ ", "\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}")
+        if type(value) is str
+        else value
     )
 
 

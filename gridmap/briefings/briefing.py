@@ -20,7 +20,7 @@ from gridmap.dates import FREQUENCY
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
 from gridmap.html import part, render
-from gridmap.language import Lang, Message, measure, tr
+from gridmap.language import Lang, Message, measure, speaking, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
 from gridmap.maps.basemap import Bounds, Datum, laid
@@ -139,12 +139,13 @@ def briefing(
                 "The sheet of a cell is internal and has a map of its own. Leave out "
                 "audience='public' and `basemap`."
             )
-        from gridmap.briefings.cell_sheet import cell_sheet
+        from gridmap.briefings.cell_sheet import cell_sheet, sheet_figures
 
-        return cell_sheet(
+        told = sheet_figures(
             grid, incidents, cell, staff=staff, barriers=barriers, buildings=buildings,
-            since=since, until=until, title=title, source=source, lang=lang,
+            since=since, until=until,
         )  # fmt: skip
+        return cell_sheet(grid, told, barriers, title, source, lang)
     found, spots, now, posted = computed(grid, incidents, staff, since, until, by, level, lang)
     public = audience == "public"
     taken = None if public else _steps(found, now, grid, by, lang)
@@ -200,9 +201,7 @@ def _scene(
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
         columns += themes.staff_columns(posted.cells, grid, lang)
     heat = heat_image(now, grid, lang)
-    extras: dict[str, Any] = {"show": {"heat": False}}
-    if heat is not None:
-        extras["heat"] = heat
+    extras = {"show": {"heat": False}} | ({} if heat is None else {"heat": heat})
     return grid_scene(grid, shown, lang, columns=columns, extras=extras)
 
 
@@ -274,13 +273,14 @@ def _lower(
 def _more(found: Figures, lang: Lang, public: bool) -> Sequence[tuple[str, str, Markup]]:
     """Return the panels that only some data fill: handling, words, indicators, staffing."""
     made = []
-    if found["handling"]:
-        made.append(
-            ("handling", tr("Handled at", lang=lang), parts.stages(found["handling"], lang, public))
-        )
-    for key, title in (("categories", Message("Categories")), ("sources", Message("Sources"))):
+    for key, title, draw in (
+        ("handling", Message("Handled at"), parts.stages),
+        ("categories", Message("Categories"), parts.words),
+        ("sources", Message("Sources"), parts.words),
+    ):
         if found[key]:
-            made.append(("", title.text(lang), parts.words(found[key], lang, public)))
+            name = key if key == "handling" else ""
+            made.append((name, title.text(lang), draw(found[key], lang, public)))
     if found["progress"] and not (public and parts.steps_tell_few(found["progress"])):
         made.append(("", tr("Progress", lang=lang), parts.stages(found["progress"], lang, public)))
     if found["indicators"]:
@@ -312,22 +312,12 @@ def _until(found: Figures, lang: Lang) -> str:
         return tr("No incident on record", lang=lang)
     if period is None:
         return tr("No times were recognised (--time)", lang=lang)
-    day = period["data_until"]
-    if not period["begun"]:
-        return tr(
-            "Data begin on {day}, after {since}: what was before is not known",
-            lang=lang,
-            day=period["data_since"],
-            since=period["since"],
-        )
+    said = Message("Data end on {data_until}, short of {until}: nothing is compared")
     if period["covered"]:
-        return tr("Data until {day}", lang=lang, day=day)
-    return tr(
-        "Data end on {day}, short of {until}: nothing is compared",
-        lang=lang,
-        day=day,
-        until=period["until"],
-    )
+        said = Message("Data until {data_until}")
+    if not period["begun"]:
+        said = Message("Data begin on {data_since}, after {since}: what was before is not known")
+    return said(**period).text(lang)
 
 
 def _period_text(found: Figures, lang: Lang) -> str:
@@ -405,19 +395,32 @@ def _spots(found: Figures) -> list[Message]:
     if not found["cells"]["households"]:
         return [Message("; hotspots not tested, as households are unknown. ")]
     if not spots["either"]:
-        none = Message(". {said} ", said=parts.NONE_ABOVE(**spots))
+        none = Message(". {said} ", said=parts.none_above(spots))
         return [none if found["incidents"]["count"] else Message(". ")]
-    return [
-        Message(
-            "; <strong>{alone:,}</strong> {alone:cell stands|cells stand} out alone, "
-            "<strong>{n:,}</strong> with {n:its|their} neighbours, together {share} of all cells "
-            "with <strong>{part}</strong> of the incidents. ",
-            alone=spots["cells_above"],
-            n=spots["hot"],
-            share=percent(spots["either"] / found["cells"]["cells"]),
-            part=percent(spots["share"]),
+    alone, hot = spots["cells_above"], spots["hot"]
+    share = percent(spots["either"] / found["cells"]["cells"])
+    with_share = Message(", {share} of all cells with <strong>{part}</strong> of the incidents. ")
+    if alone and hot:
+        with_share = Message(
+            ", together {share} of all cells with <strong>{part}</strong> of the incidents. "
         )
-    ]
+    return [_standing_out(alone, hot), with_share(share=share, part=percent(spots["share"]))]
+
+
+def _standing_out(alone: int, hot: int) -> Message:
+    if not hot:
+        said = Message("; <strong>{alone:,}</strong> {alone:cell stands|cells stand} out alone")
+    elif not alone:
+        said = Message(
+            "; no cell stands out alone, <strong>{n:,}</strong> {n:does|do} with {n:its|their} "
+            "neighbours"
+        )
+    else:
+        said = Message(
+            "; <strong>{alone:,}</strong> {alone:cell stands|cells stand} out alone, "
+            "<strong>{n:,}</strong> with {n:its|their} neighbours"
+        )
+    return said(alone=alone, n=hot)
 
 
 def _place(found: Figures) -> list[Message]:
@@ -453,75 +456,60 @@ def _leading(found: Figures) -> dict[str, Any] | None:
     return rated[0] if rated[0]["low"] > found["incidents"]["rate"] else None
 
 
+CELL = Message("cell", context="measure word")
+
+
 def cards(found: Figures, lang: Lang, public: bool) -> list[dict[str, str]]:
     """Return the key figures: label, value, unit, line below, tone of that line."""
-    cells, all_of = found["cells"], found["incidents"]
-    leftover = found["proof"]["leftover"]
-    made = [
-        _card(
-            tr("Number of cells", lang=lang),
-            fact(cells["cells"]),
-            measure(Message("cell", context="measure word"), lang),
-            tr(
-                "{residential} residential, {dedicated} dedicated",
-                lang=lang,
-                residential=fact(cells["residential"]),
-                dedicated=fact(cells["dedicated"]),
-            ),
-        ),
-        _card(
-            tr("Coverage proof", lang=lang),
-            tr("exact", lang=lang) if found["proof"]["verdict"] == "exact" else "—",
-            "",
-            tr(
-                "{leftover} of {edges:,} {edges:edge|edges} left",
-                lang=lang,
-                leftover=leftover,
-                edges=found["proof"]["edges"],
-            ),
-            "good" if found["proof"]["verdict"] == "exact" else "bad",
-        ),
-        _band_card(found, lang),
-        _card(
-            tr("Incidents of the period", lang=lang),
-            fact(all_of["count"]),
-            measure(Message("piece", context="measure word"), lang),
-            _change_line(found, lang),
-        ),
+    cells, proof = found["cells"], found["proof"]
+    kinds = Message("{residential:,} residential, {dedicated:,} dedicated", **cells)
+    left = Message("{leftover:,} of {edges:,} {edges:edge|edges} left", **proof)
+    exact = proof["verdict"] == "exact"
+    proved = tr("exact", lang=lang) if exact else "—"
+    tone = "good" if exact else "bad"
+    count, piece = fact(found["incidents"]["count"]), Message("piece", context="measure word")
+    change = _change_line(found, lang)
+    return [
+        _card(lang, Message("Number of cells"), fact(cells["cells"]), kinds, CELL),
+        _card(lang, Message("Coverage proof"), proved, left, tone=tone),
+        _band_card(cells, lang),
+        _card(lang, Message("Incidents of the period"), count, change, piece),
         _hot_card(found, lang),
+        *_closure_card(found, lang, public),
+        *_staff_card(found, lang),
     ]
-    return made + _closure_card(found, lang, public) + _staff_card(found, lang)
+
+
+def _card(
+    lang: Lang,
+    label: Message | str,
+    value: str,
+    below: Message | str,
+    unit: Message | None = None,
+    tone: str = "",
+) -> dict[str, str]:
+    with speaking(lang):
+        said = {"label": str(label), "value": value, "below": str(below), "tone": tone}
+    return {**said, "unit": "" if unit is None else measure(unit, lang)}
 
 
 def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
-    spots, label = found["hotspots"], tr("Hotspot cells", lang=lang)
+    spots, label = found["hotspots"], Message("Hotspot cells")
     if not found["cells"]["households"]:
-        return _card(label, "–", "", tr("not tested, no households", lang=lang))
-    below = tr(
-        "{alone} alone, {hot} with neighbours",
-        lang=lang,
-        alone=spots["cells_above"],
-        hot=spots["hot"],
-    )
-    if not spots["either"]:
-        below = tr("none where tested", lang=lang)
-    return _card(
-        label, fact(spots["either"]), measure(Message("cell", context="measure word"), lang), below
-    )
+        return _card(lang, label, "–", Message("not tested, no households"))
+    below = Message("none where tested")
+    if spots["either"]:
+        below = Message("{cells_above:,} alone, {hot:,} with neighbours", **spots)
+    return _card(lang, label, fact(spots["either"]), below, CELL)
 
 
-def _band_card(found: Figures, lang: Lang) -> dict[str, str]:
-    cells, label = found["cells"], tr("In the band", lang=lang)
+def _band_card(cells: Figures, lang: Lang) -> dict[str, str]:
+    label, every = Message("In the band"), cells["residential"]
     if not cells["households"]:
-        return _card(label, "–", "", tr("households unknown", lang=lang))
-    missed, recorded = fact(cells["residential"] - cells["in_band"]), fact(cells["certified"])
-    kept = cells["in_band"] / cells["residential"] if cells["residential"] else None
-    below = tr("{missed} outside, {recorded} recorded", lang=lang, missed=missed, recorded=recorded)
-    return _card(label, percent(kept), "", below)
-
-
-def _card(label: str, value: str, unit: str, below: str, tone: str = "") -> dict[str, str]:
-    return {"label": label, "value": value, "unit": unit, "below": below, "tone": tone}
+        return _card(lang, label, "–", Message("households unknown"))
+    below = Message("{missed:,} outside, {certified:,} recorded", **cells)
+    kept = cells["in_band"] / every if every else None
+    return _card(lang, label, percent(kept), below(missed=every - cells["in_band"]))
 
 
 def _change_line(found: Figures, lang: Lang) -> str:
@@ -554,9 +542,9 @@ def _closure_card(found: Figures, lang: Lang, public: bool) -> list[dict[str, st
         if public and tells_few(one["numerator"] or 0, one["denominator"] or 0):
             continue
         if one["key"] == "closure" and one["rate"] is not None:
-            below = tr("95% interval ", lang=lang)
-            below += f"{percent(one['low'])[:-1]}–{percent(one['high'])}"
-            return [_card(_title(one["name"], lang), percent(one["rate"]), "", below)]
+            span = f"{percent(one['low'])[:-1]}–{percent(one['high'])}"
+            below = Message("95% interval {span}", span=span)
+            return [_card(lang, _title(one["name"], lang), percent(one["rate"]), below)]
     return []
 
 
@@ -568,17 +556,11 @@ def _staff_card(found: Figures, lang: Lang) -> list[dict[str, str]]:
     staffing = found["staffing"]
     if not staffing:
         return []
-    below = tr(
-        "{workers:,} {workers:worker|workers}, {per_cell:.2f} a cell",
-        lang=lang,
-        workers=staffing["workers"],
-        per_cell=staffing["per_cell"],
-    )
-    missing = staffing["without_leader"]
-    label = tr("No leader", lang=lang)
+    label, missing = Message("No leader"), fact(staffing["without_leader"])
     if not staffing["covered"]:
-        return [_card(label, "–", "", tr("roster names no cells", lang=lang))]
-    return [_card(label, fact(missing), tr("cells", lang=lang, context="without a leader"), below)]
+        return [_card(lang, label, "–", Message("roster names no cells"))]
+    below = Message("{workers:,} {workers:worker|workers}, {per_cell:.2f} a cell", **staffing)
+    return [_card(lang, label, missing, below, CELL)]
 
 
 def brief(lang: Lang) -> str:

@@ -20,9 +20,11 @@ from gridmap.briefings.charts import (
     four_bounds,
     percent,
     portrait,
+    q_text,
 )
 from gridmap.briefings.figures import change, period_of, posted_of, shares, spots_of, trend
 from gridmap.briefings.html import PARTS, Briefing
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.errors import InputError
 from gridmap.html import part, render
 from gridmap.intervals import poisson_interval
@@ -46,25 +48,14 @@ Rows = list[tuple[str, str, str]]  # title, value, hint
 
 def cell_sheet(
     grid: Grid,
-    incidents: pd.DataFrame,
-    code: str,
-    *,
-    staff: pd.DataFrame | None = None,
-    barriers: gpd.GeoDataFrame | None = None,
-    buildings: gpd.GeoDataFrame | None = None,
-    since: Any = None,
-    until: Any = None,
-    title: str | None = None,
-    source: str = "",
-    lang: Lang = "zh",
+    found: dict[str, Any],
+    barriers: gpd.GeoDataFrame | None,
+    title: str | None,
+    source: str,
+    lang: Lang,
 ) -> Briefing:
-    """Make the sheet of one cell; `briefing(cell=...)` calls this."""
-    if code not in grid.cells.index:
-        raise InputError("No cell has the code {code!r}.", code=code)
-    found = sheet_figures(
-        grid, incidents, code, staff=staff, barriers=barriers, buildings=buildings,
-        since=since, until=until,
-    )  # fmt: skip
+    """Make the sheet of one cell from its figures; `briefing(cell=...)` calls this."""
+    code = found["code"]
     bounds = four_bounds(grid, code, barriers)
     head = title or found["name"]
     values = {
@@ -102,6 +93,8 @@ def sheet_figures(
     until: Any = None,
 ) -> dict[str, Any]:
     """Compute all that the sheet of a cell says, as a plain dict."""
+    if code not in grid.cells.index:
+        raise InputError("No cell has the code {code!r}.", code=code)
     placed, shown, now, before = period_of(incidents, grid, since, until)
     here = now[now["code"] == code]
     spot = row_of(spots_of(now, grid), code)
@@ -143,13 +136,14 @@ def sheet_figures(
 def _shaped_by(grid: Grid, code: str) -> dict[str, Any]:
     """Tell what shaped a cell: its units, its exception, and its neighbours, the nearest first."""
     why = grid.why(code)
+    metres = None if grid.crs.is_geographic else metres_per_unit(grid.crs)
     names = grid.cells["name"].astype(str)
     return {
         "in_band": why["in_band"],
         "exception": None if why["exception"] is None else str(why["exception"]["reason"]),
         "units": why["units"],
         "neighbours": [
-            {"code": other, "name": names.at[other], "length": length}
+            {"code": other, "name": names.at[other], "length": metres and metres * length}
             for other, length in sorted(why["neighbours"].items(), key=lambda item: -item[1])
         ],
     }
@@ -185,7 +179,7 @@ def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
     low, high = found["band"]
     dedicated = found["kind"] != "residential"
     status = tr("in the band", lang=lang) if found["in_band"] else found["exception"]
-    missed = tr("not in {low}-{high}", lang=lang, low=low, high=high)
+    missed = tr("not in {low}–{high}", lang=lang, low=low, high=high)
     kind = {
         "dedicated": tr("dedicated", lang=lang),
         "vacant": tr("nobody lives there", lang=lang),
@@ -214,7 +208,7 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
     if found["rate"] is not None:
         interval = f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}"
         rows.append((tr("Per 100 hh", lang=lang), f"{found['rate']:.2f}", interval))
-    spot = "" if found["gate"] else f"z {found['z']:.1f}, q {found['q']:.2f}"
+    spot = "" if found["gate"] else f"z {found['z']:.1f}, q {q_text(found['q'])}"
     rows.append((tr("With its neighbours", lang=lang), _spot_text(found, lang), spot))
     for one in found["categories"] or ():
         name = one["name"] or tr("others", lang=lang)
@@ -249,7 +243,7 @@ def _people(found: dict[str, Any], lang: Lang) -> Markup:
         (
             "" if k else tr("Next to", lang=lang),
             one["name"],
-            shared(length=one["length"]).text(lang),
+            "" if one["length"] is None else shared(length=one["length"]).text(lang),
         )
         for k, one in enumerate(found["neighbours"][:8])
     ]
@@ -261,12 +255,11 @@ def _people(found: dict[str, Any], lang: Lang) -> Markup:
 def _trend(found: dict[str, Any], lang: Lang) -> Markup:
     told = found["trend"]
     if told is None:
-        return part(PARTS, "empty", tr("The data have no times.", lang=lang))
-    titles = [f"{a}: {b}" for a, b in zip(told["labels"], told["counts"], strict=True)]
-    own = [True] * len(titles)
-    return charts.trend_chart(
-        told["labels"], told["counts"], told["mean"], told["whole"], titles, own
-    )
+        text = Message(
+            "The data have no times." if found["incidents"] else "No incident on record."
+        )
+        return part(PARTS, "empty", text.text(lang))
+    return charts.trend_chart(told)
 
 
 def _source_line(found: dict[str, Any], source: str, lang: Lang) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import geopandas as gpd
@@ -14,6 +14,7 @@ from shapely.geometry import box
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
 from gridmap._checks import check_same_crs
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.errors import InputError
 from gridmap.html import part
 from gridmap.language import Lang, Message, tr
@@ -42,8 +43,10 @@ def spark(values: Sequence[float]) -> Markup:
 
 def interval_bar(rate: float, low: float, high: float, most: float, mean: float) -> Markup:
     """Draw a rate as a bar with its interval as a whisker, and the common mean as a dashed line."""
+    if not most:
+        return Markup()
     width = 84
-    scale = (width - 2) / most if most else 0.0
+    scale = (width - 2) / most
     color = ABOVE if low > mean else BELOW if high < mean else ALIKE
     ends = rate * scale, low * scale, min(high, most) * scale, mean * scale
     return part("charts.html", "interval_bar", *ends, color, width)
@@ -69,20 +72,14 @@ def nice_top(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value - 1e-9))
 
 
-def trend_chart(
-    labels: Sequence[str],
-    counts: Sequence[int],
-    mean: Sequence[float | None],
-    whole: Sequence[bool],
-    titles: Sequence[str],
-    own: Sequence[bool] = (),
-) -> Markup:
+def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
     """Draw counts as columns and their running mean as a line; cut periods are pale.
 
     Among periods of before, those told of are dark.
 
     Sizes are shares of the box, so the text keeps its size whatever the width.
     """
+    labels, counts, whole = told["labels"], told["counts"], told["whole"]
     top = nice_top(max([*counts, 1]))
     step = 100 / max(len(counts), 1)
     ticks = [{"at": 25 * k, "label": f"{top * k / 4:,.0f}"} for k in range(5)]
@@ -92,13 +89,13 @@ def trend_chart(
             "width": step * 0.68,
             "height": 100 * count / top,
             "tone": "now" if own and own[k] and not all(own) else "" if whole[k] else "cut",
-            "title": titles[k],
+            "title": f"{labels[k]}: {count:,}",
         }
         for k, count in enumerate(counts)
     ]
     points = " ".join(
         f"{(k + 0.5) * step:.2f},{100 - 100 * value / top:.2f}"
-        for k, value in enumerate(mean)
+        for k, value in enumerate(told["mean"])
         if value is not None
     )
     dates, years = _dates(labels, step), _years(labels, step)
@@ -137,6 +134,17 @@ def rate_text(rate: float, whole: float) -> str:
     ('3.48', '0.067')
     """
     return f"{rate:.{3 if whole < 0.1 else 2}f}"
+
+
+def q_text(q: float) -> str:
+    """Write a q, and below a thousandth that it is.
+
+    Examples
+    --------
+    >>> q_text(0.0057), q_text(0.0)
+    ('0.006', '<0.001')
+    """
+    return "<0.001" if q < 0.001 else f"{q:.3f}"
 
 
 def change_text(told: dict[str, Any], lang: Lang, *, short: bool = False) -> str:
@@ -410,24 +418,25 @@ def four_bounds(grid: Grid, code: str, barriers: gpd.GeoDataFrame | None = None)
     if code not in grid.cells.index:
         raise InputError("No cell has the code {code!r}.", code=code)
     shape = shapely.orient_polygons(grid.cells.geometry[code])
-    middle, normal, length = _pieces(shape)
+    metre = 1 / metres_per_unit(grid.crs)
+    middle, normal, length = _pieces(shape, STEP * metre)
     side = _sides(normal)
-    names = _barrier_names(middle, normal, barriers, grid)
-    beyond = _beyond(middle, normal, grid)
+    names = _barrier_names(middle, normal, barriers, grid, NEAR * metre)
+    beyond = _beyond(middle, normal, grid, 0.5 * metre)
     return [_bound(name, side == k, middle, length, names, beyond) for k, name in enumerate(SIDES)]
 
 
-def _pieces(shape: shapely.Geometry) -> tuple[Floats, Floats, Floats]:
+def _pieces(shape: shapely.Geometry, step: float) -> tuple[Floats, Floats, Floats]:
     """Cut the outer border into short pieces: middle, outward normal, length."""
     parts = shapely.get_parts(shape)
-    rings = shapely.segmentize(shapely.get_exterior_ring(parts), STEP)
+    rings = shapely.segmentize(shapely.get_exterior_ring(parts), step)
     middles, normals, lengths = [], [], []
     for ring in rings:
         xy = shapely.get_coordinates(ring)
-        step = np.diff(xy, axis=0)
+        along = np.diff(xy, axis=0)
         middles.append((xy[1:] + xy[:-1]) / 2)
-        normals.append(np.column_stack([step[:, 1], -step[:, 0]]))
-        lengths.append(np.hypot(step[:, 0], step[:, 1]))
+        normals.append(np.column_stack([along[:, 1], -along[:, 0]]))
+        lengths.append(np.hypot(along[:, 0], along[:, 1]))
     return np.vstack(middles), np.vstack(normals), np.concatenate(lengths)
 
 
@@ -439,7 +448,7 @@ def _sides(normal: Floats) -> Ints:
 
 
 def _barrier_names(
-    middle: Floats, normal: Floats, barriers: gpd.GeoDataFrame | None, grid: Grid
+    middle: Floats, normal: Floats, barriers: gpd.GeoDataFrame | None, grid: Grid, near: float
 ) -> Objects:
     """Name the barrier that each piece runs along, "" where none is near or it only meets one."""
     names = np.full(len(middle), "", dtype=object)
@@ -450,7 +459,7 @@ def _barrier_names(
         raise InputError("`barriers` have no column `name`, so they cannot name a bound.")
     named = barriers[barriers["name"].notna() & (barriers["name"].astype(str) != "")]
     tree = shapely.STRtree(named.geometry.to_numpy())
-    piece, line = tree.query_nearest(shapely.points(middle), max_distance=NEAR, all_matches=False)
+    piece, line = tree.query_nearest(shapely.points(middle), max_distance=near, all_matches=False)
     lines = named.geometry.to_numpy()[line]
     half = np.column_stack([-normal[piece, 1], normal[piece, 0]]) / 2
     start = shapely.distance(shapely.points(middle[piece] - half), lines)
@@ -460,10 +469,10 @@ def _barrier_names(
     return names
 
 
-def _beyond(middle: Floats, normal: Floats, grid: Grid) -> Geometries:
+def _beyond(middle: Floats, normal: Floats, grid: Grid, far: float) -> Geometries:
     """Name the cell just beyond each piece, "" outside the grid."""
     unit = normal / np.maximum(np.hypot(normal[:, 0], normal[:, 1]), 1e-12)[:, None]
-    beyond = middle + 0.5 * unit
+    beyond = middle + far * unit
     cells = grid.cells
     tree = shapely.STRtree(cells.geometry.to_numpy())
     piece, cell = tree.query(shapely.points(beyond), predicate="intersects")
@@ -473,12 +482,7 @@ def _beyond(middle: Floats, normal: Floats, grid: Grid) -> Geometries:
 
 
 def _bound(
-    side: str,
-    on: Bools,
-    middle: Floats,
-    length: Floats,
-    names: Objects,
-    beyond: Geometries,
+    side: str, on: Bools, middle: Floats, length: Floats, names: Objects, beyond: Geometries
 ) -> Bound:
     total = float(length[on].sum())
     if not total:

@@ -9,14 +9,7 @@ import pandas as pd
 
 from gridmap._arrays import positions
 from gridmap._checks import label
-from gridmap.briefings.period import (
-    By,
-    Window,
-    in_context,
-    period_label,
-    series,
-    whole_periods,
-)
+from gridmap.briefings.period import By, Window, in_context, period_label, series, whole_periods
 from gridmap.briefings.period import window as window_of
 from gridmap.dates import FREQUENCY, NO_TIMES, moments
 from gridmap.errors import InputError
@@ -196,7 +189,7 @@ def cells_account(grid: Grid) -> dict[str, Any]:
         "area_km2": float(cells["area_m2"].sum() / 1e6),
         "low": grid.band[0],
         "high": grid.band[1],
-        "band": str(grid.bands),
+        "band": grid.bands.printed,
         "bands": len(set(grid.bands.own.values())) or 1,
         "in_band": int(homes.between(low, high).sum()),
         "below": int((homes < low).sum()),

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_span, change_text, counted, fact, percent
 from gridmap.html import part, render
-from gridmap.language import Lang, Message, joined, tr
+from gridmap.language import Lang, Message, joined, speaking, tr
 from gridmap.maps.offline import write_page
 from gridmap.maps.themes import level_title
 from gridmap.privacy import SMALL, tells_few, withheld
@@ -51,17 +51,7 @@ def trend(found: Figures, lang: Lang) -> Markup:
         if not found["account"]["read"]:
             text = tr("No incident on record.", lang=lang)
         return part(PARTS, "empty", text)
-    titles = [
-        f"{label}: {count:,}" for label, count in zip(told["labels"], told["counts"], strict=True)
-    ]
-    return charts.trend_chart(
-        told["labels"],
-        told["counts"],
-        told["mean"],
-        told["whole"],
-        titles,
-        told["own"],
-    )
+    return charts.trend_chart(told, told["own"])
 
 
 def share_table(rows: list[tuple[str, int, float | None, str]]) -> Markup:
@@ -137,93 +127,80 @@ def _numeric(column: pd.Series) -> bool:
     return all(isinstance(value, int) or _NUMBER.fullmatch(str(value)) for value in column)
 
 
-def fact_list(rows: Iterable[tuple[str, str, str, str]]) -> Markup:
-    """Write figures before what they count: value, tone, text, hint."""
-    return part(PARTS, "fact_list", rows)
+# a count (or what stands for one), its tone, what it counts by the name n, and a hint
+Told = tuple[int | str, str, Message, Message | str]
+
+
+def fact_list(rows: Iterable[Told], lang: Lang) -> Markup:
+    """Write figures before what they count."""
+    with speaking(lang):
+        shown = [
+            (n if isinstance(n, str) else fact(n), tone, str(said(n=n)), str(hint))
+            for n, tone, said, hint in rows
+        ]
+    return part(PARTS, "fact_list", shown)
 
 
 def quality(found: Figures, lang: Lang, public: bool = False) -> Markup:
     """Write the verdict of the proof, the cells off the band and what became of each record."""
-    rows = [_proved(found, lang), *_banded(found, lang), *_accounted(found, lang)]
-    return fact_list([*rows, *_unknown(found, lang, public)])
+    rows = [_proved(found["proof"]), *_banded(found["cells"]), *_accounted(found["account"])]
+    return fact_list([*rows, *_unknown(found["unknown_words"], lang, public)], lang)
 
 
-def _proved(found: Figures, lang: Lang) -> tuple[str, str, str, str]:
-    proof = found["proof"]
+def _proved(proof: Figures) -> Told:
     good = proof["verdict"] == "exact"
-    return (
-        fact(proof["leftover"]),
-        "good" if good else "bad",
-        tr("edges left over (gaps, overlaps)", lang=lang),
-        (Message("proved exact") if good else Message("not proved exact")).text(lang),
-    )
+    hint = Message("proved exact") if good else Message("not proved exact")
+    left = Message("{n:edge|edges} left over (gaps, overlaps)")
+    return proof["leftover"], "good" if good else "bad", left, hint
 
 
-def _banded(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
-    cells = found["cells"]
+def _banded(cells: Figures) -> list[Told]:
     if not cells["households"]:
-        return [("–", "", tr("households unknown", lang=lang), "")]
-
-    def homes(extreme: dict[str, Any] | None, said: Message) -> str:
-        return "" if extreme is None else said(n=extreme["households"]).text(lang)
-
+        return [("–", "", Message("households unknown"), "")]
+    above = Message("{n:cell|cells} above {high} {high:household|households}", high=cells["high"])
+    below = Message("{n:cell|cells} below {low} {low:household|households}", low=cells["low"])
+    if cells["bands"] > 1:
+        above = Message("{n:cell|cells} above {n:its|their} band")
+        below = Message("{n:cell|cells} below {n:its|their} band")
+    largest = _homes(cells["largest"], Message("largest {n:,}"))
+    smallest = _homes(cells["smallest"], Message("smallest {n:,}"))
     return [
-        (
-            fact(cells["above"]),
-            _tone(cells["above"]),
-            tr("cells above their band", lang=lang)
-            if cells["bands"] > 1
-            else tr(
-                "cells above {high} {high:household|households}", lang=lang, high=cells["high"]
-            ),
-            homes(cells["largest"], Message("largest {n:,}")),
-        ),
-        (
-            fact(cells["below"]),
-            _tone(cells["below"]),
-            tr("cells below their band", lang=lang)
-            if cells["bands"] > 1
-            else tr("cells below {low} {low:household|households}", lang=lang, low=cells["low"]),
-            homes(cells["smallest"], Message("smallest {n:,}")),
-        ),
-        (
-            fact(cells["certified"]),
-            "",
-            tr("of these with a recorded reason", lang=lang),
-            "",
-        ),
+        (cells["above"], _tone(cells["above"]), above, largest),
+        (cells["below"], _tone(cells["below"]), below, smallest),
+        (cells["certified"], "", Message("of these with a recorded reason"), ""),
     ]
 
 
-def _accounted(found: Figures, lang: Lang) -> list[tuple[str, str, str, str]]:
-    told = found["account"]
-    outside, invalid = fact(told["outside"]), fact(told["invalid"])
+def _homes(extreme: Figures | None, said: Message) -> Message | str:
+    return "" if extreme is None else said(n=extreme["households"])
+
+
+def _accounted(told: Figures) -> list[Told]:
     unusable = told["invalid"] + told["outside"]
+    inside = Message("{assigned:,} in cells", assigned=told["assigned"])
+    lost = Message("{outside:,} outside, {invalid:,} unusable")
     return [
+        (told["read"], "", Message("{n:incident|incidents} read"), inside),
         (
-            fact(told["read"]),
-            "",
-            tr("incidents read", lang=lang),
-            tr("{assigned} in cells", lang=lang, assigned=fact(told["assigned"])),
-        ),
-        (
-            fact(unusable),
+            unusable,
             _tone(unusable),
-            tr("not in a cell", lang=lang),
-            tr(
-                "{outside} outside, {invalid} unusable", lang=lang, outside=outside, invalid=invalid
-            ),
+            Message("not in a cell"),
+            lost(outside=told["outside"], invalid=told["invalid"]),
         ),
     ]
 
 
-def _unknown(found: Figures, lang: Lang, public: bool) -> list[tuple[str, str, str, str]]:
+def _unknown(told: Figures, lang: Lang, public: bool) -> list[Told]:
     """Tell words that are not known; in public only how many cases have one."""
-    rows = []
-    for column, words in found["unknown_words"].items():
-        hint = "" if public else joined(list(words)[:MOST_NAMED], lang)
-        rows.append((fact(sum(words.values())), "bad", UNKNOWN[column].text(lang), hint))
-    return rows
+    return [
+        (
+            sum(words.values()),
+            "bad",
+            UNKNOWN[column],
+            "" if public else joined(list(words)[:MOST_NAMED], lang),
+        )
+        for column, words in told.items()
+    ]
 
 
 def indicators(found: Figures, lang: Lang, public: bool) -> Markup:
@@ -261,30 +238,19 @@ def staffing(found: Figures, lang: Lang) -> Markup:
     told = found["staffing"]
     total = max(told["posts"], 1)
     rows = [(one[lang], one["posts"], one["posts"] / total, "") for one in told["roles"]]
-    limit = told["limit"]
-    facts = [
-        (
-            f"{told['per_cell']:.2f}",
-            "",
-            tr("workers per cell", lang=lang),
-            tr("{workers} in all", lang=lang, workers=fact(told["workers"])),
-        ),
-        (
-            fact(told["without_leader"]),
-            _tone(told["without_leader"]),
-            tr("cells without a leader", lang=lang),
-            "",
-        ),
-        (
-            fact(told["overcharged"]),
-            _tone(told["overcharged"]),
-            tr("cells over {limit} {limit:household|households} a worker", lang=lang, limit=limit),
-            "",
-        ),
+    workers = Message("{workers:,} in all, volunteers apart", workers=told["workers"])
+    over = Message(
+        "{n:cell|cells} over {limit} {limit:household|households} a worker", limit=told["limit"]
+    )
+    lacking = Message("{n:cell|cells} without a leader")
+    facts: list[Told] = [
+        (f"{told['per_cell']:.2f}", "", Message("workers per cell"), workers),
+        (told["without_leader"], _tone(told["without_leader"]), lacking, ""),
+        (told["overcharged"], _tone(told["overcharged"]), over, ""),
     ]
     if not told["covered"]:  # the roster names no cells, so none is called vacant
         facts = facts[:1]
-    return share_table(rows) + fact_list(facts)
+    return share_table(rows) + fact_list(facts, lang)
 
 
 def _tone(count: int) -> str:
@@ -306,6 +272,8 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
     closures = bool(closed) and not (public and few)  # one of them is the total less the others
     posts = any("leaderless" in row for row in rows)
     sparks = not public and any(len(row["spark"]) > 1 for row in rows)
+    optional = {"change": changes, "closed": closures, "leader": posts, "trend": sparks}
+    shown = {name for name, wanted in optional.items() if wanted}
     heads = [
         ("#", ""),
         (level_title(found["ranking"]["level"], lang), "left"),
@@ -318,44 +286,37 @@ def ranking(found: Figures, lang: Lang, level: int | None, public: bool) -> Mark
         *([(tr("No leader", lang=lang), "optional")] if posts else []),
         *([(tr("Trend", lang=lang), "optional")] if sparks else []),
     ]
-    body = [
-        _place(one, k + 1, found, lang, most, level, public, changes, closures, posts, sparks)
-        for k, one in enumerate(rows)
-    ]
-    return part(PARTS, "table", heads, body, body_kind="places", count=len(rows))
+    body = []
+    for rank, one in enumerate(rows, start=1):
+        where: Figures = {"class": SCREEN} if rank > PAPER_PLACES else {}
+        if level is not None:
+            where |= {"data-level": level, "data-place": one["place"]}
+        small = public and one["withheld"]
+        body.append(
+            row((str(rank), "quiet", ""), *_place(one, found, lang, most, small, shown), **where)
+        )
+    kind = "crowded" if changes and closures else ""
+    return part(PARTS, "table", heads, body, kind, body_kind="places", count=len(rows))
 
 
 def _place(
-    place: Figures,
-    rank: int,
-    found: Figures,
-    lang: Lang,
-    most: float,
-    level: int | None,
-    public: bool,
-    changes: bool,
-    closures: bool,
-    posts: bool,
-    sparks: bool,
-) -> Figures:
-    link = {} if level is None else {"data-level": level, "data-place": place["place"]}
-    small = public and place["withheld"]
+    place: Figures, found: Figures, lang: Lang, most: float, small: bool, shown: set[str]
+) -> list[tuple[object, str, str]]:
+    """Return the cells of a place in the ranking; `small` keeps back what tells of few cases."""
     name = place["name"] or tr("Whole area", lang=lang)
     rate, hint = ("–", "") if small else _known_interval(place, most, found)
-    cells = [
-        (str(rank), "quiet", ""),
+    spark = "" if small else charts.spark(place["spark"])
+    return [
         (name, "left name", name),
         (rate, "rate", hint),
         (_count(place, small, lang), "", ""),
-        *([(_change(place, lang), "", change_text(place, lang))] if changes else []),
+        *([(_change(place, lang), "", change_text(place, lang))] if "change" in shown else []),
         (fact(place["hot"]), "", ""),
         (fact(place["out_of_band"]), "roomy", ""),
-        *([("–", "", "") if small else _closure(place)] if closures else []),
-        *([(fact(place["leaderless"]), "optional", "")] if posts else []),
-        *([("" if small else charts.spark(place["spark"]), "optional", "")] if sparks else []),
+        *([("–", "", "") if small else _closure(place)] if "closed" in shown else []),
+        *([(fact(place["leaderless"]), "optional", "")] if "leader" in shown else []),
+        *([(spark, "optional", "")] if "trend" in shown else []),
     ]
-    where = {} if rank <= PAPER_PLACES else {"class": SCREEN}
-    return row(*cells, **where, **link)
 
 
 def _count(place: Figures, small: bool, lang: Lang) -> str:
@@ -394,13 +355,22 @@ NONE_ABOVE = Message(
     "No cell is above chance, neither alone nor with its neighbours (tested: {counted:,} "
     "{counted:cell|cells} alone, {tested:,} with their neighbours)."
 )
+NONE_ALONE = Message(
+    "No cell is above chance alone (tested: {counted:,} {counted:cell|cells}); with its "
+    "neighbours none could be tested."
+)
+
+
+def none_above(spots: Figures) -> Message:
+    """Say that no cell is above chance, as far as it was tested."""
+    return (NONE_ABOVE if spots["tested"] else NONE_ALONE)(**spots)
 
 
 def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
     """List the strongest hotspots with what was expected; a click leads to the map."""
     top = found["hotspots"]["top"]
     if not top:
-        text = NONE_ABOVE(**found["hotspots"]).text(lang)
+        text = none_above(found["hotspots"]).text(lang)
         if not found["cells"]["households"]:
             text = tr("Not tested, as households are unknown.", lang=lang)
         if not found["account"]["read"]:
@@ -419,7 +389,7 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
             (counted(one["incidents"], public, lang), "", ""),
             (f"{one['expected']:.1f}", "", ""),
             (fact(one["households"]), "optional", ""),
-            ("<0.001" if one["q"] < 0.001 else f"{one['q']:.3f}", "", ""),
+            (charts.q_text(one["q"]), "", ""),
             (go, "go", ""),
             **({} if k < printed else {"class": SCREEN}),
             **{"data-cell": one["index"], "data-theme": theme},

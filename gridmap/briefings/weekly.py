@@ -299,9 +299,7 @@ def _tables(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of the workbook, those that the columns at hand allow."""
     areas = grid.cells[level].astype(str)
-    tables = {
-        "areas": _areas(now, earlier if covers_before else None, areas, until),
-    }
+    tables = {"areas": _areas(now, earlier if covers_before else None, areas, until)}
     if "category" in plain:
         tables["categories"] = _by_word(now, earlier if covers_before else None, "category")
     if "status" in plain:

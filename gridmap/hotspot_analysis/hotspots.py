@@ -206,10 +206,7 @@ def _by_own_moments(alone: Alone, z: Floats, within: Windows) -> Floats:
 
 
 def in_batches(
-    counts: Ints,
-    exposure: Floats | None,
-    within: Windows,
-    options: dict[str, Any],
+    counts: Ints, exposure: Floats | None, within: Windows, options: dict[str, Any]
 ) -> Scores:
     """Score many maps, some at a time.
 
@@ -496,7 +493,7 @@ def _result(
         maps=maps.counts.shape[1],
         period=maps.span(),
         filled=maps.filled,
-        constant=int((judged.gate == CONSTANT).all(axis=0).sum()) if len(keep) else 0,
+        constant=int((judged.gate == CONSTANT).any(axis=0).sum()),
         curbed=int(scores.curbed.sum()),
         islands=int((within.sizes == 1).sum()),
         dispersion=float(scores.dispersion.max()) if len(scores.dispersion) else 0.0,

@@ -19,7 +19,7 @@ GATES = {
     "no base": Message("no base"),
     "no incidents": Message("no incidents"),
     "too few": Message("too few expected"),
-    "constant": Message("all cells alike"),
+    "constant": Message("all cells alike, odd ones aside"),
 }
 
 CAVEATS = {
@@ -149,7 +149,8 @@ def hotspots_method(**facts: Any) -> Method:
         *_if(
             facts["constant"],
             Message(
-                "{n:,} {n:map|maps} with the same value in every cell: there is nothing to find."
+                "{n:,} {n:map|maps} with the same value in every cell, odd ones aside: there is no "
+                "neighbourhood to find."
             ),
         ),
         *_if(
@@ -165,23 +166,42 @@ def hotspots_method(**facts: Any) -> Method:
         where = Message("{cells} on {maps:,} {maps:map|maps}", cells=where, maps=facts["maps"])
     said = Message(
         "{span}{n:,} {n:incident|incidents} in {where}. Cells, each by its own count (exact test, "
-        "{spread}): {above:,} above chance and {below:,} below. Neighbourhoods, each cell with "
-        "its neighbours (Gi*, p {p}): {hot:,} hot ({sure:,} at the 1% level) and {cold:,} cold. "
+        "{spread}): {own}. Neighbourhoods, each cell with its neighbours (Gi*, p {p}): {around}. "
         "Denominator: {base}; {held} within 10%.",
         span=_span(facts),
         n=facts["incidents"],
         where=where,
         spread=spread_words(facts["dispersion"]),
-        above=facts["cells_above"][0],
-        below=facts["cells_below"][0],
-        hot=facts["hot"][0],
-        sure=facts["hot"][2],
-        cold=facts["cold"][0],
+        own=own_words(facts["cells_above"][0], facts["cells_below"][0], facts["compared"]),
+        around=_around(facts),
         base=exposure_words(facts["exposure"]),
         p=P_VALUES[facts["p"]],
         held=CORRECTIONS[facts["correction"]],
     )
     return _method("Gi*", facts, said, caveats)
+
+
+NONE_TESTED = Message("none tested")
+
+
+def own_words(above: int, below: int, tested: int) -> Message:
+    """Say how many cells are above chance and below it by their own count."""
+    if not tested:
+        return NONE_TESTED
+    if not above and not below:
+        return Message("none above or below chance")
+    return Message("{above:,} above chance and {below:,} below", above=above, below=below)
+
+
+def _around(facts: Method) -> Message:
+    (hot, _, sure), cold = facts["hot"], facts["cold"][0]
+    if not facts["tested"]:
+        return NONE_TESTED
+    if not hot and not cold:
+        return Message("none hot or cold")
+    return Message(
+        "{hot:,} hot ({sure:,} at the 1% level) and {cold:,} cold", hot=hot, sure=sure, cold=cold
+    )
 
 
 def clusters_method(**facts: Any) -> Method:
@@ -202,10 +222,13 @@ def clusters_method(**facts: Any) -> Method:
             "the highest; a cluster is more than chance, not a cause."
         ),
     ]
-    counts = {
-        "hot": Message("{n:,} high {n:cluster|clusters}", n=sum(each["hot"] for each in found)),
-        "cold": Message("{n:,} low {n:cluster|clusters}", n=sum(each["cold"] for each in found)),
+    some = {
+        "hot": Message("{n:,} high {n:cluster|clusters}"),
+        "cold": Message("{n:,} low {n:cluster|clusters}"),
     }
+    none = {"hot": Message("no high cluster"), "cold": Message("no low cluster")}
+    number = {side: sum(each[side] for each in found) for side in some}
+    counts = {side: some[side](n=n) if n else none[side] for side, n in number.items()}
     most = max((each["dispersion"] for each in found), default=0.0)
     history = facts["baseline"] == "history"
     said = Message(

@@ -142,6 +142,7 @@ def plan_data(
         "cell": _text(positions(cells.index, part["code"])),
         "contacts": _contacts_among(grid, rows),
         "cells": _cell_facts(cells),
+        "recorded": _recorded(grid, cells),
         "levels": _levels(grid, cells, lang),
         "places": places(grid, shapes, lang),
         "others": [_other(name, other, grid, parents) for name, other in compare],
@@ -181,6 +182,13 @@ def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:
         "dedicated": (cells["kind"] != "residential").astype(int).tolist(),
         "parent": _text(number.astype(np.int64)),
     }
+
+
+def _recorded(grid: Grid, cells: pd.DataFrame) -> dict[int, str]:
+    """Return why cells are outside the band, as the grid has it on record, by their places."""
+    why = grid.exceptions.drop_duplicates("code").set_index("code")["reason"].astype(str)
+    at = positions(cells.index, why.index)
+    return {int(k): said for k, said in zip(at, why, strict=True) if k >= 0}
 
 
 def _contacts_among(grid: Grid, rows: Ints) -> dict[str, str]:
@@ -285,7 +293,7 @@ WORDS = {
     ),
     "cells": Message("Cells", context="edit"),
     "foot": Message(
-        "This page works offline and asks nothing of any server. `gridmap apply` puts the saved "
+        "This page works offline and asks nothing of any server. gridmap apply puts the saved "
         "file into force and proves the grid anew."
     ),
     "touched": Message("Cells changed", context="edit"),
@@ -296,6 +304,8 @@ WORDS = {
     "shape": Message("Shape", context="edit"),
     "todo": Message("Not yet right: {count}"),
     "nothingToDo": Message("Nothing left to settle"),
+    "standing": Message("Outside the band as before: {count} (on record: {known})"),
+    "unrecorded": Message("no reason on record"),
     "homesOf": Message("{name}: {homes} {homes:household|households}"),
     "over": Message(", {count} too many"),
     "under": Message(", {count} too few"),

@@ -17,18 +17,8 @@ from gridmap.grid.grid import Grid, check_grid
 from gridmap.html import FILLS, render, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import themes
-from gridmap.maps import themes as hot
 from gridmap.maps.offline import with_policy
 from gridmap.maps.scene import Scene, credit_line, grid_scene, today
-from gridmap.maps.themes import (
-    column_of,
-    count_column,
-    count_theme,
-    counted,
-    rate_theme,
-    smoothed_theme,
-    staff_columns,
-)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,71 +82,75 @@ def coverage_map(
     >>> import gridmap as gm
     >>> shown = gm.coverage_map(grid, lang="en")  # doctest: +SKIP
     """
+    from gridmap.maps.defect_map import defect_marks
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
     grid = grid.in_language(lang)
-    scene = coverage_scene(
-        grid, color=color, incidents=incidents, defects=defects, staff=staff, heat=heat,
-        title=title, source=source, lang=lang,
-    )  # fmt: skip
+    scene = _scene(
+        grid,
+        _coverage_layers(grid, color, incidents, staff, lang),
+        lang,
+        heat=heat,
+        source=source,
+        title=title or tr("Coverage of the grid", lang=lang),
+        subtitle=tr(
+            "{grid:,} {grid:cell tiles|cells tile} {jurisdictions:,} "
+            "{jurisdictions:jurisdiction|jurisdictions} exactly, no gaps, no overlaps; "
+            "band of households {band}",
+            lang=lang,
+            grid=len(grid),
+            jurisdictions=len(grid.jurisdictions),
+            band=grid.bands.printed,
+        ),
+        marks=None if defects is None else defect_marks(defects, grid.crs, lang),
+    )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
-def coverage_scene(
+# themes to choose from, columns of the card, and the image of the density
+Layers = tuple[list[themes.Theme], list[dict[str, Any]], dict[str, Any] | None]
+
+
+def _scene(
+    grid: Grid, layers: Layers, lang: Lang, *, heat: bool, source: str, **rest: Any
+) -> Scene:
+    """Make the scene of a grid with its layers, its density shown at once or not."""
+    shown, columns, density = layers
+    extras = {"show": {"heat": heat}} | ({} if density is None else {"heat": density})
+    credit = credit_line(grid.crs, grid.content_hash, lang, source)
+    return grid_scene(grid, shown, lang, columns=columns, credit=credit, extras=extras, **rest)
+
+
+def _coverage_layers(
     grid: Grid,
-    *,
     color: str | pd.Series | None,
     incidents: pd.DataFrame | None,
-    defects: gpd.GeoDataFrame | None,
     staff: pd.DataFrame | None,
-    heat: bool,
-    title: str | None,
-    source: str,
     lang: Lang,
-) -> Scene:
-    """Put together what `coverage_map` shows."""
-    from gridmap.maps.defect_map import defect_marks
+) -> Layers:
     from gridmap.maps.heat import course, heat_image, with_places
 
     shown = [] if color is None else [themes.column(grid, color, lang)]
-    extras: dict[str, Any] = {"show": {"heat": heat}}
     columns: list[dict[str, Any]] = []
+    density = None
     if incidents is not None:
         placed = with_places(incidents, grid)
-        counts = counted(placed, grid)
-        shown.append(rate_theme(counts, grid, lang, steps=course(placed, grid, lang)))
-        columns.append(count_column(counts, lang))
-        extras["heat"] = heat_image(placed, grid, lang)
+        counts = themes.counted(placed, grid)
+        each = themes.rate_theme if grid.cells["households"].any() else themes.count_theme
+        shown.append(each(counts, grid, lang, steps=course(placed, grid, lang)))
+        columns.append(themes.count_column(counts, lang))
+        density = heat_image(placed, grid, lang)
     shown += [themes.households(grid, lang), themes.kinds(grid, lang)]
     if staff is not None:
         from gridmap.operations.staffing import staffing
 
         posted = staffing(staff, grid)
         shown.append(themes.staffing(grid, posted.cells, posted.limit, lang))
-        columns += staff_columns(posted.cells, grid, lang)
+        columns += themes.staff_columns(posted.cells, grid, lang)
     shown += [themes.areas(grid, level, lang) for level in grid.levels]
-    subtitle = tr(
-        "{grid:,} {grid:cell tiles|cells tile} {jurisdictions:,} "
-        "{jurisdictions:jurisdiction|jurisdictions} exactly, no gaps, no overlaps; "
-        "band of households {band}",
-        lang=lang,
-        grid=len(grid),
-        jurisdictions=len(grid.jurisdictions),
-        band=grid.bands,
-    )
-    return grid_scene(
-        grid,
-        shown,
-        lang,
-        columns=columns,
-        title=title or tr("Coverage of the grid", lang=lang),
-        subtitle=subtitle,
-        credit=credit_line(grid.crs, grid.content_hash, lang, source),
-        marks=None if defects is None else defect_marks(defects, grid.crs, lang),
-        extras={key: value for key, value in extras.items() if value is not None},
-    )
+    return shown, columns, density
 
 
 def hotspot_map(
@@ -204,80 +198,85 @@ def hotspot_map(
     check_choice("lang", lang, ("zh", "en"))
     check_grid("grid", grid)
     grid = grid.in_language(lang)
-    scene = hotspot_scene(
-        grid, spots, clusters=clusters, incidents=incidents, heat=heat, title=title,
-        source=source, lang=lang,
-    )  # fmt: skip
+    if spots.empty:
+        raise InputError("`spots` has no rows: no incident was tallied by what splits them.")
+    if not {"bin", "pattern"} & set(spots):
+        raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
+    scene = _scene(
+        grid,
+        _hotspot_layers(grid, spots, clusters, incidents, lang),
+        lang,
+        heat=heat,
+        source=source,
+        title=title or tr("Hotspot map", lang=lang),
+        subtitle=_hot_sentence(spots, grid, lang),
+    )
     return show(scene, basemap=basemap, basemap_bounds=basemap_bounds, basemap_datum=basemap_datum)
 
 
-def hotspot_scene(
+def _hotspot_layers(
     grid: Grid,
     spots: pd.DataFrame,
-    *,
-    clusters: pd.DataFrame | None = None,
+    clusters: pd.DataFrame | None,
     incidents: pd.DataFrame | None,
-    heat: bool,
-    title: str | None,
-    source: str,
     lang: Lang,
-) -> Scene:
-    """Put together what `hotspot_map` shows."""
+) -> Layers:
     from gridmap.maps.heat import heat_image, with_places
 
-    if not {"bin", "pattern"} & set(spots):
-        raise InputError("`spots` has no column `bin`. Hand in what `gridmap.hotspots` gives.")
-    drawn = hot.hotspot if "bin" in spots else hot.histories
+    drawn = themes.hotspot if "bin" in spots else themes.histories
     shown = [drawn(spots, grid, lang)]
     if {"cell_bin", "exposure"} <= set(spots):
-        shown.append(hot.own_count(spots, grid, lang))
+        shown.append(themes.own_count(spots, grid, lang))
     if clusters is not None:
-        shown.append(hot.in_clusters(clusters, grid, lang))
+        shown.append(themes.in_clusters(clusters, grid, lang))
     if "ways" in spots and spots.index.nlevels == 1:
-        shown.append(hot.ways(spots["ways"], grid, lang))
+        shown.append(themes.ways(spots["ways"], grid, lang))
     columns: list[dict[str, Any]] = []
     whole = spots.groupby(level=0)[["incidents"]].sum() if "incidents" in spots else None
     if whole is not None:
         counts = whole["incidents"].reindex(grid.cells.index, fill_value=0)
-        columns.append(count_column(counts, lang))
+        columns.append(themes.count_column(counts, lang))
         shown += [
-            rate_theme(counts, grid, lang),
-            smoothed_theme(counts, grid, lang),
-            count_theme(counts, grid, lang, spots),
+            themes.rate_theme(counts, grid, lang),
+            themes.smoothed_theme(counts, grid, lang),
+            themes.count_theme(counts, grid, lang, spots),
         ]
     if spots.index.nlevels == 1:
-        columns.append(column_of("Gi* z", spots["z"].reindex(grid.cells.index), 2))
-    extras: dict[str, Any] = {"show": {"heat": heat}}
-    if incidents is not None:
-        extras["heat"] = heat_image(with_places(incidents, grid), grid, lang)
-    return grid_scene(
-        grid,
-        shown,
-        lang,
-        columns=columns,
-        title=title or tr("Hotspot map", lang=lang),
-        subtitle=_hot_sentence(spots, grid, lang),
-        credit=credit_line(grid.crs, grid.content_hash, lang, source),
-        extras={key: value for key, value in extras.items() if value is not None},
-    )
+        columns.append(themes.column_of("Gi* z", spots["z"].reindex(grid.cells.index), 2))
+    density = None if incidents is None else heat_image(with_places(incidents, grid), grid, lang)
+    return shown, columns, density
 
 
 def _hot_sentence(spots: pd.DataFrame, grid: Grid, lang: Lang) -> str:
-    period, last = hot.maps_of(spots)[-1]
+    from gridmap.hotspot_analysis.method_text import own_words
+
+    period, last = themes.maps_of(spots)[-1]
     side = last["bin"] if "bin" in last else last["side"].map({"hot": 1, "cold": -1})
-    gates = last["gate"].fillna("").astype(str) if "gate" in last else pd.Series("", last.index)
-    said = Message(
-        "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} tested (false discovery rate 10%)",
-        hot=int((side > 0).sum()), cold=int((side < 0).sum()), n=int((gates == "").sum()),
-    )  # fmt: skip
+    said = _around(int((side > 0).sum()), int((side < 0).sum()), int(_tested(last).sum()))
     if "cell_bin" in last:
-        said = Message(
-            "{around}; by their own count: {above:,} above chance and {below:,} below",
-            around=said,
-            above=int((last["cell_bin"] > 0).sum()),
-            below=int((last["cell_bin"] < 0).sum()),
-        )
+        above, below = (int((sign * last["cell_bin"] > 0).sum()) for sign in (1, -1))
+        counted = int((last["exposure"] > 0).sum()) if "exposure" in last else len(last)
+        own = own_words(above, below, counted)
+        said = Message("{around}; by their own count: {own}", around=said, own=own)
     return tr("{name}: {text}", lang=lang, name=period, text=said) if period else said.text(lang)
+
+
+def _tested(spots: pd.DataFrame) -> pd.Series:
+    """Tell which neighbourhoods were tested, be it in the periods of a history."""
+    if "tested" in spots:
+        return spots["tested"].fillna(0) > 0
+    return spots["gate"].fillna("").astype(str) == "" if "gate" in spots else spots["bin"].notna()
+
+
+def _around(hot: int, cold: int, tested: int) -> Message:
+    if not tested:
+        return Message("Neighbourhoods: none tested")
+    if not hot and not cold:
+        return Message("Neighbourhoods: none hot or cold of {n:,} tested", n=tested)
+    return Message(
+        "Neighbourhoods: {hot:,} hot and {cold:,} cold of {n:,} tested (false discovery rate 10%)",
+        hot=hot, cold=cold, n=tested,
+    )  # fmt: skip
 
 
 HEADINGS = {
@@ -318,7 +317,7 @@ TITLES = {
     "spread": Message("Spread of households (CV)", context="plans"),
     "compactness": Message("Compactness", context="plans"),
     "border_m": Message("Internal border (km)", context="plans"),
-    "on_streets": Message("Of it on streets", context="plans"),
+    "on_streets": Message("Of which on streets", context="plans"),
     "moved": Message("Households moved", context="plans"),
     "moved_share": Message("Share moved", context="plans"),
 }  # fmt: skip

@@ -593,14 +593,18 @@ class Page:
     def _noted(self, row: Sequence[str], wide: float, points: float) -> bool:
         """Tell whether name and note of a row find room beside its figures."""
         name, note, cells, homes = (self._measure(text, points)[0] if text else 0 for text in row)
-        return name + note + max(cells, 6) + max(homes, 10) + 8 <= wide
+        return name + note + max(cells, 6) + max(homes, self._homes(points)) + 8 <= wide
+
+    def _homes(self, points: float) -> float:
+        """Measure the column of households, whose head is mostly the widest."""
+        return max(10.0, self._measure(self.book.say("households"), points)[0])
 
     def _row(
         self, row: Sequence[str], start: float, stop: float, y: float, points: float, **how: Any
     ) -> None:
         name, note, cells, homes = row
-        right = self._text(stop, y, homes, points, ha="right", **how)
-        taken = max(right, 10) + 2
+        self._text(stop, y, homes, points, ha="right", **how)
+        taken = self._homes(points) + 2
         more = self._text(stop - taken, y, cells, points, ha="right", **how)
         taken += max(more, 6) + 2
         if note:

@@ -161,7 +161,7 @@ def households(grid: Grid, lang: Lang) -> Theme:
     note = tr(
         "band of households {band}; {listed} {listed:exception|exceptions} on record",
         lang=lang,
-        band=grid.bands,
+        band=grid.bands.printed,
         listed=listed,
     )
     return Theme(
@@ -286,7 +286,7 @@ def quantity(
 
     if note is None:
         told = breaks is None and not single and scheme.lower() == "quantiles"
-        note = tr("{edges} {edges:class|classes} by quantiles", lang=lang, edges=len(edges)) * told
+        note = _by_quantiles(len(edges), apart=low[0] == edges[0]).text(lang) if told else ""
     if len(known) < len(every):
         classes.append(Class(absent.text(lang), NOTHING, NOTHING_HATCH))
     return Theme(
@@ -307,9 +307,15 @@ def quantity(
     )
 
 
+def _by_quantiles(classes: int, *, apart: bool) -> Message:
+    if apart:
+        return Message("lowest value apart, {n} {n:class|classes} by quantiles", n=classes - 1)
+    return Message("{n} {n:class|classes} by quantiles", n=classes)
+
+
 def range_label(low: float, high: float, digits: int) -> str:
     """Write the ends of a class; those below zero with a sign of their own, not a hyphen."""
-    ends = [f"{end:,.{digits}f}" for end in ((high,) if low == high else (low, high))]
+    ends = dict.fromkeys(f"{end:,.{digits}f}" for end in (low, high))
     return " – ".join(ends).replace("-", "−")
 
 
@@ -324,6 +330,10 @@ def upper_edges(known: Floats, scheme: str, k: int, breaks: Sequence[float] | No
         return np.unique(known)
     if scheme.lower() == "quantiles":  # as mapclassify does, without compiling it first
         edges = np.unique(np.quantile(known, np.arange(1, k + 1) / k))
+        least = known.min()
+        if edges[0] == least and len(edges) < k:  # most are alike: the others tell more
+            others = np.quantile(known[known > least], np.arange(1, k) / (k - 1))
+            return np.unique([least, *others])
         return edges if len(edges) > 1 else np.unique(known)[-2:]  # nearly all are the largest
     return _by_mapclassify(known, scheme, k)
 

@@ -31,7 +31,7 @@ WORDS = {
     "polsby_popper_mean": Message("Mean compactness (Polsby-Popper)"),
     "internal_boundary_m": Message("Internal border (m)"),
     "on_barriers_m": Message("of which on barriers (m)"),
-    "cv": Message("Spread of households (coefficient of variation)"),
+    "cv": Message("Spread of households (CV)"),
     "within_12_percent": Message("Share of cells within 12% of the target"),
     "histogram": Message("Households a cell"),
     "spread": Message("The least even communities"),
@@ -42,7 +42,7 @@ WORDS = {
     "redraw": Message("Open the page to redraw cells"),
     "notes": Message("Notes"),
     "cell": Message("Cell"),
-    "none": Message("There are none."),
+    "none": Message("None on record."),
     "community": Message("Community"),
     "households": Message("Households"),
     "reason": Message("Reason"),
@@ -75,7 +75,8 @@ MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
     "short": (Message("under the band"), "#1f4e79"),
     "near": (Message("within 12% of the target"), "#e3eee0"),
-    "band": (Message("in the band"), "#ecd58a"), "over": (Message("over the band"), "#d9694f"),
+    "band": (Message("in the band, further off"), "#ecd58a"),
+    "over": (Message("over the band"), "#d9694f"),
     "dedicated": (Message("dedicated"), "#b5ab98"),
     "vacant": (Message("nobody lives here"), "#ffffff"),
 }  # fmt: skip
@@ -90,6 +91,8 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     near = even["within_12_percent"]
     figures["cv"] = "–" if even["cv"] is None else float(even["cv"])
     figures["within_12_percent"] = "–" if near is None else f"{near:.1%}"
+    if not _knows_blocks(grid.units):
+        figures["on_barriers_m"] = "–"
     exceptions = [
         {**row, "number": number if number <= MARKED else "", "name": grid.cells.at[code, "name"]}
         for number, row in enumerate(document["infeasible"], 1)
@@ -114,7 +117,7 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
         histogram=bars,
         most=max((bar["count"] for bar in bars), default=0) or 1,
         spread=[
-            [_called(grid, row["community"]), *(_figure(row[key]) for key in SPREAD[1:])]
+            [_called(grid, row["community"], lang), *(_figure(row[key]) for key in SPREAD[1:])]
             for row in document["spread"][:SHOWN]
         ],
         spread_columns=SPREAD,
@@ -130,10 +133,10 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     )
 
 
-def _called(grid: Grid, code: str) -> tuple[str, str]:
+def _called(grid: Grid, code: str, lang: Lang) -> tuple[str, str]:
     """Return the name of a jurisdiction, if it has one, and its code."""
     if not grid.levels or code not in grid.jurisdictions.index:
-        return "", code
+        return "" if code else tr("Whole area", lang=lang), code
     name = str(grid.jurisdictions[grid.levels[-1]].loc[code])
     return "" if name in ("", "nan", code) else name, code
 
@@ -153,13 +156,18 @@ def _classes(said: Report) -> list[str]:
 def _bars(said: Report, width: int = 50) -> list[dict[str, Any]]:
     """Return the classes of the histogram without a gap, and which of them the band leaves out."""
     low, high = said.grid.band
-    counts = {int(str(key).split("-")[0]): int(n) for key, n in said.histogram(width).items()}
+    homes = said.residential["households"]
+    homes = homes.where(homes != high, high - 1)  # the upper end belongs to the band
+    floors = (homes // width * width).to_numpy(np.int64)
+    counts = dict(
+        zip(*(one.tolist() for one in np.unique(floors, return_counts=True)), strict=True)
+    )
     if not counts:
         return []
     first = min(counts)
     last = min(max(counts), first + (MOST_BARS - 1) * width)
     bars: list[dict[str, Any]] = [
-        {"low": f"{at:,}", "count": counts.get(at, 0), "off": at + width <= low or at > high}
+        {"low": f"{at:,}", "count": counts.get(at, 0), "off": at + width <= low or at >= high}
         for at in range(first, last + width, width)
     ]
     if beyond := sum(count for at, count in counts.items() if at > last):
@@ -223,24 +231,21 @@ def _attached(rows: Any) -> list[Message]:
 def _vacant(cells: gpd.GeoDataFrame) -> list[Message]:
     """Say which land has nobody living on it."""
     vacant = cells[cells["kind"] == "vacant"]
-    if vacant.empty:
-        return []
+    places = vacant["parent"].nunique()
     said = Message(
         "Nobody lives in {n:,} {n:cell|cells} of {places:,} {places:community|communities}, which "
         "no band binds: {codes}."
     )
-    return [said(n=len(vacant), places=vacant["parent"].nunique(), codes=_first(vacant.index))]
+    return [said(n=len(vacant), places=places, codes=_first(vacant.index))] if places else []
 
 
 def _former(codes: dict[str, str]) -> list[Message]:
     """Say which cells keep codes that begin with another jurisdiction's."""
-    if not codes:
-        return []
     said = Message(
         "{n:,} {n:cell keeps its code|cells keep codes} of a former jurisdiction, as cells that "
         "survive do: {codes}."
     )
-    return [said(n=len(codes), codes=_first(codes))]
+    return [said(n=len(codes), codes=_first(codes))] if codes else []
 
 
 def _first(items: Iterable[object]) -> list[object]:
@@ -332,7 +337,9 @@ class Report:
         groups = self.residential.groupby("parent")["households"]
         table = groups.agg(cells="size", least="min", most="max")
         table["cv"] = (groups.std(ddof=0) / groups.mean()).round(4)
-        table = table[table["cells"] > 1].rename_axis("community").reset_index()
+        table = (
+            table[(table["cells"] > 1) & (table["most"] > 0)].rename_axis("community").reset_index()
+        )
         table = table.sort_values(["cv", "community"], ascending=[False, True])
         rows: list[dict[str, Any]] = table.to_dict("records")
         return rows
@@ -439,13 +446,7 @@ def report(
     return Report(grid, table, _communities(grid, table), timings or {}, wishes or [])
 
 
-WISHED = (
-    "cv",
-    "within_12_percent",
-    "polsby_popper_mean",
-    "internal_boundary_m",
-    "on_barriers",
-)
+WISHED = ("cv", "within_12_percent", "polsby_popper_mean", "internal_boundary_m", "on_barriers")
 
 
 def wish_costs(grid: Grid, units: gpd.GeoDataFrame, **options: Any) -> list[dict[str, Any]]:
@@ -538,10 +539,14 @@ def _borders(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 def _on_barriers(units: gpd.GeoDataFrame, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Tell which contacts lie on a barrier: those between different blocks."""
-    if "block" not in units or not units["block"].duplicated().any():
+    if not _knows_blocks(units):
         return np.zeros(len(i), bool)
     block = units["block"].to_numpy()
     return np.asarray(block[i] != block[j])
+
+
+def _knows_blocks(units: gpd.GeoDataFrame) -> bool:
+    return "block" in units and bool(units["block"].duplicated().any())
 
 
 def _communities(grid: Grid, cells: pd.DataFrame) -> pd.DataFrame:

@@ -383,6 +383,32 @@ def test_numbers_stay_in_their_cells_and_names_speak_the_language(
     assert (one == other).all()
 
 
+def test_cells_outside_the_band_are_told_with_what_is_on_record(
+    open_page: Any, grid: Grid, tmp_path: Path
+) -> None:
+    """Nothing is to be settled on a page just opened, but exceptions are not passed over."""
+    homes = grid.cells["kind"] == "residential"
+    off = grid.cells.index[homes & ~grid.cells["households"].between(*grid.band)]
+    why = grid.in_language("en").exceptions.set_index("code")["reason"]
+    assert 0 < why.index.isin(off).sum() == len(off)
+    (tmp_path / "plan.html").write_text(edit_page(grid, lang="en"), "utf-8")
+    page = open_page(tmp_path / "plan.html")
+    assert page.inner_text('[data-part="todo-title"]') == "Nothing left to settle"
+    told = f"Outside the band as before: {len(off)} (on record: {len(off)})"
+    assert page.inner_text('[data-part="standing-title"]') == told
+    page.evaluate("document.querySelector('[data-part=standing]').open = true")
+    said = page.inner_text('[data-part="standing-list"]')
+    assert all(why[code] in said for code in off)
+    assert "no reason on record" not in said
+    page.click('[data-part="standing-list"] [data-do="goto"]')
+    assert page.evaluate("gridmapEditor.plan.cells[gridmapEditor.active].code") == off[0]
+    page.evaluate("code => { const { plan } = gridmapEditor; "
+                  "const at = plan.cells.findIndex((cell) => cell.code === code); "
+                  "plan.create([[...plan.cells[at].units][0]]); gridmapEditor.refresh(true); }",
+                  off[0])  # fmt: skip
+    assert f"as before: {len(off) - 1} " in page.inner_text('[data-part="standing-title"]')
+
+
 def test_fingers_on_a_small_screen(open_page: Any, files: Path) -> None:
     page = open_page(
         files / "plan.html", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -90,6 +90,29 @@ def test_all_zeros_are_too_few() -> None:
     assert (found["bin"] == 0).all() and (found["q"] == 1).all() and (found["z"] == 0).all()
 
 
+def test_a_map_that_one_cell_alone_varies_is_not_called_the_same_everywhere() -> None:
+    grid = lattice(10, 10)
+    counts = pd.Series(1, index=grid.cells.index)
+    counts["r04c04"] = 8
+    method = hotspots(table_of(grid, counts), grid).attrs["method"]
+    assert "1 above chance and 0 below" in method["sentence"]["en"]
+    assert "(Gi*, p corrected for skew): none tested. " in method["sentence"]["en"]
+    said = " ".join(method["caveats"]["en"])
+    assert "1 cell with a rate more than 4 standard deviations out" in said
+    assert "1 map with the same value in every cell, odd ones aside" in said
+
+
+def test_none_is_said_in_words() -> None:
+    grid = lattice(10, 10)
+    few = hotspots(table_of(grid, pd.Series(6, grid.cells.index)), grid).attrs["method"]
+    assert "): none above or below chance. " in few["sentence"]["en"]
+    assert "): none tested. " in few["sentence"]["en"]
+    nobody = lattice(3, 3, 0)
+    none = hotspots(table_of(nobody, pd.Series(0, nobody.cells.index)), nobody).attrs["method"]
+    assert none["sentence"]["en"].count("none tested") == 2
+    assert none["sentence"]["zh"].count("均未检验") == 2
+
+
 def test_a_constant_rate_has_no_hotspots() -> None:
     households = np.arange(300, 460, 10)
     grid = lattice(4, 4, households)

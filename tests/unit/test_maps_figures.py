@@ -238,9 +238,23 @@ def test_nothing_is_said_to_be_found_where_nothing_was_tested(
     assert (account["either"], account["tested"]) == (0, 0)
     counted = int((city.cells["households"] > 0).sum())
     said = "".join(text for text, _ in conclusion({**found, "hotspots": account}, "en"))
-    assert f"(tested: {counted} cells alone, 0 with their neighbours)" in said
+    assert f"No cell is above chance alone (tested: {counted} cells)" in said
+    assert "with its neighbours none could be tested." in said
     page = gm.hotspot_map(city, spots, lang="en").get_root().render()
-    assert "0 hot and 0 cold of 0 tested" in page
+    assert "Neighbourhoods: none tested" in page
+    assert "0 hot" not in page
+    assert "Neighbourhoods: none hot or cold of 144 tested" in _hotspot_page(6, "en")
+    assert "检验的 144 个网格中没有热点或冷点" in _hotspot_page(6, "zh")
+
+
+def _hotspot_page(each: int, lang: Any) -> str:
+    """Return the page of a town with nearly as many incidents in each cell."""
+    city = lattice(12, 12)
+    counts = pd.Series(each, city.cells.index)
+    counts[counts.index[::2]] += 1
+    spots = gm.hotspots(table_of(city, counts), city)
+    page: str = gm.hotspot_map(city, spots, lang=lang).get_root().render()
+    return page
 
 
 def test_a_briefing_names_no_person_and_holds_no_point(grid: gm.Grid, town: Any) -> None:
@@ -342,10 +356,8 @@ def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
 
 
 def test_a_chart_has_a_column_for_each_period() -> None:
-    drawn = trend_chart(
-        ["2026-01", "2026-02"], [3, 4], [None, None], [True, False], ["a", "<b>"],
-        [True, False],
-    )  # fmt: skip
+    told = {"labels": ["2026-01", "<b>"], "counts": [3, 4]}
+    drawn = trend_chart({**told, "mean": [None, None], "whole": [True, False]}, [True, False])
     assert drawn.count("<rect") == 2
     assert drawn.count('class="now"') == drawn.count('class="cut"') == 1
     assert "<b>" not in drawn and "&lt;b&gt;" in drawn
@@ -379,7 +391,8 @@ def test_one_is_not_many(found: dict[str, Any]) -> None:
 
 def test_a_trend_says_the_year_of_its_days_once() -> None:
     days = [str(day.date()) for day in pd.date_range("2024-11-04", periods=60, freq="7D")]
-    drawn = trend_chart(days, [1] * 60, [None] * 60, [True] * 60, days)
+    told = {"labels": days, "counts": [1] * 60, "mean": [None] * 60, "whole": [True] * 60}
+    drawn = trend_chart(told)
     years = drawn.split('class="years"')[1]
     assert re.findall(r">(\d{4})<", years) == ["2024", "2025"]
     assert re.findall(r">(\d\d-\d\d)<", drawn)[0] == "11-04"

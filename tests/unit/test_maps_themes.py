@@ -88,6 +88,14 @@ def test_the_few_below_a_largest_value_that_nearly_all_have_are_seen() -> None:
     assert theme.sent()["counts"] == [6, 90]
 
 
+def test_a_value_that_most_have_leaves_the_others_their_classes() -> None:
+    counts = [0] * 80 + list(range(1, 21))
+    theme = themes.quantity(counts, "incidents", lang="en", digits=0)
+    assert [row.label for row in theme.classes] == ["0", "1 – 6", "6 – 10", "10 – 15", "15 – 20"]
+    assert theme.sent()["counts"] == [80, 5, 5, 5, 5]
+    assert theme.note == "lowest value apart, 4 classes by quantiles"
+
+
 def test_other_schemes_and_given_breaks_are_followed() -> None:
     values = np.arange(100.0)
     assert np.allclose(
@@ -310,9 +318,9 @@ def test_what_is_no_grid_is_refused_with_a_cure(grid: gm.Grid, tmp_path: Path) -
 def test_a_class_after_one_of_zeros_begins_with_what_it_holds() -> None:
     rates_of = [0.0] * 60 + [0.16 + k / 100 for k in range(20)]
     theme = themes.quantity(rates_of, "rate", lang="en", digits=2)
-    assert [row.label for row in theme.classes][:2] == ["0.00", "0.16 – 0.19"]
+    assert [row.label for row in theme.classes][:2] == ["0.00", "0.16 – 0.21"]
     kept_back = themes.quantity(rates_of, "rate", lang="en", digits=2, exact=False)
-    assert kept_back.classes[1].label == "0.00 – 0.19"
+    assert kept_back.classes[1].label == "0.00 – 0.21"
 
 
 def grey(color: str) -> float:

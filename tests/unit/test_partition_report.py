@@ -82,6 +82,21 @@ def test_a_parent_of_blanks_is_no_jurisdiction():
         gm.feasibility(units)
 
 
+def test_the_upper_end_of_the_band_is_no_bar_outside_it() -> None:
+    """A bar is red where all its cells are outside the band, and the others hold none of these."""
+    page = report(gm.partition(row(600, 620))).html("en")
+    bars = re.findall(r'<div( class="off")?>(\d+)<i', page)
+    assert bars == [("", "1"), (' class="off"', "1")]
+
+
+def test_nothing_is_said_of_barriers_where_none_are_known() -> None:
+    shown = r"<tr><th>of which on barriers \(m\)</th><td class=\"n\">(.*?)</td>"
+    units = town(12, 3)
+    assert re.findall(shown, report(gm.partition(units)).html("en")) == ["–"]
+    units["block"] = units.index // 40
+    assert re.findall(shown, report(gm.partition(units)).html("en")) != ["–"]
+
+
 def test_a_long_tail_of_the_histogram_is_told_by_its_last_bar() -> None:
     grid = gm.partition(row(*[310] * 4, 5000))
     page = report(grid).html("en")

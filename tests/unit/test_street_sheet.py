@@ -246,6 +246,22 @@ def test_the_list_of_areas_is_whole_names_and_codes_for_all_or_none() -> None:
     assert listed > 20 and len(codes) in (0, listed)
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_figures_stand_under_the_heads_of_their_columns(grid: gm.Grid, lang: Any) -> None:
+    drawn = gm.street_sheet(grid, grid.cells["street"].iloc[0], lang=lang)
+    texts = drawn.axes[1].texts
+    heads = {"zh": ("网格", "户数"), "en": ("Cells", "Households")}[lang]
+    ends = {
+        text.get_text(): text.get_position()[0]
+        for text in texts
+        if text.get_ha() == "right" and text.get_text() in heads
+    }
+    figures = [text for text in texts if text.get_ha() == "right" and text.get_text()[:1].isdigit()]
+    assert {text.get_position()[0] for text in figures if len(text.get_text()) < 6} == {
+        *ends.values()
+    }
+
+
 def test_a_list_that_finds_no_room_goes_on_overleaf() -> None:
     plain = lattice(20, 24, 455)
     cells = plain.cells.reset_index()

@@ -272,6 +272,14 @@ export class Plan {
       .map((at) => ({ cell: at, faults: this.faults(at) })).filter((item) => item.faults.length);
   }
 
+  /** List the cells outside the band that have as many households as at the start. */
+  standing() {
+    return [...this.cells.keys()].filter((at) => {
+      const { before, homes } = this.cells[at];
+      return before && this.lives(at) && homes === before.homes && !this.inBand(at);
+    });
+  }
+
   /** Tell whether `gridmap apply` would accept the plan. */
   get good() { return this.todo().length === 0; }
 

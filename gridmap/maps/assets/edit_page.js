@@ -11,6 +11,7 @@ const FONT = '"Microsoft YaHei","PingFang SC","Noto Sans CJK SC","Source Han San
 const TOOLS = ['brush', 'lasso', 'merge', 'split', 'lock'];
 const KEYS = { b: 'brush', l: 'lasso', m: 'merge', d: 'split', k: 'lock' };
 const ROWS = 40;
+const FEW = 3; // exceptions that are shown without being asked for
 
 /* ---------- drawing ---------- */
 
@@ -390,6 +391,7 @@ class Editor {
       <aside><section class="sums" data-part="sums">
       ${['touched', 'moved', 'compact'].map((name) => `<div class="tile" data-sum="${name}"><span></span><b></b><small></small></div>`).join('')}</section>
       <h2 data-part="todo-title"></h2><ul class="todo" data-part="todo"></ul>
+      <details data-part="standing"><summary data-part="standing-title"></summary><ul class="standing" data-part="standing-list"></ul></details>
       <h2 data-part="list-title"></h2><table class="heads" data-part="heads"></table><table data-part="list"></table>
       <p class="foot" data-part="foot"></p></aside></main>
       <dialog data-part="dialog"><form method="dialog"><label data-part="ask"></label>
@@ -958,16 +960,32 @@ class Editor {
     this.find('todo-title').textContent = list.length ? this.say('todo', { count: list.length }) : this.say('nothingToDo');
     this.find('todo-title').classList.toggle('done', !list.length);
     fill(this.find('todo'), list.slice(0, most).map((item) => this.need(item)), (item) => this.task(item));
+    this.standing(most);
     fill(this.find('list'), this.rows(most).map((at) => this.facts(at)), (facts) => this.row(facts));
+  }
+
+  /** Tell which cells are outside the band as they were, and why, as the grid has it on record. */
+  standing(most) {
+    const cells = this.plan.standing();
+    const { recorded } = this.data;
+    const known = cells.filter((at) => at in recorded).length;
+    const list = this.find('standing');
+    list.hidden = !cells.length;
+    if (cells.length <= FEW || most === Infinity) list.open = true;
+    this.find('standing-title').textContent = this.say('standing', { count: cells.length, known });
+    const facts = cells.slice(0, most).map((cell) => ({ ...this.need({ cell, faults: ['band'] }),
+      acts: ['goto'], why: recorded[cell] ?? this.say('unrecorded') }));
+    fill(this.find('standing-list'), facts, (item) => this.task(item));
   }
 
   /** Gather what an item of the list of what is not yet right says. */
   need({ cell, faults }) {
     return { cell, faults, name: this.name(cell), homes: this.plan.cells[cell].homes,
-      pieces: this.plan.pieces(cell), dedicated: this.plan.dedicated(cell) };
+      pieces: this.plan.pieces(cell), dedicated: this.plan.dedicated(cell),
+      acts: ['goto', ...(faults.includes('band') ? ['tune'] : []), 'approve'], why: '' };
   }
 
-  task({ cell, faults, name, homes, pieces, dedicated }) {
+  task({ cell, faults, name, homes, pieces, dedicated, acts, why }) {
     const item = node('li', '');
     item.dataset.cell = cell;
     const [low, high] = this.plan.band(cell);
@@ -978,7 +996,8 @@ class Editor {
         homes > high ? this.say('over', { count: homes - high }) : this.say('under', { count: low - homes }));
     }
     if (faults.includes('pieces')) item.append(this.say('apart', { name, count: pieces }));
-    for (const act of ['goto', ...(faults.includes('band') ? ['tune'] : []), 'approve']) item.append(' ', this.link(act, cell));
+    for (const act of acts) item.append(' ', this.link(act, cell));
+    if (why) item.append(node('div', why, 'faint'));
     return item;
   }
 
