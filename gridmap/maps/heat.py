@@ -204,9 +204,9 @@ def _step_classes(
 
 
 def _bandwidth(grid: Grid) -> float:
-    """Take 250 m, or less where the whole grid is small."""
+    """Take 250 m, or less where the whole grid is small, and more where 250 m are a dot."""
     west, south, east, north = grid.cells.total_bounds
-    return float(min(BANDWIDTH, max(east - west, north - south) / 8))
+    return float(np.clip(BANDWIDTH, *(max(east - west, north - south) / np.array([400, 8]))))
 
 
 def _quantiles(found: Density) -> Floats:

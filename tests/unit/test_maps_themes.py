@@ -166,6 +166,16 @@ def test_density_holds_no_point_and_follows_the_households(grid: gm.Grid, town: 
     assert heat_image(placed.iloc[:0], grid, "en") is None
 
 
+def test_a_country_has_heat_too() -> None:
+    squares = shapely.box([400_000, 700_000], 3_400_000, [700_000, 1_050_000], 3_700_000)
+    cells = gpd.GeoDataFrame({"code": ["a", "b"], "households": [400, 500]}, geometry=squares,
+                             crs=4547)  # fmt: skip
+    grid = gm.adopt(cells, shapely.union_all(squares), code="code")
+    points = pd.DataFrame({"x": np.full(60_000, 6e5), "y": np.full(60_000, 3.5e6)})
+    image = heat_image(with_places(points, grid), grid, "en")
+    assert image is not None and "1625 m" in image["legend"]["note"]
+
+
 def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> None:
     centre = grid.cells.representative_point().iloc[7]
     from gridmap.crs import positions_to
