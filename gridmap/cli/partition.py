@@ -439,8 +439,7 @@ def say(shell: _shell.Shell, made: Report) -> None:
         say_wish(shell, made.wishes[0], row)
     if "change" in facts["parameters"]:
         say_change(shell, facts["parameters"]["change"])
-    places = made.grid.jurisdictions
-    names = places[made.grid.levels[-1]] if made.grid.levels else places.index.to_series()
+    names = made.grid.jurisdictions[made.grid.levels[-1]]  # as `hierarchy` has made sure
     for row in facts["infeasible"][:MOST_LINES]:
         shell.answer(f"  {names[row['community']]} {row['code']}: {row['reason']}")
     more = len(facts["infeasible"]) - MOST_LINES

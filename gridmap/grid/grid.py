@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Floats, Geometries, geometries, row_of
+from gridmap._arrays import Floats, Geometries, geometries, row_of, valid_polygons
 from gridmap._checks import (
     Bands,
     as_seen,
@@ -81,6 +81,28 @@ def middles(shapes: Geometries) -> tuple[Floats, Floats]:
     points = geometries(shapely.point_on_surface(shapes))
     points[shapely.is_empty(points)] = None
     return shapely.get_x(points), shapely.get_y(points)
+
+
+def anchored(shapes: Geometries, pieces: Geometries, owner: Ints) -> Floats:
+    """Return a point of each shape, of a polygon in the piece that holds half of it or more."""
+    xy = np.column_stack(middles(shapes))
+    tree = shapely.STRtree(pieces)
+    wide = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
+    wide = np.delete(wide, tree.query(shapes[wide], predicate="covered_by")[0])
+    shape, piece = tree.query(shapes[wide], predicate="intersects")
+    part = shapely.intersection(shapes[wide[shape]], pieces[piece])
+    area = shapely.area(part)
+    order = np.lexsort((-owner[piece], area, shape))
+    order = order[(area >= shapely.area(shapes[wide[shape]]) / 2)[order]]
+    xy[wide[shape[order]]] = shapely.get_coordinates(shapely.point_on_surface(part[order]))
+    return xy  # the largest part was written last
+
+
+def places_in(grid: Grid, buildings: gpd.GeoDataFrame) -> Floats:
+    """Return where each building counts: in it, and in the jurisdiction that holds most of it."""
+    shapes, _ = valid_polygons(geometries(reproject(buildings, grid.crs).geometry))
+    areas = geometries(grid.jurisdictions.geometry)
+    return anchored(shapes, *shapely.get_parts(areas, return_index=True))
 
 
 class Grid:
@@ -215,9 +237,8 @@ class Grid:
         check_crs("buildings", buildings)
         whole_counts("buildings", buildings)
         frame = reproject(buildings, self.crs)
-        points = frame.geometry.representative_point().to_numpy()
         shapely.prepare(self._boundary)
-        inside = shapely.intersects(self._boundary, points)
+        inside = shapely.intersects_xy(self._boundary, places_in(self, frame))
         columns = [name for name in BUILDING_COLUMNS if name in frame]
         self._read_on()
         same = copy(self)

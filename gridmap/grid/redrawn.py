@@ -19,7 +19,7 @@ from gridmap.coverage.snapping import with_vertices
 from gridmap.crs.project import reproject
 from gridmap.errors import InputError
 from gridmap.grid.changes import overlaps, with_pieces, with_retired
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, places_in
 from gridmap.language import Lang, Message
 
 ON_SIDE = 1e-6
@@ -454,7 +454,7 @@ def _by_buildings(
     cells: gpd.GeoDataFrame, old: Grid, buildings: gpd.GeoDataFrame, given: bool
 ) -> tuple[Ints, int, str, int]:
     frame = reproject(buildings, old.crs)
-    point = shapely.get_coordinates(frame.geometry.representative_point().to_numpy())
+    point = places_in(old, frame)
     tree = PolygonTree(cells.geometry.to_numpy(), cells.index.to_numpy(dtype=object))
     number = np.asarray(tree.relate(point[:, 0], point[:, 1])[0])
     count = frame["households"].to_numpy(dtype=np.int64)

@@ -347,8 +347,8 @@ class Layer:
                     for name in names:
                         found = pc.extract_regex(table.column(name).drop_null(), _ZONE)
                         zones[name].update(pc.unique(found.field("zone")).to_pylist())
-        alone = {name: found.pop() for name, found in zones.items() if len(found) == 1}
-        return {name: "UTC" if zone == "Z" else zone for name, zone in alone.items()}
+        alone = ((name, *found) for name, found in zones.items() if len(found) == 1)
+        return {name: "UTC" if zone == "Z" else zone for name, zone in alone}
 
     @contextmanager
     def _opened(self, **options: Any) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gridmap._checks import check_crs, whole_counts
-from gridmap.crs import reproject
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid, middles
+from gridmap.grid.grid import Grid, check_grid, places_in
 from gridmap.language import Lang, Message
 
 
@@ -72,7 +71,8 @@ class Account:
 def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
     """Put every building into exactly one cell, and recount the households of each cell.
 
-    A building counts where a point inside it lies, so one that straddles a border counts once.
+    A building counts where a point inside it lies, so one that straddles a border counts once: in
+    the jurisdiction that holds most of it.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def account(buildings: gpd.GeoDataFrame, grid: Grid) -> Account:
     """
     check_crs("buildings", buildings)
     counts = whole_counts("buildings", buildings)
-    x, y = middles(reproject(buildings, grid.crs).geometry.to_numpy())
+    x, y = places_in(grid, buildings).T
     where = grid.locator.relate(x, y)[0]
     codes = pd.Series([*grid.cells.index, None], dtype="str").iloc[where - 1]
     codes.index = buildings.index

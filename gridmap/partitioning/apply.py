@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Ints, Objects, components, geometries
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
+from gridmap.codes import DEFAULT_SCHEME, number_polygons
 from gridmap.contiguity import SHARE, SHORTEST, contacts
 from gridmap.coverage.prove import areas_m2
 from gridmap.errors import InputError
@@ -21,6 +21,7 @@ from gridmap.language import Lang, Message
 from gridmap.partitioning.change_file import FRESH, Changes, Document, read_changes
 from gridmap.partitioning.cut_units import cut_units
 from gridmap.partitioning.partition import check_day
+from gridmap.partitioning.prepare import automatic_names
 
 KINDS = {"dedicated": Message("dedicated"), "vacant": Message("vacant", context="cell")}
 ASSESSED = [
@@ -456,14 +457,9 @@ def _codes(base: Grid, made: gpd.GeoDataFrame, *, renumber: bool) -> dict[str, s
 
 def _named(made: gpd.GeoDataFrame, base: Grid, fresh: set[str], lang: Lang) -> gpd.GeoDataFrame:
     """Name new cells after their jurisdiction and number."""
-    owner = made[base.levels[-1]] if base.levels else made["parent"]
-    names = [
-        cell_name(str(owner[code]), sequence_of(code, str(made.at[code, "parent"])), lang)
-        if code in fresh
-        else str(made.at[code, "name"])
-        for code in made.index
-    ]
-    return made.assign(name=names)
+    new = made[made.index.isin(fresh)].rename_axis("code").reset_index()
+    names = pd.Series(automatic_names(new, base.levels, lang), new["code"], dtype=object)
+    return made.assign(name=names.reindex(made.index).fillna(made["name"]))
 
 
 def _dated(cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -13,7 +13,7 @@ import shapely
 
 from gridmap._arrays import Floats, geometries, positions
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid
+from gridmap.grid.grid import Grid, places_in
 from gridmap.partitioning.change_file import Cut
 
 SNAP = 0.05
@@ -223,8 +223,7 @@ class _State:
             )
         shape = self.units.geometry[unit]
         rows = self.buildings.iloc[self.buildings.sindex.query(shape, predicate="intersects")]
-        points = rows.geometry.representative_point()
-        rows = rows[points.intersects(shape).to_numpy()]
+        rows = rows[shapely.intersects_xy(shape, places_in(self.old, rows))]
         solid = rows[rows.geometry.intersection(shapely.LineString(line)).length > 0]
         if len(solid):
             name = solid["name"].iloc[0] if "name" in solid else solid.index[0]
@@ -233,7 +232,7 @@ class _State:
                 unit=unit,
                 name=name,
             )
-        inner = shapely.point_on_surface(geometries(rows.geometry))
+        inner = geometries(shapely.points(places_in(self.old, rows)))
         part = np.array([int(np.argmin(shapely.distance(list(parts), p))) for p in inner], int)
         homes = np.bincount(part, rows["households"], len(parts)).astype(int)
         if int(homes.sum()) != whole:

@@ -400,7 +400,7 @@ def assemble(
     jurisdictions = _jurisdictions(units, levels)
     cells["code"] = codes
     named = cells["name"] != ""
-    names = pd.Series(_names(cells, levels, lang), index=cells.index)
+    names = pd.Series(automatic_names(cells, levels, lang), index=cells.index)
     if old is not None:
         names = cells["code"].map(old.cells["name"]).fillna(names)
     cells["name"] = cells["name"].where(named, names)
@@ -498,7 +498,7 @@ def _jurisdictions(units: gpd.GeoDataFrame, levels: Sequence[str]) -> gpd.GeoDat
     return gpd.GeoDataFrame(table, geometry=geometry, crs=units.crs)
 
 
-def _names(cells: gpd.GeoDataFrame, levels: Sequence[str], lang: Lang) -> list[str]:
+def automatic_names(cells: gpd.GeoDataFrame, levels: Sequence[str], lang: Lang) -> list[str]:
     """Return the automatic name of each cell: its jurisdiction's and its number there."""
     owner = cells[levels[-1]] if levels else cells["parent"]
     return [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from gridmap._arrays import Geometries, Ints
+from gridmap._arrays import Geometries, Ints, valid_polygons
 from gridmap._checks import check_crs, named
 from gridmap.contiguity import contacts
 from gridmap.crs import reproject
@@ -36,7 +36,6 @@ from gridmap.units.households import (
     counts_of,
     loads_of,
     moved,
-    valid_polygons,
 )
 from gridmap.units.jurisdictions import (
     TOO_MUCH,

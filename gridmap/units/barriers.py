@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components
+from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects, components, valid_polygons
 from gridmap.contiguity import Contacts, SharedEdges, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.language import Message
-from gridmap.units.households import check_frame, moved, usable, valid_polygons
+from gridmap.units.households import check_frame, moved, usable
 from gridmap.units.noding import LATTICE, outlines
 
 if TYPE_CHECKING:

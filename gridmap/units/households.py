@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes
+from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, valid_polygons
 from gridmap._checks import (
     as_numbers,
     check_column,
@@ -22,6 +22,7 @@ from gridmap._checks import (
 )
 from gridmap.crs import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
+from gridmap.grid.grid import anchored
 from gridmap.language import Message
 from gridmap.units.noding import first_containing
 
@@ -96,16 +97,6 @@ def usable(geometries: Geometries) -> Bools:
     return np.asarray(result, dtype=bool)
 
 
-def valid_polygons(geometries: Geometries) -> tuple[Geometries, Ints]:
-    """Return polygons with valid rings, and the positions of those that had to be mended."""
-    wrong = np.flatnonzero(~shapely.is_valid(geometries))
-    if not len(wrong):
-        return geometries, wrong
-    result = geometries.copy()
-    result[wrong] = shapely.make_valid(geometries[wrong], method="structure", keep_collapsed=False)
-    return result, wrong
-
-
 def check_polygons(name: str, geometries: Geometries, labels: Sequence[Any]) -> None:
     """Refuse geometries that are missing, empty, not finite, or no polygons."""
     bad = ~usable(geometries)
@@ -170,22 +161,8 @@ class Homes:
 
     def anchored(self, pieces: Geometries, owner: Ints) -> Homes:
         """Return homes whose shapes stand in the jurisdiction that holds most of them."""
-        if self.shapes is None:
-            return self
-        tree = shapely.STRtree(pieces)
-        whole = np.zeros(len(self.shapes), dtype=bool)
-        whole[tree.query(self.shapes, predicate="covered_by")[0]] = True
-        rest = np.flatnonzero(~whole)
-        shape, piece = tree.query(self.shapes[rest], predicate="intersects")
-        part = shapely.intersection(self.shapes[rest[shape]], pieces[piece])
-        area = shapely.area(part)
-        most = area >= shapely.area(self.shapes[rest[shape]]) / 2
-        order = np.lexsort((-owner[piece], area, shape))
-        order = order[most[order]]
-        xy = self.xy.copy()
-        points = shapely.get_coordinates(shapely.point_on_surface(part[order]))
-        xy[rest[shape[order]]] = points  # the largest part is written last
-        return replace(self, xy=xy)
+        shapes = self.shapes
+        return self if shapes is None else replace(self, xy=anchored(shapes, pieces, owner))
 
 
 def read_homes(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints, attributes
+from gridmap._arrays import Geometries, Ints, attributes, valid_polygons
 from gridmap._checks import check_column, named
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Message
@@ -20,7 +20,6 @@ from gridmap.units.households import (
     check_frame,
     check_polygons,
     moved,
-    valid_polygons,
     working_crs,
 )
 from gridmap.units.tiling import Mend, overlap_shares, tile

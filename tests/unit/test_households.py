@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 
 import gridmap as gm
 from gridmap.errors import CRSError, InputError
@@ -58,6 +59,24 @@ def test_counts_that_differ_and_repeated_ids_are_listed(squares: gm.Grid) -> Non
     assert found.cells["difference"].to_dict() == {"a": 0, "b": 1}
     assert found.repeated["building_id"].tolist() == ["x", "x"]
     assert not found.complete
+
+
+def test_a_parcel_counts_where_most_of_it_lies_for_partition_account_and_grid() -> None:
+    arm = [shapely.box(0, 20, 60, 60), shapely.box(0, 80, 60, 120), shapely.box(0, 60, 20, 80),
+           shapely.box(-100, 69, 20, 71)]  # fmt: skip
+    body = shapely.union_all(arm)  # whose middle row lies beyond x = 0 for the most part
+    assert shapely.point_on_surface(body).x < 0
+    other = shapely.affinity.translate(shapely.affinity.scale(body, -1, origin=(0, 0)), 200)
+    shapes = [body, other, shapely.box(20, 200, 40, 220), shapely.box(300, 200, 320, 220)]
+    parcels = gpd.GeoDataFrame({"households": [7, 9, 301, 302]}, geometry=shapes, crs=4547)
+    places = shapely.box([0, 200], 0, [200, 400], 300)
+    areas = gpd.GeoDataFrame({"code": ["a", "b"]}, geometry=places, crs=4547)
+    grid = gm.partition(gm.subdivide(areas, parcels, code="code"), households=(300, 600), seed=0)
+    assert grid.cells["households"].tolist() == [317, 302]
+    found = account(parcels, grid)
+    assert found.complete and found.buildings["code"].tolist() == ["a-001"] * 3 + ["b-001"]
+    kept = grid.with_buildings(parcels).buildings
+    assert kept is not None and len(kept) == 4
 
 
 def test_every_building_counts_once_on_an_edge_or_across_it(squares: gm.Grid) -> None:
