@@ -5,13 +5,19 @@ What is HTML already (a part made here, a style sheet shipped with gridmap) is `
 
 from __future__ import annotations
 
+import datetime
+import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 from markupsafe import Markup
+
+from gridmap._checks import label
+from gridmap.language import Lang, tr
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -72,6 +78,28 @@ def card(
     legend = legend or {}
     rows = [(key, value, legend.get(key)) for key, value in facts.items()]
     return str(part(CARD, "card", thumbnail(cells, fills), rows))
+
+
+def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:
+    """Say when, from what and in which CRS a map was made."""
+    parts = [
+        tr("Made {today}", lang=lang, today=today()),
+        source,
+        tr("CRS {crs}", lang=lang, crs=label(crs)),
+        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=fingerprint[:12])
+        if fingerprint
+        else "",
+        "gridmap",
+    ]
+    return " ｜ ".join(part for part in parts if part)
+
+
+def today() -> str:
+    """Return the date, or the one that SOURCE_DATE_EPOCH sets for reproducible files."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if re.fullmatch(r"\d+", epoch):
+        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC).date().isoformat()
+    return datetime.date.today().isoformat()
 
 
 def thumbnail(

@@ -13,10 +13,11 @@ from gridmap._arrays import Geometries, positions, without
 from gridmap._checks import check_choice, check_crs, check_same_crs
 from gridmap.coverage.defect_names import KINDS, name_of
 from gridmap.grid.grid import check_grid
+from gridmap.html import credit_line
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps import themes
 from gridmap.maps.payload import web_mercator
-from gridmap.maps.scene import Marks, Old, Scene, credit_line, grid_scene
+from gridmap.maps.scene import Marks, Old, Scene, grid_scene
 
 if TYPE_CHECKING:
     from pathlib import Path

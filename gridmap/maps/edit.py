@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,11 @@ from gridmap._arrays import Ints, positions
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.html import render
+from gridmap.html import render, today
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.offline import asset, module_of, safe_script, with_policy
 from gridmap.maps.payload import _varints, _zigzag, payload
-from gridmap.maps.scene import as_json, places, today
+from gridmap.maps.scene import as_json, places
 from gridmap.maps.themes import area_keys, level_title
 from gridmap.partitioning.apply import unit_contacts
 
@@ -54,7 +55,11 @@ def edit_page(
     lang : {"zh", "en"}
         Language of the page.
     """
-    data = plan_data(grid, of=of, compare=compare, title=title, lang=lang)
+    return page_of(plan_data(grid, of=of, compare=compare, title=title, lang=lang), lang)
+
+
+def page_of(data: Mapping[str, object], lang: Lang) -> str:
+    """Return the page that shows what `plan_data` made, and `changes` drawn before if any."""
     page = render(
         "edit.html",
         lang=lang,
@@ -101,7 +106,8 @@ def edit(
             "Redrawing in Jupyter needs anywidget. Install `gridmap-gis[notebook]`, or write the "
             "page: `gridmap edit GRID -o plan.html`."
         ) from error
-    return PlanEditor(grid, plan_data(grid, of=of, compare=compare, title=title, lang=lang))
+    data = plan_data(grid, of=of, compare=compare, title=title, lang=lang)
+    return PlanEditor(grid, data, partial(page_of, lang=lang))
 
 
 def plan_data(

@@ -18,12 +18,12 @@ import shapely
 from gridmap._checks import check_choice, check_crs
 from gridmap.errors import InputError
 from gridmap.grid.grid import check_grid
+from gridmap.html import credit_line
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps import themes as hot
 from gridmap.maps.heat import RAMP, heat_legend, thickness, with_places
-from gridmap.maps.scene import credit_line
 from gridmap.maps.themes import counted, rate_theme
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from gridmap._checks import check_choice
 from gridmap.comparison.plans import FIGURES
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_grid
-from gridmap.html import FILLS, render, thumbnail
+from gridmap.html import FILLS, credit_line, render, thumbnail, today
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import themes
 from gridmap.maps.offline import with_policy
-from gridmap.maps.scene import Scene, credit_line, grid_scene, today
+from gridmap.maps.scene import Scene, grid_scene
 
 if TYPE_CHECKING:
     from pathlib import Path

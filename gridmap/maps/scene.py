@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
 import re
 import string
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints
-from gridmap._checks import jsonable, label
+from gridmap._checks import jsonable
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys, level_title
@@ -368,25 +366,3 @@ def as_json(data: Any) -> str:
         data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=jsonable
     )
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:
-    """Say when, from what and in which CRS a map was made."""
-    parts = [
-        tr("Made {today}", lang=lang, today=today()),
-        source,
-        tr("CRS {crs}", lang=lang, crs=label(crs)),
-        tr("Fingerprint {fingerprint}", lang=lang, fingerprint=fingerprint[:12])
-        if fingerprint
-        else "",
-        "gridmap",
-    ]
-    return " ｜ ".join(part for part in parts if part)
-
-
-def today() -> str:
-    """Return the date, or the one that SOURCE_DATE_EPOCH sets for reproducible files."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if re.fullmatch(r"\d+", epoch):
-        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC).date().isoformat()
-    return datetime.date.today().isoformat()

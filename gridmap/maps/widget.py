@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
+from gridmap.html import render
 from gridmap.language import Lang
 from gridmap.maps.offline import asset, module_of
 from gridmap.partitioning.apply import apply
-
-RENDER = """
-export default {
-  render({ model, el }) {
-    const root = document.createElement('div');
-    root.style.height = model.get('height') + 'px';
-    el.append(root);
-    let waiting = 0;
-    const send = (document_) => { model.set('changes', document_); model.save_changes(); };
-    const editor = mount(root, model.get('data'), {
-      saved: send,
-      changed: (plan) => {
-        clearTimeout(waiting);
-        waiting = setTimeout(() => send(plan.changes()), 150);
-      },
-    });
-    const drawn = model.get('changes');
-    if (drawn && drawn.schema) editor.open(JSON.stringify(drawn));
-    root.gridmapEditor = editor;
-    return () => clearTimeout(waiting);
-  },
-};
-"""
 
 
 class PlanEditor(anywidget.AnyWidget):
@@ -47,15 +26,26 @@ class PlanEditor(anywidget.AnyWidget):
         Pixels.
     """
 
-    _esm = module_of("varints.js", "edit_engine.js", "search.js", "edit_page.js") + RENDER
+    _esm = module_of(
+        "varints.js", "edit_engine.js", "search.js", "edit_page.js", "edit_widget.js"
+    )  # fmt: skip
     _css = asset("edit.css") + asset("search.css")
     data = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(640).tag(sync=True)
 
-    def __init__(self, grid: Grid, data: Mapping[str, object]) -> None:
+    def __init__(
+        self, grid: Grid, data: Mapping[str, object], page: Callable[[Mapping[str, object]], str]
+    ) -> None:
         super().__init__(data=dict(data))
-        self._grid = grid
+        self._grid, self._page = grid, page
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Show the widget, and where no kernel runs the page with what was drawn until now."""
+        shown, about = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        drawn = {"changes": self.changes} if self.changes else {}
+        frame = render("frame.html", page=self._page({**self.data, **drawn}), height=self.height)
+        return {**shown, "text/html": frame}, about
 
     def __repr__(self) -> str:
         return f"<PlanEditor of {len(self._grid)} cells>"

@@ -15,7 +15,7 @@ from gridmap._arrays import positions
 from gridmap.contiguity import contacts
 from gridmap.coverage.prove import metres_per_unit
 from gridmap.grid.grid import Grid
-from gridmap.html import render, thumbnail
+from gridmap.html import credit_line, render, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.partitioning.certificates import UNKNOWN
 
@@ -106,6 +106,7 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
         title=WORDS["title"].text(lang),
         words={key: message.text(lang) for key, message in WORDS.items()},
         sentence=said.sentence(lang),
+        credit=credit_line(grid.crs, grid.content_hash, lang),
         map=thumbnail(
             grid.cells,
             [CLASSES[one][1] for one in classes],

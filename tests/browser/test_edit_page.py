@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -448,3 +449,19 @@ def test_search_leads_to_cells_areas_and_buildings(
     active = page.evaluate("gridmapEditor.plan.cells[gridmapEditor.active].code")
     assert active == code
     assert page.evaluate("gridmapEditor.plan.done.length") == 0
+
+
+def test_a_saved_notebook_shows_the_page_with_what_was_drawn(
+    open_page: Any, grid: Grid, tmp_path: Path
+) -> None:
+    plan = gm.edit(grid, lang="en")
+    homes = grid.cells["parent"][grid.cells["kind"] == "residential"]
+    a, b = next((a, b) for a, b in grid.contiguity.edges if a in homes and homes[a] == homes.get(b))
+    moved = grid.units.index[grid.units["code"] == b].tolist()
+    plan.changes = {"schema": "gridmap.changes/1", "grid": grid.content_hash, "moves": {a: moved}}
+    data, _ = plan._repr_mimebundle_()
+    assert any("widget-view" in kind for kind in data)
+    framed = data["text/html"].removeprefix('<iframe srcdoc="').split('"')[0]
+    (tmp_path / "saved.html").write_text(html.unescape(framed), encoding="utf-8")
+    page = open_page(tmp_path / "saved.html")
+    assert page.inner_text('[data-sum="touched"] b') == "2"

@@ -68,3 +68,14 @@ def _pictured(cell) -> bool:
         or "<iframe" in data.get("text/html", "")
         for data in shown
     )
+
+
+def test_the_page_for_redrawing_is_read_without_a_kernel():
+    """Whatever shows the saved notebook prefers a widget's state, which would load from afar."""
+    import nbformat
+
+    book = nbformat.read(ROOT / "notebooks/04_change.ipynb", as_version=4)
+    assert "widgets" not in book.metadata
+    shown = [o.data for c in book.cells for o in c.get("outputs", []) if "data" in o]
+    widgets = [data for data in shown if any("widget-view" in kind for kind in data)]
+    assert len(widgets) == 1 and "<iframe srcdoc" in widgets[0]["text/html"]
