@@ -415,6 +415,7 @@ def test_every_page_prints_on_a4(
         for box in re.findall(rb"/MediaBox \[0 0 ([\d. ]+)\]", paper)
     }
     assert sizes == {(595, 842)}
+    assert len(re.findall(rb"/Type /Page\b", paper)) == (2 if kind == "edit" else 1)
     assert "click" not in page.locator("header p, .gm-title p").first.inner_text()
 
 
@@ -658,6 +659,26 @@ def test_the_printed_list_of_cells_is_whole(
     assert cut == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert listed.count() == short
+
+
+def test_a_printed_plan_lists_what_changed(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["zh"]["edit"])
+    page.evaluate(
+        """() => {
+            const { plan } = gridmapEditor, homes = (at) => !plan.dedicated(at);
+            const unit = [...plan.cell.keys()].find((one) => homes(plan.cell[one])
+                && plan.cellsBeside(one).some(homes));
+            plan.move([unit], plan.cellsBeside(unit).find(homes));
+        }"""
+    )
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    names = page.locator('[data-part="list"] tr:visible').evaluate_all(
+        "(rows) => rows.map((row) => gridmapEditor.plan.changed(+row.dataset.cell))"
+    )
+    assert len(names) >= 2 and all(names)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

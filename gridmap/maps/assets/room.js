@@ -436,6 +436,12 @@
     return period.label + (period.whole === false ? ' · ' + this.words.cut : '');
   };
 
+  /** On paper, where no slider shows it, the whole time is told from when to when. */
+  Room.prototype.timeOnPaper = function (theme) {
+    const first = theme.periods[0].label, last = theme.periods[theme.periods.length - 1].label;
+    return this.period >= 0 || first === last ? this.periodText(theme) : first + ' – ' + last;
+  };
+
   Room.prototype.play = function (range, play) {
     if (this.timer) {
       this.stop();
@@ -642,7 +648,7 @@
   /** Unit and time of what is shown, which stand in a line of their own so that the map stays large. */
   Room.prototype.underHeading = function () {
     const theme = this.paperTheme();
-    return [theme.unit, theme.periods ? this.periodText(theme) : ''].filter(Boolean).join(' · ');
+    return [theme.unit, theme.periods ? this.timeOnPaper(theme) : ''].filter(Boolean).join(' · ');
   };
 
   Room.prototype.paperLegend = function (pen, factor, x, y, width) {
