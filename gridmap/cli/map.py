@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,10 @@ _SHEET = (
 
 
 def _sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what sheets are drawn by; those that were given reach the command as `sheet`."""
-
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> Any:
-        names = ("paper", "labels", "streets", "period")
-        sheet = {name: options.pop(name) for name in names}
-        given = {name: value for name, value in sheet.items() if value is not None}
-        return command(*args, sheet=given, **options)
-
+    """Add what sheets are drawn by, which reaches the command as `sheet`."""
     for option in reversed(_SHEET):
-        run = option(run)
-    return run
+        command = option(command)
+    return command
 
 
 @_shell.command(name="map")
@@ -61,6 +52,7 @@ def _sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_obj
 def map_command(
     shell: _shell.Shell,
+    /,
     grid: str,
     output: Path,
     color: str | None,
@@ -70,13 +62,13 @@ def map_command(
     staff: str | None,
     defects: str | None,
     of: str | None,
-    sheet: dict[str, Any],
     title: str | None,
     source: str,
     words: dict[str, str | None],
     where: dict[str, Any],
     ground: dict[str, Any],
     overwrite: bool,
+    **sheet: Any,
 ) -> None:
     """Draw a grid: households against the band, kinds, levels; with incidents also rates.
 
@@ -104,8 +96,7 @@ def map_command(
     if kind == STYLE:
         save_qgis_style(proved, output, overwrite=overwrite, lang=common["lang"])
     elif of is not None:
-        drawn = _sheet(proved, of, sheet, **common)
-        save_figure(drawn, output, overwrite=overwrite)
+        _sheet(shell, proved, of, output, overwrite, **_with_streets(sheet, proved), **common)
     elif kind in PICTURES:
         drawn = figure(proved, color=color, incidents=placed, spots=table, **common)
         save_figure(drawn, output, overwrite=overwrite)
@@ -137,10 +128,9 @@ def _kind_of(output: Path, ground: dict[str, Any]) -> str:
 
 def _check_sheet(kind: str, of: str | None, sheet: dict[str, Any], themes: list[str]) -> None:
     """Refuse options that a sheet, or anything else, has no use for."""
-    if of is None and sheet:
-        raise click.UsageError(
-            tr("--{option} is for sheets; it needs --of AREA.", option=next(iter(sheet)))
-        )
+    given = [name for name, value in sheet.items() if value is not None]
+    if of is None and given:
+        raise click.UsageError(tr("--{option} is for sheets; it needs --of AREA.", option=given[0]))
     if of is not None and kind not in PICTURES:
         raise click.UsageError(tr("--of draws a sheet. Name the output .pdf, .svg or .png."))
     if of is not None and themes:
@@ -149,17 +139,36 @@ def _check_sheet(kind: str, of: str | None, sheet: dict[str, Any], themes: list[
         )
 
 
-def _sheet(grid: Any, of: str, sheet: dict[str, Any], **common: Any) -> Any:
-    from gridmap.maps.street_sheet import street_sheet
+def _sheet(
+    shell: _shell.Shell, grid: Any, of: str, output: Path, overwrite: bool, **looks: Any
+) -> None:
+    """Write the sheet of an area: as PDF with all its pages, else one, and say what it lacks."""
+    from gridmap.maps.figure import save_figure
+    from gridmap.maps.street_sheet import atlas
 
-    return street_sheet(grid, of, **_with_streets(sheet, grid), **common)
+    made = atlas(grid, of=of, **looks)
+    if output.suffix.lower() == ".pdf":
+        made.save(output, overwrite=overwrite)
+        return
+    page = made.one_page()
+    save_figure(page.figure, output, overwrite=overwrite)
+    if page.left_out:
+        shell.say(
+            tr(
+                "Without room for a label on one page: {n} of {cells} {cells:cell|cells}. Name the "
+                "output .pdf for a key map and pages at larger scales.",
+                n=page.left_out,
+                cells=int(page.sheet.rows.sum()),
+            )
+        )
 
 
 def _with_streets(sheet: dict[str, Any], grid: Any) -> dict[str, Any]:
-    """Read the lines that are to be named."""
-    if "streets" not in sheet:
-        return sheet
-    return {**sheet, "streets": _options.read_lines(sheet["streets"], grid.crs)}
+    """Return the options that were given, the lines that are to be named read."""
+    given = {name: value for name, value in sheet.items() if value is not None}
+    if "streets" in given:
+        given["streets"] = _options.read_lines(given["streets"], grid.crs)
+    return given
 
 
 @_shell.command(name="atlas")
@@ -175,13 +184,14 @@ def _with_streets(sheet: dict[str, Any], grid: Any) -> dict[str, Any]:
 @click.pass_obj
 def atlas_command(
     shell: _shell.Shell,
+    /,
     grid: str,
     output: Path,
     level: str | None,
-    sheet: dict[str, Any],
     title: str | None,
     source: str,
     overwrite: bool,
+    **sheet: Any,
 ) -> None:
     """Put a sheet of every street into one PDF: an overview, then a page each, at round scales.
 

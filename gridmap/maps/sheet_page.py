@@ -16,6 +16,7 @@ import shapely
 
 from gridmap._arrays import Bools, Geometries, Ints
 from gridmap.crs.project import transformer
+from gridmap.html import credit_line
 from gridmap.language import Lang, Message
 from gridmap.maps.figure import (
     ACCENT,
@@ -29,7 +30,6 @@ from gridmap.maps.figure import (
     round_length,
     shown_figure,
 )
-from gridmap.maps.scene import credit_line
 from gridmap.maps.themes import area_keys, colouring
 
 if TYPE_CHECKING:
@@ -64,13 +64,14 @@ TINTS = ("#eef3e6", "#e6edf5", "#f7ece0", "#eee9f4", "#e4f1ef", "#f5efd6", "#f3e
 ROUND = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 10)  # what a scale may begin with
 MARGIN, HEAD, FOOT, GAP = 10.0, 16.0, 8.0, 4.0
 INCH = 25.4
-FEW = 4  # areas that share a page, however crowded
+FEW, MANY = 4, 24  # areas, and cells, up to which a page may be crowded
 PART, FAR = "#5d1212", "#70706c"
 BOLD = {"weight": "bold"}
 CALLOUT = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
 ROAD_METRES = 8.0  # what a road is drawn as wide as, within reason
 STRAIGHT = 0.06  # share of its length by which a street may bend under its name
 PALE, PALE_LINE, ROAD, PALE_ROAD = "#f5f5f3", "#d5d5d1", "#e3cf9f", "#f0e8d3"
+CELL = "#59666c"
 
 
 @dataclass(frozen=True)
@@ -132,27 +133,34 @@ class Book:
         place = transformer(crs, crs.geodetic_crs).transform(here.x, here.y)
         return unit / float(pyproj.Proj(crs).get_factors(*place).meridional_scale)
 
-    def pages(self, sheet: Sheet, number: str, *, alone: bool = False) -> Iterator[Figure]:
-        """Draw the page of a sheet, and unless it stands alone those that it goes on to.
+    def pages(self, sheet: Sheet, number: str) -> Iterator[Figure]:
+        """Draw the page of a sheet and those that it goes on to.
 
         Where codes crowd, a key map is followed by sheets of its parts at larger scales; else a
         list that finds no room goes on overleaf.
         """
-        first = self._labelled(sheet, alone)
-        several = [first] if alone else self._split(first)
+        first = self._labelled(sheet, alone=False)
+        several = self._split(first)
         if len(several) > 1:
-            several = [self._labelled(_key(sheet, several), alone=True), *several]
+            several = [self._labelled(self._key(sheet, several), alone=True), *several]
         for part, page in enumerate(several, start=1):
             with self._looks(sheet):
-                drawn = page.finished(number if part == 1 else f"{number} ({part})")
+                drawn = page.finished(number if part == 1 else f"{number} ({part})".lstrip())
             yield drawn
         part = 1
-        while first.rest and not alone:
+        while first.rest:
             part += 1
             with self._looks(sheet):
-                first = Page(self, replace(sheet, table=first.rest), alone)
-                drawn = first.listed(f"{number} ({part})")
+                first = Page(self, replace(sheet, table=first.rest), alone=False)
+                drawn = first.listed(f"{number} ({part})".lstrip())
             yield drawn
+
+    def one_page(self, sheet: Sheet) -> Page:
+        """Draw a sheet on one page, whatever finds no room on it."""
+        page = self._labelled(sheet, alone=True)
+        with self._looks(sheet):
+            page.finished("")
+        return page
 
     def _looks(self, sheet: Sheet) -> AbstractContextManager[None]:
         import matplotlib
@@ -170,36 +178,55 @@ class Book:
         return page
 
     def _split(self, page: Page) -> list[Page]:
-        """Halve what a page shows across its longer side, until its labels find room."""
+        """Halve what a page shows across its longer side, until its labels find room.
+
+        An area stays whole as long as its cells find room on a page of its own.
+        """
         sheet, many = page.sheet, len(page.sheet.names)
-        if not page.crowded or many < FEW or sheet.rows.sum() < 2 * many:  # names tell lone cells
+        cells = np.flatnonzero(sheet.rows)
+        tight = page.crowded and (many >= FEW or len(cells) > MANY)
+        tight = tight or (page.left_out > 0 and len(cells) > FEW)
+        if not tight or len(cells) < 2 * many:  # names tell lone cells
             return [page]
-        at = pd.DataFrame(shapely.get_coordinates(shapely.centroid(page.shapes[sheet.rows])))
-        at = at.groupby(sheet.parts[sheet.rows]).mean()
+        blocks = sheet.parts[cells] if many > 1 else cells
+        at = pd.DataFrame(shapely.get_coordinates(shapely.centroid(page.shapes[cells])))
+        at = at.groupby(blocks).mean()
         longer = int(np.argmax(at.max() - at.min()))
         halves = np.array_split(at[longer].sort_values(kind="stable").index, 2)
-        parts = (_some(sheet, np.asarray(half), self.say("extent")) for half in halves)
-        return [one for part in parts for one in self._split(self._labelled(part, True))]
+        parts = (self._some(sheet, cells[np.isin(blocks, half)]) for half in halves)
+        return [one for part in parts for one in self._split(self._labelled(part, alone=True))]
 
+    def _some(self, sheet: Sheet, cells: Ints) -> Sheet:
+        """Describe the sheet of some cells of another."""
+        parts = np.full(len(sheet.parts), -1)
+        kept, parts[cells] = np.unique(sheet.parts[cells], return_inverse=True)
+        names, notes = [sheet.names[k] for k in kept], [sheet.table[k][1] for k in kept]
+        return replace(
+            sheet, rows=parts >= 0, parts=parts, names=names,
+            table=self.table(names, parts, notes), levels=(self.say("extent"), sheet.levels[1]),
+        )  # fmt: skip
 
-def _some(sheet: Sheet, numbers: Ints, extent: str) -> Sheet:
-    """Describe the sheet of some parts of another."""
-    kept = np.sort(numbers)
-    renumbered = np.full(len(sheet.names) + 1, -1)
-    renumbered[kept] = np.arange(len(kept))
-    parts = renumbered[sheet.parts]
-    return replace(
-        sheet, rows=parts >= 0, parts=parts, names=[sheet.names[k] for k in kept],
-        table=[sheet.table[k] for k in kept], levels=(extent, sheet.levels[1]),
-    )  # fmt: skip
+    def _key(self, sheet: Sheet, pages: Sequence[Page]) -> Sheet:
+        """Describe the key map of a sheet: what its pages show, with their numbers."""
+        parts = np.full(len(sheet.parts), -1)
+        names: list[str] = []
+        notes: list[str] = []
+        for number, page in enumerate(pages, start=2):
+            shown = page.sheet
+            parts[shown.rows] = len(names) + shown.parts[shown.rows]
+            names += shown.names
+            notes += [f"({number})"] * len(shown.names)
+        table = self.table(names, parts, notes)
+        titles = [f"{name} {note}" for name, note in zip(names, notes, strict=True)]
+        return replace(sheet, parts=parts, names=titles, table=table, cells_labelled=False)
 
-
-def _key(sheet: Sheet, pages: Sequence[Page]) -> Sheet:
-    """Describe the key map of a sheet: its parts with the numbers of their pages."""
-    on = {row: part for part, page in enumerate(pages, start=2) for row in page.sheet.table}
-    table = [(row[0], f"({on[row]})", *row[2:]) for row in sheet.table]
-    names = [f"{name} ({on[row]})" for name, row in zip(sheet.names, sheet.table, strict=True)]
-    return replace(sheet, names=names, table=table, cells_labelled=False)
+    def table(self, names: list[str], parts: Ints, notes: list[str]) -> list[tuple[str, ...]]:
+        """List parts with their notes, cells and households."""
+        homes = self.grid.cells["households"].to_numpy()
+        return [
+            (name, note, f"{int((parts == k).sum()):,}", f"{int(homes[parts == k].sum()):,}")
+            for k, (name, note) in enumerate(zip(names, notes, strict=True))
+        ]
 
 
 class Page:
@@ -226,7 +253,7 @@ class Page:
     def _laid_out(self) -> tuple[tuple[float, float], Rect, Rect, float]:
         """Choose how the paper lies: where the scale is larger."""
         long, short = PAPERS[self.book.paper]
-        beside, below = long / 4.5, long / 5
+        beside, below = long / 4.5, 40 if len(self.sheet.table) <= FEW else long / 5
         height = short - 2 * MARGIN - HEAD - FOOT
         across = (MARGIN, MARGIN + FOOT, long - 2 * MARGIN - beside - GAP, height)
         table = (long - MARGIN - beside, MARGIN + FOOT, beside, height)
@@ -314,10 +341,10 @@ class Page:
         special = sheet.rows & (cells["kind"] != "residential").to_numpy()
         self._plot(self.shapes[special], "none", "#a9b1b3", 0, hatch="////")
         self._roads()
-        thin = 0.5 if sheet.cells_labelled else 0.15
-        self._outline(self.shapes[sheet.rows], "#7b868b", thin)
+        thin = 0.9 if sheet.cells_labelled else 0.15
+        self._outline(self.shapes[sheet.rows], CELL, thin)
         for k in range(len(sheet.names)):
-            self._outline(shapely.coverage_union_all(self.shapes[sheet.parts == k]), INK, 1.1)
+            self._outline(shapely.coverage_union_all(self.shapes[sheet.parts == k]), INK, 1.5)
         self._outline(shapely.coverage_union_all(self.shapes[sheet.rows]), ACCENT, 2.0)
 
     def _plot(self, shapes: Any, fill: str, line: str, width: float, **more: Any) -> None:
@@ -520,12 +547,12 @@ class Page:
         from matplotlib.patches import Rectangle
 
         say, sheet = self.book.say, self.sheet
-        lines = [(sheet.levels[0], ACCENT, 2.0), (sheet.levels[1], INK, 1.1)]
+        lines = [(sheet.levels[0], ACCENT, 2.0), (sheet.levels[1], INK, 1.5)]
         if sheet.levels[0] == sheet.levels[1] or len(sheet.names) == 1:
             lines = lines[:1]
         if len(self.own_roads):
             lines.append((say("road"), ROAD, 2.2))
-        lines.append((say("cell"), "#7b868b", 0.5))
+        lines.append((say("cell"), CELL, 0.9))
         y = top - 3
         for text, color, width in lines:
             self.page.plot([left, left + 9], [y, y], color=color, linewidth=width)

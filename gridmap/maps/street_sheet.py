@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Ints
 from gridmap._checks import check_choice, check_crs
 from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
@@ -21,7 +20,7 @@ from gridmap.grid.grid import check_grid, check_level
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps.edit import chosen_area
-from gridmap.maps.sheet_page import PAPERS, Book, Sheet
+from gridmap.maps.sheet_page import PAPERS, Book, Page, Sheet
 from gridmap.maps.themes import area_keys, level_title
 
 if TYPE_CHECKING:
@@ -83,15 +82,18 @@ def street_sheet(
     >>> import gridmap as gm
     >>> drawn = gm.street_sheet(grid, "柳林街道", paper="A3")  # doctest: +SKIP
     """
-    book = _book(grid, paper, labels, streets, period, source, lang)
-    parents, _ = chosen_area(book.grid, of)
-    return next(book.pages(_sheet_of(book, parents, of, title), "", alone=True))
+    made = atlas(
+        grid, of=of, paper=paper, labels=labels, streets=streets, title=title, period=period,
+        source=source, lang=lang,
+    )  # fmt: skip
+    return made.one_page().figure
 
 
 def atlas(
     grid: Grid,
     *,
     level: str | None = None,
+    of: str | None = None,
     paper: Paper = "A4",
     labels: Labels = "code",
     streets: gpd.GeoDataFrame | None = None,
@@ -110,10 +112,12 @@ def atlas(
         A proved grid in a projected CRS.
     level
         Whose areas get a page; the level above the finest when not given.
+    of
+        The one area, as for `street_sheet`, that the book is of, without an overview.
     paper, labels, streets, period, source, lang
         As for `street_sheet`.
     title
-        What stands over the overview.
+        What stands over the overview, or over the sheet of one area.
 
     Returns
     -------
@@ -131,6 +135,9 @@ def atlas(
     >>> gm.atlas(grid, paper="A3").save("atlas.pdf")  # doctest: +SKIP
     """
     book = _book(grid, paper, labels, streets, period, source, lang)
+    if of is not None:
+        parents, _ = chosen_area(book.grid, of)
+        return Atlas(book, None, (_sheet_of(book, parents, of, title),))
     if level is None:
         level = book.grid.levels[-2:][0] if book.grid.levels else "parent"
     else:
@@ -149,23 +156,30 @@ class Atlas:
 
     Attributes
     ----------
-    overview : Sheet
-        Its first page.
+    overview : Sheet, optional
+        Its first page, unless it is of one area.
     sheets : tuple of Sheet
         The others in their order.
     """
 
     book: Book
-    overview: Sheet
+    overview: Sheet | None
     sheets: tuple[Sheet, ...]
 
     def __len__(self) -> int:
-        return 1 + len(self.sheets)
+        return (self.overview is not None) + len(self.sheets)
 
     def pages(self) -> Iterator[Figure]:
         """Draw the pages one by one; what finds no room on one goes on overleaf."""
+        if self.overview is None:
+            yield from self.book.pages(self.sheets[0], "")
+            return
         for number, sheet in enumerate((self.overview, *self.sheets), start=1):
             yield from self.book.pages(sheet, f"{number} / {len(self)}")
+
+    def one_page(self) -> Page:
+        """Draw the sheet of one area on one page; `left_out` cells have no label on it."""
+        return self.book.one_page(self.sheets[0])
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the book as PDF, whole or not at all.
@@ -180,7 +194,7 @@ class Atlas:
         path = Path(path)
         check_atlas(path)
         whole = io.BytesIO()  # on a full disk the writer of PDF stumbles over itself
-        about = {"CreationDate": None, "Title": self.overview.title}
+        about = {"CreationDate": None, "Title": (self.overview or self.sheets[0]).title}
         with replacing(path, overwrite=overwrite) as part:
             with PdfPages(whole, metadata=about) as pdf:
                 for page in self.pages():
@@ -243,7 +257,7 @@ def _sheet_of(book: Book, parents: Sequence[str], of: str, title: str | None) ->
         rows,
         parts.astype(np.int64),
         names,
-        _table(book.grid, names, parts, [code if levels else "" for code in order]),
+        book.table(names, parts, ["" if code in names else code for code in order]),
         (level_title(called, book.lang), level_title(finest, book.lang)),
     )
 
@@ -256,7 +270,7 @@ def _overview(book: Book, sheets: Sequence[Sheet], level: str, title: str | None
     keys = area_keys(book.grid, level)
     names = [keys.iloc[int(sheet.rows.argmax())].rsplit("\x1f", 1)[-1] for sheet in sheets]
     pages = [book.say("page", n=number) for number in range(2, len(sheets) + 2)]
-    table = _table(book.grid, names, parts, pages)
+    table = book.table(names, parts, pages)
     top = book.grid.levels[:1]
     whole = book.grid.cells[top[0]].unique().tolist() if top else []
     return Sheet(
@@ -269,11 +283,3 @@ def _overview(book: Book, sheets: Sequence[Sheet], level: str, title: str | None
         (book.say("whole"), level_title(level, book.lang)),
         cells_labelled=False,
     )
-
-
-def _table(grid: Grid, names: list[str], parts: Ints, notes: list[str]) -> list[tuple[str, ...]]:
-    homes = grid.cells["households"].to_numpy()
-    return [
-        (name, note, f"{int((parts == k).sum()):,}", f"{int(homes[parts == k].sum()):,}")
-        for k, (name, note) in enumerate(zip(names, notes, strict=True))
-    ]

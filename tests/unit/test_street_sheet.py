@@ -328,3 +328,40 @@ def test_an_area_with_room_stays_on_one_sheet(grid: gm.Grid) -> None:
     assert [len(list(book.book.pages(sheet, "2"))) for sheet in book.sheets] == [1] * len(
         book.sheets
     )
+
+
+def codes_on(pages: list[Any]) -> Counter[str]:
+    """Count the codes of cells that are written on the maps of some pages."""
+    written = (text for page in pages for text, _ in boxes_of(page))
+    return Counter(text for text in written if re.fullmatch(r"\d{4}", text))
+
+
+def test_the_pdf_of_one_area_is_split_and_a_picture_says_what_it_lacks(
+    crowd: gm.Grid, tmp_path: Path
+) -> None:
+    gm.write_grid(crowd, tmp_path / "grid.gpkg")
+    words = ["--lang", "en", "map", str(tmp_path / "grid.gpkg"), "--of", "中山區", "-o"]
+    made = CliRunner().invoke(main, [*words, str(tmp_path / "of.pdf")])
+    assert made.exit_code == 0 and "Without room" not in made.output
+    assert len(re.findall(rb"/Type /Page\b", (tmp_path / "of.pdf").read_bytes())) > 2
+    made = CliRunner().invoke(main, [*words, str(tmp_path / "of.png")])
+    missing = re.search(r"label on one page: (\d+) of 648 cells", made.stderr)
+    assert missing and "Name the output .pdf for a key map" in made.stderr
+    alone = gm.street_sheet(crowd, "中山區", lang="en")
+    assert 648 - sum(codes_on([alone]).values()) == int(missing[1])
+
+
+def test_an_area_without_parts_is_split_by_its_cells() -> None:
+    plain = lattice(24, 30, 455)
+    cells = plain.cells.reset_index().assign(parent="V")
+    cells["code"] = [f"V{k:04d}" for k in range(len(cells))]
+    grid = gm.Grid(cells[["code", "parent", "households", "geometry"]], plain.boundary)
+    key, *pages = gm.atlas(grid, of="V", lang="en").pages()
+    assert len(pages) > 1 and codes_on([key]) == {}
+    assert codes_on(pages) == Counter({code[1:]: 1 for code in grid.cells.index})
+    listed = [text.get_text() for text in key.axes[1].texts]
+    numbers = [f"({number})" for number in range(2, len(pages) + 2)]
+    assert set(numbers) <= set(listed)  # a row of the list for each page
+    assert {f"V {number}" for number in numbers} <= {text for text, _ in boxes_of(key)}
+    shares = [int(listed[listed.index(number) - 1]) for number in numbers]
+    assert sum(shares) == len(grid)
