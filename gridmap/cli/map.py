@@ -13,20 +13,17 @@ from gridmap.language import tr
 
 STYLE, PICTURES = ".qml", (".png", ".pdf", ".svg")
 
-_SHEET = (
-    click.option("--paper", type=click.Choice(["A3", "A4"]), help="Paper; A4 by default."),
-    click.option("--labels", type=click.Choice(["code", "name"]),
-                 help="What stands in each cell; code by default."),
-    click.option("--streets", metavar="FILE", help="Lines with names, to be drawn and named."),
-    click.option("--period", metavar="TEXT", help="What time the sheets hold for."),
-)  # fmt: skip
-
 
 def _sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what sheets are drawn by, which reaches the command as `sheet`."""
-    for option in reversed(_SHEET):
-        command = option(command)
-    return command
+    return _options.with_options(
+        command,
+        click.option("--paper", type=click.Choice(["A3", "A4"]), help="Paper; A4 by default."),
+        click.option("--labels", type=click.Choice(["code", "name"]),
+                     help="What stands in each cell; code by default."),
+        click.option("--streets", metavar="FILE", help="Lines with names, to be drawn and named."),
+        click.option("--period", metavar="TEXT", help="What time the sheets hold for."),
+    )  # fmt: skip
 
 
 @_shell.command(name="map")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,14 +54,14 @@ def edit_page(
     lang : {"zh", "en"}
         Language of the page.
     """
-    return page_of(plan_data(grid, of=of, compare=compare, title=title, lang=lang), lang)
+    return page_of(plan_data(grid, of=of, compare=compare, title=title, lang=lang))
 
 
-def page_of(data: Mapping[str, object], lang: Lang) -> str:
+def page_of(data: Mapping[str, object]) -> str:
     """Return the page that shows what `plan_data` made, and `changes` drawn before if any."""
     page = render(
         "edit.html",
-        lang=lang,
+        lang=data["lang"],
         title=data["title"],
         style=Markup(asset("edit.css") + asset("search.css")),
         data=Markup(as_json(data)),
@@ -107,7 +106,7 @@ def edit(
             "page: `gridmap edit GRID -o plan.html`."
         ) from error
     data = plan_data(grid, of=of, compare=compare, title=title, lang=lang)
-    return PlanEditor(grid, data, partial(page_of, lang=lang))
+    return PlanEditor(grid, data, page_of)
 
 
 def plan_data(
@@ -136,7 +135,7 @@ def plan_data(
     words = {key: message.text(lang) for key, message in WORDS.items()}
     return {
         "grid": grid.content_hash,
-        "title": title or _headline(area, lang),
+        "title": title or " · ".join(filter(None, [tr("Redraw cells", lang=lang), area])),
         "subtitle": tr("from {hash} · {day}", hash=grid.content_hash[:8], day=today(), lang=lang),
         "file": f"changes-{grid.content_hash[:8]}",
         "band": list(grid.band),
@@ -155,13 +154,6 @@ def plan_data(
         "words": words,
         "lang": lang,
     }
-
-
-def _headline(area: str, lang: Lang) -> str:
-    """Say what is redrawn; a grid of several towns has no one name."""
-    if not area:
-        return tr("Redraw cells", lang=lang)
-    return tr("Redraw cells · {area}", area=area, lang=lang)
 
 
 def _levels(grid: Grid, cells: pd.DataFrame, lang: Lang) -> list[dict[str, object]]:

@@ -241,11 +241,7 @@ def _draw_heat(axes: Axes, grid: Grid, incidents: pd.DataFrame, lang: Lang) -> L
     axes.imshow(np.array(RAMP)[step] / 255, extent=(west, east, south, north), zorder=2)
     told = heat_legend(edges, homes, raster.bandwidth, lang)
     rows = [
-        Patch(
-            facecolor="#{:02x}{:02x}{:02x}{:02x}".format(*color),
-            edgecolor="#7d8b93",
-            label=row["label"],
-        )
+        Patch(facecolor=f"#{bytes(color).hex()}", edgecolor="#7d8b93", label=row["label"])
         for color, row in zip(RAMP[1:], told["rows"], strict=False)
     ]
     return "\n".join((told["title"], *broken(told["unit"], 11, 1.7), told["note"])), [*rows]
@@ -263,11 +259,8 @@ def _draw_outlines(
         check_crs("outlines", frame)
         shapes = frame.geometry.to_crs(grid.crs)
         shapes = shapes.boundary.where(shapes.geom_type.str.endswith("Polygon"), shapes)
-        look: dict[str, Any] = {
-            "color": tone,
-            "linestyle": dash,
-            "linewidth": 2.0 if dash == "-" else 1.5,
-        }
+        width = 2.0 if dash == "-" else 1.5
+        look: dict[str, Any] = {"color": tone, "linestyle": dash, "linewidth": width}
         seam = [withStroke(linewidth=3.4, foreground="white")] if dash == "-" else []
         shapes.clip(window).plot(ax=axes, aspect=None, zorder=2.5, path_effects=seam, **look)
         yield Line2D([], [], label=name, **look)
@@ -277,7 +270,9 @@ def _draw_places(axes: Axes, grid: Grid) -> None:
     """Draw the borders and names of the levels, the outline, scale and north."""
     axes.set_axis_off()
     for rank, level in reversed(list(enumerate(grid.levels))):
-        _draw_level(axes, grid, level, rank)
+        if shapes := list(_places(grid, level, 400).values()):
+            lines, width = gpd.GeoSeries(shapes).boundary, (1.2, 0.7)[rank > 0]
+            lines.plot(ax=axes, color="#37474f", linewidth=width, aspect=None)
     outline = gpd.GeoSeries([grid.boundary], crs=grid.crs)
     outline.boundary.plot(ax=axes, color="#263238", linewidth=1.4, aspect=None)
     axes.set_aspect("equal")
@@ -286,12 +281,6 @@ def _draw_places(axes: Axes, grid: Grid) -> None:
     taken: list[Any] = []
     for rank, level in enumerate(grid.levels):
         _name_places(axes, grid, level, rank, taken)
-
-
-def _draw_level(axes: Axes, grid: Grid, level: str, rank: int) -> None:
-    width = (1.2, 0.7)[rank > 0]
-    if shapes := list(_places(grid, level, 400).values()):
-        gpd.GeoSeries(shapes).boundary.plot(ax=axes, color="#37474f", linewidth=width, aspect=None)
 
 
 def _places(grid: Grid, level: str, most: int) -> dict[str, Any]:

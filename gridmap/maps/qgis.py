@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 from gridmap._checks import check_choice
 from gridmap.grid.grid import check_grid
+from gridmap.html import render
 from gridmap.language import Lang, tr
 from gridmap.maps import themes
 from gridmap.maps.offline import write_text
@@ -44,23 +44,14 @@ def save_qgis_style(
 def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
     """Return the style as QML: one rule a class."""
     theme = themes.households(grid, lang)
-    rules, symbols = [], []
-    for k, (row, condition) in enumerate(zip(theme.classes, _conditions(grid), strict=True)):
-        rules.append(
-            f'<rule key="rule{k}" filter={quoteattr(condition)} label={quoteattr(row.label)} '
-            f'symbol="{k}"/>'
-        )
-        symbols.append(_symbol(str(k), _looks(row)))
+    rules = [
+        {"filter": condition, "label": row.label, "looks": _looks(row)}
+        for row, condition in zip(theme.classes, _conditions(grid), strict=True)
+    ]
     other = tr("other layers (outline)", lang=lang)
-    rules.append(f'<rule key="other" filter="ELSE" label={quoteattr(other)} symbol="other"/>')
-    symbols.append(_symbol("other", [{**_fill("#ffffff", "no"), **_line("96,112,120,255", "0.3")}]))
-    return (
-        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-        '<qgis version="3.28.0" styleCategories="Symbology">\n'
-        '<renderer-v2 type="RuleRenderer" forceraster="0" symbollevels="0" enableorderby="0">\n'
-        '<rules key="root">\n' + "\n".join(rules) + "\n</rules>\n"
-        "<symbols>\n" + "\n".join(symbols) + "\n</symbols>\n</renderer-v2>\n</qgis>\n"
-    )
+    looks = [{**_fill("#ffffff", "no"), **_line("96,112,120,255", "0.3")}]
+    rules.append({"filter": "ELSE", "label": other, "looks": looks})
+    return render("style.qml", rules=rules)
 
 
 def _conditions(grid: Grid) -> list[str]:
@@ -97,21 +88,6 @@ def _looks(row: themes.Class) -> list[dict[str, str]]:
     if row.hatch:
         looks.append({**_fill("#6b7a83", "b_diagonal"), **line})
     return looks
-
-
-def _symbol(name: str, looks: list[dict[str, str]]) -> str:
-    layers = "".join(map(_layer, looks))
-    return f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1">{layers}</symbol>'
-
-
-def _layer(options: dict[str, str]) -> str:
-    inner = "".join(
-        f'<Option type="QString" name="{name}" value="{value}"/>' for name, value in options.items()
-    )
-    return (
-        f'<layer class="SimpleFill" enabled="1" locked="0" pass="0">'
-        f'<Option type="Map">{inner}</Option></layer>'
-    )
 
 
 def _fill(color: str, style: str) -> dict[str, str]:

@@ -82,11 +82,8 @@ def street_sheet(
     >>> import gridmap as gm
     >>> drawn = gm.street_sheet(grid, "柳林街道", paper="A3")  # doctest: +SKIP
     """
-    made = atlas(
-        grid, of=of, paper=paper, labels=labels, streets=streets, title=title, period=period,
-        source=source, lang=lang,
-    )  # fmt: skip
-    return made.one_page().figure
+    book = _book(grid, paper, labels, streets, period, source, lang)
+    return book.one_page(_sheet_of(book, chosen_area(book.grid, of)[0], of, title)).figure
 
 
 def atlas(
@@ -136,8 +133,7 @@ def atlas(
     """
     book = _book(grid, paper, labels, streets, period, source, lang)
     if of is not None:
-        parents, _ = chosen_area(book.grid, of)
-        return Atlas(book, None, (_sheet_of(book, parents, of, title),))
+        return Atlas(book, None, (_sheet_of(book, chosen_area(book.grid, of)[0], of, title),))
     if level is None:
         level = book.grid.levels[-2:][0] if book.grid.levels else "parent"
     else:
