@@ -127,8 +127,6 @@ def geometries(made: object) -> Geometries:
 def valid_polygons(shapes: Geometries) -> tuple[Geometries, Ints]:
     """Return polygons with valid rings, and the positions of those that had to be mended."""
     wrong = np.flatnonzero(~shapely.is_valid(shapes))
-    if not len(wrong):
-        return shapes, wrong
     result = shapes.copy()
     result[wrong] = shapely.make_valid(shapes[wrong], method="structure", keep_collapsed=False)
     return result, wrong

@@ -362,9 +362,8 @@ def _columns(
     sample: pd.DataFrame, kinds: dict[str, str], shape: str = ""
 ) -> tuple[str, list[Column]]:
     """Return the kind of table that understands most columns, and each column under it."""
-    parts = shape.split("/") if shape else []
     shapes = {"LineString": _OF_LINES, "Point": _OF_POINTS, "Polygon": _OF_AREAS}
-    alike = (of for word, of in shapes.items() if parts and all(word in part for part in parts))
+    alike = (of for word, of in shapes.items() if all(word in one for one in shape.split("/")))
     tables = next(alike, TABLES)
     fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
     understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
