@@ -239,14 +239,9 @@ def _people(found: dict[str, Any], lang: Lang) -> Markup:
             (tr("Volunteers", lang=lang), fact(posts["y"]), ""),
         ]
     shared = Message("{length:,.0f} m shared")
-    rows += [
-        (
-            "" if k else tr("Next to", lang=lang),
-            one["name"],
-            "" if one["length"] is None else shared(length=one["length"]).text(lang),
-        )
-        for k, one in enumerate(found["neighbours"][:8])
-    ]
+    for k, one in enumerate(found["neighbours"][:8]):
+        hint = "" if one["length"] is None else shared(length=one["length"]).text(lang)
+        rows.append(("" if k else tr("Next to", lang=lang), one["name"], hint))
     if not rows:
         return part(PARTS, "empty", tr("No cell touches this one.", lang=lang))
     return part(PARTS, "titled_list", rows)

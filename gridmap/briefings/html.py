@@ -192,15 +192,11 @@ def _accounted(told: Figures) -> list[Told]:
 
 def _unknown(told: Figures, lang: Lang, public: bool) -> list[Told]:
     """Tell words that are not known; in public only how many cases have one."""
-    return [
-        (
-            sum(words.values()),
-            "bad",
-            UNKNOWN[column],
-            "" if public else joined(list(words)[:MOST_NAMED], lang),
-        )
-        for column, words in told.items()
-    ]
+    rows: list[Told] = []
+    for column, words in told.items():
+        hint = "" if public else joined(list(words)[:MOST_NAMED], lang)
+        rows.append((sum(words.values()), "bad", UNKNOWN[column], hint))
+    return rows
 
 
 def indicators(found: Figures, lang: Lang, public: bool) -> Markup:

@@ -69,7 +69,7 @@ SPREAD = ("community", "cells", "least", "most", "cv")
 SHOWN = 5  # rows of a list that a reader takes in
 
 
-MARKED = 99  # exceptions that get a number on the map
+MARKED = 40  # exceptions; more would hide the map under their numbers, so none has one
 SIDE = 900  # pixels of the map
 MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
 CLASSES = {
@@ -93,8 +93,9 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
     figures["within_12_percent"] = "–" if near is None else f"{near:.1%}"
     if not _knows_blocks(grid.units):
         figures["on_barriers_m"] = "–"
+    numbered = len(document["infeasible"]) <= MARKED
     exceptions = [
-        {**row, "number": number if number <= MARKED else "", "name": grid.cells.at[code, "name"]}
+        {**row, "number": number if numbered else "", "name": grid.cells.at[code, "name"]}
         for number, row in enumerate(document["infeasible"], 1)
         for code in [row["code"]]
     ]
@@ -111,7 +112,7 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
             grid.cells,
             [CLASSES[one][1] for one in classes],
             SIDE,
-            {row["code"]: str(row["number"]) for row in exceptions[:MARKED]},
+            {row["code"]: str(row["number"]) for row in exceptions if numbered},
         ),
         legend=[(m.text(lang), fill) for key, (m, fill) in CLASSES.items() if key in set(classes)],
         facts=[(WORDS[key].text(lang), _figure(value)) for key, value in figures.items()],
@@ -154,9 +155,14 @@ def _classes(said: Report) -> list[str]:
     return [one if k == "residential" else str(k) for k, one in zip(kind, lived, strict=True)]
 
 
-def _bars(said: Report, width: int = 50) -> list[dict[str, Any]]:
-    """Return the classes of the histogram without a gap, and which of them the band leaves out."""
+def _bars(said: Report) -> list[dict[str, Any]]:
+    """Return the classes of the histogram without a gap, and which of them the band leaves out.
+
+    There are about six in the band, and its ends part two of them where they are round.
+    """
     low, high = said.grid.band
+    round_ones = [k * 10**power for power in range(6) for k in (1, 2, 5)]
+    width = max(one for one in round_ones if one <= max((high - low) / 6, 1))
     homes = said.residential["households"]
     homes = homes.where(homes != high, high - 1)  # the upper end belongs to the band
     floors = (homes // width * width).to_numpy(np.int64)

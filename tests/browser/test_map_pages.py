@@ -364,3 +364,50 @@ def test_names_keep_off_the_marks_of_defects(opened: Callable[..., Any], every_k
             return told; }}"""
     )
     assert written == [0, len(KINDS)]
+
+
+def test_a_name_too_wide_for_a_phone_is_broken_into_lines(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    name = "某某自治区某某市某某高新技术产业开发区（含托管范围）"
+    east, north = np.divmod(np.arange(16), 4)
+    cells = gpd.GeoDataFrame(
+        {"code": [f"c{k:02}" for k in range(16)], "parent": "p", "households": 400},
+        geometry=shapely.box(east, north, east + 1, north + 1), crs=4547,
+    )  # fmt: skip
+    cells.geometry = cells.geometry.affine_transform([100, 0, 0, 100, 500_000, 3_300_000])
+    outline = cells.union_all("coverage")
+    place = gpd.GeoDataFrame({"district": [name]}, geometry=[outline], index=["p"], crs=4547)
+    grid = gm.Grid(cells, outline, ("district",), jurisdictions=place)
+    gm.coverage_map(grid).save(tmp_path / "map.html")
+    seen = opened(tmp_path / "map.html", {"width": 390, "height": 844})
+    drawn = seen.run(
+        f"""() => {{
+            const layer = {ROOM}.layer, pen = layer._names.getContext('2d'), found = [];
+            const real = pen.fillText.bind(pen);
+            pen.fillText = (text, x, y) => {{
+                found.push([text, pen.measureText(text).width]);
+                real(text, x, y);
+            }};
+            layer.draw();
+            return found;
+        }}"""
+    )
+    lines = [(text, width) for text, width in drawn if text in name]
+    assert "".join(text for text, _ in lines) == name
+    assert len(lines) > 1 and max(width for _, width in lines) <= 390 / 2
+
+
+def test_the_card_of_a_cell_says_nothing_twice(
+    opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path
+) -> None:
+    """Where all cells are of one class, the legend says so, and the card of a cell need not."""
+    cells = grid.cells.reset_index()
+    gm.defect_map(cells, gm.validate(cells, grid.boundary), grid.boundary, "en").save(
+        tmp_path / "map.html"
+    )
+    seen = opened(tmp_path / "map.html")
+    seen.page.fill(".gm-search input", grid.cells.index[3])
+    seen.page.press(".gm-search input", "Enter")
+    assert seen.page.inner_text(".gm-card").strip() == grid.cells.index[3]
+    assert not seen.page.locator(".gm-legend-marks").is_visible(), "no rule above no defects"

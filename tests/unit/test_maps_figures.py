@@ -18,6 +18,7 @@ from gridmap.briefings import charts
 from gridmap.briefings.briefing import cards, conclusion
 from gridmap.briefings.charts import percent, trend_chart
 from gridmap.briefings.figures import computed, hotspot_account
+from gridmap.briefings.html import quality, staffing
 from gridmap.briefings.period import series, whole_periods, window
 from tests.lattice import lattice, table_of
 
@@ -387,6 +388,50 @@ def test_one_is_not_many(found: dict[str, Any]) -> None:
         "1 cell lacks a leader",
     ):
         assert part in said
+
+
+def test_a_count_of_one_has_its_singular(grid: gm.Grid, town: Any) -> None:
+    """The counts of the list of data quality and of the roster, with what they count."""
+    found = figures(grid, town.incidents, staff=town.staff)
+    found["cells"] |= {"above": 1, "below": 1}
+    found["account"] |= {"read": 1}
+    said = re.sub(r"<[^>]+>", " ", quality(found, "en"))
+    assert re.search(r" 1 +cell above 600 households", said)
+    assert re.search(r" 1 +cell below 300 households", said)
+    assert re.search(r" 1 +incident read", said)
+    several = re.sub(
+        r"<[^>]+>", " ", quality({**found, "cells": {**found["cells"], "bands": 2}}, "en")
+    )
+    assert re.search(r" 1 +cell above its band", several)
+    roster = {**found["staffing"], "covered": True, "without_leader": 1, "overcharged": 2}
+    told = re.sub(r"<[^>]+>", " ", staffing({"staffing": roster}, "en"))
+    assert re.search(r" 1 +cell without a leader", told)
+    assert re.search(r" 2 +cells over \d+ households a worker", told)
+    assert f"{roster['workers']:,} in all, volunteers apart" in told
+
+
+def test_what_stands_out_is_told_without_a_nought(found: dict[str, Any]) -> None:
+    def said(alone: int, hot: int) -> str:
+        spots = {**found["hotspots"], "either": 2, "cells_above": alone, "hot": hot, "share": 0.5}
+        return "".join(text for text, _ in conclusion({**found, "hotspots": spots}, "en"))
+
+    assert "2 cells stand out alone, 3.4% of all cells" in said(2, 0)
+    assert "no cell stands out alone, 2 do with their neighbours, 3.4%" in said(0, 2)
+    assert "1 cell stands out alone, 2 with their neighbours, together 3.4%" in said(1, 2)
+
+
+def test_a_page_without_any_incident_draws_no_bars_of_nothing(grid: gm.Grid) -> None:
+    nobody = pd.DataFrame({"x": [], "y": [], "time": pd.to_datetime([])})
+    page = gm.briefing(grid, nobody, lang="en").html
+    assert 'class="interval"' not in page and "No incident on record." in page
+    months = gm.hotspots(gm.tally(gm.assign(nobody, grid), grid, by="month"), grid)
+    with pytest.raises(gm.InputError, match="no incident was tallied by what splits them"):
+        gm.hotspot_map(grid, months)
+
+
+def test_a_bound_stays_on_one_line(grid: gm.Grid, town: Any) -> None:
+    page = gm.briefing(grid, town.incidents, lang="zh").html
+    assert "q\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}0.10" in page.split('id="definitions"')[1]
 
 
 def test_a_trend_says_the_year_of_its_days_once() -> None:

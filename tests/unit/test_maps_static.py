@@ -191,6 +191,30 @@ def test_the_sheet_counts_its_own_cell(grid: gm.Grid, town: Any) -> None:
     assert json.dumps(told, allow_nan=False)
 
 
+@pytest.mark.parametrize(("epsg", "side"), [(4490, 0.01), (2272, 328.084)])  # degrees, feet
+def test_the_sheet_of_a_cell_is_right_in_any_unit(epsg: int, side: float) -> None:
+    """Each side is bounded by the cell beyond; a shared border is told in metres or not at all."""
+    east, north = (113, 22) if epsg == 4490 else (2_700_000, 200_000)
+    x, y = np.divmod(np.arange(9), 3)
+    shapes = shapely.box(
+        east + x * side, north + y * side, east + (x + 1) * side, north + (y + 1) * side
+    )
+    names = {"code": [f"c{k}" for k in range(9)], "households": 400}
+    cells = gpd.GeoDataFrame(names, geometry=shapes, crs=epsg)
+    squares = gm.adopt(cells, cells.union_all("coverage"), code="code")
+    bounds = [bound.name for bound in four_bounds(squares, "c4")]
+    assert bounds == [squares.cells.at[code, "name"] for code in ("c7", "c3", "c1", "c5")]
+    nobody = gpd.GeoDataFrame({"x": [], "y": []}, geometry=[], crs=epsg)
+    lengths = [one["length"] for one in sheet_figures(squares, nobody, "c4")["neighbours"]]
+    metres = [None] * 4 if epsg == 4490 else pytest.approx([100.0] * 4, abs=0.1)
+    assert lengths == metres
+    said = gm.briefing(squares, nobody, cell="c4", lang="en").html
+    assert ("100 m shared" in said) == (epsg == 2272) and "0 m shared" not in said.replace(
+        "100", ""
+    )
+    assert "No incident on record." in said and "no times" not in said
+
+
 @pytest.fixture(scope="module")
 def files(grid: gm.Grid, town: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the tiny town as files."""

@@ -264,7 +264,7 @@ def test_a_grid_without_households_is_mapped_with_its_incidents() -> None:
     bare = gm.adopt(cells, cells.union_all("coverage"), code="code")
     points = pd.DataFrame({"x": [5.0, 60.0], "y": [5.0, 5.0]})
     page = gm.coverage_map(bare, incidents=points, lang="en").get_root().render()
-    assert "no base" in page
+    assert '"Incident counts"' in page and '"Incident rate"' not in page
 
 
 def test_a_missing_value_is_told_from_a_rare_word() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import pytest
 
 import gridmap as gm
 from gridmap.partitioning.report import report, wish_costs
+from tests.lattice import lattice
 from tests.unit.test_partition import row, town
 
 
@@ -87,6 +89,24 @@ def test_the_upper_end_of_the_band_is_no_bar_outside_it() -> None:
     page = report(gm.partition(row(600, 620))).html("en")
     bars = re.findall(r'<div( class="off")?>(\d+)<i', page)
     assert bars == [("", "1"), (' class="off"', "1")]
+
+
+def test_bars_are_as_fine_as_the_band_and_numbers_leave_the_map_free() -> None:
+    fine = row(*[35, 45] * 30, *[150] * 41)
+    page = report(gm.partition(fine, households=(40, 110))).html("en")
+    bars = re.findall(r"<div( class=\"off\")?>(\d*)<i.*?</div>", page)
+    labels = re.findall(r"<span>(\d+)\+?</span>", page)
+    off = [int(low) for low, (out, count) in zip(labels, bars, strict=True) if out and count]
+    assert off and not any(40 <= low < 110 for low in off)
+    assert 'class="mark"' not in page and 'class="number"' not in page
+
+
+def test_cells_without_households_have_no_spread() -> None:
+    made = report(lattice(4, 4, 0))
+    assert made.spread() == [] and json.dumps(made.as_dict(), allow_nan=False)
+    assert "nan" not in re.sub(r"<style.*</style>", "", made.html("en"), flags=re.DOTALL)
+    assert "None on record." in made.html("en")
+    assert "Whole area" in report(lattice(4, 4, 400)).html("en")
 
 
 def test_nothing_is_said_of_barriers_where_none_are_known() -> None:

@@ -582,9 +582,22 @@
       .map(([x, y]) => [x - half, y - half, x + half, y + half]);
   }
 
+  /** Break a name that is wide for the map into lines, between words or signs of Chinese. */
+  function inLines(pen, text, most) {
+    if (pen.measureText(text).width <= most) return [text];
+    return text.match(/[\u0021-\u024f]+\s*|./gsu).reduce((lines, word) => {
+      const longer = lines[lines.length - 1] + word;
+      if (pen.measureText(longer).width > most && lines[lines.length - 1]) lines.push(word);
+      else lines[lines.length - 1] = longer;
+      return lines;
+    }, ['']);
+  }
+
   function write(pen, view, text, x, y, points, taken, color) {
-    const half = pen.measureText(text).width / 2 + 3 * view.factor;
-    const high = points * 0.75 * view.factor;
+    const lines = inLines(pen, text, 0.5 * (view.seen || view.width));
+    const half = Math.max(...lines.map((line) => pen.measureText(line).width)) / 2 + 3 * view.factor;
+    const pitch = 1.25 * points * view.factor;
+    const high = points * 0.75 * view.factor + (lines.length - 1) * pitch / 2;
     if (x < half || y < high || x > view.width - half || y > view.height - high) return;
     for (const box of taken) {
       if (x - half < box[2] && x + half > box[0] && y - high < box[3] && y + high > box[1]) return;
@@ -593,9 +606,10 @@
     pen.lineWidth = 3.5 * view.factor;
     pen.lineJoin = 'round';
     pen.strokeStyle = HALO;
-    pen.strokeText(text, x, y);
     pen.fillStyle = color;
-    pen.fillText(text, x, y);
+    const top = y - (lines.length - 1) * pitch / 2;
+    lines.forEach((line, k) => pen.strokeText(line, x, top + k * pitch));
+    lines.forEach((line, k) => pen.fillText(line, x, top + k * pitch));
   }
 
   Painter.prototype.outline = function (pen, view, cells, color) {
@@ -808,7 +822,7 @@
       const origin = this._corner = this._origin.add(corner);
       this.view = {
         scale: world / (2 * HALF_WORLD), dx: world / 2 - origin.x, dy: world / 2 - origin.y,
-        width: seen.x + 2 * pad.x, height: seen.y + 2 * pad.y, factor: 1,
+        width: seen.x + 2 * pad.x, height: seen.y + 2 * pad.y, seen: seen.x, factor: 1,
       };
     },
 

@@ -528,7 +528,7 @@
   Room.prototype.told = function (theme, cell) {
     const label = theme.classes[theme.of[cell]].label;
     const value = theme.values ? theme.values[cell] : null;
-    if (value === null) return [[theme.title, label]];
+    if (value === null) return theme.classes.length > 1 ? [[theme.title, label]] : [];
     const text = number(value, theme.digits);
     const unit = theme.unit ? ' ' + theme.unit : '';
     return label === text ? [[theme.title, text + unit]] : [[theme.title, text + unit], [this.words.klass, label]];
