@@ -110,7 +110,7 @@ def figure(
         if heat and incidents is not None:
             legend = _draw_heat(axes, grid, incidents, lang)
         else:
-            legend = _draw_cells(axes, grid, theme, 0.18 * size[0])
+            legend = _draw_cells(axes, grid, theme, min(0.18 * size[0], 0.225 * size[0] - 0.4))
         _draw_places(axes, grid)
         legend[1].extend(_draw_outlines(axes, grid, outlines))
         _draw_words(drawn, grid, legend, title, source, lang)
@@ -224,7 +224,8 @@ def _draw_cells(axes: Axes, grid: Grid, theme: themes.Theme, inches: float) -> L
         ))  # fmt: skip
     thin = 0.5 * min(1.0, (400 / len(frame)) ** 0.5)  # many borders would hide what they bound
     frame.boundary.plot(ax=axes, color="white", linewidth=thin, aspect=None)
-    return (f"{theme.title} ({theme.unit})" if theme.unit else theme.title), rows
+    title = f"{theme.title} ({theme.unit})" if theme.unit else theme.title
+    return "\n".join(broken(title, 11, inches + 0.3)), rows
 
 
 def _draw_heat(axes: Axes, grid: Grid, incidents: pd.DataFrame, lang: Lang) -> Legend:
@@ -388,11 +389,12 @@ def _draw_head(drawn: Figure, head: str) -> None:
     text = drawn.text(
         0.03, 0.925, head, fontweight="bold", color=INK, va="bottom", linespacing=1.4
     )  # fmt: skip
-    for points, width in ((18, None), (14, None), (12, room), (12, 0.85 * room)):
+    for points, width in ((18, None), (14, None), (12, room), (12, 0.85 * room), (8, room)):
         text.set_fontsize(points)
         if width:
             text.set_text("\n".join(broken(head, points, width, most=2)))
-        if text.get_window_extent(measuring(drawn)).width <= room * drawn.dpi:
+        box = text.get_window_extent(measuring(drawn))
+        if box.width <= room * drawn.dpi and box.y1 <= drawn.bbox.height:
             break
 
 

@@ -96,9 +96,4 @@ def _fill(color: str, style: str) -> dict[str, str]:
 
 
 def _line(color: str, width: str) -> dict[str, str]:
-    return {
-        "outline_color": color,
-        "outline_style": "solid",
-        "outline_width": width,
-        "outline_width_unit": "MM",
-    }
+    return {"outline_color": color, "outline_width": width}

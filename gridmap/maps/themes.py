@@ -33,6 +33,7 @@ LEVEL_TITLES = {
     "county": Message("County"), "city": Message("City"),
     "neighborhood": Message("Neighborhood"), "neighbourhood": Message("Neighbourhood"),
     "ward": Message("Ward"), "parent": Message("Jurisdiction"),
+    "households": Message("Households"), "area_m2": Message("Area (m²)"),
 }  # fmt: skip
 
 
@@ -366,6 +367,8 @@ def column(grid: Grid, name: str | pd.Series, lang: Lang) -> Theme:
         raise InputError(
             "`color` is {name!r}, but the cells have {columns}.", name=name, columns=columns
         )
+    if name == "kind":
+        return kinds(grid, lang)
     refuse_personal(pd.DataFrame(grid.cells[[name]]), name="grid.cells", to=Message("a map"))
     return _by_value(grid.cells[name], name, lang)
 

@@ -11,6 +11,8 @@
 <symbol type="fill" name="{{ loop.index0 }}" alpha="1" clip_to_extent="1">
 {% for look in rule.looks %}
 <layer class="SimpleFill" enabled="1" locked="0" pass="0"><Option type="Map">
+<Option type="QString" name="outline_style" value="solid"/>
+<Option type="QString" name="outline_width_unit" value="MM"/>
 {% for name, value in look.items() %}
 <Option type="QString" name="{{ name }}" value="{{ value }}"/>
 {% endfor %}

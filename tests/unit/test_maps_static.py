@@ -56,6 +56,27 @@ def test_a_notebook_shows_figures_and_sheets_without_pyplot() -> None:
         assert PNGFormatter()(drawn).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("size", [(5, 3.5), (6, 9), (11.69, 8.27)])
+def test_title_and_legend_keep_off_the_rim_and_the_map(
+    grid: gm.Grid, size: tuple[float, float], lang: Any
+) -> None:
+    drawn = gm.figure(grid, size=size, lang=lang, title="Cells at a glance · 各网格一览")
+    renderer = RendererAgg(1, 1, drawn.dpi)
+    title = drawn.texts[0].get_window_extent(renderer)
+    assert title.y1 <= drawn.bbox.height and title.x1 <= drawn.bbox.width
+    west, _, _, north = grid.cells.total_bounds
+    corner = drawn.axes[0].transData.transform((west, north))
+    assert drawn.legends[0].get_window_extent(renderer).x1 <= corner[0] + 2
+
+
+def test_columns_have_words_of_the_language(grid: gm.Grid) -> None:
+    drawn = gm.figure(grid.in_language("zh"), color="kind", lang="zh")
+    rows = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert [row.split(" · ")[0] for row in rows][:2] == ["居民网格", "专属网格"]
+    assert gm.figure(grid, color="area_m2").legends[0].get_title().get_text() == "面积（平方米）"
+
+
 def test_the_legend_of_a_figure_counts_every_cell() -> None:
     plain = lattice(4, 5)
     drawn = gm.figure(plain, lang="en")
