@@ -3,7 +3,8 @@
 Each command runs in a fork of one warm process, writes over an old file, and is killed (SIGKILL),
 ended (SIGTERM, SIGINT), starved of room (a limit on the size of files, a small disk where one can
 be mounted) or shut out of its folder. Afterwards the file must be the old one or the new one to
-the byte, the exit code as documented, and, where code could run, nothing may be left beside it.
+the byte, the exit code as documented, and, where code could run, nothing may be left beside it
+but what `partition --by` goes on with. Of several outputs all are the old ones or all the new.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import geopandas as gpd
+
 import gridmap as package
 from gridmap.cli import main as gridmap
 
@@ -36,6 +39,8 @@ _CODES = {"kill": {-9, 0, 1}, "term": {130, 0, 1}, "int": {130, 0, 1}}
 _TOO_EARLY = -signal.SIGTERM  # before the command has begun, as when an interpreter starts
 _SMALL, _LARGE = 1 << 14, 1 << 26  # bytes of disks that are mounted
 _ROOM = 3_000  # bytes of a file where room is short
+_WORK = ".gridmap-districts/"
+_ALONE = ("districts", "weeks")  # folders, which hold nothing when a command begins
 
 
 def main() -> int:
@@ -64,9 +69,10 @@ def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
     whole, took = {}, {}
     for name, command in jobs.items():
         start = time.monotonic()
-        _run([*command, "-o", str(fresh / name)])
+        (fresh / name).mkdir()
+        _run([*command, "-o", str(fresh / name / name)], fresh / name)
         took[name] = time.monotonic() - start
-        whole[name] = (fresh / name).read_bytes()
+        whole[name] = _content(fresh / name)
     found: Counter[str] = Counter()
     print(f"{len(jobs)} commands are ready", file=sys.stderr, flush=True)
     for number in range(kills):
@@ -83,6 +89,13 @@ def harness(folder: Path, kills: int, seed: int) -> Counter[str]:
     return found
 
 
+def _content(folder: Path) -> dict[str, bytes]:
+    """Return every file in a folder, but not what `partition --by` goes on with."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(_WORK)}
+
+
 def _warm() -> None:
     """Import once what every fork would import."""
     for module in pkgutil.walk_packages(package.__path__, "gridmap."):
@@ -97,9 +110,15 @@ def commands(city: Path) -> dict[str, list[str]]:
     grid, incidents = f"{city}/grid.gpkg", f"{city}/incidents.csv"
     assign = ["assign", grid, incidents]
     spots = ["hotspots", grid, incidents]
+    repair = ["repair", _broken(city), "--boundary", f"{grid}:boundary", "--code", "code"]
+    cut = ["partition", f"{city}/jurisdictions.gpkg", "--households", f"{city}/buildings.gpkg"]
     return {
-        "cut.gpkg": ["partition", f"{city}/jurisdictions.gpkg", "--households",
-                     f"{city}/buildings.gpkg"],
+        "cut.gpkg": [*cut, "--edit", "edit.html", "--micro", "micro.gpkg"],
+        "districts": [*cut, "--by", "street", "--workers", "1"],
+        "mended.shp": [*repair, "--log", "log.csv"],
+        "mended.gpkg": [*repair, "--log", "log.csv", "--map", "mended.html"],
+        "atlas.pdf": ["atlas", grid], "grid.shp": ["export", grid],
+        "weeks": ["weekly", "--grid", grid, "--incidents", incidents, "--day", "2026-05-06"],
         "placed.csv": assign, "placed.xlsx": assign, "placed.parquet": assign,
         "placed.gpkg": assign, "spots.xlsx": spots, "spots.csv": spots, "spots.gpkg": spots,
         "spots.geojson": spots, "map.html": ["map", grid], "briefing.html": ["briefing", grid,
@@ -110,6 +129,14 @@ def commands(city: Path) -> dict[str, list[str]]:
         "staff.csv": ["staff", grid, f"{city}/staff.xlsx"],
         "rates.xlsx": ["indicators", grid, incidents],
     }  # fmt: skip
+
+
+def _broken(city: Path) -> str:
+    """Write the cells of the grid, some of them pushed aside."""
+    cells = gpd.read_file(city / "grid.gpkg", layer="cells")
+    cells.loc[::9, "geometry"] = cells.geometry[::9].translate(3.0, 1.0)
+    cells.to_file(city / "broken.gpkg")
+    return f"{city}/broken.gpkg"
 
 
 @contextlib.contextmanager
@@ -139,17 +166,20 @@ def _shut(folder: Path, *, shut: bool) -> None:
         folder.chmod(0o500 if shut else 0o700)
 
 
-def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes) -> str:
-    """Run a command over an old file and disturb it; return what was found."""
-    old = whole[: len(whole) // 2] if target.suffix != ".gpkg" else b""
-    if way == "disk" and len(old) > _SMALL // 2:
-        old = b""
-    if old:
-        target.write_bytes(old)
+def _once(command: list[str], target: Path, way: str, delay: float, whole: dict[str, bytes]) -> str:
+    """Run a command over old files and disturb it; return what was found."""
+    old = {name: content[: len(content) // 2] for name, content in whole.items()
+           if not name.endswith(".gpkg") and target.name not in _ALONE}  # fmt: skip
+    if way == "disk" and sum(map(len, old.values())) > _SMALL // 2:
+        old = {}
+    for name, content in old.items():
+        (target.parent / name).write_bytes(content)
     if way == "closed":
         _shut(target.parent, shut=True)
     said = target.parent.with_suffix(".said")
-    child = _start([*command, "-o", str(target), "--overwrite", "--quiet"], way, said)
+    over = [] if command[0] == "weekly" else ["--overwrite"]
+    words = [*command, "-o", str(target), *over, "--quiet"]
+    child = _start(words, way, said, target.parent)
     if way in _SIGNALS:
         time.sleep(delay)
         with contextlib.suppress(ProcessLookupError):
@@ -157,24 +187,29 @@ def _once(command: list[str], target: Path, way: str, delay: float, whole: bytes
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if way == "closed":
         _shut(target.parent, shut=False)
-    now = target.read_bytes() if target.exists() else b""
-    if now not in (old, whole):
+    now = _content(target.parent)
+    known = {name: content for name, content in now.items() if name in whole}
+    if known not in (old, whole):
         return "BAD: half a file"
-    early = code == _TOO_EARLY and way == "term" and now == old
+    early = code == _TOO_EARLY and way == "term" and known == old
     if code not in _CODES.get(way, {2, 0, 1}) and not early:
         print(said.read_text(), file=sys.stderr)
         return f"BAD: exit code {code}"
-    left = [p.name for p in target.parent.iterdir() if p != target]
+    left = sorted(now.keys() - whole.keys())
     if left and way != "kill":
         return f"BAD: left {left[0]}"
-    return "new" if now == whole else "old"
+    return "new" if known == whole else "old"
 
 
-def _start(arguments: list[str], way: str, said: str | Path = os.devnull) -> int:
-    """Run a command in a fork, its stderr into a file, and return its process."""
+def _start(
+    arguments: list[str], way: str, said: str | Path = os.devnull, folder: Path | None = None
+) -> int:
+    """Run a command in a fork, in a folder, its stderr into a file; return its process."""
     child = os.fork()
     if child:
         return child
+    os.chdir(folder or ".")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell ignores it
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(null, stream)
@@ -192,8 +227,9 @@ def _start(arguments: list[str], way: str, said: str | Path = os.devnull) -> int
         os._exit(code)
 
 
-def _run(arguments: list[str]) -> None:
-    code = os.waitstatus_to_exitcode(os.waitpid(_start([*arguments, "--quiet"], ""), 0)[1])
+def _run(arguments: list[str], folder: Path | None = None) -> None:
+    child = _start([*arguments, "--quiet"], "", folder=folder)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code not in (0, 1):
         raise SystemExit(f"{arguments} ends with {code}")
 
