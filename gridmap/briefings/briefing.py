@@ -499,7 +499,7 @@ def _hot_card(found: Figures, lang: Lang) -> dict[str, str]:
         return _card(lang, label, "–", Message("not tested, no households"))
     below = Message("none where tested")
     if spots["either"]:
-        below = Message("{cells_above:,} alone, {hot:,} with neighbours", **spots)
+        below = Message("{cells_above:,} alone, {hot:,} with others", **spots)
     return _card(lang, label, fact(spots["either"]), below, CELL)
 
 
