@@ -95,17 +95,12 @@ def window(time: pd.Series, since: Any = None, until: Any = None) -> Window:
         )
     length = end - start + pd.Timedelta(days=1)
     earlier = (start - length, start - pd.Timedelta(days=1))
-    pause = _longest_pause(known)
+    days = pd.Series(known.dt.normalize().unique()).sort_values()
+    pause = max(int(days.diff().dt.days.max()) - 1, 0) if len(days) > 1 else 0  # without a record
     covered, begun = (end - last).days <= pause, (first - start).days <= pause
     before = earlier if covered and earlier[0] >= first else None
     asked = None if until is None else end
     return Window(start, end, before, last, covered, first, begun, asked)
-
-
-def _longest_pause(time: pd.Series) -> int:
-    """Return the most days without a record between two records."""
-    days = pd.Series(time.dt.normalize().unique()).sort_values()
-    return max(int(days.diff().dt.days.max()) - 1, 0) if len(days) > 1 else 0
 
 
 def in_context(time: pd.Series, shown: Window, by: By) -> Window:

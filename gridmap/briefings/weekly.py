@@ -217,7 +217,8 @@ def week(
     shown = plain[steps > period - BEFORE - 1]
     until = str(period.end_time.date())
     covers_before = shown_window.before is not None
-    level = level or _level(grid)
+    several = [name for name in grid.levels if grid.cells[name].nunique() > 1]
+    level = level or next(iter(several or grid.levels), "parent")
     kinds = [name for name in ("category", "subcategory") if name in plain]
     tables = _tables(grid, plain, shown, now, earlier, until, level, kinds, covers_before, lang)
     series = steps.value_counts().reindex(pd.period_range(period - BEFORE, period), fill_value=0)
@@ -257,7 +258,9 @@ def week(
     figures["patrol"] = _patrol(plain, now, grid, period)
     figures["hotspots"] = _clusters(now, earlier if covers_before else None, grid)
     tables["alarm"] = _alarm(shown, now, grid, by)
-    figures |= {name: _records(table) for name, table in tables.items()}
+    for name, table in tables.items():  # as JSON takes them: no NaN, no NumPy
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        figures[name] = [{str(key): _plain(value) for key, value in row.items()} for row in rows]
     open_ = {
         "days": not figures["covered"],
         "words": bool(figures["unknown_words"]),
@@ -450,17 +453,6 @@ def _patrol(
         "cell_days_missed": sum(missed.values()),
         "cells_never": len(days.attrs["never"]),
     }
-
-
-def _level(grid: Grid) -> str:
-    several = [level for level in grid.levels if grid.cells[level].nunique() > 1]
-    return next(iter(several or grid.levels), "parent")
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as JSON takes them: no NaN, no NumPy."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:

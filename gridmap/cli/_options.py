@@ -220,12 +220,11 @@ def cases_of(
     return shown
 
 
-def column_of(cases: pd.DataFrame, name: str) -> str:
-    """Return the column that a user means, by its own name or by a heading that is understood."""
-    from gridmap.io.columns import aliases, meaning
+def of_cells(grid: Grid, name: str | None) -> str | None:
+    """Return the column or level of the cells that a user means, in whichever language."""
+    from gridmap.io.columns import called
 
-    known = name in cases or (name == "month" and "time" in cases)
-    return name if known else meaning(name, aliases("incident")) or name
+    return None if name is None else called(name, ["code", *grid.cells.columns])
 
 
 SHOWN = ("incident_id", "time", "code", "category", "subcategory", "source", "x", "y")

@@ -104,6 +104,7 @@ def _adopted(
     from gridmap.errors import CoverageError
     from gridmap.grid.adopt import adopt
     from gridmap.io import read_layer
+    from gridmap.io.columns import called
     from gridmap.io.inputs import read_cells
 
     cells, boundary, exclude = files
@@ -116,7 +117,8 @@ def _adopted(
     try:
         if mend:
             drawn, outline = _mended(shell, drawn, outline)
-        return adopt(drawn, outline, levels=levels, households=households)
+        named = [called(level, drawn.columns) for level in levels]
+        return adopt(drawn, outline, levels=named, households=households)
     except CoverageError as error:
         if error.defects is None:
             raise

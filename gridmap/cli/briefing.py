@@ -76,7 +76,7 @@ def briefing_command(
     houses = None if buildings is None else reproject(read_households(buildings)[0], proved.crs)
     made = briefing(
         proved, placed, staff=roster, barriers=lines, buildings=houses, lang=shell.lang,
-        **days, **ground, **options,
+        **days, **ground, **options | {"level": _options.of_cells(proved, options["level"])},
     )  # fmt: skip
     made.save(output, overwrite=overwrite)
     if as_json:
@@ -211,8 +211,8 @@ def _made(shell: _shell.Shell, plan: dict[str, Any], as_json: bool) -> int:
     cases, replaced = one_table(tables)
     staff = plan["staff"] and _options.read_roster(shell, plan["staff"], plan["words"].get("roles"))
     made = week(
-        grid, cases, day=plan["day"], by=plan["by"] or "week", staff=staff, level=plan["level"],
-        lang=shell.lang,
+        grid, cases, day=plan["day"], by=plan["by"] or "week", staff=staff, lang=shell.lang,
+        level=_options.of_cells(grid, plan["level"]),
     )  # fmt: skip
     made.figures["account"] |= {"files": files, "replaced": replaced}
     folder, fresh = write_week(

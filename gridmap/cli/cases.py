@@ -58,17 +58,19 @@ def indicators_command(
     """
     from gridmap.grid.grid import check_level
     from gridmap.io import read_grid
+    from gridmap.io.columns import called
 
     if rank and level is None:
         raise click.UsageError(tr("--rank needs --level."))
     proved = read_grid(grid, whole=False)
+    level = _options.of_cells(proved, level)
     if level is not None:
         check_level(level, proved.levels)
     cases = _options.cases_of(shell, proved, incidents, needs_places=level is not None, **given)
     if level is not None:
         cases = cases.assign(**{level: cases["code"].map(proved.cells[level].to_dict())})
     by = [*columns, *(name for name in (level, "month" if month else None) if name)]
-    by = [_options.column_of(cases, name) for name in by]
+    by = [called(name, cases.columns) for name in by]
     found = _computed(table, cases, by, given["until"], rank, proved, level, shell)
     if output is not None:
         _options.write_filed(shell, _plain(found), output, _RATE_HEADINGS, overwrite=overwrite)
@@ -217,11 +219,12 @@ def duplicates_command(
     """Link the reports of INCIDENTS that tell of a problem already reported nearby; delete none."""
     from gridmap.incidents.recurrence import duplicates
     from gridmap.io import read_grid
+    from gridmap.io.columns import called
 
     proved = read_grid(grid, whole=False)
     cases = _options.cases_of(shell, proved, incidents, needs_places=True, codes=False, **given)
     located = _options.located(cases, proved)
-    same = tuple(_options.column_of(cases, name) for name in same)
+    same = tuple(called(name, cases.columns) for name in same)
     found = duplicates(
         located, metres=metres, hours=hours, same=same, across_sources=across_sources
     )
@@ -284,11 +287,12 @@ def recheck_command(
     """List the problems of INCIDENTS to go and look at again, cell by cell and kind by kind."""
     from gridmap.incidents.recurrence import recheck, recurrence
     from gridmap.io import read_grid
+    from gridmap.io.columns import called
 
     proved = read_grid(grid, whole=False)
     cases = _options.cases_of(shell, proved, incidents, **given)
     located = _options.located(cases, proved)
-    kinds = tuple(_options.column_of(cases, name) for name in same)
+    kinds = tuple(called(name, cases.columns) for name in same)
     again = recurrence(located, days=days, metres=metres, same=kinds, until=given["until"])
     found = recheck(located, again, same=kinds, frequent=frequent, repeated=repeated)
     table = found.reset_index()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridmap.cli import _shell
+from gridmap.cli import _options, _shell
 from gridmap.language import tr
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def export_command(
     how["lang"] = shell.lang
     proved = read_grid(grid)
     proved = proved if of is None else part_of(proved, of)
+    how["columns"] = [_options.of_cells(proved, name) for name in how["columns"]]
     if on is not None:
         _write_codes(shell, proved, on, output, how)
         return

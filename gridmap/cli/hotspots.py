@@ -117,7 +117,7 @@ def hotspots_command(
     placed, accounts = placed_of(shell, proved, incidents, **given)
     category, to = given["category"], Message("a table of hotspots")
     table = counted_of(shell, proved, placed, category, by, file=incidents, to=to)
-    denominator = None if exposure == "none" else exposure
+    denominator = None if exposure == "none" else _options.of_cells(proved, exposure)
     options = {"p": p, "correction": correction, "seed": seed}
     results = {"hotspots": hotspots(table, proved, exposure=denominator, **options)}
     if emerging is not None:
@@ -283,8 +283,8 @@ def _write(
         table[name] = table[name].astype(str)
     table.attrs = {}
     if not _options.is_layer(path):
-        zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
-        write_table(table, path, overwrite=overwrite, headings=headings if zh else None)
+        named = headings if shell.lang == "zh" else None
+        write_table(table, path, overwrite=overwrite, headings=named)
         return
     shapes = geometries(grid.cells.geometry.reindex(table["code"]))
     layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
@@ -361,7 +361,7 @@ def clusters_command(
     placed, accounts = placed_of(shell, proved, incidents, **given)
     category, to = given["category"], Message("a table of clusters")
     table = counted_of(shell, proved, placed, category, by, file=incidents, to=to)
-    denominator = None if exposure == "none" else exposure
+    denominator = None if exposure == "none" else _options.of_cells(proved, exposure)
     with _options.spread(dask) as each:
         options |= {"progress": shell.progress(), "each": each}
         found = clusters(table, proved, exposure=denominator, **options)
@@ -400,6 +400,5 @@ def _write_clusters(
         layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
         write_layer(layer, path, overwrite=overwrite)
         return
-    zh = shell.lang == "zh" and path.suffix.lower() in {".csv", ".xlsx"}
-    headings = HEADINGS | _CLUSTER_HEADINGS if zh else None
+    headings = HEADINGS | _CLUSTER_HEADINGS if shell.lang == "zh" else None
     write_table(table, path, overwrite=overwrite, headings=headings)

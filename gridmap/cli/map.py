@@ -85,6 +85,7 @@ def map_command(
               "--defects": defects}  # fmt: skip
     _check_sheet(kind, of, sheet, [name for name, value in themes.items() if value is not None])
     proved = read_grid(grid, whole=False)
+    color = _options.of_cells(proved, color)
     placed = None
     if incidents is not None:
         placed = placed_incidents(shell, proved, incidents, words=words, **where)
@@ -201,7 +202,7 @@ def atlas_command(
     check_atlas(output)
     proved = read_grid(grid, whole=False)
     made = atlas(
-        proved, level=level, title=title, source=source, lang=shell.lang,
+        proved, level=_options.of_cells(proved, level), title=title, source=source, lang=shell.lang,
         **_with_streets(sheet, proved),
     )  # fmt: skip
     made.save(output, overwrite=overwrite)

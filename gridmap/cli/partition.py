@@ -353,6 +353,7 @@ def read_units(
     The units are made in the CRS of an `old` grid, round the cells of it that are locked.
     """
     from gridmap.io import inputs
+    from gridmap.io.columns import called
     from gridmap.partitioning.old_grid import units_locked
     from gridmap.partitioning.partition import band_in, column_in, micro_band_in
     from gridmap.units.attach import attach
@@ -373,7 +374,9 @@ def read_units(
             options["jurisdictions"], crs=crs, code=options["code"], levels=levels or ()
         )
     )
-    code = options["code"] or ("code" if "code" in areas else None)
+    levels = levels and [called(level, areas.columns) for level in levels]
+    code = called(options["code"] or "code", areas.columns)
+    code = code if code in areas else options["code"]
     keys = hierarchy(areas, levels, code)[0]
     band = band_in(areas, keys, options["low"], options["high"], old)
     micro = micro_band_in(areas, keys, options["micro_low"], options["micro_high"])

@@ -80,7 +80,9 @@ def staff_command(
     from gridmap.operations.staffing import staffing
 
     table = _options.read_roster(shell, roster, words["roles"])
-    found = staffing(table, read_grid(grid, whole=False), limit=limit)
+    proved = read_grid(grid, whole=False)
+    level = _options.of_cells(proved, level)
+    found = staffing(table, proved, limit=limit)
     ratios = found.ratios(level)
     if output is not None:
         cells, zh = found.cells, shell.lang == "zh"

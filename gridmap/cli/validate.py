@@ -98,6 +98,7 @@ def validate_command(
     from gridmap.coverage.validate import validate
     from gridmap.io import read_layer
     from gridmap.io.atomic import together
+    from gridmap.io.columns import called
     from gridmap.io.gridfile import is_by_district
 
     kinds = _kinds(fail_on)
@@ -108,8 +109,10 @@ def validate_command(
         raise click.UsageError(tr("--dask goes with a dataset by district, whose parts it shares."))
     reports = {"junit": tests, "sarif": sarif, "code-quality": quality, "badge": badge}
     given = _read(cells, boundary, parents, crs, code, count)
-    given.parent_column = parent_column or given.parent_column
-    given.count = count or given.count
+    columns = [str(column) for column in given.cells]
+    given.code = called(code, columns) if code else given.code
+    given.parent_column = called(parent_column, columns) if parent_column else given.parent_column
+    given.count = called(count, columns) if count else given.count
     given.low = given.low if low is None else low
     given.high = given.high if high is None else high
     lang = shell.lang
@@ -255,7 +258,6 @@ def _read(
         else:
             frame = read_layer(cells, crs=crs)
         given = _Given(frame, code="code" if "code" in frame else None)
-    given.code = code or given.code
     if boundary is not None:
         given.boundary = boundary if boundary == "outline" else read_layer(boundary, crs=crs)
     if parents is not None:

@@ -82,7 +82,8 @@ def _figures(grid: Grid, base: Grid) -> pd.DataFrame:
     """Return the figures of one alternative, by jurisdiction and over all."""
     cells = _cells(grid)
     border = _borders(grid)
-    moves = _moves(grid, base)
+    moves = moves_of_units(base.cells, grid.units)  # households by cell at present and in the plan
+    moves = moves.assign(parent=grid.cells["parent"].reindex(moves["after"]).to_numpy())
     areas = list(dict.fromkeys(["", *grid.jurisdictions.index]))  # one may have no code
     rows = []
     for area in areas:
@@ -134,9 +135,3 @@ def _borders(grid: Grid) -> pd.DataFrame:
     else:
         street = np.full(len(length), np.nan)
     return pd.DataFrame({"parent": parent[i], "length": length, "street": street})
-
-
-def _moves(grid: Grid, base: Grid) -> pd.DataFrame:
-    """Return households by their cell at present and in an alternative."""
-    moves = moves_of_units(base.cells, grid.units)
-    return moves.assign(parent=grid.cells["parent"].reindex(moves["after"]).to_numpy())

@@ -38,6 +38,7 @@ _TOLD = 5
 _SAMPLE = 20  # values by which bytes are known as shapes
 _POINT = {"point", "geoarrow.point"}
 _ZONE = r"\d(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?$"  # behind the clock
+_CALENDAR = ("0001-01-01", "9999-12-31")
 
 
 class Batch(NamedTuple):
@@ -222,13 +223,9 @@ class ParquetFile:
     @cached_property
     def _geo(self) -> dict[str, Any]:
         """Return the metadata of the geometry: its name, encoding and CRS."""
+        if geo := stated_geometry(self._stored, self.path.name):
+            return geo
         with telling(self.path.name, BROKEN_PARQUET):
-            geo = json.loads((self._stored.metadata or {}).get(b"geo", b"{}"))
-            if geo:
-                name = geo["primary_column"]
-                self._stored.field(name)  # a KeyError where there is no such column
-                column: dict[str, Any] = {"name": name, **geo["columns"][name]}
-                return column
             name = wkb_column(self._stored, self._first)
         return {} if name is None else {"name": name, "encoding": "WKB", "crs": None}
 
@@ -256,9 +253,7 @@ class ParquetFile:
     @cached_property
     def crs(self) -> Any:
         """As the GeoParquet metadata say; longitude and latitude when they are silent."""
-        if not self._geo or ("crs" in self._geo and self._geo["crs"] is None):
-            return None
-        return _crs(self._geo.get("crs") or "OGC:CRS84", self.path.name)
+        return geometry_crs(self._geo, self.path.name)
 
     @cached_property
     def size(self) -> int:
@@ -286,6 +281,7 @@ class ParquetFile:
                     for table in file.iter_batches(rows, use_threads=False, **chosen):
                         done += table.num_rows
                         table.validate(full=True)  # bytes that are no text
+                        _check_calendar(table)
                         columns = [self._values(table, name) for name in self.schema.names]
                         yield Batch(
                             pa.RecordBatch.from_arrays(columns, schema=self.schema), {}, done
@@ -409,6 +405,31 @@ def layer_info(path: str, layer: str | None, encoding: str | None = None) -> dic
     return info
 
 
+def stated_geometry(schema: pa.Schema, name: str) -> dict[str, Any]:
+    """Return what GeoParquet metadata say of the main geometry, with its name; {} for none."""
+    with telling(name, BROKEN_PARQUET):
+        geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
+    match geo:
+        case {"primary_column": str(main), "columns": dict(columns)} if main in schema.names:
+            stated, kind = columns.get(main), schema.field(main).type
+            if isinstance(stated, dict) and (is_binary(kind) or pa.types.is_nested(kind)):
+                return {"name": main, "encoding": "WKB", **stated, "alone": len(columns) == 1}
+    if geo == {}:
+        return {}
+    raise InputError(
+        "`{name}` is damaged: what it says of its geometry is broken. Ask for the file again, or "
+        "export it again.",
+        name=name,
+    )
+
+
+def geometry_crs(geo: dict[str, Any], name: str) -> Any:
+    """Return the CRS of a geometry: longitude and latitude where its metadata are silent."""
+    if not geo or ("crs" in geo and geo["crs"] is None):
+        return None
+    return _crs(geo.get("crs") or "OGC:CRS84", name)
+
+
 def _crs(stated: Any, name: str) -> pyproj.CRS:
     """Return the CRS that a file states; one that means nothing is damage."""
     with telling(name, (pyproj.exceptions.ProjError,)):
@@ -449,6 +470,16 @@ def _flat_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_nested(kind):
         return pa.string()
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _check_calendar(table: pa.Table | pa.RecordBatch) -> None:
+    """Refuse times beyond the calendar, as of damage, or of the "infinity" of a database."""
+    for column in table.columns:
+        if pa.types.is_timestamp(column.type) and column.type.unit != "ns":
+            first, last = np.array(_CALENDAR, f"M8[{column.type.unit}]").astype(np.int64).tolist()
+            ends = pc.min_max(column.cast(pa.int64())).as_py()
+            if ends["min"] is not None and not first <= ends["min"] <= ends["max"] <= last:
+                raise pa.ArrowInvalid("times beyond the calendar")
 
 
 def flat_column(column: pa.Array | pa.ChunkedArray) -> Any:
@@ -507,13 +538,24 @@ def arrow_table(source: Source) -> pa.Table:
         if source.kind == "parquet":
             size, streams = parquet_size(place)[0], source.member is None
             check_held(size, source.size, source.name, streams=streams)
-            return pq.read_table(place)
+            return _with_sound_hints(pq.read_table(place))
         if source.member is None:
             check_held(arrow_size(source.path), source.size, source.name, streams=False)
         if source.suffix == ".arrows":
             with pa.OSFile(str(source.path)) as file, pa.ipc.open_stream(file) as stream:
                 return stream.read_all()
-        return pyarrow.feather.read_table(place, memory_map=False)
+        return _with_sound_hints(pyarrow.feather.read_table(place, memory_map=False))
+
+
+def _with_sound_hints(table: pa.Table) -> pa.Table:
+    """Leave out what pandas noted of its frame where that is broken: the columns are whole."""
+    _check_calendar(table)
+    try:
+        table.schema.empty_table().to_pandas()
+    except BROKEN_PARQUET:
+        notes = {k: v for k, v in table.schema.metadata.items() if k != b"pandas"}
+        return table.replace_schema_metadata(notes)
+    return table
 
 
 def shapes_of(column: pa.Array, name: str) -> Geometries:
@@ -527,19 +569,18 @@ def has_shapes(source: Source) -> bool:
     """Tell whether Parquet or Feather holds geometries, declared or not."""
     if source.kind == "arrow":
         with telling(source.name, BROKEN_PARQUET):
-            return shape_column(arrow_table(source)) is not None
+            return shape_column(arrow_table(source), source.name) is not None
     with telling(source.name, BROKEN_PARQUET), pq.ParquetFile(source.whole()) as file:
         schema = file.schema_arrow
-        if b"geo" in (schema.metadata or {}):
+        if stated_geometry(schema, source.name):
             return True
         return wkb_column(schema, lambda name: _head(file, name)) is not None
 
 
-def shape_column(table: pa.Table) -> str | None:
+def shape_column(table: pa.Table, name: str) -> str | None:
     """Return the column of geometries of a table: as the metadata say, or known by its bytes."""
-    geo = (table.schema.metadata or {}).get(b"geo")
-    if geo is not None:
-        return str(json.loads(geo)["primary_column"])
+    if geo := stated_geometry(table.schema, name):
+        return str(geo["name"])
     return wkb_column(table.schema, lambda name: table.column(name).slice(0, _SAMPLE))
 
 

@@ -6,7 +6,7 @@ import csv
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -309,7 +309,7 @@ def _chosen(names: list[str], choose: Mapping[str, str | None], table: str) -> d
     for name, heading in choose.items():
         if heading is None:
             continue
-        match = [n for n in names if n == heading] or [n for n in names if fold(n) == fold(heading)]
+        match = _meant(heading, names)
         if len(match) != 1:
             raise InputError(
                 "The {table} table has no column {heading!r}; it has {names}.",
@@ -338,8 +338,25 @@ def meaning(heading: str, known: Mapping[str, Alias]) -> str:
     return alias.field if alias is not None else ""
 
 
+def _meant(wanted: str, headings: Sequence[str]) -> list[str]:
+    """Return the headings that a user may mean: the same, or of the same meaning."""
+    same = [h for h in headings if h == wanted] or [h for h in headings if fold(h) == fold(wanted)]
+    known = [aliases(table) for table in TABLES]
+    return same or [
+        heading
+        for heading in headings
+        if any(meaning(heading, each) in {wanted, meaning(wanted, each)} - {""} for each in known)
+    ]
+
+
+def called(wanted: str, headings: Iterable[object]) -> str:
+    """Return the one heading that a user means, in whichever language, or else what was said."""
+    found = _meant(wanted, [str(heading) for heading in headings])
+    return found[0] if len(found) == 1 else wanted
+
+
 def heading_for(wanted: str, headings: Sequence[str]) -> str:
-    """Return the heading that a user means: as it stands, or by the field it is understood as.
+    """Return the heading that a user means: as it stands, or by what either is understood as.
 
     Raises
     ------
@@ -350,13 +367,10 @@ def heading_for(wanted: str, headings: Sequence[str]) -> str:
     --------
     >>> heading_for("households", ["小区名称", "总户数（户）"])
     '总户数（户）'
+    >>> heading_for("网格编码", ["code", "name", "households"])
+    'code'
     """
-    if wanted in headings:
-        return wanted
-    same = [name for name in headings if fold(name) == fold(wanted)]
-    known = [aliases(table) for table in TABLES]
-    meant = [name for name in headings if any(meaning(name, each) == wanted for each in known)]
-    found = same or meant
+    found = _meant(wanted, headings)
     if len(found) == 1:
         return found[0]
     what = Message("could be any of {names}", names=found) if found else Message("is no column")

@@ -21,6 +21,7 @@ from gridmap.crs import (
     positions_to,
 )  # fmt: skip
 from gridmap.errors import InputError
+from gridmap.io.columns import called
 from gridmap.io.point_text import PointColumn, PointOrder, find_point_column, holds_shapes
 from gridmap.io.text import fold
 from gridmap.io.vector import are_degrees
@@ -105,6 +106,7 @@ def find_places(
         if {pair.x, pair.y} <= set(headings)
     )
     if named[0] is not None:
+        named = (called(named[0], [*sample]), named[1] and called(named[1], [*sample]))
         _check_named(named, sample, spec)
         if named[1] is not None:
             return Places(Pair(named[0], named[1]), None, others)
@@ -130,7 +132,7 @@ def find_places(
 def _only(pairs: Sequence[Pair], spec: Spec) -> Pair:
     """Return the one pair of columns; of several the user must say which."""
     if len(pairs) > 1:
-        a, b = (f"{pair.x} and {pair.y}" for pair in pairs)
+        a, b = ([pair.x, pair.y] for pair in pairs)
         raise InputError(
             "`{spec}` has coordinates in {a}, and in {b}. Say which: `--x {x} --y {y}`.",
             spec=spec,

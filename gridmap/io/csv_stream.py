@@ -301,17 +301,11 @@ def text_encoding(source: Source, declared: str | None = None) -> str:
             except UnicodeDecodeError as error:
                 if seen:  # damaged UTF-8, which the reader tells
                     return "utf-8"
-                sample = _lines_around(error.object, error.start)
-                found = choose_encoding(sample, cut=True, name=source.name)
-                return "utf-8" if found == "utf-8" else found
+                start = error.object.rfind(b"\n", 0, error.start) + 1
+                around = error.object[start : start + SAMPLE]
+                return choose_encoding(around, cut=True, name=source.name)
             block = file.read(_LOOK)
     return "utf-8-sig" if marked else "utf-8"
-
-
-def _lines_around(block: bytes, at: int) -> bytes:
-    """Return the lines around a byte, whole at their beginning."""
-    start = block.rfind(b"\n", 0, at) + 1
-    return block[start : start + SAMPLE]
 
 
 def find_start(data: bytes, separator: str, name: str) -> Start:

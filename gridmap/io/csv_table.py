@@ -82,7 +82,8 @@ def read_csv(
     if not keep_broken:
         _refuse_broken(read, source.name)
     table, left_out, kept = _without_totals(read.table, source.size)
-    frame: pd.DataFrame = _typed(table).to_pandas()
+    columns = {name: _numbers(table.column(name)) for name in table.column_names}
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
     note_left_out(frame, read.headings, left_out)
     frame.attrs["encoding"] = read.encoding
     if read.broken:
@@ -280,13 +281,8 @@ def _without_totals(table: pa.Table, size: int) -> tuple[pa.Table, list[list[str
     return (table if keep.all() else table.filter(pa.array(keep))), left_out, keep
 
 
-def _typed(table: pa.Table) -> pa.Table:
-    """Turn columns of plain numbers into numbers."""
-    columns = [_numbers(column) for column in table.itercolumns()]
-    return pa.table(columns, names=table.column_names)
-
-
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn a column of plain numbers into numbers."""
     if not pa.types.is_string(column.type):
         return column
     sample = [text for text in column.slice(0, 200).to_pylist() if text is not None]

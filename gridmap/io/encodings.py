@@ -170,8 +170,7 @@ def choose_encoding(data: bytes, *, cut: bool = False, name: str = "file") -> st
 
 def is_utf8(data: bytes) -> bool:
     """Tell whether bytes, not by accident, are UTF-8, whatever is said of them elsewhere."""
-    text = decoded(data, "utf-8")
-    return text is not None and chinese_worth(text) >= _PLAUSIBLE
+    return chinese_worth(decoded(data, "utf-8") or "") >= _PLAUSIBLE
 
 
 def is_shifted(data: bytes) -> bool:
@@ -299,8 +298,8 @@ def _question(data: bytes, cut: bool, name: str, chinese: list[Reading]) -> Mess
             "`{name}` is Chinese in GB 18030, but damaged at {n:,} {n:place|places}, the first "
             "after {before!r}. Ask for the file again, or mend it and save it as UTF-8."
         )
-        before = mended.partition("\ufffd")[0][-12:].strip()
-        return told(name=name, n=mended.count("\ufffd"), before=before)
+        before, *damaged = mended.split("\ufffd")
+        return told(name=name, n=len(damaged), before=before[-12:].strip())
     readings = [r for r in chinese if r.worth > 0] + _alphabetic(data, cut)
     readings.sort(key=lambda reading: -reading.worth)
     if not readings:

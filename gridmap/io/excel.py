@@ -578,7 +578,11 @@ def typed_column(values: list[Any]) -> Any:
             return np.array(whole, dtype=np.int64)
         if small:
             return np.array([np.nan if v is None else v for v in whole], dtype=np.float64)
-    if present and all(map(_is_number, present)) and not all(map(_is_int, present)):
+    if (
+        present
+        and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in present)
+        and not all(map(_is_int, present))
+    ):
         return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
     if present and all(isinstance(value, datetime.datetime) for value in present):
         return pd.Series(values, dtype=object).map(pd.Timestamp, na_action="ignore")
@@ -599,7 +603,3 @@ def _is_int(value: Any) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -138,13 +138,10 @@ def _is_second(upper: Row, lower: Row, width: int) -> bool:
     if not any(below) or any(_is_number(value) for value in lower if not is_blank(value)):
         return False
     repeated = any(a == b and a for a, b in zip(above, below, strict=True))
-    gaps = any(not a and b for a, b in zip(above, below, strict=True)) or _repeats(above)
+    filled = [name for name in above if name]
+    gaps = any(not a and b for a, b in zip(above, below, strict=True))
+    gaps = gaps or len(set(filled)) < len(filled)
     return (gaps or repeated) and known_headings(lower) >= 1
-
-
-def _repeats(names: list[str]) -> bool:
-    filled = [name for name in names if name]
-    return len(set(filled)) < len(filled)
 
 
 def _joined(above: list[str], below: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import has_shapes
-from gridmap.io.columns import Understanding, understand
+from gridmap.io.columns import Understanding, called, understand
 from gridmap.io.coordinates import declared_datum, fill_places, find_places, note_filled, true_crs
 from gridmap.io.declared import declared
 from gridmap.io.integrity import list_layers
@@ -62,7 +62,7 @@ def read_jurisdictions(
     """
     frame = _polygons(read_layer(spec, crs=crs), "jurisdictions")
     for level in levels:
-        check_column("jurisdictions", level, frame.columns)
+        check_column("jurisdictions", called(level, frame.columns), frame.columns)
     named, known = understand(frame, "jurisdiction", choose={"code": code})
     if "code" in named:
         frame = frame.assign(code=named["code"].to_numpy())
@@ -127,12 +127,16 @@ def read_units(
     Returns
     -------
     tuple of GeoDataFrame and Understanding
-        Columns as in the file, with ``households`` (int64).
+        Columns as in the file, with ``households`` (int64); the rows are called by the units' own
+        ids where a column has them.
     """
     frame = _polygons(read_layer(spec, crs=crs), "units")
     named, known = understand(frame, "building", choose={"households": count})
     _need_households(named, frame.columns, spec)
     frame = frame.assign(households=named["households"].to_numpy())
+    ids = named.get("building_id", pd.Series(dtype=str))
+    if len(ids) and ids.is_unique and (ids.fillna("").str.strip() != "").all():
+        frame.index = pd.Index(ids.astype("str"))
     frame.attrs = {}
     return frame, known
 

@@ -336,7 +336,7 @@ def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     for column in table.columns[table.dtypes == np.dtype("O")]:
         table[column] = table[column].map(as_text)
-    extent = _finite(frame.total_bounds)
+    extent = tuple(frame.total_bounds.tolist()) if np.isfinite(frame.total_bounds).all() else None
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
@@ -377,9 +377,3 @@ def _columns(
         for name, kind in kinds.items()
     ]
     return best, listed
-
-
-def _finite(bounds: Any) -> tuple[float, ...] | None:
-    """Return an extent; None when no feature has a place."""
-    extent = tuple(map(float, bounds))
-    return extent if np.isfinite(extent).all() else None

@@ -219,7 +219,8 @@ def find_source(spec: str | os.PathLike[str]) -> Source:
     """
     text = os.fspath(spec)
     if names_database(text):
-        return _database(text)
+        found = parse_address(text)
+        return Source(text, "database", Path(), found.table, url=found.url)
     bare, _, member = text.removeprefix("zip://").partition("!")
     path, layer = (Path(text), None) if text in _STDIN else _split_layer(bare)
     path = _spooled(path)
@@ -492,11 +493,6 @@ def _is_our_fault(error: BaseException) -> bool:
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return Path(frame.f_code.co_filename).is_relative_to(_PACKAGE)
-
-
-def _database(text: str) -> Source:
-    found = parse_address(text)
-    return Source(text, "database", Path(), found.table, url=found.url)
 
 
 def _split_layer(text: str) -> tuple[Path, str | None]:

@@ -135,7 +135,7 @@ def write_table(
     overwrite : bool
         Whether an existing file may be replaced.
     headings : dict, optional
-        New names of columns, as Chinese headings.
+        New names of columns in what people open, .csv and .xlsx, as Chinese headings.
     sheet : str
         Name of the sheet in a workbook.
 
@@ -152,7 +152,7 @@ def write_table(
     path = Path(path)
     suffix = known_suffix(path, WRITABLE) if ending_of(path) != ".csv" else ".csv"
     table = with_codes_as_text(plain_table(frame))
-    if headings:
+    if headings and suffix in (".csv", ".xlsx"):
         table = table.rename(columns={k: v for k, v in headings.items() if k in table})
     with replacing(path, overwrite=overwrite) as temporary:
         if suffix == ".csv":
@@ -202,7 +202,7 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 def _read_arrow(source: Source) -> pd.DataFrame:
     table = arrow_table(source)
     with telling(source.name, BROKEN_PARQUET):
-        shape = shape_column(table)
+        shape = shape_column(table, source.name)
         plain = table if shape is None else table.drop_columns([shape])
         frame: pd.DataFrame = flat_columns(plain).to_pandas()
     check_text(frame, source.name)

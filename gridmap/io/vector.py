@@ -12,6 +12,8 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
@@ -22,7 +24,14 @@ from gridmap._checks import check_sound, is_sound, label
 from gridmap.crs import lacks_parameters, parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
-from gridmap.io.batches import arrow_table, flat_columns, layer_info, shape_column
+from gridmap.io.batches import (
+    arrow_table,
+    flat_columns,
+    geometry_crs,
+    layer_info,
+    shape_column,
+    stated_geometry,
+)
 from gridmap.io.declared import declared
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.limits import check_held, is_bomb, packed_size
@@ -48,8 +57,8 @@ _GDAL_READS = ("utf", "gb", "big5", "cp", "iso8859", "koi8")
 _GDAL_CUTS = ("cp1255", "cp1258", "big5hkscs")  # signs join letters, and the last one is lost
 SPARSE = (".kml", ".kmz", ".gpx", ".dxf")  # formats whose files have columns without any value
 _OWN_ZONES = (".geojson", ".json", ".geojsonl", ".geojsons", ".topojson", ".csv", ".gml")
-_SHAPE, _FIELD = 50, 16  # bytes that a shape and a value take in memory, about
 _UNCHECKED = ("FlatGeobuf",)  # drivers whose columns are as damaged as the file
+_SHAPE, _FIELD = 50, 16  # bytes that a shape and a value take in memory, about
 
 
 def read_layer(
@@ -178,7 +187,7 @@ def _read_gdal(source: Source, encoding: str | None) -> gpd.GeoDataFrame:
         expected = info["features"]
         _check_claim(info, source)
         if info["driver"] in _UNCHECKED:
-            _check_batches(whole, layer)
+            _check_batches(whole, layer, info)
         frame = _read_whole(whole, layer, found, source.suffix)
     if source.suffix in SPARSE:
         frame = frame.drop(columns=[c for c in frame.columns if frame[c].isna().all() or c in _KML])
@@ -225,11 +234,20 @@ def _check_claim(info: dict[str, Any], source: Source) -> None:
     check_held(size, packed, source.name, streams=source.member is None)
 
 
-def _check_batches(source: Source, layer: str) -> None:
-    """Raise an ArrowException where a layer points beyond its own bytes, which kills a reader."""
-    with pyogrio.open_arrow(source.gdal_path, layer=layer, use_pyarrow=True) as (_, batches):
+def _check_batches(source: Source, layer: str, info: dict[str, Any]) -> None:
+    """Raise an ArrowException where a layer points beyond its bytes, or a date is none.
+
+    The former kills a reader, and the latter would be read as the first day of 1970.
+    """
+    kinds = zip(info["fields"], info["dtypes"], strict=True)
+    dates = [name for name, kind in kinds if kind == "datetime64[ms]"]
+    with pyogrio.open_arrow(
+        source.gdal_path, layer=layer, use_pyarrow=True, datetime_as_string=True
+    ) as (_, batches):
         for batch in batches:
             batch.validate(full=True)
+            for name in dates:
+                pc.utf8_slice_codeunits(batch.column(name), 0, 19).cast(pa.timestamp("s"))
 
 
 def _read_whole(source: Source, layer: str, encoding: str | None, suffix: str) -> Any:
@@ -281,8 +299,9 @@ def _read_arrow(source: Source) -> gpd.GeoDataFrame:
     """Read Parquet or Feather; shapes as bytes need no metadata."""
     table = arrow_table(source)
     with telling(source.name, (*GDAL_FAILURES, *BROKEN_PARQUET)), quiet():
-        name = shape_column(table)
-        if b"geo" in (table.schema.metadata or {}):
+        name = shape_column(table, source.name)
+        geo = stated_geometry(table.schema, source.name)
+        if geo and not (geo["encoding"] == "WKB" and geo["alone"]):
             flat, kinds = flat_columns(table, keep=name), table.schema.types
             fresh = [c.name for c, kind in zip(flat.schema, kinds, strict=True) if c.type != kind]
             return _stored(source).assign(**{c: flat.column(c).to_pandas() for c in fresh})
@@ -291,7 +310,8 @@ def _read_arrow(source: Source) -> gpd.GeoDataFrame:
         frame = flat_columns(table.drop_columns([name])).to_pandas()
         shapes = shapely.from_wkb(table.column(name).to_numpy())
     frame.attrs = {}
-    return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index))
+    crs = geometry_crs(geo, source.name)
+    return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index, crs=crs))
 
 
 def _stored(source: Source) -> gpd.GeoDataFrame:

@@ -148,7 +148,9 @@ def defect_map(
     drawn = cells if mended is None else mended
     codes = _codes(drawn)
     shapes = web_mercator(_polygonal(drawn.geometry.to_numpy()), cells.crs)
-    theme = _plain(len(cells), lang) if mended is None else _repaired(cells, mended, lang)
+    plain = [themes.Class(tr("cells", lang=lang), PALE)]
+    theme = themes.Theme(tr("Cells", lang=lang), plain, np.zeros(len(cells), np.int64))
+    theme = theme if mended is None else _repaired(cells, mended, lang)
     scene = Scene(
         shapes,
         codes,
@@ -185,11 +187,6 @@ def _found(
 def _codes(cells: gpd.GeoDataFrame) -> list[str]:
     codes = cells["code"] if "code" in cells else cells.index.to_series()
     return [str(code) for code in codes]
-
-
-def _plain(count: int, lang: Lang) -> themes.Theme:
-    only = themes.Class(tr("cells", lang=lang), PALE)
-    return themes.Theme(tr("Cells", lang=lang), [only], np.zeros(count, np.int64))
 
 
 def _repaired(cells: gpd.GeoDataFrame, mended: gpd.GeoDataFrame, lang: Lang) -> themes.Theme:

@@ -131,6 +131,7 @@ def plan_data(
     part = units.iloc[rows]
     shapes = part.geometry.to_numpy()
     fine = shapely.get_num_coordinates(shapes).sum() < VERTICES_FINE
+    bands = [list(grid.bands.of(parent)) for parent in sorted(cells["parent"].unique())]
     plain = isinstance(part.index, pd.RangeIndex) and part.index.equals(pd.RangeIndex(len(part)))
     words = {key: message.text(lang) for key, message in WORDS.items()}
     return {
@@ -139,7 +140,7 @@ def plan_data(
         "subtitle": tr("from {hash} · {day}", hash=grid.content_hash[:8], day=today(), lang=lang),
         "file": f"changes-{grid.content_hash[:8]}",
         "band": list(grid.band),
-        **_own_bands(grid, cells),
+        **({"bands": bands} if grid.bands.own else {}),
         "crs": label(grid.crs),
         "geometry": payload(shapes, quantum=FINE if fine else COARSE),
         "unit": None if plain else part.index.tolist(),
@@ -164,12 +165,6 @@ def _levels(grid: Grid, cells: pd.DataFrame, lang: Lang) -> list[dict[str, objec
         names = [key.rsplit("\x1f", 1)[-1] for key in keys]
         found.append({"title": level_title(level, lang), "names": names, "of": of.tolist()})
     return found
-
-
-def _own_bands(grid: Grid, cells: pd.DataFrame) -> dict[str, object]:
-    """Return the band of each parent, in their order, where bands differ."""
-    parents = sorted(cells["parent"].unique())
-    return {"bands": [list(grid.bands.of(p)) for p in parents]} if grid.bands.own else {}
 
 
 def _cell_facts(cells: pd.DataFrame) -> dict[str, object]:

@@ -363,7 +363,9 @@ def plans_page(
     over_all = table.loc[[""]].droplevel("area")
     areas = [code for code in table.index.get_level_values("area").unique() if code]
     rows = {code: table.loc[[code]].droplevel("area") for code in areas}
-    listed = [code for code in areas if len(areas) > 1 and not _alike(rows[code])]
+    told = {code: {tuple(_text(f, rows[code][f].loc[plan]) for f in FIGURES)
+                   for plan in rows[code].index} for code in areas}  # fmt: skip
+    listed = [code for code in areas if len(areas) > 1 and len(told[code]) != 1]
     dedicated = any((grid.cells["kind"] == "dedicated").any() for grid in grids.values())
     page = render(
         "plans.html",
@@ -399,12 +401,6 @@ def _picture(grid: Grid, present: Grid) -> Markup:
     fills = cells["kind"].map(FILLS).mask(out, OUTSIDE)
     rings = np.where(changed, CHANGED, np.where(out, SHORT, ""))
     return thumbnail(cells, fills.tolist(), 300, rings=rings.tolist())
-
-
-def _alike(plans: pd.DataFrame) -> bool:
-    """Tell whether all plans write the same figures for a jurisdiction."""
-    told = {tuple(_text(f, plans[f].loc[plan]) for f in FIGURES) for plan in plans.index}
-    return len(told) == 1
 
 
 def _called(grids: Mapping[str, Grid], code: str) -> tuple[str, str]:

@@ -76,22 +76,19 @@ def patrol(
     ways = Ways(network)
     streets_of = {key: (u, v, key, data) for u, v, key, data in network.edges(keys=True, data=True)}
     by_cell = pieces.groupby("code")["segment"].agg(list).to_dict()
+    names = ("streets_m", "length_m", "repeated_m", "elsewhere_m", "off_street_m")
+    nothing: dict[str, Any] = {**dict.fromkeys(names, 0.0), "geometry": shapely.LineString()}
     rows = []
     for done, code in enumerate(grid.cells.index, start=1):
         own: nx.MultiGraph[Any] = nx.MultiGraph()
         for key in by_cell.get(code, ()):
             u, v, segment, data = streets_of[key]
             own.add_edge(u, v, segment, **data)
-        rows.append(_round(own, network, ways) if own.size() else _nothing())
+        rows.append(_round(own, network, ways) if own.size() else nothing)
         tell("patrol", done, len(grid))
     table = gpd.GeoDataFrame(rows, index=grid.cells.index, geometry="geometry", crs=grid.crs)
     table.insert(5, "minutes", table["length_m"] / (speed_kmh * 1000 / 60))
     return table
-
-
-def _nothing() -> dict[str, Any]:
-    names = ("streets_m", "length_m", "repeated_m", "elsewhere_m", "off_street_m")
-    return {**dict.fromkeys(names, 0.0), "geometry": shapely.LineString()}
 
 
 def _round(own: nx.MultiGraph[Any], network: nx.MultiGraph[Any], ways: Ways) -> dict[str, Any]:

@@ -478,9 +478,9 @@ def _given(roster: pd.DataFrame, grid: Grid) -> pd.Series:
         for column in columns
     ]
     rows = list(zip(*texts, strict=True))
-    joined = _Places(grid).named
+    known = _Places(grid).named
     places = {
-        row: _named([(c, text) for c, text in zip(columns, row, strict=True) if text], joined)
+        row: _named([(c, text) for c, text in zip(columns, row, strict=True) if text], known)
         for row in set(rows)
     }
     return pd.Series([places[row] for row in rows], index=roster.index, dtype=object)

@@ -398,7 +398,8 @@ def partition(
         parameters["attached"] = joined
     codes: dict[int, str] = {}
     if kept is not None:
-        approved = {*approved, *_approved_before(kept.grid)}
+        before = kept.grid.exceptions
+        approved = {*approved, *before.loc[before["approved"].astype(bool), "parent"].astype(str)}
         codes = kept_codes(kept, frame, label)
     rows = exceptions_of(frame, label, jobs, outcomes, wishes, bands, approved, lang)
     if (several := rows["parent"].nunique()) > TRIED:
@@ -409,12 +410,6 @@ def partition(
     if keep is not None:
         unaltered(keep, grid, locked)
     return grid
-
-
-def _approved_before(grid: Grid) -> list[str]:
-    """Return the jurisdictions whose exceptions were approved in an old grid."""
-    rows = grid.exceptions
-    return [str(parent) for parent in rows.loc[rows["approved"].astype(bool), "parent"].unique()]
 
 
 def solved(

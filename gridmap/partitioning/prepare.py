@@ -233,7 +233,8 @@ def communities(
     i, j, length = found.i[kept], found.j[kept], found.length[kept]
     block, side = pd.factorize(units["block"])[0], units["side"].to_numpy()
     if barriers is None:
-        road = np.where(_blocks_are_known(units) & (block[found.i] != block[found.j]), 1.0, 0.0)
+        known = units["block"].duplicated().any() or (side != side[0]).any()  # else blocks each
+        road = np.where(known & (block[found.i] != block[found.j]), 1.0, 0.0)
         road = road * found.length
     else:
         road = _along(barriers, units, edges)
@@ -296,11 +297,6 @@ def _along(barriers: gpd.GeoDataFrame, units: gpd.GeoDataFrame, edges: SharedEdg
     met = tree.query(middle, predicate="dwithin", distance=NEAR / metres_per_unit(units.crs))[0]
     near = np.isin(np.arange(len(middle)), met)
     return pair_up(edges.i, edges.j, np.where(near, edges.length, 0.0), len(units)).length
-
-
-def _blocks_are_known(units: gpd.GeoDataFrame) -> bool:
-    """Tell whether blocks come from barriers: units given without them are blocks each."""
-    return bool(units["block"].duplicated().any() or (units["side"] != units["side"].iloc[0]).any())
 
 
 def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
@@ -419,6 +415,7 @@ def assemble(
     if "attached" in parameters:
         rows = [row | {"cell": codes[row["cell"]]} for row in parameters["attached"]]
         parameters = {**parameters, "attached": sorted(rows, key=lambda row: row["cell"])}
+    gone = [] if old is None else [code for code in old.cells.index if code not in set(codes)]
     exceptions = exceptions.copy()
     exceptions["code"] = [codes[number] for number in exceptions.pop("cell")]
     return Grid(
@@ -428,7 +425,7 @@ def assemble(
         jurisdictions=jurisdictions,
         units=made,
         exceptions=exceptions.sort_values("code", ignore_index=True),
-        retired=None if old is None else _retired(old, set(codes), on),
+        retired=None if old is None else with_retired(old, gone, on, "partition keep"),
         parameters=parameters,
     )
 
@@ -461,12 +458,6 @@ def _as_they_were(cells: gpd.GeoDataFrame, old: Grid) -> gpd.GeoDataFrame:
     cells = cells.copy()
     cells.loc[codes[same], "geometry"] = then[same]
     return cells
-
-
-def _retired(old: Grid, living: set[str], on: str) -> pd.DataFrame:
-    """Return the codes that are never given again, those of the old grid's past included."""
-    gone = [code for code in old.cells.index if code not in living]
-    return with_retired(old, gone, on, "partition keep")
 
 
 def _cells(units: gpd.GeoDataFrame, label: Ints, levels: Sequence[str]) -> gpd.GeoDataFrame:

@@ -77,18 +77,13 @@ def requested(
         for unit in part:
             _put(wanted, unit, f"{FRESH}split-{number}")
     for what, name in hand:
-        units = _handed(grid, what)
+        own = grid.units.index[grid.units["code"] == what]
+        units = [str(unit) for unit in own] if len(own) else units_called(grid, what)
         free = [unit for unit in units if unit not in wanted]
         given |= dict.fromkeys(units, name)
         wanted |= dict.fromkeys(free, _receiver(grid, what, free, name)) if free else {}
     reasons = {**changes.approve, **(approve or {})}
     return replace(changes, moves=wanted, hand=given, cuts=tuple(cuts), approve=reasons)
-
-
-def _handed(grid: Grid, what: str) -> list[str]:
-    """Return the units of a cell, or those that a planner means."""
-    own = grid.units.index[grid.units["code"] == what]
-    return [str(unit) for unit in own] if len(own) else units_called(grid, what)
 
 
 def _receiver(grid: Grid, what: str, handed: list[str], name: str) -> str:
@@ -129,6 +124,10 @@ def units_called(grid: Grid, what: str) -> list[str]:
     """
     units = grid.units
     labels = [str(label) for label in units.index]
+    if "name" in units:  # by which reasons call a unit, before its label
+        rows = np.flatnonzero((units["name"].astype(str) == what).to_numpy())
+        if len(rows):
+            return [labels[row] for row in rows]
     if what in labels:
         return [what]
     place = _point(what)
@@ -149,10 +148,6 @@ def units_called(grid: Grid, what: str) -> list[str]:
                 crs=grid.crs.name,
             )
         return [labels[min(found)]]
-    if "name" in units:
-        rows = np.flatnonzero((units["name"].astype(str) == what).to_numpy())
-        if len(rows):
-            return [labels[row] for row in rows]
     raise InputError(
         "{what!r} is no unit of the grid, nor a building or compound that it names. Give the label "
         "of a unit, or a point: x,y.",

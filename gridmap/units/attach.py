@@ -327,6 +327,10 @@ def _gather(
     special, compound = special[keep], compound[keep]
     name = np.array([*reserved.names, ""], dtype=object)[special]
     name = np.where(compound >= 0, np.array([*compounds.names, ""], dtype=object)[compound], name)
+    ids = np.array(
+        [label if isinstance(label, str) else "" for label in given.labels], dtype=object
+    )
+    name = np.where(name == "", ids[given.row[inside][keep]], name)
     columns = {
         "households": households,
         "kind": np.where(special >= 0, "dedicated", "residential"),

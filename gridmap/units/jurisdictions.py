@@ -109,7 +109,14 @@ def read_jurisdictions(
     holes = [mend for mend in tiling.mends if mend.kind == "hole"]
     if holes:
         notes.append(_about_holes(holes))
-    repaired = [_ring(codes[k], geometry[k]) for k in mended.tolist()]
+    repaired: list[dict[str, Any]] = [
+        {
+            "kind": "ring-invalid",
+            "among": [codes[k]],
+            "reason": shapely.is_valid_reason(geometry[k]),
+        }
+        for k in mended.tolist()
+    ]
     repaired += [described(mend, codes) for mend in tiling.mends if mend.kind != "hole"]
     return Jurisdictions(
         codes,
@@ -259,11 +266,6 @@ def described(mend: Mend, codes: Sequence[str]) -> dict[str, Any]:
         "x": round(x, 3),
         "y": round(y, 3),
     }
-
-
-def _ring(code: str, geometry: Any) -> dict[str, Any]:
-    """Return a mended ring as plain facts."""
-    return {"kind": "ring-invalid", "among": [code], "reason": shapely.is_valid_reason(geometry)}
 
 
 def _about_holes(holes: list[Mend]) -> Message:

@@ -13,7 +13,6 @@ such a piece, its parts become branches of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -473,7 +472,8 @@ def _grow(
     while len(members) > 1:
         branches = _branches(members, path, depth, neighbours)
         if len(branches) > 1:
-            for digit, branch in zip(_digits(len(branches)), branches, strict=True):
+            more = (chr(0xC0 + k) for k in range(len(branches)))  # accented, beyond the 62 digits
+            for digit, branch in zip([*DIGITS, *more], branches, strict=False):
                 _grow(branch, path, depth + 1, prefix + digit, new_path, neighbours)
             return
         depth += 1
@@ -494,11 +494,6 @@ def _branches(
             ended.append([unit])
     parts = [part for digit in sorted(below) for part in connected_parts(below[digit], neighbours)]
     return ended + parts
-
-
-def _digits(count: int) -> Sequence[str]:
-    """Return one character for each branch, accented letters beyond the 62 digits."""
-    return DIGITS[:count] + "".join(chr(0xC0 + k) for k in range(count - len(DIGITS)))
 
 
 def _neighbours(n: int, contacts: Contacts) -> list[list[int]]:

@@ -266,7 +266,8 @@ def absorb(
         sliver = (now.area < now.small) | (2 * now.area < now.narrow * now.perimeter)
         chosen = _choose(now, sliver)
         if not len(chosen[0]):
-            return _first_of(group)
+            _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+            return np.asarray(first[inverse], dtype=np.int64)  # numbered by their first members
         step = components(len(now.area), *chosen)
         group = step[group]
         now = now.joined(step)
@@ -329,9 +330,3 @@ def _choose(now: _Pieces, sliver: Bools) -> tuple[Ints, Ints]:
     source, target = source[order], target[order]
     first = np.r_[True, source[1:] != source[:-1]] if len(source) else np.zeros(0, dtype=bool)
     return source[first], target[first]
-
-
-def _first_of(group: Ints) -> Ints:
-    """Renumber groups by their first member."""
-    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
-    return np.asarray(first[inverse], dtype=np.int64)

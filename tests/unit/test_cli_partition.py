@@ -21,6 +21,7 @@ from click.testing import CliRunner
 import gridmap as gm
 from gridmap.cli import main
 from gridmap.cli._shell import Shell
+from gridmap.partitioning.requests import units_called
 
 
 @pytest.fixture
@@ -107,6 +108,24 @@ def test_ctrl_c_inside_one_huge_community_ends_soon_and_leaves_nothing(
     assert stage == "anneal"
     assert done < total // 10
     assert {path.name for path in tmp_path.iterdir()} == {"units.gpkg", "areas.gpkg"}
+
+
+def test_units_are_called_by_their_own_ids(files: Path) -> None:
+    """Also where the ids are numbers, which are no row then; ids that repeat are none."""
+    units = gpd.read_file(files / "units.gpkg")
+    units.loc[3, "households"] = 900
+    for ids, said in (
+        ([f"A{k}" for k in range(7)], "Unit A3 alone"),
+        (list(range(3, 10)), "Unit 6 alone"),
+        (["A"] * 7, "Unit 3 alone"),
+    ):
+        units.assign(地块编号=ids).to_file(files / "units.gpkg")
+        done = partition(files, "--overwrite")
+        assert said in done.stdout, (done.stdout, done.stderr)
+    units.assign(地块编号=list(range(3, 10))).to_file(files / "units.gpkg")
+    partition(files, "--overwrite")
+    grid = gm.read_grid(files / "grid.gpkg")
+    assert units_called(grid, "6") == ["3"] and units_called(grid, "0") == ["0"]
 
 
 def test_blanks_around_a_code_do_not_make_another(files: Path) -> None:

@@ -385,7 +385,7 @@ def test_metadata_of_a_column_that_is_not_there_are_damage(tmp_path: Path) -> No
     said = table.schema.metadata[b"geo"].replace(b'"geometry"', b'"geomftry"')
     pq.write_table(table.replace_schema_metadata({"geo": said}), tmp_path / "b.parquet")
     for read in (read_incidents, look, open_incidents):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="what it says of its geometry is broken"):
             read(tmp_path / "b.parquet")
 
 
@@ -713,3 +713,93 @@ def test_chinese_with_a_broken_byte_is_called_damaged_chinese(tmp_path: Path) ->
     (tmp_path / "a.csv").write_bytes(text)
     with pytest.raises(InputError, match="Chinese in GB 18030, but damaged at 1 place, the first"):
         read_table(str(tmp_path / "a.csv"))
+
+
+def _parquet(path: Path, **notes: object) -> Path:
+    """Write three points as GeoParquet with these notes in place of its own; None takes one out."""
+    points = gpd.GeoDataFrame({"id": [1, 2, 3]}, geometry=shapely.points([1, 2, 3], 2), crs=4547)
+    points.to_parquet(path)
+    table = pq.read_table(path)
+    told = {key.decode(): json.loads(value) for key, value in table.schema.metadata.items()} | notes
+    texts = {
+        k: v if isinstance(v, bytes) else json.dumps(v) for k, v in told.items() if v is not None
+    }
+    pq.write_table(table.replace_schema_metadata(texts), path)
+    return path
+
+
+def _verdicts(path: Path) -> tuple[int, int]:
+    """Return how `info` and `assign` end on a file of points."""
+    grid = gm.Grid(
+        gpd.GeoDataFrame({"code": ["A"]}, geometry=[shapely.box(0, 0, 5, 5)], crs=4547),
+        shapely.box(0, 0, 5, 5),
+    )
+    write_grid(grid, path.parent / "grid.gpkg", overwrite=True)
+    out = str(path.parent / "out.csv")
+    said = CliRunner().invoke(main, ["info", str(path)])
+    done = ["assign", str(path.parent / "grid.gpkg"), str(path), "-o", out, "--overwrite"]
+    return said.exit_code, CliRunner().invoke(main, done).exit_code
+
+
+@pytest.mark.parametrize(
+    "pandas",
+    [b"{broken", b"\xff", {"index_columns": 5}, {"index_columns": ["gone"], "columns": []}],
+)
+def test_what_pandas_notes_of_its_frame_is_no_reason_to_refuse_the_columns(
+    tmp_path: Path, pandas: object
+) -> None:
+    path = _parquet(tmp_path / "a.parquet", pandas=pandas)
+    assert _verdicts(path) == (0, 0)
+    assert read_layer(str(path))["id"].tolist() == [1, 2, 3]
+
+
+def test_broken_notes_of_a_geometry_are_told_at_both_doors(tmp_path: Path) -> None:
+    sound = json.loads(pq.read_schema(_parquet(tmp_path / "a.parquet")).metadata[b"geo"])
+    column = sound["columns"]["geometry"]
+    for geo in (
+        [], b"{broken", b"\xff", {**sound, "primary_column": "gone"}, {**sound, "columns": None},
+        {"columns": sound["columns"]}, {**sound, "primary_column": "id", "columns": {"id": column}},
+        {**sound, "columns": {"geometry": {**column, "crs": {"x": 1}}}},
+    ):  # fmt: skip
+        assert _verdicts(_parquet(tmp_path / "a.parquet", geo=geo)) == (2, 2), geo
+    for lacking in ("encoding", "geometry_types", "bbox"):
+        less = {**sound, "columns": {"geometry": {k: v for k, v in column.items() if k != lacking}}}
+        path = _parquet(tmp_path / "a.parquet", geo=less)
+        assert _verdicts(path) == (0, 0)
+        assert read_layer(str(path)).crs == 4547
+
+
+def test_times_beyond_the_calendar_are_damage_at_both_doors(tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "a.parquet")
+    table = pq.read_table(path)
+    for unit, value in (("us", 2**62), ("ms", -(2**60)), ("s", 2**50)):
+        times = pa.array([value, None, 0], pa.timestamp(unit))
+        pq.write_table(table.append_column("time", times), path)
+        assert _verdicts(path) == (2, 2)
+    times = pa.array([0, None, 86_400], pa.timestamp("s"))
+    pq.write_table(table.append_column("time", times), path)
+    assert _verdicts(path) == (0, 0)
+
+
+@pytest.mark.parametrize("damage", [b"2\x8024-01-0", b"2024-41-0"])
+def test_a_damaged_date_is_told_at_both_doors(tmp_path: Path, damage: bytes) -> None:
+    """It used to be read as the first day of 1970 where the file is read in parts."""
+    points = gpd.GeoDataFrame(
+        {"time": pd.date_range("2024-01-01", periods=3)},
+        geometry=shapely.points([1, 2, 3], 2), crs=4547,
+    )  # fmt: skip
+    points.to_file(tmp_path / "a.fgb")
+    assert _verdicts(tmp_path / "a.fgb") == (0, 0)
+    data = (tmp_path / "a.fgb").read_bytes()
+    assert data.count(b"2024-01-0") == 3
+    (tmp_path / "a.fgb").write_bytes(data.replace(b"2024-01-0", damage[:9], 1))
+    assert _verdicts(tmp_path / "a.fgb") == (2, 2)
+
+
+def test_areas_are_called_what_areas_can_be(tmp_path: Path) -> None:
+    areas = gpd.GeoDataFrame(
+        {"code": ["990101001001"], "street": ["甲街道"], "community": ["乙社区"]},
+        geometry=[shapely.box(0, 0, 5, 5)], crs=4547,
+    )  # fmt: skip
+    areas.to_file(tmp_path / "a.gpkg")
+    assert [layer.reads_as for layer in look(tmp_path / "a.gpkg")] == ["jurisdiction"]

@@ -124,9 +124,7 @@ def test_two_pairs_of_coordinates_are_an_error_with_the_candidates(tmp_path: Pat
         {"上报时间": ["2024-01-01"] * 3, "经度": lng, "纬度": lat, "X坐标": X, "Y坐标": Y}
     )
     write_table(table, tmp_path / "a.csv")
-    with pytest.raises(
-        InputError, match=r"经度 and 纬度, and in X坐标 and Y坐标.*x=.经度., y=.纬度."
-    ):
+    with pytest.raises(InputError, match=r"经度, 纬度, and in X坐标, Y坐标.*x=.经度., y=.纬度."):
         read_incidents(tmp_path / "a.csv")
     frame, _ = read_incidents(tmp_path / "a.csv", x="X坐标", y="Y坐标")
     assert frame["x"].tolist() == X.tolist()

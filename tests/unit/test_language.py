@@ -263,7 +263,7 @@ BAD = [
     ("validate wrong.gpkg", "不是经纬度。请用 `--crs EPSG:4547`"),
     ("validate cells.gpkg:nets", "没有图层 'nets'"),
     ("validate cells.gpkg --boundary points.gpkg", "是点，不是面"),
-    ("validate cells.gpkg --boundary outline --code 编码", "--code 所指的列 '编码' 不存在"),
+    ("validate cells.gpkg --boundary outline --code x9", "--code 所指的列 'x9' 不存在"),
     ("validate cells.gpkg --boundary outline --fail-on holes", "不是缺陷类型"),
     ("validate cells.gpkg --defects cells.gpkg", "而本命令也要读取"),
     ("validate cells.gpkg --defects out/d.gpkg", "文件夹 `out` 不存在"),

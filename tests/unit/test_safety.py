@@ -447,7 +447,8 @@ def test_no_file_sends_a_reader_to_the_network(
     ["https://ann:{}@host/x.gpkg", "https://{}@host/x.csv", "https://host/x.csv?token={}",
      "s3://key:{}@bucket/x.parquet", "/vsicurl/https://ann:{}@host/x.gpkg",
      "postgresql://ann:{}@/city?table=x", "postgresql:///city?password={}&table=x",
-     "host=db password={} dbname=x", "mysql://ann:{}@db/city"],
+     "host=db password={} dbname=x", "mysql://ann:{}@db/city", "//ann:{}@db/city",
+     "ann:{}@db/city"],
 )  # fmt: skip
 def test_a_secret_of_any_length_is_hidden_and_words_are_not(address: str, secret: str) -> None:
     said = address.format(secret)

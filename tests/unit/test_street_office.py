@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+import gridmap as gm
 from gridmap.cli import main
 from gridmap.crs import positions_to
-from gridmap.io import read_grid, read_table
+from gridmap.io import read_grid, read_table, write_table
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
 
 UNITS = ["{}", "{}户", " {} ", "{} 户"]
@@ -126,3 +127,59 @@ def test_a_forgotten_datum_is_noticed(delivery: Path) -> None:
     result = run("info", delivery / "案件.csv", "--against", delivery / "社区边界.shp", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["datum_alarm"]["fits"] == "gcj02"
+
+
+@pytest.fixture(scope="module")
+def english(town: Any, grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the town under the English headings that gridmap itself gives."""
+    folder = tmp_path_factory.mktemp("english")
+    gm.write_grid(grid, folder / "grid.gpkg")
+    town.jurisdictions.to_file(folder / "areas.gpkg")
+    town.buildings.to_file(folder / "homes.gpkg")
+    places = town.incidents.geometry
+    cases = town.incidents.drop(columns=["lng", "lat"]).assign(x=places.x, y=places.y)
+    write_table(cases, folder / "cases.csv")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "share grid.gpkg --column 网格编码 --column 户数 --count 户数 -o out.csv",
+        "map grid.gpkg --color 户数 -o out.html",
+        "atlas grid.gpkg --level 街道 -o out.pdf",
+        "export grid.gpkg --column 户数 -o out.xlsx",
+        "hotspots grid.gpkg cases.csv --exposure 户数 --category 问题类型 -o out.csv",
+        "clusters grid.gpkg cases.csv --exposure 总户数 --replicates 99 -o out.csv",
+        "indicators grid.gpkg cases.csv --level 街道 --by 问题来源 -o out.csv",
+        "briefing grid.gpkg cases.csv --level 社区 -o out.html",
+        "staff grid.gpkg roster.csv --level 街道 -o out.csv",
+        "assign grid.gpkg cases.csv --x X坐标 --y Y坐标 -o out.csv",
+        "account grid.gpkg homes.gpkg --count 户数 -o out.csv",
+        "repair grid.gpkg:cells --boundary grid.gpkg:boundary --code 网格编码 -o out.gpkg",
+        "adopt grid.gpkg:cells --boundary grid.gpkg:boundary --level 街道 -o out.gpkg",
+        "partition areas.gpkg --households homes.gpkg --count 户数 --level 社区 -o out.gpkg",
+    ],
+)
+def test_a_column_is_named_in_either_language(
+    english: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """What Chinese output calls 户数 is `households` of a grid, and may be named so."""
+    monkeypatch.chdir(english)
+    code = gm.read_grid("grid.gpkg").cells.index[0]
+    (english / "roster.csv").write_text(f"网格编码,角色\n{code},网格长\n", encoding="utf-8")
+    done = run(*line.split(), "--overwrite")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_only_what_people_open_has_chinese_headings(
+    english: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(english)
+    for line in ("hotspots grid.gpkg cases.csv", "compare grid.gpkg grid.gpkg",
+                 "indicators grid.gpkg cases.csv"):  # fmt: skip
+        for ending in (".parquet", ".csv"):
+            done = run("--lang", "zh", *line.split(), "-o", f"table{ending}", "--overwrite")
+            assert done.exit_code == 0, done.stderr
+            names = "".join(read_table(f"table{ending}").columns)
+            assert names.isascii() == (ending == ".parquet"), (line, names)
