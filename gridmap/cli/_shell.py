@@ -120,8 +120,13 @@ class Commands(click.Group):
         shell = Shell()
         _end_alike()
         _spare_memory()
-        _learn_secrets(kwargs.get("args") or (args[0] if args else None) or sys.argv)
-        run: Callable[..., Any] = super().main
+        words = kwargs.get("args") or (args[0] if args else None) or sys.argv
+        group: Callable[..., Any] = super().main
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            _learn_secrets(words)  # which may import for long, and is interrupted like the rest
+            return group(*args, **kwargs)
+
         alone = kwargs.pop("standalone_mode", True)
         kwargs |= {"obj": shell, "standalone_mode": False}
         with _spoken(shell):

@@ -44,7 +44,7 @@ def _caused(error, cause):
     ("error", "code", "said"),
     [
         (
-            InputError("The grid has no cell {code!r}; see `grid.cells`.", code="C1"),
+            InputError("The grid has no cell {code!r}; see `cells` of the grid.", code="C1"),
             2,
             "gridmap: 网格文件中没有编码为 'C1' 的网格",
         ),
@@ -144,3 +144,15 @@ def test_a_column_may_be_called_as_a_folder_and_two_outputs_may_not_be_one(tmp_p
     assert "street" not in found.stderr.replace("no.gpkg", "")
     words = ["validate", "no.gpkg", "--map", "a.html", "--junit", "./a.html", "--lang", "en"]
     assert "would be written over" in CliRunner().invoke(main, words).stderr
+
+
+def test_an_interruption_while_addresses_are_looked_at_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gridmap.cli._shell._learn_secrets", interrupted)
+    done = CliRunner().invoke(main, ["info", "postgresql://ann:a@host/db?table=t"])
+    assert done.exit_code == 130
+    assert "已中断" in done.stderr and len(done.stderr.splitlines()) == 1
