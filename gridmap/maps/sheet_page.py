@@ -576,10 +576,10 @@ class Page:
         """Say what the labels of the cells are, and how many found no room."""
         say = self.book.say
         code = self.book.labels == "code"
-        sample = self._short(int(self.sheet.rows.argmax()))
-        self._text(left + 4.5, y, sample, 7, va="center", ha="center", fontweight="bold")
+        sample = min((self._short(int(k)) for k in np.flatnonzero(self.sheet.rows)), key=len)
+        self._text(left, y, sample, 7, va="center", fontweight="bold")
         text = say("code") if code else say("name")
-        at = left + max(12, 6 + self._measure(sample, 7)[0])
+        at = left + max(12, 3 + self._measure(sample, 7)[0])
         self._text(at, y, text, 8, va="center")
         if self.left_out:
             y -= 5

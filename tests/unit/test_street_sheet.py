@@ -97,6 +97,18 @@ def test_no_two_labels_touch_and_each_cell_has_its_code(sheet: Any, grid: gm.Gri
     assert any(text in written for text in set(grid.cells["street"]) - {street})
 
 
+@pytest.mark.parametrize("labels", ["code", "name"])
+def test_nothing_is_written_over_the_margins(town: Any, labels: Any) -> None:
+    long = lattice(4, 4).cells.reset_index().assign(name="实验小学以东的一个很长的网格名称")
+    grid = gm.Grid(long[["code", "parent", "name", "households", "geometry"]], long.union_all())
+    drawn = gm.street_sheet(grid, grid.cells["parent"].iloc[0], labels=labels, lang="en")
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    inch = drawn.dpi / 25.4
+    for text in drawn.axes[1].texts:
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= 9.5 * inch and box.x1 <= drawn.bbox.width - 9.5 * inch, text.get_text()
+
+
 def test_roads_are_named_where_they_run(sheet: Any, town: Any) -> None:
     written = {text for text, _ in boxes_of(sheet)}
     names = set(town.barriers["name"].dropna()) - {""}
