@@ -575,12 +575,10 @@ class Page:
     def _label_note(self, left: float, y: float) -> float:
         """Say what the labels of the cells are, and how many found no room."""
         say = self.book.say
-        code = self.book.labels == "code"
         sample = min((self._short(int(k)) for k in np.flatnonzero(self.sheet.rows)), key=len)
         self._text(left, y, sample, 7, va="center", fontweight="bold")
-        text = say("code") if code else say("name")
         at = left + max(12, 3 + self._measure(sample, 7)[0])
-        self._text(at, y, text, 8, va="center")
+        self._text(at, y, say(self.book.labels), 8, va="center")
         if self.left_out:
             y -= 5
             self._text(left, y, say("without", n=self.left_out), 7, va="center")
