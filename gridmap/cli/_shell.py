@@ -120,11 +120,10 @@ class Commands(click.Group):
         shell = Shell()
         _end_alike()
         _spare_memory()
-        words = kwargs.get("args") or (args[0] if args else None) or sys.argv
         group: Callable[..., Any] = super().main
 
-        def run(*args: Any, **kwargs: Any) -> Any:
-            _learn_secrets(words)  # which may import for long, and is interrupted like the rest
+        def run(*args: Any, **kwargs: Any) -> Any:  # also looks for secrets, which may take long
+            _learn_secrets(kwargs.get("args") or (args[0] if args else None) or sys.argv)
             return group(*args, **kwargs)
 
         alone = kwargs.pop("standalone_mode", True)

@@ -101,8 +101,7 @@ def anchored(shapes: Geometries, pieces: Geometries, owner: Ints) -> Floats:
 def places_in(grid: Grid, buildings: gpd.GeoDataFrame) -> Floats:
     """Return where each building counts: in it, and in the jurisdiction that holds most of it."""
     shapes, _ = valid_polygons(geometries(reproject(buildings, grid.crs).geometry))
-    areas = geometries(grid.jurisdictions.geometry)
-    return anchored(shapes, *shapely.get_parts(areas, return_index=True))
+    return anchored(shapes, *shapely.get_parts(grid.jurisdictions.geometry, return_index=True))
 
 
 class Grid:
