@@ -458,7 +458,7 @@ def likely_cause(
     >>> import shapely
     >>> area = shapely.box(430_000, 3_370_000, 470_000, 3_400_000)
     >>> str(likely_cause([38_440_000.0], [3_380_000.0], area, parse_crs(4547)))
-    'eastings begin with the zone 38: declare `--datum EPSG:4526`'
+    'eastings begin with the zone 38: declare `datum="EPSG:4526"`'
     """
     east, north = _finite(x, y)
     known = np.isfinite(east) & np.isfinite(north)

@@ -197,7 +197,7 @@ def check_span(periods: pd.Series, unit: str) -> None:
     >>> check_span(pd.Series(pd.PeriodIndex(["2026-01", "9999-12"], freq="M")), "month")
     Traceback (most recent call last):
     gridmap.errors.InputError: `time` runs from 2026-01 to 9999-12: 95,688 periods by month, of \
-which 2 hold anything. Mend the years, or keep the days that are meant (`--since`, `--until`).
+which 2 hold anything. Mend the years, or keep the days that are meant (`since`, `until`).
     """
     first, last = periods.min(), periods.max()
     many = last.ordinal - first.ordinal + 1

@@ -58,7 +58,7 @@ def test_each_jurisdiction_is_cut_by_its_own_band_and_judged_by_it(tmp_path: Pat
     made = report(back)
     assert made.as_dict()["in_band"] == len(grid)
     assert (
-        "60-120 / 300-600"
+        "60–120 / 300–600"
         in CliRunner()
         .invoke(
             main,

@@ -50,8 +50,8 @@ def found(cells=QUARTERS, boundary=FILLED, **options) -> gpd.GeoDataFrame:
         ),
         (
             found(boundary=None),
-            "无法证明：没有边界（--boundary 文件，或 outline）",
-            "cannot be proved: there is no boundary (--boundary FILE, or outline)",
+            "无法证明：没有边界（`boundary` 文件，或 outline）",
+            "cannot be proved: there is no boundary (`boundary` FILE, or outline)",
         ),
         (
             found([shapely.box(0, 0, 4.999, 5), *QUARTERS[1:]], tolerance=0.01),
