@@ -512,7 +512,8 @@ def computed(
         "crs": label(grid.crs),
         "fingerprint": grid.content_hash[:12],
     }
-    return found, spots, now, posted
+    drawn = [name for name in ("code", "time", "x", "y") if name in now]  # a map needs no more
+    return found, spots, now[drawn], posted
 
 
 def period_of(
