@@ -24,8 +24,7 @@ _DATE = (
 )
 _HALF = r"上午|凌晨|早上|早晨|清晨|中午|下午|午后|傍晚|晚上|[AaPp]\.?[Mm]\.?"
 _CLOCK = (
-    r"(?:\s*,?\s*\(?(?:(?:星期|周|礼拜)[一二三四五六日天])?\)?\s*T?\s*"
-    rf"(?P<half>{_HALF})?\s*"
+    rf"(?:\s*,?\s*T?\s*(?P<half>{_HALF})?\s*"
     r"(?P<hour>\d{1,2})\s*[:时点]\s*"
     r"(?:(?P<minute>\d{1,2})\s*(?:[:分]\s*(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?\s*秒?"
     rf"|分)?)?\s*(?P<late>{_HALF})?\s*(?P<zone>Z|UTC|GMT|[-+]\d{{2}}(?::?\d{{2}})?)?)?"
@@ -39,7 +38,7 @@ _SPELT = tuple(
         r"(?P<year>\d{4}|\d\d)(?P<clock>(?:\s.*)?)",
         rf"(?:[A-Za-z]+,?\s+)?{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
         r"(?P<clock>.*)",
-        rf"[A-Za-z]{{3}}\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+(?P<clock>[\d:]+)\s+(?:[A-Z]+\s+)?"
+        rf"{_MONTH}\s+(?P<day>\d{{1,2}})\s+(?P<clock>[\d:]+(?:\s+(?:UTC|GMT))?)\s+(?:[A-Z]+\s+)?"
         r"(?P<year>\d{4})",
     )
 )
@@ -54,14 +53,16 @@ _MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _ODD = (
     r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{7,8}[T ]|[〇零○一二三四五六七八九十百]{2,}\s*年"
     r"|^0\d{6}"
-    r"|^['‘’`]|[元廿卅半刻년\[\x{200b}-\x{200f}\x{2010}-\x{2015}\x{202a}-\x{202e}\x{feff}()]"
+    r"|^['‘’`]|[元廿卅半刻년\[\x{200b}-\x{200f}\x{2010}-\x{2015}\x{2212}\x{202a}-\x{202e}\x{feff}()]"
+    r"|\d,? [MTWFSmtwfs][A-Za-z]{2}|[-+]\d:\d\d$| C[SD]T$"
     r"|星期|周|礼拜|北京时间|오전|오후|GMT|UTC[-+]|\dt\d|\dz$|\d \d\d?\.\d\d|\d月\s?-"
     r"|\d [-+]\d{4} [A-Z]|\d[.。]$|^\d{4} \d|^\d{4}-?W\d"
     r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
 )
+_WEEKDAY = "(?:Mon|Tue|Tues|Wed|Wednes|Thu|Thur|Thurs|Fri|Sat|Satur|Sun)(?:day)?"
 _ADORNED = (  # what stands around a date and tells nothing, and how offsets are written plainly
     (re.compile(r"[\u200b-\u200f\u202a-\u202e\ufeff]"), ""),
-    (re.compile(r"^/Date\((\d+)\)/$"), r"\1"),
+    (re.compile(r"^/Date\((\d+)(?:[-+]\d{4})?\)/$"), r"\1"),
     (re.compile(r"\s*\(?北京时间\)?$"), "+08:00"),
     (re.compile(r"([-+]\d\d:?\d\d|Z)\[[A-Za-z_/]+\]$"), r"\1"),
     (re.compile(r"^R\.?O\.?C\.?\s*(?=\d)"), "民国"),
@@ -76,12 +77,14 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"오전"), "上午"),
     (re.compile(r"오후"), "下午"),
     (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|\s*\([A-Za-z ]+\)$|[.。]$"), ""),
-    (re.compile(r"\s*\(?(?:星期|周|礼拜)[一二三四五六日天]\)?\s*"), " "),
-    (re.compile(r"(?<=\d)[\u2010-\u2015](?=\d)"), "-"),
+    (re.compile(r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?|\([一二三四五六日天]\))\s*"), " "),
+    (re.compile(rf"(?i)\s*\(?\b{_WEEKDAY}\b[.,]*\)?\s*"), " "),
+    (re.compile(r"(?<=[\d ])[\u2010-\u2015\u2212](?=\d)"), "-"),
     (re.compile(r"^(\d{4}) (\d\d?) (\d\d?)(?!\d)"), r"\1-\2-\3"),
     (re.compile(r"(?<=\d)\s*(?:GMT|UTC)(?=[-+]\d)"), " "),
-    (re.compile(r"(?<=\d)\s*([-+])(\d)$"), r"\g<1>0\2"),
+    (re.compile(r"(?<=\d)\s*([-+])(\d(?::\d\d)?)$"), r"\g<1>0\2"),
     (re.compile(r"([-+]\d\d:?\d\d)\s+[A-Z]{2,5}$"), r"\1"),
+    (re.compile(r"\s+C[SD]T$"), ""),  # of China or of Chicago: the clock stands as written
     (re.compile(r"年元月"), "年1月"),
     (re.compile(r"元年"), "1年"),
     (re.compile(r"廿"), "二十"),

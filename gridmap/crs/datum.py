@@ -347,9 +347,13 @@ FITS = Message(
     "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} would "
     "as {fits}. Find out which it is, then declare `--datum {fits}`."
 )
+EXCHANGE = Message(
+    "exchange `--x` and `--y`, or of points in one column declare the other `--point-order`"
+)
 SWAPPED = Message(
     "{outside:.1%} of the points lie outside the jurisdiction as {declared}, but {then:.1%} with x "
-    "and y exchanged. Check the two columns."
+    "and y exchanged: if so, {exchange}.",
+    exchange=EXCHANGE,
 )
 
 
@@ -473,8 +477,8 @@ def likely_cause(
     tries: list[tuple[Any, Any, Any, Message]] = [
         (a, b, metres, Message("they are in the CRS of the grid: declare `--datum {named}`")),
         (a, b, degrees, Message("they are degrees: declare `--datum wgs84`")),
-        (b, a, metres, Message("northing and easting are exchanged: exchange `--x` and `--y`")),
-        (b, a, degrees, Message("longitude and latitude are exchanged: exchange `--x` and `--y`")),
+        (b, a, metres, Message("northing and easting are exchanged: {exchange}")),
+        (b, a, degrees, Message("longitude and latitude are exchanged: {exchange}")),
         (a - zone * 1e6, b, metres, _zoned(zone)),
         (b - other * 1e6, a, metres, _zoned(other, exchanged=True)),
         (_sexagesimal(a, 100), _sexagesimal(b, 100), degrees,
@@ -493,7 +497,9 @@ def likely_cause(
     ]  # fmt: skip
     found = [i for i, (u, v, bounds, _) in enumerate(tries) if _share_within(u, v, bounds) > 0.5]
     known_as = {named: 0, **dict.fromkeys(("wgs84", "cgcs2000", "gcj02", "bd09"), 1)}.get(declared)
-    return None if not found or known_as in found else tries[found[0]][3](named=named)
+    if not found or known_as in found:
+        return None
+    return tries[found[0]][3](named=named, exchange=EXCHANGE)
 
 
 def _zoned(zone: int, *, exchanged: bool = False) -> Message:
@@ -502,9 +508,9 @@ def _zoned(zone: int, *, exchanged: bool = False) -> Message:
     if exchanged:
         told = Message(
             "eastings begin with the zone {zone} and stand second: declare `--datum {code}`, and "
-            "exchange `--x` and `--y`"
+            "{exchange}"
         )
-    return told(zone=zone, code=code)
+    return told(zone=zone, code=code, exchange=EXCHANGE)
 
 
 def _sexagesimal(values: Floats, unit: int) -> Floats:

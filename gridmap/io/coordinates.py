@@ -20,6 +20,7 @@ from gridmap.crs import (
     positions_from,
     positions_to,
 )  # fmt: skip
+from gridmap.crs.datum import EXCHANGE
 from gridmap.errors import InputError
 from gridmap.io.columns import called
 from gridmap.io.point_text import PointColumn, PointOrder, find_point_column, holds_shapes
@@ -52,6 +53,7 @@ class Places(NamedTuple):
 _SAMPLE = 8_000  # places by which degrees are known, fewer than the smallest batch
 _VALUE = re.compile(r"[-+]?\d+(\.\d+)?(_\d+)?")  # a heading that is none
 _TRIED = 200  # values by which a column of points is known
+_SHOWN = 60  # letters of a text that is no point
 _SEEN = 2000  # values in which the name of a map service is looked for
 _DEGREES, _METRES = Pair("lng", "lat"), Pair("x", "y")
 _NAMED = (Pair("gcj02_lng", "gcj02_lat", "gcj02"), Pair("bd09_lng", "bd09_lat", "bd09"))
@@ -123,7 +125,12 @@ def find_places(
     if points is not None:
         return Places(None, points._replace(order=order or points.order), others)
     if named[0] is not None:
-        raise InputError("Give both --x and --y, or neither.")
+        raise InputError(
+            "Column {name!r} holds no points that can be read, as {value!r}. Name two columns, "
+            "`--x COLUMN --y COLUMN`, or write each point as 121.5,25.0, the longitude first.",
+            name=named[0],
+            value=str(next(filter(None, sample[named[0]]), ""))[:_SHOWN],
+        )
     if needed:
         _refuse(sample, spec)
     return Places(None, None)
@@ -182,7 +189,7 @@ def _refuse(sample: Mapping[str, Sequence[object]], spec: Spec) -> None:
         )
     raise InputError(
         "`{spec}` has no coordinates among {sample}. Name the columns: `--x COLUMN "
-        "--y COLUMN`, or `--x COLUMN` alone for points in one column.",
+        "--y COLUMN`, or `--x COLUMN` alone for points in one column, as 121.5,25.0.",
         spec=spec,
         sample=[*sample],
     )
@@ -219,7 +226,8 @@ def declared_datum(
     if are_degrees((low[1], low[0], high[1], high[0])):
         raise InputError(
             "`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
-            "{high:g}. Name them: `--x COLUMN --y COLUMN`.",
+            "{high:g}; {exchange}.",
+            exchange=EXCHANGE,
             spec=spec,
             high=high[1],
         )

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import importlib
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -431,8 +432,97 @@ def _hex(**how: Any) -> list[str]:
 def test_points_in_one_column_as_programs_and_people_write_them(texts: list[str]) -> None:
     column = find_point_column([("坐标", texts)])
     assert column is not None
-    x, y, _ = parse_points(pa.array(texts), column._replace(order=column.order or "latlng"))
+    x, y, _ = parse_points(pa.array(texts), column)
     assert (round(x[0], 9), round(y[0], 9)) == (113.6, 30.5)
+
+
+METRES = (450_123.4, 3_380_456.1)
+ONE_COLUMN = {
+    "113.5,30.5,12.3": (113.5, 30.5), "30.5 113.5 12.3m": (113.5, 30.5),
+    "geo:30.5,113.5,12": (113.5, 30.5), "POINT Z (113.5 30.5 12)": (113.5, 30.5),
+    "POINT(113.5, 30.5)": (113.5, 30.5), "SRID=4326;Point( 113.5 ,30.5 )": (113.5, 30.5),
+    '"113.5","30.5"': (113.5, 30.5), "“30.5”，“113.5”": (113.5, 30.5),
+    "(x=113.5, y=30.5)": (113.5, 30.5), "Y：30.5　X：113.5": (113.5, 30.5),
+    "x=30.5 y=113.5": (113.5, 30.5), '{"x": 113.5, "y": 30.5}': (113.5, 30.5),
+    "lng:113.5,lat:30.5": (113.5, 30.5), "纬度:30.5 经度:113.5": (113.5, 30.5),
+    "113.5,30.5 蔡甸区": (113.5, 30.5), "30.5，113.5（蔡甸区1号）": (113.5, 30.5),
+    "113.5,30.5　蔡甸区": (113.5, 30.5), "１１３．５，３０．５": (113.5, 30.5),
+    "450,123.4 3,380,456.1": METRES, "450,123.4; 3,380,456.1": METRES,
+    "450,123.4, 3,380,456.1": METRES, "X=450123.4 Y=3380456.1": METRES,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ONE_COLUMN)
+def test_a_position_in_one_column_is_the_same_whole_streamed_and_looked_at(
+    tmp_path: Path, text: str
+) -> None:
+    pd.DataFrame({"位置": [text] * 3}).to_csv(tmp_path / "a.csv", index=False)
+    frame, known = read_incidents(tmp_path / "a.csv")
+    assert frame[["x", "y"]].round(9).to_numpy().tolist() == [[*ONE_COLUMN[text]]] * 3
+    opened = open_incidents(tmp_path / "a.csv")
+    (batch,) = opened.file.batches()
+    assert opened.points is not None
+    streamed = parse_points(batch.table.column(0), opened.points)
+    assert (streamed.x.tolist(), streamed.y.tolist()) == (frame["x"].tolist(), frame["y"].tolist())
+    (layer,) = look(tmp_path / "a.csv")
+    assert layer.reading is not None
+    told = [layer.reading.stated["datum"], opened.known.stated["datum"]]
+    assert told == [known.stated["datum"]] * 2
+
+
+def test_positions_written_in_several_ways_are_assigned(wuhan: Path, tmp_path: Path) -> None:
+    texts = [text for text in ONE_COLUMN if re.match(r"\W?113\.5.*30\.5", text)]
+    assert len(texts) == 4
+    pd.DataFrame({"位置": texts}).to_csv(tmp_path / "a.csv", index=False)
+    done = run("assign", wuhan, tmp_path / "a.csv", "-o", tmp_path / "o.csv")
+    assert "inside 4" in done.stdout, done.output
+
+
+@pytest.mark.parametrize("text", ["−113.5,−30.5", "−113.5　−30.5"])
+def test_a_minus_of_typesetters_is_one(tmp_path: Path, text: str) -> None:
+    pd.DataFrame({"位置": [text] * 3}).to_csv(tmp_path / "a.csv", index=False)
+    assert read_incidents(tmp_path / "a.csv")[0][["x", "y"]].iloc[0].tolist() == [-113.5, -30.5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "450,123.4,3,380,456.1", "113,5 30,5", "1,113.5,30.5", "113.5,30.5,113.6,30.6",
+        "3.5,4.5,5.5", "3.5 4.5 公斤", "113.5,30.5 S", "<gml:pos>30.5 113.5</gml:pos>",
+        "https://www.google.com/maps/@30.5,113.5,17z", "https://a.example/?q=30.5,113.5",
+    ],
+)  # fmt: skip
+def test_what_could_be_other_points_or_none_is_refused_with_its_cure(
+    tmp_path: Path, text: str
+) -> None:
+    table = pd.DataFrame({"位置": [text] * 3})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    for read in (read_incidents, open_incidents):
+        with pytest.raises(InputError, match=r"alone for points in one column, as 121\.5,25\.0"):
+            read(tmp_path / "a.csv")
+        with pytest.raises(InputError, match=r"or write each point as 121\.5,25\.0, the longitude"):
+            read(tmp_path / "a.csv", x="位置")
+    assert [layer.extent for layer in look(tmp_path / "a.csv")] == [None]
+    table.assign(位置="113.5,30.5").to_csv(tmp_path / "a.csv", index=False)
+    assert read_incidents(tmp_path / "a.csv", x="位置")[0]["x"].tolist() == [113.5] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3380456.1,450123.4", "X=3380456.1 Y=450123.4", "3,380,456.1 450,123.4",
+        "POINT(30.5 113.5)", "POINT(3380456.1 450123.4)",
+        '{"type": "Point", "coordinates": [30.5, 113.5]}',
+    ],
+)  # fmt: skip
+def test_the_cure_for_two_numbers_exchanged_in_one_column_helps(
+    wuhan: Path, tmp_path: Path, text: str
+) -> None:
+    pd.DataFrame({"位置": [text] * 3}).to_csv(tmp_path / "a.csv", index=False)
+    line = ("assign", wuhan, tmp_path / "a.csv", "-o", tmp_path / "o.csv")
+    assert "of points in one column declare the other `--point-order`" in run(*line).stderr
+    done = run(*line, "--point-order", "latlng", "--overwrite")
+    assert "inside 3" in done.stdout, done.output
 
 
 @pytest.mark.parametrize(

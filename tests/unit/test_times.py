@@ -288,3 +288,46 @@ def test_a_nought_before_a_year_of_the_republic_tells_it(day: datetime) -> None:
     assert read(padded)[0] == [f"{day:%Y-%m-%d} 00:00:00"]
     assert read(f"{padded} {day:%H:%M}")[0] == [f"{day:%Y-%m-%d %H:%M}:00"]
     assert read(padded, "1130105")[0][1] == "2024-01-05 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2024/5/6（一）", "2024-05-06 00:00:00"),
+        ("2024-05-06(周一) 08:30", "2024-05-06 08:30:00"),
+        ("2024/05/06 （一） 下午 3:02", "2024-05-06 15:02:00"),
+        ("113/05/06（一）", "2024-05-06 00:00:00"),
+        ("113/05/06(一) 08:30", "2024-05-06 08:30:00"),
+        ("113年5月6日（週一）08:30", "2024-05-06 08:30:00"),
+        ("2024-05-06 08:30（一）", "2024-05-06 08:30:00"),
+        ("2024-05-06 (Monday) 08:30", "2024-05-06 08:30:00"),
+        ("2024-05-06 Mon 08:30", "2024-05-06 08:30:00"),
+        ("MON, 2024-05-06 08:30", "2024-05-06 08:30:00"),
+        ("2024-05-06 08:00 CST", "2024-05-06 08:00:00"),
+        ("2024-05-06 8:00 PM CDT", "2024-05-06 20:00:00"),
+        ("May 6, 2024 08:00 CST", "2024-05-06 08:00:00"),
+        ("Mon May 6 08:00 CST 2024", "2024-05-06 08:00:00"),
+        ("2024−05−06 08:00", "2024-05-06 08:00:00"),
+        ("2024-05-06 08:00 EST", None),  # whose clock, when a zone is told, is another
+        ("2024-127", None),  # the day of a year, or the number of a case
+        ("2024/5/6（二三）", None),
+    ],
+)
+def test_weekdays_and_letters_of_a_zone_stand_beside_a_date(text: str, time: str | None) -> None:
+    assert read(text)[0] == [time]
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("2024-05-06 08:00 +8:00", 8), ("2024-05-06T08:00:00+8:00", 8),
+        ("2024-05-06 08:00 GMT+8:00", 8), ("2024-05-06T08:00:00−05:00", -5),
+        ("2024-05-06 08:00 −5", -5), ("Mon May 6 08:00 UTC 2024", 0),
+        ("2024-05-06（一）08:00 UTC", 0), ("/Date(1714982400000+0800)/", 0),
+        ("/Date(1714982400000-0500)/", 0),
+    ],
+)  # fmt: skip
+def test_a_zone_however_written_tells_the_instant(text: str, offset: int) -> None:
+    """What the service of Microsoft puts after its milliseconds does not move them."""
+    instant = pd.Timestamp("2024-05-06 08:00") - pd.Timedelta(hours=offset)
+    assert moments(pd.Series([text]), "上报时间", [], zone="UTC").tolist() == [instant]
