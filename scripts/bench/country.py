@@ -36,7 +36,7 @@ from pyarrow import parquet as pq
 from scripts.bench.scale import Found, Kept, gridmap
 
 APART = 40_000.0  # metres from one city to the next
-CITIES = (1, 10)
+CITIES = (1, 10, 30)
 INCIDENTS = (1_000_000, 10_000_000, 100_000_000)
 DRAWN = 10_000_000  # incidents in a file; of more, a folder holds the same again and again
 FAR = 1_000_000  # cells to which is extrapolated
@@ -155,14 +155,21 @@ def table(found: list[Found]) -> str:
         name: log(large[name]["cpu"] / small[name]["cpu"]) / log(ratio)
         for name in ("partition --by", "validate")
     }
-    peak = large["partition --by"]["megabytes"] / small["partition --by"]["megabytes"]
+    peaks = [f"{run['partition --by']['megabytes'] / small['partition --by']['megabytes']:.2f}"
+             for run in found[1:]]  # fmt: skip
+    cells = [f"{run['size']['cells'] / small['size']['cells']:.0f}" for run in found[1:]]
+    before, after = found[-2:]
+    more = after["validate"]["megabytes"] - before["validate"]["megabytes"]
+    each = more / (after["size"]["districts"] - before["size"]["districts"])
     return "\n".join(
         [
             *lines,
             "",
             f"CPU grows with the power {grows['partition --by']:.2f} of the cells (validate "
-            f"{grows['validate']:.2f}); the peak of a process is {peak:.2f} times as high at "
-            f"{ratio:.1f} times the cells.",
+            f"{grows['validate']:.2f}). The peak of a process is {' and '.join(peaks)} times as "
+            f"high at {' and '.join(cells)} times the cells: what grows are the outlines of the "
+            f"districts, which are proved together, with {each:.1f} MB for each further one "
+            "(`validate`).",
             "",
             straight(large),
         ]
