@@ -45,7 +45,13 @@ def main() -> None:
         )
         with tempfile.TemporaryDirectory() as folder:
             picture = Image.open(io.BytesIO(taken(made.save(Path(folder) / "briefing.html"))))
-        picture.convert("RGB").quantize(128).save(IMAGES / name, optimize=True)
+        few_colours(picture).save(IMAGES / name, optimize=True)
+
+
+def few_colours(picture: Image.Image) -> Image.Image:
+    """Return a picture small enough for a page, whose legends keep their colours."""
+    method, plain = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+    return picture.convert("RGB").quantize(256, method, kmeans=3, dither=plain)
 
 
 def taken(page: Path) -> bytes:

@@ -8,7 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from briefing_picture import taken
+from briefing_picture import few_colours, taken
 from PIL import Image
 
 PAGES = Path(__file__).resolve().parent.parent / "docs"
@@ -45,7 +45,7 @@ def picture(made: Path) -> Image.Image:
 def keep(image: Image.Image, path: Path) -> None:
     """Save a picture small enough for a page."""
     height = round(image.height * WIDTH / image.width)
-    image.convert("RGB").resize((WIDTH, height)).quantize(96).save(path, optimize=True)
+    few_colours(image.convert("RGB").resize((WIDTH, height))).save(path, optimize=True)
     print(path)
 
 
