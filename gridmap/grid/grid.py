@@ -104,6 +104,10 @@ def places_in(grid: Grid, buildings: gpd.GeoDataFrame) -> Floats:
     return anchored(shapes, *shapely.get_parts(grid.jurisdictions.geometry, return_index=True))
 
 
+OWN = frozenset({"area_m2", "code", "geometry", "households", "kind", "name", "parent"})
+"""Columns of every cell, which no level may be called."""
+
+
 class Grid:
     """Cells that tile their boundary exactly: built proved, or not at all.
 
@@ -163,6 +167,11 @@ class Grid:
     ) -> None:
         check_crs("cells", cells)
         self._levels = (levels,) if isinstance(levels, str) else tuple(levels)
+        if taken := sorted(OWN.intersection(self._levels)):
+            raise InputError(
+                "A level cannot be {taken!r}, which is a column of every cell. Rename it.",
+                taken=taken[0],
+            )
         self._boundary = one_geometry(boundary, cells)
         self._jurisdictions = jurisdictions_of(jurisdictions, self._boundary, cells, self._levels)
         self._cells = labelled(cells, self._jurisdictions, self._levels)

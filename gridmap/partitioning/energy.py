@@ -536,6 +536,12 @@ def _priced(cells: Cells, count: int) -> tuple[Floats, float]:
     return basis.price, np.inf
 
 
+def _prices(cells: Cells, count: int) -> tuple[Floats, float] | None:
+    """Return what each unit and each cell is worth in the linear program; None without a cover."""
+    price, missing = _priced(cells, count)
+    return None if missing > MISSING else (price[:-1], float(price[-1]))
+
+
 @compiled
 def _fitted(cells: Cells, reduced: Floats, count: int, gap: float) -> tuple[bool, Ints]:
     """Return the cells of the cheapest cover that costs at most a gap above the bound.
@@ -612,10 +618,10 @@ def cheapest(cells: Cells, count: int) -> tuple[float, Ints] | None:
     count : int
         How many cells.
     """
-    price, missing = _priced(cells, count)
-    if missing > MISSING:
+    prices = _prices(cells, count)
+    if prices is None:
         return None
-    reduced = _reduced(cells, price[:-1], float(price[-1]))
+    reduced = _reduced(cells, *prices)
     for gap in GAPS:
         near, above = _near(cells, reduced, gap)
         sure, chosen = _fitted(near, above, count, gap)

@@ -14,6 +14,7 @@ import shapely
 from gridmap._arrays import Geometries, Ints, attributes, valid_polygons
 from gridmap._checks import check_column, named
 from gridmap.errors import CoverageError, InputError
+from gridmap.grid.grid import OWN
 from gridmap.language import Message
 from gridmap.units.households import (
     as_text,
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("district", "street", "community")
 """Columns that are taken for levels when none are named."""
-RESERVED = frozenset(
-    {"area_m2", "block", "code", "geometry", "households", "kind", "name", "parent", "path", "side"}
-)
+RESERVED = OWN | {"block", "path", "side"}
 """Columns of units and cells, which no level may be called."""
 TOO_MUCH = 0.05
 """Share of the smaller jurisdiction from which an overlap is a contradiction, not a sliver."""

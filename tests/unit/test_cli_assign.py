@@ -186,7 +186,7 @@ def test_bad_input_is_one_line(grid_file: Path, table: Path, tmp_path: Path) -> 
         ((grid_file, empty), "是空文件"),
         ((grid_file, tmp_path / "gone.csv"), "gone.csv"),
         ((grid_file, table, "--x", "lng", "--y", "lat"), "没有 'lng' 这一列"),
-        ((grid_file, table, "--x", "X坐标"), "要么都给"),
+        ((grid_file, table, "--x", "X坐标"), "没有可读的点"),
         ((grid_file, table, "--datum", "venus"), "--datum 为 'venus'"),
         ((grid_file, table, "--encoding", "klingon"), "不认识编码 'klingon'"),
     ]

@@ -233,3 +233,12 @@ def test_the_parts_of_a_boundary_may_overlap(squares):
 def test_cells_without_units_are_their_own_units(small):
     assert small.units["code"].tolist() == list(small.cells.index)
     assert isinstance(small.exceptions, pd.DataFrame) and small.exceptions.empty
+
+
+@pytest.mark.parametrize("level", ["code", "name", "households", "kind", "area_m2"])
+def test_no_level_is_called_as_what_every_cell_has(level: str) -> None:
+    cells = gpd.GeoDataFrame(
+        {"id": ["a", "b"], level: ["x", "y"]}, geometry=shapely.box([0, 5], 0, [5, 10], 5), crs=4547
+    )
+    with pytest.raises(gm.InputError, match=f"A level cannot be '{level}'"):
+        gm.adopt(cells, shapely.box(0, 0, 10, 5), code="id", levels=[level])
