@@ -88,7 +88,7 @@ def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
             "x": k * step + step * 0.16,
             "width": step * 0.68,
             "height": 100 * count / top,
-            "tone": "now" if own and own[k] and not all(own) else "" if whole[k] else "cut",
+            "tone": _tone(whole[k], bool(own) and own[k] and not all(own)),
             "title": f"{labels[k]}: {count:,}",
         }
         for k, count in enumerate(counts)
@@ -100,6 +100,10 @@ def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
     )
     dates, years = _dates(labels, step), _years(labels, step)
     return part("charts.html", "trend", ticks, columns, points, dates, years)
+
+
+def _tone(whole: bool, own: bool) -> str:
+    return "now" if own else "" if whole else "cut"
 
 
 def _dates(labels: Sequence[str], step: float) -> list[tuple[float, str]]:

@@ -164,9 +164,14 @@ def _kinship(a: Ints, b: Ints, blocks: Blocks, pieces: Pieces) -> Ints:
     rank = np.where(blocks.side[first] == blocks.side[second], 2, 0)
     rank -= (blocks.use[first] == DEDICATED) | (blocks.use[second] == DEDICATED)
     for k in np.flatnonzero(first == second):
-        digits = zip(pieces.path[a[k]], pieces.path[b[k]], strict=False)
-        rank[k] = 3 + [*(one == other for one, other in digits), False].index(False)
+        rank[k] = 3 + _common(pieces.path[a[k]], pieces.path[b[k]])
     return rank
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many digits two paths have in common."""
+    short = min(len(one), len(other))
+    return next((k for k in range(short) if one[k] != other[k]), short)
 
 
 def _largest_special(area: Floats, block: Ints, blocks: Blocks) -> Bools:
