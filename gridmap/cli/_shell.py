@@ -166,7 +166,10 @@ def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         cannot = Message("`{name}` cannot be used ({reason}). Check it.")
         fail(shell, cannot(name=name, reason=reason_of(error)))
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # met as compiled code returned
+        root: BaseException = error
+        while root.__cause__ is not None:  # compiled code that Ctrl-C passes names each function
+            root = root.__cause__
+        if isinstance(root, KeyboardInterrupt):
             fail(shell, INTERRUPTION, INTERRUPTED)
         click.echo(safe(traceback.format_exc()), err=True)
         fail(shell, Message("This is a bug; please report the lines above."), BUG)

@@ -50,6 +50,14 @@ def _caused(error, cause):
         ),
         (KeyboardInterrupt(), 130, "已中断"),
         (_caused(SystemError("a kernel returned"), KeyboardInterrupt()), 130, "已中断"),
+        (
+            _caused(
+                SystemError("a kernel"), _caused(SystemError("its loader"), KeyboardInterrupt())
+            ),
+            130,
+            "已中断",
+        ),
+        (_caused(SystemError("a kernel"), ValueError("no interruption")), 70, "程序出错"),
         (PermissionError(13, "Permission denied", "x.gpkg"), 2, "`x.gpkg` 无法使用（没有权限）"),
         (ZeroDivisionError("oops"), 70, "程序出错"),
         (MemoryError(), 2, "内存不足"),
