@@ -343,7 +343,6 @@ LAYERS = {".gpkg", ".geojson", ".fgb", ".shp", ".kml", ".geoparquet"}
 
 code_option = click.option("--code", metavar="COLUMN", help="Column of the cells' codes.")
 count_option = click.option("--count", metavar="COLUMN", help="Column of the households.")
-dask_option = click.option("--dask", metavar="ADDRESS", help="Work on a Dask cluster.")
 exclude_option = click.option(
     "--exclude", metavar="FILE", help="Lakes and enclaves that no cell need cover."
 )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @_shell.command(name="adopt")
 @click.argument("cells", metavar="CELLS")
 @_options.boundary_option(required=False)
-@click.option("-o", "--output", required=True, type=_shell.GridOutput(), metavar="GRID.gpkg")
+@click.option("-o", "--output", required=True, type=_shell.GridOutput(), metavar="GRID.gpkg",
+              help="Grid file to write.")  # fmt: skip
 @click.option(
     "--repair", "mend", is_flag=True, help="Mend the defects first, and list the changes."
 )
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
               "levels and names live on, and households are counted again.")  # fmt: skip
 @click.option("--households", metavar="FILE",
               help="With --from: buildings to count by.")  # fmt: skip
-@click.option("--on", default="", metavar="DAY", help="With --from: day from which it holds.")
+@click.option("--on", default="", show_default=False, metavar="DAY",
+              help="With --from: day from which it holds.")  # fmt: skip
 @_options.code_option
 @_options.count_option
 @click.option("--level", "levels", multiple=True, metavar="COLUMN",

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @click.option("--barriers", metavar="FILE", multiple=True,
               help="Named streets, rivers and railways, for the bounds of that sheet.")  # fmt: skip
 @click.option("--buildings", metavar="FILE", help="Buildings, to be counted on that sheet.")
-@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@click.option("--source", metavar="TEXT", default="", show_default=False,
+              help="Where the data come from.")  # fmt: skip
 @_options.given_options(words=("roles", *_options.CASE_WORDS))
 @_options.basemap_options
 @_shell.overwrite_option

@@ -119,7 +119,8 @@ def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) 
 
 @_shell.command(name="plans")
 @click.argument("grids", metavar="A.gpkg B.gpkg …", nargs=-1, required=True)
-@click.option("-o", "--output", type=_shell.FileOutput(), metavar="OUT.html|.xlsx|.csv")
+@click.option("-o", "--output", type=_shell.FileOutput(), metavar="OUT.html|.xlsx|.csv",
+              help="The table, or a page that opens offline.")  # fmt: skip
 @click.option("--present", metavar="GRID", help="The grid in force; the first plan by default.")
 @_shell.overwrite_option
 @_shell.json_option

@@ -13,7 +13,8 @@ from gridmap.language import tr
 
 @_shell.command(name="edit")
 @click.argument("grid", metavar="GRID")
-@click.option("-o", "--output", required=True, type=_shell.PageOutput(), metavar="PLAN.html")
+@click.option("-o", "--output", required=True, type=_shell.PageOutput(), metavar="PLAN.html",
+              help="Page to write.")  # fmt: skip
 @click.option("--of", metavar="CODE", help="Only this jurisdiction, or area of any level.")
 @click.option("--compare", "others", multiple=True, metavar="OTHER.gpkg",
               help="An alternative whose borders can be shown.")  # fmt: skip
@@ -67,7 +68,8 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 @_shell.command(name="apply")
 @click.argument("source", metavar="GRID")
 @click.argument("file", metavar="[CHANGES.json]", required=False)
-@click.option("-o", "--output", type=_shell.GridOutput(), metavar="NEW.gpkg")
+@click.option("-o", "--output", type=_shell.GridOutput(), metavar="NEW.gpkg",
+              help="Grid file to write.")  # fmt: skip
 @click.option("--move", "moves", multiple=True, type=Pair(":", "WHAT:CODE"), metavar="WHAT:CODE",
               help="Move a unit, a building or compound by name, or what lies at x,y.")  # fmt: skip
 @click.option("--merge", "merges", multiple=True, metavar="A,B", help="Merge cells into one.")
@@ -83,7 +85,8 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
               help="Accept a cell outside the band, or in pieces.")  # fmt: skip
 @click.option("--settle", is_flag=True, help="Bring changed cells back into the band.")
 @click.option("--renumber", is_flag=True, help="New codes in the changed jurisdictions.")
-@click.option("--on", default="", metavar="DAY", help="Day from which the change holds.")
+@click.option("--on", default="", show_default=False, metavar="DAY",
+              help="Day from which the change holds.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
 @click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html",
               help="A map of what changed.")  # fmt: skip

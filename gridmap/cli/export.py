@@ -34,7 +34,8 @@ _SHAPED = (".geojson", ".shp", ".fgb", ".kml", ".gpkg", ".parquet")
 @click.option(
     "--column", "columns", multiple=True, metavar="COL", help="One more column of the cells."
 )
-@click.option("--audience", type=click.Choice(["internal", "public"]), default="internal")
+@click.option("--audience", type=click.Choice(["internal", "public"]), default="internal",
+              help="public hides counts under 5.")  # fmt: skip
 @_shell.overwrite_option
 @click.pass_obj
 def export_command(
@@ -177,7 +178,8 @@ def _written(grid: Grid, output: Path, *, datum: str | None, **how: Any) -> str:
               help="A column of ids to replace by keyed hashes.")  # fmt: skip
 @click.option("--key", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Secret key for --hash; made when it is not there.")  # fmt: skip
-@click.option("--audience", type=click.Choice(["internal", "public"]), default="public")
+@click.option("--audience", type=click.Choice(["internal", "public"]), default="public",
+              help="internal lets small counts stand.")  # fmt: skip
 @_shell.overwrite_option
 @click.pass_obj
 def share_command(

@@ -74,7 +74,8 @@ PERIODS = ["day", "week", "month", "quarter", "year"]
               help="Draw the cells in N ways and tell in how many each is hot.")  # fmt: skip
 @click.option("--emerging", type=_shell.FileOutput(), metavar="OUT",
               help="Write the history of each cell as well; needs --by.")  # fmt: skip
-@_options.dask_option
+@click.option("--dask", metavar="ADDRESS",
+              help="Draw the cells of --robustness on a Dask cluster.")  # fmt: skip
 @_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option
@@ -329,7 +330,8 @@ _CLUSTER_HEADINGS = {
 @click.option("--longest", type=int, metavar="N", help="Most periods in a span.")
 @click.option("--replicates", type=int, default=999, help="Maps drawn without risk.")
 @click.option("--seed", type=int, default=0, help="Of the draws.")
-@_options.dask_option
+@click.option("--dask", metavar="ADDRESS",
+              help="Scan the maps drawn without risk on a Dask cluster.")  # fmt: skip
 @_options.given_options(category=Message("One map for each value of this column."))
 @_shell.overwrite_option
 @_shell.json_option

@@ -118,7 +118,8 @@ TABLES = {"incidents": "incidents.csv", "staff": "staff.xlsx"}
 @_shell.command(name="example", reads=False)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(0), default=0, help="Another seed, another city.")
-@click.option("--size", type=click.Choice(["tiny", "town", "city"]), default="town")
+@click.option("--size", type=click.Choice(["tiny", "town", "city"]), default="town",
+              help="About 10, 60 or 1,400 communities.")  # fmt: skip
 @_shell.overwrite_option
 @click.pass_obj
 def example_command(

@@ -40,7 +40,8 @@ def _sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
               "code, for print.")  # fmt: skip
 @_sheet_options
 @click.option("--title", metavar="TEXT", help="What stands over the map.")
-@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@click.option("--source", metavar="TEXT", default="", show_default=False,
+              help="Where the data come from.")  # fmt: skip
 @_options.words_options("roles", *_options.CASE_WORDS)
 @_options.case_options
 @_options.time_option
@@ -177,7 +178,8 @@ def _with_streets(sheet: dict[str, Any], grid: Any) -> dict[str, Any]:
               "the one above the finest.")  # fmt: skip
 @_sheet_options
 @click.option("--title", metavar="TEXT", help="What stands over the overview.")
-@click.option("--source", metavar="TEXT", default="", help="Where the data come from.")
+@click.option("--source", metavar="TEXT", default="", show_default=False,
+              help="Where the data come from.")  # fmt: skip
 @_shell.overwrite_option
 @click.pass_obj
 def atlas_command(

@@ -76,7 +76,7 @@ _PASSED_ON = (
               help="Cell of the old grid that must not change.")  # fmt: skip
 @click.option("--approve", "approved", metavar="CODE", multiple=True,
               help="Community whose exceptions are approved.")  # fmt: skip
-@click.option("--on", metavar="DAY", default="",
+@click.option("--on", metavar="DAY", default="", show_default=False,
               help="Day from which the cells hold, as 2026-07-01.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="Another seed, another grid.")
 @click.option("--workers", type=click.IntRange(min=1),

@@ -50,16 +50,20 @@ class _Given:
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0,
               help="Width in metres up to which a defect is a sliver.")  # fmt: skip
 @click.option("--fail-on", metavar="KIND,...", help="Exit with 1 for exactly these kinds.")
-@click.option("--defects", "layer", type=_shell.Output(), metavar="OUT.gpkg|.geojson")
-@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html")
-@click.option("--junit", "tests", type=_shell.FileOutput(), metavar="OUT.xml")
+@click.option("--defects", "layer", type=_shell.Output(), metavar="OUT.gpkg|.geojson",
+              help="Every defect with its kind, size and culprits.")  # fmt: skip
+@click.option("--map", "page", type=_shell.PageOutput(), metavar="OUT.html",
+              help="A map that opens offline, with a list to click.")  # fmt: skip
+@click.option("--junit", "tests", type=_shell.FileOutput(), metavar="OUT.xml",
+              help="Test report for CI.")  # fmt: skip
 @click.option("--sarif", type=_shell.FileOutput(), metavar="OUT.sarif",
               help="Annotations for code review, at the features of a GeoJSON file.")  # fmt: skip
 @click.option("--code-quality", "quality", type=_shell.FileOutput(), metavar="OUT.json",
               help="The same for GitLab.")  # fmt: skip
 @click.option("--badge", type=_shell.FileOutput(), metavar="OUT.json",
               help="The verdict as a badge.")  # fmt: skip
-@_options.dask_option
+@click.option("--dask", metavar="ADDRESS",
+              help="Prove the districts of a dataset on a Dask cluster.")  # fmt: skip
 @_shell.crs_option
 @_shell.overwrite_option
 @_shell.json_option

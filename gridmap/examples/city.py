@@ -257,7 +257,7 @@ def example_city(seed: int = 0, size: Size = "town") -> ExampleCity:
     seed : int
         The same seed gives the same city.
     size : {"tiny", "town", "city"}
-        About 8, 60 or 1,400 communities.
+        About 10, 60 or 1,400 communities.
 
     Returns
     -------

@@ -119,6 +119,14 @@ def _outputs():
                 yield name, option.opts[-1]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained_and_no_default_is_blank(name):
+    made = main.get_command(click.Context(main), name)
+    options = [one for one in made.params if isinstance(one, click.Option)]
+    assert [one.opts for one in options if not one.help] == []
+    assert '[default: ""]' not in " ".join(made.get_help(click.Context(made)).split())
+
+
 @pytest.mark.parametrize("other", ["itself", "hard link", "another way", "a layer", "a link"])
 @pytest.mark.parametrize(("name", "option"), list(_outputs()))
 def test_no_output_takes_the_place_of_an_input(name, option, other, tmp_path):
