@@ -19,7 +19,7 @@ import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints, Objects
 from gridmap.errors import InputError
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
 DEFAULT_SCHEME = "{parent}{sequence:03d}"
 FIELD = re.compile(r"\{(\w+)(?::0?(\d+)d?)?\}")
@@ -335,6 +335,12 @@ def name_in(lang: Lang, code: str, parent: str, owner: str, name: str) -> str:
     automatic = cell_name(owner, number, lang)
     others = (cell_name(owner, number, one) for one in get_args(Lang) if one != lang)
     return automatic if name == automatic or name in others else name
+
+
+def called(name: str, code: str) -> str | Message:
+    """Return what people call a jurisdiction: name and code, or its code where it has no name."""
+    bare = name in ("", "nan", "None", code)
+    return code if bare else Message("{name} ({code})")(name=name, code=code)
 
 
 def sequence_of(code: str, parent: str) -> int:

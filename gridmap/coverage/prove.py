@@ -139,6 +139,13 @@ def metres_per_unit(crs: Any) -> float:
     return factor * crs.ellipsoid.semi_major_metre if crs.is_geographic else factor
 
 
+def lengths_m(ends: Floats, crs: Any) -> Floats:
+    """Return lengths of segments ``x0, y0, x1, y1`` in metres, on the ellipsoid in degrees."""
+    if crs is not None and crs.is_geographic:
+        return np.asarray(crs.get_geod().inv(*ends.T)[2])
+    return np.hypot(*(ends[:, 2:] - ends[:, :2]).T) * metres_per_unit(crs)
+
+
 def areas_m2(geometry: Geometries, crs: Any) -> Floats:
     """Return areas of cells in square metres, on the ellipsoid where in degrees; 0 for none."""
     area: Floats = np.nan_to_num(shapely.area(geometry))

@@ -21,7 +21,7 @@ from gridmap._checks import (
     is_nothing,
     whole_counts,
 )
-from gridmap.codes import DEFAULT_SCHEME, cell_name, number_polygons, sequence_of
+from gridmap.codes import DEFAULT_SCHEME, called, cell_name, number_polygons, sequence_of
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.prove import areas_m2, metres_per_unit, polygons_of
 from gridmap.coverage.snapping import first_misfit, matched
@@ -315,6 +315,11 @@ def _loads(units: gpd.GeoDataFrame, weight: str | None) -> Floats:
     return load
 
 
+def levels_of(units: gpd.GeoDataFrame) -> list[str]:
+    """Return the columns of the hierarchy that some units have, coarse to fine."""
+    return [level for level in units.attrs.get("levels", []) if level in units]
+
+
 @dataclass(frozen=True)
 class Caller:
     """Calls a unit of a community by its name, or by its place in the table."""
@@ -326,6 +331,13 @@ class Caller:
         """Return what a unit is called."""
         place = int(self.community.place[unit])
         return str(self.units["name"].iloc[place] or self.units.index[place])
+
+    def jurisdiction(self, code: str) -> str | Message:
+        """Return what a jurisdiction is called, by its name where the units know it."""
+        theirs = self.units[self.units["parent"] == code]
+        return called(
+            str(theirs[levels[-1]].iloc[0]) if (levels := levels_of(theirs)) else "", code
+        )
 
     def placed(self, said: Message, unit: int) -> Message:
         """Return a sentence about a unit with the coordinates of its middle."""
@@ -384,7 +396,7 @@ def assemble(
     parameters under ``enclosing``. `kept` are the codes of cells that continue one of the `old`
     grid; its other codes are retired, and the parameters tell what changed. `on` is the day.
     """
-    levels = [level for level in units.attrs.get("levels", []) if level in units]
+    levels = levels_of(units)
     cells = _cells(units, label, levels)
     codes = number_polygons(
         cells["parent"].tolist(),

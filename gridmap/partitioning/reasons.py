@@ -82,6 +82,8 @@ def options(found: Sequence[Remedy], name: Caller) -> list[Message]:
         for key in ("unit", "at"):
             if key in facts:
                 facts[key] = name(int(facts[key]))
+        for key in {"to", "partner"} & facts.keys():
+            facts[key] = name.jurisdiction(facts[key])
         if "each" in facts:
             facts["each"] = [_INTO(unit=name(unit), parts=parts) for unit, parts in facts["each"]]
         said = _OPTIONS[remedy.kind](**facts)

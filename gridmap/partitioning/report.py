@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import positions
-from gridmap.contiguity import contacts
-from gridmap.coverage.prove import metres_per_unit
+from gridmap.codes import called
+from gridmap.contiguity import pair_up, shared_edges
+from gridmap.coverage.prove import lengths_m
+from gridmap.crs import metric_crs, reproject
 from gridmap.grid.grid import Grid
 from gridmap.html import credit_line, render, thumbnail
 from gridmap.language import Lang, Message, tr
@@ -137,10 +139,16 @@ def page(said: Report, lang: Lang = "zh", edit: str = "") -> str:
 
 def _called(grid: Grid, code: str, lang: Lang) -> tuple[str, str]:
     """Return the name of a jurisdiction, if it has one, and its code."""
+    name = _name(grid, code)
+    return name if code else tr("Whole area", lang=lang), code
+
+
+def _name(grid: Grid, code: str) -> str:
+    """Return the name of a jurisdiction, nothing where it has none."""
     if not grid.levels or code not in grid.jurisdictions.index:
-        return "" if code else tr("Whole area", lang=lang), code
+        return ""
     name = str(grid.jurisdictions[grid.levels[-1]].loc[code])
-    return "" if name in ("", "nan", code) else name, code
+    return "" if name in ("nan", code) else name
 
 
 def _classes(said: Report) -> list[str]:
@@ -196,7 +204,7 @@ def remarks(grid: Grid) -> list[Message]:
     """Return a sentence on each wish that was not met and each promise that gave way."""
     return [
         *_former(grid.former_parents),
-        *_missed(grid.parameters.get("cells_missed", {})),
+        *_missed(grid, grid.parameters.get("cells_missed", {})),
         *_untried(grid.parameters.get("options_untried", 0)),
         *_attached(grid.parameters.get("attached", [])),
         *_vacant(grid.cells),
@@ -261,7 +269,7 @@ def _first(items: Iterable[object]) -> list[object]:
     return [*every[:SHOWN], "…"] if len(every) > SHOWN else every
 
 
-def _missed(missed: Any) -> list[Message]:
+def _missed(grid: Grid, missed: Any) -> list[Message]:
     """Say where the number of cells is another than was wanted, and whether it must be."""
     if not missed:
         return []
@@ -271,7 +279,7 @@ def _missed(missed: Any) -> list[Message]:
         "Communities without the number of cells wanted: {n:,}, of which proved impossible "
         "{proved:,}, not found {open:,} ({each})."
     )
-    rows = [each(place=k, made=row["made"], wanted=row["wanted"]) for k, row in missed.items()]
+    rows = [each(place=called(_name(grid, k), k), **missed[k]) for k in missed]
     return [said(n=len(missed), proved=proved, open=len(missed) - proved, each=_first(rows))]
 
 
@@ -446,8 +454,8 @@ def report(
     cells = grid.cells
     table = pd.DataFrame(cells[["parent", "kind", "households"]])
     table["in_band"] = grid.in_band
-    length = cells.geometry.length.to_numpy()
-    table["polsby_popper"] = 4 * np.pi * cells.geometry.area.to_numpy() / length**2
+    shapes = reproject(cells, metric_crs(cells)) if grid.crs.is_geographic else cells
+    table["polsby_popper"] = 4 * np.pi * shapes.area / shapes.length**2
     border, road = _borders(grid)
     table["border_m"], table["road_m"] = border, road
     return Report(grid, table, _communities(grid, table), timings or {}, wishes or [])
@@ -532,12 +540,13 @@ def loads(
 def _borders(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Return by cell the metres of border within its jurisdiction, and those on barriers."""
     units = grid.units
-    found = contacts(units.geometry.to_numpy())
+    edges = shared_edges(units.geometry.to_numpy())
+    found = pair_up(edges.i, edges.j, lengths_m(edges.ends, grid.crs), len(units))
     code = positions(grid.cells.index, units["code"])
     parent = pd.factorize(units["parent"])[0]
     cut = (code[found.i] != code[found.j]) & (parent[found.i] == parent[found.j])
     a, b = code[found.i[cut]], code[found.j[cut]]
-    length = found.length[cut] * metres_per_unit(grid.crs)
+    length = found.length[cut]
     on = _on_barriers(units, found.i[cut], found.j[cut])
     n = len(grid)
     border = np.bincount(a, length, n) + np.bincount(b, length, n)

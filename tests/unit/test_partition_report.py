@@ -6,7 +6,12 @@ import json
 import re
 from urllib.parse import quote
 
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
 import pytest
+import shapely
 
 import gridmap as gm
 from gridmap.partitioning.report import report, wish_costs
@@ -29,6 +34,43 @@ def test_figures_can_be_counted_again() -> None:
     assert 0 < document["on_barriers_m"] < document["internal_boundary_m"]
     assert made.communities["verdict"].tolist() == ["solved"] * 3
     assert made.communities["cells"].sum() == len(grid)
+
+
+@pytest.mark.parametrize("latitude", [0, 25, 52])
+def test_lengths_and_shapes_of_a_grid_in_degrees_are_those_of_the_ground(latitude: int) -> None:
+    """Two squares on the ground beside each other, and two one above the other."""
+    geod = pyproj.Geod(ellps="GRS80")
+    east = geod.fwd(120, latitude, 90, 100)[0] - 120
+    north = geod.fwd(120, latitude, 0, 100)[1] - latitude
+    x, y = 120 + east * np.array([0, 1, 0, 1]), latitude + north * np.array([0, 0, 1, 1])
+    squares = shapely.box(x, y, x + east, y + north)
+    for a, b in (squares[[0, 1]], squares[[0, 2]]):
+        cells = gpd.GeoDataFrame(
+            {"code": ["A1", "A2"], "area": "A", "households": 350}, geometry=[a, b], crs=4490
+        )
+        grid = gm.adopt(cells, cells.union_all("coverage"), code="code", levels=["area"])
+        document = report(grid).as_dict()
+        border = geod.geometry_length(shapely.intersection(a, b))
+        assert border == pytest.approx(100, rel=1e-3)
+        assert document["internal_boundary_m"] == pytest.approx(border, abs=0.002)
+        assert document["polsby_popper_mean"] == pytest.approx(np.pi / 4, rel=1e-3)
+
+
+def test_jurisdictions_are_called_by_name_and_code_wherever_people_read() -> None:
+    """A jurisdiction without a name of its own is called by its code."""
+    units = row(100, 300, 300, parent=["A", "B", "B"], community=["Hill", "Riverside", "Riverside"])
+    units.attrs["levels"] = ["community"]
+    grid = gm.partition(units, cells=pd.Series({"B": 7}), lang="en")
+    said = "join the community with Riverside (B) (700 households together)"
+    assert said in grid.exceptions["options"].iloc[0].split("\n")
+    assert said in gm.feasibility(units, lang="en").loc["A", "options"].split("\n")
+    assert grid.exceptions["parent"].tolist() == ["A"]
+    page, chinese = report(grid).html("en"), report(grid).html("zh")
+    assert said in page and "Riverside (B): 2 for 7" in page
+    assert chinese.count("Riverside（B）") == 2
+    for bare in (units.drop(columns="community"), units.assign(community=units["parent"])):
+        (options,) = gm.partition(bare, lang="en").exceptions["options"]
+        assert "join the community with B (700" in options
 
 
 def test_verdicts_tell_approved_from_certified() -> None:
