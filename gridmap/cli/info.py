@@ -40,11 +40,11 @@ def info_command(
     Incidents are read as every command reads them, with the same options. Ends with 1 when a
     table or layer of them would be refused as it is; the reason is told.
     """
-    from gridmap.io.inspect import alarm_against, look
+    from gridmap.io.inspect import held_against, look
 
     layers = look(file, **where)
-    datum = where["datum"] or "wgs84"
-    alarm = alarm_against(file, against, datum=datum, crs=crs) if against else None
+    held = held_against(file, against, crs=crs, **where) if against else None
+    inside, known, alarm = held or (0, 0, None)
     readings = [layer.reading.as_dict(file, shell.lang) for layer in layers if layer.reading]
     shell.readings.extend(readings)
     refused = int(any(layer.refused for layer in layers))
@@ -54,12 +54,17 @@ def info_command(
                 "schema": "gridmap.info/1",
                 "file": file,
                 "layers": [layer.as_dict(shell.lang) for layer in layers],
+                "against": held and {"file": against, "inside": inside, "known": known},
                 "datum_alarm": None if alarm is None else vars(alarm),
             }
         )
         return refused
     for layer in layers:
         shell.answer("\n".join(_lines(shell, layer)))
+    if held is not None:
+        told = tr("{inside:,} of {known:,} {known:position lies|positions lie} in {file}",
+                  inside=inside, known=known, file=against)  # fmt: skip
+        shell.answer(told)
     if alarm is not None:
         shell.answer("! " + alarm.message().text(shell.lang))
     return refused

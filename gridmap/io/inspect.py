@@ -12,7 +12,7 @@ import pandas as pd
 
 from gridmap._checks import is_sound, label
 from gridmap.coverage.prove import check_finite
-from gridmap.crs import DatumAlarm, datum_alarm
+from gridmap.crs import DatumAlarm, datum_alarm, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import ROWS, FileOfPoints, ParquetFile, geometry_of, layer_info, shapes_of
 from gridmap.io.batches import Layer as Streamed
@@ -138,10 +138,10 @@ def look(spec: Spec, **where: Any) -> list[Layer]:
     return [_look_whole(source, spec, where)]
 
 
-def alarm_against(
-    spec: Spec, jurisdictions: Spec, *, datum: str = "wgs84", crs: Any = None
-) -> DatumAlarm | None:
-    """Ask whether positions lie so badly in their jurisdictions that their datum is mistaken.
+def held_against(
+    spec: Spec, jurisdictions: Spec, *, crs: Any = None, **where: Any
+) -> tuple[int, int, DatumAlarm | None]:
+    """Count the positions that lie in their jurisdictions, and ask whether their datum is mistaken.
 
     Parameters
     ----------
@@ -149,14 +149,18 @@ def alarm_against(
         Positions: a layer, or a table with coordinates.
     jurisdictions : str or path
         A layer of polygons in which they should lie.
-    datum : str
-        The datum to suppose for coordinates in a table.
     crs : CRS, optional
         For files that do not say their own.
+    **where
+        How the positions are read, as of `gridmap.io.read_incidents`.
 
     Returns
     -------
-    DatumAlarm or None
+    inside : int
+        Positions that lie in the jurisdictions, as declared.
+    known : int
+        Positions that could be read.
+    alarm : DatumAlarm or None
     """
     import geopandas as gpd
     import shapely
@@ -166,15 +170,20 @@ def alarm_against(
 
     areas = read_layer(jurisdictions, crs=crs)
     outline = shapely.union_all(shapely.make_valid(areas.geometry.to_numpy()))
-    frame, _ = read_incidents(spec, crs=crs)
+    frame, _ = read_incidents(spec, crs=crs, **where)
     if isinstance(frame, gpd.GeoDataFrame):
         centres = shapely.point_on_surface(frame.geometry.to_numpy())
         x, y = shapely.get_x(centres), shapely.get_y(centres)
-        stated = datum if frame.crs is not None and frame.crs.is_geographic else label(frame.crs)
+        geographic = frame.crs is not None and frame.crs.is_geographic
+        stated = (where.get("datum") or "wgs84") if geographic else label(frame.crs)
     else:
         x, y = frame["x"].to_numpy(float), frame["y"].to_numpy(float)
-        stated = datum if frame.attrs["datum"] is not None else label(areas.crs)
-    return datum_alarm(x, y, outline, areas.crs, declared=stated)
+        stated = frame.attrs["datum"] or label(areas.crs)
+    placed = positions_from(x, y, stated, areas.crs)
+    shapely.prepare(outline)
+    inside = int(shapely.intersects_xy(outline, *placed).sum())
+    alarm = datum_alarm(x, y, outline, areas.crs, declared=stated)
+    return inside, int(np.isfinite(placed[0]).sum()), alarm
 
 
 def _look_gdal(source: Source, where: dict[str, Any]) -> list[Layer]:

@@ -163,6 +163,27 @@ def test_a_mistaken_datum_is_named_against_the_jurisdictions(tmp_path: Path, dat
     assert "落在辖区外" not in declared.stdout
 
 
+@pytest.mark.parametrize("how", ["two columns", "one column", "a layer"])
+def test_how_many_positions_lie_in_the_jurisdictions_is_told(tmp_path: Path, how: str) -> None:
+    """Whatever the columns are called, and when no other datum would fit, too."""
+    x = np.array([460_500.0, 460_600.0, 560_000.0, np.nan])
+    table = pd.DataFrame({"east": x, "north": np.full(4, 3_380_500.0)})
+    table["pos"] = [f"{a},{b}" if a == a else "" for a, b in table.to_numpy()]
+    write_layer(areas(), tmp_path / "a.gpkg")
+    write_table(table, tmp_path / "p.csv")
+    named = {"two columns": "--x east --y north", "one column": "--x pos", "a layer": ""}[how]
+    file = tmp_path / "p.csv"
+    if how == "a layer":
+        file = tmp_path / "p.gpkg"
+        points = gpd.points_from_xy(table["east"][:3], table["north"][:3], crs=4547)
+        write_layer(gpd.GeoDataFrame(geometry=points), file)
+    words = ["info", file, *named.split(), "--against", tmp_path / "a.gpkg"]
+    assert "3 个位置中有 2 个落在" in run(*words).stdout
+    told = json.loads(run(*words, "--json").stdout)
+    assert told["against"] == {"file": str(tmp_path / "a.gpkg"), "inside": 2, "known": 3}
+    assert told["datum_alarm"] is None
+
+
 def test_what_is_not_there_is_exit_2(tmp_path: Path) -> None:
     result = run("info", tmp_path / "none.gpkg")
     assert result.exit_code == 2
