@@ -77,10 +77,10 @@ def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
 def _text(row: Any, lang: Lang) -> str:
     """Tell one defect: its kind, size and cells."""
     facts = [name_of(str(row.kind), lang)]
-    for name, unit in (("area_m2", "m²"), ("width_m", "m")):
+    for name, told in (("area_m2", Message("{size} m²")), ("width_m", Message("{size} m wide"))):
         value = getattr(row, name, np.nan)
         if pd.notna(value) and value > 0:
-            facts.append(f"{value:,.3g} {unit}" if value < 1 else f"{value:,.1f} {unit}")
+            facts.append(told(size=f"{value:,.3g}" if value < 1 else f"{value:,.1f}").text(lang))
     cells = getattr(row, "cells", ())
     if isinstance(cells, str):
         cells = [cells] if cells else []
@@ -149,13 +149,13 @@ def defect_map(
     codes = _codes(drawn)
     shapes = web_mercator(_polygonal(drawn.geometry.to_numpy()), cells.crs)
     plain = [themes.Class(tr("cells", lang=lang), PALE)]
-    theme = themes.Theme(tr("Cells", lang=lang), plain, np.zeros(len(cells), np.int64))
+    theme = themes.Theme(tr("Coverage", lang=lang), plain, np.zeros(len(cells), np.int64))
     theme = theme if mended is None else _repaired(cells, mended, lang)
     scene = Scene(
         shapes,
         codes,
         codes,
-        [theme],
+        [themes.drawn(theme)],
         lang=lang,
         title=title or _HEADLINES[mended is not None].text(lang),
         subtitle=_found(len(cells), len(defects), mended, theme, lang),
@@ -272,7 +272,7 @@ def compare_map(
     table = found.cells[found.cells["status"] != "retired"].reindex(new.cells.index)
     scene = grid_scene(
         new,
-        [_changes(table, lang), _kept(table, lang), themes.households(new, lang)],
+        [themes.drawn(_changes(table, lang)), _kept(table, lang), themes.households(new, lang)],
         lang,
         columns=_change_columns(table, lang),
         title=title or tr("What moved", lang=lang),
@@ -295,12 +295,7 @@ def _gone(old: Grid, table: pd.DataFrame, lang: Lang) -> Old | None:
 def _changes(table: pd.DataFrame, lang: Lang) -> themes.Theme:
     classes = [_change(status, lang) for status in CHANGES]
     of = positions(pd.Index(list(CHANGES)), table["status"].fillna("born").astype(str))
-    return themes.Theme(
-        tr("Change of cells", lang=lang),
-        classes,
-        of.clip(0).astype(np.int64),
-        note=tr("dashes: the old cells", lang=lang),
-    )
+    return themes.Theme(tr("Change of cells", lang=lang), classes, of.clip(0).astype(np.int64))
 
 
 def _kept(table: pd.DataFrame, lang: Lang) -> themes.Theme:

@@ -337,6 +337,10 @@ WORDS = {
     ),
 }
 OUTSIDE, SHORT, CHANGED = "#e39a92", "#b3261e", "#0b57a4"
+LEGEND = (
+    {"name": "outside", "fill": OUTSIDE, "line": SHORT}, {"name": "changed", "line": CHANGED},
+    {"name": "dedicated", "fill": FILLS["dedicated"]},
+)  # fmt: skip
 ALIKE = Message("{n:,} {n:jurisdiction is|jurisdictions are} alike in all plans and not listed.")
 MAIN = {"cells", "in_band", "largest", "moved"}  # what a phone has room for
 BETTER = {
@@ -366,24 +370,22 @@ def plans_page(
     told = {code: {tuple(_text(f, rows[code][f].loc[plan]) for f in FIGURES)
                    for plan in rows[code].index} for code in areas}  # fmt: skip
     listed = [code for code in areas if len(areas) > 1 and len(told[code]) != 1]
-    dedicated = any((grid.cells["kind"] == "dedicated").any() for grid in grids.values())
+    pictures = {name: _picture(grid, present[1]) for name, grid in grids.items()}
     page = render(
         "plans.html",
         lang=lang,
         title=Message("Plans side by side").text(lang),
         subtitle=f"{' · '.join(grids)} ｜ {today()}",
-        pictures=[
-            {"name": name, "svg": _picture(grid, present[1])} for name, grid in grids.items()
-        ],
+        pictures=[{"name": name, "svg": svg} for name, svg in pictures.items()],
         overall=[_row(over_all, figure, lang) for figure in FIGURES],
         titles=[TITLES[figure].text(lang) for figure in FIGURES],
         areas=[_area(rows[code], *_called(grids, code)) for code in listed],
         main=[figure in MAIN for figure in FIGURES],
         alike=ALIKE(n=len(areas) - len(listed)).text(lang) if len(areas) > len(listed) else "",
         legend=[
-            {"name": "outside", "fill": OUTSIDE, "line": SHORT},
-            {"name": "changed", "line": CHANGED},
-            *([{"name": "dedicated", "fill": FILLS["dedicated"]}] if dedicated else []),
+            look
+            for look in LEGEND
+            if any(look.get("fill", look.get("line")) in svg for svg in pictures.values())
         ],
         words={
             key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)

@@ -43,7 +43,7 @@ def save_qgis_style(
 
 def qgis_style(grid: Grid, lang: Lang = "zh") -> str:
     """Return the style as QML: one rule a class."""
-    theme = themes.households(grid, lang)
+    theme = themes.every_class_of_households(grid, lang)
     rules = [
         {"filter": condition, "label": row.label, "looks": _looks(row)}
         for row, condition in zip(theme.classes, _conditions(grid), strict=True)
@@ -58,12 +58,12 @@ def _conditions(grid: Grid) -> list[str]:
     """Say each class of the households theme as a QGIS expression."""
     edges = [_by_parent(grid, edge) for edge in range(4)]
     cell = '"area_m2" > 0'  # the layer of units has the other columns too
-    home = f"{cell} AND \"kind\" <> 'dedicated'"
+    home = f"{cell} AND \"kind\" = 'residential'"
     return [
         f'{home} AND "households" < {edges[0]}',
         *(f'{home} AND "households" >= {a} AND "households" < {b}' for a, b in pairwise(edges)),
         f'{home} AND "households" >= {edges[-1]}',
-        f"{cell} AND \"kind\" = 'dedicated'",
+        *(f"{cell} AND \"kind\" = '{kind}'" for kind in ("dedicated", "vacant")),
     ]
 
 

@@ -37,6 +37,7 @@ ROOM = {
     "whole": Message("All"),
     "wholeTitle": Message("Show the whole map"),
     "each": Message("Click to see each"),
+    "rest": Message("more, in the table of defects"),
     "pngTitle": Message("Save a PNG picture for slides"),
     "print": Message("Print"),
     "printTitle": Message("Print, or save as PDF (one A4 page, landscape)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -109,6 +109,14 @@ class Theme:
         return {"of": digits, "counts": counts.tolist(), **told}
 
 
+def drawn(theme: Theme, always: int = 0) -> Theme:
+    """Leave out of the legend what no cell is, but for the classes of a scale, which come first."""
+    kept = np.bincount(theme.of, minlength=len(theme.classes)) > 0
+    kept[:always] = True
+    classes = [row for row, stays in zip(theme.classes, kept, strict=True) if stays]
+    return replace(theme, classes=classes, of=np.cumsum(kept)[theme.of] - 1)
+
+
 BAND_LOOKS = (
     ("#2166ac", COLD_HATCH), ("#eaf2f7", None), ("#dfe3d6", None), ("#f3c9a3", None),
     ("#b2182b", None),
@@ -144,6 +152,11 @@ def _band_labels(grid: Grid, small: str, large: str, lang: Lang) -> list[str]:
 
 def households(grid: Grid, lang: Lang) -> Theme:
     """Show the households of each cell against the band; dedicated cells stand apart."""
+    return drawn(every_class_of_households(grid, lang), always=len(BAND_LOOKS))
+
+
+def every_class_of_households(grid: Grid, lang: Lang) -> Theme:
+    """Class the households of each cell against the band, with the classes that no cell is, too."""
     count = grid.cells["households"].to_numpy()
     low, high = (end.to_numpy() for end in grid.bands.ends(grid.cells["parent"]))
     of = sum((count >= edge).astype(int) for edge in thirds(low, high))
@@ -155,9 +168,10 @@ def households(grid: Grid, lang: Lang) -> Theme:
         for label, (colour, hatch) in zip(
             _band_labels(grid, small, large, lang), BAND_LOOKS, strict=True
         )
-    ] + [Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH)]
-    if (kind == "vacant").any():
-        classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
+    ] + [
+        Class(tr("dedicated, exempt", lang=lang), "#d9d4c3", NOTHING_HATCH),
+        Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH),
+    ]
     listed = len(grid.exceptions)
     note = tr(
         "band of households {band}; {listed} {listed:exception|exceptions} on record",
@@ -181,15 +195,10 @@ def kinds(grid: Grid, lang: Lang) -> Theme:
     classes = [
         Class(tr("residential", lang=lang), "#cfe0ea"),
         Class(tr("dedicated", lang=lang), "#e3b567", NOTHING_HATCH),
+        Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH),
     ]
-    if (of == 2).any():
-        classes.append(Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH))
-    return Theme(
-        tr("Kind of cell", lang=lang),
-        classes,
-        np.maximum(of, 0).astype(np.int64),
-        tab=tr("Kind", lang=lang),
-    )
+    of = np.maximum(of, 0).astype(np.int64)
+    return drawn(Theme(tr("Kind of cell", lang=lang), classes, of, tab=tr("Kind", lang=lang)))
 
 
 def areas(grid: Grid, level: str, lang: Lang) -> Theme:

@@ -467,21 +467,43 @@ def test_the_printed_map_says_what_was_found(
     watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
 ) -> None:
     page, _, _ = watched(pages["zh"]["compare"])
-    written = page.evaluate(
-        """() => {
-            const texts = [];
-            const pen = CanvasRenderingContext2D.prototype;
-            const write = pen.fillText;
-            pen.fillText = function (text, ...at) {
-                texts.push(text);
-                write.call(this, text, ...at);
-            };
-            gridmap.rooms[0].preparePrint();
-            return texts;
-        }"""
-    )
+    written = page.evaluate(INK_ON_PAPER)
     said = page.locator(".gm-title p").inner_text()
-    assert said in written and "网格变化" in written
+    assert said in written and "网格变化" in written and "原网格界" in written
+
+
+INK_ON_PAPER = """() => {
+    const texts = [];
+    const pen = CanvasRenderingContext2D.prototype;
+    const write = pen.fillText;
+    pen.fillText = function (text, ...at) {
+        if (this.canvas.width > 300) texts.push(text); // no scratch pad
+        write.call(this, text, ...at);
+    };
+    gridmap.rooms[0].preparePrint();
+    return texts;
+}"""
+
+
+@pytest.mark.parametrize("count", [3, 81])
+def test_a_printed_map_lists_the_defects_with_their_sizes_as_far_as_the_sheet_reaches(
+    watched: Callable[..., Any], tmp_path: Path, count: int
+) -> None:
+    town = lattice(20, 20)
+    apart = [20 * row + column for row in range(1, 19, 2) for column in range(1, 19, 2)]
+    hole = town.cells.drop(town.cells.index[apart[:count]]).reset_index()
+    found = gm.validate(hole, town.boundary)
+    file = tmp_path / "defects.html"
+    gm.defect_map(hole, found, town.boundary, "en").save(file)
+    page, _, _ = watched(file)
+    texts = page.evaluate("gridmap.rooms[0].data.marks.texts")
+    written = page.evaluate(INK_ON_PAPER)
+    listed = sum(text in texts for text in written)
+    assert all("m²" in text for text in texts)
+    rest = f"+{len(texts) - listed:,} more, in the table of defects"
+    assert (rest in written) == (listed < len(texts)) == (count > 3)
+    numbers = [written.count(str(k + 1)) for k in range(3)]
+    assert min(numbers) >= 2  # in the list and on the map
 
 
 INKED = """(color) => {

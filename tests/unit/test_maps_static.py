@@ -158,7 +158,7 @@ def test_the_qgis_style_has_a_rule_and_a_symbol_for_each_class(
     path = save_qgis_style(grid, tmp_path / "grid.qml", lang="en")
     root = ElementTree.fromstring(path.read_text("utf-8"))
     rules, symbols = root.findall(".//rule"), root.findall(".//symbol")
-    assert len(rules) == len(symbols) == 7
+    assert len(rules) == len(symbols) == 8
     assert {rule.get("symbol") for rule in rules} == {s.get("name") for s in symbols}
     # QGIS gives the style to all layers of the file; units have households, but no area
     *cells, other = [rule.get("filter") for rule in rules]

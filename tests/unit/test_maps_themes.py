@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,22 @@ def test_every_theme_classes_every_cell_once(grid: gm.Grid, town: Any, lang: Any
         assert sum(sent["counts"]) == len(grid) == len(sent["of"])
         assert set(sent["of"]) <= {chr(ord("0") + k) for k in range(len(theme.classes))}
         assert len({row.label for row in theme.classes}) == len(theme.classes)
+
+
+def test_a_legend_names_kinds_and_changes_only_where_a_cell_is_one() -> None:
+    plain = lattice(3, 3)
+    hole = plain.cells.drop(plain.cells.index[4]).reset_index()
+    mended, _ = gm.repair(hole, plain.boundary)
+    found = gm.validate(hole, plain.boundary)
+    repaired = gm.defect_map(hole, found, plain.boundary, "en", mended=mended).page()
+    for page, said in ((gm.compare_map(plain, plain, lang="en").page(), ["unchanged"]),
+                       (repaired, ["unchanged", "born"])):  # fmt: skip
+        classes = json.loads(re.findall(r'"classes":(\[[^]]*\])', page)[0])
+        assert [row["label"] for row in classes] == said
+    assert [row.label for row in themes.kinds(plain, "en").classes] == ["residential"]
+    assert len(themes.households(plain, "en").classes) == 5
+    every = themes.every_class_of_households(plain, "en")
+    assert len(every.classes) == 7 and (every.of == themes.households(plain, "en").of).all()
 
 
 def test_households_are_classed_against_the_band(grid: gm.Grid) -> None:
@@ -226,7 +244,7 @@ def test_marks_tell_kind_size_and_place() -> None:
     )
     marks = defect_marks(defects, 4547, "en")
     assert [kind["count"] for kind in marks.kinds] == [1, 1]
-    assert marks.texts[0] == "gap · 25.0 m² · 2.5 m · A, B"
+    assert marks.texts[0] == "gap · 25.0 m² · 2.5 m wide · A, B"
     assert len(marks.shapes) == 2 and len(marks.xy) == 2
     assert set(FORMS) == set(KINDS) and len(set(FORMS.values())) == len(KINDS)
 

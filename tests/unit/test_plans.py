@@ -102,6 +102,9 @@ def test_the_page_lists_what_differs_and_rings_what_changed(others: dict[str, Gr
     pictures = page.split("<figure>")[1:]
     rings = [picture.split("</figure>")[0].count(CHANGED) for picture in pictures]
     assert rings == [0, 1]
+    same = dict.fromkeys(("now", "again"), pair["now"])
+    alone = plans_page(gm.plans(same), same, present=("now", pair["now"]), lang="en")
+    assert "Another cell than" in page and "Another cell than" not in alone
     table = gm.plans(pair)
     differ = [
         code

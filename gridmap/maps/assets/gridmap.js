@@ -555,6 +555,7 @@
     const taken = marks && marks.xy ? marked(pen, view, marks.xy) : [];
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
+    if (taken.length) numberMarks(pen, view, marks.xy, taken);
     data.levels.forEach((level, rank) => {
       const look = nameLook(rank, data.levels.length);
       pen.font = look.weight + look.points * view.factor + 'px ' + FONT;
@@ -572,6 +573,13 @@
       const at = anchor(data.shape, i);
       write(pen, view, data.tail(i), at[0] * view.scale + view.dx, view.dy - at[1] * view.scale, 10.5, taken, '#37474f');
     }
+  }
+
+  /** Number the marks that are listed beside a printed map, where a number finds room. */
+  function numberMarks(pen, view, places, taken) {
+    pen.font = '700 ' + 10.5 * view.factor + 'px ' + FONT;
+    places.slice(0, view.numbered || 0).forEach(([x, y], i) => [1, -1].some((side) => write(pen, view, String(i + 1),
+      x * view.scale + view.dx + side * 20 * view.factor, view.dy - y * view.scale, 10.5, taken, INK)));
   }
 
   /** Return the boxes of the marks that are seen. */
@@ -598,9 +606,9 @@
     const half = Math.max(...lines.map((line) => pen.measureText(line).width)) / 2 + 3 * view.factor;
     const pitch = 1.25 * points * view.factor;
     const high = points * 0.75 * view.factor + (lines.length - 1) * pitch / 2;
-    if (x < half || y < high || x > view.width - half || y > view.height - high) return;
+    if (x < half || y < high || x > view.width - half || y > view.height - high) return false;
     for (const box of taken) {
-      if (x - half < box[2] && x + half > box[0] && y - high < box[3] && y + high > box[1]) return;
+      if (x - half < box[2] && x + half > box[0] && y - high < box[3] && y + high > box[1]) return false;
     }
     taken.push([x - half, y - high, x + half, y + high]);
     pen.lineWidth = 3.5 * view.factor;
@@ -610,6 +618,7 @@
     const top = y - (lines.length - 1) * pitch / 2;
     lines.forEach((line, k) => pen.strokeText(line, x, top + k * pitch));
     lines.forEach((line, k) => pen.fillText(line, x, top + k * pitch));
+    return true;
   }
 
   Painter.prototype.outline = function (pen, view, cells, color) {

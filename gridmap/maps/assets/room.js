@@ -275,6 +275,11 @@
       line.append(swatch, this.legendWord(theme, i), share(theme.counts, i), count);
       table.append(line);
     });
+    if (this.data.old) {
+      const line = make('div', 'gm-legend-row');
+      line.append(make('i', 'gm-dashes'), make('span', '', this.data.old.label));
+      table.append(line);
+    }
     box.append(table);
     if (this.data.marks) box.append(this.markLegend());
     if (theme.note) box.append(make('p', '', theme.note));
@@ -556,7 +561,7 @@
   /* ---------- pictures: always from an off-screen render, never from the screen ---------- */
 
   /** Paint the whole map into a new canvas of a fixed size, inset to leave room for words. */
-  Room.prototype.still = function (width, height, factor, inset) {
+  Room.prototype.still = function (width, height, factor, inset, numbered) {
     const canvas = make('canvas');
     canvas.width = width;
     canvas.height = height;
@@ -571,7 +576,7 @@
       scale: scale,
       dx: inset.left * factor + wide / 2 - (box[0] + box[2]) / 2 * scale,
       dy: inset.top * factor + high / 2 + (box[1] + box[3]) / 2 * scale,
-      width: width, height: height, factor: factor,
+      width: width, height: height, factor: factor, numbered: numbered,
     };
     this.layer.painter.paint(pen, view, this.current(), this.layer.show);
     this.layer.painter.names(pen, view, this.layer.show);
@@ -584,9 +589,12 @@
     const head = heading ? this.headLines(width / factor - 56) : [];
     const rule = heading ? Math.max(66, head[head.length - 1].y + 13) : 0;
     const foot = heading ? wrap(brush(), this.data.credit || '', width / factor - 300, '11.5px ') : [];
+    const [left, top] = heading ? [28, rule + 34] : [8, 16];
+    const listed = heading && this.data.marks && this.layer.show.marks;
+    const list = listed ? this.markList(height / factor - 60 - this.paperLegend(brush(), factor, left, top, legend), legend) : [];
     const still = this.still(width, height, factor, {
       left: legend + 44, right: 30, top: heading ? rule + 18 : 10, bottom: heading ? 29 + 15 * Math.max(1, foot.length) : 10,
-    });
+    }, list.length);
     const pen = still.pen;
     pen.textAlign = 'left';
     pen.textBaseline = 'middle';
@@ -597,7 +605,7 @@
       foot.forEach((line, k) =>
         this.ink(pen, factor, line, 28, height / factor - 20 - 15 * (foot.length - 1 - k), 11.5, '', '#4a5a63'));
     }
-    this.paperLegend(pen, factor, heading ? 28 : 8, heading ? rule + 34 : 16, legend);
+    this.paperList(pen, factor, left, this.paperLegend(pen, factor, left, top, legend), list);
     this.scaleBar(still, factor, width, height);
     this.north(pen, factor, width - 44 * factor, (heading ? rule + 42 : 30) * factor);
     return still.canvas;
@@ -638,7 +646,8 @@
     const unit = pen.measureText(this.underHeading()).width;
     pen.font = '700 16px ' + G.FONT;
     const head = pen.measureText(theme.title).width;
-    return Math.ceil(Math.min(340, Math.max(190, widest + 34 + 60, head + 8, unit + 8)));
+    const least = this.data.marks ? 260 : 190; // what is found is listed below
+    return Math.ceil(Math.min(340, Math.max(least, widest + 34 + 60, head + 8, unit + 8)));
   };
 
   Room.prototype.heading = function () {
@@ -660,6 +669,15 @@
       y += 25;
       this.swatch(pen, factor, row, theme.counts[i], x, y, width);
     });
+    if (this.data.old && this.layer.show.old) {
+      y += 25;
+      pen.strokeStyle = '#b23b00';
+      pen.lineWidth = 1.6 * factor;
+      pen.setLineDash([5 * factor, 4 * factor]);
+      pen.strokeRect(x * factor, y * factor, 26 * factor, 0);
+      pen.setLineDash([]);
+      this.ink(pen, factor, this.data.old.label, x + 34, y, 13.5);
+    }
     if (this.data.marks) {
       this.data.marks.kinds.forEach((kind) => {
         y += 25;
@@ -673,6 +691,27 @@
       this.ink(pen, factor, line, x, y, 12, '', '#4a5a63');
       y += 18;
     }
+    return y;
+  };
+
+  /** What was found, each in lines as wide as the legend: as many as there is room for. */
+  Room.prototype.markList = function (room, width) {
+    const lines = this.data.marks.texts.map((text) => wrap(brush(), text, width - 26, '12px '));
+    const until = lines.findIndex((_, k) => 17 * lines.slice(0, k + 1).flat().length > room);
+    return until < 0 ? lines : lines.slice(0, until);
+  };
+
+  /** Write the list below the legend, and how many it leaves to the table. */
+  Room.prototype.paperList = function (pen, factor, x, y, list) {
+    list.forEach((lines, k) => {
+      this.ink(pen, factor, String(k + 1), x, y, 12, '700');
+      lines.forEach((line) => {
+        this.ink(pen, factor, line, x + 26, y, 12, '', '#4a5a63');
+        y += 17;
+      });
+    });
+    const left = this.data.marks && list.length ? this.data.marks.texts.length - list.length : 0;
+    if (left) this.ink(pen, factor, '+' + number(left) + ' ' + this.words.rest, x, y, 12, '', '#4a5a63');
   };
 
   Room.prototype.amount = function (pen, factor, count, x, y) {
