@@ -350,8 +350,10 @@ def _surely_simple(xy: Floats, first: int, last: int, box: Floats) -> bool:
 @compiled
 def surely_simple(xy: Floats, starts: Ints) -> Bools:
     """Tell which rings surely do not touch or cross themselves; the others need a closer look."""
-    sure = np.zeros(len(starts) - 1, dtype=np.bool_)
-    box = np.empty((4, np.max(np.diff(starts))))
+    sure, longest = np.zeros(len(starts) - 1, dtype=np.bool_), np.int64(0)
+    for r in range(len(sure)):
+        longest = max(longest, starts[r + 1] - starts[r])
+    box = np.empty((4, longest))
     for r in range(len(starts) - 1):
         sure[r] = _surely_simple(xy, starts[r], starts[r + 1] - 1, box)
     return sure

@@ -52,9 +52,10 @@ class State(NamedTuple):
 
 
 @inlined
-def stranded(net: Network, state: State, u: int, limit: int, moved: Ints) -> int:
+def stranded(net: Network, state: State, u: int, moved: Ints) -> int:
     """Collect a unit with the pieces it would strand, all but the heaviest; 0 if too many.
 
+    There are too many where `moved` would have no place left.
     Its neighbours in the cell carry the stamp with a minus until they are met. Mostly they touch
     each other; where they do not, the cell is walked through until all are met.
     """
@@ -88,9 +89,11 @@ def stranded(net: Network, state: State, u: int, limit: int, moved: Ints) -> int
                 missing -= 1
     if missing == 0:
         return 1
-    tail, weight, missing = _flood(net, state, label[u], 0, tail, missing)
+    state.first[0] = 0
+    tail, weight, missing = _flood(net, state, label[u], state.first[0], tail, missing)
     if missing == 0:
         return 1
+    limit = len(moved) - 1
     return 0 if limit == 1 else _all_but_heaviest(net, state, u, limit, moved, tail, weight)
 
 
@@ -127,7 +130,6 @@ def _all_but_heaviest(
     seen, queue, first, stamp = state.seen, state.queue, state.first, state.stamp[0]
     home, every = state.label[u], len(state.label)
     heaviest, heavy, pieces = 0, weight, 1
-    first[0] = 0
     for e in range(net.start[u], net.bond[u]):
         v = net.neighbour[e]
         if seen[v] != -stamp:
@@ -188,7 +190,7 @@ def _follow(
     """
     label, here, there = state.label, state.label[u], state.label[v]
     alone = gain > allowed
-    count = stranded(net, state, u, POCKET, state.moved)
+    count = stranded(net, state, u, state.moved)
     if count == 0 or count >= state.total[here, 4] or (alone and count == 1):
         return 0.0, 0, 0
     if count > 1:
@@ -217,11 +219,11 @@ def _swap(
 ) -> tuple[float, int, int]:
     """Try to exchange a unit for one of the cell that takes it; returns as `_follow` does."""
     label, here, there = state.label, state.label[u], state.label[v]
-    if stranded(net, state, u, 1, state.moved) != 1:
+    if stranded(net, state, u, state.back) != 1:
         return 0.0, 0, 0
     label[u] = there
     w = walk(net, label, v, here, there, u, dice)
-    if w >= 0 and stranded(net, state, w, 1, state.back) == 1:
+    if w >= 0 and stranded(net, state, w, state.back) == 1:
         r = change_of_one(net, label, state.home, w, there, here)
         both = (
             d[0] - r[0],
@@ -270,7 +272,7 @@ def begin(net: Network, label: Ints, home: Ints, cells: int, rules: Rules, hot: 
         np.empty(n + 1, np.int64),
         np.empty(PIECES + 1, np.int64),
         np.empty(POCKET + 1, np.int64),
-        np.empty(POCKET + 1, np.int64),
+        np.empty(2, np.int64),
     )
     now = total_energy(net, label, state.total, rules, home, state.own)
     moves = np.empty((2, 4 * n + 2 * POCKET), np.int64)
@@ -345,7 +347,8 @@ def run(
 def finish(course: Course) -> float:
     """Go back to the best labels met; return their energy."""
     if course.journal[1] > 0:
-        course.state.label[:] = course.best
+        for u in range(len(course.best)):
+            course.state.label[u] = course.best[u]
     else:
         _undo(course.state.label, course.moves, course.journal[0])
     return float(course.energies[1])

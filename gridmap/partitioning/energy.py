@@ -485,24 +485,28 @@ class Basis(NamedTuple):
 @compiled
 def _enter(basis: Basis, units: int, above: float) -> bool:
     """Take a cell into the basis instead of what it uses up first; False if that is nothing."""
-    inverse, amount = basis.inverse, basis.amount
+    inverse, amount, rows = basis.inverse, basis.amount, len(basis.amount)
     column = inverse[:, -1].copy()
     while units:
-        column += inverse[:, _lowest(units)]
+        u = _lowest(units)
+        for row in range(rows):
+            column[row] += inverse[row, u]
         units &= units - 1
     leaves, least = -1, np.inf
-    for row in range(len(amount)):
+    for row in range(rows):
         if column[row] > SURE and amount[row] < least * column[row]:
             leaves, least = row, amount[row] / column[row]
     if leaves < 0:
         return False
-    inverse[leaves] /= column[leaves]
-    for row in range(len(amount)):
+    for k in range(rows):
+        inverse[leaves, k] /= column[leaves]
+        basis.price[k] += above * inverse[leaves, k]
+    for row in range(rows):
         if row != leaves and column[row] != 0.0:
-            inverse[row] -= column[row] * inverse[leaves]
+            for k in range(rows):
+                inverse[row, k] -= column[row] * inverse[leaves, k]
             amount[row] = max(0.0, amount[row] - column[row] * least)
     amount[leaves], basis.missing[leaves] = least, False
-    basis.price[:] += above * inverse[leaves]
     return True
 
 
@@ -515,16 +519,19 @@ def _priced(cells: Cells, count: int) -> tuple[Floats, float]:
     otherwise many steps would change nothing but the basis (Charnes 1952).
     """
     n = len(cells.first) - 1
-    basis = Basis(np.eye(n + 1), np.ones(n + 1), np.ones(n + 1, np.bool_), np.empty(n + 1))
-    basis.amount[n], basis.price[:] = count, UNCOVERED
+    price = np.full(n + 1, UNCOVERED)
+    basis = Basis(np.eye(n + 1), np.ones(n + 1), np.ones(n + 1, np.bool_), price)
+    basis.amount[n] = count
     for row in range(n + 1):
         basis.amount[row] += TRIFLE * mixed(row)
-    inside = _cheapest(cells, cells.cost, np.inf)
+    inside, entered = _cheapest(cells, cells.cost, np.inf), np.zeros(len(cells.cost), np.bool_)
+    for c in inside:
+        entered[c] = True
     for _ in range(ROUNDS):
         few = Cells(cells.units[inside], cells.cost[inside], cells.first)
         for step in range(PIVOTS + 1 if len(inside) else 0):
             reduced = _reduced(few, basis.price[:n], basis.price[n])
-            best = reduced.argmin()
+            best = np.argmin(reduced)
             if reduced[best] >= -SURE:
                 break
             if step == PIVOTS or not _enter(basis, few.units[best], reduced[best]):
@@ -532,7 +539,9 @@ def _priced(cells: Cells, count: int) -> tuple[Floats, float]:
         fresh = _cheapest(cells, _reduced(cells, basis.price[:n], basis.price[n]), -SURE)
         if len(fresh) == 0:
             return basis.price, basis.amount[basis.missing].sum()
-        inside = np.union1d(inside, fresh)
+        for c in fresh:
+            entered[c] = True
+        inside = np.flatnonzero(entered)
     return basis.price, np.inf
 
 
@@ -579,7 +588,8 @@ def _fitted(cells: Cells, reduced: Floats, count: int, gap: float) -> tuple[bool
             if rest == 0:
                 if total <= best:
                     best = total
-                    chosen[:] = taken
+                    for k in range(count):
+                        chosen[k] = taken[k]
                 continue
             found = True
             spent[depth + 1], left[depth + 1] = total, rest

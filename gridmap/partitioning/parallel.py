@@ -12,13 +12,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from gridmap._arrays import Dice
 from gridmap._checks import Progress, silent
 from gridmap.errors import PartitionError
 from gridmap.io.address import on_cluster
@@ -28,24 +29,63 @@ from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve, unlinked
 
 
-def warm(progress: Progress = silent) -> None:
-    """Compile the kernels, or load them from disk, before workers start."""
-    from gridmap.partitioning import annealing, energy, spanning_tree
+PATIENCE = 60  # seconds for kernels that another process compiles; then this one does
 
-    fresh = not any(Path(energy.every_cell.stats.cache_path).glob("energy.every_cell-*.nbc"))  # type: ignore[attr-defined]
+
+def warm(progress: Progress = silent) -> None:
+    """Compile the kernels, or load them from disk, before workers start.
+
+    What is not on disk takes a quarter of a minute, so half of it is compiled in another process.
+    """
+    from gridmap.partitioning import energy
+
+    kept = energy.every_cell.stats.cache_path  # type: ignore[attr-defined]
+    fresh = not kept or not any(Path(kept).glob("energy.every_cell-*.nbc"))
     if fresh:
         progress("compile", 0, 1)
-    dice = np.array([1], dtype=np.uint64)
-    net = _pair()
-    parent, order = spanning_tree.draw(net, dice, 0)
-    label, _, _ = spanning_tree.cut(
-        net, parent, order, Rules(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0), 0, False
-    )
-    rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-    annealing.anneal(net, label, 2, rules, np.full(2, -1), dice, 1.0, 0.1, 4)
-    energy.cheapest(energy.every_cell(net, rules, -1), 1)
+        with _meanwhile(_warm_cuts) if kept else nullcontext():
+            _warm_annealing()
+    _warm_annealing()
+    _warm_cuts()
     if fresh:
         progress("compile", 1, 1)
+
+
+def _warm_annealing() -> None:
+    from gridmap.partitioning.annealing import anneal
+
+    rules = Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
+    anneal(_pair(), np.arange(2), 2, rules, np.full(2, -1), _dice(), 1.0, 0.1, 4)
+
+
+def _warm_cuts() -> None:
+    from gridmap.partitioning import energy, spanning_tree
+
+    net, rules = _pair(), Rules(1, 2, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
+    spanning_tree.cut(net, *spanning_tree.draw(net, _dice(), 0), rules, 0, False)
+    energy.cheapest(energy.every_cell(net, rules, -1), 1)
+
+
+@contextmanager
+def _meanwhile(function: Callable[[], None]) -> Iterator[None]:
+    """Run a function in another process too, where one can be forked and a core is idle."""
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    if not forks or cores() < 2 or multiprocessing.current_process().daemon:
+        yield
+        return
+    process = multiprocessing.get_context("fork").Process(target=function, daemon=True)
+    with _undisturbed():  # and so it leaves Ctrl-C to this process
+        process.start()
+    try:
+        yield
+        process.join(PATIENCE)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _dice() -> Dice:
+    return np.array([1], dtype=np.uint64)
 
 
 def _pair() -> Network:
@@ -161,37 +201,37 @@ def in_processes(
     """Yield what a function returns for each of some calls, as they end; Ctrl-C ends them all."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    with warnings.catch_warnings():
-        # the children run kernels on arrays and touch no lock of the parent's threads
-        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-        try:
-            with _undisturbed():
-                waiting = [pool.submit(function, *call) for call in calls]
-            for done in as_completed(waiting):
-                yield done.result()
-        except BrokenProcessPool as error:
-            raise BrokenWorkerError(
-                "A worker process was killed, most likely for want of memory. Ask for fewer "
-                "workers (`--workers 1`)."
-            ) from error
-        except BaseException:
-            _stop(pool)
-            raise
-        pool.shutdown()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        with _undisturbed():
+            waiting = [pool.submit(function, *call) for call in calls]
+        for done in as_completed(waiting):
+            yield done.result()
+    except BrokenProcessPool as error:
+        raise BrokenWorkerError(
+            "A worker process was killed, most likely for want of memory. Ask for fewer "
+            "workers (`--workers 1`)."
+        ) from error
+    except BaseException:
+        _stop(pool)
+        raise
+    pool.shutdown()
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Hold signals back while processes are made: one that meets a hook of `fork` would be lost."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    with warnings.catch_warnings():
+        # the children run kernels on arrays and touch no lock of the parent's threads
+        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
 def _start_worker() -> None:

@@ -71,7 +71,7 @@ def draw(net: Network, dice: Dice, mode: int) -> tuple[Ints, Ints]:
     item = np.empty(len(net.neighbour) + 1, np.int64)
     root = below(dice, n)
     count = 0
-    size = _push(key, item, 0, 0.0, -1)
+    key[0], item[0], size = 0.0, -1, 1
     while size > 0:
         k, j, size = _pop(key, item, size)
         u = root if j < 0 else net.neighbour[j]
@@ -177,12 +177,13 @@ def cut(
     label = np.zeros(len(contact), np.int64)
     parent = _parents(net, contact, order)
     heavy, many = _widths(net, order, parent, rules, cells)
-    size = (heavy + 1) * (many + 1)
+    size, largest = (heavy + 1) * (many + 1), np.int64(0)
     offset = np.zeros(m + 1, np.int64)
     choice_at = np.zeros(m + 1, np.int64)
     for i in range(m):
         offset[i + 1] = offset[i] + size[i]
         choice_at[i + 1] = choice_at[i] + (size[parent[i]] if i > 0 else 0)
+        largest = max(largest, size[i])
     table = np.full(offset[m], NEVER)
     choice = np.empty(choice_at[m], np.int32)
     shut = np.empty((m, cells + 2 if cells > 0 else 1))
@@ -191,8 +192,7 @@ def cut(
         h = net.households[order[i]]
         if h <= rules.high or soft:
             table[offset[i] + min(h, rules.high)] = 0.0
-    fresh = np.empty(np.max(size))
-    reached = np.empty(np.max(size), np.int64)
+    fresh, reached = np.empty(largest), np.empty(largest, np.int64)
     for i in range(m - 1, -1, -1):
         mine = table[offset[i] : offset[i + 1]]
         _close(mine, heavy[i] + 1, many[i], rules, cells, soft, shut[i], shut_at[i])
