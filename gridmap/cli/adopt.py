@@ -154,6 +154,7 @@ def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> tuple[Any, Any]:
     shell.say(tr("repaired: {log:,} {log:change|changes}", log=len(log)))
     if len(log):
         shell.say(exchange_sentence(log))
+        _tell_wide(shell, log)
     return mended, log.attrs["boundary"]
 
 
@@ -226,7 +227,8 @@ _CHANGES = {
     "new": Message("new"),
 }
 
-_MEASURES = ("changed_hands_m2", "filled_m2", "moved_m", "beside_m", "boundary_vertices")
+_MEASURES = ("changed_hands_m2", "filled_m2", "filled_wide_m2", "moved_m", "beside_m",
+             "boundary_vertices")  # fmt: skip
 
 
 @_shell.command(name="repair")
@@ -365,3 +367,18 @@ def _report(
         done = Message("would change {changed:,} of {every:,} {every:cell|cells} ({said})")
     shell.answer(str(done(changed=len(log), every=every, said=said)))
     shell.answer(str(exchange_sentence(log)))
+    _tell_wide(shell, log)
+
+
+def _tell_wide(shell: _shell.Shell, log: pd.DataFrame) -> None:
+    """Say how much of what was filled is no slit: only a person can tell a lake from a mistake."""
+    from gridmap.coverage.defect_names import square_metres
+
+    if wide := log.attrs["filled_wide_m2"]:
+        shell.warn(
+            tr(
+                "{area} of what was filled is over a metre wide. A lake or an enclave stays open "
+                "when it is declared: `--exclude`.",
+                area=square_metres(wide),
+            )
+        )

@@ -107,8 +107,9 @@ def repair(
     log : DataFrame
         One row a changed cell: cell, change, area (m²) and households before and after. Its
         ``attrs`` hold the verdict and proof, ``boundary`` (the outline with the vertices that were
-        added to its sides, within a micrometre), ``changed_hands_m2``, ``filled_m2``, ``moved_m``
-        and ``beside_m``: the farthest that a vertex was moved, or lies beside its side.
+        added to its sides, within a micrometre), ``changed_hands_m2``, ``filled_m2``,
+        ``filled_wide_m2`` (of it, what is over a metre wide and may be a lake), ``moved_m`` and
+        ``beside_m``: the farthest that a vertex was moved, or lies beside its side.
 
     Raises
     ------
@@ -159,19 +160,23 @@ def repair(
         )
     hands, filled, robbed = _exchanged(before, work, limit)
     _refuse_robbery(cells, robbed, code)
-    none = np.zeros(len(hands))
-    area = [float(in_metres(g, shapely.area(g), none, crs)[0].sum()) for g in (hands, filled)]
+    held, fill = (in_metres(g, shapely.area(g), _mean_width(g), crs) for g in (hands, filled))
     log.attrs = {
         "verdict": proof.verdict,
         "proof": proof.as_dict(),
         "boundary": outline,
-        "changed_hands_m2": area[0],
-        "filled_m2": area[1],
+        "changed_hands_m2": float(held[0].sum()),
+        "filled_m2": float(fill[0].sum()),
+        "filled_wide_m2": float(fill[0][fill[1] > 1].sum()),
         "moved_m": work.moved * metres_per_unit(crs),
         "boundary_vertices": int(shapely.get_num_coordinates(outline) - corners),
         "beside_m": work.beside * metres_per_unit(crs),
     }
     return mended, log
+
+
+def _mean_width(ground: Geometries) -> Floats:
+    return np.asarray(2 * shapely.area(ground) / np.maximum(shapely.length(ground), 1e-300))
 
 
 def exchange_sentence(log: pd.DataFrame) -> Message:

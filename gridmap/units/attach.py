@@ -396,6 +396,8 @@ def _about_match() -> Message:
 def _about_shares(shares: Any, place: Jurisdictions) -> list[Message]:
     """Say how much the area of the jurisdictions deviates."""
     median, worst = float(np.median(shares)), int(np.argmax(shares))
+    if shares[worst] < 0.0005:  # told as 0.0%
+        return []
     return [
         Message(
             "Between the units of a jurisdiction and its outline lies {median:.1%} of its "

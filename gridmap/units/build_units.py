@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, Objects
+from gridmap._checks import named
 from gridmap.contiguity import Contacts, contacts, pair_up, shared_edges
 from gridmap.coverage.point_tree import PolygonTree
 from gridmap.coverage.prove import prove
@@ -269,15 +270,15 @@ def facts(
     """Return what was counted, left out and mended, as plain data."""
     outside = of_home < 0
     labels = [homes.labels[k] for k in np.flatnonzero(outside)]
-    lost = list(zip(labels, homes.count[outside].tolist(), strict=True))
-    if lost:
-        notes = [*notes, _about_outside(lost)]
+    households = int(homes.count[outside].sum())
+    if labels:
+        notes = [*notes, _about_outside(named(homes.labels, outside), households)]
     notes = [*notes, *about_repairs(place.repaired)]
     return {
         "levels": list(place.levels),
         "households_in": int(homes.count[~outside].sum()),
-        "households_outside": int(sum(count for _, count in lost)),
-        "outside": [as_plain(label) for label, _ in lost],
+        "households_outside": households,
+        "outside": [as_plain(label) for label in labels],
         "repaired": place.repaired,
         "notes": notes,
         "deviation_m": deviation,
@@ -300,13 +301,12 @@ def about_repairs(repaired: list[dict[str, Any]], what: str = "Jurisdictions") -
     return [said(n=count, area=area)]
 
 
-def _about_outside(lost: list[tuple[Any, int]]) -> Message:
-    """Say how many households lie outside the jurisdictions."""
-    households = sum(count for _, count in lost)
+def _about_outside(rows: Message, households: int) -> Message:
+    """Say which rows lie outside the jurisdictions, and how many households they hold."""
     return Message(
-        "Rows outside every jurisdiction: {lost:,}, with {households:,} "
-        "{households:household|households}; not counted, listed in `attrs['outside']`.",
-        lost=len(lost),
+        "Outside every jurisdiction: {rows}, with {households:,} "
+        "{households:household|households}; not counted.",
+        rows=rows,
         households=households,
     )
 
@@ -314,6 +314,8 @@ def _about_outside(lost: list[tuple[Any, int]]) -> Message:
 def about_shift(shifts: Any, place: Jurisdictions) -> list[Message]:
     """Say how far the outlines of the units lie from those given."""
     worst = int(np.argmax(shifts))
+    if not shifts[worst]:
+        return []
     far = f"{shifts[worst]:,.1f}" if shifts[worst] >= 1 else f"{shifts[worst]:.2g}"
     return [
         Message(

@@ -255,7 +255,26 @@ def test_the_log_tells_square_metres(crs):
     changed = log.set_index("change").loc[["rebuilt"], "area_before_m2"].max()
     assert changed == pytest.approx(metres**2, rel=0.01)
     assert log.attrs["filled_m2"] == pytest.approx(0.1 * metres**2, rel=0.01)
+    assert log.attrs["filled_wide_m2"] == log.attrs["filled_m2"]
     assert log.attrs["changed_hands_m2"] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("crs", [4547, 2232, 4326])
+def test_what_is_filled_is_a_lake_perhaps_when_it_is_wider_than_a_metre(crs):
+    """A slit of half a metre is none, whatever its length and the units of the coordinates."""
+    unit = {4547: 1.0, 2232: 3937 / 1200, 4326: 0.01 / 1110}[crs]
+    half, length = 0.25 * unit, 900 * unit
+    slit = [shapely.box(0, 0, length - half, length), shapely.box(length, 0, 2 * length, length)]
+    cells = frame(slit).set_crs(crs, allow_override=True)
+    whole = shapely.box(0, 0, 2 * length, length)
+    assert repair(cells, whole)[1].attrs["filled_wide_m2"] == 0
+    lake = shapely.box(9 * unit, 9 * unit, 29 * unit, 29 * unit)
+    cells.loc[1, "geometry"] = cells.geometry[1].difference(
+        shapely.affinity.translate(lake, length)
+    )
+    found = repair(cells, whole)[1].attrs
+    assert found["filled_wide_m2"] == pytest.approx(400.0, rel=0.02)
+    assert found["filled_m2"] == pytest.approx(625.0, rel=0.02)
 
 
 @pytest.mark.parametrize("seed", range(1, 400, 2))

@@ -190,6 +190,7 @@ def test_households_outside_are_listed_and_borders_counted_once() -> None:
     units = subdivide(TOWN, crowd)
     assert units.groupby("parent")["households"].sum().to_dict() == {"A": 2, "B": 4}
     assert units.attrs["outside"] == ["away"]
+    assert any("rows (away), with" in note["en"] for note in units.attrs["notes"])
     assert units.attrs["households_outside"] == 4
 
 
@@ -474,6 +475,14 @@ def test_attach_says_what_lies_outside_and_what_is_in_parts() -> None:
     units = attach(atoms, TOWN[:1])
     assert sorted(units["households"]) == [0, 5, 6]
     assert units.attrs["outside"] == [2] and units.attrs["households_outside"] == 7
+
+
+def test_units_that_fill_their_jurisdictions_leave_nothing_to_tell():
+    """No note says that outlines lie within 0 m, or that 0.0% of the area is another."""
+    boxes = [shapely.box(0, 0, 50, 200), shapely.box(50, 0, 100, 200)]
+    exact = attach(frame(boxes, households=[5, 6]), frame([shapely.box(0, 0, 100, 200)]))
+    assert not [note for note in exact.attrs["notes"] if " 0 m " in note["en"]]
+    assert not [note for note in exact.attrs["notes"] if "0.0%" in note["en"]]
 
 
 def test_attach_takes_sides_uses_and_compounds() -> None:
