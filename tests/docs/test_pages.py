@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT, blocks, commands, prints
+from tests.docs.blocks import FENCE, ROOT, blocks, commands, prints
 
 LANGUAGES = {"zh": ROOT / "docs/zh", "en": ROOT / "docs/pages"}
 CHAPTERS = ("partition", "prove", "assign", "hotspots", "brief", "change", "run", "files")
@@ -131,6 +131,29 @@ def test_no_block_is_left_out():
     ((_, checks),) = blocks(CONTRIBUTING)
     assert all(line.startswith("scripts/check") for line, _ in commands(checks))
     assert "scripts/check" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+WRITTEN = [
+    page.relative_to(LANGUAGES["en"])
+    for page in sorted(LANGUAGES["en"].rglob("*.md"))
+    if page.stem not in {"measurements", "hotspots-simulation", "coverage-real", "partition-real"}
+]
+"""Pages that are written by hand in both languages; the others hold measured tables."""
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=str)
+def test_both_languages_have_the_same_sections_options_and_links(page):
+    def outline(folder):
+        text = (folder / page).read_text(encoding="utf-8")
+        prose = FENCE.sub("", text)
+        return {
+            "sections": [len(depth) for depth in re.findall("^(#+) ", prose, re.MULTILINE)],
+            "options": set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - {"--lang"},
+            "names": set(re.findall(r"`(gm\.\w+)", text)),
+            "links": {link for link in LINK.findall(prose) if link.endswith(".md")},
+        }
+
+    assert outline(LANGUAGES["zh"]) == outline(LANGUAGES["en"])
 
 
 def test_both_readmes_show_the_same_commands():
