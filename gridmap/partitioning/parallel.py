@@ -28,7 +28,6 @@ from gridmap.partitioning.problem import Community, Wishes
 from gridmap.partitioning.rebalance import Old, keep
 from gridmap.partitioning.solve import Outcome, solve, unlinked
 
-
 PATIENCE = 60  # seconds for kernels that another process compiles; then this one does
 
 
