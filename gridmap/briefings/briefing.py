@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gridmap._checks import check_choice
 from gridmap._version import __version__
 from gridmap.briefings import html as parts
-from gridmap.briefings.charts import change_span, change_text, fact, percent, rate_text
+from gridmap.briefings.charts import change_span, change_text, fact, percent, rate_text, trend_hint
 from gridmap.briefings.figures import computed
 from gridmap.briefings.html import Briefing, Figures
 from gridmap.briefings.period import By
@@ -46,11 +46,6 @@ STEPS = {
     "day": Message("Daily incidents"),
     "week": Message("Weekly incidents"),
     "month": Message("Monthly incidents"),
-}
-MEANS = {
-    "day": Message("line: {span}-day mean; pale: part of a day"),
-    "week": Message("line: {span}-week mean; pale: part of a week"),
-    "month": Message("line: {span}-month mean; pale: part of a month"),
 }
 OVERLAPS = Message(
     "Public: counts under {least}, and those that would give them away, are kept back on this page "
@@ -255,11 +250,9 @@ def _lower(
 ) -> dict[str, object]:
     """Fill the row under the map."""
     by = found["trend"]["by"] if found["trend"] else "week"
-    span = found["trend"]["span"] if found["trend"] else 0
-
     return {
         "trend_title": STEPS[by].text(lang),
-        "trend_hint": MEANS[by](span=span).text(lang) if span else "",
+        "trend_hint": trend_hint(found["trend"], lang) if found["trend"] else "",
         "trend": parts.trend(found, lang),
         "quality_title": tr("Data quality", lang=lang),
         "quality_hint": tr("coverage proved, records accounted for", lang=lang),

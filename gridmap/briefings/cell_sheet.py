@@ -58,13 +58,15 @@ def cell_sheet(
     code = found["code"]
     bounds = four_bounds(grid, code, barriers)
     head = title or found["name"]
+    drawn, told = portrait(grid, code, bounds, barriers, lang), found["trend"]
     values = {
         "html_lang": tr("en", lang=lang),
         "title": head,
         "subtitle": " › ".join([*found["levels"].values(), *([code] if code != head else [])]),
         "facts": _source_line(found, source, lang),
         "sheet_css": Markup(vendored.asset("sheet.css")),
-        "map": portrait(grid, code, bounds, barriers, lang),
+        "map": drawn,
+        "lines": charts.lines_said(drawn, lang),
         "bounds_title": tr("Bounds", lang=lang),
         "bounds": part(PARTS, "titled_list", _bound_rows(bounds, lang)),
         "cell_title": tr("Cell", lang=lang),
@@ -74,6 +76,7 @@ def cell_sheet(
         "people_title": tr("People and neighbours", lang=lang),
         "people": _people(found, lang),
         "trend_title": tr("Incidents by month", lang=lang),
+        "trend_hint": charts.trend_hint(told, lang) if told else "",
         "trend": _trend(found, lang),
         "note": _note(found, lang),
     }

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 ABOVE, BELOW, ALIKE = "#b5532b", "#6d9ab5", "#a9b6bd"
 
 
+MEANS = {
+    "day": Message("line: {span}-day mean"), "week": Message("line: {span}-week mean"),
+    "month": Message("line: {span}-month mean"),
+}  # fmt: skip
+
+
 def spark(values: Sequence[float]) -> Markup:
     """Draw a line without axes, its end marked."""
     width, height = 62, 16
@@ -72,14 +78,14 @@ def nice_top(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value - 1e-9))
 
 
-def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
+def trend_chart(told: Mapping[str, Any]) -> Markup:
     """Draw counts as columns and their running mean as a line; cut periods are pale.
 
     Among periods of before, those told of are dark.
 
     Sizes are shares of the box, so the text keeps its size whatever the width.
     """
-    labels, counts, whole = told["labels"], told["counts"], told["whole"]
+    labels, counts, tones = told["labels"], told["counts"], _tones(told)
     top = nice_top(max([*counts, 1]))
     step = 100 / max(len(counts), 1)
     ticks = [{"at": 25 * k, "label": f"{top * k / 4:,.0f}"} for k in range(5)]
@@ -88,7 +94,7 @@ def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
             "x": k * step + step * 0.16,
             "width": step * 0.68,
             "height": 100 * count / top,
-            "tone": _tone(whole[k], bool(own) and own[k] and not all(own)),
+            "tone": tones[k],
             "title": f"{labels[k]}: {count:,}",
         }
         for k, count in enumerate(counts)
@@ -102,8 +108,24 @@ def trend_chart(told: Mapping[str, Any], own: Sequence[bool] = ()) -> Markup:
     return part("charts.html", "trend", ticks, columns, points, dates, years)
 
 
-def _tone(whole: bool, own: bool) -> str:
-    return "now" if own else "" if whole else "cut"
+def trend_hint(told: Mapping[str, Any], lang: Lang) -> str:
+    """Say what the line and the tones of the columns mean, of those that are drawn."""
+    tones = _tones(told)
+    words = (
+        (MEANS[told["by"]](span=told["span"]), any(mean is not None for mean in told["mean"])),
+        (Message("dark: this period"), "now" in tones),
+        (Message("pale: cut short"), "cut" in tones),
+    )
+    said = [word.text(lang) for word, drawn in words if drawn]
+    return tr("; ", context="clauses", lang=lang).join(said)
+
+
+def _tones(told: Mapping[str, Any]) -> list[str]:
+    own, told_apart = told["own"], not all(told["own"])
+    return [
+        "now" if mine and told_apart else "" if whole else "cut"
+        for mine, whole in zip(own, told["whole"], strict=True)
+    ]
 
 
 def _dates(labels: Sequence[str], step: float) -> list[tuple[float, str]]:
@@ -318,12 +340,24 @@ def _around(
     return []
 
 
+LINES = {
+    "railway": Message("dashed: railway"), "river": Message("blue: river"),
+    "arterial": Message("brown: main road"),
+}  # fmt: skip
 LOOKS: dict[str, dict[str, str | int | float]] = {
     "river": {"stroke": "#5b9bc8", "stroke-width": 5},
     "railway": {"stroke": "#4a4a4a", "stroke-width": 2.5, "stroke-dasharray": "7 4"},
     "arterial": {"stroke": "#b0a68f", "stroke-width": 4},
 }
 """Water blue, railways dashed, streets grey."""
+
+
+def lines_said(drawn: str, lang: Lang) -> str:
+    """Say what the lines of a portrait are, of those that are drawn."""
+    said = [
+        word.text(lang) for kind, word in LINES.items() if f'"{LOOKS[kind]["stroke"]}"' in drawn
+    ]
+    return tr("; ", context="clauses", lang=lang).join(said)
 
 
 def _lines(

@@ -51,7 +51,7 @@ def trend(found: Figures, lang: Lang) -> Markup:
         if not found["account"]["read"]:
             text = tr("No incident on record.", lang=lang)
         return part(PARTS, "empty", text)
-    return charts.trend_chart(told, told["own"])
+    return charts.trend_chart(told)
 
 
 def share_table(rows: list[tuple[str, int, float | None, str]]) -> Markup:

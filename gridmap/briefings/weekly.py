@@ -542,7 +542,10 @@ _HEADINGS = {
     "name": "名称",
     "closed": "结案满期",
     "code": "编码",
-    "cases": "案件数",
+    "cases": "事件数",
+    "incidents": "事件数",
+    "median_hours": "中位用时（小时）",
+    "p90_hours": "90% 分位用时（小时）",
     "problem": "问题",
     "expected": "按以往应有",
 }

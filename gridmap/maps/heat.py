@@ -167,6 +167,7 @@ def steps(
                     bool(p.start_time >= since.normalize() and p.end_time.normalize() <= end)
                     for p in periods
                 ],
+                "span": f"{since:%Y-%m-%d} – {end:%Y-%m-%d}",
                 "totals": table.sum(axis=1).tolist(),
                 "where": where,
                 **_step_classes(table, grid, unit, lang),

@@ -385,7 +385,7 @@ def plans_page(
         legend=[
             look
             for look in LEGEND
-            if any(look.get("fill", look.get("line")) in svg for svg in pictures.values())
+            if any((look.get("fill") or look["line"]) in svg for svg in pictures.values())
         ],
         words={
             key: (word(present=present[0]) if key in ("key", "changed") else word).text(lang)

@@ -105,6 +105,11 @@ class Sheet:
     levels: tuple[str, str]
     cells_labelled: bool = True
 
+    def special(self, cells: gpd.GeoDataFrame) -> Bools:
+        """Tell which of its cells are hatched: dedicated ones, and those where nobody lives."""
+        special: Bools = self.rows & (cells["kind"] != "residential").to_numpy()
+        return special
+
 
 @dataclass(frozen=True)
 class Book:
@@ -338,7 +343,7 @@ class Page:
         tints = colouring(self.book.grid, sheet.parts, len(sheet.names)) % len(TINTS)
         for k in range(len(sheet.names)):
             self._plot(self.shapes[sheet.parts == k], TINTS[tints[k]], "none", 0)
-        special = sheet.rows & (cells["kind"] != "residential").to_numpy()
+        special = sheet.special(cells)
         self._plot(self.shapes[special], "none", "#a9b1b3", 0, hatch="////")
         self._roads()
         thin = 0.9 if sheet.cells_labelled else 0.15
@@ -437,8 +442,10 @@ class Page:
             shape = self.on_paper(np.array([whole]))[0]
             spots = inside_spots(shape, 150)
             text, how = self.sheet.names[k], {"color": PART}
-            if not self._fits(text, spots, shape, size, **how):
-                self._fits(text, spots, None, size, **how)
+            fits = self._fits(text, spots, shape, size, **how)
+            fits = fits or self._fits(text, spots, None, size, **how)
+            if not fits and not self.sheet.cells_labelled:  # lines would cross the codes of cells
+                self.left_out += not self._led_to(text, spots[0])
 
     def _label_roads(self) -> None:
         """Name each street of the area once, along its straightest free stretch."""
@@ -558,7 +565,9 @@ class Page:
             self.page.plot([left, left + 9], [y, y], color=color, linewidth=width)
             self._text(left + 12, y, text, 8, va="center")
             y -= 5
-        fills = [(say("dedicated"), "white", "////")]
+        fills = []
+        if sheet.special(self.book.grid.cells).any():
+            fills.append((say("dedicated"), "white", "////"))
         if not sheet.rows.all():
             fills.append((say("around"), PALE, ""))
         for text, color, hatch in fills:
@@ -570,6 +579,9 @@ class Page:
             y -= 5
         if sheet.cells_labelled:
             y = self._label_note(left, y)
+        if self.left_out:
+            self._text(left, y, say("without", n=self.left_out), 7, va="center")
+            y -= 5
         return y
 
     def _label_note(self, left: float, y: float) -> float:
@@ -579,9 +591,6 @@ class Page:
         self._text(left, y, sample, 7, va="center", fontweight="bold")
         at = left + max(12, 3 + self._measure(sample, 7)[0])
         self._text(at, y, say(self.book.labels), 8, va="center")
-        if self.left_out:
-            y -= 5
-            self._text(left, y, say("without", n=self.left_out), 7, va="center")
         return y - 5
 
     def _table(self, rect: Rect) -> None:

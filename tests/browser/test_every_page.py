@@ -485,6 +485,28 @@ INK_ON_PAPER = """() => {
 }"""
 
 
+def test_a_printed_briefing_gives_its_map_the_days_of_its_head(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]]
+) -> None:
+    page, _, _ = watched(pages["en"]["briefing"])
+    days = page.locator("header p").first.inner_text().split(" (")[0]
+    assert any(text.endswith(days) for text in page.evaluate(INK_ON_PAPER))
+
+
+@pytest.mark.parametrize("size", ["phone", "laptop", "desk"])
+def test_names_of_a_briefing_are_never_cut(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], size: str
+) -> None:
+    page, _, _ = watched(pages["zh"]["briefing"], size)
+    cut = page.locator("td.name").evaluate_all(
+        """(cells) => cells.filter((cell) => {
+            cell.textContent = '高新技术产业开发区科技创新街道办事处';
+            return cell.scrollWidth > cell.clientWidth;
+        }).length"""
+    )
+    assert cut == 0
+
+
 @pytest.mark.parametrize("count", [3, 81])
 def test_a_printed_map_lists_the_defects_with_their_sizes_as_far_as_the_sheet_reaches(
     watched: Callable[..., Any], tmp_path: Path, count: int

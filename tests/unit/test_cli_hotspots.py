@@ -138,7 +138,7 @@ def test_days_are_cut_and_counts_may_be_raw(folder: Path, tmp_path: Path) -> Non
         (["--since", "soon"], "请写日期"),
         (
             ["--since", "2031-01-01"],
-            "所选日期内没有案件；全部案件的日期为 2026-01-01 至 2026-03-30",
+            "所选日期内没有事件；全部事件的日期为 2026-01-01 至 2026-03-30",
         ),
         (["--exposure", "parent"], "不是数量"),
         (["--exposure", "name"], "不是数量"),

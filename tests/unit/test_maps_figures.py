@@ -16,7 +16,7 @@ from scipy.stats import chi2
 import gridmap as gm
 from gridmap.briefings import charts
 from gridmap.briefings.briefing import cards, conclusion
-from gridmap.briefings.charts import percent, trend_chart
+from gridmap.briefings.charts import percent, trend_chart, trend_hint
 from gridmap.briefings.figures import computed, hotspot_account
 from gridmap.briefings.html import quality, staffing
 from gridmap.briefings.period import series, whole_periods, window
@@ -358,9 +358,14 @@ def test_the_axis_reaches_every_column_in_whole_steps(value: int) -> None:
 
 def test_a_chart_has_a_column_for_each_period() -> None:
     told = {"labels": ["2026-01", "<b>"], "counts": [3, 4]}
-    drawn = trend_chart({**told, "mean": [None, None], "whole": [True, False]}, [True, False])
+    told |= {"mean": [None, None], "whole": [True, False], "own": [True, False]}
+    told |= {"by": "week", "span": 4}
+    drawn = trend_chart(told)
     assert drawn.count("<rect") == 2
     assert drawn.count('class="now"') == drawn.count('class="cut"') == 1
+    assert trend_hint(told, "en") == "dark: this period; pale: cut short"
+    plain = {**told, "mean": [None, 3.5], "whole": [True, True], "own": [True, True]}
+    assert trend_hint(plain, "en") == "line: 4-week mean"  # nothing of what is not drawn
     assert "<b>" not in drawn and "&lt;b&gt;" in drawn
 
 
@@ -436,7 +441,8 @@ def test_a_bound_stays_on_one_line(grid: gm.Grid, town: Any) -> None:
 
 def test_a_trend_says_the_year_of_its_days_once() -> None:
     days = [str(day.date()) for day in pd.date_range("2024-11-04", periods=60, freq="7D")]
-    told = {"labels": days, "counts": [1] * 60, "mean": [None] * 60, "whole": [True] * 60}
+    told = {"labels": days, "counts": [1] * 60, "mean": [None] * 60}
+    told |= {"whole": [True] * 60, "own": [True] * 60}
     drawn = trend_chart(told)
     years = drawn.split('class="years"')[1]
     assert re.findall(r">(\d{4})<", years) == ["2024", "2025"]

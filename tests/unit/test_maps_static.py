@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +331,24 @@ def test_shapes_of_a_broken_layer_can_be_drawn() -> None:
     defects = gm.validate(cells, shapely.box(0, 0, 30, 10), code="code")
     assert len(defects)
     assert "ring-invalid" not in gm.defect_map(cells, defects).page().split("<script")[0]
+
+
+def test_each_area_of_a_key_map_is_named_or_counted_as_without_room(grid: gm.Grid) -> None:
+    book = gm.atlas(grid, level=grid.levels[-1], lang="en")
+    assert book.overview is not None
+    for long in (1, 60):
+        names = [f"{name} " * long for name in book.overview.names]
+        page = book.book.one_page(replace(book.overview, names=names))
+        written = [text.get_text() for text in page.page.texts]
+        assert sum(name in written for name in names) + page.left_out == len(names)
+        hatched = any("Dedicated or without households" in text for text in written)
+        assert hatched == (grid.cells["kind"] != "residential").any()
+        told = any("Without room for a label" in text for text in written)
+        assert told == (page.left_out > 0) == (long > 1)
+
+
+def test_the_legend_of_a_sheet_names_no_hatch_that_it_lacks() -> None:
+    plain = lattice(3, 3)
+    page = gm.street_sheet(plain, plain.cells["parent"].iloc[0], lang="en")
+    said = {text.get_text() for axes in page.axes for text in axes.texts}
+    assert "Cell" in said and "Dedicated or without households" not in said

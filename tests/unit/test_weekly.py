@@ -346,7 +346,7 @@ def test_what_is_all_unknown_has_a_page_without_nan(office: Path) -> None:
 @pytest.mark.filterwarnings("default")
 def test_cases_that_all_lie_elsewhere_are_no_quiet_week(office: Path) -> None:
     code, told, _ = weeks_of(office, "far", ["2026-01-05 10:00"] * 3, X坐标=99_000.0)
-    assert code == 2 and "3 件案件没有一件在网格内" in told["error"]
+    assert code == 2 and "3 起事件没有一起在网格内" in told["error"]
 
 
 def test_headings_of_panels_begin_with_a_capital_but_for_signs() -> None:

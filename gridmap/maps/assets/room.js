@@ -444,7 +444,8 @@
   /** On paper, where no slider shows it, the whole time is told from when to when. */
   Room.prototype.timeOnPaper = function (theme) {
     const first = theme.periods[0].label, last = theme.periods[theme.periods.length - 1].label;
-    return this.period >= 0 || first === last ? this.periodText(theme) : first + ' – ' + last;
+    if (this.period >= 0 || first === last) return this.periodText(theme);
+    return theme.steps ? theme.steps.span : first + ' – ' + last;
   };
 
   Room.prototype.play = function (range, play) {
@@ -593,7 +594,7 @@
     const listed = heading && this.data.marks && this.layer.show.marks;
     const list = listed ? this.markList(height / factor - 60 - this.paperLegend(brush(), factor, left, top, legend), legend) : [];
     const still = this.still(width, height, factor, {
-      left: legend + 44, right: 30, top: heading ? rule + 18 : 10, bottom: heading ? 29 + 15 * Math.max(1, foot.length) : 10,
+      left: legend + 44, right: 30, top: heading ? rule + 18 : 10, bottom: heading ? 29 + 15 * Math.max(1, foot.length) : 34,
     }, list.length);
     const pen = still.pen;
     pen.textAlign = 'left';
