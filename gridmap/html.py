@@ -5,6 +5,7 @@ What is HTML already (a part made here, a style sheet shipped with gridmap) is `
 
 from __future__ import annotations
 
+import base64
 import datetime
 import os
 import re
@@ -17,10 +18,10 @@ import shapely
 from markupsafe import Markup
 
 from gridmap._checks import label
-from gridmap.language import Lang, tr
+from gridmap.language import Lang, Message, tr
 
 if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
+    from geopandas import GeoDataFrame, GeoSeries
     from jinja2 import Environment
 
 CARD = "grid_card.html"
@@ -62,6 +63,23 @@ def render(template: str, /, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
+_UNTRUSTED = Message(
+    "The page is hidden, as this notebook is not trusted here: choose “Trust Notebook” in the "
+    "command palette (Ctrl+Shift+C)."
+)
+
+
+def frame(page: str, height: int, still: str = "") -> str:
+    """Return a page as notebooks show it; a still picture and a word where none may run."""
+    untrusted = _UNTRUSTED.both().values()
+    return render("frame.html", page=page, height=height, still=still, untrusted=untrusted)
+
+
+def picture(svg: Markup) -> Markup:
+    """Return a drawing as an image, which a notebook shows even where it is not trusted."""
+    return part(CARD, "picture", base64.b64encode(svg.encode()).decode())
+
+
 def part(template: str, macro: str, /, *values: object, **named: object) -> Markup:
     """Return a part of a page, made by a macro of a template."""
     made: Markup = getattr(_environment().get_template(template).module, macro)(*values, **named)
@@ -77,7 +95,7 @@ def card(
     """Return HTML of cells in their colours beside facts; `legend` colours facts by name."""
     legend = legend or {}
     rows = [(key, value, legend.get(key)) for key, value in facts.items()]
-    return str(part(CARD, "card", thumbnail(cells, fills), rows))
+    return str(part(CARD, "card", picture(thumbnail(cells, fills)), rows))
 
 
 def credit_line(crs: Any, fingerprint: str, lang: Lang, source: str = "") -> str:
@@ -103,7 +121,7 @@ def today() -> str:
 
 
 def thumbnail(
-    cells: GeoDataFrame,
+    cells: GeoDataFrame | GeoSeries,
     fills: Sequence[str],
     side: int = 260,
     marks: Mapping[str, str] | None = None,

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from gridmap.briefings import charts
 from gridmap.briefings.charts import change_span, change_text, counted, fact, percent
-from gridmap.html import part, render
+from gridmap.html import frame, part
 from gridmap.language import Lang, Message, joined, speaking, tr
 from gridmap.maps.offline import write_page
 from gridmap.maps.themes import level_title
@@ -436,4 +436,4 @@ class Briefing:
         return write_page(self.html, path, overwrite=overwrite)
 
     def _repr_html_(self) -> str:
-        return render("frame.html", page=self.html, height=860)
+        return frame(self.html, 860)

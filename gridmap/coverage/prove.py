@@ -143,7 +143,8 @@ def lengths_m(ends: Floats, crs: Any) -> Floats:
     """Return lengths of segments ``x0, y0, x1, y1`` in metres, on the ellipsoid in degrees."""
     if crs is not None and crs.is_geographic:
         return np.asarray(crs.get_geod().inv(*ends.T)[2])
-    return np.hypot(*(ends[:, 2:] - ends[:, :2]).T) * metres_per_unit(crs)
+    step = (ends[:, 2:] - ends[:, :2]) * metres_per_unit(crs)
+    return np.asarray(np.hypot(*step.T))
 
 
 def areas_m2(geometry: Geometries, crs: Any) -> Floats:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from gridmap._checks import check_crs
 from gridmap.errors import InputError
-from gridmap.html import part, render
+from gridmap.html import frame, part
 from gridmap.language import Lang, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps import themes
@@ -222,7 +222,9 @@ class OfflineMap(folium.Map):
 
     def _repr_html_(self, **kwargs: Any) -> str:
         """Show the map in Jupyter, from the files shipped with gridmap."""
-        return render("frame.html", page=self.page(live=True), height=600)
+        scenes = (child.scene for child in self._children.values() if isinstance(child, Room))
+        still = "".join(scene.still() for scene in scenes)
+        return frame(self.page(live=True), 600, Markup(still))
 
 
 def bounds_of(scene: Scene) -> list[list[float | None]]:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from markupsafe import Markup
 
 from gridmap._arrays import Floats, Geometries, Ints
 from gridmap._checks import jsonable
+from gridmap.html import picture, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
 from gridmap.maps.themes import Theme, area_keys, level_title
@@ -49,6 +52,7 @@ ROOM = {
     "course": Message("Course"),
     "search": Message("Code, name or address"),
     "nothing": Message("Nothing found"),
+    "close": Message("Close", context="card"),
     "code": Message("Code"),
     "klass": Message("Class", context="legend"),
 }
@@ -133,6 +137,12 @@ class Scene:
             **({"marks": self.marks.sent()} if self.marks else {}),
             **self.extras,
         }
+
+    def still(self) -> Markup:
+        """Return the cells in the colours of the first tab, for where no page may run."""
+        theme = self.themes[self.extras.get("theme", 0)]
+        fills = [theme.classes[k].color for k in theme.of]
+        return picture(thumbnail(gpd.GeoSeries(self.shapes), fills, 480))
 
 
 def grid_scene(grid: Grid, themes: Sequence[Theme], lang: Lang, **rest: Any) -> Scene:

@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
-from gridmap.html import render
+from gridmap.html import frame
 from gridmap.language import Lang
 from gridmap.maps.offline import asset, module_of
 from gridmap.partitioning.apply import apply
@@ -44,8 +44,8 @@ class PlanEditor(anywidget.AnyWidget):
         """Show the widget, and where no kernel runs the page with what was drawn until now."""
         shown, about = super()._repr_mimebundle_(**kwargs) or ({}, {})
         drawn = {"changes": self.changes} if self.changes else {}
-        frame = render("frame.html", page=self._page({**self.data, **drawn}), height=self.height)
-        return {**shown, "text/html": frame}, about
+        page = frame(self._page({**self.data, **drawn}), self.height)
+        return {**shown, "text/html": page}, about
 
     def __repr__(self) -> str:
         return f"<PlanEditor of {len(self._grid)} cells>"

@@ -398,6 +398,41 @@ def test_a_name_too_wide_for_a_phone_is_broken_into_lines(
     assert len(lines) > 1 and max(width for _, width in lines) <= 390 / 2
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_a_card_is_closed_by_its_button_and_by_the_keyboard(
+    opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path, phone: bool
+) -> None:
+    """A card of a cell or of a defect, with the mark on the cell; the legend comes back."""
+    broken = grid.cells.drop(grid.cells.index[20]).reset_index()
+    found = gm.validate(broken, grid.boundary)
+    gm.defect_map(broken, found, grid.boundary, "en").save(tmp_path / "map.html")
+    seen = opened(tmp_path / "map.html", {"width": 390, "height": 844} if phone else None)
+    card = seen.page.locator(".gm-card")
+
+    def search() -> None:
+        seen.page.fill(".gm-search input", grid.cells.index[3])
+        seen.page.press(".gm-search input", "Enter")
+
+    def closed() -> bool:
+        marked = seen.run(f"{ROOM}.layer.chosen.length")
+        return card.is_hidden() and not marked and seen.page.is_visible(".gm-legend")
+
+    for show in (search, lambda: seen.page.click(".gm-kind")):
+        show()
+        show()  # under the first card
+        assert card.is_visible()
+        seen.page.get_by_role("button", name="Close").click()
+        assert closed()
+        show()
+        assert card.is_visible()
+        seen.page.keyboard.press("Escape")
+        assert closed()
+    search()
+    seen.page.fill(".gm-search input", grid.cells.index[3])
+    seen.page.keyboard.press("Escape")
+    assert card.is_visible() and seen.page.locator(".gm-found").is_hidden(), "the list folds first"
+
+
 def test_the_card_of_a_cell_says_nothing_twice(
     opened: Callable[..., Any], grid: gm.Grid, tmp_path: Path
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import geopandas as gpd
 import networkx as nx
 import numpy as np
@@ -56,7 +59,9 @@ def test_it_says_what_it_is(small):
     assert repr(small) == "<Grid of 4 cells in 2 jurisdictions, 300-599 households each, EPSG:4547>"
     assert small.proof.verdict == "exact"
     assert small.band == (300, 600)
-    assert "<svg" in small._repr_html_() and "EPSG:4547" in small._repr_html_()
+    shown = small._repr_html_()
+    (drawing,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', shown)
+    assert base64.b64decode(drawing).startswith(b"<svg xmlns=") and "EPSG:4547" in shown
 
 
 def test_one_is_one(squares):

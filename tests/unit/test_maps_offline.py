@@ -172,6 +172,20 @@ def test_a_notebook_gets_the_page_itself(grid: gm.Grid) -> None:
     assert "Content-Security-Policy" in view
 
 
+def test_where_a_notebook_is_not_trusted_a_picture_stands_for_the_map(grid: gm.Grid) -> None:
+    """JupyterLab takes frames and style sheets away; what they hide is then seen."""
+    broken = grid.cells.drop(grid.cells.index[20]).reset_index()
+    found = gm.validate(broken, grid.boundary)
+    for shown in (gm.coverage_map(grid), gm.defect_map(broken, found, grid.boundary)):
+        view = shown._repr_html_()
+        left = re.sub(r"<(iframe|style).*?</\1>", "", view, flags=re.DOTALL)
+        (drawing,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', left)
+        assert base64.b64decode(drawing).count(b"<path") in (len(grid), len(broken))
+        assert "未被信任" in left and "not trusted" in left
+        assert re.search(r"<style>\.gm-untrusted { display: none; }</style>", view)
+        assert left.lstrip().startswith('<div class="gm-untrusted">')
+
+
 def test_a_lean_map_carries_no_asset_that_it_does_not_use(grid: gm.Grid) -> None:
     html = gm.coverage_map(grid).page()
     assert "Bootstrap v5" not in html and "Font Awesome" not in html and "jQuery v3" not in html

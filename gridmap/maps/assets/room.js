@@ -73,6 +73,7 @@
     container.setAttribute('role', document.querySelector('main, [role="main"]') ? 'region' : 'main');
     container.setAttribute('aria-label', this.words.map);
     container.append(root);
+    container.addEventListener('keydown', (event) => event.key === 'Escape' && this.clear());
     container.parentNode.insertBefore(this.printed, container.nextSibling);
     L.DomEvent.disableClickPropagation(root);
     L.DomEvent.disableScrollPropagation(root);
@@ -321,9 +322,7 @@
     const half = Math.max(at[2], 40) * 1.5;
     this.map.fitBounds(G.toBounds([at[0] - half, at[1] - half, at[0] + half, at[1] + half]),
       { animate: false, maxZoom: 19 });
-    this.cardBox.textContent = '';
-    this.cardBox.hidden = false;
-    this.cardBox.append(make('b', '', marks.texts[this.mark]));
+    this.openCard(marks.texts[this.mark]);
   };
 
   Room.prototype.heatLegend = function () {
@@ -483,15 +482,24 @@
     this.card(-1);
   };
 
+  Room.prototype.openCard = function (title) {
+    const close = button('gm-close', '', this.words.close, () => {
+      this.clear();
+      this.map.getContainer().focus({ preventScroll: true }); // as the button is gone
+    });
+    this.cardBox.replaceChildren(make('b', '', title), close);
+    this.cardBox.hidden = false;
+    this.map.getContainer().classList.add('gm-told');
+  };
+
   Room.prototype.card = function (cell) {
     const box = this.cardBox;
-    box.hidden = cell < 0;
+    box.hidden = true;
     this.root.classList.toggle('gm-carded', cell >= 0);
-    this.map.getContainer().classList.toggle('gm-told', cell >= 0);
+    this.map.getContainer().classList.remove('gm-told');
     if (cell < 0) return;
-    box.textContent = '';
     const data = this.data;
-    box.append(make('b', '', data.name[cell] || data.code[cell]));
+    this.openCard(data.name[cell] || data.code[cell]);
     const table = make('table');
     const row = (title, value, bad) => {
       const line = make('tr');

@@ -128,7 +128,11 @@ export function searchBox(words, list, { go, clear }) {
   });
   input.addEventListener('keydown', (event) => {
     if (event.key === 'Enter') take(at);
-    else if (event.key === 'Escape') fold();
+    else if (event.key === 'Escape' && !lines.hidden) {
+      fold();
+      event.stopPropagation(); // the next one clears the box and closes the card
+      event.preventDefault();
+    }
     else if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && found.length) {
       at = (at + (event.key === 'ArrowDown' ? 1 : found.length - 1)) % found.length;
       show();
