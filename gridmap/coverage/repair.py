@@ -462,7 +462,7 @@ def _exchanged(
     filled = _not_in_others(ground[now & ~was], cell[now & ~was], old)
     robbed: dict[int, shapely.Geometry] = {}
     for k in np.unique(loser[shapely.area(alone) > 0]).tolist():
-        mine = shapely.union_all(alone[loser == k])
+        mine = shapely.multipolygons(areal_parts(alone[loser == k])[0])  # they lie side by side
         if mine.area > limit * (old[k].length + new[k].length + mine.length):
             robbed[k] = shift(np.array([mine]), origin)[0]
     return shift(hands, origin), shift(filled, origin), robbed

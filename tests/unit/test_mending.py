@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from shapely import affinity
 
 from gridmap.coverage.prove import prove
 from gridmap.coverage.repair import repair
@@ -224,6 +225,16 @@ def test_the_town_against_its_own_jurisdictions_keeps_its_ground(town, grid):
     )
     assert shapely.area(moved).sum() < 0.01
     assert log.attrs["changed_hands_m2"] < 0.01
+
+
+@pytest.mark.parametrize("angle", [0, 30, 45, 211])
+def test_a_cell_over_two_others_is_mended_however_the_plan_is_turned(angle):
+    plan = [shapely.box(0, 0, 5, 10), shapely.box(5, 0, 10, 10), shapely.box(4, 4, 6, 6)]
+    turned = [affinity.rotate(shape, angle, origin=(0, 0)) for shape in plan]
+    boundary = affinity.rotate(shapely.box(0, 0, 10, 10), angle, origin=(0, 0))
+    mended, _ = repair(frame(turned), boundary)
+    assert mended.area.sum() == pytest.approx(100)
+    assert mended.area.min() == pytest.approx(4)
 
 
 def test_ground_of_one_cell_alone_is_never_given_away(monkeypatch: pytest.MonkeyPatch):
