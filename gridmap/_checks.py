@@ -439,8 +439,13 @@ def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
     return Message("{rows}", rows=shown)
 
 
-def _brief(value: Any) -> str:
+_REPR_OF_NONE = ("nan", "None", "NaT", "<NA>")
+
+
+def _brief(value: Any) -> str | Message:
     text = repr(value)
+    if text in _REPR_OF_NONE:
+        return Message("empty")
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 

@@ -38,7 +38,7 @@ _SPELT = tuple(
         r"(?P<year>\d{4}|\d\d)(?P<clock>(?:\s.*)?)",
         rf"(?:[A-Za-z]+,?\s+)?{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
         r"(?P<clock>.*)",
-        rf"{_MONTH}\s+(?P<day>\d{{1,2}})\s+(?P<clock>[\d:]+(?:\s+(?:UTC|GMT))?)\s+(?:[A-Z]+\s+)?"
+        rf"{_MONTH}\s+(?P<day>\d{{1,2}})\s+(?P<clock>[\d:]+(?:\s+(?:UTC|GMT|[-+]\d{{4}}))?)\s+(?:C[SD]T\s+)?"
         r"(?P<year>\d{4})",
     )
 )
@@ -60,6 +60,10 @@ _ODD = (
     r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
 )
 _WEEKDAY = "(?:Mon|Tue|Tues|Wed|Wednes|Thu|Thur|Thurs|Fri|Sat|Satur|Sun)(?:day)?"
+WEEKDAYS = "一二三四五六日"
+NAMED_DAY = (
+    r"(?i)(?:星期|[周週]|[礼禮]拜|\()([一二三四五六日天])|(?:^|[^a-z])(mon|tue|wed|thu|fri|sat|sun)"
+)
 _ADORNED = (  # what stands around a date and tells nothing, and how offsets are written plainly
     (re.compile(r"[\u200b-\u200f\u202a-\u202e\ufeff]"), ""),
     (re.compile(r"^/Date\((\d+)(?:[-+]\d{4})?\)/$"), r"\1"),
@@ -76,7 +80,11 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"(?<=[点时])三刻"), "45分"),
     (re.compile(r"오전"), "上午"),
     (re.compile(r"오후"), "下午"),
-    (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|\s*\([A-Za-z ]+\)$|[.。]$"), ""),
+    (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|[.。]$"), ""),
+    (
+        re.compile(r"([-+]\d\d:?\d\d)\s*\([A-Za-z ]+\)$|\s*\((?:C[SD]T|China Standard Time)\)$"),
+        r"\1",
+    ),
     (re.compile(r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?|\([一二三四五六日天]\))\s*"), " "),
     (re.compile(rf"(?i)\s*\(?\b{_WEEKDAY}\b[.,]*\)?\s*"), " "),
     (re.compile(r"(?<=[\d ])[\u2010-\u2015\u2212](?=\d)"), "-"),

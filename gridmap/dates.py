@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 from gridmap._arrays import Bools, Floats, Ints
 from gridmap._checks import check_choice, is_nothing, named_rows
 from gridmap.date_formats import (
+    NAMED_DAY,
     NEVER,
     NO_ZONE,
     PADDED_DAY,
+    WEEKDAYS,
     Times,
     Written,
     calendar_date,
@@ -44,6 +46,7 @@ _EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0),
 _DAY_ZERO = np.datetime64("1899-12-30", "us")
 _YEAR_ONE = 1911  # before the first year of the Republic
 _REPUBLIC = (100, 200)  # years that can only be counted so
+_WEEKDAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EITHER = 59  # years of two digits from here on may be counted so: 1970 and later
 _PLAUSIBLE = (1900, 2100)  # years that a report may be of
 _LATER = 1462  # days by which workbooks of 1904 begin later
@@ -222,14 +225,39 @@ def _of_texts(values: pd.Series, column: _Column) -> Times:
         with suppress(pa.ArrowInvalid):
             return _of_numbers(pc.cast(text, pa.float64()).to_numpy(), column)
     text = pc.utf8_trim_whitespace(pc.utf8_normalize(text, "NFKC")).combine_chunks()
-    text = respelt(text)
-    parts, found = take_apart(text)
-    read = _of_numbers(_as_floats(text, ~found), column)
+    parts, found = take_apart(plain := respelt(text))
+    read = _of_numbers(_as_floats(plain, ~found), column)
     if found.any():
         written, rows = parts.at(found), values[found]
         clocks = _days(written, rows, column) + written.clock
+        _tell_other_weekdays(clocks, text.filter(pa.array(found)), rows, column)
         read[found] = _in_one_zone(clocks, written.offset, rows, column)
     return read
+
+
+def _tell_other_weekdays(
+    clocks: Times, text: pa.LargeStringArray, rows: pd.Series, column: _Column
+) -> None:
+    """Tell of dates beside a weekday that is not theirs: one of the two is mistyped."""
+    at = np.flatnonzero(pc.match_substring_regex(text, NAMED_DAY).fill_null(False))
+    at = at[~np.isnat(clocks[at])]
+    if not len(at):
+        return
+    signs, names = text.take(pa.array(at)).to_pandas().str.extract(NAMED_DAY).to_numpy().T
+    day = (clocks[at].astype("M8[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    said = [
+        WEEKDAYS.find(sign.replace("天", "日"))
+        if isinstance(sign, str)
+        else _WEEKDAY_NAMES.index(name.lower())
+        for sign, name in zip(signs, names, strict=True)
+    ]
+    odd = rows.iloc[at[day != said]]
+    if len(odd):
+        told = Message(
+            "Beware: {n:,} {n:row|rows} of {heading} {n:names|name} a weekday that the date is "
+            "not: {rows}. The date is taken."
+        )
+        column.tell(told(n=len(odd), rows=named_rows(odd, 2)))
 
 
 def _in_one_zone(clocks: Times, offset: Ints, rows: pd.Series, column: _Column) -> Times:

@@ -141,7 +141,8 @@ class Vocabulary:
             warnings.warn(UnknownWordsWarning(told), stacklevel=3)
         told = Message(
             "`{column}` is in words that are not known: {named}. They count as unknown. "
-            "Lines for `--{kind} FILE` under word,meaning: {lines}.",
+            "Lines under word,meaning for `gridmap … --{kind} FILE`, in Python for "
+            "`gridmap.vocabulary.in_known_words`: {lines}.",
             column=_SAID[self.kind],
             named=named,
             kind=self.kind,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from gridmap.incidents.indicators import indicators
 from gridmap.incidents.recurrence import duplicates, recheck, recurrence
 from gridmap.incidents.tally import tally
 from gridmap.incidents.workflow import department_calls, overdue, step_times
-from gridmap.io.atomic import uninterrupted
+from gridmap.io.atomic import scratch, uninterrupted
 from gridmap.io.excel_write import write_workbook
 from gridmap.io.export import chinese_headings
 from gridmap.io.tables import sheet_of
@@ -483,7 +482,7 @@ def write_week(
     home = Path(output)
     folder = home / _label(made.period)
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".gridmap-") as name:
+    with scratch(home) as name:
         fresh = Path(name) / folder.name
         fresh.mkdir()
         _write_files(made, grid, fresh, staff, title, source, lang)

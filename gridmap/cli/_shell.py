@@ -416,9 +416,11 @@ class Output(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path | str:
-        """Keep the URL of a database as it is."""
+        """Keep the URL of a database as it is; an empty name is none."""
         from gridmap.io.source import names_database
 
+        if not str(value):
+            self.fail(tr("the name is empty. Name a file."), param, ctx)
         return str(value) if names_database(value) else Path(value)
 
     def check(self, output: Path | str, *, overwrite: bool, endings: Iterable[str] = ("",)) -> None:
@@ -456,7 +458,7 @@ class FileOutput(Output):
 
         if names_database(str(value)):
             self.fail(tr("this command writes a file, not to a database."), param, ctx)
-        return Path(value)
+        return Path(super().convert(value, param, ctx))
 
 
 class PageOutput(FileOutput):

@@ -92,9 +92,11 @@ def _lines(shell: _shell.Shell, layer: Layer) -> list[str]:
 
 
 def _box(extent: tuple[float, ...]) -> str:
-    """Write degrees to a decimetre, metres to a millimetre."""
+    """Write degrees to a decimetre, metres to a millimetre, what is beyond any place briefly."""
     digits = 6 if max(map(abs, extent)) <= 360 else 3
-    return "[" + ", ".join(f"{v:.{digits}f}".rstrip("0").rstrip(".") for v in extent) + "]"
+    shown = (f"{v:.{digits}f}".rstrip("0").rstrip(".") if abs(v) < _FAR else f"{v:g}"
+             for v in extent)  # fmt: skip
+    return "[" + ", ".join(shown) + "]"
 
 
 def _column_line(shell: _shell.Shell, column: Any, width: int) -> str:
@@ -116,6 +118,7 @@ def _columns_wide(text: str) -> int:
     return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
 
 
+_FAR = 1e9  # metres: no place of the earth
 LAYERS = ("jurisdictions", "buildings", "barriers", "dedicated")
 TABLES = {"incidents": "incidents.csv", "staff": "staff.xlsx"}
 

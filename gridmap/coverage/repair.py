@@ -463,7 +463,7 @@ def _exchanged(
     robbed: dict[int, shapely.Geometry] = {}
     for k in np.unique(loser[shapely.area(alone) > 0]).tolist():
         mine = shapely.multipolygons(areal_parts(alone[loser == k])[0])  # they lie side by side
-        if mine.area > limit * (old[k].length + new[k].length + mine.length):
+        if shapely.area(mine) > limit * shapely.length([old[k], new[k], mine]).sum():
             robbed[k] = shift(np.array([mine]), origin)[0]
     return shift(hands, origin), shift(filled, origin), robbed
 

@@ -10,8 +10,9 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,13 @@ from typing import NamedTuple
 
 from gridmap.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is cleared
+    fcntl = None  # type: ignore[assignment]
+
+_YOUNG = 60.0
+"""Seconds for which a folder may be made and not locked yet."""
 STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
 """Names of the standard output."""
 
@@ -109,9 +117,7 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     stream = is_stream(path)
     with batched() as batch:
         try:
-            made = tempfile.TemporaryDirectory(
-                dir=None if stream else path.parent, prefix=".gridmap-"
-            )
+            made = batch.folders.enter_context(scratch(None if stream else path.parent))
         except OSError as error:
             raise InputError(
                 "`{parent}` cannot be written ({strerror}). Choose another folder.",
@@ -119,7 +125,7 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
                 strerror=error.strerror,
             ) from error
         name = f"{path.name.lstrip('-') or 'stdout'}.csv" if stream else path.name
-        temporary = Path(batch.folders.enter_context(made), name)
+        temporary = Path(made, name)
         with _writing(path):
             yield temporary
             if _holds_grid(path) and not _holds_grid(temporary):
@@ -134,6 +140,36 @@ def replacing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
                     os.chmod(part, _mode(place, part.parent))
                     _flush(part)
                 batch.files.append((part, place, overwrite))
+
+
+@contextmanager
+def scratch(beside: Path | None) -> Iterator[str]:
+    """Yield a temporary folder, locked while it is used; those of killed runs are cleared away.
+
+    One that holds an old folder, moved aside when the run was killed, is kept.
+    """
+    if fcntl is not None:
+        for left in beside.glob(".gridmap-????????.part") if beside is not None else ():
+            with suppress(OSError), _lock(left):  # which nobody holds any longer
+                aged = time.time() - left.stat().st_mtime > _YOUNG
+                if aged and not (left / "old").exists():
+                    shutil.rmtree(left, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(dir=beside, prefix=".gridmap-", suffix=".part")
+    with made as name, ExitStack() as held:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                held.enter_context(_lock(Path(name)))
+        yield name
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from gridmap.grid.grid import (
     check_grid,
     middles,
 )
-from gridmap.io.atomic import replacing
+from gridmap.io.atomic import replacing, scratch
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.record import RECORD, WKB, record_of
 from gridmap.io.source import (
@@ -120,7 +119,7 @@ def write_grid_dataset(
     folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
     how: dict[str, Any] = PLAIN if plain else {"compression": "zstd"}
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gridmap-") as name:
+    with scratch(folder.parent) as name:
         fresh = Path(name, "fresh")
         fresh.mkdir()
         for part, frame in parts_of(grid).items():

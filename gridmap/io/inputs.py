@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
+from gridmap._arrays import Floats
 from gridmap._checks import check_column, coordinates_of, label
 from gridmap.crs import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
@@ -270,7 +271,13 @@ def read_incidents(
         ``assign(frame, grid, datum=frame.attrs["datum"])``.
     """
     frame = layer_or_table(
-        spec, crs, encoding=encoding, places=True, keep_broken=True, need_crs=False, empty=True
+        spec,
+        crs or crs_named(datum),
+        encoding=encoding,
+        places=True,
+        keep_broken=True,
+        need_crs=False,
+        empty=True,
     )
     return as_incidents(
         frame, spec, crs=crs, datum=datum, x=x, y=y, time=time, category=category,
@@ -339,14 +346,25 @@ def as_incidents(
 
 
 def _in_degrees(frame: gpd.GeoDataFrame, known: Understanding, spec: Spec) -> gpd.GeoDataFrame:
-    """Declare points without a CRS to be in WGS 84 when they are degrees, as columns would be.
+    """Declare points without a CRS to be in WGS 84 when they are degrees, as columns would be."""
+    x, y = coordinates_of(shapely.centroid(frame.geometry.to_numpy()), str(spec))
+    known.notes.extend(datum_of_points(x, y, spec)[1])
+    return frame.set_crs(4326)
+
+
+def crs_named(datum: str | None) -> str | None:
+    """Return the CRS that a declared datum is, where it is one by its number."""
+    return datum if datum is not None and datum.upper().startswith("EPSG:") else None
+
+
+def datum_of_points(x: Floats, y: Floats, spec: Spec) -> tuple[str, list[Message]]:
+    """Return the datum of points that came without a CRS: WGS 84 when they are degrees.
 
     Raises
     ------
     CRSError
         When they are not.
     """
-    x, y = coordinates_of(shapely.centroid(frame.geometry.to_numpy()), str(spec))
     found, notes = declared_datum(x, y, None, None, spec)
     if found is None:
         raise CRSError(
@@ -354,8 +372,7 @@ def _in_degrees(frame: gpd.GeoDataFrame, known: Understanding, spec: Spec) -> gp
             "EPSG:4547`.",
             spec=spec,
         )
-    known.notes.extend(notes)
-    return frame.set_crs(4326)
+    return found, notes
 
 
 def with_places(

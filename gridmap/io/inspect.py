@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import is_sound, label
+from gridmap._checks import label
 from gridmap.coverage.prove import check_finite
 from gridmap.crs import DatumAlarm, datum_alarm, positions_from
 from gridmap.errors import CRSError, InputError
@@ -349,9 +349,8 @@ def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
-    suspicions = crs_suspicions(frame.crs, extent, True) + service_suspicions(table)
-    if refusal is not None and _may_be_incidents(frame) and is_sound(frame.crs):
-        refusal = None  # points that lie nowhere are told one by one
+    suspicions = crs_suspicions(frame.crs, extent, True) if refusal is None else []
+    suspicions += service_suspicions(table)
     _, reading, unplaced = _understood(frame, source.text, reads_as, where)
     refusal = refusal or unplaced
     suspicions += [] if refusal is None else [refusal]
@@ -375,7 +374,8 @@ def _columns(
     alike = (of for word, of in shapes.items() if all(word in one for one in shape.split("/")))
     tables = next(alike, TABLES)
     fields = {table: {name: meaning(name, aliases(table)) for name in kinds} for table in tables}
-    understood = {table: len(set(filter(None, f.values()))) for table, f in fields.items()}
+    anyones = {"name", "kind"} if tables is _OF_AREAS else set()  # of lakes and parks as well
+    understood = {table: len({*filter(None, f.values())} - anyones) for table, f in fields.items()}
     lived_in = "building" if "households" in fields.get("building", {}).values() else "incident"
     best = max(tables, key=lambda table: (understood[table], table == lived_in))
     if not understood[best]:

@@ -32,13 +32,13 @@ from gridmap.io.coordinates import Pair, declared_datum, find_places
 from gridmap.io.csv_stream import Delimited, open_text
 from gridmap.io.declared import declared
 from gridmap.io.excel import SheetTable, chosen_tables, text_of
-from gridmap.io.inputs import layer_or_table
+from gridmap.io.inputs import crs_named, datum_of_points, layer_or_table
 from gridmap.io.integrity import check_names, check_table
 from gridmap.io.point_text import PointColumn, PointOrder, parse_points
 from gridmap.io.shapefile import dbf_encoding
 from gridmap.io.source import Source, find_source
 from gridmap.io.text import number_array, plain_table
-from gridmap.io.vector import SPARSE, choose_layer
+from gridmap.io.vector import SPARSE, bounds_of_most, check_degrees, choose_layer
 from gridmap.language import Message
 
 _SHEET_ROWS = 1 << 13
@@ -112,7 +112,7 @@ def open_incidents(
         raise InputError("Give both --x and --y, or neither.")
     said = declared()
     encoding = encoding or said.encoding
-    file, name, left_out, stated = _open(spec, encoding, tuple(filter(None, (x, y))))
+    file, name, left_out, stated = _open(spec, encoding, tuple(filter(None, (x, y))), datum)
     first = next(iter(file.batches()), None)
     table = (
         first.table.slice(0, _SAMPLE)
@@ -176,17 +176,24 @@ def _state_times(given: pd.Series, known: Understanding, order: DateOrder | None
 def _of_geometry(
     file: FileOfPoints, name: str, datum: str | None, first: pa.Array
 ) -> tuple[str | None, bool]:
-    """Return the datum of points as geometry; without a CRS, degrees are taken as WGS 84."""
-    told, assumed = datum, False
-    if datum is None and file.crs is None:
-        x, y = coordinates_of(shapes_of(first, name), name)
-        told, _ = declared_datum(x, y, None, None, name)
-        assumed = told is not None
-    return told, assumed
+    """Return the datum of points as geometry; without a CRS, degrees are taken as WGS 84.
+
+    Points that are said to be in degrees and are none are refused.
+    """
+    if datum is not None or (file.crs is not None and not file.crs.is_geographic):
+        return datum, False
+    x, y = coordinates_of(shapes_of(first, name), name)
+    if file.crs is not None:
+        check_degrees(name, file.crs, bounds_of_most(x, y))
+        return None, False
+    return datum_of_points(x, y, name)[0], True
 
 
 def _open(
-    spec: str | os.PathLike[str], encoding: str | None, named: tuple[str, ...]
+    spec: str | os.PathLike[str],
+    encoding: str | None,
+    named: tuple[str, ...],
+    datum: str | None,
 ) -> tuple[FileOfPoints, str, list[Message], dict[str, Any]]:
     """Open a file, or a folder of Parquet; return its name, and what is to be told."""
     path = Path(spec)
@@ -209,7 +216,7 @@ def _open(
         tables, aside = chosen_tables(source, places=True, named=named)
         sheets = Sheets(tables, aside)
         return sheets, source.name, sheets.notes, sheets.stated
-    held = Held.of(source, encoding)
+    held = Held.of(source, encoding, datum)
     return held, source.name, held.notes, held.stated
 
 
@@ -311,9 +318,10 @@ class Held:
     stated: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Source, encoding: str | None = None) -> Held:
+    def of(cls, source: Source, encoding: str | None = None, datum: str | None = None) -> Held:
         """Read a source whole."""
-        frame = layer_or_table(source.text, None, encoding=encoding, need_crs=False, empty=True)
+        crs = crs_named(datum)
+        frame = layer_or_table(source.text, crs, encoding=encoding, need_crs=False, empty=True)
         geometry = getattr(frame, "_geometry_column_name", None)
         table = pa.Table.from_pandas(plain_table(frame), preserve_index=False)
         if geometry is not None:

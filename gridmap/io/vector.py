@@ -19,7 +19,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj.exceptions import CRSError as UntoldError
 
-from gridmap._arrays import attributes
+from gridmap._arrays import Floats, attributes
 from gridmap._checks import check_sound, is_sound, label
 from gridmap.crs import lacks_parameters, parse_crs
 from gridmap.errors import CRSError, InputError
@@ -357,7 +357,8 @@ def _with_crs(frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool) -> g
     """Declare the CRS where the file is silent, or plainly wrong."""
     stated = frame.crs
     sound = stated is None or is_sound(stated)
-    believable = stated is None or not stated.is_geographic or _near_degrees(frame)
+    bounds = _bounds(frame)
+    believable = stated is None or not stated.is_geographic or _near_degrees(bounds)
     placed = crs is None or not parse_crs(crs).is_bound  # or its parameters are for this one
     if stated is not None and believable and sound and (placed or not lacks_parameters(stated)):
         return frame
@@ -366,18 +367,7 @@ def _with_crs(frame: gpd.GeoDataFrame, name: str, crs: Any, need_crs: bool) -> g
     if stated is not None:
         check_sound(name, stated)
     if not believable:
-        west, south, east, north = frame.total_bounds
-        raise CRSError(
-            "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} "
-            "to {east:g}, {north:g}, which are no degrees. Declare what they are in: "
-            "`--crs EPSG:4547`.",
-            source=name,
-            stated=label(stated),
-            west=west,
-            south=south,
-            east=east,
-            north=north,
-        )
+        check_degrees(name, stated, bounds)
     if need_crs:
         raise CRSError(
             "`{source}` has no CRS, so its coordinates mean nothing. Declare it: `--crs "
@@ -393,9 +383,46 @@ def are_degrees(bounds: Any) -> bool:
     return west >= -180.001 and east <= 180.001 and south >= -90.001 and north <= 90.001
 
 
-def _near_degrees(frame: gpd.GeoDataFrame) -> bool:
+def check_degrees(name: str, stated: Any, bounds: Any) -> None:
+    """Refuse coordinates that are said to be in degrees, and are none.
+
+    Raises
+    ------
+    CRSError
+        With what they could be in.
+    """
+    if _near_degrees(bounds):
+        return
+    west, south, east, north = (float(v) for v in bounds)
+    cure = Message("Declare what they are in: `--crs EPSG:4547`, of incidents `--datum EPSG:4547`.")
+    if are_degrees((south, west, north, east)):
+        cure = Message("The axes seem exchanged (latitude first): exchange them in the file.")
+    raise CRSError(
+        "`{source}` says {stated}, but its coordinates run from {west:g}, {south:g} to {east:g}, "
+        "{north:g}, which are no degrees. {cure}",
+        source=name, stated=label(stated), west=west, south=south, east=east, north=north,
+        cure=cure,
+    )  # fmt: skip
+
+
+def bounds_of_most(x: Floats, y: Floats) -> Floats:
+    """Return between what most points lie: one or two that are wild are told one by one."""
+    places = np.column_stack([x, y])
+    places = places[np.isfinite(places).all(axis=1)]
+    return np.quantile(places, [0.01, 0.99], axis=0).ravel() if len(places) else np.zeros(4)
+
+
+def _bounds(frame: gpd.GeoDataFrame) -> Floats:
+    """Return the bounds of a layer; of points, those of most."""
+    shapes = frame.geometry.to_numpy()
+    if (shapely.get_type_id(shapes) <= 0).all():
+        return bounds_of_most(shapely.get_x(shapes), shapely.get_y(shapes))
+    return np.nan_to_num(frame.total_bounds)
+
+
+def _near_degrees(bounds: Any) -> bool:
     """Tell whether coordinates could be degrees, as across the date line or where are none."""
-    west, south, east, north = (float(v) for v in np.nan_to_num(frame.total_bounds))
+    west, south, east, north = (float(v) for v in bounds)
     return west >= -360 and east <= 360 and south >= -90.1 and north <= 90.1
 
 

@@ -121,7 +121,7 @@ def test_degrees_in_a_projected_crs_are_suspected(tmp_path: Path) -> None:
 
 def test_metres_in_degrees_are_suspected(tmp_path: Path) -> None:
     write_layer(areas(crs=4326), tmp_path / "a.gpkg")
-    assert "is in degrees, but the coordinates are not" in suspicions(tmp_path / "a.gpkg")
+    assert "which are no degrees" in suspicions(tmp_path / "a.gpkg")
 
 
 @pytest.mark.parametrize("crs", [4326, 4547])
@@ -353,3 +353,35 @@ def test_a_file_without_any_layer_is_refused(grid: Grid, tmp_path: Path) -> None
     head = '<FeatureCollection xmlns="http://www.opengis.net/gml"></FeatureCollection>'
     (tmp_path / "p.gml").write_text(head, encoding="utf-8")
     assert verdicts(grid, tmp_path / "p.gml") == (2, 2)
+
+
+def test_what_is_told_is_short_and_true(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "x": [500_000.0, 1e200], "y": [3e6, 3e6]})
+    table.to_csv(tmp_path / "wild.csv", index=False)
+    assert (
+        "extent [500000, 3000000, 1e+200, 3000000]"
+        in run("info", tmp_path / "wild.csv", "--lang", "en").stdout
+    )
+    water = gpd.GeoDataFrame(
+        {"name": ["湖"], "type": ["water"]}, geometry=[shapely.box(0, 0, 9, 9)], crs=4547
+    )
+    water.to_file(tmp_path / "water.gpkg")
+    assert "reads as" not in run("info", tmp_path / "water.gpkg", "--lang", "en").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>',
+            "workbook of Excel 2003 in XML",
+        ),
+        ('<?xml version="1.0"?><rows/>', "XML document"),
+        ('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>', "web page"),
+    ],
+)
+def test_markup_in_place_of_a_workbook_is_called_what_it_is(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "a.xls").write_text(text)
+    assert said in run("info", tmp_path / "a.xls", "--lang", "en").stderr

@@ -8,6 +8,7 @@ import importlib
 import json
 import re
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from gridmap.io.inputs import read_cells, read_households, read_incidents
 from gridmap.io.inspect import look
 from gridmap.io.open_incidents import open_incidents
 from gridmap.io.point_text import find_point_column, parse_points
+from gridmap.io.source import find_source
 from gridmap.privacy import personal_columns
 from gridmap.vocabulary import fold
 
@@ -313,6 +315,61 @@ def test_headings_only_are_no_households(tmp_path: Path, ending: str) -> None:
         read_households(no_incidents(tmp_path, ending))
 
 
+@pytest.mark.parametrize("stated", ["missing", "wrong", "none"])
+def test_metres_said_to_be_degrees_are_judged_alike_at_every_door(
+    grid: gm.Grid, tmp_path: Path, stated: str
+) -> None:
+    """By the specification of GeoParquet a CRS that is not named is longitude and latitude."""
+    write_grid(grid, tmp_path / "g.gpkg")
+    places = shapely.point_on_surface(grid.cells.geometry.to_numpy())
+    points = gpd.GeoDataFrame({"id": range(len(places))}, geometry=places, crs=4326)
+    points.to_parquet(path := tmp_path / "a.parquet")
+    table = pq.read_table(path)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    if stated == "missing":
+        del geo["columns"]["geometry"]["crs"]
+    elif stated == "none":
+        geo["columns"]["geometry"]["crs"] = None
+    pq.write_table(table.replace_schema_metadata({b"geo": json.dumps(geo)}), path)
+    told = run("info", path).stdout
+    assert "EPSG:4547" in told and "--datum" in told
+    for command in ("assign", "hotspots", "clusters"):
+        out = tmp_path / f"{command}.csv"
+        refused = run(command, tmp_path / "g.gpkg", path, "-o", out)
+        assert refused.exit_code == 2 and "`--datum EPSG:4547`" in refused.stderr
+        said = refused.stderr.strip().splitlines()[-1].removeprefix("gridmap: ")
+        assert said in told
+        mended = run(command, tmp_path / "g.gpkg", path, "-o", out, "--datum", grid.crs.to_string())
+        assert mended.exit_code == 0, mended.stderr
+
+
+def test_one_wild_point_does_not_make_a_layer_no_degrees(tmp_path: Path) -> None:
+    places = gpd.points_from_xy([113.6] * 200 + [5e5], [30.6] * 200 + [3e6])
+    gpd.GeoDataFrame({"a": range(201)}, geometry=places, crs=4326).to_file(tmp_path / "a.geojson")
+    assert len(read_incidents(tmp_path / "a.geojson")[0]) == 201
+    exchanged = gpd.GeoDataFrame(geometry=gpd.points_from_xy([30.6] * 9, [113.6] * 9), crs=4326)
+    exchanged.to_file(tmp_path / "b.geojson")
+    for read in (read_incidents, open_incidents):
+        with pytest.raises(InputError, match="axes seem exchanged"):
+            read(tmp_path / "b.geojson")
+
+
+def test_a_note_beside_the_data_is_not_asked_about(tmp_path: Path) -> None:
+    table = "id,lng,lat\n1,113.6,30.58\n"
+    notes = ["Data of 2024, as it came.", "说明：\n截至2024年", "", "One, two.\nThree, four, five."]
+    for number, note in enumerate(notes):
+        path = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("data/cases.csv", table)
+            archive.writestr("data/ReadMe.txt", note.encode("gb18030"))
+        assert find_source(path).member == "data/cases.csv"
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", table)
+        archive.writestr("b.txt", table)
+    with pytest.raises(InputError, match="must lead to one readable file"):
+        find_source(tmp_path / "two.zip")
+
+
 def test_degrees_a_little_beyond_are_degrees(tmp_path: Path) -> None:
     points = gpd.GeoDataFrame(
         {"a": [1, 2]}, geometry=gpd.points_from_xy([180.003, 179.9], [0, 1]), crs=4326
@@ -322,8 +379,6 @@ def test_degrees_a_little_beyond_are_degrees(tmp_path: Path) -> None:
 
 
 def test_what_stands_twice_in_a_sheet_is_refused_by_both_doors(tmp_path: Path) -> None:
-    import zipfile
-
     path, twice = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
     pd.DataFrame({"lng": [114.3, 114.4], "lat": [30.6, 30.7]}).to_excel(path, index=False)
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(twice, "w") as new:

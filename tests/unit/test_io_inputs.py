@@ -227,3 +227,10 @@ def test_a_community_may_have_no_wish_for_cells(tmp_path: Path) -> None:
     write_layer(areas, tmp_path / "a.gpkg")
     frame, _ = read_jurisdictions(tmp_path / "a.gpkg")
     assert frame["cells"].isna().tolist() == [False, True]
+
+
+def test_a_blank_in_a_column_of_counts_is_called_empty(tmp_path: Path) -> None:
+    table = pd.DataFrame({"楼栋": ["1", "2"], "户数": [None, 30], "经度": 113.6, "纬度": 30.58})
+    write_table(table, tmp_path / "a.xlsx")
+    with pytest.raises(InputError, match="row 1 empty"):
+        read_households(tmp_path / "a.xlsx")

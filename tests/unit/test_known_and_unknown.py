@@ -402,3 +402,16 @@ def test_heads_of_villages_are_persons_and_kilometres_are_none() -> None:
         {name: ["王五"] for name in ("里長", "鄰長", "村长", "公里长度", "里长数")}
     )
     assert set(personal_columns(frame)) == {"里長", "鄰長", "村长"}
+
+
+def test_the_cure_for_own_words_helps_in_python() -> None:
+    from gridmap.vocabulary import in_known_words, vocabulary
+
+    cases = pd.DataFrame({"handling_level": ["坊长", "网格"]})
+    with pytest.warns(UnknownWordsWarning, match="坊长") as caught:
+        vocabulary("levels").warn(cases["handling_level"])
+    said = str(caught[0].message)
+    assert "`gridmap.vocabulary.in_known_words`" in said and 'levels="FILE"' not in said
+    own = pd.DataFrame({"word": ["坊长"], "meaning": ["community"]})
+    known = in_known_words(cases, {"levels": own})["handling_level"]
+    assert not vocabulary("levels").unknown(known)

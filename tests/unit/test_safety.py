@@ -470,3 +470,29 @@ def test_an_address_of_the_web_is_told_from_a_path() -> None:
     told = CliRunner().invoke(main, ["--lang", "en", "info", "https://ann:pw@host/x.csv"])
     assert told.exit_code == 2
     assert "Nothing is read over a network. Save the file, and give its path." in told.output
+
+
+def test_what_a_killed_run_left_is_cleared_and_what_lives_is_not(tmp_path: Path) -> None:
+    dead = tmp_path / ".gridmap-abcdefgh.part"
+    aside = tmp_path / ".gridmap-ijklmnop.part"  # holds a folder that had been moved aside
+    (aside / "old").mkdir(parents=True)
+    fresh = tmp_path / ".gridmap-qrstuvwx.part"  # of a run that began a moment ago
+    other = tmp_path / ".gridmap-grid"  # the parts of a dataset, to be gone on with
+    for folder in (dead, fresh, other):
+        folder.mkdir()
+    with replacing(tmp_path / "a.csv") as living:
+        for folder in (dead, aside, other, living.parent):
+            os.utime(folder, (0, 0))
+        with replacing(tmp_path / "b.csv") as path:
+            path.write_text("b")
+        assert living.parent.is_dir() and not dead.exists()
+        living.write_text("a")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.csv", "b.csv", aside.name, fresh.name, other.name}
+
+
+def test_an_empty_name_is_no_output() -> None:
+    for option in ("--micro", "--report", "-o"):
+        refused = CliRunner().invoke(main, ["partition", "a.gpkg", option, ""])
+        assert refused.exit_code == 2 and option in refused.stderr
+        assert "名称为空" in refused.stderr or "name is empty" in refused.stderr

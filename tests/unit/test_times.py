@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
@@ -331,3 +331,35 @@ def test_a_zone_however_written_tells_the_instant(text: str, offset: int) -> Non
     """What the service of Microsoft puts after its milliseconds does not move them."""
     instant = pd.Timestamp("2024-05-06 08:00") - pd.Timedelta(hours=offset)
     assert moments(pd.Series([text]), "上报时间", [], zone="UTC").tolist() == [instant]
+
+
+@pytest.mark.parametrize("zone", ["JST", "EST", "HKT", "PDT"])
+def test_letters_of_a_zone_that_are_not_known_are_no_time(zone: str) -> None:
+    for text in (f"Mon May 6 08:00 {zone} 2024", f"2024-05-06 08:00 ({zone})"):
+        notes: list[Message] = []
+        assert moments(pd.Series([text]), "time", notes).isna().all()
+        assert "is no time" in str(notes[0])
+
+
+@pytest.mark.parametrize("day", range(0, 400, 23))
+def test_a_weekday_that_its_date_is_not_is_told(day: int) -> None:
+    date = datetime(2023, 12, 1, tzinfo=UTC) + timedelta(day)
+    for number, names in enumerate(
+        zip(
+            "一二三四五六日",
+            ["Mon", "Tuesday", "Wed", "Thurs", "FRI", "Saturday", "sun"],
+            strict=True,
+        )
+    ):
+        for text in (
+            f"{date:%Y-%m-%d} 周{names[0]}",
+            f"{date:%Y/%m/%d}({names[0]}) 08:05",
+            f"民國{date.year - 1911}年{date.month}月{date.day}日 星期{names[0]}",
+            f"{names[1]}, {date.day} {date:%b} {date.year} 08:05:00 +0800",
+            f"{names[1]} {date:%b} {date.day} 08:05:00 +0800 {date.year}",
+        ):
+            notes: list[Message] = []
+            read = moments(pd.Series([text]), "time", notes)
+            assert read[0].date() == date.date()
+            told = any("weekday" in str(note) for note in notes)
+            assert told == (number != date.weekday()), text
