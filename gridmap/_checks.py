@@ -168,15 +168,7 @@ def whole_counts(name: str, frame: pd.DataFrame, column: str = "households") -> 
     values = frame[column]
     number = as_numbers(values).to_numpy(float, na_value=np.nan)
     text = values.notna().to_numpy() & np.isnan(number)
-    if text.any():
-        raise InputError(
-            "`{name}` column {column!r} holds {text!r} where a count belongs, in {labels}. Make it "
-            "numbers.",
-            name=name,
-            column=column,
-            text=values.iloc[int(text.argmax())],
-            labels=named(values.index, text),
-        )
+    refuse_texts(name, column, values, text)
     refusals = {
         Message("is missing or not finite"): ~np.isfinite(number),
         Message("is negative"): number < 0,
@@ -194,6 +186,19 @@ def whole_counts(name: str, frame: pd.DataFrame, column: str = "households") -> 
                 labels=named(values.index, bad),
             )
     return np.asarray(number, dtype=np.int64)
+
+
+def refuse_texts(name: str, column: str, values: pd.Series, text: Bools) -> None:
+    """Refuse texts that stand where counts belong, of which the first is shown."""
+    if text.any():
+        raise InputError(
+            "`{name}` column {column!r} holds {text!r} where a count belongs, in {labels}. Make it "
+            "numbers.",
+            name=name,
+            column=column,
+            text=values.iloc[int(text.argmax())],
+            labels=named(values.index, text),
+        )
 
 
 def named(labels: Sequence[Any] | pd.Index, chosen: Bools) -> Message:
@@ -439,12 +444,9 @@ def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
     return Message("{rows}", rows=shown)
 
 
-_REPR_OF_NONE = ("nan", "None", "NaT", "<NA>")
-
-
 def _brief(value: Any) -> str | Message:
     text = repr(value)
-    if text in _REPR_OF_NONE:
+    if text in ("nan", "None", "NaT", "<NA>"):
         return Message("empty")
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 

@@ -60,7 +60,8 @@ _ODD = (
     r"|^(?:民国|中华民国)?\d{2,4}年\d{1,2}月$|^\d{4}[-/.]\d{1,2}$|^\d{1,2}[-/.]\d{4}$"
 )
 _WEEKDAY = "(?:Mon|Tue|Tues|Wed|Wednes|Thu|Thur|Thurs|Fri|Sat|Satur|Sun)(?:day)?"
-WEEKDAYS = "一二三四五六日"
+WEEKDAYS = {name: day for day, both in enumerate(("一 mon", "二 tue", "三 wed", "四 thu", "五 fri",
+            "六 sat", "日 sun")) for name in both.split()} | {"天": 6}  # fmt: skip
 NAMED_DAY = (
     r"(?i)(?:星期|[周週]|[礼禮]拜|\()([一二三四五六日天])|(?:^|[^a-z])(mon|tue|wed|thu|fri|sat|sun)"
 )
@@ -81,10 +82,7 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"오전"), "上午"),
     (re.compile(r"오후"), "下午"),
     (re.compile(r"^['‘’`]|^(?:西元|公元)\s*|\s*\([^)]*标准时间\)$|[.。]$"), ""),
-    (
-        re.compile(r"([-+]\d\d:?\d\d)\s*\([A-Za-z ]+\)$|\s*\((?:C[SD]T|China Standard Time)\)$"),
-        r"\1",
-    ),
+    (re.compile(r"([-+]\d\d:?\d\d)\s*\([A-Za-z ]+\)$|\s*\((?:C[SD]T|China[\w ]+)\)$"), r"\1"),
     (re.compile(r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?|\([一二三四五六日天]\))\s*"), " "),
     (re.compile(rf"(?i)\s*\(?\b{_WEEKDAY}\b[.,]*\)?\s*"), " "),
     (re.compile(r"(?<=[\d ])[\u2010-\u2015\u2212](?=\d)"), "-"),

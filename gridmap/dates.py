@@ -46,7 +46,6 @@ _EPOCHS = ((9e8, 4.2e9, 1e6), (9e11, 4.2e12, 1e3), (9e14, 4.2e15, 1.0),
 _DAY_ZERO = np.datetime64("1899-12-30", "us")
 _YEAR_ONE = 1911  # before the first year of the Republic
 _REPUBLIC = (100, 200)  # years that can only be counted so
-_WEEKDAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EITHER = 59  # years of two digits from here on may be counted so: 1970 and later
 _PLAUSIBLE = (1900, 2100)  # years that a report may be of
 _LATER = 1462  # days by which workbooks of 1904 begin later
@@ -243,14 +242,9 @@ def _tell_other_weekdays(
     at = at[~np.isnat(clocks[at])]
     if not len(at):
         return
-    signs, names = text.take(pa.array(at)).to_pandas().str.extract(NAMED_DAY).to_numpy().T
+    names = text.take(pa.array(at)).to_pandas().str.extract(NAMED_DAY).bfill(axis=1)[0]
     day = (clocks[at].astype("M8[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    said = [
-        WEEKDAYS.find(sign.replace("天", "日"))
-        if isinstance(sign, str)
-        else _WEEKDAY_NAMES.index(name.lower())
-        for sign, name in zip(signs, names, strict=True)
-    ]
+    said = names.str.lower().map(WEEKDAYS).to_numpy()
     odd = rows.iloc[at[day != said]]
     if len(odd):
         told = Message(

@@ -14,25 +14,9 @@ if TYPE_CHECKING:
     from gridmap.comparison.compare import Comparison
 
 
-_HEADINGS = {
-    "code": "网格编码",
-    "status": "变化",
-    "counterpart": "对应网格",
-    "households_before": "原户数",
-    "households_after": "现户数",
-    "households_kept": "留下户数",
-    "before": "原网格",
-    "after": "现网格",
-    "households": "户数",
-    "buildings": "楼栋数",
-}
-_STATUSES = {
-    "unchanged": "未变",
-    "recoded": "仅改编码",
-    "changed": "调整",
-    "born": "新设",
-    "retired": "撤销",
-}
+_HEADINGS = {"status": "变化", "before": "原网格", "after": "现网格"}
+_STATUSES = {"unchanged": "未变", "recoded": "仅改编码", "changed": "调整", "born": "新设",
+             "retired": "撤销"}  # fmt: skip
 _SHOWN = 20
 
 
@@ -105,7 +89,7 @@ def _moves(found: Comparison) -> list[str]:
 
 def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) -> None:
     """Write the cells as a layer or a table."""
-    from gridmap.io import write_layer, write_table
+    from gridmap.io import write_layer
 
     if _options.is_layer(path):
         write_layer(found.cells, path, overwrite=overwrite)
@@ -113,8 +97,7 @@ def _write(shell: _shell.Shell, found: Comparison, path: Path, overwrite: bool) 
     table = found.cells
     if shell.lang == "zh":
         table = table.assign(status=table["status"].map(_STATUSES))
-    headings = _HEADINGS if shell.lang == "zh" else None
-    write_table(table, path, overwrite=overwrite, headings=headings)
+    _options.write_filed(shell, table, path, _HEADINGS, overwrite=overwrite)
 
 
 @_shell.command(name="plans")

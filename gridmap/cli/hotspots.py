@@ -17,42 +17,9 @@ if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 
-HEADINGS = {
-    "code": "网格编码",
-    "name": "网格名称",
-    "category": "问题类型",
-    "day": "日期",
-    "week": "周",
-    "month": "月份",
-    "quarter": "季度",
-    "year": "年份",
-    "incidents": "案件数",
-    "exposure": "分母",
-    "expected": "期望件数",
-    "cell_p": "单格p值",
-    "cell_q": "单格q值",
-    "cell_bin": "单格等级",
-    "n": "参与比较网格数",
-    "window": "窗口网格数",
-    "window_incidents": "窗口案件数",
-    "window_expected": "窗口期望件数",
-    "z": "Gi*得分",
-    "p": "p值",
-    "q": "q值（错误发现率）",
-    "bin": "冷热等级",
-    "ways": "各种画法中为热点的占比",
-    "gate": "未判断原因",
-    "caveat": "注意",
-    "side": "冷热",
-    "pattern": "演变类型",
-    "periods": "期数",
-    "tested": "可判断期数",
-    "hot": "热点期数",
-    "cold": "冷点期数",
-    "trend": "趋势得分（Mann–Kendall）",
-    "tau": "趋势（Kendall τ）",
-    "slope": "每期变化（Sen 斜率）",
-}
+HEADINGS = {"category": "问题类型", "expected": "期望件数", "n": "参与比较网格数",
+            "window": "窗口网格数", "z": "Gi*得分", "q": "q值（错误发现率）", "bin": "冷热等级",
+            "side": "冷热", "hot": "热点期数", "cold": "冷点期数"}  # fmt: skip
 PERIODS = ["day", "week", "month", "quarter", "year"]
 
 
@@ -271,7 +238,7 @@ def _write(
 
     from gridmap._arrays import geometries
     from gridmap.hotspot_analysis.method_text import CAVEATS, GATES, PATTERNS, SIDES
-    from gridmap.io import write_layer, write_table
+    from gridmap.io import write_layer
 
     words: dict[str, Any] = {
         "gate": GATES, "caveat": CAVEATS, "pattern": PATTERNS, "side": SIDES
@@ -284,27 +251,16 @@ def _write(
         table[name] = table[name].astype(str)
     table.attrs = {}
     if not _options.is_layer(path):
-        named = headings if shell.lang == "zh" else None
-        write_table(table, path, overwrite=overwrite, headings=named)
+        _options.write_filed(shell, table, path, headings, overwrite=overwrite)
         return
     shapes = geometries(grid.cells.geometry.reindex(table["code"]))
     layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
     write_layer(layer, path, overwrite=overwrite)
 
 
-_CLUSTER_HEADINGS = {
-    "cluster": "聚集编号",
-    "cells": "网格数",
-    "members": "很可能属于的网格编码",
-    "zone": "受检区域网格编码",
-    "since": "起",
-    "until": "止",
-    "risk": "相对风险",
-    "risk_low": "相对风险下限",
-    "risk_high": "相对风险上限",
-    "score": "对数似然比",
-    "p": "p值（全图）",
-}
+_CLUSTER_HEADINGS = {"members": "很可能属于的网格编码", "zone": "受检区域网格编码",
+                     "since": "起", "risk": "相对风险", "score": "对数似然比",
+                     "p": "p值（全图）"}  # fmt: skip
 
 
 @_shell.command(name="clusters")
@@ -384,7 +340,7 @@ def _write_clusters(
     import shapely
 
     from gridmap._arrays import geometries
-    from gridmap.io import write_layer, write_table
+    from gridmap.io import write_layer
 
     table = found.reset_index()
     shapes = [
@@ -402,5 +358,5 @@ def _write_clusters(
         layer = gpd.GeoDataFrame(table, geometry=shapes, crs=grid.crs)
         write_layer(layer, path, overwrite=overwrite)
         return
-    headings = HEADINGS | _CLUSTER_HEADINGS if shell.lang == "zh" else None
-    write_table(table, path, overwrite=overwrite, headings=headings)
+    own = HEADINGS | _CLUSTER_HEADINGS
+    _options.write_filed(shell, table, path, own, overwrite=overwrite)

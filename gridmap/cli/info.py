@@ -146,8 +146,9 @@ def example_command(
         for name, path in layers.items():
             write_layer(getattr(city, name), path, overwrite=overwrite)
         for name, path in tables.items():
-            frame = getattr(city, name)
-            write_table(frame, path, overwrite=overwrite, headings=HEADINGS[shell.lang][name])
+            frame, own = getattr(city, name), HEADINGS[shell.lang][name]
+            named = _options.headings(frame.columns, own) if shell.lang == "zh" else own
+            write_table(frame, path, overwrite=overwrite, headings=named)
     households, cases = int(city.buildings["households"].sum()), len(city.incidents)
     shell.answer(
         tr(

@@ -17,20 +17,7 @@ if TYPE_CHECKING:
     from gridmap.operations.staffing import Staffing
 
 
-_HEADINGS = {
-    "code": "网格编码",
-    "name": "网格名称",
-    "kind": "网格类型",
-    "parent": "上级编码",
-    "households": "户数",
-    "leaders": "网格长",
-    "x": "专职及下沉",
-    "y": "志愿者",
-    "workers": "专职折算人数",
-    "load": "每人户数",
-    "status": "配备情况",
-    "overcharged": "超负荷",
-}
+_HEADINGS = {"x": "专职及下沉", "y": "志愿者", "load": "每人户数", "status": "配备情况"}
 _STATUSES = {
     "staffed": "已配齐",
     "no leader": "未配网格长",
@@ -76,7 +63,7 @@ def staff_command(
     A row that cannot be used is listed, and the rest goes on. Names and telephones in the roster
     are not looked at and not written.
     """
-    from gridmap.io import read_grid, write_table
+    from gridmap.io import read_grid
     from gridmap.operations.staffing import staffing
 
     table = _options.read_roster(shell, roster, words["roles"])
@@ -85,9 +72,10 @@ def staff_command(
     found = staffing(table, proved, limit=limit)
     ratios = found.ratios(level)
     if output is not None:
-        cells, zh = found.cells, shell.lang == "zh"
-        cells = cells.assign(status=cells["status"].map(_STATUSES)) if zh else cells
-        write_table(cells, output, overwrite=overwrite, headings=_HEADINGS if zh else None)
+        cells = found.cells
+        if shell.lang == "zh":
+            cells = cells.assign(status=cells["status"].map(_STATUSES))
+        _options.write_filed(shell, cells, output, _HEADINGS, overwrite=overwrite)
     if as_json:
         shell.emit_json(_document(found, ratios))
         return

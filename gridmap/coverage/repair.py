@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segments, without
-from gridmap._checks import as_numbers, check_choice, named, takes_layers
+from gridmap._checks import as_numbers, check_choice, refuse_texts, takes_layers
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
@@ -252,16 +252,7 @@ def _homes(cells: gpd.GeoDataFrame, count: str | None) -> Floats | None:
     column = count or "households"
     given = column_of(cells, column, "count")
     numbers = as_numbers(given)
-    strange = (numbers.isna() & given.notna()).to_numpy()
-    if strange.any():
-        raise InputError(
-            "`{name}` column {column!r} holds {text!r} where a count belongs, in {labels}. Make it "
-            "numbers.",
-            name="cells",
-            column=column,
-            text=given.iloc[int(strange.argmax())],
-            labels=named(given.index, strange),
-        )
+    refuse_texts("cells", column, given, (numbers.isna() & given.notna()).to_numpy())
     return np.asarray(np.nan_to_num(numbers.to_numpy(dtype=float, na_value=np.nan)))
 
 

@@ -20,11 +20,6 @@ from typing import NamedTuple
 
 from gridmap.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows, where nothing is cleared
-    fcntl = None  # type: ignore[assignment]
-
 _YOUNG = 60.0
 """Seconds for which a folder may be made and not locked yet."""
 STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
@@ -148,22 +143,22 @@ def scratch(beside: Path | None) -> Iterator[str]:
 
     One that holds an old folder, moved aside when the run was killed, is kept.
     """
-    if fcntl is not None:
-        for left in beside.glob(".gridmap-????????.part") if beside is not None else ():
-            with suppress(OSError), _lock(left):  # which nobody holds any longer
-                aged = time.time() - left.stat().st_mtime > _YOUNG
-                if aged and not (left / "old").exists():
-                    shutil.rmtree(left, ignore_errors=True)
+    for left in beside.glob(".gridmap-????????.part") if beside is not None else ():
+        with suppress(OSError, ImportError), _lock(left):  # which nobody holds any longer
+            aged = time.time() - left.stat().st_mtime > _YOUNG
+            if aged and not (left / "old").exists():
+                shutil.rmtree(left, ignore_errors=True)
     made = tempfile.TemporaryDirectory(dir=beside, prefix=".gridmap-", suffix=".part")
     with made as name, ExitStack() as held:
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                held.enter_context(_lock(Path(name)))
+        with suppress(OSError, ImportError):  # a file system or a system without locks
+            held.enter_context(_lock(Path(name)))
         yield name
 
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
+    import fcntl
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -270,14 +270,9 @@ def read_incidents(
         ``attrs["datum"]`` names what they are in (None: the CRS of the grid). Hand it on as
         ``assign(frame, grid, datum=frame.attrs["datum"])``.
     """
+    told = crs or crs_named(datum)
     frame = layer_or_table(
-        spec,
-        crs or crs_named(datum),
-        encoding=encoding,
-        places=True,
-        keep_broken=True,
-        need_crs=False,
-        empty=True,
+        spec, told, encoding=encoding, places=True, keep_broken=True, need_crs=False, empty=True
     )
     return as_incidents(
         frame, spec, crs=crs, datum=datum, x=x, y=y, time=time, category=category,
@@ -358,13 +353,7 @@ def crs_named(datum: str | None) -> str | None:
 
 
 def datum_of_points(x: Floats, y: Floats, spec: Spec) -> tuple[str, list[Message]]:
-    """Return the datum of points that came without a CRS: WGS 84 when they are degrees.
-
-    Raises
-    ------
-    CRSError
-        When they are not.
-    """
+    """Return the datum of points without a CRS: WGS 84 when they are degrees, else refuse."""
     found, notes = declared_datum(x, y, None, None, spec)
     if found is None:
         raise CRSError(

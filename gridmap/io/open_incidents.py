@@ -9,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import shapely
@@ -184,16 +185,13 @@ def _of_geometry(
         return datum, False
     x, y = coordinates_of(shapes_of(first, name), name)
     if file.crs is not None:
-        check_degrees(name, file.crs, bounds_of_most(x, y))
+        check_degrees(name, file.crs, bounds_of_most(np.column_stack([x, y])))
         return None, False
     return datum_of_points(x, y, name)[0], True
 
 
 def _open(
-    spec: str | os.PathLike[str],
-    encoding: str | None,
-    named: tuple[str, ...],
-    datum: str | None,
+    spec: str | os.PathLike[str], encoding: str | None, named: tuple[str, ...], datum: str | None
 ) -> tuple[FileOfPoints, str, list[Message], dict[str, Any]]:
     """Open a file, or a folder of Parquet; return its name, and what is to be told."""
     path = Path(spec)

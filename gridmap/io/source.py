@@ -69,6 +69,7 @@ _POINTER = re.compile(
     rb"<OGR\w*DataSource|<VRTDataset|<GDAL_WM\w|gdal_streamed_alg|<(?:\w+:)?(?:\w+_)?Capabilities\b"
 )
 """What files begin with that only say where GDAL is to fetch the data: it would ask the network."""
+_NOTE = re.compile(r"(?i)read[ _-]?me|licen[cs]e|说明|說明|读我|須知|须知")  # beside the data
 _PAGE = re.compile(rb"<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)
 _MOST_UNPACKED = 1 << 32
 _WAIT = 10.0  # seconds for the first byte of a FIFO
@@ -269,16 +270,9 @@ def _by_content(path: Path, told: Kind | None, name: str) -> Kind:
     if told in ("sheet", "csv", None) and _PAGE.match(text):
         if told is None and _gdal_knows(path):
             return "vector"
-        if text.startswith(b"<?xml") and b"<html" not in text.lower():
-            raise InputError(
-                "`{path}` is a workbook of Excel 2003 in XML, which is not read. Open it in Excel "
-                "or WPS and save it as .xlsx."
-                if b"office:spreadsheet" in text
-                else "`{path}` is an XML document, no table. Ask for it as .csv or .xlsx.",
-                path=name,
-            )
         raise InputError(
-            "`{path}` is a web page, not a workbook. Open it in Excel or WPS and save it as .xlsx.",
+            "`{path}` is a web page or XML, as Excel 2003 saves it, no workbook that is read. Open "
+            "it in Excel or WPS and save it as .xlsx.",
             path=name,
         )
     if told == "csv":
@@ -551,17 +545,6 @@ def _check_readable(path: Path) -> None:
         raise unreadable(str(path), error) from error
 
 
-def _is_prose(path: Path, member: str) -> bool:
-    """Tell a note beside the data, as readme.txt: its lines are no rows of as many columns."""
-    if not member.lower().endswith(".txt"):
-        return False
-    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-        lines = [line for line in file.read(_HEAD).splitlines() if line.strip()][:2]
-    return len(lines) < 2 or not any(
-        0 < lines[0].count(mark) == lines[1].count(mark) for mark in (b",", b";", b"|", b"\t")
-    )
-
-
 def _archive(text: str, path: Path, layer: str | None, member: str | None) -> Source:
     """Find the one file to read in an archive."""
     try:
@@ -580,7 +563,7 @@ def _archive(text: str, path: Path, layer: str | None, member: str | None) -> So
     if member is not None:
         known = [name for name in known if name == member]
     elif len(known) > 1 and layer is None:
-        known = [name for name in known if not _is_prose(path, name)] or known
+        known = [name for name in known if not _NOTE.search(name)] or known
     elif len(known) > 1:
         known = [name for name in known if Path(name).stem == layer or name == layer]
         layer = None

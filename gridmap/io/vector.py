@@ -384,13 +384,7 @@ def are_degrees(bounds: Any) -> bool:
 
 
 def check_degrees(name: str, stated: Any, bounds: Any) -> None:
-    """Refuse coordinates that are said to be in degrees, and are none.
-
-    Raises
-    ------
-    CRSError
-        With what they could be in.
-    """
+    """Refuse coordinates that are said to be in degrees, and are none."""
     if _near_degrees(bounds):
         return
     west, south, east, north = (float(v) for v in bounds)
@@ -405,9 +399,8 @@ def check_degrees(name: str, stated: Any, bounds: Any) -> None:
     )  # fmt: skip
 
 
-def bounds_of_most(x: Floats, y: Floats) -> Floats:
+def bounds_of_most(places: Floats) -> Floats:
     """Return between what most points lie: one or two that are wild are told one by one."""
-    places = np.column_stack([x, y])
     places = places[np.isfinite(places).all(axis=1)]
     return np.quantile(places, [0.01, 0.99], axis=0).ravel() if len(places) else np.zeros(4)
 
@@ -416,7 +409,7 @@ def _bounds(frame: gpd.GeoDataFrame) -> Floats:
     """Return the bounds of a layer; of points, those of most."""
     shapes = frame.geometry.to_numpy()
     if (shapely.get_type_id(shapes) <= 0).all():
-        return bounds_of_most(shapely.get_x(shapes), shapely.get_y(shapes))
+        return bounds_of_most(shapely.get_coordinates(shapes))
     return np.nan_to_num(frame.total_bounds)
 
 

@@ -738,7 +738,7 @@ def test_a_layer_without_crs_is_read_alike_by_every_command(wuhan: Path, tmp_pat
 def test_a_web_page_by_any_name_is_told(tmp_path: Path) -> None:
     for name in ("a.csv", "a.xls", "a.xlsx", "a.dat"):
         (tmp_path / name).write_text("<!DOCTYPE html><html>a,b\n1,2</html>")
-        with pytest.raises(InputError, match="is a web page"):
+        with pytest.raises(InputError, match="is a web page or XML"):
             read_table(tmp_path / name)
 
 

@@ -408,7 +408,7 @@ def test_the_cure_for_own_words_helps_in_python() -> None:
     from gridmap.vocabulary import in_known_words, vocabulary
 
     cases = pd.DataFrame({"handling_level": ["坊长", "网格"]})
-    with pytest.warns(UnknownWordsWarning, match="坊长") as caught:
+    with pytest.warns(UserWarning, match="坊长") as caught:
         vocabulary("levels").warn(cases["handling_level"])
     said = str(caught[0].message)
     assert "`gridmap.vocabulary.in_known_words`" in said and 'levels="FILE"' not in said
