@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from gridmap.grid.grid import Grid
-from gridmap.html import frame
+from gridmap.html import FILLS, frame, picture, thumbnail
 from gridmap.language import Lang
 from gridmap.maps.offline import asset, module_of
 from gridmap.partitioning.apply import apply
@@ -44,7 +44,9 @@ class PlanEditor(anywidget.AnyWidget):
         """Show the widget, and where no kernel runs the page with what was drawn until now."""
         shown, about = super()._repr_mimebundle_(**kwargs) or ({}, {})
         drawn = {"changes": self.changes} if self.changes else {}
-        page = frame(self._page({**self.data, **drawn}), self.height)
+        cells = self._grid.cells
+        still = picture(thumbnail(cells, cells["kind"].map(FILLS).tolist()))
+        page = frame(self._page({**self.data, **drawn}), self.height, still)
         return {**shown, "text/html": page}, about
 
     def __repr__(self) -> str:

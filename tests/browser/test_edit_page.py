@@ -461,6 +461,8 @@ def test_a_saved_notebook_shows_the_page_with_what_was_drawn(
     plan.changes = {"schema": "gridmap.changes/1", "grid": grid.content_hash, "moves": {a: moved}}
     data, _ = plan._repr_mimebundle_()
     assert any("widget-view" in kind for kind in data)
+    still = data["text/html"].rpartition("</style>")[2]
+    assert "data:image/svg+xml" in still and "not trusted" in still
     framed = data["text/html"].removeprefix('<iframe srcdoc="').split('"')[0]
     (tmp_path / "saved.html").write_text(html.unescape(framed), encoding="utf-8")
     page = open_page(tmp_path / "saved.html")

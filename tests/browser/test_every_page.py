@@ -30,6 +30,7 @@ from tests.unit.test_partition import row
 pytestmark = pytest.mark.browser
 
 SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
+WINDOWS = SIZES | {"notebook": (624, 600)}
 COLLIDING = """() => {
     const shown = (e) => {
         for (let up = e; up; up = up.parentElement) {
@@ -135,7 +136,7 @@ def watched(browser: Any) -> Iterator[Callable[..., tuple[Any, list[str], list[s
     contexts = []
 
     def opened(path: Path, size: str = "laptop") -> tuple[Any, list[str], list[str]]:
-        width, height = SIZES[size]
+        width, height = WINDOWS[size]
         contexts.append(browser.new_context(viewport={"width": width, "height": height},
                                             offline=True))  # fmt: skip
         page = contexts[-1].new_page()
@@ -364,11 +365,12 @@ def test_nothing_on_a_card_is_cut_short(
     assert max(edge) < 1
 
 
+@pytest.mark.parametrize("size", ["phone", "notebook"])
 @pytest.mark.parametrize("kind", ["briefing", "map", "hotspots", "compare", "repair"])
-def test_on_a_phone_the_legend_leaves_the_map_free(
-    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str
+def test_on_a_phone_and_in_a_narrow_notebook_the_legend_leaves_the_map_free(
+    watched: Callable[..., Any], pages: dict[str, dict[str, Path]], kind: str, size: str
 ) -> None:
-    page, _, _ = watched(pages["en"][kind], "phone")
+    page, _, _ = watched(pages["en"][kind], size)
     south, legend, top, left = page.evaluate(LEFT_FREE)
     assert south <= legend and top >= left - 1
 

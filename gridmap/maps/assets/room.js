@@ -84,7 +84,7 @@
 
   /** Small maps get a folded legend and shorter controls. */
   Room.prototype.narrow = function () {
-    const small = this.map.getSize().x < 620;
+    const small = this.map.getSize().x < 720;
     this.root.classList.toggle('gm-small', small);
     this.map.getContainer().classList.toggle('gm-narrow', small);
     if (small) this.foot();
@@ -212,7 +212,7 @@
     const zoom = (way) => this.map.getBoundsZoom(bounds, false, L.point(way[0] + way[2], way[1] + way[3]));
     const plain = [12, 12, 12, bottom];
     const best = zoom(plain);
-    const dear = small ? 1.2 : 0.45; // legends of a phone are as wide as its map, and would hide a side
+    const dear = small ? 1.5 : 0.45; // legends of a phone are as wide as its map, and would hide a side
     const way = ways.find((one) => best - zoom(one) <= dear) || plain;
     this.map.fitBounds(bounds, {
       paddingTopLeft: way.slice(0, 2), paddingBottomRight: way.slice(2), animate: false,
