@@ -163,8 +163,8 @@ class _Shown(dict[str, object]):
         value = super().__getitem__(name)
         if isinstance(value, list):
             return ("、" if _current.get() == "zh" else ", ").join(map(str, value))
-        if hasattr(value, "item"):  # a number of NumPy shows as a number
-            value = value.item()
+        if getattr(value, "ndim", None) == 0:  # a number of NumPy shows as a number
+            value = value.item()  # type: ignore[attr-defined]
         return value if isinstance(value, (tuple, Mapping)) else _Choosing(value)
 
 

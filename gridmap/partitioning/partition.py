@@ -156,7 +156,7 @@ def check_day(on: str) -> None:
     """Refuse a day that is none."""
     try:
         date.fromisoformat(on or "2000-01-01")
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError("`on` is {on!r}; give a day, as 2026-07-01.", on=on) from None
 
 

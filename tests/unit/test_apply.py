@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from itertools import permutations
 from pathlib import Path
@@ -88,6 +89,12 @@ def test_a_name_for_a_cell_that_ends_is_refused(plan: Grid) -> None:
             apply(plan, wanted, renumber=renumber)
     kept = apply(plan, wanted | {"names": {first: "留名"}})
     assert kept.cells.at[first, "name"] == "留名"
+
+
+@pytest.mark.parametrize("on", [datetime.date(2026, 7, 1), 20260701, "July"])
+def test_a_day_is_written_as_text(plan: Grid, on: Any) -> None:
+    with pytest.raises(InputError, match="give a day, as 2026-07-01"):
+        apply(plan, wish(plan), on=on)
 
 
 def test_new_cells_names_notes_and_days(plan: Grid) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import shapely
@@ -171,6 +172,12 @@ def test_a_number_chooses_its_words():
     said = Message("{n:,} {n:row is|rows are} blank in {of} {of:file|files}")
     assert str(said(n=1, of=1)) == "1 row is blank in 1 file"
     assert str(said(n=1200, of=0)) == "1,200 rows are blank in 0 files"
+
+
+@pytest.mark.parametrize("value", [np.float64(2), np.arange(3), pd.Series([1, 2]), np.array(2)])
+def test_whatever_a_caller_handed_in_can_be_shown(value):
+    assert "2" in str(Message("it is {value!r}", value=value))
+    assert "2" in str(Message("it is {value}", value=value))
 
 
 def test_a_message_is_said_in_the_language_that_is_spoken_when_it_is_shown():
