@@ -375,10 +375,6 @@ def _tell_wide(shell: _shell.Shell, log: pd.DataFrame) -> None:
     from gridmap.coverage.defect_names import square_metres
 
     if wide := log.attrs["filled_wide_m2"]:
-        shell.warn(
-            tr(
-                "{area} of what was filled is over a metre wide. A lake or an enclave stays open "
-                "when it is declared: `--exclude`.",
-                area=square_metres(wide),
-            )
-        )
+        said = tr("{area} of what was filled is over a metre wide. A lake or an enclave stays open "
+                  "when it is declared: `--exclude`.", area=square_metres(wide))  # fmt: skip
+        shell.warn(said)
