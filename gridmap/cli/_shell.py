@@ -25,7 +25,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gridmap._checks import Progress, jsonable, silent
-from gridmap.errors import GridmapError, InputError, reason_of
+from gridmap.errors import GridmapError, InputError, UnassignedWarning, reason_of
 from gridmap.language import LOCALE, Lang, Message, compile_catalogues, speak, speaking, tr
 
 BUG, INTERRUPTED, UNUSABLE = 70, 130, 2
@@ -149,6 +149,7 @@ def _ended(shell: Shell, run: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     try:
         with warnings.catch_warnings(), _undeclared():
             warnings.showwarning = shell.warn
+            warnings.simplefilter("always", UnassignedWarning)  # the exit code hangs on it
             code = run(*args, **kwargs)
     except GridmapError as error:
         fail(shell, error)

@@ -195,6 +195,15 @@ def test_a_warning_is_a_line_of_news(folder: Path, tmp_path: Path, lang: str, sa
     assert "UnassignedWarning" not in found.stderr and ".py:" not in found.stderr
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_silenced_warnings_change_no_exit_code(folder: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(folder / "incidents.csv").assign(X坐标=lambda t: t["X坐标"] + 38e6)
+    table.to_csv(tmp_path / "far.csv", index=False)
+    where = [str(folder / "grid.gpkg"), str(tmp_path / "far.csv"), "--exposure", "none"]
+    found = CliRunner().invoke(main, ["hotspots", *where, "-o", str(tmp_path / "a.csv")])
+    assert found.exit_code == 1, found.output
+
+
 def test_other_lines_are_drawn_and_told(tmp_path: Path) -> None:
     city = gm.example_city(seed=0, size="tiny")
     units = gm.subdivide(city.jurisdictions, city.buildings, barriers=city.barriers)
