@@ -397,7 +397,7 @@ def hotspots(found: Figures, lang: Lang, theme: int, public: bool) -> Markup:
 
 def _hotspot_heads(lang: Lang) -> list[tuple[str, str]]:
     return [
-        (tr("Asked", lang=lang), "left"),
+        (tr("Scope", lang=lang), "left"),
         (tr("Cell", lang=lang), "left"),
         (tr("Incidents", lang=lang), ""),
         (tr("Expected", lang=lang), ""),

@@ -105,11 +105,6 @@ class Sheet:
     levels: tuple[str, str]
     cells_labelled: bool = True
 
-    def special(self, cells: gpd.GeoDataFrame) -> Bools:
-        """Tell which of its cells are hatched: dedicated ones, and those where nobody lives."""
-        special: Bools = self.rows & (cells["kind"] != "residential").to_numpy()
-        return special
-
 
 @dataclass(frozen=True)
 class Book:
@@ -241,6 +236,7 @@ class Page:
         self.book, self.sheet, self.alone = book, sheet, alone
         self.rest: list[tuple[str, ...]] = []  # rows of the list that found no room
         self.shapes = book.grid.cells.geometry.to_numpy()
+        self.special = sheet.rows & (book.grid.cells["kind"] != "residential").to_numpy()
         self.ground = shapely.total_bounds(self.shapes[sheet.rows])
         self.size, self.frame, self.panel, self.scale = self._laid_out()
         self.figure = shown_figure()(
@@ -335,7 +331,7 @@ class Page:
     # ---------- the map ----------
 
     def draw_ground(self) -> None:
-        sheet, cells = self.sheet, self.book.grid.cells
+        sheet = self.sheet
         west, east, south, north = self._window()
         seen = shapely.intersects(self.shapes, shapely.box(west, south, east, north))
         around = seen & ~sheet.rows
@@ -343,8 +339,7 @@ class Page:
         tints = colouring(self.book.grid, sheet.parts, len(sheet.names)) % len(TINTS)
         for k in range(len(sheet.names)):
             self._plot(self.shapes[sheet.parts == k], TINTS[tints[k]], "none", 0)
-        special = sheet.special(cells)
-        self._plot(self.shapes[special], "none", "#a9b1b3", 0, hatch="////")
+        self._plot(self.shapes[self.special], "none", "#a9b1b3", 0, hatch="////")
         self._roads()
         thin = 0.9 if sheet.cells_labelled else 0.15
         self._outline(self.shapes[sheet.rows], CELL, thin)
@@ -565,9 +560,7 @@ class Page:
             self.page.plot([left, left + 9], [y, y], color=color, linewidth=width)
             self._text(left + 12, y, text, 8, va="center")
             y -= 5
-        fills = []
-        if sheet.special(self.book.grid.cells).any():
-            fills.append((say("dedicated"), "white", "////"))
+        fills = [(say("dedicated"), "white", "////")] if self.special.any() else []
         if not sheet.rows.all():
             fills.append((say("around"), PALE, ""))
         for text, color, hatch in fills:

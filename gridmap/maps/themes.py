@@ -398,14 +398,10 @@ def words_theme(values: pd.Series, title: str, lang: Lang) -> Theme:
     shown = list(order[:most]) if len(order) <= most else list(order[: most - 1])
     of = pd.Index(shown).get_indexer(values)
     classes = [Class(str(word), QUALITATIVE[k]) for k, word in enumerate(shown)]
-    of = np.where(missing, -2, of)
-    if (of == -1).any():
-        classes.append(Class(tr("others", lang=lang), "#d9dee1"))
-        of = np.where(of == -1, len(classes) - 1, of)
-    if missing.any():
-        classes.append(Class(NO_DATA.text(lang), NOTHING, NOTHING_HATCH))
-        of = np.where(missing, len(classes) - 1, of)
-    return Theme(title, classes, of.astype(np.int64), note="")
+    classes.append(Class(tr("others", lang=lang), "#d9dee1"))
+    classes.append(Class(NO_DATA.text(lang), NOTHING, NOTHING_HATCH))
+    of = np.where(missing, len(shown) + 1, np.where(of < 0, len(shown), of))
+    return drawn(Theme(title, classes, of.astype(np.int64)))
 
 
 def staffing(grid: Grid, cells: pd.DataFrame, limit: str, lang: Lang) -> Theme:

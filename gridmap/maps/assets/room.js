@@ -276,13 +276,14 @@
       line.append(swatch, this.legendWord(theme, i), share(theme.counts, i), count);
       table.append(line);
     });
-    if (this.data.old) {
-      const line = make('div', 'gm-legend-row');
-      line.append(make('i', 'gm-dashes'), make('span', '', this.data.old.label));
-      table.append(line);
-    }
     box.append(table);
     if (this.data.marks) box.append(this.markLegend());
+    if (this.data.old) {
+      const dashes = make('div', 'gm-legend-rows');
+      dashes.append(make('div', 'gm-legend-row'));
+      dashes.firstChild.append(make('i', 'gm-dashes'), make('span', '', this.data.old.label), share([0], 0), make('em'));
+      box.append(dashes);
+    }
     if (theme.note) box.append(make('p', '', theme.note));
   };
 
