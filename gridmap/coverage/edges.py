@@ -97,6 +97,7 @@ def fingerprint(sums: Words) -> str:
 
 # From this many edges on compiled code repays its import; once it is there, from a tenth of them.
 COMPILED_FROM = 1_000_000
+AT_ONCE = 1 << 17  # edges that are compared together: an even number
 
 
 def compiles(edges: int) -> bool:
@@ -130,6 +131,13 @@ class Rings:
     def edges(self) -> int:
         """Number of vertex-to-vertex steps, zero-length ones included."""
         return len(self.xy) - len(self.owner)
+
+    def of(self, rows: Ints) -> Rings:
+        """Return some of the rings."""
+        sizes = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        at = np.repeat(self.starts[rows] - starts[:-1], sizes) + np.arange(starts[-1])
+        return Rings(self.xy[at], starts, self.owner[rows], self.turn[rows])
 
 
 @dataclass(frozen=True)
@@ -282,12 +290,17 @@ def pairs_off(rings: Rings) -> bool:
     if len(start) % 2:
         return False
     words = vertex_hashes(rings.xy)
-    order = np.argsort(edge_keys(words[start], words[end]) ^ mix(owner.astype(np.uint64)))
-    one, other = order[::2], order[1::2]
+    salt = mix(np.arange(owner.max(initial=0) + 1, dtype=np.uint64))
+    order = np.argsort(edge_keys(words[start], words[end]) ^ salt[owner])
     place = rings.xy.view(np.complex128).ravel()  # equal where both coordinates are
-    a, b = place[start], place[end]
-    opposite = (a[one] == b[other]) & (b[one] == a[other]) & (owner[one] == owner[other])
-    return bool(opposite.all())
+
+    def opposite(one: Ints, other: Ints) -> bool:
+        there, back = place[start[one]], place[end[one]]
+        pairs = (there == place[end[other]]) & (back == place[start[other]])
+        return bool((pairs & (owner[one] == owner[other])).all())
+
+    few = (order[k : k + AT_ONCE] for k in range(0, len(order), AT_ONCE))
+    return all(opposite(some[::2], some[1::2]) for some in few)
 
 
 def _leftover(edges: Floats, members: Ints, runs: Ints, net: Ints) -> Leftover:

@@ -18,6 +18,7 @@ from gridmap._checks import check_layer, shape_name, takes_layers
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
+    AT_ONCE,
     Leftover,
     Rings,
     compiles,
@@ -417,6 +418,19 @@ def _cancels(rings: Rings, rim: Rings, group: Ints | None = None) -> bool:
     return kernels.leftover_count(xy, kernels.vertex_words(xy), starts, turn, group) == 0
 
 
+def _cancels_within(rings: Rings, rim: Rings, place: Ints) -> bool:
+    """Tell the same of the cells of each parent, a few parents at a time, which bounds memory."""
+    if compiles(rings.edges):
+        return _cancels(rings, rim, np.concatenate([place[rings.owner], rim.owner]))
+    batch = np.cumsum(np.bincount(rim.owner, np.diff(rim.starts), place.max() + 1)) // AT_ONCE
+    mine, theirs = batch[place[rings.owner]], batch[rim.owner]
+    for k in np.unique(batch):
+        some, outer = rings.of(np.flatnonzero(mine == k)), rim.of(np.flatnonzero(theirs == k))
+        if not _cancels(some, outer, np.concatenate([place[some.owner], outer.owner])):
+            return False
+    return True
+
+
 def prove_parents(
     cells: Any, rings: Rings, parents: Any, parent_of: Any
 ) -> tuple[ParentProof, ...]:
@@ -425,13 +439,11 @@ def prove_parents(
     sizes = np.bincount(place[place >= 0], minlength=len(names))
     rim = rings_of(areas)
     sound = bool(shapely.is_valid(areas).all() and sizes.all() and (place >= 0).all())
-    if sound:
-        group = np.concatenate([place[rings.owner], rim.owner])
-        if _cancels(rings, rim, group):
-            return tuple(
-                ParentProof(str(name), "exact", int(size), 0)
-                for name, size in zip(names, sizes, strict=True)
-            )
+    if sound and _cancels_within(rings, rim, place):
+        return tuple(
+            ParentProof(str(name), "exact", int(size), 0)
+            for name, size in zip(names, sizes, strict=True)
+        )
     edges, owner, _ = edges_of(rings)
     outer, parent, _ = edges_of(rim)
     known = place[owner] >= 0

@@ -282,10 +282,8 @@ def _by_district(
     source: FileOfPoints, path: str | os.PathLike[str], where: Where, progress: Progress
 ) -> tuple[pd.DataFrame, _Run]:
     whole, places = read_districts(path)
-    first = [pq.read_table(place / "cells.parquet", columns=["code"])["code"] for place in
-             (places[key] for key in whole.cells.index)]  # fmt: skip
     # on the outer rim the lowest code of a cell decides, and so of the district that has it
-    lowest = np.array([pc.min(codes).as_py() for codes in first], dtype=object)
+    lowest = np.array([_lowest_code(places[key]) for key in whole.cells.index], dtype=object)
     locator = Locator(whole.cells.geometry.to_numpy(), lowest, whole.crs)
     run = _Run(_positions_of(source, where, where.others), whole, where, 0.0, progress, locator)
     tables = []
@@ -299,6 +297,11 @@ def _by_district(
             index = pd.Index(part.locator.codes, name="code", dtype=str)
             tables.append(pd.DataFrame({"incidents": counts}, index=index))
     return pd.concat(tables).sort_index(), run
+
+
+def _lowest_code(place: Path) -> str:
+    codes = pq.read_table(place / "cells.parquet", columns=["code"])["code"]
+    return str(pc.min(codes).as_py())
 
 
 def _lay_down(folder: Path, district: Ints32, xy: Floats) -> None:

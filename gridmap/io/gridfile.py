@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pyogrio
 import shapely
 
-from gridmap._arrays import Bools, Geometries, geometries
+from gridmap._arrays import Bools, Geometries, geometries, hand_back
 from gridmap._checks import Bands, definition, jsonable, label
 from gridmap.errors import InputError
 from gridmap.grid.grid import (
@@ -202,6 +202,7 @@ def read_districts(path: str | os.PathLike[str]) -> tuple[Grid, dict[str, Path]]
                 key=key,
                 place=place,
             )
+    hand_back()
     return whole, places
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, geometries, uncollected
+from gridmap._arrays import Geometries, geometries, hand_back, uncollected
 from gridmap._checks import Each, Progress, here, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
@@ -117,12 +117,13 @@ def prove_districts(
     Proved
         Findings in words by district, none when all is proved.
     """
-    whole, parts = _parts(Path(path))
+    content, parts = _parts(Path(path))
     below = _parts(Path(path, MICRO))[1] if is_by_district(Path(path, MICRO)) else {}
     found = {key: Message("only its micro-cells are there") for key in sorted({*below} - {*parts})}
     for name in (WHOLE, f"{MICRO}/{WHOLE}")[: 2 if below else 1]:
         for fault in file_faults(read_parts(Path(path, name), whole=True), name)[:1]:
             found[name] = fault
+    hand_back()
     owner: dict[str, str] = {}
     total: Counter[str] = Counter()
     calls = [(key, part, below.get(key)) for key, part in parts.items()]
@@ -139,14 +140,14 @@ def prove_districts(
         if said is not None:
             found[key] = said
     return Proved(
-        len(parts), total["cells"], total["edges"], _content(whole, parts, below), found,
+        len(parts), total["cells"], total["edges"], _content(content, parts, below), found,
         total["micro"], total["split"],
     )  # fmt: skip
 
 
-def _content(whole: Grid, parts: Mapping[str, Part], below: Mapping[str, Part]) -> str:
+def _content(whole: str, parts: Mapping[str, Part], below: Mapping[str, Part]) -> str:
     """Return a hash over the content hashes of all grids of a dataset."""
-    lines = [whole.content_hash, *(f"{key}\t{part.content_hash}" for key, part in parts.items())]
+    lines = [whole, *(f"{key}\t{part.content_hash}" for key, part in parts.items())]
     lines += [f"{MICRO}/{key}\t{part.content_hash}" for key, part in sorted(below.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -159,12 +160,12 @@ class Part(NamedTuple):
     content_hash: str
 
 
-def _parts(folder: Path) -> tuple[Grid, dict[str, Part]]:
-    """Read the districts of a dataset, and what is said of each."""
+def _parts(folder: Path) -> tuple[str, dict[str, Part]]:
+    """Read the content hash of a dataset's districts, and what is said of each."""
     whole, places = read_districts(folder)
     told: Any = whole.parameters["parts"]
     shapes = whole.cells.geometry
-    return whole, {
+    return whole.content_hash, {
         key: Part(place, geometries(shapes.loc[[key]]), str(told[key]["content_hash"]))
         for key, place in places.items()
     }

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gridmap._arrays import Geometries, Ints, as_points
+from gridmap._arrays import Geometries, Ints, as_points, hand_back
 from gridmap._checks import Each, Progress, here, silent
 from gridmap._version import __version__
 from gridmap.coverage.prove import dissolved
@@ -170,6 +170,7 @@ def partition_districts(
     given = replace(given, levels=levels)
     task = Task(given, crs, str(work), options, lang, micro)
     done_before = _begin(work, fingerprint(task))
+    hand_back()  # before processes are forked, which begin with what this one has
     with pool(workers, dask, GOES_ON) as each:
         _run(each, cut, task, districts, DRAFTS, progress)
         _run(each, match, task, districts, PARTS, progress)

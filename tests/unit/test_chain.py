@@ -9,7 +9,9 @@ import shapely
 from gridmap.coverage import edges as chain
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage import kernels as compiled
+from gridmap.coverage import prove as prove_module
 from gridmap.coverage.edges import directed_edges, edges_of, residual, reverse, rings_of
+from gridmap.coverage.prove import prove_parents
 from tests.damage import jittered, quilt
 
 
@@ -69,7 +71,9 @@ def test_equal_keys_of_different_edges_are_told_apart(monkeypatch: pytest.Monkey
     assert len(residual(edges, group)) > len(expected)
 
 
-def test_edges_pair_off_only_where_nothing_is_left(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("at_once", [2, 6, chain.AT_ONCE])
+def test_edges_pair_off_only_where_nothing_is_left(at_once: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chain, "AT_ONCE", at_once)
     whole = quilt(8, 6, lakes=1)
     several = np.array([*whole.cells, whole.boundary], dtype=object)
     for damage in ("none", "missing", "twice", "bit", "parent", "keys"):
@@ -91,6 +95,24 @@ def test_edges_pair_off_only_where_nothing_is_left(monkeypatch: pytest.MonkeyPat
         turn = np.where(rings.owner == len(cells) - 1, -rings.turn, rings.turn)
         rings = chain.Rings(rings.xy, rings.starts, owner[rings.owner], turn.astype(np.int8))
         assert chain.pairs_off(rings) == (damage == "none"), damage
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 7, 17, "exchanged"])
+def test_parents_are_proved_alike_a_few_or_all_at_a_time(wrong, monkeypatch: pytest.MonkeyPatch):
+    whole = quilt(12, 9, lakes=2)
+    cells, of = whole.cells.copy(), np.random.default_rng(3).permutation(len(whole.cells)) % 18
+    parents = np.array([shapely.union_all(cells[of == k]) for k in range(18)], dtype=object)
+    if wrong == "exchanged":
+        of[[np.flatnonzero(of == 3)[0], np.flatnonzero(of == 11)[0]]] = 11, 3
+    elif wrong is not None:
+        cells[np.flatnonzero(of == wrong)[0]] = shapely.box(-9, -9, -8, -8)
+    told = []
+    for at_once in (1, 40, 200, chain.AT_ONCE):
+        monkeypatch.setattr(prove_module, "AT_ONCE", at_once)
+        told.append(prove_parents(cells, rings_of(cells), parents, of))
+    assert all(proofs == told[0] for proofs in told)
+    bad = {proof.parent for proof in told[0] if proof.verdict != "exact"}
+    assert bad == {None: set(), "exchanged": {"3", "11"}}.get(wrong, {str(wrong)})
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
