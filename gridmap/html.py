@@ -57,7 +57,7 @@ def render(template: str, /, **values: object) -> str:
 
     Examples
     --------
-    >>> render("frame.html", page="<p>", height=600).split(" style")[0]
+    >>> render("frame.html", page="<p>", height=600, still="", untrusted=[]).split(" style")[0]
     '<iframe srcdoc="&lt;p&gt;"'
     """
     return _environment().get_template(template).render(values)
@@ -77,7 +77,8 @@ def frame(page: str, height: int, still: str = "") -> str:
 
 def picture(svg: Markup) -> Markup:
     """Return a drawing as an image, which a notebook shows even where it is not trusted."""
-    return part(CARD, "picture", base64.b64encode(svg.encode()).decode())
+    alone = str(svg).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return part(CARD, "picture", base64.b64encode(alone.encode()).decode())
 
 
 def part(template: str, macro: str, /, *values: object, **named: object) -> Markup:

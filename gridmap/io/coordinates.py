@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Floats
-from gridmap._checks import is_sound, label
+from gridmap._checks import label
 from gridmap.crs import (
     check_datum,
     in_shift_area,
@@ -291,9 +291,7 @@ def true_crs(datum: str, crs: Any) -> Any:
     return parse_crs(key if key.startswith("EPSG:") else 4326)
 
 
-def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> list[Message]:
-    if not shaped:
-        return []
+def crs_suspicions(crs: Any, extent: tuple[float, ...] | None) -> list[Message]:
     if extent is None:
         return [Message("The layer has no features.")]
     if crs is None:
@@ -301,8 +299,6 @@ def crs_suspicions(crs: Any, extent: tuple[float, ...] | None, shaped: bool) -> 
             Message("No CRS; declare it with --crs."),
             *axis_suspicions(extent, None),
         ]
-    if not is_sound(crs):
-        return [Message("The CRS {crs} has units or an ellipsoid of no planet.", crs=label(crs))]
     found = []
     if crs.is_projected and are_degrees(extent):
         found.append(

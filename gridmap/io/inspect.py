@@ -349,7 +349,7 @@ def _look_shapes(source: Source, frame: Any, where: dict[str, Any]) -> Layer:
     kinds = "/".join(sorted(set(frame.geometry.geom_type.dropna())))
     reads_as, columns = _columns(table, _kinds(table), kinds)
     crs = label(frame.crs) if frame.crs is not None else ""
-    suspicions = crs_suspicions(frame.crs, extent, True) if refusal is None else []
+    suspicions = crs_suspicions(frame.crs, extent) if refusal is None else []
     suspicions += service_suspicions(table)
     _, reading, unplaced = _understood(frame, source.text, reads_as, where)
     refusal = refusal or unplaced
