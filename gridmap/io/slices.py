@@ -25,6 +25,7 @@ from gridmap.io.source import BROKEN_PARQUET, GDAL_FAILURES, find_source, quiet,
 from gridmap.io.vector import choose_layer
 
 _SLICED = (".gpkg", ".fgb", ".gdb", ".parquet", ".geoparquet")
+_BATCH = 1024  # rows read at once, of which a part is kept
 _NARROWEST = 50_000.0  # metres in a degree of longitude where people live
 
 
@@ -135,17 +136,22 @@ class Slices:
         return len(frame)
 
     def _chosen(self, rows: Any) -> pa.Table:
-        """Return some rows, reading only the row groups in which they are."""
+        """Return some rows, a batch at a time of the row groups in which they are."""
         sizes = [
             self._file.metadata.row_group(k).num_rows for k in range(self._file.num_row_groups)
         ]
         ends = np.cumsum(sizes)
         group = np.searchsorted(ends, rows, side="right")
-        parts = [
-            self._file.read_row_group(int(k)).take(rows[group == k] - (ends[k] - sizes[k]))
-            for k in np.unique(group)
-        ]
-        return pa.concat_tables(parts)
+        parts = []
+        for k in np.unique(group):
+            wanted, first = rows[group == k] - (ends[k] - sizes[k]), 0
+            for batch in self._file.iter_batches(_BATCH, row_groups=[int(k)]):
+                here = wanted[(first <= wanted) & (wanted < first + len(batch))]
+                parts.append(batch.take(pa.array(here - first)))
+                first += len(batch)
+                if first > wanted[-1]:
+                    break
+        return pa.Table.from_batches(parts)
 
     def _within(self, bounds: tuple[float, ...]) -> pa.Table:
         """Return the rows whose bounds meet others, a row group at a time."""
