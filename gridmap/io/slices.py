@@ -137,17 +137,16 @@ class Slices:
 
     def _chosen(self, rows: Any) -> pa.Table:
         """Return some rows, a batch at a time of the row groups in which they are."""
-        sizes = [
-            self._file.metadata.row_group(k).num_rows for k in range(self._file.num_row_groups)
-        ]
-        ends = np.cumsum(sizes)
-        group = np.searchsorted(ends, rows, side="right")
+        about = self._file.metadata
+        sizes = [about.row_group(k).num_rows for k in range(about.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        group = np.searchsorted(starts, rows, side="right") - 1
         parts = []
         for k in np.unique(group):
-            wanted, first = rows[group == k] - (ends[k] - sizes[k]), 0
+            wanted, first = rows[group == k] - starts[k], 0
             for batch in self._file.iter_batches(_BATCH, row_groups=[int(k)]):
-                here = wanted[(first <= wanted) & (wanted < first + len(batch))]
-                parts.append(batch.take(pa.array(here - first)))
+                own = wanted[(first <= wanted) & (wanted < first + len(batch))]
+                parts.append(batch.take(pa.array(own - first)))
                 first += len(batch)
                 if first > wanted[-1]:
                     break

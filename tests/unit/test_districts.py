@@ -736,8 +736,12 @@ def test_counts_by_district_are_those_of_the_whole(dataset: Path, tmp_path: Path
     assert said.counts == known.counts
 
 
-def test_slices_find_what_a_scan_finds(tmp_path: Path) -> None:
-    """Bounds and rows of three formats against plain loops: 60 boxes."""
+@pytest.mark.parametrize("batch", [1, 10, 1024])
+def test_slices_find_what_a_scan_finds(
+    batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounds and rows of three formats against plain loops: 180 boxes."""
+    monkeypatch.setattr("gridmap.io.slices._BATCH", batch)
     rng = np.random.default_rng(1)
     size = rng.uniform(0, 300, 400)
     places = rng.uniform(0, 10_000, (400, 2)).round(3)
