@@ -12,6 +12,7 @@ process. What was measured is kept beside the places, so that a run that is ende
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -28,7 +29,6 @@ sys.path[0] = str(ROOT)
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import shapely
 from pyarrow import parquet as pq
@@ -55,26 +55,35 @@ def country(city: Path, folder: Path, copies: int) -> None:
     """Write a city as many times as asked, in spatial order, with bounding boxes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in LAYERS:
-        if (folder / f"{name}.parquet").exists():
+        path = folder / f"{name}.parquet"
+        if path.exists():
             continue
         frame = gpd.read_file(city / f"{name}.gpkg", use_arrow=True)
         frame = frame.iloc[np.argsort(frame.hilbert_distance(), kind="stable")]
-        parts = []
-        for k in range(copies):
-            moved = shapely.transform(
-                frame.geometry.to_numpy(), lambda xy, k=k: xy + np.array([APART * k, 0.0])
-            )
-            part = frame.set_geometry(gpd.GeoSeries(moved, index=frame.index, crs=frame.crs))
-            if name == "jurisdictions":
-                part = part.assign(
-                    code=[f"{k:03d}{code}" for code in part["code"]],
-                    area=[f"{k:03d}{district}" for district in part["district"]],
-                )
-            parts.append(part)
-        whole = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=frame.crs)
-        whole.to_parquet(
-            folder / f"{name}.parquet", row_group_size=10_000, write_covering_bbox=True
+        first = copied(frame, name, 0).schema
+        geo = json.loads(first.metadata[b"geo"])
+        geo["columns"]["geometry"]["bbox"][2] += APART * (copies - 1)
+        schema = first.with_metadata({b"geo": json.dumps(geo)})
+        fresh = path.with_suffix(".part")
+        with pq.ParquetWriter(fresh, schema) as file:
+            for k in range(copies):
+                file.write_table(copied(frame, name, k).cast(schema), row_group_size=10_000)
+        fresh.rename(path)
+
+
+def copied(frame: gpd.GeoDataFrame, name: str, k: int) -> pa.Table:
+    """Return one layer of the city number `k`, as GeoParquet holds it."""
+    far = np.array([APART * k, 0.0])
+    moved = shapely.transform(frame.geometry.to_numpy(), lambda xy: xy + far)
+    part = frame.set_geometry(gpd.GeoSeries(moved, index=frame.index, crs=frame.crs))
+    if name == "jurisdictions":
+        part = part.assign(
+            code=[f"{k:03d}{code}" for code in part["code"]],
+            area=[f"{k:03d}{district}" for district in part["district"]],
         )
+    file = io.BytesIO()
+    part.to_parquet(file, index=False, write_covering_bbox=True)
+    return pq.read_table(file)
 
 
 def incidents(folder: Path, count: int) -> Path:
