@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from gridmap.errors import CRSError, InputError
+from gridmap.errors import CRSError, GridmapError, InputError
 from gridmap.language import Message
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse a string option that is not one of its choices."""
     choices = tuple(choices)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(
             "`{name}` is {value!r}; choose one of {choices}.",
             name=name,
@@ -213,18 +213,6 @@ def named(labels: Sequence[Any] | pd.Index, chosen: Bools) -> Message:
         first=[str(labels[k]) for k in rows[:3]],
         more=", …" if len(rows) > 3 else "",
     )
-
-
-def check_table(name: str, table: object) -> None:
-    """Refuse what is no table, a path for instance."""
-    import pandas as pd
-
-    if not isinstance(table, pd.DataFrame):
-        raise InputError(
-            "`{name}` is a {type}; give a DataFrame, such as `gridmap.io.read_table(path)`.",
-            name=name,
-            type=type(table).__name__,
-        )
 
 
 def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
@@ -500,42 +488,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-def takes_layers(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a verb take foreign layers for the arguments named.
-
-    Parameters
-    ----------
-    *names : str
-        Arguments that are frames with geometries. What is a frame, a series, a geometry or None
-        passes as it is.
-
-    Returns
-    -------
-    callable
-        A decorator that keeps the verb's signature.
-    """
-
-    def decorate(verb: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(verb)
-
-        @functools.wraps(verb)
-        def called(*args: P.args, **kwargs: P.kwargs) -> R:
-            if not any(map(_foreign, [*args, *kwargs.values()])):
-                return verb(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs)
-            for name in names:
-                given = bound.arguments.get(name)
-                if "grid" in signature.parameters and type(given).__name__ == "Grid":
-                    continue  # in the wrong place: the verb says so
-                if _foreign(given):
-                    bound.arguments[name] = as_layer(name, given)
-            return verb(*bound.args, **bound.kwargs)
-
-        return called
-
-    return decorate
-
-
 def as_layer(name: str, data: object) -> gpd.GeoDataFrame | pd.DataFrame:
     """Return a foreign layer as a frame.
 
@@ -566,12 +518,7 @@ def as_layer(name: str, data: object) -> gpd.GeoDataFrame | pd.DataFrame:
     return _of_features(name, data)
 
 
-def known_layer(name: str, data: T) -> T | gpd.GeoDataFrame | pd.DataFrame:
-    """Return a foreign layer as a frame, anything else as it is."""
-    return as_layer(name, data) if _foreign(data) else data
-
-
-def _foreign(data: object) -> bool:
+def foreign(data: object) -> bool:
     """Tell whether an argument is a layer of another library."""
     if isinstance(data, Mapping):
         return "type" in data
@@ -615,3 +562,128 @@ def _of_features(name: str, data: object) -> gpd.GeoDataFrame:
             name=name,
             error=repr(error),
         ) from error
+
+
+def at_the_door(verb: Callable[P, R]) -> Callable[P, R]:
+    """Let a verb of the face take layers of other libraries, and name what is of a wrong kind.
+
+    A Grid is asked for at once; other kinds are looked at only after the verb has failed, so that
+    nothing that works is refused.
+
+    Examples
+    --------
+    >>> @at_the_door
+    ... def pace(metres: "float", days: "Sequence[int]") -> "float":
+    ...     return metres / sum(days)
+    >>> pace("far", [1, 2])
+    Traceback (most recent call last):
+    gridmap.errors.InputError: `metres` is a str; give float.
+    """
+    signature = inspect.signature(verb)
+    kinds = {name: _kinds(str(one.annotation)) for name, one in signature.parameters.items()}
+
+    @functools.wraps(verb)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:  # one is missing or unknown, as Python itself tells
+            return verb(*args, **kwargs)
+        given = bound.arguments
+        _check_grids(given, kinds)
+        for name in given:
+            layer = not {"GeoDataFrame", "GeoSeries"}.isdisjoint(kinds[name])
+            if layer and foreign(given[name]) and not _fits_any(given[name], kinds[name]):
+                given[name] = as_layer(name, given[name])
+        try:
+            return verb(*bound.args, **bound.kwargs)
+        except GridmapError:
+            raise
+        except (TypeError, ValueError, AttributeError, LookupError, NotImplementedError):
+            _refuse_kinds(given, kinds)
+            raise
+
+    return called
+
+
+_MANY = {"Sequence", "Iterable", "Collection", "tuple", "ArrayLike"}
+_ABSTRACT: dict[str, type] = {
+    "None": type(None),
+    "int": numbers.Integral,
+    "float": numbers.Real,
+    "bool": numbers.Integral,
+    "PathLike": os.PathLike,
+    "Mapping": Mapping,
+    "Hashable": Hashable,
+}
+_CLASSES = {"str", "date", "Path", "Grid", "DataFrame", "GeoDataFrame", "GeoSeries", "Series",
+            "Geometry", "Graph", "sparray", "Map", "Formula", "Changes", "CRS"}  # fmt: skip
+_MEANT = {
+    **dict.fromkeys(["Lang", "Literal"], "str"),
+    "Bounds": "tuple[float]",
+    "Day": "str | date",
+    "Document": "Mapping",
+    "Frame": "GeoDataFrame | GeoSeries",
+    "Layer": "GeoDataFrame | GeoSeries",
+    "Outline": "GeoDataFrame | GeoSeries | Geometry",
+    "Polygons": "GeoDataFrame | GeoSeries | Sequence[Geometry]",
+    "Reference": "CRS | str | int",
+    "SparseArray": "sparray",
+}
+_READ = {"DataFrame": "table", "GeoDataFrame": "layer"}
+
+
+def _check_grids(given: Mapping[str, Any], kinds: Mapping[str, list[str]]) -> None:
+    """Refuse what is no Grid where a Grid is wanted, cells or a path for instance."""
+    wrong = next((k for k in given if kinds[k] == ["Grid"] and not _fits(given[k], "Grid")), None)
+    if wrong is None:
+        return
+    told = Message(
+        "`{name}` is a {kind}, not a Grid. Read a grid file with gridmap.read_grid(path), or make "
+        "one of cells with gridmap.adopt(cells, boundary)."
+    )
+    if any(_fits(given[name], "Grid") and "Grid" not in kinds[name] for name in given):
+        told = Message("`{name}` is a {kind}, and the Grid stands elsewhere. Swap the two.")
+    raise InputError(told(name=wrong, kind=type(given[wrong]).__name__))
+
+
+def _refuse_kinds(given: Mapping[str, Any], kinds: Mapping[str, list[str]]) -> None:
+    """Refuse the first argument that is of no kind that the signature names."""
+    for name, value in given.items():
+        if _fits_any(value, kinds[name]):
+            continue
+        wanted = " | ".join(kind for kind in kinds[name] if kind != "None")
+        read = [f" (`gridmap.io.read_{_READ[one]}(path)`)" for one in kinds[name] if one in _READ]
+        raise InputError(
+            "`{name}` is a {kind}; give {kinds}.",
+            name=name,
+            kind=type(value).__name__,
+            kinds="".join([wanted, *read[:1]]),
+        ) from None
+
+
+def _kinds(annotation: str) -> list[str]:
+    """Return the kinds that an annotation names, without modules, aliases as what they mean."""
+    plain = re.sub(r"\w+\.(?=\w)|[\"']", "", annotation)
+    parts = re.split(r" \| (?![^\[]*\])", plain)
+    meant = ((_MEANT.get(part.partition("[")[0]), part) for part in parts)
+    return [kind for kinds, part in meant for kind in (kinds.split(" | ") if kinds else [part])]
+
+
+def _fits(given: Any, kind: str) -> bool:
+    """Tell whether a value is of a kind; what no table here names is not judged."""
+    head, _, inside = kind.removesuffix("]").partition("[")
+    parts = [*filter(None, inside.split(", "))]
+    if head in _MANY:
+        listed = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+        return (
+            listed and not hasattr(given, "columns") and all(_fits_any(one, parts) for one in given)
+        )
+    if head in _CLASSES:
+        return head in {base.__name__ for base in type(given).__mro__}
+    if head == "Mapping" and isinstance(given, Mapping):
+        return all(_fits_any(one, parts[1:]) for one in given.values())
+    return isinstance(given, _ABSTRACT.get(head, object))
+
+
+def _fits_any(given: Any, kinds: list[str]) -> bool:
+    return not kinds or any(_fits(given, kind) for kind in kinds)

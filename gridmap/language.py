@@ -165,6 +165,8 @@ class _Shown(dict[str, object]):
             return ("、" if _current.get() == "zh" else ", ").join(map(str, value))
         if getattr(value, "ndim", None) == 0:  # a number of NumPy shows as a number
             value = value.item()  # type: ignore[attr-defined]
+        elif hasattr(value, "ndim"):  # a frame would take many lines
+            value = " ".join(str(value).split())[:60]
         return value if isinstance(value, (tuple, Mapping)) else _Choosing(value)
 
 

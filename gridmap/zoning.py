@@ -12,7 +12,7 @@ import shapely
 from scipy import sparse
 
 from gridmap._arrays import Floats, Ints, geometries, summed
-from gridmap._checks import Each, Progress, check_choice, here, silent, takes_layers
+from gridmap._checks import Each, Progress, check_choice, here, silent
 from gridmap.contiguity import Contacts, contacts, pair_up, shortest_contact
 from gridmap.errors import InputError
 from gridmap.grid.locator import Locator
@@ -57,7 +57,6 @@ class DrawingOptions(TypedDict, total=False):
     workers: int | None
 
 
-@takes_layers("units")
 def robustness(
     incidents: pd.DataFrame | gpd.GeoDataFrame,
     units: gpd.GeoDataFrame,
@@ -342,7 +341,6 @@ class Drawings:
         return dedicate(self.units, numbered(self.units, self.jobs, outcomes))
 
 
-@takes_layers("units", "barriers")
 def drawings(
     units: gpd.GeoDataFrame,
     households: tuple[Bound, Bound] = (300, 600),

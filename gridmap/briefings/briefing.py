@@ -18,7 +18,6 @@ from gridmap.briefings.html import Briefing, Figures
 from gridmap.briefings.period import By
 from gridmap.dates import FREQUENCY
 from gridmap.errors import InputError
-from gridmap.grid.grid import check_grid
 from gridmap.html import part, render
 from gridmap.language import Lang, Message, measure, speaking, tr
 from gridmap.maps import offline as vendored
@@ -124,7 +123,6 @@ def briefing(
     check_choice("lang", lang, ("zh", "en"))
     check_choice("by", by, FREQUENCY)
     check_choice("audience", audience, ("internal", "public"))
-    check_grid("grid", grid)
     grid = grid.in_language(lang)
     words = [column for column in _SHOWN if column in incidents]
     refuse_personal(incidents[words], name="incidents", to=Message("a briefing"))

@@ -22,7 +22,7 @@ from gridmap.grid.changes import (
     overlaps,
     statuses,
 )
-from gridmap.grid.grid import Grid, check_grid, middles
+from gridmap.grid.grid import Grid, middles
 from gridmap.html import card
 from gridmap.language import Lang, Message
 
@@ -160,8 +160,6 @@ def compare(old: Grid, new: Grid, *, buildings: gpd.GeoDataFrame | None = None) 
     0 cells unchanged, 2 changed, 0 recoded, 0 born, 0 retired; 80 of 800 households have another \
 code, 90.0% stay in their cell
     """
-    check_grid("old", old)
-    check_grid("new", new)
     before, after = old.cells, new.cells
     check_same_crs("old", before, "new", after)
     moves = (

@@ -11,7 +11,7 @@ from gridmap._checks import label
 from gridmap.contiguity import contacts
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import moves_of_units
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 
 FIGURES = [
     "cells", "in_band", "households", "smallest", "largest", "spread",
@@ -58,8 +58,6 @@ def plans(grids: Mapping[str, Grid], *, present: Grid | None = None) -> pd.DataF
     """
     if not grids:
         raise InputError("`grids` is empty; give at least one alternative.")
-    for grid in (*grids.values(), *([] if present is None else [present])):
-        check_grid("grids", grid)
     base = next(iter(grids.values())) if present is None else present
     tables = []
     for name, grid in grids.items():

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints, Rows, segments
-from gridmap._checks import check_layer, shape_name, takes_layers
+from gridmap._checks import check_layer, shape_name
 from gridmap.coverage import edges as fingerprint
 from gridmap.coverage.defect_names import REASONS
 from gridmap.coverage.edges import (
@@ -270,7 +270,6 @@ class Proof:
         return {"method": "directed-edge-cancellation/1", **record}
 
 
-@takes_layers("cells", "boundary", "parents")
 def prove(
     cells: Polygons,
     boundary: Outline | None,

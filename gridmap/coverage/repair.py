@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, attributes, segments, without
-from gridmap._checks import as_numbers, check_choice, refuse_texts, takes_layers
+from gridmap._checks import as_numbers, check_choice, refuse_texts
 from gridmap.coverage.arrangement import areas_between
 from gridmap.coverage.defect_names import square_metres
 from gridmap.coverage.defect_table import MISSING_CELL, column_of, outline_of
@@ -55,7 +55,6 @@ Policy = Literal["longest-border", "fewest-households", "priority"]
 Nested = Literal["punch", "absorb", "refuse"]
 
 
-@takes_layers("cells", "boundary", "exclude")
 def repair(
     cells: gpd.GeoDataFrame,
     boundary: Outline,

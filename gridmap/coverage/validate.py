@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Geometries, Ints, as_points, geometries, segments, uncollected
-from gridmap._checks import check_band, check_choice, takes_layers
+from gridmap._checks import check_band, check_choice
 from gridmap.coverage.arrangement import enclosed
 from gridmap.coverage.defect_table import (
     MISSING_CELL,
@@ -129,7 +129,6 @@ def after_declared(proof: Proof, rest: Any, declared: Geometries) -> Proof:
     return replace(proof, verdict=verdict, leftover=len(left), parents=parents)
 
 
-@takes_layers("cells", "boundary", "parents", "exclude")
 @uncollected
 def validate(
     cells: gpd.GeoDataFrame | gpd.GeoSeries,

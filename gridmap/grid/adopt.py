@@ -8,7 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from gridmap._checks import check_band, check_layer, known_layer, takes_layers
+from gridmap._checks import check_band, check_layer
 from gridmap.coverage.defects import resolution
 from gridmap.coverage.prove import dissolved, polygons_of
 from gridmap.coverage.repair import matched_boundary
@@ -16,7 +16,6 @@ from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, one_geometry
 
 
-@takes_layers("cells")
 def adopt(
     cells: gpd.GeoDataFrame,
     boundary: shapely.Geometry | gpd.GeoSeries | gpd.GeoDataFrame | Grid,
@@ -91,7 +90,7 @@ def adopt(
     if levels:
         frame["parent"] = frame[list(levels)].astype(str).agg("/".join, axis=1)
         jurisdictions = _unions(frame, list(levels))
-    outline = one_geometry(known_layer("boundary", boundary), frame)
+    outline = one_geometry(boundary, frame)
     beside = resolution(shapely.get_coordinates(frame.geometry))  # of the doubles on slanting sides
     return Grid(
         frame,

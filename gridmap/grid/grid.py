@@ -20,6 +20,7 @@ from gridmap._arrays import Floats, Geometries, geometries, row_of, valid_polygo
 from gridmap._checks import (
     Bands,
     as_seen,
+    at_the_door,
     check_choice,
     check_crs,
     check_same_crs,
@@ -152,6 +153,7 @@ class Grid:
     <Grid of 2 cells in 1 jurisdiction, 310-420 households each, EPSG:4547>
     """
 
+    @at_the_door
     def __init__(
         self,
         cells: gpd.GeoDataFrame,
@@ -556,43 +558,6 @@ def check_level(level: str, levels: Sequence[str]) -> None:
             level=level,
             levels=[*levels] or Message("no levels"),
         )
-
-
-def check_grid(name: str, grid: object, *others: object) -> None:
-    """Refuse what is no Grid, cells or a path for instance.
-
-    Parameters
-    ----------
-    name : str
-        What the argument is called.
-    grid : object
-        What was handed in for it.
-    *others : object
-        The arguments beside it, among which the Grid may stand by mistake.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    from gridmap.errors import InputError
-
-    if isinstance(grid, Grid):
-        return
-    kind = type(grid).__name__
-    if any(isinstance(other, Grid) for other in others):
-        raise InputError(
-            "`{name}` is a {kind}, and the Grid stands elsewhere. Swap the two.",
-            name=name,
-            kind=kind,
-        )
-    raise InputError(
-        "`{name}` is a {kind}, not a Grid. Read a grid file with "
-        "gridmap.read_grid(path), or make one of cells with gridmap.adopt(cells, "
-        "boundary).",
-        name=name,
-        kind=kind,
-    )
 
 
 def one_geometry(boundary: object, cells: gpd.GeoDataFrame) -> shapely.Geometry:

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Array, Bools, Floats, Ints
-from gridmap._checks import check_table
 from gridmap.errors import InputError
-from gridmap.grid.grid import check_grid
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -82,8 +80,6 @@ def stack(table: pd.DataFrame, grid: Grid) -> Stack:
     InputError
         If a code is not of this grid, a row is doubled, or a count is negative, broken or missing.
     """
-    check_grid("grid", grid, table)
-    check_table("table", table)
     if "incidents" not in table:
         raise InputError(
             "`table` has no column `incidents`. Count first: `tally(assign(points, grid), grid)`."

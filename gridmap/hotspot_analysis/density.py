@@ -14,7 +14,6 @@ from scipy import fft
 from gridmap._arrays import Bools, Floats, Ints32
 from gridmap._checks import check_same_crs
 from gridmap.errors import InputError
-from gridmap.grid.grid import check_grid
 from gridmap.hotspot_analysis import method_text
 from gridmap.hotspot_analysis.hotspots import LEAST_EXPECTED, base_of
 
@@ -206,7 +205,6 @@ def density(
     >>> bool(found.values[:, 5].min() > 1.3 > 0.9 > found.values[:, -5].max())
     True
     """
-    check_grid("grid", grid, points)
     pixel = _check_lengths(bandwidth, pixel)
     x, y = _positions(points, grid)
     west, south, east, north = shapely.bounds(grid.boundary)

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Floats
-from gridmap._checks import coordinates_of, label, takes_layers
+from gridmap._checks import coordinates_of, label
 from gridmap.crs import check_datum, datum_alarm, likely_cause, mover, positions_from
 from gridmap.errors import CRSError, InputError, UnassignedWarning
-from gridmap.grid.grid import check_grid
 from gridmap.grid.locator import Locator, Placement
 from gridmap.io.text import number_array
 from gridmap.language import Lang, Message
@@ -53,7 +52,6 @@ def assign(
     x: str | None = None,
     y: str | None = None,
 ) -> dd.DataFrame: ...
-@takes_layers("points")
 def assign(
     points: pd.DataFrame | gpd.GeoSeries | dd.DataFrame,
     grid: Grid,
@@ -119,7 +117,6 @@ def assign(
     2    b       rim          NaN         NaN
     3  NaN   outside            b         3.0
     """
-    check_grid("grid", grid, points)
     if max_distance is not None and not max_distance >= 0:
         raise InputError(
             "`max_distance` is {max_distance}; give metres from 0.", max_distance=max_distance

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import check_column, check_table
-from gridmap.dates import moments
+from gridmap._checks import check_choice, check_column
+from gridmap.dates import day_of, moments
 from gridmap.errors import InputError
 from gridmap.incidents.assign import STATUSES
 from gridmap.incidents.space_time import wall_times
@@ -175,6 +175,7 @@ def funnel(
     >>> found.loc[found["cases"] > 0, ["name", "cases", "share"]].round(4).values.tolist()
     [['cell', 24588, 0.9945], ['district', 135, 0.0055]]
     """
+    check_choice("lang", lang, ("zh", "en"))
     if of == "status":
         rows = {s: r for s, r in statuses().items() if s not in ("rejected", "deferred")}
         places = {name: float(row["order"]) for name, row in statuses().items()}
@@ -256,7 +257,6 @@ def yes_no(given: pd.Series) -> pd.Series:
 
 def status_of(incidents: pd.DataFrame) -> pd.Series:
     """Take the stage of each case; `assign` needs ``status`` for itself and moves it aside."""
-    check_table("incidents", incidents)
     name = "incident_status" if "incident_status" in incidents else "status"
     if name not in incidents:
         raise InputError(
@@ -292,7 +292,7 @@ def moments_of(incidents: pd.DataFrame, column: str) -> pd.Series:
 
 def last_moment(day: date | str) -> pd.Timestamp:
     """Return the end of a day: what is due or reported on it is in the account."""
-    return pd.Timestamp(day).normalize() + _DAY - _TICK
+    return day_of("until", day) + _DAY - _TICK
 
 
 def whole_day(due: pd.Series) -> pd.Series:

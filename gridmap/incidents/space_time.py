@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Floats, Ints
-from gridmap._checks import check_crs, check_table, label
+from gridmap._checks import check_crs, label
 from gridmap.dates import NO_TIMES, UNREAD_TIMES, day_of
 from gridmap.errors import CRSError, InputError
 
@@ -38,7 +38,6 @@ def in_metres(incidents: pd.DataFrame, *, needed: bool = True) -> tuple[Floats, 
     InputError
         If there are no positions and they are needed.
     """
-    check_table("incidents", incidents)
     if isinstance(incidents, gpd.GeoDataFrame):
         crs = check_crs("incidents", incidents)
         if not crs.is_projected or abs(crs.axis_info[0].unit_conversion_factor - 1) > 1e-9:

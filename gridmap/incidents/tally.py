@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import positions
-from gridmap._checks import check_table
 from gridmap.errors import InputError, UnassignedWarning
-from gridmap.grid.grid import check_grid, check_level
+from gridmap.grid.grid import check_level
 from gridmap.incidents.space_time import check_span, wall_times
 from gridmap.language import Message
 
@@ -78,8 +77,6 @@ def tally(
     2    b     road          1
     3    b    waste          1
     """
-    check_grid("grid", grid, placed)
-    check_table("placed", placed)
     by = [by] if isinstance(by, str) else list(by or ())
     _check_columns(placed, by)
     axes = [_areas(placed, grid, level), *(_axis(placed, column) for column in by)]
@@ -108,7 +105,7 @@ def tally(
             "{n:,} {n:incident has|incidents have} no time and {n:is|are} counted in no period. "
             "See `.attrs['undated']`."
         )
-        warnings.warn(UnassignedWarning(untimed(n=undated)), stacklevel=2)
+        warnings.warn(UnassignedWarning(untimed(n=undated)), stacklevel=3)
     return table
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import check_table, is_nothing
+from gridmap._checks import is_nothing
 from gridmap.errors import InputError
 from gridmap.incidents.cases import last_moment, moments_of, stages_on, statuses, whole_day
 from gridmap.language import Lang, Message
@@ -68,7 +68,6 @@ def step_times(
     >>> step_times(cases, lang="en")[["name", "cases", "median_hours"]].values.tolist()
     [['reported → closed', 2, 4.0]]
     """
-    check_table("incidents", incidents)
     groups = _groups(incidents, by)
     at = {name: _happened(incidents, name, until) for name in MOMENTS if name in incidents}
     tables = {

@@ -21,13 +21,7 @@ import shapely
 from gridmap._arrays import Bools, Geometries, geometries, hand_back
 from gridmap._checks import Bands, definition, jsonable, label
 from gridmap.errors import InputError
-from gridmap.grid.grid import (
-    EXCEPTION_COLUMNS,
-    RETIRED_COLUMNS,
-    Grid,
-    check_grid,
-    middles,
-)
+from gridmap.grid.grid import EXCEPTION_COLUMNS, RETIRED_COLUMNS, Grid, middles
 from gridmap.io.atomic import replacing, scratch
 from gridmap.io.integrity import check_table, check_text, list_layers
 from gridmap.io.record import RECORD, WKB, record_of
@@ -67,7 +61,6 @@ def write_grid(grid: Grid, path: str | os.PathLike[str], *, overwrite: bool = Fa
     InputError
         When the file exists, cannot be written, or is no .gpkg.
     """
-    check_grid("grid", grid)
     if names_database(path):
         from gridmap.io.postgis import write_grid_tables
 
@@ -115,7 +108,6 @@ def write_grid_dataset(
     InputError
         When the folder exists, or cannot be written.
     """
-    check_grid("grid", grid)
     folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
     how: dict[str, Any] = PLAIN if plain else {"compression": "zstd"}

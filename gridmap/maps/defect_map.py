@@ -10,9 +10,8 @@ import pandas as pd
 import shapely
 
 from gridmap._arrays import Geometries, positions, without
-from gridmap._checks import check_choice, check_crs, check_same_crs
+from gridmap._checks import check_choice, check_column, check_crs, check_same_crs
 from gridmap.coverage.defect_names import KINDS, name_of
-from gridmap.grid.grid import check_grid
 from gridmap.html import credit_line
 from gridmap.language import Lang, Message, joined, tr
 from gridmap.maps import themes
@@ -47,6 +46,7 @@ FORMS = dict(zip(KINDS, _PLAIN + _LINED, strict=False))
 
 def defect_marks(defects: gpd.GeoDataFrame, crs: Any, lang: Lang) -> Marks:
     """Return defects as the browser marks them: kinds with their looks, shapes, places."""
+    check_column("defects", "width_m", defects.columns)
     crs = defects.crs if defects.crs is not None else crs
     placed = defects[~(defects.geometry.isna() | defects.geometry.is_empty)]
     shapes = web_mercator(placed.geometry.to_numpy(), crs)
@@ -264,8 +264,6 @@ def compare_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
-    check_grid("old", old)
-    check_grid("new", new)
     old, new = old.in_language(lang), new.in_language(lang)
     check_same_crs("old", old.cells, "new", new.cells)
     found = compare(old, new, buildings=buildings)

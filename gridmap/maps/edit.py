@@ -14,7 +14,7 @@ from markupsafe import Markup
 from gridmap._arrays import Ints, positions
 from gridmap._checks import label
 from gridmap.errors import CRSError, InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 from gridmap.html import render, today
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.offline import asset, module_of, safe_script, with_policy
@@ -118,7 +118,6 @@ def plan_data(
     lang: Lang = "zh",
 ) -> dict[str, object]:
     """Return what the page reads, ready for JSON; see `edit_page`."""
-    check_grid("grid", grid)
     if grid.crs.is_geographic:
         raise CRSError(
             "The grid is in degrees, and cells are redrawn in metres. Make it in a projected CRS."

@@ -17,7 +17,6 @@ import shapely
 
 from gridmap._checks import check_choice, check_crs
 from gridmap.errors import InputError
-from gridmap.grid.grid import check_grid
 from gridmap.html import credit_line
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
@@ -99,7 +98,6 @@ def figure(
     import matplotlib
 
     check_choice("lang", lang, ("zh", "en"))
-    check_grid("grid", grid)
     grid = grid.in_language(lang)
     theme = _theme(grid, color, None if heat else incidents, spots, lang)
     outlines = outlines or {}

@@ -16,7 +16,7 @@ from folium.map import Layer
 from folium.template import Template
 from markupsafe import Markup, escape
 
-from gridmap._checks import check_crs
+from gridmap._checks import at_the_door, check_crs
 from gridmap.errors import InputError
 from gridmap.html import frame, part
 from gridmap.language import Lang, tr
@@ -90,6 +90,7 @@ class CellLayer(_Drawn, Layer):
         """
     )
 
+    @at_the_door
     def __init__(
         self,
         cells: gpd.GeoDataFrame | gpd.GeoSeries,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from gridmap._checks import check_choice
 from gridmap.comparison.plans import FIGURES
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 from gridmap.html import FILLS, credit_line, render, thumbnail, today
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import themes
@@ -86,7 +86,6 @@ def coverage_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
-    check_grid("grid", grid)
     grid = grid.in_language(lang)
     scene = _scene(
         grid,
@@ -196,7 +195,6 @@ def hotspot_map(
     from gridmap.maps.layer import show
 
     check_choice("lang", lang, ("zh", "en"))
-    check_grid("grid", grid)
     grid = grid.in_language(lang)
     if spots.empty:
         raise InputError("`spots` has no rows: no incident was tallied by what splits them.")

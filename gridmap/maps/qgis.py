@@ -6,8 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gridmap._checks import check_choice
-from gridmap.grid.grid import check_grid
+from gridmap._checks import at_the_door, check_choice
 from gridmap.html import render
 from gridmap.language import Lang, tr
 from gridmap.maps import themes
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 
+@at_the_door
 def save_qgis_style(
     grid: Grid, path: str | Path, *, overwrite: bool = False, lang: Lang = "zh"
 ) -> Path:
@@ -37,7 +37,6 @@ def save_qgis_style(
         Language of the legend.
     """
     check_choice("lang", lang, ("zh", "en"))
-    check_grid("grid", grid)
     return write_text(qgis_style(grid, lang), path, overwrite=overwrite)
 
 

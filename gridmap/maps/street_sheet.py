@@ -16,7 +16,7 @@ import shapely
 from gridmap._checks import check_choice, check_crs
 from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
-from gridmap.grid.grid import check_grid, check_level
+from gridmap.grid.grid import check_level
 from gridmap.io.atomic import replacing
 from gridmap.language import Lang, tr
 from gridmap.maps.edit import chosen_area
@@ -218,7 +218,6 @@ def _book(
     check_choice("lang", lang, ("zh", "en"))
     check_choice("paper", paper, tuple(PAPERS))
     check_choice("labels", labels, ("code", "name"))
-    check_grid("grid", grid)
     if grid.crs.is_geographic:
         raise CRSError("The grid is in degrees, which have no scale. Make it in a projected CRS.")
     lines = None

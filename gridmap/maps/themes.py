@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gridmap._arrays import Floats, Ints, positions
+from gridmap._checks import check_column
 from gridmap.errors import InputError
 from gridmap.language import Lang, Message, measure, tr
 from gridmap.maps.payload import packed
@@ -517,6 +518,7 @@ def _by_period(
 
 def in_clusters(found: pd.DataFrame, grid: Grid, lang: Lang) -> Theme:
     """Show the members of clusters, low to high, as `clusters` found them on one map."""
+    check_column("clusters", "members", found.columns)
     bins = pd.Series(0, index=grid.cells.index)
     for p, side, members in zip(found["p"], found["side"], found["members"], strict=True):
         depth = 1 + (p <= 0.05) + (p <= 0.01)
@@ -560,6 +562,7 @@ def maps_of(spots: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _bins(spots: pd.DataFrame, grid: Grid) -> Ints:
+    check_column("spots", "bin", spots.columns)
     spots = spots.reindex(grid.cells.index)
     gate = spots["gate"] if "gate" in spots else pd.Series("", spots.index)
     return _binned(spots["bin"], spots["bin"].notna() & (gate.fillna("").astype(str) == ""))

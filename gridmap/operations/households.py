@@ -11,7 +11,7 @@ import pandas as pd
 
 from gridmap._checks import check_crs, whole_counts
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid, places_in
+from gridmap.grid.grid import Grid, places_in
 from gridmap.language import Lang, Message
 
 
@@ -176,7 +176,6 @@ def workload(
     >>> workload(grid, table, weights={"households": 1, "incidents": 1})["load"].tolist()
     [1.25, 0.75]
     """
-    check_grid("grid", grid)
     cells = grid.cells
     homes = cells.loc[cells["kind"] == "residential", ["households"]]
     table = pd.DataFrame(homes)

@@ -15,7 +15,7 @@ import shapely
 from gridmap._arrays import Floats, Ints, positions
 from gridmap._checks import Progress, check_same_crs, silent
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 from gridmap.operations.route import Ways, closed_walk, segments, street_graph
 from gridmap.operations.staffing import postings, street_chiefs
 from gridmap.vocabulary import fold
@@ -65,7 +65,6 @@ def patrol(
     >>> patrol(Grid(cells, cells.geometry[0]), road)[["streets_m", "length_m"]].values.tolist()
     [[70.0, 140.0]]
     """
-    check_grid("grid", grid, streets)
     if not speed_kmh > 0:
         raise InputError(
             "`speed_kmh` is {speed_kmh}; give kilometres an hour above 0.", speed_kmh=speed_kmh

@@ -21,7 +21,7 @@ from gridmap.codes import (
 )
 from gridmap.dates import day_of
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid, check_level
+from gridmap.grid.grid import Grid, check_level
 from gridmap.operations.staffing import places_called
 
 
@@ -47,7 +47,6 @@ def rollout(grid: Grid, areas: Iterable[str], *, level: str | None = None) -> Gr
     InputError
         When an area or the level is not there, or none is chosen.
     """
-    check_grid("grid", grid)
     places = grid.jurisdictions
     if level is not None:
         check_level(level, grid.levels)

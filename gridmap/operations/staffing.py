@@ -12,7 +12,7 @@ import pandas as pd
 
 from gridmap._checks import check_column
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message, tr
 from gridmap.vocabulary import fold, vocabulary
 
@@ -194,7 +194,6 @@ def staffing(roster: pd.DataFrame, grid: Grid, *, limit: float | None = None) ->
     >>> staffing(roster, grid).cells["status"].to_dict()
     {'A1': 'staffed', 'A2': 'no leader'}
     """
-    check_grid("grid", grid, roster)
     placed, problems = matched(roster, grid)
     areas = _areas(grid)
     most = grid.bands.ends(grid.cells["parent"])[1] if limit is None else float(limit)
@@ -304,7 +303,6 @@ def who(grid: Grid, roster: pd.DataFrame, x: float, y: float) -> pd.DataFrame:
     DataFrame
         post, role, group, code and level; the leader first; empty outside the grid.
     """
-    check_grid("grid", grid, roster)
     placed = postings(roster, grid)
     code = grid.locate(x, y)
     if code is None:

@@ -16,7 +16,7 @@ from gridmap.contiguity import SHARE, SHORTEST, contacts
 from gridmap.coverage.prove import areas_m2
 from gridmap.errors import InputError
 from gridmap.grid.changes import with_pieces, with_retired
-from gridmap.grid.grid import Grid, check_grid
+from gridmap.grid.grid import Grid
 from gridmap.language import Lang, Message
 from gridmap.partitioning.change_file import FRESH, Changes, Document, read_changes
 from gridmap.partitioning.cut_units import cut_units
@@ -87,7 +87,6 @@ def apply(
     >>> apply(grid, wish).cells["households"].to_dict()
     {'A1': 300, 'A2': 500}
     """
-    check_grid("grid", grid)
     check_day(on)
     wanted = read_changes(changes)
     if wanted.grid and wanted.grid != grid.content_hash:

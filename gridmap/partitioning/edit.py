@@ -11,7 +11,7 @@ import pandas as pd
 
 from gridmap.contiguity import graph
 from gridmap.errors import InputError
-from gridmap.grid.grid import Grid, check_cells, check_grid
+from gridmap.grid.grid import Grid, check_cells
 from gridmap.language import Lang
 from gridmap.partitioning.apply import apply, assess
 from gridmap.partitioning.change_file import FRESH, Changes
@@ -60,7 +60,6 @@ def move(
     >>> move(grid, 1, "A2").cells["households"].to_dict()
     {'A1': 300, 'A2': 500}
     """
-    check_grid("grid", grid)
     units = grid.units
     if unit not in units.index:
         raise InputError("The grid has no unit {unit!r}; see `units` of the grid.", unit=unit)
@@ -98,7 +97,6 @@ def merge(
     InputError
         As for `move`.
     """
-    check_grid("grid", grid)
     chosen = list(dict.fromkeys(codes))
     check_cells(grid, chosen)
     if len(chosen) < 2:
@@ -144,7 +142,6 @@ def split(
     InputError
         As for `move`, and when a group names a unit of another cell or names one twice.
     """
-    check_grid("grid", grid)
     check_cells(grid, [code])
     units = grid.units
     parts_of = dict.fromkeys(units.index[units["code"] == code], 0)

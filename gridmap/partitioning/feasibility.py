@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridmap._checks import Bands, Progress, check_band, silent, takes_layers
+from gridmap._checks import Bands, Progress, check_band, silent
 from gridmap.errors import InputError
 from gridmap.language import Lang
 from gridmap.partitioning import reasons as sentences
@@ -32,7 +32,6 @@ Verdict = Literal["yes", "no", "unknown"]
 COLUMNS = ["possible", "households", "units", "least", "most", "certificate", "reason", "options"]
 
 
-@takes_layers("units")
 def feasibility(
     units: gpd.GeoDataFrame,
     households: tuple[Bound, Bound] = (300, 600),
@@ -156,7 +155,6 @@ def _diagnose_piece(piece: Piece, wishes: Wishes) -> Finding | None:
     return Finding(UNKNOWN, {"households": part.total})
 
 
-@takes_layers("units")
 def what_if(
     units: gpd.GeoDataFrame,
     bands: Iterable[tuple[int, int]] = ((300, 500), (300, 600), (200, 400)),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gridmap._arrays import Ints, attributes
-from gridmap._checks import Bands, Progress, check_choice, is_nothing, silent, takes_layers
+from gridmap._checks import Bands, Progress, check_choice, is_nothing, silent
 from gridmap.codes import DEFAULT_SCHEME, code_pattern
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid
@@ -226,7 +226,6 @@ def unmet(
     return {wish: places for wish, places in found.items() if places}
 
 
-@takes_layers("units", "barriers")
 def partition(
     units: gpd.GeoDataFrame,
     households: tuple[Bound, Bound] | None = None,

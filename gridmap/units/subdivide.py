@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from gridmap._arrays import Ints
-from gridmap._checks import Progress, silent, takes_layers
+from gridmap._checks import Progress, silent
 from gridmap.contiguity import contacts
 from gridmap.errors import InputError
 from gridmap.units.attach import attach
@@ -43,7 +43,6 @@ FILLED = 0.95
 """Share of the jurisdictions that polygons fill if they are units and not buildings."""
 
 
-@takes_layers("jurisdictions", "households", "barriers", "whole", "dedicated")
 def subdivide(
     jurisdictions: gpd.GeoDataFrame,
     households: gpd.GeoDataFrame,

@@ -336,7 +336,7 @@ def test_what_is_no_grid_is_refused_with_a_cure(grid: gm.Grid, tmp_path: Path) -
         lambda: gm.hotspot_map("grid.gpkg", cells),
         lambda: gm.compare_map(grid, cells),
         lambda: gm.figure(cells),
-        lambda: gm.briefing(cells, grid),
+        lambda: gm.briefing(cells, cells),
         lambda: save_qgis_style(cells, tmp_path / "grid.qml"),
     ):
         with pytest.raises(gm.InputError, match=cure):
