@@ -427,9 +427,7 @@ def named_rows(values: pd.Series, most: int = _SHOWN) -> Message:
         Message("row {row} {value}", row=at + 1 if isinstance(at, int) else at, value=_brief(value))
         for at, value in values.head(most).items()
     ]
-    if len(values) > most > 1:
-        return Message("{rows} …", rows=shown)
-    return Message("{rows}", rows=shown)
+    return Message("{rows} …" if len(values) > most > 1 else "{rows}", rows=shown)
 
 
 def _brief(value: Any) -> str | Message:

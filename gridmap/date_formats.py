@@ -52,7 +52,7 @@ _MONTH_ONLY = re.compile(r"((?:(?:中华)?民国)?\d{2,4})(?:[-/.]|年)(\d{1,2})
 _MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _ODD = (
     r"^[A-Za-z]|^\d{1,2}[-/ .]?[A-Za-z]|^\d{7,8}[T ]|[〇零○一二三四五六七八九十百]{2,}\s*年"
-    r"|^0\d{6}"
+    r"|^0\d\d(?:\d{4}|[-/.年])"
     r"|^['‘’`]|[元廿卅半刻년\[\x{200b}-\x{200f}\x{2010}-\x{2015}\x{2212}\x{202a}-\x{202e}\x{feff}()]"
     r"|\d,? [MTWFSmtwfs][A-Za-z]{2}|[-+]\d:\d\d$| C[SD]T$"
     r"|星期|周|礼拜|北京时间|오전|오후|GMT|UTC[-+]|\dt\d|\dz$|\d \d\d?\.\d\d|\d月\s?-"
@@ -70,7 +70,7 @@ _ADORNED = (  # what stands around a date and tells nothing, and how offsets are
     (re.compile(r"^/Date\((\d+)(?:[-+]\d{4})?\)/$"), r"\1"),
     (re.compile(r"\s*\(?北京时间\)?$"), "+08:00"),
     (re.compile(r"([-+]\d\d:?\d\d|Z)\[[A-Za-z_/]+\]$"), r"\1"),
-    (re.compile(r"^R\.?O\.?C\.?\s*(?=\d)"), "民国"),
+    (re.compile(r"^R\.?O\.?C\.?\s*(?=\d)|^0(?=[5-9]\d[-/.年])"), "民国"),
     (re.compile(r"^(\d\d?)-(\d\d?)月\s*-(\d\d)(?=\s|$)"), r"20\3-\2-\1"),
     (re.compile(r"(?<=\d )(\d\d?)\.(\d\d)(?:\.(?=\d\d))?(?=[\s.\d]|$)"), r"\1:\2:"),
     (re.compile(r"(?<=\d:\d\d):(?=\s|$)"), ""),

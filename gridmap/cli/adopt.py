@@ -115,10 +115,11 @@ def _adopted(
         shell.say(line)
     excluded = None if exclude is None else read_layer(exclude, crs=read["crs"])
     given: Any = boundary if boundary == "outline" else read_layer(boundary, crs=read["crs"])
-    outline = outline_to_fill(drawn, given, excluded)
     try:
         if mend:
-            drawn, outline = _mended(shell, drawn, outline)
+            drawn, outline = _mended(shell, drawn, given, excluded)
+        else:
+            outline = outline_to_fill(drawn, given, excluded)
         named = [called(level, drawn.columns) for level in levels]
         return adopt(drawn, outline, levels=named, households=households)
     except CoverageError as error:
@@ -146,11 +147,11 @@ def _tell_adopted(
         shell.answer(sentence(checked, shell.lang))
 
 
-def _mended(shell: _shell.Shell, cells: Any, outline: Any) -> tuple[Any, Any]:
+def _mended(shell: _shell.Shell, cells: Any, outline: Any, exclude: Any) -> tuple[Any, Any]:
     """Return the cells mended, and the boundary with the vertices that this added."""
     from gridmap.coverage.repair import exchange_sentence, repair
 
-    mended, log = repair(cells, outline)
+    mended, log = repair(cells, outline, exclude=exclude)
     shell.say(tr("repaired: {log:,} {log:change|changes}", log=len(log)))
     if len(log):
         shell.say(exchange_sentence(log))

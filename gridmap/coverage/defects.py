@@ -167,8 +167,7 @@ def geometry_remarks(polygons: Geometries, rings: Rings, invalid: Ints, lang: La
     parts, of = shapely.get_parts(polygons, return_index=True)
     counts = np.bincount(of[~shapely.is_empty(parts)], minlength=len(polygons))
     for k in map(int, np.flatnonzero(counts > 1)):
-        count = int(counts[k])
-        text = tr("in {count} {count:part|parts}", lang=lang, count=count)
+        text = tr("in {count} {count:part|parts}", lang=lang, count=int(counts[k]))
         remarks.append(Remark("multipart", "", (k,), text, polygons[k]))
     return remarks + _repeated_vertices(rings, lang)
 
@@ -268,12 +267,8 @@ def household_remarks(
 
 def _counted(value: object) -> int:
     """Return a count as it was written, to the last digit."""
-    bare = _bare(value)
-    return (
-        int(bare)
-        if isinstance(bare, int | str) and str(bare).strip().isdigit()
-        else int(float(str(bare)))
-    )
+    text = str(_bare(value)).strip()
+    return int(text) if text.isdigit() else int(float(text))
 
 
 def _bare(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import geopandas as gpd
@@ -38,7 +39,7 @@ from gridmap.coverage.prove import (
     same_crs,
 )
 from gridmap.coverage.report import counted
-from gridmap.coverage.snapping import Work, brought_together, everything_of, matched_rim
+from gridmap.coverage.snapping import Work, brought_together, everything_of, matched, matched_rim
 from gridmap.coverage.validate import validate
 from gridmap.errors import CoverageError, InputError
 from gridmap.language import Lang, Message, tr
@@ -128,7 +129,9 @@ def repair(
     """
     check_choice("policy", policy, ("longest-border", "fewest-households", "priority"))
     check_choice("nested", nested, ("punch", "absorb", "refuse"))
-    outline = outline_to_fill(cells, boundary, exclude)
+    crs = getattr(cells, "crs", None)
+    limit = SAME / metres_per_unit(crs)
+    outline = outline_to_fill(cells, boundary, exclude, limit)
     code = "code" if code is None and "code" in cells else code
     homes = _homes(cells, count)
     rank = _rank(cells, policy, priority, homes)
@@ -136,8 +139,6 @@ def repair(
         _refuse_nested(cells, outline, code, lang)
     median = float(np.median(shapely.area(polygons_of("cells", cells)))) if len(cells) else 0.0
     rules = Rules(rank, nested == "absorb", max(new_cell * median, np.finfo(float).tiny))
-    crs = getattr(cells, "crs", None)
-    limit = SAME / metres_per_unit(crs)
     before = polygons_of("cells", cells)
     corners = shapely.get_num_coordinates(outline)
     work = mend(before.copy(), outline, rules, limit)
@@ -192,14 +193,11 @@ def exchange_sentence(log: pd.DataFrame) -> Message:
     said = Message("{hands} changed hands, {filled} filled; no vertex was moved")
     if far:
         said = Message(
-            "{hands} changed hands, {filled} filled; vertices moved by up to {far:.1g} m"
+            "{hands} changed hands, {filled} filled; vertices moved by up to {far:.1g} m", far=far
         )
-    said = said(hands=hands, filled=filled, far=far) if far else said(hands=hands, filled=filled)
-    if not count:
-        return said
-    return Message(
-        "{said}; the boundary got {n:,} {n:vertex|vertices} on its sides", said=said, n=count
-    )
+    said = said(hands=hands, filled=filled)
+    more = Message("{said}; the boundary got {n:,} {n:vertex|vertices} on its sides", said=said)
+    return more(n=count) if count else said
 
 
 def matched_boundary(
@@ -225,13 +223,19 @@ def matched_boundary(
     return matched_rim(boundary, polygons_of("cells", cells), limit)[0]
 
 
-def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> shapely.Geometry:
-    """Return what cells should fill: the boundary, or their own outline, less some areas."""
+def outline_to_fill(
+    cells: gpd.GeoDataFrame, boundary: Any, exclude: Any, limit: float = 0.0
+) -> shapely.Geometry:
+    """Return what cells should fill: the boundary, or their own outline, less some areas.
+
+    Corners of rows that lie within a limit of each other are one, else needles lie between them.
+    """
     same_crs(cells, boundary)
     if isinstance(boundary, str):
         check_choice("boundary", boundary, ("outline",))
-        return outline_of(cells, exclude)
-    outline = boundary_of(boundary)
+        return outline_of(_matched_rows("cells", cells, limit), exclude)
+    given = None if boundary is None else _matched_rows("boundary", boundary, limit)
+    outline = boundary_of(given)
     if outline is None:
         raise InputError(
             "`boundary` is missing, so nothing says what the cells should fill. Hand in "
@@ -242,6 +246,11 @@ def outline_to_fill(cells: gpd.GeoDataFrame, boundary: Any, exclude: Any) -> sha
         areas = polygons_of("exclude", exclude)
         outline = shapely.difference(outline, shapely.union_all(made_valid(areas)))
     return outline
+
+
+def _matched_rows(name: str, layer: Any, limit: float) -> Geometries:
+    rows = polygons_of(name, layer)
+    return matched(rows, limit)[0] if limit and len(rows) > 1 else rows
 
 
 def _homes(cells: gpd.GeoDataFrame, count: str | None) -> Floats | None:
@@ -317,9 +326,8 @@ def _refuse_robbery(
     if not robbed:
         return
     known = list(cells.index if code is None else column_of(cells, code, "code"))
-    shapes = [robbed[k] for k in robbed]
+    names, shapes = [known[k] for k in robbed], [*robbed.values()]
     x, y = shapely.get_coordinates(shapely.point_on_surface(shapes[0]))[0]
-    names = [known[k] for k in robbed]
     raise CoverageError(
         "`cells` could not be mended: ground that lies in cell {name} alone would go "
         "to another one, at {x:.7g} {y:.7g}. Look at `.defects` and edit these places "
@@ -492,7 +500,8 @@ def _not_in_others(ground: Geometries, cell: Ints, cells: Geometries) -> Geometr
     at, other = shapely.STRtree(cells).query(ground, predicate="intersects")
     for k, of in zip(at.tolist(), other.tolist(), strict=True):
         if of != cell[k]:
-            rest[k] = shapely.difference(rest[k], cells[of])
+            with suppress(shapely.errors.GEOSException):  # some needles stay whole
+                rest[k] = shapely.difference(rest[k], cells[of])
     return rest
 
 
@@ -542,8 +551,7 @@ def _take(work: Work, before: Geometries, after: Geometries, cells: Ints) -> Non
 
 def _same_edges(before: Geometries, after: Geometries) -> Bools:
     """Tell which polygons have the same directed edges, wherever their rings start."""
-    old = ring_sums(*directed_edges(before), len(before))
-    new = ring_sums(*directed_edges(after), len(after))
+    old, new = (ring_sums(*directed_edges(of), len(of)) for of in (before, after))
     return np.asarray((old == new).all(axis=1))
 
 

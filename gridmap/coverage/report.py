@@ -65,17 +65,15 @@ def counted(defects: gpd.GeoDataFrame) -> list[Message]:
                     "overlaps of {n:,} {n:group|groups} of cells in {places:,} "
                     "{places:place|places}"
                 )
+        said = said(**facts)
         if rows["area_m2"].notna().any():
-            size = square_metres(rows["area_m2"].sum())
-            found.append(Message("{said} ({size})", said=said(**facts), size=size))
-        else:
-            found.append(said(**facts))
+            said = Message("{said} ({size})", said=said, size=square_metres(rows["area_m2"].sum()))
+        found.append(said)
     if found:
         return found
     edges = defects.attrs["proof"]["leftover"]
-    if edges == 0:
-        return [Message("not proved")]
-    return [Message("{n:,} {n:edge does|edges do} not cancel", n=edges)]
+    open_ = Message("{n:,} {n:edge does|edges do} not cancel", n=edges)
+    return [open_ if edges else Message("not proved")]
 
 
 def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -> str:
@@ -84,8 +82,7 @@ def describe(defects: gpd.GeoDataFrame, lang: Lang = "zh", limit: int = SHOWN) -
     wrong = findings(defects)
     lines += [defect_line(row, lang) for row in wrong.head(limit).itertuples()]
     if len(wrong) > limit:
-        more = len(wrong) - limit
-        lines.append(tr("  ... and {more:,} more", lang=lang, more=more))
+        lines.append(tr("  ... and {more:,} more", lang=lang, more=len(wrong) - limit))
     aside = defects[~defects.index.isin(wrong.index)]
     for kind, rows in aside.groupby("kind", sort=False):
         noun = name_of(str(kind), lang, len(rows))

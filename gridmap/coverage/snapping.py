@@ -334,12 +334,9 @@ def matched_rim(
     _, owner, left = remainder(rings_of(polygons), rim)
     rows = _along_rim(left, owner, limit)
     chains = near_chains(left, owner, limit, rows=rows)
-    nothing = np.empty((0, 2))
-    if not chains.of_rim:
-        return outline, nothing, 0.0
     added = with_vertices(outline, chains.of_rim)
-    if not shapely.is_valid(added):
-        return outline, nothing, 0.0
+    if not chains.of_rim or not shapely.is_valid(added):
+        return outline, np.empty((0, 2)), 0.0
     return added, np.concatenate(list(chains.of_rim.values())), chains.beside
 
 
@@ -378,8 +375,6 @@ def welded(
     from scipy.spatial import cKDTree
 
     pairs = cKDTree(xy).query_pairs(limit, output_type="ndarray")
-    if len(pairs) == 0:
-        return polygons, np.empty(0, dtype=np.int64), 0.0
     cluster = components(len(xy), *pairs.T)
     of_rim = np.zeros(len(xy), dtype=bool)
     whose = owner[left.members[left.runs[:-1]]]
@@ -391,8 +386,9 @@ def welded(
     if len(moving) == 0:
         return polygons, np.empty(0, dtype=np.int64), 0.0
     moves = {tuple(xy[k].tolist()): tuple(xy[leader[k]].tolist()) for k in moving.tolist()}
-    tree = shapely.STRtree(polygons)
-    near = tree.query(shapely.points(xy[moving]), predicate="dwithin", distance=limit)[1]
+    near = shapely.STRtree(polygons).query(
+        shapely.points(xy[moving]), predicate="dwithin", distance=limit
+    )[1]
     cells = np.unique(near)
     out = polygons.copy()
     for k in cells.tolist():

@@ -62,7 +62,8 @@ NUMERIC = frozenset((*_COUNTS, *_NUMBERS))
 """Fields whose values are quantities, which a workbook holds as numbers."""
 
 _TEXTS = ("code", "parent", "incident_id", "building_id", "person_id")
-_ADDITIVE = re.compile(r"(户|人|件|间|套|辆|户口)数$|人口|面积|数量|count$")
+_ADDITIVE = re.compile(r"(?<![层级系次指函参代分基倍天年月岁])数$|人口|面积|数量|count$|^total"
+                       r"|^n(?:o|um|umber)\.?of|^num(?=[^b])|(?:households|units)$")  # fmt: skip
 _WORLD = ("UTC", "Etc/UTC", "GMT", "+00:00")
 _MIDNIGHT = re.compile(r"[\s日T](?:24|２４)\s*[:：时時点點]")
 _SHORTENED_CODES = Message(

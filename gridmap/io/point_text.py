@@ -44,7 +44,8 @@ _GROUPED = (
     rf"^\s*[\(\[]?\s*(?P<a>{_THOUSANDS})(?:[,;|/]?\s+|[;|/])(?P<b>{_THOUSANDS})\s*[\)\]]?\s*$"
 )
 _ARC = r"\d{1,3}(?:\.\d+)?\s*[°度]\s*(?:[\d.]+\s*['′’分]\s*)?(?:[\d.]+\s*(?:\"|″|”|''|′′|秒)\s*)?"
-_ANGLE = rf"(?:[NSEWnsew东西南北東经纬經緯]+度?:?\s*{_ARC}|{_ARC}[NSEWnsew]?)"
+_LETTERED = r"[NSEWnsew]\s*\d{1,3}\.\d+|\d{1,3}\.\d+\s*[NSEWnsew]"
+_ANGLE = rf"(?:[NSEWnsew东西南北東经纬經緯]+度?:?\s*{_ARC}|{_ARC}[NSEWnsew]?|{_LETTERED})"
 _ANGLES = rf"^\s*[\(\[]?\s*(?P<a>{_ANGLE})[\s,、;/]*(?P<b>{_ANGLE})\s*[\)\]]?\s*$"
 _NORTHINGS = re.compile("[NSns南北纬緯]")
 _EASTINGS = re.compile("[EWew东西東经經]")

@@ -30,7 +30,7 @@ from gridmap.cli import main
 from gridmap.crs import positions_to
 from gridmap.errors import InputError
 from gridmap.io import read_layer, read_table, write_grid
-from gridmap.io.columns import understand
+from gridmap.io.columns import aliases, is_additive, meaning, understand
 from gridmap.io.declared import declaring
 from gridmap.io.encodings import choose_encoding
 from gridmap.io.inputs import read_cells, read_households, read_incidents
@@ -75,6 +75,38 @@ def test_a_count_in_merged_cells_is_counted_once(tmp_path: Path, suffix: str) ->
     assert frame["households"].sum() == 56
     assert frame["compound"].tolist() == ["福苑"] * 3 + ["锦园"]
     assert any("counted once" in str(note) for note in known.notes)
+
+
+@pytest.mark.parametrize(
+    "heading", ["楼栋数", "單元數", "车位数", "Total households", "No. of flats", "Units"]
+)
+def test_whatever_adds_up_is_counted_once(heading: str) -> None:
+    assert is_additive(heading)
+
+
+@pytest.mark.parametrize("heading", ["层数", "系数", "天数", "平均岁数", "House number", "unit no"])
+def test_what_does_not_add_up_stands_in_every_row(heading: str) -> None:
+    assert not is_additive(heading)
+
+
+@pytest.mark.parametrize(
+    "text", ["40.7128 N, 74.0060 W", "74.0060W 40.7128N", "N 40.7128 W 74.0060"]
+)
+def test_letters_of_the_compass_tell_a_point_without_degree_signs(text: str) -> None:
+    column = find_point_column([("location", [text])])
+    assert column is not None
+    found = parse_points(pa.array([text]), column)
+    assert (found.x.tolist(), found.y.tolist()) == ([-74.006], [40.7128])
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [("longitud", "latitud"), ("Longitudine", "Latitudine"), ("Längengrad", "Breitengrad"),
+     ("TM2_X", "TM2_Y"), ("TWD97橫座標", "TWD97縱座標")],
+)  # fmt: skip
+def test_coordinates_have_names_in_other_languages(x: str, y: str) -> None:
+    known = aliases("incident")
+    assert (meaning(x, known), meaning(y, known)) in (("lng", "lat"), ("x", "y"))
 
 
 def test_what_a_merged_cell_hides_is_left_out_and_told(tmp_path: Path) -> None:

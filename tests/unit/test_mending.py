@@ -10,7 +10,7 @@ import pytest
 import shapely
 from shapely import affinity
 
-from gridmap.coverage.prove import prove
+from gridmap.coverage.prove import dissolved, prove
 from gridmap.coverage.repair import repair
 from gridmap.coverage.report import describe
 from gridmap.coverage.validate import validate
@@ -300,6 +300,41 @@ def test_plans_on_a_lattice_are_repaired_by_the_law_exactly(seed: int):
     case, squares, inside = repairs.lattice_case(seed)
     mended, _ = repair(case.cells, case.boundary)
     assert repairs.judged_exactly(squares, inside, mended) == ""
+
+
+def rounded_apart(seed: int) -> gpd.GeoDataFrame:
+    """Return a turned lattice in which cells round the same corners differently."""
+    rng = np.random.default_rng(seed)
+    side = int(rng.integers(2, 7))
+    at = np.arange(side)[:, None].repeat(side, axis=1)
+    squares = shapely.box(at.ravel(), at.T.ravel(), at.ravel() + 1, at.T.ravel() + 1)
+    turned = affinity.rotate(shapely.geometrycollections(squares), float(rng.uniform(0, 90)))
+    scaled = affinity.scale(turned, 100, 100, origin=(0, 0))
+    shapes = np.array(affinity.translate(scaled, 2375.02, 3.9e6 * (seed % 2)).geoms)
+
+    def last_digits(xy: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        step = rng.integers(-1, 2, xy.shape) * (rng.random(xy.shape) < 0.4) * np.spacing(xy)
+        return np.vstack([(xy + step)[:-1], (xy + step)[:1]])
+
+    return frame([shapely.transform(shape, last_digits) for shape in shapes])
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("outline", ["outline", "rows"])
+def test_cells_that_round_corners_differently_are_mended(seed: int, outline: str):
+    cells = rounded_apart(seed)
+    mended, log = repair(cells, "outline" if outline == "outline" else cells.geometry)
+    assert log.attrs["verdict"] == "exact"
+    assert mended.area.to_numpy() == pytest.approx(cells.area.to_numpy())
+    assert log.attrs["moved_m"] < 1e-6
+
+
+@pytest.mark.parametrize("seed", [25, 375, 400])
+def test_an_outline_of_such_cells_loses_none_of_them(seed: int):
+    """GEOS drops whole polygons from a union in each of these."""
+    some = [rounded_apart(seed + k) for k in range(25)]
+    areas = [shapely.area(dissolved(cells.geometry.to_numpy())) for cells in some]
+    assert areas == pytest.approx([cells.area.sum() for cells in some])
 
 
 def test_the_judges_see_what_is_wrong():

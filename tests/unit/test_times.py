@@ -288,6 +288,7 @@ def test_a_nought_before_a_year_of_the_republic_tells_it(day: datetime) -> None:
     assert read(padded)[0] == [f"{day:%Y-%m-%d} 00:00:00"]
     assert read(f"{padded} {day:%H:%M}")[0] == [f"{day:%Y-%m-%d %H:%M}:00"]
     assert read(padded, "1130105")[0][1] == "2024-01-05 00:00:00"
+    assert read(f"0{day.year - 1911}/{day:%m/%d}")[0] == [f"{day:%Y-%m-%d} 00:00:00"]
 
 
 @pytest.mark.parametrize(
