@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -606,12 +606,10 @@ def at_the_door(verb: Callable[P, R]) -> Callable[P, R]:
 _MANY = {"Sequence", "Iterable", "Collection", "tuple", "ArrayLike"}
 _ABSTRACT: dict[str, type] = {
     "None": type(None),
-    "int": numbers.Integral,
+    **dict.fromkeys(["int", "bool"], numbers.Integral),
     "float": numbers.Real,
-    "bool": numbers.Integral,
     "PathLike": os.PathLike,
     "Mapping": Mapping,
-    "Hashable": Hashable,
 }
 _CLASSES = {"str", "date", "Path", "Grid", "DataFrame", "GeoDataFrame", "GeoSeries", "Series",
             "Geometry", "Graph", "sparray", "Map", "Formula", "Changes", "CRS"}  # fmt: skip
@@ -620,8 +618,7 @@ _MEANT = {
     "Bounds": "tuple[float]",
     "Day": "str | date",
     "Document": "Mapping",
-    "Frame": "GeoDataFrame | GeoSeries",
-    "Layer": "GeoDataFrame | GeoSeries",
+    **dict.fromkeys(["Frame", "Layer"], "GeoDataFrame | GeoSeries"),
     "Outline": "GeoDataFrame | GeoSeries | Geometry",
     "Polygons": "GeoDataFrame | GeoSeries | Sequence[Geometry]",
     "Reference": "CRS | str | int",

@@ -14,7 +14,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from inspect import cleandoc
 from itertools import product
@@ -224,7 +224,8 @@ def fail(shell: Shell, message: object, code: int = UNUSABLE) -> NoReturn:
     """Print one line with its cure, and end with an exit code."""
     line = safe(" ".join(str(message).split()))
     if shell.json and code == UNUSABLE:
-        shell.emit_json({"schema": "gridmap.error/1", "error": line})
+        with suppress(OSError):  # it may be the output that is full
+            shell.emit_json({"schema": "gridmap.error/1", "error": line})
     click.echo(f"gridmap: {line}", err=True)
     sys.exit(code)
 

@@ -134,6 +134,8 @@ def validate_command(
         exceptions=given.exceptions,
         lang=lang,
     )
+    for one in sorted({*accepted} - {*found["id"]}):
+        shell.say(Message("`--accept {id}`: nothing found has this id.", id=one))
     with together():
         _write(found, given, lang, layer, page, overwrite)
         _report(found, given, cells, lang, reports, overwrite)
@@ -247,8 +249,9 @@ def _read(
 ) -> _Given:
     """Read the layers; codes and counts are known by their headings where they are not named."""
     from gridmap.io import read_layer
-    from gridmap.io.gridfile import is_dataset, is_grid_file, read_parts
+    from gridmap.io.gridfile import is_dataset, is_grid_file, parts_in_database, read_parts
     from gridmap.io.inputs import read_cells
+    from gridmap.io.postgis import names_grid
     from gridmap.io.source import find_source
     from gridmap.io.verify import read_file_parts
 
@@ -256,6 +259,8 @@ def _read(
         given = _given_of(read_parts(Path(cells), whole=True), cells, crs)
     elif (source := find_source(cells)).layer is None and is_grid_file(source):
         given = _given_of(read_file_parts(source), cells, crs)
+    elif source.kind == "database" and names_grid(source):
+        given = _given_of(parts_in_database(source), source.name, crs)
     else:
         if code is None:
             frame = read_cells(cells, crs=crs, count=count, need_crs=True)[0]

@@ -45,9 +45,10 @@ ADDRESS = re.compile(rf"{_SCHEME.pattern}|{_FOREIGN.pattern}", re.IGNORECASE)
 Those of other programs are known too, so that they are refused rather than taken for files.
 """
 _LOGIN = re.compile(
-    r"(?:postg\w*|[a-z][\w+.\-]+:|^/|^(?=[\w.-]+:[^/\\]))/*[^:/@]*:(.+)@", re.IGNORECASE
+    r"(?:postg(?!\w*(?:\+\w+)?://)\w*|[a-z][\w+.\-]+:|^/|^(?=[\w.-]+:[^/\\]))/*[^:/@]*:(.+)@",
+    re.IGNORECASE,
 )
-_TOKEN = re.compile(r"(?!postg)[a-z][\w+.\-]+:/+([^:/@]+)@", re.IGNORECASE)
+_TOKEN = re.compile(r"(?<![\w+.\-])(?!postg)[a-z][\w+.\-]+:/+([^:/@]+)@", re.IGNORECASE)
 _SECRET = r"(?:\w*pass\w*|pwd|sslkey|\w*token|\w*secret|\w*api_?key)\s*=\s*"
 _NAMED = re.compile(rf"{_SECRET}(.+?)(?=[\s;,&]+\w+\s*=|$)", re.IGNORECASE)
 _LONGER = 6  # characters of a piece of a bad address that may be a secret

@@ -288,13 +288,7 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
         return grid if whole else _thin(grid, path)
     source = find_source(path)
     if source.kind == "database":
-        from gridmap.io.postgis import read_grid_tables
-
-        parts = read_grid_tables(source, LAYERS, TABLES, EXTRA_TABLE)
-        kept = parts.pop(EXTRA_TABLE, None)
-        if whole and kept is not None:
-            parts[EXTRA] = kept
-        return grid_of(parts, source.name, whole=whole)
+        return grid_of(parts_in_database(source, whole), source.name, whole=whole)
     if not is_grid_file(source):
         raise InputError(
             "`{source}` is no grid file. Make one with `gridmap partition`, or of "
@@ -305,6 +299,15 @@ def read_grid(path: str | os.PathLike[str], *, whole: bool = True) -> Grid:
     parts = {name: read_part(source, name) for name in (*PARTS, EXTRA) if name in wanted}
     grid = grid_of(parts, source.name, whole=whole)
     return grid if whole else _thin(grid, path, source)
+
+
+def parts_in_database(source: Source, whole: bool = True) -> dict[str, pd.DataFrame]:
+    """Return the parts of a grid that stands in a database."""
+    from gridmap.io.postgis import read_grid_tables
+
+    parts = read_grid_tables(source, LAYERS, TABLES, EXTRA_TABLE)
+    kept = parts.pop(EXTRA_TABLE, None)
+    return parts | {EXTRA: kept} if whole and kept is not None else parts
 
 
 def _thin(grid: Grid, path: str | os.PathLike[str], source: Source | None = None) -> Grid:

@@ -60,6 +60,14 @@ def read_database_table(source: Source) -> pd.DataFrame:
         return _select(connection, name, shapes, as_bytes=False).drop(columns=shapes)
 
 
+def names_grid(source: Source) -> bool:
+    """Tell whether a name stands for a grid that `write_grid_tables` wrote, and for no table."""
+    schema, base = table_of(source)
+    with connected(source) as connection:
+        kept = exists(connection, (schema, f"{base}_gridmap_metadata"))
+        return kept and not exists(connection, (schema, base))
+
+
 def read_grid_tables(
     source: Source, layers: Sequence[str], tables: Sequence[str], extra: str
 ) -> dict[str, pd.DataFrame]:

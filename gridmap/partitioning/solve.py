@@ -19,14 +19,7 @@ from gridmap.partitioning.certificates import (
     Finding,
     by_households,
 )
-from gridmap.partitioning.problem import (
-    Community,
-    Piece,
-    Wishes,
-    bonds_of,
-    pieces_of,
-    share,
-)
+from gridmap.partitioning.problem import Community, Piece, Wishes, bonds_of, pieces_of, share
 from gridmap.partitioning.search import search, search_into
 
 STEPS = 4  # numbers of cells that are tried before the usual one

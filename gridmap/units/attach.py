@@ -30,13 +30,7 @@ from gridmap.units.build_units import (
     tiled_outlines,
     unit_frame,
 )
-from gridmap.units.households import (
-    check_frame,
-    check_polygons,
-    counts_of,
-    loads_of,
-    moved,
-)
+from gridmap.units.households import check_frame, check_polygons, counts_of, loads_of, moved
 from gridmap.units.jurisdictions import (
     TOO_MUCH,
     Areas,

@@ -16,13 +16,7 @@ from gridmap._checks import check_column, named
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import OWN
 from gridmap.language import Message
-from gridmap.units.households import (
-    as_text,
-    check_frame,
-    check_polygons,
-    moved,
-    working_crs,
-)
+from gridmap.units.households import as_text, check_frame, check_polygons, moved, working_crs
 from gridmap.units.tiling import Mend, overlap_shares, tile
 
 if TYPE_CHECKING:

@@ -263,6 +263,35 @@ QUOTATIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "briefing less",
         ),
     },
+    "docs/zh/why.md": {
+        "比 `coverage_is_valid` 快 {} 倍，比叠加分析快 {} 倍": (
+            "proof x valid",
+            "proof x overlay",
+        ),
+        "注入的 {} 处缺陷找出 {} 处": ("defects", "defects found"),
+        "比 `geopandas.sjoin` 少 {} 倍，比 SedonaDB 少 {} 倍": (
+            "assign x geopandas",
+            "assign x SedonaDB",
+        ),
+        "{}00 万个点错 {} 个": ("assign tried", "assign mistakes"),
+        "单格，按各自件数 | {} % |": ("false cells",),
+        "邻域，Gi* | {} % |": ("false neighbourhoods",),
+        "聚集，扫描统计 | {} % |": ("false clusters",),
+        "作为邻域在 {} % 的图里找得到": ("area found",),
+        "台北各里，{} 个待划片区": ("Taipei components",),
+        "| gridmap | {} | {} |": ("Taipei valid", "Taipei PP"),
+        "| METIS，十次里取最好 | {} | {} |": ("Taipei METIS", "Taipei METIS PP"),
+        "CPU 是 {} 倍；max-p（GeoDa）划出 {} 格，而 {} 格就够": (
+            "small ReCom",
+            "small max-p",
+            "small ours",
+        ),
+        "共 {} MB，比 `geopandas.explore` 小 {} 倍，浏览器里的 CPU 少 {} 倍": (
+            "briefing MB",
+            "briefing smaller",
+            "briefing less",
+        ),
+    },
     "README.zh.md": {
         "比 `coverage_is_valid` 快 {} 倍，比叠加分析快 {} 倍": (
             "proof x valid",

@@ -94,6 +94,11 @@ def test_a_grid_is_validated_in_place(postgis_url: str, grid: Any) -> None:
     boundary = read_layer(f"{postgis_url}?table=inplace_boundary")
     assert gridmap.validate(cells, boundary).empty
     assert not gridmap.validate(cells.iloc[1:], boundary).empty
+    alone = CliRunner().invoke(main, ["validate", f"{postgis_url}?table=inplace"])
+    assert alone.exit_code == 0, "a grid in a database proves itself, as one in a file"
+    told = CliRunner().invoke(main, ["validate", f"{postgis_url}?table=nothing"])
+    assert told.exit_code == 2
+    assert "inplace_gridmap_metadata" in told.stderr, "no word is hidden for being the user's name"
 
 
 def test_the_command_line_reads_the_database(postgis_url: str, grid: Any) -> None:

@@ -138,7 +138,9 @@ def test_a_declared_lake_and_an_accepted_gap_pass(files: Path):
     assert run(*given, "--exclude", files / "lake.gpkg").exit_code == 0
     name = json.loads(run(*given, "--json").stdout)["defects"][0]["id"]
     assert run(*given, "--accept", name).exit_code == 0
-    assert run(*given, "--accept", "gap-00000000").exit_code == 1
+    other = run(*given, "--accept", "gap-00000000", "--lang", "en")
+    assert other.exit_code == 1
+    assert "`--accept gap-00000000`: nothing found has this id." in other.stderr
 
 
 def test_a_grid_file_needs_nothing_else(grid, tmp_path: Path):

@@ -8,6 +8,8 @@ import random
 import resource
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import tracemalloc
 import zipfile
@@ -439,6 +441,26 @@ def test_no_file_sends_a_reader_to_the_network(
         ear.accept()
     if text in _POINTERS and name in ("a", "a.kml", "a.zip"):
         assert "says where other data are" in done.stderr
+
+
+def test_the_name_of_a_user_is_no_secret() -> None:
+    for scheme in ("postgresql", "postgres", "postgresql+psycopg", "PostgreSQL"):
+        address = f"{scheme}://gridmap@127.0.0.1:1/city?table=x"
+        told = CliRunner().invoke(main, ["--lang", "en", "validate", address])
+        assert told.output.startswith("gridmap: "), told.output
+        assert "***" not in told.output, told.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_output_is_told_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gridmap", "--lang", "en", "validate", "nothing", "--json"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("gridmap: ")
 
 
 @pytest.mark.parametrize("secret", ["a", "i", "1", "no", "a'b", "%40"])
