@@ -337,7 +337,7 @@ def _assets() -> dict[str, Markup]:
 def conclusion(found: Figures, lang: Lang) -> list[tuple[str, str]]:
     """Say the main findings, as pieces of text with a tone: "", "strong", "good" or "bad"."""
     said = [*_tiled(found), *_band(found["cells"]), *_counted(found, lang), *_spots(found)]
-    text = "".join(one.text(lang) for one in (*said, *_place(found), *_staff(found)))
+    text = "".join(one.text(lang) for one in (*said, *_place(found), *_staff(found))).rstrip()
     plain, *toned = _TONES.split(text)
     pieces = [(plain, "")]
     for tone, words, rest in zip(toned[::3], toned[1::3], toned[2::3], strict=True):

@@ -31,7 +31,7 @@ from gridmap.intervals import poisson_interval
 from gridmap.language import Lang, Message, tr
 from gridmap.maps import offline as vendored
 from gridmap.maps.offline import with_policy
-from gridmap.maps.themes import level_title
+from gridmap.maps.themes import KINDS, level_title
 
 if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
@@ -126,8 +126,8 @@ def sheet_figures(
         "rate": 100 * count / homes if homes else None,
         "rate_low": 100 * low / homes if homes else None,
         "rate_high": 100 * high / homes if homes else None,
-        **{name: float(spot[name]) for name in ("expected", "z", "q")},
-        "bin": int(spot["bin"]),
+        **{name: float(spot[name]) for name in ("expected", "z", "q", "cell_q")},
+        **{name: int(spot[name]) for name in ("bin", "cell_bin")},
         "gate": str(spot["gate"]),
         "categories": shares(here, None, "category"),
         "trend": trend(placed[placed["code"] == code], shown, "month"),
@@ -161,9 +161,7 @@ def _buildings(buildings: gpd.GeoDataFrame, grid: Grid, code: str) -> int:
 
 def _posts(cell: pd.Series) -> dict[str, Any]:
     return {
-        "leaders": int(cell["leaders"]),
-        "x": int(cell["x"]),
-        "y": int(cell["y"]),
+        **{post: int(cell[post]) for post in ("leaders", "x", "y")},
         "load": None if pd.isna(cell["load"]) else float(cell["load"]),
         "status": str(cell["status"]),
     }
@@ -183,12 +181,8 @@ def _cell_rows(found: dict[str, Any], lang: Lang) -> Rows:
     dedicated = found["kind"] != "residential"
     status = tr("in the band", lang=lang) if found["in_band"] else found["exception"]
     missed = tr("not in {low}–{high}", lang=lang, low=low, high=high)
-    kind = {
-        "dedicated": tr("dedicated", lang=lang),
-        "vacant": tr("nobody lives there", lang=lang),
-    }.get(found["kind"], tr("residential", lang=lang))
     rows = [
-        (tr("Kind", lang=lang), kind, ""),
+        (tr("Kind", lang=lang), KINDS[found["kind"]].text(lang), ""),
         *((level_title(level, lang), name, "") for level, name in found["levels"].items()),
         (
             tr("Households", lang=lang),
@@ -211,21 +205,25 @@ def _incident_rows(found: dict[str, Any], lang: Lang) -> Rows:
     if found["rate"] is not None:
         interval = f"95%: {found['rate_low']:.2f} – {found['rate_high']:.2f}"
         rows.append((tr("Per 100 hh", lang=lang), f"{found['rate']:.2f}", interval))
+        own = tr(
+            "expected {n:,.1f}, q {q}", lang=lang, n=found["expected"], q=q_text(found["cell_q"])
+        )
+        rows.append((tr("By its own count", lang=lang), _spot_text(found, "cell_bin", lang), own))
     spot = "" if found["gate"] else f"z {found['z']:.1f}, q {q_text(found['q'])}"
-    rows.append((tr("With its neighbours", lang=lang), _spot_text(found, lang), spot))
+    rows.append((tr("With its neighbours", lang=lang), _spot_text(found, "bin", lang), spot))
     for one in found["categories"] or ():
         name = one["name"] or tr("others", lang=lang)
         rows.append((name, fact(one["count"]), percent(one["share"])))
     return rows
 
 
-def _spot_text(found: dict[str, Any], lang: Lang) -> str:
-    if found["gate"]:
+def _spot_text(found: dict[str, Any], name: str, lang: Lang) -> str:
+    if name == "bin" and found["gate"]:
         return tr("not tested", lang=lang)
-    if not found["bin"]:
+    if not found[name]:
         return tr("not significant", lang=lang)
-    side = tr("hot", lang=lang) if found["bin"] > 0 else tr("cold", lang=lang)
-    return f"{side} {BINS[abs(found['bin'])]}"
+    side = tr("hot", lang=lang) if found[name] > 0 else tr("cold", lang=lang)
+    return f"{side} {BINS[abs(found[name])]}"
 
 
 def _people(found: dict[str, Any], lang: Lang) -> Markup:

@@ -537,9 +537,8 @@ _TITLES = {
     "vacancies": Message("without leader"),
     "roster": Message("rows of the roster"),
 }
-_HEADINGS = {"name": "名称", "closed": "结案满期", "code": "编码", "cases": "事件数",
-             "incidents": "事件数", "median_hours": "中位用时（小时）",
-             "p90_hours": "90% 分位用时（小时）", "expected": "按以往应有"}  # fmt: skip
+_HEADINGS = {"name": "名称", "code": "编码", "closed": "结案已满观察期", "expected": "按以往应有",
+             "median_hours": "中位用时（小时）", "p90_hours": "90% 分位用时（小时）"}  # fmt: skip
 _PANELS = {
     "overdue": ["department", "open", "overdue", "median_days", "longest_days"],
     "steps": ["name", "cases", "median_hours", "p90_hours"],

@@ -142,7 +142,7 @@ def _count(
         raise click.UsageError(tr("--dask goes with a dataset by district, whose parts it shares."))
     else:
         table, accounts = count_file(opened.file, read_grid(grid, whole=False), **where)
-    headings = {"code": _HEADINGS["code"], "incidents": "案件数"} if shell.lang == "zh" else None
+    headings = {"code": _HEADINGS["code"], "incidents": "事件数"} if shell.lang == "zh" else None
     write_table(table, output, overwrite=overwrite, headings=headings)
     return accounts
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gridmap.grid.grid import Grid
 
 
-_RATE_HEADINGS = {"name": "指标", "closed": "结案", "cases": "案件数"}
+_RATE_HEADINGS = {"name": "指标", "closed": "结案"}
 TABLES = ("rates", "steps", "overdue", "whistles", "joint")
 
 
@@ -249,7 +249,7 @@ def _named(found: Any, cases: Any) -> dict[str, Any]:
     return {"duplicate_of": original} | {name: found[name].round(2) for name in columns}
 
 
-_RECHECK_HEADINGS = {"closed": "结案满期"}
+_RECHECK_HEADINGS = {"closed": "结案已满观察期"}
 
 
 @_shell.command(name="recheck")

@@ -125,7 +125,7 @@ def _praise(defects: gpd.GeoDataFrame, verdict: str, lang: Lang) -> str:
     cells, parents = defects.attrs["cells"], defects.attrs["parents"]
     where = Message("the boundary")
     if parents:
-        where = Message("{n:,} {n:community|communities}", n=parents)
+        where = Message("{n:,} {n:jurisdiction|jurisdictions}", n=parents)
     facts = {"cells": cells, "where": where, "found": counted(defects)}
     if verdict == "within_tolerance":
         said = Message(

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from gridmap._arrays import Ints, positions
 from gridmap._checks import label
+from gridmap.coverage.prove import metres_per_unit
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import Grid
 from gridmap.html import render, today
@@ -141,6 +142,7 @@ def plan_data(
         "band": list(grid.band),
         **({"bands": bands} if grid.bands.own else {}),
         "crs": label(grid.crs),
+        "metres": metres_per_unit(grid.crs),
         "geometry": payload(shapes, quantum=FINE if fine else COARSE),
         "unit": None if plain else part.index.tolist(),
         "households": _text(part["households"].to_numpy(dtype=np.int64)),
@@ -283,6 +285,7 @@ WORDS = {
     "legendFrames": Message(
         "Amber: active cell · blue: cell that loses · dashed: units that go along"
     ),
+    "legendColours": Message("Colours only tell neighbours apart · grey: no residential cell"),
     "cells": Message("Cells", context="edit"),
     "foot": Message(
         "This page works offline and asks nothing of any server. gridmap apply puts the saved "

@@ -256,7 +256,7 @@ def heat_legend(edges: Floats, homes: bool, bandwidth: float, lang: Lang) -> dic
     return {
         "title": tr("Density", lang=lang),
         "unit": per.text(lang),
-        "note": tr("bandwidth {bandwidth:.0f} m", lang=lang, bandwidth=bandwidth),
+        "note": tr("whole time; bandwidth {bandwidth:.0f} m", lang=lang, bandwidth=bandwidth),
         "rows": [
             {"label": label, "color": color} for label, color in zip(labels, colors, strict=True)
         ],

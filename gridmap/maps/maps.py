@@ -278,7 +278,7 @@ def _around(hot: int, cold: int, tested: int) -> Message:
 
 
 HEADINGS = {
-    "网格编码": "code", "案件数": "incidents", "Gi*得分": "z", "p值": "p",
+    "网格编码": "code", "事件数": "incidents", "案件数": "incidents", "Gi*得分": "z", "p值": "p",
     "q值（错误发现率）": "q", "校正后p值": "q", "冷热等级": "bin", "单格等级": "cell_bin",
     "分母": "exposure", "各种画法中为热点的占比": "ways", "未判断原因": "gate",
     "问题类型": "category", "日期": "day", "周": "week", "月份": "month",

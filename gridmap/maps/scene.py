@@ -20,7 +20,7 @@ from gridmap._checks import jsonable
 from gridmap.html import picture, thumbnail
 from gridmap.language import Lang, Message, tr
 from gridmap.maps.payload import packed, payload, web_mercator
-from gridmap.maps.themes import Theme, area_keys, level_title
+from gridmap.maps.themes import KINDS, Theme, area_keys, column_of, kind_of, level_title
 from gridmap.privacy import personal_columns
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ ROOM = {
     "close": Message("Close", context="card"),
     "code": Message("Code"),
     "klass": Message("Class", context="legend"),
+    "counts": Message("cells", context="legend"),
 }
 """What the browser says."""
 
@@ -275,25 +276,11 @@ def _too_heavy(found: pd.DataFrame) -> bool:
 
 def plain_columns(grid: Grid, lang: Lang) -> list[dict[str, Any]]:
     """Return the columns of the cells that may be shown: an allow-list, never all there are."""
-    kinds = [
-        tr("residential", lang=lang),
-        tr("dedicated", lang=lang),
-        tr("nobody lives there", lang=lang),
-    ]
-    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(pd.Index(grid.cells["kind"]))
+    kinds, ha = [word.text(lang) for word in KINDS.values()], tr("ha", lang=lang)
     return [
-        {"title": tr("Kind", lang=lang), "values": np.maximum(of, 0).tolist(), "texts": kinds},
-        {
-            "title": tr("Households", lang=lang),
-            "values": grid.cells["households"].tolist(),
-            "digits": 0,
-        },
-        {
-            "title": tr("Area", lang=lang),
-            "values": (grid.cells["area_m2"] / 1e4).round(2).tolist(),
-            "digits": 2,
-            "unit": tr("ha", lang=lang),
-        },
+        {"title": tr("Kind", lang=lang), "values": kind_of(grid).tolist(), "texts": kinds},
+        column_of(tr("Households", lang=lang), grid.cells["households"]),
+        {**column_of(tr("Area", lang=lang), grid.cells["area_m2"] / 1e4, 2), "unit": ha},
     ]
 
 

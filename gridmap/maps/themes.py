@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 YELLOW_BROWN = ["#ffffd4", "#fed98e", "#fe9929", "#d95f0e", "#8c2d04"]
 BLUES = ["#eff3ff", "#bdd7e7", "#6baed6", "#3182bd", "#08519c"]
 QUALITATIVE = ["#8dd3c7", "#fee391", "#bebada", "#fb9a85", "#80b1d3", "#fdb462", "#b3de69"]
-NO_DATA, NO_BASE = Message("no data"), Message("no base")
+KINDS = {
+    "residential": Message("residential"), "dedicated": Message("dedicated"),
+    "vacant": Message("nobody lives there"),
+}  # fmt: skip
+NO_DATA, NO_BASE = Message("no data"), Message("no households")
+SKEWED = 10  # times its lower end: where the last class ends tells nothing of its cells
 NOTHING, NOTHING_HATCH = "#f3f4f4", "rgba(70,85,95,.38)"
 COLD_HATCH = "rgba(8,40,90,.6)"
 
@@ -192,14 +197,17 @@ def every_class_of_households(grid: Grid, lang: Lang) -> Theme:
 
 def kinds(grid: Grid, lang: Lang) -> Theme:
     """Show which cells are residential, which dedicated, and where nobody lives."""
-    of = pd.Index(["residential", "dedicated", "vacant"]).get_indexer(pd.Index(grid.cells["kind"]))
+    looks = (("#cfe0ea", None), ("#e3b567", NOTHING_HATCH), ("#f7f7f5", NOTHING_HATCH))
     classes = [
-        Class(tr("residential", lang=lang), "#cfe0ea"),
-        Class(tr("dedicated", lang=lang), "#e3b567", NOTHING_HATCH),
-        Class(tr("nobody lives there", lang=lang), "#f7f7f5", NOTHING_HATCH),
+        Class(word.text(lang), *look) for word, look in zip(KINDS.values(), looks, strict=True)
     ]
-    of = np.maximum(of, 0).astype(np.int64)
-    return drawn(Theme(tr("Kind of cell", lang=lang), classes, of, tab=tr("Kind", lang=lang)))
+    title, tab = tr("Kind of cell", lang=lang), tr("Kind", lang=lang)
+    return drawn(Theme(title, classes, kind_of(grid), tab=tab))
+
+
+def kind_of(grid: Grid) -> Ints:
+    """Return the place of each cell's kind in `KINDS`."""
+    return pd.Index(KINDS).get_indexer(pd.Index(grid.cells["kind"])).clip(0).astype(np.int64)
 
 
 def areas(grid: Grid, level: str, lang: Lang) -> Theme:
@@ -285,6 +293,10 @@ def quantity(
         Class(range_label(a, b, digits), color)
         for a, b, color in zip(low, edges, ramp, strict=True)
     ]
+    skewed = breaks is None and not single and edges[-1] > SKEWED * low[-1] > 0
+    if skewed:  # the end of so wide a class tells nothing of its cells
+        over = tr("over {low}", lang=lang, low=range_label(low[-1], low[-1], digits))
+        classes[-1] = Class(over, ramp[-1])
 
     def classed(numbers: npt.ArrayLike) -> Ints:
         numbers = np.asarray(numbers, dtype=float)
@@ -298,6 +310,9 @@ def quantity(
     if note is None:
         told = breaks is None and not single and scheme.lower() == "quantiles"
         note = _by_quantiles(len(edges), apart=low[0] == edges[0]).text(lang) if told else ""
+    if skewed:
+        most = tr("highest {most}", lang=lang, most=range_label(edges[-1], edges[-1], digits))
+        note = tr("; ", context="clauses", lang=lang).join(filter(None, [note, most]))
     if len(known) < len(every):
         classes.append(Class(absent.text(lang), NOTHING, NOTHING_HATCH))
     return Theme(

@@ -27,7 +27,7 @@ WORDS = {
     "cells": Message("Cells"),
     "residential": Message("Residential cells"),
     "in_band": Message("In the band"),
-    "communities": Message("Communities"),
+    "communities": Message("Jurisdictions"),
     "households_in": Message("Households in"),
     "households_out": Message("Households out"),
     "polsby_popper_mean": Message("Mean compactness (Polsby-Popper)"),
@@ -36,7 +36,7 @@ WORDS = {
     "cv": Message("Spread of households (CV)"),
     "within_12_percent": Message("Share of cells within 12% of the target"),
     "histogram": Message("Households a cell"),
-    "spread": Message("The least even communities"),
+    "spread": Message("The least even jurisdictions"),
     "least": Message("Least"),
     "most": Message("Most"),
     "exceptions": Message("Exceptions"),
@@ -45,7 +45,7 @@ WORDS = {
     "notes": Message("Notes"),
     "cell": Message("Cell"),
     "none": Message("None on record."),
-    "community": Message("Community"),
+    "community": Message("Jurisdiction"),
     "households": Message("Households"),
     "reason": Message("Reason"),
     "options": Message("Options"),
@@ -69,8 +69,6 @@ FACTS = (
 
 SPREAD = ("community", "cells", "least", "most", "cv")
 SHOWN = 5  # rows of a list that a reader takes in
-
-
 MARKED = 40  # exceptions; more would hide the map under their numbers, so none has one
 SIDE = 900  # pixels of the map
 MOST_BARS = 13  # of the histogram: a long thin tail is told by its last bar
@@ -225,8 +223,8 @@ def _attached(rows: Any) -> list[Message]:
     if not rows:
         return []
     said = Message(
-        "{n:,} {n:fragment|fragments} of a community, each with fewer households than a cell "
-        "needs, joined the nearest cell of that community with room ({cells:,} "
+        "{n:,} {n:fragment|fragments} of a jurisdiction, each with fewer households than a cell "
+        "needs, joined the nearest cell of that jurisdiction with room ({cells:,} "
         "{cells:cell is|cells are} in several pieces): {each}."
     )
     each = Message(
@@ -248,8 +246,8 @@ def _vacant(cells: gpd.GeoDataFrame) -> list[Message]:
     vacant = cells[cells["kind"] == "vacant"]
     places = vacant["parent"].nunique()
     said = Message(
-        "Nobody lives in {n:,} {n:cell|cells} of {places:,} {places:community|communities}, which "
-        "no band binds: {codes}."
+        "Nobody lives in {n:,} {n:cell|cells} of {places:,} {places:jurisdiction|jurisdictions}, "
+        "which no band binds: {codes}."
     )
     return [said(n=len(vacant), places=places, codes=_first(vacant.index))] if places else []
 
@@ -276,7 +274,7 @@ def _missed(grid: Grid, missed: Any) -> list[Message]:
     proved = sum(bool(row["proved"]) for row in missed.values())
     each = Message("{place}: {made:,} for {wanted:,}")
     said = Message(
-        "Communities without the number of cells wanted: {n:,}, of which proved impossible "
+        "Jurisdictions without the number of cells wanted: {n:,}, of which proved impossible "
         "{proved:,}, not found {open:,} ({each})."
     )
     rows = [each(place=called(_name(grid, k), k), **missed[k]) for k in missed]
@@ -365,7 +363,7 @@ class Report:
             "no gaps, no overlaps: {cells:,} {cells:cell tiles|cells tile} {where} exactly",
             lang=lang,
             cells=len(self.grid),
-            where=Message("{n:,} {n:community|communities}", n=len(self.grid.jurisdictions)),
+            where=Message("{n:,} {n:jurisdiction|jurisdictions}", n=len(self.grid.jurisdictions)),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -449,7 +447,7 @@ def report(
     >>> blocks = gpd.GeoDataFrame({"parent": "A", "households": [200, 250, 150, 350]},
     ...     geometry=shapely.box([0, 1, 2, 3], 0, [1, 2, 3, 4], 1), crs=4547)
     >>> report(partition(blocks)).sentence("en")
-    'no gaps, no overlaps: 2 cells tile 1 community exactly'
+    'no gaps, no overlaps: 2 cells tile 1 jurisdiction exactly'
     """
     cells = grid.cells
     table = pd.DataFrame(cells[["parent", "kind", "households"]])

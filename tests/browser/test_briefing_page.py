@@ -426,7 +426,7 @@ def test_the_time_slider_walks_through_the_weeks(
         for cell, count in enumerate(table[week]):
             label = theme["classes"][theme["of"][cell]]["label"]
             if not homes[cell]:
-                assert theme["values"][cell] is None and label == "no base"
+                assert theme["values"][cell] is None and label == "no households"
                 continue
             rate = 100 * count / homes[cell]
             assert theme["values"][cell] == pytest.approx(rate, abs=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,17 @@ def test_numbers_stay_in_their_cells_and_names_speak_the_language(
         }"""
     )
     assert len(written) > 20
+    told = page.evaluate(
+        """() => {
+          const painter = gridmapEditor.painter, real = painter.pen.fillText, said = [];
+          painter.pen.fillText = (text) => said.push(text);
+          painter.measure(painter.pen);
+          painter.pen.fillText = real;
+          return [said, painter.scale, gridmapEditor.data.metres];
+        }"""
+    )
+    assert told[0][0] == "N" and re.fullmatch(r"[125]0* k?m", told[0][1])
+    assert told[2] == 1 and int(told[0][1].split()[0]) * told[1] < 90
     boxes = shapely.box(*zip(*written, strict=True))
     one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
     assert (one == other).all()

@@ -778,7 +778,7 @@ def test_long_names_of_a_table_stay_on_a_phone(
     watched: Callable[..., Any], grid: gm.Grid, town: Any, tmp_path: Path
 ) -> None:
     names = "、".join(f"金亭社区第{k}网格" for k in range(9))
-    alarm = {"自": ["2026-05-25"], "网格数": ["9"], "案件数": ["127"], "按以往应有": ["70.9"],
+    alarm = {"自": ["2026-05-25"], "网格数": ["9"], "事件数": ["127"], "按以往应有": ["70.9"],
              "p值": ["<0.001"], "哪些": [names]}  # fmt: skip
     file = tmp_path / "alarm.html"
     gm.briefing(grid, town.incidents, tables={"扫描警报": pd.DataFrame(alarm)}).save(file)

@@ -296,6 +296,13 @@ def test_compounds_buildings_and_addresses_lead_to_their_cells(
     assert lines.nth(1).get_attribute("aria-selected") == "true"
     lines.nth(0).click()
     assert seen.page.input_value(".gm-search input") == home["compound"]
+    gm.coverage_map(housed, lang="en").save(tmp_path / "en.html")
+    seen = opened(tmp_path / "en.html")
+    named = housed.in_language("zh").cells["name"]
+    for k in np.flatnonzero(named.str.endswith("网格"))[[0, -1]]:  # as the Chinese page calls it
+        seen.page.fill(".gm-search input", named.iloc[k])
+        seen.page.press(".gm-search input", "Enter")
+        assert seen.run(f"{ROOM}.layer.chosen") == [k]
     assert seen.complaints == [] and seen.requests == []
 
 

@@ -143,7 +143,7 @@ def test_counts_by_cell(grid_file: Path, table: Path, tmp_path: Path) -> None:
     """Every cell has a row, zeros included."""
     result = run("assign", grid_file, table, "-o", tmp_path / "n.csv", "--counts")
     assert result.exit_code == 0, result.output
-    rows = [(row["网格编码"], row["案件数"]) for row in read(tmp_path / "n.csv")]
+    rows = [(row["网格编码"], row["事件数"]) for row in read(tmp_path / "n.csv")]
     assert rows == [("a1", "2"), ("a2", "1"), ("b1", "0"), ("b2", "0")]
 
 

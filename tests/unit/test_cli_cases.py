@@ -125,7 +125,9 @@ def test_the_heading_of_q_is_true(folder: Path, tmp_path: Path) -> None:
     table = pd.read_csv(out)
     assert "校正后p值" in table and "q值（错误发现率）" not in table
     back = from_file(table, read_grid(folder / "grid.gpkg"))
-    assert back is not None and "q" in back
+    assert back is not None and "q" in back and "incidents" in back
+    older = from_file(table.rename(columns={"事件数": "案件数"}), read_grid(folder / "grid.gpkg"))
+    assert back.equals(older)
 
 
 def _levelled(folder: Path) -> Path:

@@ -139,7 +139,7 @@ def test_blanks_around_a_code_do_not_make_another(files: Path) -> None:
 def test_a_grid_file_and_a_report_are_written(files: Path) -> None:
     result = partition(files, "--report", files / "r.json")
     assert result.exit_code == 0, result.output
-    assert "no gaps, no overlaps: 4 cells tile 2 communities exactly" in result.stdout
+    assert "no gaps, no overlaps: 4 cells tile 2 jurisdictions exactly" in result.stdout
     assert "households: in = out: 1,600 = 1,600" in result.stdout
     grid = gm.read_grid(files / "grid.gpkg")
     assert grid.proof.verdict == "exact"

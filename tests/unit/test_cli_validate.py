@@ -150,7 +150,7 @@ def test_a_grid_file_needs_nothing_else(grid, tmp_path: Path):
     gridmap.write_grid(grid, path)
     done = run("validate", path, "--lang", "en")
     assert done.exit_code == 0, done.output
-    assert f"{len(grid)} cells tile {len(grid.jurisdictions)} communities exactly" in done.stdout
+    assert f"{len(grid)} cells tile {len(grid.jurisdictions)} jurisdictions exactly" in done.stdout
 
 
 def test_repair_writes_cells_log_and_map(files: Path):

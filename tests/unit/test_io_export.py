@@ -73,8 +73,8 @@ def test_shared_tables_take_the_list_only(tmp_path: Path) -> None:
     share(table, tmp_path / "a.csv", ["code", "incidents"], counts=["incidents"],
                        audience="public")  # fmt: skip
     back = read_table(tmp_path / "a.csv")
-    assert list(back.columns) == ["网格编码", "案件数"]
-    assert back["案件数"].isna().tolist() == [True, False]
+    assert list(back.columns) == ["网格编码", "事件数"]
+    assert back["事件数"].isna().tolist() == [True, False]
     with pytest.raises(InputError, match="姓名"):
         share(table, tmp_path / "b.csv", ["code", "姓名"])
     assert not (tmp_path / "b.csv").exists()
@@ -104,7 +104,7 @@ def test_a_table_is_shared_from_the_command_line(tmp_path: Path) -> None:
         main, [*arguments, "--column", "code", "--column", "incidents", "--count", "incidents"]
     )
     assert result.exit_code == 0, result.output
-    assert read_table(tmp_path / "o.csv")["案件数"].isna().tolist() == [True, False]
+    assert read_table(tmp_path / "o.csv")["事件数"].isna().tolist() == [True, False]
     refused = run(main, [*arguments, "--column", "手机", "--overwrite"])
     assert refused.exit_code == 2
     assert "手机" in refused.stderr

@@ -141,6 +141,8 @@ def test_a_cell_without_neighbours_says_so_and_a_sheet_without_names_has_a_title
     points = gpd.GeoDataFrame(geometry=[shapely.Point(50, 50)], crs=4547)
     page = str(gm.briefing(alone, points, cell="r00c00", lang="en").html)
     assert "No cell touches this one." in page and "<p>r00c00</p>" not in page
+    own = page.split("By its own count")[1].split("With its neighbours")[0]
+    assert "not significant" in own and "expected 1.0, q 0.632" in own
     drawn = gm.street_sheet(alone, alone.cells["parent"].iloc[0], lang="en")
     assert not [text for text in drawn.texts if text.get_text().startswith(":")]
 

@@ -351,6 +351,15 @@ def test_a_class_after_one_of_zeros_begins_with_what_it_holds() -> None:
     assert kept_back.classes[1].label == "0.00 – 0.21"
 
 
+def test_a_last_class_too_wide_to_read_is_open_and_tells_its_end_apart() -> None:
+    rates_of = [k / 100 for k in range(1, 100)]
+    theme = themes.quantity([*rates_of, 8200.0], "rate", lang="en")
+    assert theme.classes[-1].label == "over 0.80"
+    assert theme.note == "5 classes by quantiles; highest 8,200.00"
+    even = themes.quantity([*rates_of, 7.9], "rate", lang="en")
+    assert even.classes[-1].label == "0.80 – 7.90" and even.note == "5 classes by quantiles"
+
+
 def grey(color: str) -> float:
     """Return the luma of a colour, as a printer without colours has it (Rec. 601)."""
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))

@@ -34,8 +34,8 @@ def found(cells=QUARTERS, boundary=FILLED, **options) -> gpd.GeoDataFrame:
         ),
         (
             found(parents=gpd.GeoSeries([FILLED], crs=4547)),
-            "无空白、无交叉：4 个网格恰好铺满 1 个社区",
-            "no gaps, no overlaps: 4 cells tile 1 community exactly",
+            "无空白、无交叉：4 个网格恰好铺满 1 个辖区",
+            "no gaps, no overlaps: 4 cells tile 1 jurisdiction exactly",
         ),
         (
             found(boundary=shapely.box(0, 0, 10, 10)),

@@ -155,7 +155,32 @@ class Painter {
     this.borders(pen, units);
     this.others(pen);
     this.labels(pen, units);
+    this.measure(pen);
     pen.restore();
+  }
+
+  /** Draw an arrow to the north and a bar of a round length, in the corner at the top. */
+  measure(pen) {
+    const metres = this.plan.data.metres / this.scale; // per pixel
+    const most = Math.min(90, this.width / 6) * metres;
+    const power = 10 ** Math.floor(Math.log10(most));
+    const length = power * [5, 2, 1].find((k) => k * power <= most);
+    const right = this.width - 16, left = right - length / metres;
+    pen.lineJoin = 'miter';
+    const words = length < 1000 ? `${length} m` : `${length / 1000} km`;
+    for (const [ink, wide] of [['rgba(255,255,255,.9)', 4.5], [INK, 1.6]]) {
+      pen.fillStyle = pen.strokeStyle = ink;
+      pen.lineWidth = wide;
+      pen.beginPath();
+      for (const [x, y] of [[0, -14], [6, 6], [0, 2], [-6, 6]]) pen.lineTo(right - 8 + x, 26 + y);
+      pen.fill();
+      pen.beginPath();
+      for (const [x, y] of [[left, 66], [left, 72], [right, 72], [right, 66]]) pen.lineTo(x, y);
+      pen.stroke();
+      if (ink !== INK) for (const [text, x, y] of [['N', right - 8, 42], [words, (left + right) / 2, 60]]) pen.strokeText(text, x, y);
+    }
+    pen.fillText('N', right - 8, 42);
+    pen.fillText(words, (left + right) / 2, 60);
   }
 
   /** Fill cell by cell: no seam within one, and no path so long that the browser chokes on it. */
@@ -445,7 +470,8 @@ class Editor {
   }
 
   legend() {
-    const lines = [this.data.bands ? this.say('legendBands') : this.say('legendNumbers', this.span()), this.say('legendFrames')];
+    const lines = [this.data.bands ? this.say('legendBands') : this.say('legendNumbers', this.span()), this.say('legendFrames'),
+      this.say('legendColours')];
     this.find('legend').replaceChildren(...lines.map((line) => node('div', line)));
     (this.data.others || []).forEach((other, at) => {
       const label = node('label', '');

@@ -262,6 +262,7 @@
     const head = make('div', 'gm-legend-head');
     head.append(make('b', '', theme.title));
     if (theme.unit) head.append(make('span', '', theme.unit));
+    if (!this.data.marks) head.append(make('em', '', this.words.counts));
     box.append(head);
     const table = make('div', 'gm-legend-rows');
     theme.classes.forEach((row, i) => {
@@ -657,7 +658,7 @@
     pen.font = '700 16px ' + G.FONT;
     const head = pen.measureText(theme.title).width;
     const least = this.data.marks ? 260 : 190; // what is found is listed below
-    return Math.ceil(Math.min(340, Math.max(least, widest + 34 + 60, head + 8, unit + 8)));
+    return Math.ceil(Math.min(340, Math.max(least, widest + 34 + 60, head + 70, unit + 8)));
   };
 
   Room.prototype.heading = function () {
@@ -673,6 +674,7 @@
   Room.prototype.paperLegend = function (pen, factor, x, y, width) {
     const theme = this.paperTheme();
     this.ink(pen, factor, theme.title, x, y, 16, '700');
+    if (!this.data.marks && theme.counts.length) this.amount(pen, factor, this.words.counts, x + width, y);
     const under = this.underHeading();
     if (under) this.ink(pen, factor, under, x, y += 22, 13, '', '#4a5a63');
     theme.classes.forEach((row, i) => {
@@ -727,7 +729,7 @@
   Room.prototype.amount = function (pen, factor, count, x, y) {
     if (count === undefined) return;
     pen.textAlign = 'right';
-    this.ink(pen, factor, number(count), x, y, 13, '', '#4a5a63');
+    this.ink(pen, factor, typeof count === 'number' ? number(count) : count, x, y, 13, '', '#4a5a63');
     pen.textAlign = 'left';
   };
 

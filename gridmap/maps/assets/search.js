@@ -16,7 +16,19 @@ function whole(coded) {
 
 /** Make an entry of the list: what it is called, what it is, and what it leads to. */
 function entry(group, name, hint, at, code = '') {
-  return { group, name, hint, at, keys: [folded(name), folded(code)].filter(Boolean) };
+  return { group, name, hint, at, keys: [folded(name), folded(code), ...inChinese(folded(name))].filter(Boolean) };
+}
+
+/** Write the automatic name of a cell as pages in Chinese do, whose readers also search an English one. */
+function inChinese(name) {
+  const [, place, number] = /^(.*?)cell(\d{1,3})$/.exec(name) || [];
+  if (!number) return [];
+  const [hundreds, tens, ones] = number.padStart(3, '0');
+  const figure = (k) => '零一二三四五六七八九'[k];
+  const ten = tens === '0' ? (hundreds !== '0' && ones !== '0' ? '零' : '')
+    : (tens === '1' && hundreds === '0' ? '' : figure(tens)) + '十';
+  const numeral = (hundreds === '0' ? '' : figure(hundreds) + '百') + ten + (ones === '0' ? '' : figure(ones));
+  return [numeral, number].map((k) => place + '第' + k + '网格');
 }
 
 /** List what can be found: areas of each level, places that were sent, cells. */
