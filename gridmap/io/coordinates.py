@@ -29,6 +29,10 @@ from gridmap.io.vector import are_degrees
 from gridmap.language import Message
 
 Spec = str | os.PathLike[str]
+UNDECLARED = Message(
+    "Longitudes and latitudes are taken as WGS 84; declare `--datum gcj02` for Amap or WeChat, "
+    "bd09 for Baidu."
+)
 
 
 class Pair(NamedTuple):
@@ -218,11 +222,7 @@ def declared_datum(
         return None, []
     low, high = np.quantile(places, [0.01, 0.99], axis=0)
     if are_degrees((*low, *high)):
-        note = Message(
-            "Longitudes and latitudes are taken as WGS 84; declare `--datum gcj02` for Amap "
-            "or WeChat, bd09 for Baidu."
-        )
-        return "wgs84", [note]
+        return "wgs84", [UNDECLARED]
     if are_degrees((low[1], low[0], high[1], high[0])):
         raise InputError(
             "`{spec}` seems to have longitude and latitude exchanged: latitudes reach "
@@ -353,12 +353,7 @@ def undeclared(extent: tuple[float, ...]) -> list[Message]:
     west, south, east, north = extent
     if not are_degrees(extent) or not in_shift_area((west + east) / 2, (south + north) / 2):
         return []
-    return [
-        Message(
-            "The datum of these degrees is not stated: Amap and WeChat deliver gcj02, "
-            "Baidu bd09; declare it with --datum."
-        )
-    ]
+    return [UNDECLARED]
 
 
 def service_suspicions(sample: pd.DataFrame) -> list[Message]:

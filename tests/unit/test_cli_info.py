@@ -88,7 +88,7 @@ def test_tables_are_described_with_their_dirt(tmp_path: Path) -> None:
         assert layer.reads_as == "building"
         assert layer.features == 1
         assert layer.extent == (113.6, 34.7, 113.6, 34.7)
-        assert "datum of these degrees is not stated" in suspicions(tmp_path / name)
+        assert "are taken as WGS 84; declare" in suspicions(tmp_path / name)
     assert look(tmp_path / "台账.csv")[0].encoding == "gb18030"
 
 
