@@ -269,7 +269,7 @@ def read_lines(
     path: str, to: Any, kinds: Sequence[str] = (), *, crs: Any = None, without: Sequence[str] = ()
 ) -> Any:
     """Read streets or rivers in the CRS of the grid, of some kinds or without others."""
-    from gridmap.crs import reproject
+    from gridmap.crs.project import reproject
     from gridmap.io.inputs import read_barriers
 
     lines, _ = read_barriers(path, crs=crs)

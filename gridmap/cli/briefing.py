@@ -63,7 +63,7 @@ def briefing_command(
     them all.
     """
     from gridmap.briefings.briefing import OVERLAPS, briefing
-    from gridmap.crs import reproject
+    from gridmap.crs.project import reproject
     from gridmap.io import read_grid
     from gridmap.io.inputs import read_households
     from gridmap.privacy import SMALL

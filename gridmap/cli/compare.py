@@ -45,7 +45,7 @@ def compare_command(
 ) -> None:
     """Tell which cells, households and buildings changed between two grids."""
     from gridmap.comparison.compare import compare
-    from gridmap.crs import reproject
+    from gridmap.crs.project import reproject
     from gridmap.io import read_grid
     from gridmap.io.atomic import together
     from gridmap.io.inputs import read_households

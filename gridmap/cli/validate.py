@@ -253,12 +253,14 @@ def _read(
     from gridmap.io.inputs import read_cells
     from gridmap.io.postgis import names_grid
     from gridmap.io.source import find_source
-    from gridmap.io.verify import read_file_parts
+    from gridmap.io.verify import container_faults, read_file_parts
 
     if is_dataset(Path(cells)):
         given = _given_of(read_parts(Path(cells), whole=True), cells, crs)
     elif (source := find_source(cells)).layer is None and is_grid_file(source):
-        given = _given_of(read_file_parts(source), cells, crs)
+        parts = read_file_parts(source)
+        given = _given_of(parts, cells, crs)
+        given.cells.attrs["file_faults"] += container_faults(source, parts)
     elif source.kind == "database" and names_grid(source):
         given = _given_of(parts_in_database(source), source.name, crs)
     else:

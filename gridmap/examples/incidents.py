@@ -13,7 +13,7 @@ import shapely
 from pyproj import Transformer
 
 from gridmap._arrays import Floats, Ints, geometries
-from gridmap.crs import wgs84_to_gcj02
+from gridmap.crs.datum import wgs84_to_gcj02
 from gridmap.examples.streets import Houses
 
 CRS = 4547

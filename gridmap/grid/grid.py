@@ -524,7 +524,9 @@ def content_of(crs: str, cells: gpd.GeoDataFrame, jurisdictions: gpd.GeoDataFram
     for name, frame in (("cells", cells), ("jurisdictions", jurisdictions)):
         ordered = frame.sort_index()
         digest.update(name.encode())
-        digest.update(b"".join(shapely.to_wkb(shapely.normalize(ordered.geometry.to_numpy()))))
+        with np.errstate(invalid="ignore"):  # NaN in a damaged file
+            shapes = shapely.normalize(ordered.geometry.to_numpy())
+        digest.update(b"".join(shapely.to_wkb(shapes)))
         table = ordered.drop(columns=ordered.geometry.name).reset_index()
         digest.update(table.to_csv(index=False, lineterminator="\n").encode())
     return digest.hexdigest()

@@ -20,7 +20,7 @@ from gridmap._checks import is_private
 from gridmap.coverage.point_index import OUTSIDE, CoverageIndex, Labels
 from gridmap.coverage.point_tree import Border, PolygonTree
 from gridmap.coverage.prove import metres_per_unit
-from gridmap.crs import metric_crs, mover
+from gridmap.crs.project import metric_crs, mover
 
 INVALID = 4  # after the places OUTSIDE, INSIDE, BOUNDARY and RIM of the coverage index
 _SO_FEW = 20_000  # points for which not even a file is worth reading

@@ -14,7 +14,8 @@ import pandas as pd
 
 from gridmap._arrays import Floats
 from gridmap._checks import coordinates_of, label
-from gridmap.crs import check_datum, datum_alarm, likely_cause, mover, positions_from
+from gridmap.crs.datum import check_datum, datum_alarm, likely_cause, positions_from
+from gridmap.crs.project import mover
 from gridmap.errors import CRSError, InputError, UnassignedWarning
 from gridmap.grid.locator import Locator, Placement
 from gridmap.io.text import number_array

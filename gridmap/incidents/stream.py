@@ -19,7 +19,8 @@ from pyarrow import parquet as pq
 from gridmap._arrays import Array, Floats, Ints, Ints32
 from gridmap._checks import Each, Progress, coordinates_of, here, label, silent
 from gridmap.coverage.point_index import BOUNDARY
-from gridmap.crs import check_datum, mover, positions_from
+from gridmap.crs.datum import check_datum, positions_from
+from gridmap.crs.project import mover
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.locator import INVALID, Locator, Placement
 from gridmap.incidents.assign import (

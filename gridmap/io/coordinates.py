@@ -12,15 +12,8 @@ import pandas as pd
 
 from gridmap._arrays import Floats
 from gridmap._checks import label
-from gridmap.crs import (
-    check_datum,
-    in_shift_area,
-    lacks_parameters,
-    parse_crs,
-    positions_from,
-    positions_to,
-)  # fmt: skip
-from gridmap.crs.datum import EXCHANGE
+from gridmap.crs.datum import EXCHANGE, check_datum, positions_from, positions_to
+from gridmap.crs.project import in_shift_area, lacks_parameters, parse_crs  # fmt: skip
 from gridmap.errors import InputError
 from gridmap.io.columns import called
 from gridmap.io.point_text import PointColumn, PointOrder, find_point_column, holds_shapes

@@ -387,7 +387,7 @@ def read_part(source: Source, name: str, packed: bool = False) -> pd.DataFrame:
         if packed:
             about, table = pyogrio.read_arrow(source.gdal_path, layer=name, columns=[])
             frame[WKB] = table.column(about["geometry_name"] or "wkb_geometry").to_numpy()
-    drawn = isinstance(frame, gpd.GeoDataFrame) and frame.geometry.notna().all()
+    drawn = isinstance(frame, gpd.GeoDataFrame) and not shapely.is_missing(frame.geometry).any()
     if not len(frame) == told == (told if rows is None else rows) or (name in LAYERS and not drawn):
         raise _damaged(name, source.name)
     check_text(frame, source.name)

@@ -17,7 +17,7 @@ import shapely
 
 from gridmap._arrays import Floats
 from gridmap._checks import check_column, coordinates_of, label
-from gridmap.crs import check_datum, from_datum, positions_from
+from gridmap.crs.datum import check_datum, from_datum, positions_from
 from gridmap.dates import DateOrder
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import has_shapes

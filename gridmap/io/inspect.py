@@ -12,7 +12,7 @@ import pandas as pd
 
 from gridmap._checks import label
 from gridmap.coverage.prove import check_finite
-from gridmap.crs import DatumAlarm, datum_alarm, positions_from
+from gridmap.crs.datum import DatumAlarm, datum_alarm, positions_from
 from gridmap.errors import CRSError, InputError
 from gridmap.io.batches import ROWS, FileOfPoints, ParquetFile, geometry_of, layer_info, shapes_of
 from gridmap.io.batches import Layer as Streamed

@@ -54,7 +54,7 @@ def check_file(source: Source) -> None:
         _check_complete(source)
     if source.suffix == ".shp" and source.member is None:
         _check_parts(source)
-    with _opened(source) as database:
+    with opened(source) as database:
         if database is not None:
             database.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchall()
 
@@ -75,7 +75,7 @@ def check_table(source: Source, table: str) -> int | None:
     int or None
         How many rows there are, whatever the file says of itself; None where SQLite cannot look.
     """
-    with _opened(source) as database:
+    with opened(source) as database:
         if database is None:
             return None
         name = table.replace('"', '""')
@@ -276,7 +276,7 @@ def _told_size(part: Path) -> tuple[int, int | None]:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[sqlite3.Connection | None]:
+def opened(source: Source) -> Iterator[sqlite3.Connection | None]:
     """Yield a read-only connection; None where SQLite is not needed or cannot look."""
     if source.suffix not in _DATABASES or source.member is not None:
         yield None

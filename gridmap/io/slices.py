@@ -18,8 +18,7 @@ from pyarrow import dataset
 from pyarrow import parquet as pq
 
 from gridmap._checks import check_column
-from gridmap.crs import parse_crs
-from gridmap.crs.project import reproject
+from gridmap.crs.project import parse_crs, reproject
 from gridmap.errors import InputError
 from gridmap.io.source import BROKEN_PARQUET, GDAL_FAILURES, find_source, quiet, telling
 from gridmap.io.vector import choose_layer

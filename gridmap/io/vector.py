@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError as UntoldError
 
 from gridmap._arrays import Floats, attributes
 from gridmap._checks import check_sound, is_sound, label
-from gridmap.crs import lacks_parameters, parse_crs
+from gridmap.crs.project import lacks_parameters, parse_crs
 from gridmap.errors import CRSError, InputError
 from gridmap.io.atomic import replacing
 from gridmap.io.batches import (

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
+import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import geopandas as gpd
+import numpy as np
 import pandas as pd
+import pyproj
 import shapely
 
 from gridmap._arrays import Geometries, geometries, hand_back, uncollected
-from gridmap._checks import Each, Progress, here, silent
+from gridmap._checks import Each, Progress, defined, here, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import Grid, content_of
@@ -24,6 +29,7 @@ from gridmap.io.gridfile import (
     METADATA,
     MICRO,
     PARTS,
+    TABLES,
     WHOLE,
     check_columns,
     facts_of,
@@ -34,7 +40,7 @@ from gridmap.io.gridfile import (
     read_part,
     read_parts,
 )
-from gridmap.io.integrity import list_layers
+from gridmap.io.integrity import list_layers, opened
 from gridmap.io.record import RECORD, record_faults, record_of
 from gridmap.io.source import Source
 from gridmap.language import Message
@@ -219,3 +225,85 @@ def _beside_cells(small: Grid, grid: Grid) -> Message | None:
     if astray:
         return Message("the code {code} does not extend that of its cell", code=astray[0])
     return None
+
+
+_SHAPES = ("POLYGON", "MULTIPOLYGON", "POINT", "MULTIPOINT", "GEOMETRY")
+_LISTS = ("gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys")
+_ENVELOPES = (0, 32, 48, 48, 64)
+"""Bytes of the envelope by its code, in the head of a shape."""
+
+
+def container_faults(source: Source, parts: Mapping[str, Any]) -> list[Message]:
+    """Tell where other programs see other shapes, cells or places than the parts that were read.
+
+    They trust a list of layers, a definition of the CRS, a spatial index and the head of each
+    shape, of which no proof speaks.
+    """
+    with opened(source) as database:
+        if database is None:
+            return []
+        database.text_factory, database.row_factory = str, sqlite3.Row
+        views = database.execute("SELECT name FROM sqlite_master WHERE type = 'view'")
+        seen = {row["name"] for row in views} & {*LAYERS, EXTRA, *TABLES, *_LISTS}
+        faults = [
+            Message("other programs see {part} by a view", part=part) for part in sorted(seen)
+        ]
+        for part, frame in parts.items():
+            if isinstance(frame, gpd.GeoDataFrame):
+                faults += _layer_faults(database, part, frame)
+        return faults
+
+
+def _layer_faults(
+    database: sqlite3.Connection, part: str, frame: gpd.GeoDataFrame
+) -> Iterator[Message]:
+    listed = database.execute(
+        "SELECT column_name, g.srs_id = c.srs_id AS agreed, s.* FROM gpkg_geometry_columns g "
+        "JOIN gpkg_contents c USING (table_name) JOIN gpkg_spatial_ref_sys s ON s.srs_id = "
+        "g.srs_id WHERE table_name = ?", (part,)).fetchall()  # fmt: skip
+    columns = database.execute("SELECT name, type FROM pragma_table_info(?)", (part,))
+    shaped = [column["name"] for column in columns if column["type"].upper() in _SHAPES]
+    if [row["column_name"] for row in listed] != shaped or len(shaped) != 1:
+        yield Message("other programs may read other shapes of {part}, by its columns", part=part)
+        return
+    if not listed[0]["agreed"] or not _is_said(listed[0], frame.crs):
+        yield Message("other programs place {part} elsewhere, by its CRS", part=part)
+    rows = database.execute(f'SELECT rowid, "{shaped[0]}" FROM "{part}" ORDER BY rowid').fetchall()
+    boxes = frame.bounds.to_numpy()
+    if any(
+        not _is_head(row[1], *pair) for row, *pair in zip(rows, frame.geometry, boxes, strict=True)
+    ):
+        yield Message("the heads of shapes in {part} tell of others", part=part)
+    try:
+        index = database.execute(
+            f'SELECT id, minx, miny, maxx, maxy FROM "rtree_{part}_{shaped[0]}" ORDER BY id'
+        )
+    except sqlite3.OperationalError:  # no index, or a Python that knows none
+        return
+    kept = np.array([tuple(row) for row in index]).reshape(-1, 5)
+    hides = [row[0] for row in rows] != kept[:, 0].tolist()
+    if hides or (kept[:, 1:3] > boxes[:, :2]).any() or (kept[:, 3:] < boxes[:, 2:]).any():
+        yield Message("the spatial index of {part} is not of its shapes", part=part)
+
+
+def _is_said(row: sqlite3.Row, crs: Any) -> bool:
+    """Tell whether each form of a CRS in a file says what its layer was read in."""
+    told = {row["definition"], dict(row).get("definition_12_063")} - {None, "undefined"}
+    number = row["organization_coordsys_id"]
+    if not told or number in (0, -1):
+        return False
+    if row["organization"].upper() != "NONE":
+        told.add(f"{row['organization']}:{number}")
+    try:
+        return {defined(pyproj.CRS(form)) for form in told} == {defined(crs)}
+    except pyproj.exceptions.CRSError:
+        return False
+
+
+def _is_head(blob: bytes, shape: Any, box: Any) -> bool:
+    """Tell whether the head of a shape tells of it: its envelope, its length, not empty."""
+    head = 8 + _ENVELOPES[(blob[3] >> 1) & 7]
+    if len(blob) != head + len(shape.wkb) or blob[3] & 48:
+        return bool(shape.is_empty)
+    west, east, south, north = struct.unpack_from("<4d" if blob[3] & 1 else ">4d", blob, 8)
+    return head == 8 or [west, south, east, north] == list(box)

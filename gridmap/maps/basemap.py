@@ -17,7 +17,7 @@ import shapely
 
 from gridmap._arrays import Floats
 from gridmap._checks import check_choice
-from gridmap.crs import positions_from, positions_to
+from gridmap.crs.datum import positions_from, positions_to
 from gridmap.errors import InputError, reason_of
 from gridmap.language import tr
 from gridmap.maps.scene import Scene

@@ -25,59 +25,6 @@ from gridmap.maps.basemap import Tiles
 if TYPE_CHECKING:
     import folium
 
-# What folium and geopandas ask the network for, and the shipped file that answers.
-ANSWERS = {
-    r"leaflet@1\.\d+\.\d+/dist/leaflet(-src)?\.js": "leaflet/leaflet.js",
-    r"leaflet@1\.\d+\.\d+/dist/leaflet\.css": "leaflet/leaflet.css",
-    r"jquery[-/@]3\.\d+\.\d+[^\"]*\.js": "jquery/jquery.min.js",
-    r"bootstrap@5\.\d+\.\d+/dist/js/bootstrap\.bundle": "bootstrap/js/bootstrap.bundle.min.js",
-    r"bootstrap@5\.\d+\.\d+/dist/css/bootstrap\.min\.css": "bootstrap/css/bootstrap.min.css",
-    r"bootstrap-glyphicons\.css": "glyphicons/glyphicons.css",
-    r"leaflet\.awesome-markers(\.min)?\.js": "awesome-markers/leaflet.awesome-markers.js",
-    r"leaflet\.awesome-markers\.css": "awesome-markers/leaflet.awesome-markers.css",
-    r"leaflet\.awesome\.rotate(\.min)?\.css": "",  # turned marker icons only; nothing to load
-    r"fontawesome-free@6\.\d+\.\d+/css/all\.min\.css": "fontawesome/css/all.min.css",
-    r"leaflet[_-]heat(\.min)?\.js": "heat/leaflet-heat.js",
-    r"leaflet\.markercluster(-src)?\.js": "markercluster/leaflet.markercluster.js",
-    r"MarkerCluster\.css": "markercluster/MarkerCluster.css",
-    r"MarkerCluster\.Default\.css": "markercluster/MarkerCluster.Default.css",
-    r"Control\.FullScreen(\.min)?\.js": "fullscreen/Control.FullScreen.js",
-    r"Control\.FullScreen\.css": "fullscreen/Control.FullScreen.css",
-    r"d3/3\.5\.\d+/d3\.min\.js": "d3/d3.min.js",
-    r"topojson/1\.6\.\d+/topojson\.min\.js": "topojson/topojson.min.js",
-    # the plugins of folium
-    r"Control\.MiniMap(\.min)?\.js": "minimap/Control.MiniMap.min.js",
-    r"Control\.MiniMap(\.min)?\.css": "minimap/Control.MiniMap.min.css",
-    r"leaflet\.draw(-src)?\.js": "draw/leaflet.draw.js",
-    r"leaflet\.draw(-src)?\.css": "draw/leaflet.draw.css",
-    r"leaflet-search(\.min)?\.js": "search/dist/leaflet-search.min.js",
-    r"leaflet-search(\.min)?\.css": "search/dist/leaflet-search.min.css",
-    r"L\.Control\.MousePosition(\.min)?\.js": "mouseposition/L.Control.MousePosition.js",
-    r"L\.Control\.MousePosition(\.min)?\.css": "mouseposition/L.Control.MousePosition.css",
-    r"L\.Control\.Locate(\.min)?\.js": "locate/L.Control.Locate.min.js",
-    r"L\.Control\.Locate(\.min)?\.css": "locate/L.Control.Locate.min.css",
-    r"leaflet-ant-path(\.min)?\.js": "antpath/leaflet-ant-path.js",
-    r"leaflet-beautify-marker-icon(\.min)?\.js": "beautify/leaflet-beautify-marker-icon.js",
-    r"leaflet-beautify-marker-icon(\.min)?\.css": "beautify/leaflet-beautify-marker-icon.css",
-    r"L\.Map\.Sync(\.min)?\.js": "sync/L.Map.Sync.js",
-    r"leaflet\.timedimension(\.min)?\.js": "timedimension/leaflet.timedimension.min.js",
-    r"leaflet\.timedimension\.control(\.min)?\.css": (
-        "timedimension/leaflet.timedimension.control.min.css"
-    ),
-    r"iso8601(\.min)?\.js": "iso8601/iso8601.js",
-    r"moment\.js/2\.\d+\.\d+/moment(\.min)?\.js": "moment/moment.min.js",
-    r"jqueryui/[\d.]+/jquery-ui(\.min)?\.js": "",  # named by TimestampedGeoJson, used by nothing
-    r"highlight\.js/[\d.]+/styles/\w+(\.min)?\.css": "",
-    r"leaflet\.featuregroup\.subgroup(\.min)?\.js": "subgroup/leaflet.featuregroup.subgroup.js",
-    r"leaflet\.groupedlayercontrol(\.min)?\.js": (
-        "groupedlayers/leaflet.groupedlayercontrol.min.js"
-    ),
-    r"leaflet\.groupedlayercontrol(\.min)?\.css": (
-        "groupedlayers/leaflet.groupedlayercontrol.min.css"
-    ),
-}
-
-
 ASSETS = "assets.html"
 GLYPHS = "glyphicons/fonts/glyphicons-halflings-regular.woff2"
 
@@ -108,14 +55,19 @@ def module_of(*names: str) -> str:
 
 @functools.cache
 def manifest() -> dict[str, Any]:
-    """Read which npm package, version, licence and SHA-256 each vendored file has."""
+    """Read which npm package, version, licence and SHA-256 each vendored file has.
+
+    Its answers say what folium, its plugins and geopandas ask the network for, and which file
+    stands for it; none for what a page names and does not use.
+    """
     listed: dict[str, Any] = json.loads(asset("vendor/manifest.json"))
     return listed
 
 
 def answer(url: str) -> str | None:
     """Name the vendored file that stands for a URL: "" for none needed, None when unknown."""
-    for pattern, name in ANSWERS.items():
+    answers: dict[str, str] = manifest()["answers"]
+    for pattern, name in answers.items():
         if re.search(pattern, url):
             return name
     return None

@@ -25,7 +25,7 @@ from gridmap.codes import DEFAULT_SCHEME, called, cell_name, number_polygons, se
 from gridmap.contiguity import SharedEdges, contacts, pair_up, shared_edges, shortest_contact
 from gridmap.coverage.prove import areas_m2, metres_per_unit, polygons_of
 from gridmap.coverage.snapping import first_misfit, matched
-from gridmap.crs import reproject
+from gridmap.crs.project import reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.changes import change, with_retired
 from gridmap.grid.grid import Grid

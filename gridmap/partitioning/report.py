@@ -15,7 +15,7 @@ from gridmap._arrays import positions
 from gridmap.codes import called
 from gridmap.contiguity import pair_up, shared_edges
 from gridmap.coverage.prove import lengths_m
-from gridmap.crs import metric_crs, reproject
+from gridmap.crs.project import metric_crs, reproject
 from gridmap.grid.grid import Grid
 from gridmap.html import credit_line, render, thumbnail
 from gridmap.language import Lang, Message, tr

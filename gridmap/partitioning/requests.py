@@ -12,7 +12,7 @@ import shapely
 
 from gridmap._arrays import Bools, Floats, Geometries, Ints, geometries
 from gridmap.contiguity import contacts
-from gridmap.crs import reproject
+from gridmap.crs.project import reproject
 from gridmap.errors import InputError
 from gridmap.grid.grid import Grid, check_cells
 from gridmap.partitioning.apply import unit_contacts

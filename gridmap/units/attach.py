@@ -13,7 +13,7 @@ import shapely
 from gridmap._arrays import Geometries, Ints, valid_polygons
 from gridmap._checks import check_crs, named
 from gridmap.contiguity import contacts
-from gridmap.crs import reproject
+from gridmap.crs.project import reproject
 from gridmap.errors import CoverageError, InputError
 from gridmap.grid.grid import check_cells
 from gridmap.language import Message

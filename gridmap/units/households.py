@@ -20,7 +20,7 @@ from gridmap._checks import (
     named,
     whole_counts,
 )
-from gridmap.crs import metric_crs, parse_crs, reproject
+from gridmap.crs.project import metric_crs, parse_crs, reproject
 from gridmap.errors import CRSError, InputError
 from gridmap.grid.grid import anchored
 from gridmap.language import Message

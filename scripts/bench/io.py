@@ -28,7 +28,7 @@ import pyogrio
 import shapely
 from pyarrow import csv as pacsv
 
-from gridmap.crs import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
+from gridmap.crs.datum import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridmap.io import read_layer, read_table, write_layer
 from gridmap.io.inputs import read_incidents
 

@@ -16,7 +16,7 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.crs import positions_from, positions_to
+from gridmap.crs.datum import positions_from, positions_to
 
 pytestmark = pytest.mark.browser
 

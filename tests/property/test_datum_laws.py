@@ -8,18 +8,17 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmap.crs import (
+from gridmap.crs.datum import (
     bd09_to_gcj02,
     bd09_to_wgs84,
     gcj02_to_bd09,
     gcj02_to_wgs84,
-    in_shift_area,
     positions_from,
     positions_to,
-    shift_area,
     wgs84_to_bd09,
     wgs84_to_gcj02,
 )
+from gridmap.crs.project import in_shift_area, shift_area
 
 METRE = 1 / 111_320  # of a degree
 SHIFTS = {

@@ -8,7 +8,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from gridmap.crs import in_shift_area, shift_area
+from gridmap.crs.project import in_shift_area, shift_area
 
 pytestmark = pytest.mark.real
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridmap.crs import bd09_to_gcj02, gcj02_to_bd09, gcj02_to_wgs84, wgs84_to_gcj02
+from gridmap.crs.datum import bd09_to_gcj02, gcj02_to_bd09, gcj02_to_wgs84, wgs84_to_gcj02
 
 # Values that circulate with the public formula (JavaScript and Python ports agree on them).
 

@@ -22,7 +22,7 @@ from pyarrow import parquet as pq
 import gridmap as gm
 from gridmap import Grid
 from gridmap.cli import main
-from gridmap.crs import positions_to
+from gridmap.crs.datum import positions_to
 from gridmap.io import read_layer, write_grid, write_layer, write_table
 from gridmap.io.inspect import look
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls, write_xlsx

@@ -11,22 +11,17 @@ import pytest
 import shapely
 
 import gridmap as gm
-from gridmap.crs import (
+from gridmap.crs.datum import (
     bd09_to_wgs84,
+    check_datum,
     datum_alarm,
     gcj02_to_wgs84,
-    in_shift_area,
-    metric_crs,
-    mover,
-    parse_crs,
     positions_from,
     positions_to,
-    reproject,
-    shift_area,
     wgs84_to_bd09,
     wgs84_to_gcj02,
 )
-from gridmap.crs.datum import check_datum
+from gridmap.crs.project import in_shift_area, metric_crs, mover, parse_crs, reproject, shift_area
 from gridmap.errors import CRSError, InputError
 
 INSIDE = {

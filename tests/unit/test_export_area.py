@@ -14,7 +14,7 @@ import shapely
 from click.testing import CliRunner, Result
 
 from gridmap.cli import main
-from gridmap.crs import positions_to
+from gridmap.crs.datum import positions_to
 from gridmap.grid.grid import Grid
 from gridmap.io import read_grid, write_grid
 

@@ -27,7 +27,7 @@ from openpyxl.worksheet.cell_range import CellRange
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.crs import positions_to
+from gridmap.crs.datum import positions_to
 from gridmap.errors import InputError
 from gridmap.io import read_layer, read_table, write_grid
 from gridmap.io.columns import aliases, is_additive, meaning, understand

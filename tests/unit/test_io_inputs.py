@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from gridmap.crs import positions_to
+from gridmap.crs.datum import positions_to
 from gridmap.errors import CRSError, InputError
 from gridmap.io import write_layer, write_table
 from gridmap.io.inputs import (

@@ -196,7 +196,7 @@ def test_a_country_has_heat_too() -> None:
 
 def test_places_in_another_datum_end_where_the_grid_has_them(grid: gm.Grid) -> None:
     centre = grid.cells.representative_point().iloc[7]
-    from gridmap.crs import positions_to
+    from gridmap.crs.datum import positions_to
 
     x, y = positions_to(np.array([centre.x]), np.array([centre.y]), "gcj02", grid.crs)
     frame = pd.DataFrame({"x": x, "y": y})
@@ -214,7 +214,7 @@ def test_places_in_text_are_drawn_where_they_were_assigned(grid: gm.Grid) -> Non
 
 
 def test_cells_lie_over_tiles_in_a_shifted_datum(grid: gm.Grid) -> None:
-    from gridmap.crs import wgs84_to_gcj02
+    from gridmap.crs.datum import wgs84_to_gcj02
     from gridmap.maps.basemap import over_basemap
     from gridmap.maps.scene import grid_scene
 

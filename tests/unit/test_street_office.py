@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import gridmap as gm
 from gridmap.cli import main
-from gridmap.crs import positions_to
+from gridmap.crs.datum import positions_to
 from gridmap.io import read_grid, read_table, write_table
 from tests.dirt import office_rows, write_bare_shapefile, write_text, write_xls
 

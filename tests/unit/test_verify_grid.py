@@ -78,6 +78,7 @@ def test_sound_files_are_proved(family: str, seed: int, said, tmp_path: Path):
     assert code == 0, text
     assert grid.content_hash in text
     assert gridmap.read_grid(tmp_path / "grid.gpkg").content_hash == grid.content_hash
+    assert validated(tmp_path / "grid.gpkg") == 0
 
 
 @pytest.mark.parametrize("kind", forgery.GEOMETRIES)
@@ -87,6 +88,13 @@ def test_forged_geometries_with_the_right_hashes_are_refuted(kind: str, said, tm
     assert code == 1, text
     assert "hash" not in text
     assert "proof was made of" not in text
+    noted = kind == "a vertex on an unbroken side"  # a T-junction, which is a note
+    assert (validated(path) == 0) is noted
+
+
+def validated(path: Path) -> int:
+    """Return the exit code of `gridmap validate`, which shares no code with the script."""
+    return CliRunner().invoke(main, ["validate", str(path)]).exit_code
 
 
 @pytest.mark.parametrize("kind", forgery.STATEMENTS)
@@ -95,6 +103,7 @@ def test_files_changed_by_sql_are_refuted(kind: str, whole: Path, said, tmp_path
     code, text = said(path)
     assert code == 1, text
     assert text.startswith("NOT PROVED")
+    assert validated(path) in (1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +144,11 @@ def test_without_a_record_hash_it_is_said_what_is_unknown(successor: Path, said,
 @pytest.mark.parametrize("kind", forgery.BLOBS)
 def test_broken_geometries_are_unreadable(kind: str, whole: Path, said, tmp_path: Path):
     blob = forgery.BLOBS[kind](forgery.blob_of(whole))
-    code, text = said(forgery.with_blob(whole, tmp_path / "broken.gpkg", blob))
+    path = forgery.with_blob(whole, tmp_path / "broken.gpkg", blob)
+    code, text = said(path)
     assert code == 2, text
     assert "holds a" in text
+    assert validated(path) in (1, 2)
 
 
 @pytest.mark.parametrize("kind", forgery.BYTES)
