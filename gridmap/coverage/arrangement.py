@@ -26,11 +26,19 @@ from gridmap._arrays import (
 )
 from gridmap.coverage.defects import Faults, faults_of, joined, resolution, widened
 from gridmap.coverage.edges import Leftover, boxes_near, directed_edges, equal_edges, paths
-from gridmap.coverage.patches import areal_parts, inner_points, local_origin, shift
+from gridmap.coverage.patches import (
+    areal_parts,
+    inner_points,
+    largest_triangles,
+    local_origin,
+    shift,
+)
 from gridmap.coverage.prove import Pairs
 
 THIN = 16.0
 """Widths, in units of the resolution, below which a point does not tell what a face is."""
+ASKEW = np.array([0.541, 0.287, 0.172])
+"""Shares of the corners of a triangle that lie on no line of symmetry."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +161,12 @@ def enclosed(
     """
     clusters, faces, group = _arranged(left, beside, np.argsort(place, kind="stable"))
     fine = resolution(left.edges)
-    told = _told_by_points(faces, group, clusters, polygons, outline)
+    spots = _spots(faces, group, clusters, sound, fine)
+    told = _told_by_points(spots, polygons, outline)
     whole, pieces, of = _split_by_cells(faces, group, told, clusters, sound, fine)
     if len(pieces):
-        again = _told_by_points(pieces, of, clusters, polygons, outline)
+        spots = _spots(pieces, of, clusters, sound, fine)
+        again = _told_by_points(spots, polygons, outline)
         told = _both(Told(told.cells[whole], told.inside[whole]), again)
         faces, group = np.concatenate([faces[whole], pieces]), np.append(group[whole], of)
     facts = faults_of("", faces)
@@ -267,15 +277,29 @@ def _winding(points: Geometries, group: Ints, clusters: Clusters, count: Ints) -
     return np.bincount(at, step * count[edge], minlength=len(points)).round().astype(np.int64)
 
 
-def _told_by_points(
-    faces: Geometries,
-    group: Ints,
-    clusters: Clusters,
-    polygons: Geometries,
-    outline: shapely.Geometry,
-) -> Told:
-    """Tell what each face is by the cells and the outline that contain a point of it."""
+def _spots(
+    faces: Geometries, group: Ints, clusters: Clusters, sound: Floats, fine: float
+) -> Geometries:
+    """Return a point of each face where it is, on none of the borders that run through it.
+
+    A border may cancel, or be lost where two of its lines cross within the last digits.
+    """
     spots = shift(inner_points(faces), clusters.origin[group])
+    if len(faces) == 0:
+        return spots
+    edges = np.concatenate([sound, clusters.edges])
+    near = boxes_near(edges, shapely.bounds(spots) + fine * np.array([-1, -1, 1, 1]))
+    lines = shapely.STRtree(segments(edges[near]))
+    on = np.unique(lines.query(spots, predicate="dwithin", distance=fine)[0])
+    triangles, of = largest_triangles(faces[on])
+    corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
+    beside = geometries(shapely.points(np.einsum("nij,i->nj", corners, ASKEW)))
+    spots[on[of]] = shift(beside, clusters.origin[group[on[of]]])
+    return spots
+
+
+def _told_by_points(spots: Geometries, polygons: Geometries, outline: shapely.Geometry) -> Told:
+    """Tell what each face is by the cells and the outline that contain a point of it."""
     point, cell = shapely.STRtree(polygons).query(spots, predicate="intersects")
     order = np.lexsort((cell, point))
     point, cell = point[order], cell[order]

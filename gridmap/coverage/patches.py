@@ -191,14 +191,19 @@ def inner_points(polygons: Geometries) -> Geometries:
     width = np.divide(2 * area, perimeter, out=np.zeros(len(points)), where=perimeter > 0)
     # not so near its border that a rounding may carry the point over it
     near = np.flatnonzero(~(shapely.distance(points, shapely.boundary(polygons)) > CLEAR * width))
+    triangles, of = largest_triangles(polygons[near])
+    points[near[of]] = shapely.centroid(triangles)
+    return points
+
+
+def largest_triangles(polygons: Geometries) -> tuple[Geometries, Ints]:
+    """Return the largest triangle of each polygon that has one, and the polygon of each."""
     triangles, source = shapely.get_parts(
-        shapely.constrained_delaunay_triangles(polygons[near]), return_index=True
+        shapely.constrained_delaunay_triangles(polygons), return_index=True
     )
     order = np.lexsort((-shapely.area(triangles), source))
-    if len(order):
-        first = order[np.concatenate([[True], np.diff(source[order]) > 0])]
-        points[near[source[first]]] = shapely.centroid(triangles[first])
-    return points
+    first = order[np.diff(source[order], prepend=-1) > 0]
+    return triangles[first], source[first]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pandas as pd
 import pyproj
 import shapely
 
-from gridmap._arrays import Geometries, geometries, hand_back, uncollected
+from gridmap._arrays import Floats, Geometries, geometries, hand_back, uncollected
 from gridmap._checks import Each, Progress, defined, here, silent
 from gridmap.coverage.prove import prove
 from gridmap.errors import CoverageError, InputError
@@ -229,7 +228,7 @@ def _beside_cells(small: Grid, grid: Grid) -> Message | None:
 
 _SHAPES = ("POLYGON", "MULTIPOLYGON", "POINT", "MULTIPOINT", "GEOMETRY")
 _LISTS = ("gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys")
-_ENVELOPES = (0, 32, 48, 48, 64)
+_ENVELOPES = np.array([0, 32, 48, 48, 64, -8, -8, -8])
 """Bytes of the envelope by its code, in the head of a shape."""
 
 
@@ -270,9 +269,7 @@ def _layer_faults(
         yield Message("other programs place {part} elsewhere, by its CRS", part=part)
     rows = database.execute(f'SELECT rowid, "{shaped[0]}" FROM "{part}" ORDER BY rowid').fetchall()
     boxes = frame.bounds.to_numpy()
-    if any(
-        not _is_head(row[1], *pair) for row, *pair in zip(rows, frame.geometry, boxes, strict=True)
-    ):
+    if not _are_heads([row[1] or b"" for row in rows], frame.geometry.to_numpy(), boxes):
         yield Message("the heads of shapes in {part} tell of others", part=part)
     try:
         index = database.execute(
@@ -300,10 +297,15 @@ def _is_said(row: sqlite3.Row, crs: Any) -> bool:
         return False
 
 
-def _is_head(blob: bytes, shape: Any, box: Any) -> bool:
-    """Tell whether the head of a shape tells of it: its envelope, its length, not empty."""
-    head = 8 + _ENVELOPES[(blob[3] >> 1) & 7]
-    if len(blob) != head + len(shape.wkb) or blob[3] & 48:
-        return bool(shape.is_empty)
-    west, east, south, north = struct.unpack_from("<4d" if blob[3] & 1 else ">4d", blob, 8)
-    return head == 8 or [west, south, east, north] == list(box)
+def _are_heads(blobs: list[bytes], shapes: Geometries, boxes: Floats) -> bool:
+    """Tell whether the heads of shapes tell of them: envelopes, lengths, none of them empty."""
+    heads = b"".join(blob[:40].ljust(40, b"\0") for blob in blobs)
+    head = np.frombuffer(heads, np.uint8).reshape(-1, 40)
+    flags, told = head[:, 3], head[:, 8:].copy()
+    little = (flags & 1 == 1)[:, None]
+    envelope = np.where(little, told.view("<f8"), told.view(">f8"))
+    length = 8 + _ENVELOPES[(flags >> 1) & 7]
+    whole = np.array([len(wkb or b"") for wkb in shapely.to_wkb(shapes)]) + length
+    same = (np.array([*map(len, blobs)]) == whole) & (flags & 48 == 0)
+    same &= (length == 8) | (envelope == boxes[:, [0, 2, 1, 3]]).all(axis=1)
+    return bool((same | shapely.is_empty(shapes)).all())

@@ -36,7 +36,7 @@ from pyarrow import parquet as pq
 from scripts.bench.scale import Found, Kept, gridmap
 
 APART = 40_000.0  # metres from one city to the next
-CITIES = (1, 10, 30)
+CITIES = (1, 10, 94)
 INCIDENTS = (1_000_000, 10_000_000, 100_000_000)
 DRAWN = 10_000_000  # incidents in a file; of more, a folder holds the same again and again
 FAR = 1_000_000  # cells to which is extrapolated
@@ -189,10 +189,14 @@ def straight(run: dict[str, dict[str, float]]) -> str:
     """Return how memory grows with incidents, and what a straight line to many cells comes to."""
     cells = run["size"]["cells"]
     few, many = (run[f"assign --counts, {count:,}"] for count in (INCIDENTS[0], INCIDENTS[-1]))
-    return (
+    text = (
         f"{INCIDENTS[-1] // INCIDENTS[0]:,} times the incidents took "
-        f"{many['megabytes'] / few['megabytes']:.2f} times the memory. Not measured, but "
-        f"extrapolated by a straight line: {FAR:,} cells take "
+        f"{many['megabytes'] / few['megabytes']:.2f} times the memory."
+    )
+    if cells >= FAR:
+        return text
+    return (
+        f"{text} Not measured, but extrapolated by a straight line: {FAR:,} cells take "
         f"{run['partition --by']['cpu'] * FAR / cells:,.0f} CPU s to cut."
     )
 
