@@ -36,7 +36,7 @@ from pyarrow import parquet as pq
 from scripts.bench.scale import Found, Kept, gridmap
 
 APART = 40_000.0  # metres from one city to the next
-CITIES = (1, 10, 94)
+CITIES = (1, 10, 30)
 INCIDENTS = (1_000_000, 10_000_000, 100_000_000)
 DRAWN = 10_000_000  # incidents in a file; of more, a folder holds the same again and again
 FAR = 1_000_000  # cells to which is extrapolated
