@@ -324,7 +324,8 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x, y = (200.0 * side for side in np.divmod(np.arange(len(kinds)), 5))
     squares = shapely.box(462e3 + x, 3385e3 + y, 462e3 + x + 200, 3385e3 + y + 200)
     cells = gpd.GeoDataFrame({"code": [f"A{k:02}" for k in range(len(x))]}, geometry=squares)
-    defects = gpd.GeoDataFrame({"kind": kinds}, geometry=shapely.centroid(squares), crs=4547)
+    told = {"kind": kinds, "width_m": np.nan}
+    defects = gpd.GeoDataFrame(told, geometry=shapely.centroid(squares), crs=4547)
     path = tmp_path_factory.mktemp("kinds") / "defects.html"
     gm.defect_map(cells.set_crs(4547), defects, shapely.union_all(squares)).save(path)
     return path

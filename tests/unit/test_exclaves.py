@@ -90,7 +90,7 @@ def test_land_where_nobody_lives_is_one_line_and_no_exception() -> None:
     assert grid.exceptions.empty
     assert (grid.cells["kind"] == "vacant").sum() == 40
     (said,) = [str(note) for note in remarks(grid)]
-    assert said.startswith("Nobody lives in 40 cells of 40 communities")
+    assert said.startswith("Nobody lives in 40 cells of 40 jurisdictions")
     assert report(grid).as_dict()["residential"] == 4
     found = gm.validate(grid.cells, grid.boundary, households=BAND)
     assert "households-out-of-range" not in set(found["kind"])
