@@ -267,17 +267,22 @@ def _layer_faults(
         return
     if not listed[0]["agreed"] or not _is_said(listed[0], frame.crs):
         yield Message("other programs place {part} elsewhere, by its CRS", part=part)
-    rows = database.execute(f'SELECT rowid, "{shaped[0]}" FROM "{part}" ORDER BY rowid').fetchall()
+    blob = f"ifnull(CAST(\"{shaped[0]}\" AS BLOB), x'')"
+    many = database.cursor()
+    many.row_factory = None
+    rows = many.execute(
+        f'SELECT rowid, length({blob}), substr({blob}, 1, 40) FROM "{part}" ORDER BY rowid'
+    ).fetchall()
     boxes = frame.bounds.to_numpy()
-    if not _are_heads([row[1] or b"" for row in rows], frame.geometry.to_numpy(), boxes):
+    if not _are_heads(rows, frame.geometry.to_numpy(), boxes):
         yield Message("the heads of shapes in {part} tell of others", part=part)
     try:
-        index = database.execute(
+        index = many.execute(
             f'SELECT id, minx, miny, maxx, maxy FROM "rtree_{part}_{shaped[0]}" ORDER BY id'
         )
     except sqlite3.OperationalError:  # no index, or a Python that knows none
         return
-    kept = np.array([tuple(row) for row in index]).reshape(-1, 5)
+    kept = np.array(index.fetchall()).reshape(-1, 5)
     hides = [row[0] for row in rows] != kept[:, 0].tolist()
     if hides or (kept[:, 1:3] > boxes[:, :2]).any() or (kept[:, 3:] < boxes[:, 2:]).any():
         yield Message("the spatial index of {part} is not of its shapes", part=part)
@@ -297,15 +302,15 @@ def _is_said(row: sqlite3.Row, crs: Any) -> bool:
         return False
 
 
-def _are_heads(blobs: list[bytes], shapes: Geometries, boxes: Floats) -> bool:
+def _are_heads(rows: list[tuple[int, int, bytes]], shapes: Geometries, boxes: Floats) -> bool:
     """Tell whether the heads of shapes tell of them: envelopes, lengths, none of them empty."""
-    heads = b"".join(blob[:40].ljust(40, b"\0") for blob in blobs)
+    heads = b"".join(start.ljust(40, b"\0") for _, _, start in rows)
     head = np.frombuffer(heads, np.uint8).reshape(-1, 40)
     flags, told = head[:, 3], head[:, 8:].copy()
     little = (flags & 1 == 1)[:, None]
     envelope = np.where(little, told.view("<f8"), told.view(">f8"))
     length = 8 + _ENVELOPES[(flags >> 1) & 7]
     whole = np.array([len(wkb or b"") for wkb in shapely.to_wkb(shapes)]) + length
-    same = (np.array([*map(len, blobs)]) == whole) & (flags & 48 == 0)
+    same = (np.array([size for _, size, _ in rows]) == whole) & (flags & 48 == 0)
     same &= (length == 8) | (envelope == boxes[:, [0, 2, 1, 3]]).all(axis=1)
     return bool((same | shapely.is_empty(shapes)).all())
